@@ -1,0 +1,75 @@
+"""What the environment says, read once: a wrong value is named in one sentence and the default kept.
+
+| variable | meaning | default |
+|---|---|---|
+| OTEL_AGENTOPS_MODE | auto: enrich a span that was started for the call, else make one; own; enrich | auto |
+| OTEL_AGENTOPS_HASH_KEY | key of the identity hashes (HMAC); without one short prompts can be guessed from their hash | none |
+| OTEL_AGENTOPS_PROMPT_LIMIT | distinct prompt hashes of one scope before it is called unbounded | 100 |
+| OTEL_AGENTOPS_BAGGAGE | facts of the scope that travel over HTTP: task, traffic, tenant, rollout; or none | task,traffic,rollout |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+from otel_agentops._safe import log
+
+T = TypeVar("T")
+
+MODES = ("auto", "own", "enrich")
+BAGGAGE_GROUPS = ("task", "traffic", "tenant", "rollout")
+
+
+class Config(NamedTuple):
+    """The settings of one process."""
+
+    mode: str = "auto"
+    hash_key: bytes | None = None
+    prompt_limit: int = 100
+    baggage: frozenset[str] = frozenset({"task", "traffic", "rollout"})
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration that an environment asks for; never raises."""
+    default = Config()
+    return Config(
+        mode=_mode(environ.get("OTEL_AGENTOPS_MODE", ""), default.mode),
+        hash_key=environ.get("OTEL_AGENTOPS_HASH_KEY", "").encode() or None,
+        prompt_limit=_limit(environ.get("OTEL_AGENTOPS_PROMPT_LIMIT", ""), default.prompt_limit),
+        baggage=_groups(environ.get("OTEL_AGENTOPS_BAGGAGE", ""), default.baggage),
+    )
+
+
+def _mode(text: str, default: str) -> str:
+    value = text.strip().lower()
+    if value in MODES:
+        return value
+    return default if not value else _refuse("OTEL_AGENTOPS_MODE", text, "one of " + ", ".join(MODES), default)
+
+
+def _limit(text: str, default: int) -> int:
+    if not text.strip():
+        return default
+    if text.strip().isdecimal() and int(text) > 0:
+        return int(text)
+    return _refuse("OTEL_AGENTOPS_PROMPT_LIMIT", text, "a whole number above 0", default)
+
+
+def _groups(text: str, default: frozenset[str]) -> frozenset[str]:
+    names = frozenset(name.strip().lower() for name in text.split(",") if name.strip())
+    if not names:
+        return default
+    if names == {"none"}:
+        return frozenset()
+    if names <= set(BAGGAGE_GROUPS):
+        return names
+    wanted = "a comma-separated list of " + ", ".join(BAGGAGE_GROUPS) + ", or none"
+    return _refuse("OTEL_AGENTOPS_BAGGAGE", text, wanted, default)
+
+
+def _refuse(name: str, value: str, wanted: str, default: T) -> T:
+    shown = ",".join(sorted(default)) if isinstance(default, frozenset) else default
+    log.warning("%s=%r is not %s; %s is used", name, value, wanted, shown)
+    return default

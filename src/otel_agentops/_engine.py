@@ -1,0 +1,290 @@
+"""One call observed: patched in from data, opened before it leaves, closed once, whatever way it ends.
+
+An adapter is data: `Target`s (where to patch, with what) and `Endpoint`s (four pure functions). Everything that is
+the same for all clients is here: install and uninstall, the watch over one call, streams that end exactly once.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import inspect
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from email.utils import parsedate_to_datetime
+from time import time_ns
+from typing import Any, ClassVar, NamedTuple
+
+import wrapt
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from packaging.specifiers import SpecifierSet
+
+from otel_agentops import _telemetry
+from otel_agentops._safe import guard, log
+from otel_agentops._telemetry import Operation, Telemetry
+from otel_agentops.record import Answer, Attempt, ModelCall
+
+
+class Endpoint(NamedTuple):
+    """The four pure functions of one operation of one client.
+
+    request: wire body and the client's facts to a ModelCall. response: the client's result object, or the decoded
+    JSON body, to an Answer. fold: one chunk into the state, True on the last one. settled: the state to an Answer.
+    """
+
+    request: Callable[[Mapping[str, Any], Any], ModelCall]
+    response: Callable[[Any], Answer]
+    fold: Callable[[dict[str, Any], Any], bool]
+    settled: Callable[[dict[str, Any]], Answer]
+
+
+class Target(NamedTuple):
+    """A place to patch. wrap: the original function to its replacement, which calls it unless `Client.active` is off.
+
+    parameters: names that the original's signature must have; where they are missing the target is left alone.
+    own_only: patch only where the class itself defines the name, e.g. because somebody patched it there before us.
+    """
+
+    module: str
+    owner: str
+    name: str
+    wrap: Callable[[Callable[..., Any], Client], Callable[..., Any]]
+    parameters: tuple[str, ...] = ()
+    own_only: bool = False
+
+
+class Patch:
+    """One replaced attribute of a class, and how to put the original back."""
+
+    def __init__(self, target: Target, owner: type, original: Any, replacement: Any) -> None:
+        self.target = target
+        self.owner = owner
+        self.inherited = target.name not in vars(owner)
+        self.original = original
+        self.replacement = replacement
+
+    def apply(self) -> None:
+        """Put the replacement in place."""
+        setattr(self.owner, self.target.name, self.replacement)
+
+    def undo(self) -> bool:
+        """Put the original back; False, and nothing done, where somebody else has wrapped ours meanwhile."""
+        if vars(self.owner).get(self.target.name) is not self.replacement:
+            return False
+        if self.inherited:
+            delattr(self.owner, self.target.name)
+        else:
+            setattr(self.owner, self.target.name, self.original)
+        return True
+
+
+class Client:
+    """One patched library: its targets, and the telemetry that its calls go to while it is active."""
+
+    def __init__(self, distribution: str, versions: str, targets: Collection[Target]) -> None:
+        self.distribution = distribution
+        self.versions = versions
+        self.targets = tuple(targets)
+        self.active = False
+        self.telemetry: Telemetry | None = None
+        self.patches: dict[Target, Patch] = {}
+
+    def install(self, telemetry: Telemetry) -> None:
+        """Patch now where the library is imported, else as soon as it is; nothing is imported for it."""
+        self.telemetry = telemetry
+        self.active = True
+        for module in dict.fromkeys(target.module for target in self.targets):
+            wrapt.register_post_import_hook(self._patch_module, module)
+
+    def uninstall(self) -> None:
+        """Put back every original that is still ours to put back; the rest passes calls through from now on."""
+        self.active = False
+        self.patches = {target: patch for target, patch in self.patches.items() if not patch.undo()}
+
+    @guard
+    def _patch_module(self, module: Any) -> None:
+        wanted = [target for target in self.targets if target.module == module.__name__ and target not in self.patches]
+        if not self.active or not wanted or not self._supported():
+            return
+        for target in wanted:
+            if (patch := self._patch(target, module)) is not None:
+                patch.apply()
+                self.patches[target] = patch
+
+    def _patch(self, target: Target, module: Any) -> Patch | None:
+        owner = getattr(module, target.owner, None)
+        original = getattr(owner, target.name, None)
+        if owner is None or original is None or (target.own_only and target.name not in vars(owner)):
+            return None
+        if not set(target.parameters) <= set(inspect.signature(original).parameters):
+            log.warning(
+                "%s.%s.%s of %s has another signature than expected; it is left alone and its calls are not instrumented",
+                target.module, target.owner, target.name, self.distribution,
+            )  # fmt: skip
+            return None
+        return Patch(target, owner, original, functools.wraps(original)(target.wrap(original, self)))
+
+    def _supported(self) -> bool:
+        version = importlib.metadata.version(self.distribution)
+        if SpecifierSet(self.versions, prereleases=True).contains(version):
+            return True
+        log.warning(
+            "%s %s is outside the supported range %s; its calls are not instrumented",
+            self.distribution, version, self.versions,
+        )  # fmt: skip
+        return False
+
+
+class Watch:
+    """One call of the application, from before it leaves until its answer, its error or its last chunk is known.
+
+    The call itself is never made here. Every method is guarded: whatever fails inside, the call goes on.
+    """
+
+    __slots__ = ("__weakref__", "answer", "attempts", "endpoint", "operation", "pending", "sent", "started", "state", "telemetry", "token")
+
+    def __init__(self, telemetry: Telemetry, endpoint: Endpoint) -> None:
+        self.telemetry = telemetry
+        self.endpoint = endpoint
+        self.started = time_ns()
+        self.sent = 0
+        self.attempts: list[Attempt] = []
+        self.state: dict[str, Any] = {}
+        self.operation: Operation | None = None
+        self.answer: Answer | None = None
+        self.pending = [True]  # popped by whoever ends the call: a list's pop is atomic between threads
+
+    def __enter__(self) -> Watch:
+        self.token = WATCH.set(self)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        WATCH.reset(self.token)
+        if error is None:
+            self.returned()
+        else:
+            self.failed(error)
+
+    @guard
+    def leaving(self, body: Mapping[str, Any], facts: Any) -> None:
+        """The request goes out, for the first time or again; the first body opens the operation."""
+        self.sent += 1
+        if self.sent == 1:
+            self.operation = self.telemetry.open(self.endpoint.request(body, facts), self.started)
+
+    @guard
+    def attempted(self, status: int, retry_after: float | None = None) -> None:
+        """One attempt is over. status: 0 where no response came."""
+        self.attempts.append(Attempt(status, retry_after))
+
+    @guard
+    def answered(self, result: Any) -> None:
+        """The whole answer is known, though perhaps not yet handed to the application."""
+        self.answer = self.endpoint.response(result)
+        if self.operation is not None:
+            self.telemetry.settle(self.operation, self.answer, self.attempts)
+
+    @guard
+    def chunk(self, chunk: Any) -> None:
+        """One chunk of a stream, on its way to the application."""
+        operation = self.operation
+        if operation is None:
+            return
+        if operation.first_chunk is None:
+            operation.first_chunk = time_ns()
+        if self.endpoint.fold(self.state, chunk) and not operation.own:
+            self.telemetry.settle(operation, self.endpoint.settled(self.state), self.attempts)
+
+    @guard
+    def returned(self) -> None:
+        """The application gets its result; where that is a stream or an unread body, the answer is still to come."""
+        if self.operation is not None:
+            self.telemetry.leave(self.operation)
+        if self.answer is not None:
+            self.end()
+
+    @guard
+    def failed(self, error: BaseException) -> None:
+        """The call raised. A stream's failure after its response is `end`."""
+        if self.sent > len(self.attempts):
+            response = getattr(error, "response", None)
+            self.attempted(getattr(error, "status_code", None) or 0, retry_after(getattr(response, "headers", None)))
+        if self.operation is not None:
+            self.telemetry.leave(self.operation)
+        self.end(error)
+
+    @guard
+    def end(self, error: BaseException | None = None) -> None:
+        """The call is over; only the first of several endings counts."""
+        try:
+            self.pending.pop()
+        except IndexError:
+            return
+        if self.operation is not None:
+            if self.answer is None and self.state:
+                self.answer = self.endpoint.settled(self.state)
+            self.telemetry.close(self.operation, self.answer, error, self.attempts)
+
+    def __del__(self) -> None:
+        if self.pending and self.operation is not None:  # a stream that was dropped
+            self.end()
+
+
+WATCH: ContextVar[Watch | None] = ContextVar("otel_agentops.watch", default=None)
+UNOBSERVED: AbstractContextManager[None] = nullcontext()
+
+
+def begin(client: Client, endpoint: Endpoint | None) -> Watch | None:
+    """A watch over a call that is about to be made; None where it is to pass unobserved."""
+    if endpoint is None or not client.active or client.telemetry is None or not is_instrumentation_enabled():
+        return None
+    return Watch(client.telemetry, endpoint)
+
+
+def retry_after(headers: Mapping[str, str] | None) -> float | None:
+    """The seconds a response asked to wait (RFC 9110 section 10.2.3, or `retry-after-ms`), None where it did not."""
+    if not headers:
+        return None
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    given = headers.get("retry-after")
+    seconds = _number(given)
+    return seconds if seconds is not None or given is None else _until(given)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _until(date: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """The entry point of a client: `client` is all that a subclass sets."""
+
+    client: ClassVar[Client]
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """None: the version is checked when the client is imported, because `opentelemetry-instrument` drops ours."""
+        return ()
+
+    @guard
+    def _instrument(self, **kwargs: Any) -> None:
+        self.client.install(_telemetry.using(**{name: kwargs.get(name) for name in _PROVIDERS}))
+
+    @guard
+    def _uninstrument(self, **kwargs: Any) -> None:
+        self.client.uninstall()
+
+
+_PROVIDERS = ("tracer_provider", "meter_provider", "logger_provider")

@@ -1,0 +1,73 @@
+"""How the spans of other instrumentations are recognised: by attribute, else by the first word of the name.
+
+Several frameworks start spans without any attribute (google-adk, strands, phoenix evals, agent-framework), so that
+at the start of a span only its scope and its name say what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.trace import Span
+
+from otel_agentops.semconv import attributes as A
+
+SCOPE = "otel_agentops"
+INFERENCE = frozenset({"chat", "generate_content", "text_completion"})
+OPERATIONS = INFERENCE | {"embeddings", "retrieval", "execute_tool", "invoke_agent", "invoke_workflow", "create_agent"}
+AGENTS = frozenset({"invoke_agent", "invoke_workflow"})
+
+# Attributes by which instrumentations outside the GenAI conventions say what a span is.
+_KIND_KEYS = ("openinference.span.kind", "traceloop.span.kind", "llm.request.type")
+_KINDS = {
+    "llm": "chat",
+    "chat": "chat",
+    "completion": "text_completion",
+    "embedding": "embeddings",
+    "rerank": "retrieval",
+    "retriever": "retrieval",
+    "tool": "execute_tool",
+    "agent": "invoke_agent",
+    "workflow": "invoke_workflow",
+}
+# Span names of instrumentations that set neither: OpenLLMetry's clients, the clients' own tracing.
+_NAMES = {
+    "openai.chat": "chat",
+    "openai.response": "chat",
+    "openai.completion": "text_completion",
+    "openai.embeddings": "embeddings",
+    "anthropic.chat": "chat",
+    "anthropic.messages.create": "chat",
+    "anthropic.completion": "text_completion",
+}
+
+
+def operation_of(span: Span) -> str | None:
+    """The GenAI operation a span of anybody stands for; None where it is not one."""
+    attributes: Mapping[str, Any] = getattr(span, "attributes", None) or {}
+    named = attributes.get(A.GEN_AI_OPERATION_NAME)
+    if named is not None:
+        return str(named)
+    for key in _KIND_KEYS:
+        if (kind := attributes.get(key)) is not None:
+            return _KINDS.get(str(kind).lower())
+    return _by_name(str(getattr(span, "name", "")))
+
+
+def is_ours(span: Span) -> bool:
+    """Whether this package made the span."""
+    scope = getattr(span, "instrumentation_scope", None)
+    return scope is not None and scope.name == SCOPE
+
+
+def same_call(operation: str, span_operation: str | None) -> bool:
+    """Whether a span that stands for `span_operation` can have been started for a call of `operation`."""
+    return span_operation == operation or (operation in INFERENCE and span_operation in INFERENCE)
+
+
+def _by_name(name: str) -> str | None:
+    if name in _NAMES:
+        return _NAMES[name]
+    first = name.partition(" ")[0]
+    return first if first in OPERATIONS and first != name else None

@@ -1,0 +1,297 @@
+"""The one door to OpenTelemetry: an operation is opened with a record and closed once with its answer or error.
+
+For each call one of three happens: a recording span that was started for this very call is enriched, else a complete
+span of our own is made, else (suppressed, or OTEL_AGENTOPS_MODE=enrich) the call passes. Never two spans.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from time import time_ns
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import metrics, trace
+from opentelemetry._logs import Logger, LogRecord, get_logger_provider
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+
+from otel_agentops import _config, _foreign
+from otel_agentops import scope as scopes
+from otel_agentops._config import Config
+from otel_agentops._identity import Identities
+from otel_agentops._processor import stamp_spans_of
+from otel_agentops._safe import guard
+from otel_agentops.record import Answer, Attempt, Attributes, ModelCall, Value
+from otel_agentops.scope import Scope
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from otel_agentops.version import __version__
+
+ERROR = Status(StatusCode.ERROR)  # no description: an exception's text may quote a prompt
+NO_ANSWER = Answer(None, {})
+# Advisory boundaries of the conventions (gen_ai.client.token.usage, gen_ai.client.operation.duration).
+_SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
+_TOKENS = [4**n for n in range(14)]
+
+
+# What a receipt remembers of the model calls of its task.
+_RECEIPT = (A.GEN_AI_REQUEST_MODEL, A.PROMPT_HASH, A.TOOLS_HASH, A.PARAMS_HASH)
+
+
+class Operation:
+    """One model call between its opening and its closing.
+
+    own: the span is ours, to be ended here. started, first_chunk: time in ns, first_chunk None until one came.
+    """
+
+    __slots__ = ("call", "first_chunk", "own", "scope", "span", "started", "token")
+
+    def __init__(self, call: ModelCall, scope: Scope, span: Span, own: bool, started: int) -> None:
+        self.call = call
+        self.scope = scope
+        self.span = span
+        self.own = own
+        self.started = started
+        self.first_chunk: int | None = None
+        self.token: Any = None
+
+
+class Telemetry:
+    """The signals of one installation: where spans, measurements and events go."""
+
+    def __init__(
+        self, config: Config, tracer_provider: Any = None, meter_provider: Any = None, logger_provider: Any = None
+    ) -> None:
+        self.config = config
+        self.identities = Identities(config.hash_key, config.prompt_limit)
+        self.tracer = trace.get_tracer(_foreign.SCOPE, __version__, tracer_provider)
+        self._tracer_provider = tracer_provider
+        self._logger_provider = logger_provider
+        self._instruments(metrics.get_meter(_foreign.SCOPE, __version__, meter_provider))
+        self._taken: weakref.WeakSet[Span] = weakref.WeakSet()
+        self._watched: Any = None
+
+    def _instruments(self, meter: metrics.Meter) -> None:
+        def histogram(metric: Any, boundaries: list[Any]) -> metrics.Histogram:
+            return meter.create_histogram(
+                metric.name, metric.unit, metric.brief, explicit_bucket_boundaries_advisory=boundaries
+            )
+
+        self._duration = histogram(M.METRICS[M.GEN_AI_CLIENT_OPERATION_DURATION], _SECONDS)
+        self._tokens = histogram(M.METRICS[M.GEN_AI_CLIENT_TOKEN_USAGE], _TOKENS)
+        self._first_chunk = histogram(M.METRICS[M.GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK], _SECONDS)
+
+    # -- model operations
+
+    def open(self, call: ModelCall, started: int) -> Operation | None:
+        """Begin the operation: enrich the span of this call, else start one and make it current; None to pass."""
+        self.watch_provider()
+        scope = scopes.current()
+        found = trace.get_current_span()
+        enrich = self.config.mode != "own" and self._was_started_for(found, call.operation)
+        if not enrich and self.config.mode == "enrich":
+            return None
+        attributes = _request_attributes(call, scope)
+        attributes.update(self.identities.of(call, scope))
+        if scope.run is not None:
+            scope.run.facts.update((key, attributes[key]) for key in _RECEIPT if key in attributes)
+        if enrich:
+            self._taken.add(found)
+            add_missing(found, attributes)
+            return Operation(call, scope, found, False, started)
+        span = self.tracer.start_span(
+            f"{call.operation} {call.model}" if call.model else call.operation,
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+            start_time=started,
+        )
+        operation = Operation(call, scope, span, True, started)
+        operation.token = otel_context.attach(set_span_in_context(span))
+        return operation
+
+    def leave(self, operation: Operation) -> None:
+        """The call returned to the application: our span is no longer current, whether or not it has ended."""
+        token, operation.token = operation.token, None
+        if token is not None:
+            otel_context.detach(token)
+
+    def settle(self, operation: Operation, answer: Answer, attempts: Sequence[Attempt]) -> None:
+        """Write an answer to a foreign span as soon as it is known: its maker may end it before we are called again."""
+        if not operation.own:
+            add_missing(operation.span, _answer_attributes(operation, answer, attempts))
+
+    def close(
+        self, operation: Operation, answer: Answer | None, error: BaseException | None, attempts: Sequence[Attempt]
+    ) -> None:
+        """End the operation; call it once. answer: None where the call failed before one came."""
+        ended = time_ns()
+        known = answer or NO_ANSWER
+        self._account(operation.scope, operation.call, known, attempts)
+        attributes = _answer_attributes(operation, known, attempts)
+        if error is not None:
+            attributes[A.ERROR_TYPE] = type(error).__qualname__
+        if not operation.own:
+            add_missing(operation.span, attributes)
+            return
+        try:
+            operation.span.set_attributes(attributes)
+            if error is not None:
+                operation.span.set_status(ERROR)
+            self._measure(operation, known, attributes.get(A.ERROR_TYPE), ended)
+        finally:
+            operation.span.end(ended)
+
+    def _was_started_for(self, span: Span, operation: str) -> bool:
+        """Whether this recording span stands for the very call that is being made, and for no other before it."""
+        if not span.is_recording() or _foreign.is_ours(span) or span in self._taken:
+            return False
+        return _foreign.same_call(operation, _foreign.operation_of(span))
+
+    def _account(self, scope: Scope, call: ModelCall, answer: Answer, attempts: Sequence[Attempt]) -> None:
+        if scope.judge is not None and answer.model:
+            scope.judge.models.append(answer.model)
+        run = scope.run
+        if run is not None:
+            run.calls.append((len(attempts), answer.input_tokens, answer.output_tokens))
+            if answer.model is not None:
+                run.facts[A.GEN_AI_RESPONSE_MODEL] = answer.model
+
+    @guard
+    def _measure(self, operation: Operation, answer: Answer, error_type: Any, ended: int) -> None:
+        labels = _metric_attributes(operation.call, answer)
+        context = set_span_in_context(operation.span)  # exemplars point at this very call
+        if answer.input_tokens is not None:
+            self._tokens.record(answer.input_tokens, {**labels, A.GEN_AI_TOKEN_TYPE: "input"}, context)
+        if answer.output_tokens is not None:
+            self._tokens.record(answer.output_tokens, {**labels, A.GEN_AI_TOKEN_TYPE: "output"}, context)
+        if operation.first_chunk is not None:
+            self._first_chunk.record((operation.first_chunk - operation.started) / 1e9, labels, context)
+        if error_type is not None:
+            labels[A.ERROR_TYPE] = error_type
+        self._duration.record((ended - operation.started) / 1e9, labels, context)
+
+    # -- what the helpers need
+
+    def watch_provider(self) -> None:
+        """Have scope facts stamped on everybody's spans of the provider in use; never sets the global one."""
+        provider = self._tracer_provider or trace.get_tracer_provider()
+        if provider is not self._watched:
+            self._watched = provider
+            stamp_spans_of(provider)
+
+    def start(self, name: str, attributes: Mapping[str, Value], kind: SpanKind = SpanKind.INTERNAL) -> Span:
+        """A span of our own for something nobody wraps."""
+        return self.tracer.start_span(name, kind=kind, attributes=attributes)
+
+    def finish(self, span: Span, attributes: Mapping[str, Value], error_type: str | None = None) -> None:
+        """End a span that `start` made; error_type also makes its status an error."""
+        span.set_attributes(attributes)
+        if error_type is not None:
+            span.set_attribute(A.ERROR_TYPE, error_type)
+            span.set_status(ERROR)
+        span.end()
+
+    def event(self, name: str, attributes: Mapping[str, Value], timestamp: int | None = None) -> None:
+        """Emit an event in the current context. timestamp: ns since the epoch, None for now."""
+        now = time_ns()
+        logger: Logger = (self._logger_provider or get_logger_provider()).get_logger(_foreign.SCOPE, __version__)
+        logger.emit(
+            LogRecord(
+                timestamp=timestamp or now,
+                observed_timestamp=now,
+                context=otel_context.get_current(),
+                attributes=attributes,
+                event_name=name,
+            )
+        )
+
+
+def add_missing(span: Span, attributes: Mapping[str, Value]) -> None:
+    """Add what a foreign span does not have yet; what its maker wrote stays."""
+    present = getattr(span, "attributes", None) or {}
+    span.set_attributes({key: value for key, value in attributes.items() if key not in present})
+
+
+def _request_attributes(call: ModelCall, scope: Scope) -> Attributes:
+    attributes: Attributes = {A.GEN_AI_OPERATION_NAME: call.operation, A.GEN_AI_PROVIDER_NAME: call.provider}
+    if call.model is not None:
+        attributes[A.GEN_AI_REQUEST_MODEL] = call.model
+    attributes.update(call.attributes)
+    attributes.update(scope.facts)
+    if scope.judge is not None:
+        attributes.update(scope.judge.facts)
+    if scope.run is not None and scope.run.indexes:
+        attributes[A.RETRIEVAL_INDEXES] = list(dict.fromkeys(scope.run.indexes))
+    return attributes
+
+
+def _answer_attributes(operation: Operation, answer: Answer, attempts: Sequence[Attempt]) -> Attributes:
+    attributes = dict(answer.attributes)
+    if answer is not NO_ANSWER:
+        attributes[A.MODEL_RESOLUTION] = resolution(operation.call.model, answer.model)
+    if answer.model is not None:
+        attributes[A.GEN_AI_RESPONSE_MODEL] = answer.model
+    if answer.input_tokens is not None:
+        attributes[A.GEN_AI_USAGE_INPUT_TOKENS] = answer.input_tokens
+    if answer.output_tokens is not None:
+        attributes[A.GEN_AI_USAGE_OUTPUT_TOKENS] = answer.output_tokens
+    if operation.first_chunk is not None:
+        attributes[A.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = (operation.first_chunk - operation.started) / 1e9
+    attributes.update(_attempt_attributes(attempts))
+    attributes.update(_echoed(operation.call, answer))
+    return attributes
+
+
+def _attempt_attributes(attempts: Sequence[Attempt]) -> Attributes:
+    attributes: Attributes = {
+        A.ATTEMPT_COUNT: len(attempts),
+        A.ATTEMPT_STATUSES: [attempt.status for attempt in attempts],
+    }
+    if waits := [attempt.retry_after for attempt in attempts if attempt.retry_after is not None]:
+        attributes[A.ATTEMPT_RETRY_AFTER] = waits
+    return attributes
+
+
+def _echoed(call: ModelCall, answer: Answer) -> Attributes:
+    """The sampling values that only the provider's answer names."""
+    sent = call.params or {}
+    return {A.PARAM_SOURCE.format(name): "echoed" for name in answer.effective or () if name not in sent}
+
+
+def resolution(asked: str | None, answered: str | None) -> str:
+    """What the answer says about the alias: resolved to another id, echoed as it was asked, or unreported."""
+    if answered is None:
+        return "unreported"
+    return "echoed" if answered == asked else "resolved"
+
+
+def _metric_attributes(call: ModelCall, answer: Answer) -> dict[str, Any]:
+    labels: dict[str, Any] = {A.GEN_AI_OPERATION_NAME: call.operation, A.GEN_AI_PROVIDER_NAME: call.provider}
+    if call.model is not None:
+        labels[A.GEN_AI_REQUEST_MODEL] = call.model
+    if answer.model is not None:
+        labels[A.GEN_AI_RESPONSE_MODEL] = answer.model
+    for key in (A.SERVER_ADDRESS, A.SERVER_PORT):
+        if key in call.attributes:
+            labels[key] = call.attributes[key]
+    return labels
+
+
+_current: Telemetry | None = None
+
+
+def using(**providers: Any) -> Telemetry:
+    """The telemetry of an installation, from now on also that of the helpers.
+
+    Without providers the global ones are used, and all installations share one instance.
+    """
+    global _current
+    if _current is None or any(provider is not None for provider in providers.values()):
+        _current = Telemetry(_config.read(), **providers)
+    return _current
+
+
+def get() -> Telemetry:
+    """The telemetry in use; over the global providers where nothing was installed."""
+    return _current or using()

@@ -1,0 +1,95 @@
+"""Reading wire bodies: every value keeps its registered type, and what has another one is left out, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from otel_agentops.record import Attributes, Value
+
+
+def get(value: Any, name: str) -> Any:
+    """A member of a JSON object or of a client's model; None where either is absent."""
+    if value is None:
+        return None
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def present(**members: Any) -> dict[str, Any]:
+    """The members that are not None."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def present_attributes(*pairs: tuple[str, Any]) -> Attributes:
+    """The attributes whose value is known."""
+    return {key: value for key, value in pairs if value is not None}
+
+
+def double(value: Any) -> float | None:
+    """A JSON number as a double; 0 is a value, a boolean or a text is not a number."""
+    return float(value) if type(value) in (int, float) else None
+
+
+def whole(value: Any) -> int | None:
+    """A JSON number as an integer, None where it is none."""
+    return int(value) if type(value) is int or (type(value) is float and value.is_integer()) else None
+
+
+def text(value: Any) -> str | None:
+    """A text, None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def texts(value: Any) -> list[str] | None:
+    """A text or a list of texts as a list."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, str) for item in value):
+        return list(value)
+    return None
+
+
+Reader = Callable[[Any], "Value | None"]
+
+
+class Fields(NamedTuple):
+    """How one wire format names its request fields.
+
+    readers: field to attribute and how to read it. not_parameters: fields that are content, have an identity of their
+    own or differ on every call; all others shape the answer, known to us or not.
+    """
+
+    readers: Mapping[str, tuple[str, Reader]]
+    not_parameters: frozenset[str]
+
+    def attributes(self, body: Mapping[str, Any], server: Attributes) -> Attributes:
+        """The convention attributes of a request body, with where it goes."""
+        found = dict(server)
+        for name, value in body.items():
+            if (row := self.readers.get(name)) is not None and (read := row[1](value)) is not None:
+                found[row[0]] = read
+        return found
+
+    def parameters(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What shapes the answer beside prompt, model and tools."""
+        skip = self.not_parameters
+        return {name: value for name, value in body.items() if name not in skip and value is not None}
+
+
+def instructions(contents: Iterable[Any]) -> tuple[Any, ...]:
+    """System contents as a flat tuple: a text, or the parts of a list with text parts reduced to their text.
+
+    A text alone, the same text as one part, and the same in another client's spelling have one identity.
+    """
+    parts: list[Any] = []
+    for content in contents:
+        if isinstance(content, str):
+            parts.append(content)
+        elif isinstance(content, (list, tuple)):
+            parts.extend(_part(part) for part in content)
+    return tuple(parts)
+
+
+def _part(part: Any) -> Any:
+    words = part.get("text") if isinstance(part, Mapping) else None
+    return words if isinstance(words, str) else part

@@ -1,0 +1,105 @@
+"""Anthropic: messages and beta messages, on its own service, Bedrock, Vertex and Foundry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_agentops import _engine
+from otel_agentops._engine import Endpoint
+from otel_agentops.clients import _stainless
+from otel_agentops.clients._stainless import Server
+from otel_agentops.clients._wire import Fields, double, get, instructions, present, present_attributes, texts, whole
+from otel_agentops.record import Answer, Attributes, ModelCall
+from otel_agentops.semconv import attributes as A
+
+FIELDS = Fields(
+    {
+        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
+        "top_p": (A.GEN_AI_REQUEST_TOP_P, double),
+        "top_k": (A.GEN_AI_REQUEST_TOP_K, double),
+        "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        "stop_sequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
+        "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream or None),  # the convention: only if streaming
+    },
+    not_parameters=frozenset("model messages system tools stream metadata mcp_servers container".split()),
+)
+
+
+def provider(api: Any, host: str) -> str:
+    """`gen_ai.provider.name`: the SDK has one class for each cloud that serves the models."""
+    kind = type(api).__name__
+    if "Bedrock" in kind:
+        return "aws.bedrock"
+    return "gcp.vertex_ai" if "Vertex" in kind else "anthropic"
+
+
+def tool(wire: Any) -> dict[str, Any]:
+    """The identity material of one tool. A server tool has a dated type and settings in the place of a schema."""
+    if "input_schema" not in wire:
+        settings = {name: value for name, value in wire.items() if name != "cache_control"}
+        return {"name": str(wire.get("name") or wire.get("type")), "settings": settings}
+    return present(
+        name=wire["name"],
+        description=wire.get("description"),
+        input_schema=wire["input_schema"],
+        strict=wire.get("strict"),
+    )
+
+
+def request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /v1/messages`."""
+    attributes = FIELDS.attributes(body, server.attributes)
+    wanted = get(get(body.get("output_config"), "format") or body.get("output_format"), "type")
+    if wanted is not None:
+        attributes[A.GEN_AI_OUTPUT_TYPE] = "json" if str(wanted).startswith("json") else str(wanted)
+    if effort := get(body.get("output_config"), "effort"):
+        attributes[A.GEN_AI_REQUEST_REASONING_LEVEL] = str(effort)
+    system = instructions((body.get("system"),))
+    parameters = FIELDS.parameters(body)
+    return ModelCall("chat", server.provider, body.get("model"), attributes, system, body.get("tools"), tool, parameters)
+
+
+def response(result: Any) -> Answer:
+    """A `Message`, or its JSON."""
+    return _answer(result, get(result, "stop_reason"), get(result, "usage"), get(get(result, "usage"), "output_tokens"))
+
+
+def fold(state: dict[str, Any], event: Any) -> bool:
+    """A raw message stream event; `message_stop` is the last. Output tokens of a delta are the count so far."""
+    kind = event.type
+    if kind == "message_start":
+        state["message"] = event.message
+    elif kind == "message_delta":
+        state["delta"] = event
+    return bool(kind == "message_stop")
+
+
+def settled(state: dict[str, Any]) -> Answer:
+    """What the events of a stream added up to."""
+    message, delta = state.get("message"), state.get("delta")
+    output = get(get(delta, "usage"), "output_tokens")
+    return _answer(message, get(get(delta, "delta"), "stop_reason"), get(message, "usage"), output)
+
+
+def _answer(message: Any, reason: Any, usage: Any, output: int | None) -> Answer:
+    read, written = get(usage, "cache_read_input_tokens"), get(usage, "cache_creation_input_tokens")
+    attributes: Attributes = present_attributes(
+        (A.GEN_AI_RESPONSE_ID, get(message, "id")),
+        (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(reason)] if reason else None),
+        (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, read),
+        (A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, written),
+    )
+    fresh = get(usage, "input_tokens")
+    total = None if fresh is None else fresh + (read or 0) + (written or 0)  # the API counts cached input apart
+    return Answer(get(message, "model"), attributes, total, output)
+
+
+ENDPOINTS = {"/v1/messages": Endpoint(request, response, fold, settled)}
+CLIENT = _stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider)
+
+
+class Instrumentor(_engine.Instrumentor):
+    """Entry point `agentops_anthropic`."""
+
+    client = CLIENT

@@ -1,0 +1,254 @@
+"""OpenAI, and everything that speaks its protocol: chat completions, responses, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_agentops import _engine
+from otel_agentops._engine import Endpoint
+from otel_agentops.clients import _stainless
+from otel_agentops.clients._stainless import Server
+from otel_agentops.clients._wire import Fields, double, get, instructions, present, present_attributes, text, texts, whole
+from otel_agentops.record import Answer, Attributes, ModelCall
+from otel_agentops.semconv import attributes as A
+
+# Who answers at a host that is not OpenAI's; first match on the end of the host name wins.
+PROVIDERS = (
+    (".openai.azure.com", "azure.ai.openai"),
+    (".cognitiveservices.azure.com", "azure.ai.openai"),
+    (".services.ai.azure.com", "azure.ai.inference"),
+    ("api.deepseek.com", "deepseek"),
+    ("api.groq.com", "groq"),
+    ("api.mistral.ai", "mistral_ai"),
+    ("api.perplexity.ai", "perplexity"),
+    ("api.x.ai", "x_ai"),
+    (".amazonaws.com", "aws.bedrock"),
+    ("generativelanguage.googleapis.com", "gcp.gemini"),
+    ("aiplatform.googleapis.com", "gcp.vertex_ai"),
+    ("openrouter.ai", "openrouter"),
+)
+
+FIELDS = Fields(
+    {
+        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
+        "top_p": (A.GEN_AI_REQUEST_TOP_P, double),
+        "top_k": (A.GEN_AI_REQUEST_TOP_K, double),
+        "frequency_penalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, double),
+        "presence_penalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, double),
+        "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        "max_completion_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        "max_output_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        "seed": (A.GEN_AI_REQUEST_SEED, whole),
+        "n": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else whole(n)),  # the convention: if not 1
+        "stop": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
+        "reasoning_effort": (A.GEN_AI_REQUEST_REASONING_LEVEL, text),
+        "service_tier": (A.OPENAI_REQUEST_SERVICE_TIER, text),
+        "previous_response_id": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, text),
+        "dimensions": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),
+        "encoding_format": (A.GEN_AI_REQUEST_ENCODING_FORMATS, texts),
+        "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream or None),  # the convention: only if streaming
+    },
+    not_parameters=frozenset(
+        "model messages input instructions tools functions prompt stream stream_options user metadata seed store "
+        "conversation previous_response_id prompt_cache_key safety_identifier prediction include".split()
+    ),
+)
+_SYSTEM = frozenset({"system", "developer"})
+
+
+def provider(api: Any, host: str) -> str:
+    """`gen_ai.provider.name` for a client object and the host of its base URL."""
+    named = next((name for end, name in PROVIDERS if host.endswith(end)), None)
+    return named or ("azure.ai.openai" if "Azure" in type(api).__name__ else "openai")
+
+
+def tool(wire: Any) -> dict[str, Any]:
+    """The identity material of one tool, in either spelling of the wire: nested under its type, or flat."""
+    kind = wire.get("type", "function")
+    inner = wire.get(kind) if isinstance(wire.get(kind), Mapping) else wire
+    if "name" not in inner:  # a built-in: all of its settings shape it
+        return {"name": str(wire.get("server_label") or kind), "settings": {k: v for k, v in wire.items() if k != "headers"}}
+    return present(
+        name=inner["name"],
+        description=inner.get("description"),
+        input_schema=inner.get("parameters") or inner.get("format"),
+        output_schema=inner.get("output_schema"),
+        strict=inner.get("strict"),
+    )
+
+
+# -- requests
+
+
+def chat_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /chat/completions`."""
+    attributes = FIELDS.attributes(body, server.attributes)
+    attributes[A.OPENAI_API_TYPE] = "chat_completions"
+    _output_type(attributes, body.get("response_format"))
+    turns = (turn for turn in body.get("messages") or () if isinstance(turn, Mapping) and turn.get("role") in _SYSTEM)
+    system = instructions(turn.get("content") for turn in turns)
+    return _call("chat", body, server, attributes, system)
+
+
+def responses_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /responses`."""
+    attributes = FIELDS.attributes(body, server.attributes)
+    attributes[A.OPENAI_API_TYPE] = "responses"
+    _output_type(attributes, get(body.get("text"), "format"))
+    if effort := get(body.get("reasoning"), "effort"):
+        attributes[A.GEN_AI_REQUEST_REASONING_LEVEL] = str(effort)
+    if conversation := body.get("conversation"):
+        attributes[A.GEN_AI_CONVERSATION_ID] = str(get(conversation, "id") or conversation)
+    given = body.get("input")
+    turns = given if isinstance(given, (list, tuple)) else ()
+    system = (turn.get("content") for turn in turns if isinstance(turn, Mapping) and turn.get("role") in _SYSTEM)
+    return _call("chat", body, server, attributes, instructions((body.get("instructions"), *system)))
+
+
+def embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /embeddings`."""
+    attributes = FIELDS.attributes(body, server.attributes)
+    # The client library asks for base64 by itself where the application names no format.
+    return _call("embeddings", body, server, attributes, defaults={"encoding_format": "base64"})
+
+
+def _call(
+    operation: str,
+    body: Mapping[str, Any],
+    server: Server,
+    attributes: Attributes,
+    system: tuple[Any, ...] = (),
+    defaults: Mapping[str, Any] | None = None,
+) -> ModelCall:
+    stored = body.get("prompt")
+    return ModelCall(
+        operation,
+        server.provider,
+        body.get("model"),
+        attributes,
+        system,
+        body.get("tools") or body.get("functions"),
+        tool,
+        FIELDS.parameters(body),
+        defaults,
+        (str(stored["id"]), stored.get("version")) if isinstance(stored, Mapping) and stored.get("id") else None,
+    )
+
+
+def _output_type(attributes: Attributes, wanted: Any) -> None:
+    kind = get(wanted, "type")
+    if kind is not None:
+        attributes[A.GEN_AI_OUTPUT_TYPE] = "json" if str(kind).startswith("json") else str(kind)
+
+
+# -- answers
+
+
+def chat_response(result: Any) -> Answer:
+    """A `ChatCompletion`, or its JSON."""
+    reasons = [str(reason) for choice in get(result, "choices") or () if (reason := get(choice, "finish_reason"))]
+    return _answer(result, get(result, "usage"), reasons)
+
+
+def chat_fold(state: dict[str, Any], chunk: Any) -> bool:
+    """A `ChatCompletionChunk`. The usage chunk, where one is sent, comes behind the last choice: no chunk is surely last."""
+    if "first" not in state:
+        state["first"] = chunk
+    if chunk.usage is not None:
+        state["usage"] = chunk.usage
+    for choice in chunk.choices:
+        if choice.finish_reason is not None:
+            state.setdefault("reasons", {})[choice.index] = choice.finish_reason
+    return False
+
+
+def chat_settled(state: dict[str, Any]) -> Answer:
+    """What the chunks of a chat added up to."""
+    reasons = state.get("reasons", {})
+    return _answer(state["first"], state.get("usage"), [str(reasons[index]) for index in sorted(reasons)])
+
+
+def responses_response(result: Any) -> Answer:
+    """A `Response`, or its JSON."""
+    answer = _answer(result, get(result, "usage"), _response_reasons(result))
+    names = ("temperature", "top_p", "max_output_tokens")
+    return answer._replace(effective={name: value for name in names if (value := get(result, name)) is not None})
+
+
+def responses_fold(state: dict[str, Any], event: Any) -> bool:
+    """A response stream event: the ones that carry the response replace each other, the last is complete."""
+    response = getattr(event, "response", None)
+    if response is None:
+        return False
+    state["response"] = response
+    return event.type in {"response.completed", "response.incomplete", "response.failed"}
+
+
+def responses_settled(state: dict[str, Any]) -> Answer:
+    """What the stream's last snapshot of the response says."""
+    return responses_response(state["response"])
+
+
+def embeddings_response(result: Any) -> Answer:
+    """A `CreateEmbeddingResponse`, or its JSON. Embeddings have no output tokens."""
+    return Answer(get(result, "model"), {}, get(get(result, "usage"), "prompt_tokens"))
+
+
+def _answer(result: Any, usage: Any, reasons: list[str]) -> Answer:
+    attributes = present_attributes(
+        (A.GEN_AI_RESPONSE_ID, get(result, "id")),
+        (A.GEN_AI_RESPONSE_FINISH_REASONS, reasons or None),
+        (A.OPENAI_RESPONSE_SERVICE_TIER, get(result, "service_tier")),
+        (A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, get(result, "system_fingerprint")),
+    )
+    return Answer(get(result, "model"), attributes, *_usage(attributes, usage))
+
+
+def _usage(attributes: Attributes, usage: Any) -> tuple[int | None, int | None]:
+    """Totals of input and output; both counts include their details (cached, reasoning), which become attributes."""
+    if usage is None:
+        return None, None
+    chat = get(usage, "prompt_tokens") is not None
+    read = get(usage, "prompt_tokens_details" if chat else "input_tokens_details")
+    written = get(usage, "completion_tokens_details" if chat else "output_tokens_details")
+    attributes.update(
+        present_attributes(
+            (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, get(read, "cached_tokens")),
+            (A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, get(read, "cache_write_tokens")),
+            (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, get(written, "reasoning_tokens")),
+        )
+    )
+    if chat:
+        return get(usage, "prompt_tokens"), get(usage, "completion_tokens")
+    return get(usage, "input_tokens"), get(usage, "output_tokens")
+
+
+def _response_reasons(result: Any) -> list[str]:
+    """A response has a status where a chat has finish reasons; one that is still running has none."""
+    status = get(result, "status")
+    if status == "completed":
+        calls = any(get(item, "type") in {"function_call", "custom_tool_call"} for item in get(result, "output") or ())
+        return ["tool_calls" if calls else "stop"]
+    if status == "incomplete":
+        reason = str(get(get(result, "incomplete_details"), "reason") or status)
+        return ["length" if reason == "max_output_tokens" else reason]
+    return ["error"] if status in {"failed", "cancelled"} else []
+
+
+def _no_stream(state: dict[str, Any], chunk: Any) -> bool:
+    raise TypeError("embeddings do not stream")
+
+
+ENDPOINTS = {
+    "/chat/completions": Endpoint(chat_request, chat_response, chat_fold, chat_settled),
+    "/responses": Endpoint(responses_request, responses_response, responses_fold, responses_settled),
+    "/embeddings": Endpoint(embeddings_request, embeddings_response, _no_stream, chat_settled),
+}
+CLIENT = _stainless.client("openai", ">=2,<4", ENDPOINTS, provider, subclass="OpenAI")
+
+
+class Instrumentor(_engine.Instrumentor):
+    """Entry point `agentops_openai`."""
+
+    client = CLIENT

@@ -1,0 +1,58 @@
+"""What one operation was, in plain values: adapters write these records, the telemetry side reads them.
+
+No OpenTelemetry is imported here. The records are tuples: they are made on every call, and a frozen dataclass
+costs ten times a tuple to build. Attribute mappings use the registered names of `otel_agentops.semconv`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+Value: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]"
+Attributes: TypeAlias = "dict[str, Value]"
+
+
+class ModelCall(NamedTuple):
+    """One call of a model as it goes on the wire.
+
+    operation: `gen_ai.operation.name`. provider: `gen_ai.provider.name`. model: the model asked for, None where the
+    body names none. attributes: further convention attributes of the request. instructions: texts (or JSON parts)
+    of the system and developer turns, in order; empty where there are none. tools: the tools offered, normalised by
+    the adapter to `Tool`-shaped mappings when asked (see `normalise`). params: what else shapes the answer.
+    defaults: names in `params` that the client library fills in by itself with this very value.
+    prompt: name and version of a prompt template kept by the provider, None where none is used.
+    """
+
+    operation: str
+    provider: str
+    model: str | None
+    attributes: Attributes
+    instructions: tuple[Any, ...] = ()
+    tools: Sequence[Any] | None = None
+    normalise: Any = None
+    params: Mapping[str, Any] | None = None
+    defaults: Mapping[str, Any] | None = None
+    prompt: tuple[str, str | None] | None = None
+
+
+class Answer(NamedTuple):
+    """What came back.
+
+    model: the model that answered, None where the provider does not say. Token counts are totals (cached input and
+    reasoning output included), None where the provider did not report them; never 0 for unknown.
+    effective: sampling values that the provider says it used, by request parameter name.
+    """
+
+    model: str | None
+    attributes: Attributes
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    effective: Mapping[str, Any] | None = None
+
+
+class Attempt(NamedTuple):
+    """One HTTP try. status: 0 where no response came. retry_after: seconds the server asked to wait, else None."""
+
+    status: int
+    retry_after: float | None
