@@ -1,0 +1,103 @@
+"""What we rely on upstream, as facts: names, types and values of the conventions that our registry refers to.
+
+    python tools/upstream_facts.py DIR      write semconv/upstream.json
+    python tools/upstream_facts.py DIR --check
+
+DIR holds `genai/` and `core/`: the `model` directories of semantic-conventions-genai at the commit that
+semconv/manifest.yaml pins and of semantic-conventions at the version that this commit pins. The facts are JSON, which
+Weaver leaves alone when it reads the directory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import semconv_registry as registry
+
+FACTS = registry.DIRECTORY / "upstream.json"
+CORE_VERSION = "v1.43.0"
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0].startswith("-"):
+        print("name the directory of genai/ and core/: python tools/upstream_facts.py DIR [--check]", file=sys.stderr)
+        return 2
+    text = render(facts(Path(arguments[0]), registry.load()))
+    if "--check" in arguments:
+        return 0 if text == FACTS.read_text() else 1
+    FACTS.write_text(text)
+    return 0
+
+
+def render(found: dict[str, Any]) -> str:
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def facts(upstream: Path, ours: registry.Files) -> dict[str, Any]:
+    """Everything that `ours` refers to, as `upstream` defines it."""
+    files = [registry.read(path) for part in ("genai", "core") for path in sorted((upstream / part).rglob("*.yaml"))]
+    attributes = {key: fact for content in files for key, fact in _attributes(content)}
+    metrics = {metric["name"]: _pick(metric, "instrument", "unit") for metric in _all(files, "metrics")}
+    events = {event["name"]: {} for event in _all(files, "events")}
+    spans = {span["type"]: _pick(span, "kind") for span in _all(files, "spans")}
+    return {
+        "sources": {
+            "genai": {"repository": "open-telemetry/semantic-conventions-genai", "commit": pinned_commit()},
+            "core": {"repository": "open-telemetry/semantic-conventions", "version": CORE_VERSION},
+        },
+        "attributes": _chosen("attribute", attributes, registry.foreign_attributes(ours)),
+        "metrics": _chosen("metric", metrics, registry.refined(ours, "metric_refinements")),
+        "events": _chosen("event", events, registry.refined(ours, "event_refinements")),
+        "spans": _chosen("span", spans, registry.refined(ours, "span_refinements")),
+    }
+
+
+def pinned_commit() -> str:
+    """The commit of the GenAI registry that the manifest names."""
+    manifest = registry.DIRECTORY / "manifest.yaml"
+    found = re.search(r"registry_path: .*-([0-9a-f]{40})/", manifest.read_text())
+    if found is None:
+        raise registry.RegistryError(
+            f"{manifest}: registry_path names no commit; end its directory in one of 40 digits"
+        )
+    return found[1]
+
+
+def _attributes(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Attributes of a file in the form of today (`attributes`, `key`) or in the older one of core (`groups`, `id`)."""
+    defined = list(content.get("attributes", ()))
+    for group in content.get("groups", ()):
+        defined += [attribute for attribute in group.get("attributes", ()) if "id" in attribute]
+    for attribute in defined:
+        yield attribute.get("key") or attribute["id"], _fact(attribute["type"])
+
+
+def _fact(type_: Any) -> dict[str, Any]:
+    if isinstance(type_, str):
+        return {"type": type_}
+    return {"type": "string", "values": [member["value"] for member in type_["members"]]}
+
+
+def _all(files: list[dict[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
+    for content in files:
+        yield from content.get(kind, ())
+
+
+def _pick(signal: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: signal[key] for key in keys}
+
+
+def _chosen(kind: str, found: dict[str, dict[str, Any]], names: list[str]) -> dict[str, dict[str, Any]]:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise registry.RegistryError(f"upstream has no {kind} {', '.join(missing)}; correct the ref in semconv/")
+    return {name: found[name] for name in sorted(names)}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
