@@ -56,7 +56,9 @@ class Block:
         self._open()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._close(error)
 
     async def __aenter__(self) -> Self:
@@ -71,7 +73,9 @@ class Block:
         """Decorate a function or coroutine function. Raises TypeError for generators: use the block inside them."""
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             name = type(self).__name__.lower()
-            raise TypeError(f"@{name} cannot decorate the generator {function.__qualname__}; use `with {name}(...)` inside it")
+            raise TypeError(
+                f"@{name} cannot decorate the generator {function.__qualname__}; use `with {name}(...)` inside it"
+            )
         args, kwargs = self._made_with
 
         if inspect.iscoroutinefunction(function):

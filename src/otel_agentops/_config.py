@@ -3,9 +3,9 @@
 | variable | meaning | default |
 |---|---|---|
 | OTEL_AGENTOPS_MODE | auto: enrich a span that was started for the call, else make one; own; enrich | auto |
-| OTEL_AGENTOPS_HASH_KEY | key of the identity hashes (HMAC); without one short prompts can be guessed from their hash | none |
+| OTEL_AGENTOPS_HASH_KEY | key of the identity hashes; without one short prompts can be guessed from theirs | none |
 | OTEL_AGENTOPS_PROMPT_LIMIT | distinct prompt hashes of one scope before it is called unbounded | 100 |
-| OTEL_AGENTOPS_BAGGAGE | facts of the scope that travel over HTTP: task, traffic, tenant, rollout; or none | task,traffic,rollout |
+| OTEL_AGENTOPS_BAGGAGE | facts that travel over HTTP: task, traffic, tenant, rollout; or none | task,traffic,rollout |
 """
 
 from __future__ import annotations

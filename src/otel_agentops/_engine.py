@@ -121,7 +121,7 @@ class Client:
             return None
         if not set(target.parameters) <= set(inspect.signature(original).parameters):
             log.warning(
-                "%s.%s.%s of %s has another signature than expected; it is left alone and its calls are not instrumented",
+                "%s.%s.%s of %s has another signature than expected; it is left alone, its calls are not instrumented",
                 target.module, target.owner, target.name, self.distribution,
             )  # fmt: skip
             return None
@@ -144,7 +144,19 @@ class Watch:
     The call itself is never made here. Every method is guarded: whatever fails inside, the call goes on.
     """
 
-    __slots__ = ("__weakref__", "answer", "attempts", "endpoint", "operation", "pending", "sent", "started", "state", "telemetry", "token")
+    __slots__ = (
+        "__weakref__",
+        "answer",
+        "attempts",
+        "endpoint",
+        "operation",
+        "pending",
+        "sent",
+        "started",
+        "state",
+        "telemetry",
+        "token",
+    )
 
     def __init__(self, telemetry: Telemetry, endpoint: Endpoint) -> None:
         self.telemetry = telemetry

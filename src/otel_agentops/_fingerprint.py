@@ -53,7 +53,7 @@ def _plain(value: Any) -> bool:
 
 
 def _portable(value: Any) -> Any:
-    """The value with what RFC 8785 cannot write in a stable form: integers beyond 2**53 become doubles, as JSON does."""
+    """The value with what RFC 8785 cannot write: integers beyond 2**53 become doubles, as in JSON readers."""
     if isinstance(value, dict):
         return {str(k): _portable(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

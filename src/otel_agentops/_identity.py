@@ -113,8 +113,8 @@ class Identities:
 
 
 _UNBOUNDED = (
-    "more than %d different system prompts in scope %r: a rendered value (a date, a user name) makes a new prompt hash per "
-    "call; the hash is no longer exported for this scope; declare the template with otel_agentops.prompt(...)"
+    "more than %d different system prompts in scope %r: a rendered value (a date, a user name) makes a new prompt hash "
+    "per call; the hash is no longer exported for this scope; declare the template with otel_agentops.prompt(...)"
 )
 
 

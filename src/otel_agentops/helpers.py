@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from opentelemetry.trace import Span, SpanKind, use_span
+from typing_extensions import override
 
 from otel_agentops import _telemetry
 from otel_agentops import scope as scopes
@@ -50,9 +51,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         stage: str | None = None,
         route: str | None = None,
     ) -> None:
-        super().__init__(
-            name, id=id, tenant=tenant, segment=segment, intent=intent, stage=stage, route=route
-        )
+        super().__init__(name, id=id, tenant=tenant, segment=segment, intent=intent, stage=stage, route=route)
         self.name = name
         self.id = id
         self._facts = _present(
@@ -70,6 +69,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._outcome: str | None = None
         self._span: Span | None = None
 
+    @override
     def enter(self, stack: ExitStack) -> None:
         telemetry = _telemetry.get()
         outer = scopes.current()
@@ -82,10 +82,9 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         if not self._root:
             run.agents.append(depth)
         self._span = _start(stack, f"{self._operation} {self.name}", {**self._kind(), **facts})
-        stack.enter_context(
-            scopes.entered(outer._replace(run=run, facts=facts, depth=depth), telemetry.config.baggage)
-        )
+        stack.enter_context(scopes.entered(outer._replace(run=run, facts=facts, depth=depth), telemetry.config.baggage))
 
+    @override
     def exit(self, error: BaseException | None) -> None:
         if self._span is None or self._run is None:
             return
@@ -158,6 +157,7 @@ class prompt(Block):  # noqa: N801
         """The template with its variables filled in by `str.format`. Raises KeyError where one is missing."""
         return (self.template or "").format(**self.variables) if self.variables else self.template or ""
 
+    @override
     def enter(self, stack: ExitStack) -> None:
         identities = _telemetry.get().identities
         value = identities.text((self.template,)) if self.template is not None else None
@@ -193,7 +193,9 @@ class tool(Block):  # noqa: N801
         self._facts = _present(
             {
                 A.TOOL_VERSION: version,
-                A.TOOL_EFFECT: effect if effect is None or _known("tool effect", effect, A.TOOL_EFFECT_VALUES) else None,
+                A.TOOL_EFFECT: effect
+                if effect is None or _known("tool effect", effect, A.TOOL_EFFECT_VALUES)
+                else None,
                 A.TOOL_TIER: tier,
                 A.GEN_AI_TOOL_CALL_ID: call_id,
             }
@@ -201,6 +203,7 @@ class tool(Block):  # noqa: N801
         self._failure: str | None = None
         self._span: Span | None = None
 
+    @override
     def enter(self, stack: ExitStack) -> None:
         attributes: Attributes = {
             A.GEN_AI_OPERATION_NAME: "execute_tool",
@@ -213,6 +216,7 @@ class tool(Block):  # noqa: N801
             attributes[A.TOOL_HASH] = value
         self._span = _start(stack, f"execute_tool {self.name}", attributes)
 
+    @override
     def exit(self, error: BaseException | None) -> None:
         failure = _error_type(error) or self._failure
         if (run := scopes.current().run) is not None:
@@ -262,6 +266,7 @@ class retrieval(Block):  # noqa: N801
         self._found: int | None = None
         self._span: Span | None = None
 
+    @override
     def enter(self, stack: ExitStack) -> None:
         attributes: Attributes = {
             A.GEN_AI_OPERATION_NAME: "retrieval",
@@ -277,18 +282,18 @@ class retrieval(Block):  # noqa: N801
         """What was found; only the number is kept."""
         self._found = found if isinstance(found, int) else len(found)
 
+    @override
     def returned(self, result: Any) -> None:
         """A decorated function's list is what was found."""
         if self._found is None and isinstance(result, Sequence) and not isinstance(result, (str, bytes)):
             self.documents(result)
 
+    @override
     def exit(self, error: BaseException | None) -> None:
         if (run := scopes.current().run) is not None and error is None:
             run.indexes.append(f"{self.index}@{self.version or 'unknown'}")
         if self._span is not None:
-            _telemetry.get().finish(
-                self._span, _present({A.RETRIEVAL_DOCUMENT_COUNT: self._found}), _error_type(error)
-            )
+            _telemetry.get().finish(self._span, _present({A.RETRIEVAL_DOCUMENT_COUNT: self._found}), _error_type(error))
 
 
 class judge(Block):  # noqa: N801
@@ -320,6 +325,7 @@ class judge(Block):  # noqa: N801
         self._scope: JudgeScope | None = None
         self._spoke = False
 
+    @override
     def enter(self, stack: ExitStack) -> None:
         outer = scopes.current()
         self._scope = JudgeScope(self._identify(), [])
@@ -347,11 +353,13 @@ class judge(Block):  # noqa: N801
             task or {},
         )
 
+    @override
     def returned(self, result: Any) -> None:
         """A decorated function's number is its score."""
         if not self._spoke and type(result) in (int, float):
             self.score(result)
 
+    @override
     def exit(self, error: BaseException | None) -> None:
         """A judge that failed says so: an evaluation without a score."""
         if error is not None and not self._spoke:
@@ -433,9 +441,7 @@ def _start(stack: ExitStack, name: str, attributes: Attributes, kind: SpanKind =
     telemetry = _telemetry.get()
     telemetry.watch_provider()
     span = telemetry.start(name, attributes, kind)
-    stack.enter_context(
-        use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False)
-    )
+    stack.enter_context(use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False))
     return span
 
 

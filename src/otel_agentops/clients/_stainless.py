@@ -78,9 +78,7 @@ def client(
 class _Shells:
     """What replaces the methods: each makes the original call once, unguarded, and tells the watch what it saw."""
 
-    def __init__(
-        self, package: str, endpoints: Mapping[str, Endpoint], provider: Callable[[Any, str], str]
-    ) -> None:
+    def __init__(self, package: str, endpoints: Mapping[str, Endpoint], provider: Callable[[Any, str], str]) -> None:
         self._package = package
         self._endpoints = dict(endpoints)
         self._provider = provider
@@ -275,28 +273,33 @@ def _handed_out(response: Any, how: str, result: Any) -> None:
 def _observed_class(plain: Any, asynchronous: bool) -> Any:
     stream = _async_stream if asynchronous else _stream
     close = _async_close if asynchronous else _close
-    members = {"__stream__": stream(plain), "close": close(plain), "__module__": plain.__module__, "__doc__": plain.__doc__}
+    members = {
+        "__stream__": stream(plain),
+        "close": close(plain),
+        "__module__": plain.__module__,
+        "__doc__": plain.__doc__,
+    }
     # Spelt as a class statement would: the library looks for the chunk type in `__orig_bases__`.
     bases = (plain[T], Generic[T]) if getattr(plain, "__parameters__", ()) else (plain,)
     return types.new_class(plain.__name__, bases, exec_body=lambda namespace: namespace.update(members))
 
 
 def _stream(plain: Any) -> Callable[..., Any]:
-    def __stream__(self: Any) -> Iterator[Any]:
+    def stream(self: Any) -> Iterator[Any]:
         source = plain.__stream__(self)
         watch = _watch_of(self.response)
         return source if watch is None else _watched(source, watch)
 
-    return __stream__
+    return stream
 
 
 def _async_stream(plain: Any) -> Callable[..., Any]:
-    def __stream__(self: Any) -> AsyncIterator[Any]:
+    def stream(self: Any) -> AsyncIterator[Any]:
         source = plain.__stream__(self)
         watch = _watch_of(self.response)
         return source if watch is None else _async_watched(source, watch)
 
-    return __stream__
+    return stream
 
 
 def _watched(source: Any, watch: Watch) -> Iterator[Any]:

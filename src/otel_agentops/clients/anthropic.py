@@ -22,7 +22,9 @@ FIELDS = Fields(
         "stop_sequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
         "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream or None),  # the convention: only if streaming
     },
-    not_parameters=frozenset("model messages system tools stream metadata mcp_servers container".split()),
+    not_parameters=frozenset(
+        ["model", "messages", "system", "tools", "stream", "metadata", "mcp_servers", "container"]
+    ),
 )
 
 
@@ -57,7 +59,9 @@ def request(body: Mapping[str, Any], server: Server) -> ModelCall:
         attributes[A.GEN_AI_REQUEST_REASONING_LEVEL] = str(effort)
     system = instructions((body.get("system"),))
     parameters = FIELDS.parameters(body)
-    return ModelCall("chat", server.provider, body.get("model"), attributes, system, body.get("tools"), tool, parameters)
+    return ModelCall(
+        "chat", server.provider, body.get("model"), attributes, system, body.get("tools"), tool, parameters
+    )
 
 
 def response(result: Any) -> Answer:

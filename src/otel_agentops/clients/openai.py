@@ -9,7 +9,17 @@ from otel_agentops import _engine
 from otel_agentops._engine import Endpoint
 from otel_agentops.clients import _stainless
 from otel_agentops.clients._stainless import Server
-from otel_agentops.clients._wire import Fields, double, get, instructions, present, present_attributes, text, texts, whole
+from otel_agentops.clients._wire import (
+    Fields,
+    double,
+    get,
+    instructions,
+    present,
+    present_attributes,
+    text,
+    texts,
+    whole,
+)
 from otel_agentops.record import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -50,8 +60,27 @@ FIELDS = Fields(
         "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream or None),  # the convention: only if streaming
     },
     not_parameters=frozenset(
-        "model messages input instructions tools functions prompt stream stream_options user metadata seed store "
-        "conversation previous_response_id prompt_cache_key safety_identifier prediction include".split()
+        [
+            "model",
+            "messages",
+            "input",
+            "instructions",
+            "tools",
+            "functions",
+            "prompt",
+            "stream",
+            "stream_options",
+            "user",
+            "metadata",
+            "seed",
+            "store",
+            "conversation",
+            "previous_response_id",
+            "prompt_cache_key",
+            "safety_identifier",
+            "prediction",
+            "include",
+        ]
     ),
 )
 _SYSTEM = frozenset({"system", "developer"})
@@ -68,7 +97,10 @@ def tool(wire: Any) -> dict[str, Any]:
     kind = wire.get("type", "function")
     inner = wire.get(kind) if isinstance(wire.get(kind), Mapping) else wire
     if "name" not in inner:  # a built-in: all of its settings shape it
-        return {"name": str(wire.get("server_label") or kind), "settings": {k: v for k, v in wire.items() if k != "headers"}}
+        return {
+            "name": str(wire.get("server_label") or kind),
+            "settings": {k: v for k, v in wire.items() if k != "headers"},
+        }
     return present(
         name=inner["name"],
         description=inner.get("description"),
@@ -152,7 +184,7 @@ def chat_response(result: Any) -> Answer:
 
 
 def chat_fold(state: dict[str, Any], chunk: Any) -> bool:
-    """A `ChatCompletionChunk`. The usage chunk, where one is sent, comes behind the last choice: no chunk is surely last."""
+    """A `ChatCompletionChunk`. The usage chunk, where one is sent, comes last of all: no chunk is surely last."""
     if "first" not in state:
         state["first"] = chunk
     if chunk.usage is not None:

@@ -1,0 +1,54 @@
+# Every target works on a fresh machine that has Python >= 3.10 and Go; tools live in .tools/, the collector in a cache.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+UV := .tools/bin/uv
+RUN := $(UV) run --frozen --no-sync
+export PYTHONPATH := examples:tools$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+.PHONY: help setup demo test check bench peers gen format lowest
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+.tools/bin/uv:
+	@echo "setting up: uv (the package installer) in .tools/"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+.venv/.ready: .tools/bin/uv pyproject.toml uv.lock
+	@echo "setting up: the project and its packages in .venv/"
+	@$(UV) sync --frozen --python $(PYTHON)
+	@touch $@
+
+setup: .venv/.ready  ## virtual environment and packages
+
+demo: .venv/.ready  ## which variable moved? the whole path in under two minutes
+	@$(PYTHON) tools/toolchain.py all
+	@$(RUN) python -m demo $(ARGS)
+
+test: .venv/.ready  ## every test
+	@$(PYTHON) tools/toolchain.py all
+	@$(RUN) python -m pytest $(ARGS)
+
+check: .venv/.ready  ## format, lint, types, generated files, names
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@$(RUN) python tools/generate.py --check
+
+format: .venv/.ready  ## rewrite files as `check` wants them
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+
+gen: .venv/.ready  ## names, docs and rules from semconv/ and slo/
+	@$(RUN) python tools/generate.py
+
+bench: .venv/.ready  ## added microseconds per call, ours and others, one run
+	@$(RUN) python bench/run.py $(ARGS)
+
+peers: .venv/.ready  ## the clients' own unit tests, with and without us
+	@$(RUN) python tools/peers.py $(ARGS)
+
+lowest: .venv/.ready  ## the tests of the runtime against the oldest supported versions
+	@$(PYTHON) tools/lowest.py $(ARGS)

@@ -1,0 +1,55 @@
+"""One command, `otel-agentops`: each subcommand is a thin shell over a function that returns data."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """The entry point; says what to install where the command line's packages are missing."""
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ModuleNotFoundError as error:
+        sys.exit(f"otel-agentops needs {error.name} on the command line: pip install 'otel-agentops[cli]'")
+    _app()()
+
+
+def _app():  # type: ignore[no-untyped-def]
+    import typer
+    from rich.console import Console
+    from rich.table import Table
+
+    app = typer.Typer(no_args_is_help=True, add_completion=False, help="Which variable moved?")
+    slo = typer.Typer(no_args_is_help=True, help="Error budgets from slo/*.yaml.")
+    app.add_typer(slo, name="slo")
+    marks = {"ok": "[green]ok", "note": "[blue]note", "warning": "[yellow]warning", "problem": "[red]problem"}
+
+    @app.command()
+    def doctor() -> None:
+        """What will be patched, who else is there, what would go wrong. Start it as you start the program."""
+        from otel_agentops.doctor import examine
+
+        findings = examine(os.environ)
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for heading in ("", "subject", "finding", "what to do"):
+            table.add_column(heading, overflow="fold")
+        for finding in findings:
+            table.add_row(marks[finding.level], finding.subject, finding.text, finding.advice)
+        Console().print(table)
+        if any(finding.level == "problem" for finding in findings):
+            raise typer.Exit(1)
+
+    @app.command()
+    def version() -> None:
+        """The version of the package."""
+        from otel_agentops.version import __version__
+
+        Console().print(__version__, highlight=False)
+
+    return app
+
+
+if __name__ == "__main__":
+    main()
