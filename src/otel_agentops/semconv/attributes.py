@@ -154,6 +154,7 @@ PARAMS_HASH = "otel_agentops.params.hash"
 PROMPT_HASH = "otel_agentops.prompt.hash"
 PROMPT_SOURCE = "otel_agentops.prompt.source"
 PROMPT_SOURCE_VALUES = ("template", "instructions", "none", "unbounded")
+RETRIEVAL_DOCUMENT_COUNT = "otel_agentops.retrieval.document.count"
 RETRIEVAL_INDEXES = "otel_agentops.retrieval.indexes"
 ROLLOUT_ROUTE = "otel_agentops.rollout.route"
 ROLLOUT_STAGE = "otel_agentops.rollout.stage"

@@ -138,6 +138,7 @@ ATTRIBUTES = {
     "otel_agentops.params.hash": Attribute("string", None, "yes"),
     "otel_agentops.prompt.hash": Attribute("string", None, "yes"),
     "otel_agentops.prompt.source": Attribute("string", ("template", "instructions", "none", "unbounded"), "yes"),
+    "otel_agentops.retrieval.document.count": Attribute("int", None, "no"),
     "otel_agentops.retrieval.indexes": Attribute("string[]", None, "no"),
     "otel_agentops.rollout.route": Attribute("string", None, "opt_in"),
     "otel_agentops.rollout.stage": Attribute("string", None, "opt_in"),
