@@ -61,6 +61,12 @@ class Signal:
     instrument: str = ""
     unit: str = ""
 
+    @property
+    def prometheus(self) -> str:
+        """The name of a metric under Prometheus' UnderscoreEscapingWithSuffixes."""
+        unit = {"s": "_seconds"}.get(self.unit, "")
+        return self.name.replace(".", "_") + unit + ("_total" if self.instrument == "counter" else "")
+
 
 @dataclass(frozen=True)
 class Registry:

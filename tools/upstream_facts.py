@@ -43,7 +43,7 @@ def facts(upstream: Path, ours: registry.Files) -> dict[str, Any]:
     files = [registry.read(path) for part in ("genai", "core") for path in sorted((upstream / part).rglob("*.yaml"))]
     attributes = {key: fact for content in files for key, fact in _attributes(content)}
     metrics = {metric["name"]: _pick(metric, "instrument", "unit") for metric in _all(files, "metrics")}
-    events = {event["name"]: {} for event in _all(files, "events")}
+    events: dict[str, dict[str, Any]] = {event["name"]: {} for event in _all(files, "events")}
     spans = {span["type"]: _pick(span, "kind") for span in _all(files, "spans")}
     return {
         "sources": {

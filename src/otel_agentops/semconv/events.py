@@ -33,7 +33,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "otel_agentops.traffic.intent",
         "otel_agentops.rollout.stage",
         "otel_agentops.rollout.route",
-        "otel_agentops.sli.{}.bad",
+        "otel_agentops.sli.judge_score.bad",
     ),
     CHANGE: (
         "otel_agentops.change.variable",

@@ -1,0 +1,52 @@
+"""Whether attributes are registered with their type: a check for tests, never imported in production."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from otel_agentops.semconv.rows import Attribute
+from otel_agentops.semconv.table import ATTRIBUTES
+
+_OWN = "otel_agentops."
+_TEMPLATES = {
+    re.compile(re.escape(name).replace(r"\{\}", r"[^.]+(?:\.[^.]+)*")): attribute
+    for name, attribute in ATTRIBUTES.items()
+    if "{}" in name
+}
+_TYPES: dict[str, type] = {"string": str, "int": int, "double": float, "boolean": bool}
+
+
+def problems(attributes: Mapping[str, object]) -> list[str]:
+    """One sentence per attribute that is not registered, has another type, or a value that our enum does not have."""
+    found = (_problem(name, value) for name, value in attributes.items())
+    return [problem for problem in found if problem]
+
+
+def lookup(name: str) -> Attribute | None:
+    """The registered attribute of that name; for the member of a template, the template."""
+    if name in ATTRIBUTES:
+        return None if "{}" in name else ATTRIBUTES[name]
+    return next((attribute for pattern, attribute in _TEMPLATES.items() if pattern.fullmatch(name)), None)
+
+
+def _problem(name: str, value: object) -> str | None:
+    attribute = lookup(name)
+    if attribute is None:
+        return f"{name} is not registered: correct the name or add it to semconv/"
+    wanted = attribute.type.removeprefix("template[")[:-1] if attribute.type.startswith("template[") else attribute.type
+    if not _is(value, wanted):
+        return f"{name} is {value!r}, which is no {wanted}"
+    if name.startswith(_OWN) and attribute.values and value not in attribute.values:
+        return f"{name} is {value!r}, which is none of {', '.join(attribute.values)}"
+    return None
+
+
+def _is(value: object, wanted: str) -> bool:
+    if wanted == "any":
+        return value is not None
+    if wanted.endswith("[]"):
+        return isinstance(value, (list, tuple)) and all(_is(element, wanted[:-2]) for element in value)
+    return (
+        type(value) is _TYPES[wanted]
+    )  # not isinstance: True is an int, and 0 for a double loses its type on the wire
