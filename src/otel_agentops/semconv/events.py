@@ -43,6 +43,8 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "otel_agentops.change.source",
         "otel_agentops.rollout.stage",
         "otel_agentops.rollout.route",
+        "otel_agentops.task.id",
+        "otel_agentops.task.name",
     ),
     OUTCOME: (
         "otel_agentops.task.id",

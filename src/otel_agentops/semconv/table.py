@@ -169,7 +169,7 @@ ATTRIBUTES = {
     "otel_agentops.traffic.segment": Attribute("string", None, "opt_in"),
     "otel_agentops.traffic.tenant": Attribute("string", None, "opt_in"),
     "otel_agentops.truth.proxy": Attribute("string", ("good", "bad"), "yes"),
-    "otel_agentops.truth.sampling": Attribute("string", ("random", "escalated"), "yes"),
+    "otel_agentops.truth.sampling": Attribute("string", ("random", "escalated", "unknown"), "yes"),
     "otel_agentops.truth.source": Attribute("string", None, "yes"),
     "otel_agentops.truth.verdict": Attribute("string", ("good", "bad"), "yes"),
     "server.address": Attribute("string", None, "yes"),
