@@ -84,7 +84,7 @@ def _borrowed(registry: Registry) -> Iterator[str]:
     yield "## Borrowed names\n"
     yield "Attributes of the OpenTelemetry conventions that are emitted as they are defined there.\n"
     foreign = [attribute for attribute in registry.attributes if not attribute.own]
-    rows = ((f"`{a.name}`", _type(a, "string, known values"), _label(a.label)) for a in foreign)
+    rows = ((_name(a.name), _type(a, "string, known values"), _label(a.label)) for a in foreign)
     yield _table(("Name", "Type", "Label"), rows)
 
 
@@ -93,7 +93,7 @@ def _borrowed(registry: Registry) -> Iterator[str]:
 
 def _signal(signal: Signal, origin: str) -> Iterator[str]:
     yield " ".join(part for part in (signal.brief, signal.note, origin) if part) + "\n"
-    rows = ((f"`{name}`", _requirement(level, condition)) for name, level, condition in signal.attributes)
+    rows = ((_name(name), _requirement(level, condition)) for name, level, condition in signal.attributes)
     yield _table(("Attribute", "Requirement"), rows)
 
 
@@ -106,14 +106,17 @@ def _values(attribute: Attribute) -> Iterator[str]:
 
 def _attribute_row(attribute: Attribute) -> Sequence[str]:
     meaning = f"{attribute.brief} {attribute.note}".strip()
-    name = attribute.name.replace("{}", "<name>")
-    return f"`{name}`", _type(attribute, "enum"), _label(attribute.label), meaning
+    return _name(attribute.name), _type(attribute, "enum"), _label(attribute.label), meaning
 
 
 def _metric_row(metric: Signal) -> Sequence[str]:
     labels = ", ".join(f"`{name}`" for name, _, _ in metric.attributes)
     meaning = f"{metric.brief} {metric.note}".strip()
     return f"`{metric.name}`", f"`{metric.prometheus}`", metric.instrument, f"`{metric.unit}`", labels, meaning
+
+
+def _name(name: str) -> str:
+    return f"`{name.replace('{}', '<name>')}`"
 
 
 def _type(attribute: Attribute, enum: str) -> str:
