@@ -1,0 +1,320 @@
+"""The programs that no Python package brings: a collector, prometheus, promtool; found, else made once and kept.
+
+    python tools/toolchain.py [otelcol|prometheus|promtool|all]     prints where they are
+    python tools/toolchain.py pin                                   rewrites go.mod and go.sum of the collector
+
+Needs nothing but Python. What is made is kept outside the tree, in $OTEL_AGENTOPS_CACHE or ~/.cache/otel-agentops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+BUILD = Path(__file__).resolve().parents[1] / "collector-config" / "build"
+BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
+PROMETHEUS = "v0.316.0"  # the Go module's number of Prometheus 3.16
+
+
+class UnavailableError(Exception):
+    """A program that is not here and cannot be made here; the text says why and what to do."""
+
+
+class Tool(NamedTuple):
+    """Where to look for a program, and how to make it where it is not found.
+
+    names: variable that names it, program on PATH. minimum: oldest version that is known to do. makers: tried in order.
+    """
+
+    variable: str
+    program: str
+    minimum: tuple[int, int]
+    makers: tuple[Maker, ...]
+
+
+class Maker(NamedTuple):
+    """One way to make a program. make: leaves it in the directory `bin` of the directory it is given."""
+
+    key: Callable[[], str]
+    make: Callable[[Path], None]
+
+
+def find(name: str, *, make: bool = True) -> Path:
+    """The program `name`. make: build or download it where it is not here, which can take minutes.
+
+    Raises UnavailableError, with the reason, where it is not to be had.
+    """
+    tool = TOOLS[name]
+    if named := os.environ.get(tool.variable):
+        return _named(tool.variable, named)
+    reasons: list[str] = []
+    if found := _on_path(tool, reasons):
+        return found
+    for maker in tool.makers:
+        if (kept := _home(maker) / name).exists():
+            return kept
+    if not make:
+        raise UnavailableError(_sentence(name, [*reasons, f"`python tools/toolchain.py {name}` makes one"]))
+    return _made(name, tool, reasons)
+
+
+def cache() -> Path:
+    """Where programs are kept that were made here."""
+    if chosen := os.environ.get("OTEL_AGENTOPS_CACHE"):
+        return Path(chosen).expanduser().resolve()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel-agentops"
+
+
+# -- looking
+
+
+def _named(variable: str, value: str) -> Path:
+    found = shutil.which(value)
+    if found is None:
+        raise UnavailableError(f"{variable}={value} is no program that can be run; correct it or unset it")
+    return Path(found).resolve()
+
+
+def _on_path(tool: Tool, reasons: list[str]) -> Path | None:
+    found = shutil.which(tool.program)
+    if found is None:
+        reasons.append(f"{tool.program} is not on PATH")
+        return None
+    version = _version(found)
+    if version < tool.minimum:
+        reasons.append(f"{found} is version {_dotted(version)}, {_dotted(tool.minimum)} is needed")
+        return None
+    return Path(found)
+
+
+def _version(program: str) -> tuple[int, int]:
+    """Major and minor version that a program prints; (0, 0) where it prints none."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    found = re.search(r"version v?(\d+)\.(\d+)", done.stdout + done.stderr)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
+
+
+def _sentence(name: str, reasons: Sequence[str]) -> str:
+    return f"no {name}: {'; '.join(reasons)}"
+
+
+# -- making
+
+
+def _made(name: str, tool: Tool, reasons: list[str]) -> Path:
+    for maker in tool.makers:
+        try:
+            return _keep(maker, name)
+        except UnavailableError as reason:
+            reasons.append(str(reason))
+    raise UnavailableError(_sentence(name, [*reasons, f"install it, or name one in ${tool.variable}"]))
+
+
+def _keep(maker: Maker, name: str) -> Path:
+    """Make a program in the cache, whole or not at all, and once where two runs want it at the same time."""
+    home = _home(maker)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(home.with_suffix(".lock"), name):
+        if not home.exists():
+            with tempfile.TemporaryDirectory(prefix=f".{home.name}.", dir=home.parent) as work:
+                maker.make(Path(work))
+                (Path(work) / "bin").rename(home)
+    return home / name
+
+
+def _home(maker: Maker) -> Path:
+    return cache() / f"{maker.key()}-{platform.system()}-{platform.machine()}".lower()
+
+
+@contextmanager
+def _alone(lock: Path, name: str) -> Iterator[None]:
+    with lock.open("w") as handle:
+        with _Progress(f"{name}: waiting for another run that makes it") as progress:
+            while not _locked(handle.fileno()):
+                progress.tick()
+        yield  # the lock goes with the file, also when this process is killed
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _collector_key() -> str:
+    pinned = b"".join((BUILD / name).read_bytes() for name in ("manifest.yaml", "go.mod", "go.sum"))
+    return f"otelcol-{hashlib.sha256(pinned).hexdigest()[:12]}"
+
+
+def _build_collector(work: Path) -> None:
+    _generate(work, "--skip-get-modules")
+    for pinned in ("go.mod", "go.sum"):
+        shutil.copy(BUILD / pinned, work / "out" / pinned)
+    flags = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-tags=grpcnotrace", "-ldflags=-s -w", "-v")
+    _go("building the collector, about 4 minutes", work / "out", "build", *flags, "-o", str(work / "bin/otelcol"), ".")
+
+
+def _generate(work: Path, *flags: str) -> None:
+    """The collector's sources, in `out`."""
+    manifest = str(BUILD / "manifest.yaml")
+    _go("generating the collector", work, "run", BUILDER, "--config", manifest, "--skip-compilation", *flags)
+
+
+def _install(name: str) -> Maker:
+    def make(work: Path) -> None:
+        package = f"github.com/prometheus/prometheus/cmd/{name}@{PROMETHEUS}"
+        _go(f"building {name}, several minutes", work, "install", "-v", package, GOBIN=str(work / "bin"))
+
+    return Maker(lambda: f"{name}-{PROMETHEUS}", make)
+
+
+def _go(what: str, cwd: Path, *arguments: str, **variables: str) -> None:
+    if shutil.which("go") is None:
+        raise UnavailableError("Go, which would build it, is not on PATH (1.21 or newer, https://go.dev/dl)")
+    _run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables})
+
+
+def _unpack_debian(work: Path) -> None:
+    """Debian's package, unpacked beside nothing of the system: no service is started, no right is needed."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        raise UnavailableError("no Debian package here, apt-get is missing")
+    download = ["apt-get", "download", "prometheus"]
+    try:
+        _run("downloading Debian's prometheus", download, work)
+    except UnavailableError:
+        _run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
+        _run("downloading Debian's prometheus", download, work)
+    _run("unpacking prometheus", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
+    if (version := _version(str(work / "root/usr/bin/prometheus"))) < TOOLS["prometheus"].minimum:
+        raise UnavailableError(f"Debian's prometheus is version {_dotted(version)}")
+    (work / "root/usr/bin").rename(work / "bin")
+
+
+def _as_root() -> list[str]:
+    if os.geteuid() == 0:
+        return []
+    if (
+        shutil.which("sudo")
+        and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+    ):
+        return ["sudo", "-n"]
+    raise UnavailableError("no list of Debian packages, and no right to fetch it")
+
+
+# -- long steps
+
+
+def _run(what: str, command: Sequence[str], cwd: Path, variables: dict[str, str] | None = None) -> None:
+    """Run a long step and show that it moves. Raises UnavailableError with the end of its output where it fails."""
+    with tempfile.NamedTemporaryFile() as output, _Progress(what) as progress:
+        process = subprocess.Popen(
+            command, cwd=cwd, env={**os.environ, **(variables or {})}, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            while process.poll() is None:
+                progress.tick(_end_of(output.name, 1))
+        finally:
+            process.kill()
+        if process.returncode != 0:
+            raise UnavailableError(f"{what} failed (`{' '.join(command)}`): {_end_of(output.name, 4)}")
+
+
+def _end_of(path: str, lines: int) -> str:
+    said = Path(path).read_text(errors="replace").splitlines()
+    return " / ".join(line.strip() for line in said[-lines:])
+
+
+class _Progress:
+    """What is going on and for how long: one line that renews itself, or where nobody watches one every 15 seconds."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.started = time.monotonic()
+        self.watched = sys.stderr.isatty()
+        self.next = self.started + 1
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.watched:
+            sys.stderr.write("\r\x1b[K")
+
+    def tick(self, now_doing: str = "") -> None:
+        """Wait a moment and say so."""
+        time.sleep(0.2)
+        if (now := time.monotonic()) < self.next:
+            return
+        self.next = now + (0.5 if self.watched else 15)
+        line = f"{self.what} ({now - self.started:.0f} s) {now_doing}".rstrip()
+        sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}" if self.watched else f"{line}\n")
+        sys.stderr.flush()
+
+
+# -- command line
+
+
+def _debian() -> Maker:
+    return Maker(lambda: "prometheus-debian", _unpack_debian)
+
+
+TOOLS = {
+    "otelcol": Tool("OTELCOL", "otelcol-contrib", (0, 159), (Maker(_collector_key, _build_collector),)),
+    "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_debian(), _install("prometheus"))),
+    "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_debian(), _install("promtool"))),
+}
+
+
+def pin() -> None:
+    """Write the collector's go.mod and go.sum anew from its manifest."""
+    with tempfile.TemporaryDirectory() as work:
+        _generate(Path(work))
+        for pinned in ("go.mod", "go.sum"):
+            shutil.copyfile(Path(work) / "out" / pinned, BUILD / pinned)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print where the programs are. One that is not to be had is an error only where it was asked for by name."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", nargs="?", default="all", choices=[*TOOLS, "all", "pin"])
+    what = parser.parse_args(arguments).what
+    if what == "pin":
+        pin()
+        return 0
+    if what == "all":
+        for name in TOOLS:
+            _show(name, f"{name}: ")
+        return 0
+    return 0 if _show(what) else 1
+
+
+def _show(name: str, prefix: str = "") -> bool:
+    try:
+        print(f"{prefix}{find(name)}", flush=True)
+    except UnavailableError as reason:
+        print(reason, file=sys.stderr)
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
