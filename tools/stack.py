@@ -1,0 +1,211 @@
+"""The servers of one run, a collector and a Prometheus: child processes on free ports, ready when the block is entered.
+
+with stack.collector([base, overlay], directory) as collector:
+    send_to(collector.otlp)
+    collector.scrape()
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+import toolchain
+
+ROOT = Path(__file__).resolve().parents[1]
+OVERLAY = ROOT / "collector-config" / "otel-agentops.yaml"
+BASE = ROOT / "collector-config" / "examples" / "base.yaml"
+
+OPENMETRICS = {"accept": "application/openmetrics-text; version=1.0.0"}
+
+
+class NotReadyError(Exception):
+    """A server that ended, or did not come up in time; the text holds the end of what it said."""
+
+
+class Sample(NamedTuple):
+    """One line of a scrape. exemplar: its labels, with the trace id, where it has one."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+    exemplar: Mapping[str, str] | None
+
+    def matches(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Whether this is a series of that name with at least these labels."""
+        return self.name == name and labels.items() <= self.labels.items()
+
+
+class Server:
+    """A child process and what it says."""
+
+    def __init__(self, name: str, command: Sequence[str | Path], log: Path, variables: Mapping[str, str]) -> None:
+        self.name = name
+        self.log = log
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                list(map(str, command)), stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **variables}
+            )
+
+    @property
+    def output(self) -> str:
+        """Everything that it said."""
+        return self.log.read_text(errors="replace")
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 30) -> None:
+        """Return as soon as it is ready. Raises NotReadyError."""
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            if ready():
+                return
+            time.sleep(0.05)
+        code = self.process.poll()
+        state = "is not ready" if code is None else f"ended with {code}"
+        said = "\n".join(self.output.splitlines()[-6:])
+        raise NotReadyError(f"{self.name} {state}, its log is {self.log}:\n{said}")
+
+    def stop(self) -> int:
+        """End it, in order where it lets us; the exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+class Collector(Server):
+    """A running collector with the overlay. otlp: where OTLP/HTTP goes. metrics: what Prometheus scrapes."""
+
+    otlp: str
+    metrics: str
+    internal: str
+
+    def scrape(self) -> list[Sample]:
+        """The overlay's metrics as they are now."""
+        return scrape(self.metrics)
+
+
+class Prometheus(Server):
+    """A running Prometheus."""
+
+    url: str
+
+    def query(self, expression: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """Labels and value of each series of an instant query."""
+        result = self.api("query", query=expression, **({} if at is None else {"time": at}))["result"]
+        return [(series["metric"], float(series["value"][1])) for series in result]
+
+    def exemplars(self, selector: str, start: float, end: float) -> list[dict[str, Any]]:
+        """The exemplars of the selected series, each with its `labels`, `value` and `timestamp`."""
+        found = self.api("query_exemplars", query=selector, start=start, end=end)
+        return [exemplar for series in found for exemplar in series["exemplars"]]
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """The alerts that are pending or firing."""
+        return list(self.api("alerts")["alerts"])
+
+    def api(self, path: str, **parameters: Any) -> Any:
+        """The data of one call of the HTTP API."""
+        response = httpx.get(f"{self.url}/api/v1/{path}", params=parameters)
+        body = response.json()
+        if body["status"] != "success":
+            raise ValueError(f"{path} {parameters}: {body['error']}")
+        return body["data"]
+
+
+@contextmanager
+def collector(
+    configs: Sequence[Path | str], directory: Path, variables: Mapping[str, str] | None = None, name: str = "collector"
+) -> Iterator[Collector]:
+    """A collector over configs that take their ports from the environment as collector-config/examples/base.yaml does.
+
+    configs: files, or what else `--config` takes. Raises toolchain.UnavailableError or NotReadyError.
+    """
+    binary = toolchain.find("otelcol")
+    otlp, metrics, internal, grpc = free_ports(4)
+    ports = {
+        "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{otlp}",
+        "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
+        "INTERNAL_PORT": str(internal),
+        "OTEL_AGENTOPS_PROM_ENDPOINT": f"127.0.0.1:{metrics}",
+        "OTEL_AGENTOPS_FLUSH": "1s",
+    }
+    command: list[str | Path] = [binary, *(f"--config={config}" for config in configs)]
+    server = Collector(name, command, directory / f"{name}.log", {**ports, **(variables or {})})
+    server.otlp = f"http://127.0.0.1:{otlp}"
+    server.metrics = f"http://127.0.0.1:{metrics}/metrics"
+    server.internal = f"http://127.0.0.1:{internal}/metrics"
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.wait_until(lambda: _listens(otlp))  # receivers are started last
+        yield server
+
+
+@contextmanager
+def prometheus(
+    targets: Sequence[str], rules: Sequence[Path], directory: Path, interval: str = "1s", name: str = "prometheus"
+) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes targets (host:port) and evaluates rules, with exemplars kept.
+
+    Raises toolchain.UnavailableError or NotReadyError.
+    """
+    binary = toolchain.find("prometheus")
+    (port,) = free_ports(1)
+    config = directory / f"{name}.yml"
+    config.write_text(_PROMETHEUS.format(interval=interval, rules=list(map(str, rules)), targets=list(targets)))
+    command: list[str | Path] = [
+        binary,
+        f"--config.file={config}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        f"--storage.tsdb.path={directory / name}",
+        "--enable-feature=exemplar-storage",
+    ]
+    server = Prometheus(name, command, directory / f"{name}.log", {})
+    server.url = f"http://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.wait_until(lambda: _listens(port) and httpx.get(f"{server.url}/-/ready").status_code == 200)
+        yield server
+
+
+_PROMETHEUS = """\
+global: {{scrape_interval: {interval}, scrape_timeout: {interval}, evaluation_interval: {interval}}}
+rule_files: {rules}
+scrape_configs:
+  - job_name: otel-agentops
+    static_configs: [{{targets: {targets}}}]
+"""
+
+
+def scrape(url: str) -> list[Sample]:
+    """The samples of a metrics endpoint."""
+    text = httpx.get(url, headers=OPENMETRICS).raise_for_status().text
+    return [
+        Sample(sample.name, sample.labels, sample.value, sample.exemplar.labels if sample.exemplar else None)
+        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # its package is not typed
+        for sample in family.samples
+    ]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(closing(socket.socket())) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _listens(port: int) -> bool:
+    with closing(socket.socket()) as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
