@@ -1,0 +1,33 @@
+"""A provider that is not one: the OpenAI and Anthropic wire protocols on loopback, deterministic and scriptable.
+
+    with FakeProvider() as provider:
+        provider.alias("gpt-x", "gpt-x-2026-03-01")
+        provider.script(Status(429, retry_after=0.01), Break(after=2))
+        openai.OpenAI(api_key="k", base_url=provider.openai_url).chat.completions.create(...)
+        provider.requests[-1].body
+
+`with process() as provider:` is the same in a process of its own; so is `python -m fake_provider --port 8099`.
+"""
+
+from __future__ import annotations
+
+from fake_provider.behaviour import Answer, Break, Call, Delay, Fail, Hang, Malformed, Ok, Status, Step, ToolCall
+from fake_provider.provider import FakeProvider
+from fake_provider.remote import Remote, process
+
+__all__ = [
+    "Answer",
+    "Break",
+    "Call",
+    "Delay",
+    "Fail",
+    "FakeProvider",
+    "Hang",
+    "Malformed",
+    "Ok",
+    "Remote",
+    "Status",
+    "Step",
+    "ToolCall",
+    "process",
+]

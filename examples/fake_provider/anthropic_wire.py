@@ -1,0 +1,84 @@
+"""Anthropic's shapes: messages, whole and as events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fake_provider.behaviour import Answer
+from fake_provider.openai_wire import pieces
+
+
+def message(model: str, answer: Answer) -> dict[str, Any]:
+    return {
+        "id": f"msg_{answer.id}", "type": "message", "role": "assistant", "model": model, "content": _content(answer),
+        "stop_reason": _stop(answer), "stop_sequence": None, "usage": _usage(answer),
+    }  # fmt: skip
+
+
+def events(model: str, answer: Answer) -> Iterator[dict[str, Any]]:
+    usage = {**_usage(answer), "output_tokens": 1}
+    start = {**message(model, answer), "content": [], "stop_reason": None, "usage": usage}
+    yield {"type": "message_start", "message": start}
+    for index, block in enumerate(_content(answer)):
+        empty, deltas = _PARTS[block["type"]]
+        yield {"type": "content_block_start", "index": index, "content_block": {**block, **empty}}
+        if index == 0:
+            yield {"type": "ping"}
+        for delta in deltas(block, answer.chunks):
+            yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
+    delta = {"stop_reason": _stop(answer), "stop_sequence": None}
+    yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": answer.output_tokens}}
+    yield {"type": "message_stop"}
+
+
+def _text(block: dict[str, Any], chunks: int) -> Iterator[dict[str, Any]]:
+    for text in pieces(block["text"], chunks):
+        yield {"type": "text_delta", "text": text}
+
+
+def _thinking(block: dict[str, Any], chunks: int) -> Iterator[dict[str, Any]]:
+    for text in pieces(block["thinking"], chunks):
+        yield {"type": "thinking_delta", "thinking": text}
+    yield {"type": "signature_delta", "signature": block["signature"]}
+
+
+def _input(block: dict[str, Any], chunks: int) -> Iterator[dict[str, Any]]:
+    for part in pieces(json.dumps(block["input"]), 2):
+        yield {"type": "input_json_delta", "partial_json": part}
+
+
+# block type -> what of it is empty at its start, and how the rest comes
+_PARTS: dict[str, Any] = {
+    "text": ({"text": ""}, _text),
+    "thinking": ({"thinking": "", "signature": ""}, _thinking),
+    "tool_use": ({"input": {}}, _input),
+}
+
+
+def _content(answer: Answer) -> list[dict[str, Any]]:
+    content: list[dict[str, Any]] = []
+    if answer.thinking:
+        content.append({"type": "thinking", "thinking": answer.thinking, "signature": "c2lnbmF0dXJl"})
+    if answer.text or not answer.tool_calls:
+        content.append({"type": "text", "text": answer.text})
+    for call in answer.tool_calls:
+        content.append({"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)})
+    return content
+
+
+def _usage(answer: Answer) -> dict[str, Any]:
+    """Here, unlike at OpenAI, cached input is counted apart from the rest."""
+    return {
+        "input_tokens": answer.input_tokens - answer.cached_tokens - answer.cache_write_tokens,
+        "cache_read_input_tokens": answer.cached_tokens,
+        "cache_creation_input_tokens": answer.cache_write_tokens,
+        "output_tokens": answer.output_tokens,
+        "service_tier": "standard",
+    }
+
+
+def _stop(answer: Answer) -> str:
+    return answer.finish or ("tool_use" if answer.tool_calls else "end_turn")

@@ -1,0 +1,208 @@
+"""OpenAI's shapes: chat completions, responses and embeddings, whole and as events."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from fake_provider.behaviour import Answer, ToolCall
+
+CREATED = 1_780_000_000
+FINGERPRINT = "fp_fake"
+_EFFECTIVE = {  # what a response says it used where the request says nothing
+    "temperature": 1.0, "top_p": 1.0, "max_output_tokens": None, "tool_choice": "auto", "parallel_tool_calls": True,
+    "truncation": "disabled", "instructions": None, "metadata": {}, "reasoning": {"effort": None, "summary": None},
+    "previous_response_id": None, "prompt": None, "background": False, "text": {"format": {"type": "text"}},
+}  # fmt: skip
+
+
+def pieces(text: str, count: int) -> list[str]:
+    """The text in exactly that many parts, or in more where there is none to spare; some may be empty."""
+    size = max(1, -(-len(text) // max(1, count)))
+    parts = [text[start : start + size] for start in range(0, len(text), size)]
+    return parts + [""] * (count - len(parts))
+
+
+# -- chat completions
+
+
+def chat(body: dict[str, Any], model: str, answer: Answer) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": answer.text or None, "refusal": None}
+    if answer.tool_calls:
+        message["tool_calls"] = [_chat_call(call, call.arguments) for call in answer.tool_calls]
+    choice = {"finish_reason": _finish(answer), "message": message, "logprobs": None}
+    choices = [{"index": index, **choice} for index in range(body.get("n") or 1)]
+    return {**_head(body, model, answer), "object": "chat.completion", "choices": choices, "usage": _chat_usage(answer)}
+
+
+def chat_chunks(body: dict[str, Any], model: str, answer: Answer) -> Iterator[dict[str, Any]]:
+    head = {**_head(body, model, answer), "object": "chat.completion.chunk"}
+    counted = (body.get("stream_options") or {}).get("include_usage")
+    if counted:  # the real ones say `usage: null` in all chunks but the last
+        head["usage"] = None
+    for index in range(body.get("n") or 1):
+        for delta, finish in _deltas(answer):
+            yield {**head, "choices": [{"index": index, "delta": delta, "finish_reason": finish, "logprobs": None}]}
+    if counted:
+        yield {**head, "choices": [], "usage": _chat_usage(answer)}
+
+
+def _deltas(answer: Answer) -> Iterator[tuple[dict[str, Any], str | None]]:
+    for position, text in enumerate(pieces(answer.text, answer.chunks)):
+        yield {"content": text, **({"role": "assistant"} if position == 0 else {})}, None
+    for index, call in enumerate(answer.tool_calls):
+        yield {"tool_calls": [{"index": index, **_chat_call(call, "")}]}, None
+        for part in pieces(call.arguments, 2):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": part}}]}, None
+    yield {}, _finish(answer)
+
+
+def _head(body: dict[str, Any], model: str, answer: Answer) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{answer.id}", "created": CREATED, "model": model, "system_fingerprint": FINGERPRINT,
+        "service_tier": _tier(body),
+    }  # fmt: skip
+
+
+def _tier(body: dict[str, Any]) -> str:
+    asked = body.get("service_tier") or "auto"
+    return "default" if asked == "auto" else str(asked)
+
+
+def _chat_call(call: ToolCall, arguments: str) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _finish(answer: Answer) -> str:
+    return answer.finish or ("tool_calls" if answer.tool_calls else "stop")
+
+
+def _chat_usage(answer: Answer) -> dict[str, Any]:
+    return {
+        "prompt_tokens": answer.input_tokens,
+        "completion_tokens": answer.output_tokens,
+        "total_tokens": answer.input_tokens + answer.output_tokens,
+        "prompt_tokens_details": {**_input_details(answer), "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": answer.reasoning_tokens, "audio_tokens": 0},
+    }
+
+
+def _input_details(answer: Answer) -> dict[str, int]:
+    details = {"cached_tokens": answer.cached_tokens}
+    return details | ({"cache_write_tokens": answer.cache_write_tokens} if answer.cache_write_tokens else {})
+
+
+# -- responses
+
+
+def response(body: dict[str, Any], model: str, answer: Answer, status: str = "") -> dict[str, Any]:
+    """status: "" for the one that the request comes to."""
+    status = status or _status(body, answer)
+    done = status in {"completed", "incomplete"}
+    return {
+        "id": f"resp_{answer.id}", "object": "response", "created_at": CREATED, "model": model, "status": status,
+        "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+        "error": None, "service_tier": _tier(body),
+        **{name: body.get(name, value) for name, value in _EFFECTIVE.items()},
+        "tools": [{"strict": True, **tool} for tool in body.get("tools") or []],
+        "output": _output(answer) if done else [],
+        "usage": _response_usage(answer) if done else None,
+    }  # fmt: skip
+
+
+def response_events(body: dict[str, Any], model: str, answer: Answer) -> Iterator[dict[str, Any]]:
+    for number, event in enumerate(_response_events(body, model, answer)):
+        yield {**event, "sequence_number": number}
+
+
+def _response_events(body: dict[str, Any], model: str, answer: Answer) -> Iterator[dict[str, Any]]:
+    head = response(body, model, answer, "in_progress")
+    yield {"type": "response.created", "response": head}
+    yield {"type": "response.in_progress", "response": head}
+    for index, item in enumerate(_output(answer)):
+        nothing: dict[str, Any] = {"content": []} if "content" in item else {"arguments": ""}
+        empty = {**item, "status": "in_progress", **nothing}
+        yield {"type": "response.output_item.added", "output_index": index, "item": empty}
+        yield from _message_events(index, item, answer) if "content" in item else _call_events(index, item)
+        yield {"type": "response.output_item.done", "output_index": index, "item": item}
+    final = response(body, model, answer)
+    yield {"type": f"response.{final['status']}", "response": final}
+
+
+def _message_events(index: int, item: dict[str, Any], answer: Answer) -> Iterator[dict[str, Any]]:
+    where = {"item_id": item["id"], "output_index": index, "content_index": 0}
+    part = item["content"][0]
+    yield {"type": "response.content_part.added", **where, "part": {**part, "text": ""}}
+    for text in pieces(answer.text, answer.chunks):
+        yield {"type": "response.output_text.delta", **where, "delta": text, "logprobs": []}
+    yield {"type": "response.output_text.done", **where, "text": answer.text, "logprobs": []}
+    yield {"type": "response.content_part.done", **where, "part": part}
+
+
+def _call_events(index: int, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    where = {"item_id": item["id"], "output_index": index}
+    for part in pieces(item["arguments"], 2):
+        yield {"type": "response.function_call_arguments.delta", **where, "delta": part}
+    done = {"name": item["name"], "arguments": item["arguments"]}
+    yield {"type": "response.function_call_arguments.done", **where, **done}
+
+
+def _status(body: dict[str, Any], answer: Answer) -> str:
+    if body.get("background"):
+        return "queued"
+    return "incomplete" if answer.finish == "length" else "completed"
+
+
+def _output(answer: Answer) -> list[dict[str, Any]]:
+    content = [{"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}]
+    message = {
+        "type": "message", "id": f"msg_{answer.id}", "role": "assistant", "status": "completed", "content": content,
+    }  # fmt: skip
+    calls = [
+        {"type": "function_call", "id": f"fc_{call.id}", "call_id": call.id, "name": call.name, "status": "completed",
+         "arguments": call.arguments}
+        for call in answer.tool_calls
+    ]  # fmt: skip
+    return ([message] if answer.text or not calls else []) + calls
+
+
+def _response_usage(answer: Answer) -> dict[str, Any]:
+    return {
+        "input_tokens": answer.input_tokens,
+        "input_tokens_details": _input_details(answer),
+        "output_tokens": answer.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": answer.reasoning_tokens},
+        "total_tokens": answer.input_tokens + answer.output_tokens,
+    }
+
+
+# -- embeddings
+
+
+def embeddings(body: dict[str, Any], model: str) -> dict[str, Any]:
+    """Vectors that say how often each letter comes, so that like texts have like vectors."""
+    given = body.get("input")
+    texts = [given] if isinstance(given, str) or (given and isinstance(given[0], int)) else given or []
+    vectors = [letters(str(text), body.get("dimensions") or 26) for text in texts]
+    packed = body.get("encoding_format") == "base64"
+    data = [
+        {"object": "embedding", "index": index, "embedding": _packed(vector) if packed else vector}
+        for index, vector in enumerate(vectors)
+    ]
+    tokens = sum(len(str(text).split()) for text in texts)
+    return {"object": "list", "model": model, "data": data, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+
+
+def letters(text: str, size: int) -> list[float]:
+    counts = [0.0] * size
+    for letter in text.lower():
+        if letter.isalnum():
+            counts[ord(letter) % size] += 1
+    length = sum(count * count for count in counts) ** 0.5 or 1.0
+    return [round(count / length, 6) for count in counts]
+
+
+def _packed(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
