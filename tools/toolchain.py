@@ -94,17 +94,20 @@ def _on_path(tool: Tool, reasons: list[str]) -> Path | None:
         reasons.append(f"{tool.program} is not on PATH")
         return None
     version = _version(found)
+    if version is None:
+        reasons.append(f"{found} does not say its version; name it in ${tool.variable} if it will do")
+        return None
     if version < tool.minimum:
         reasons.append(f"{found} is version {_dotted(version)}, {_dotted(tool.minimum)} is needed")
         return None
     return Path(found)
 
 
-def _version(program: str) -> tuple[int, int]:
-    """Major and minor version that a program prints; (0, 0) where it prints none."""
+def _version(program: str) -> tuple[int, int] | None:
+    """Major and minor version that a program prints; None where it prints none, as after `go install`."""
     done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     found = re.search(r"version v?(\d+)\.(\d+)", done.stdout + done.stderr)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _dotted(version: tuple[int, int]) -> str:
@@ -131,7 +134,7 @@ def _keep(maker: Maker, name: str) -> Path:
     """Make a program in the cache, whole or not at all, and once where two runs want it at the same time."""
     home = _home(maker)
     home.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(home.with_suffix(".lock"), name):
+    with _alone(home.with_name(f"{home.name}.lock"), name):
         if not home.exists():
             with tempfile.TemporaryDirectory(prefix=f".{home.name}.", dir=home.parent) as work:
                 maker.make(Path(work))
@@ -204,8 +207,9 @@ def _unpack_debian(work: Path) -> None:
         _run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
         _run("downloading Debian's prometheus", download, work)
     _run("unpacking prometheus", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
-    if (version := _version(str(work / "root/usr/bin/prometheus"))) < TOOLS["prometheus"].minimum:
-        raise UnavailableError(f"Debian's prometheus is version {_dotted(version)}")
+    version = _version(str(work / "root/usr/bin/prometheus"))
+    if version is None or version < TOOLS["prometheus"].minimum:
+        raise UnavailableError(f"Debian's prometheus is too old: {version}")
     (work / "root/usr/bin").rename(work / "bin")
 
 

@@ -10,7 +10,7 @@ import semconv_names as names
 from generate import PACKAGE, ROOT
 
 SOURCES = sorted(path for path in (ROOT / "src").rglob("*.py") if not path.is_relative_to(ROOT / PACKAGE))
-CONFIGS = sorted((ROOT / "collector-config").rglob("*.yaml"))
+CONFIGS = sorted(path for path in (ROOT / "collector-config").rglob("*.yaml") if path.name != "manifest.yaml")
 BACKENDS = sorted(path for end in ("yaml", "yml", "json") for path in (ROOT / "backends").rglob(f"*.{end}"))
 
 # Keys inside the process: context variables and an entry of a response's `extensions`. They are never emitted.

@@ -1,0 +1,50 @@
+"""One collector with the overlay for all tests that do not break it, and the programs that a test may need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from overlay_signals import Sender
+
+import stack
+import toolchain
+
+
+def _needed(name: str) -> Path:
+    """A program, or the test is skipped with the reason; with CI=true that is a failure."""
+    try:
+        return toolchain.find(name, make=False)
+    except toolchain.UnavailableError as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(reason))
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def otelcol() -> Path:
+    return _needed("otelcol")
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> Path:
+    return _needed("prometheus")
+
+
+@pytest.fixture(scope="session")
+def collector(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Collector]:
+    with stack.collector([stack.BASE, stack.OVERLAY], tmp_path_factory.mktemp("collector")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sender(collector: stack.Collector) -> Sender:
+    return Sender(collector.otlp)
+
+
+@pytest.fixture
+def service(request: pytest.FixtureRequest) -> str:
+    """A service name of this test's own: the collector is shared."""
+    return request.node.name

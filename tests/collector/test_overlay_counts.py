@@ -1,0 +1,291 @@
+"""The collector's counters equal what was sent, to the unit."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pytest
+from overlay_signals import Event, Sender, Span, buckets, counters, histograms, series, settled
+
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from stack import Collector
+
+pytestmark = pytest.mark.collector
+
+
+class Call(NamedTuple):
+    asked: str
+    answered: str | None
+    prompt: str | None
+    tools: str | None
+    attempts: int
+
+
+class Judged(NamedTuple):
+    revision: str
+    score: float | int | None
+    threshold: float | None
+
+
+class Task(NamedTuple):
+    """One task and the truth about it."""
+
+    name: str
+    outcome: str
+    segment: str | None
+    calls: Sequence[Call]
+    tools: Sequence[tuple[str, str | None]]  # name, error
+    index: str | None
+    judged: Judged
+
+
+def make_tasks(count: int) -> list[Task]:
+    pick = random.Random(7)
+
+    def call() -> Call:
+        answered = pick.choice(["gpt-x-2026-01", "gpt-x-2026-02", None])
+        return Call(
+            "gpt-x", answered, pick.choice(["aa01", "aa02", None]), pick.choice(["bb01", None]), pick.randint(1, 3)
+        )
+
+    def tool() -> tuple[str, str | None]:
+        return pick.choice(["lookup", "refund"]), pick.choice([None, None, "TimeoutError", "ValueError"])
+
+    return [
+        Task(
+            pick.choice(["answer", "summarize"]),
+            pick.choice(["completed", "completed", "failed", "escalated", "abandoned", "cancelled"]),
+            pick.choice(["free", "paid", None]),
+            [call() for _ in range(pick.randint(0, 4))],
+            [tool() for _ in range(pick.randint(0, 3))],
+            pick.choice(["v1", "v2", None]),
+            Judged(pick.choice(["r1", "r2"]), pick.choice([0, 0.25, 0.5, 1, None]), pick.choice([0.5, None])),
+        )
+        for _ in range(count)
+    ]
+
+
+# -- what is sent
+
+
+def spans_of(task: Task) -> Iterator[Span]:
+    scope = {A.TASK_NAME: task.name, A.TRAFFIC_SEGMENT: task.segment}
+    for call in task.calls:
+        facts = {
+            A.GEN_AI_OPERATION_NAME: "chat",
+            A.GEN_AI_PROVIDER_NAME: "openai",
+            A.GEN_AI_REQUEST_MODEL: call.asked,
+            A.GEN_AI_RESPONSE_MODEL: call.answered,
+            A.PROMPT_HASH: call.prompt,
+            A.GEN_AI_PROMPT_NAME: "greeting",
+            A.TOOLS_HASH: call.tools,
+            A.ATTEMPT_COUNT: call.attempts,
+        }
+        yield Span("chat gpt-x", {**scope, **facts}, seconds=0.3)
+    for name, error in task.tools:
+        facts = {A.GEN_AI_OPERATION_NAME: "execute_tool", A.GEN_AI_TOOL_NAME: name, A.TOOL_HASH: "cc01"}
+        yield Span(f"execute_tool {name}", {**scope, **facts, A.ERROR_TYPE: error}, error is not None, 0.05)
+    yield Span(
+        "retrieval docs",
+        {**scope, A.GEN_AI_OPERATION_NAME: "retrieval", A.INDEX_NAME: "docs", A.INDEX_VERSION: task.index},
+        seconds=0.05,
+    )
+    yield Span("GET /orders", {"http.request.method": "GET"})
+    yield Span("invoke_workflow", {**scope, **totals(task), A.GEN_AI_OPERATION_NAME: "invoke_workflow"}, seconds=1.5)
+
+
+def totals(task: Task) -> dict[str, str | int]:
+    return {
+        A.TASK_OUTCOME: task.outcome,
+        A.TASK_LLM_CALLS: len(task.calls),
+        A.TASK_LLM_ATTEMPTS: sum(call.attempts for call in task.calls),
+        A.TASK_TOOL_CALLS: len(task.tools),
+        A.TASK_TOOL_FAILURES: sum(error is not None for _, error in task.tools),
+        A.TASK_INPUT_TOKENS: 700 * len(task.calls),
+        A.TASK_OUTPUT_TOKENS: 90 * len(task.calls),
+    }
+
+
+def events_of(task: Task) -> Iterator[Event]:
+    judged = task.judged
+    facts = {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: judged.revision, A.TASK_NAME: task.name}
+    verdict = {A.GEN_AI_EVALUATION_SCORE_VALUE: judged.score, A.JUDGE_THRESHOLD: judged.threshold}
+    yield Event({**facts, **verdict})
+    yield Event({"message": "order shipped"}, None)
+
+
+# -- what must be counted
+
+
+def counted(tasks: Sequence[Task]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for task in tasks:
+        name = {A.TASK_NAME: task.name}
+        if task.outcome != "cancelled":
+            _pair(counts, {A.SLI_NAME: "task_completed", A.SLI_TYPE: "proxy", **name}, task.outcome != "completed")
+        for tool, error in task.tools:
+            labels = {A.SLI_NAME: "tool_success", A.SLI_TYPE: "direct", A.GEN_AI_TOOL_NAME: tool}
+            _pair(counts, labels, error is not None)
+            counts[series(M.TOOL_OBSERVATIONS, {A.GEN_AI_TOOL_NAME: tool, A.TOOL_HASH: "cc01"})] += 1
+        for call in task.calls:
+            _count_call(counts, call, name)
+        if task.index:
+            counts[series(M.INDEX_OBSERVATIONS, {A.INDEX_NAME: "docs", A.INDEX_VERSION: task.index})] += 1
+        if task.segment:
+            spans = len(task.calls) + len(task.tools) + 2
+            counts[series(M.TRAFFIC_OBSERVATIONS, {A.TRAFFIC_SEGMENT: task.segment})] += spans
+        _count_judged(counts, task.judged)
+    return counts
+
+
+def _pair(counts: Counter[str], labels: dict[str, str], bad: bool) -> None:
+    counts[series(M.SLI_EVENTS, labels)] += 1
+    counts[series(M.SLI_BAD, labels)] += bad
+
+
+def _count_call(counts: Counter[str], call: Call, task: dict[str, str]) -> None:
+    labels = {
+        A.GEN_AI_OPERATION_NAME: "chat",
+        A.GEN_AI_PROVIDER_NAME: "openai",
+        A.GEN_AI_REQUEST_MODEL: call.asked,
+        **task,
+    }
+    counts[series(M.LLM_CALLS, labels)] += 1
+    counts[series(M.LLM_ATTEMPTS, labels)] += call.attempts
+    if call.answered:
+        models = {A.GEN_AI_REQUEST_MODEL: call.asked, A.GEN_AI_RESPONSE_MODEL: call.answered}
+        counts[series(M.MODEL_OBSERVATIONS, models)] += 1
+    if call.prompt:
+        counts[
+            series(M.PROMPT_OBSERVATIONS, {A.GEN_AI_PROMPT_NAME: "greeting", **task, A.PROMPT_HASH: call.prompt})
+        ] += 1
+    if call.tools:
+        counts[series(M.TOOLS_OBSERVATIONS, {**task, A.TOOLS_HASH: call.tools})] += 1
+
+
+def _count_judged(counts: Counter[str], judged: Judged) -> None:
+    judge = {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: judged.revision}
+    counts[series(M.JUDGE_OBSERVATIONS, judge)] += 1
+    if judged.score is not None and judged.threshold is not None:
+        labels = {A.SLI_NAME: "judge_score", A.SLI_TYPE: "proxy", **judge}
+        _pair(counts, labels, judged.score < judged.threshold)
+
+
+PER_TASK = {
+    M.TASK_LLM_CALLS: A.TASK_LLM_CALLS,
+    M.TASK_LLM_ATTEMPTS: A.TASK_LLM_ATTEMPTS,
+    M.TASK_TOOL_CALLS: A.TASK_TOOL_CALLS,
+    M.TASK_TOOL_FAILURES: A.TASK_TOOL_FAILURES,
+    M.TASK_INPUT_TOKENS: A.TASK_INPUT_TOKENS,
+    M.TASK_OUTPUT_TOKENS: A.TASK_OUTPUT_TOKENS,
+}
+
+
+def distributed(tasks: Sequence[Task]) -> Counter[str]:
+    """Count and sum of the histograms."""
+    sums: Counter[str] = Counter()
+    for task in tasks:
+        for metric, key in PER_TASK.items():
+            labels = {A.TASK_NAME: task.name, A.TASK_OUTCOME: task.outcome}
+            sums[series(metric, labels, "_count")] += 1
+            sums[series(metric, labels, "_sum")] += int(totals(task)[key])
+        for span in spans_of(task):
+            if A.GEN_AI_OPERATION_NAME in span.attributes:
+                labels = {key: str(span.attributes[key]) for key in DURATION_LABELS if span.attributes.get(key)}
+                labels |= {A.INCIDENT_SURFACE: "tool"} if span.error else {}
+                sums[series(M.SPAN_DURATION, labels, "_count")] += 1
+                sums[series(M.SPAN_DURATION, labels, "_sum")] += span.seconds  # type: ignore[assignment]
+    return sums
+
+
+DURATION_LABELS = (A.GEN_AI_OPERATION_NAME, A.GEN_AI_REQUEST_MODEL, A.GEN_AI_TOOL_NAME, A.TASK_NAME)
+
+
+def test_counters_and_histograms_are_exact(collector: Collector, sender: Sender, service: str) -> None:
+    tasks = make_tasks(200)
+    for start in range(0, len(tasks), 20):
+        part = tasks[start : start + 20]
+        sender.spans(service, *(span for task in part for span in spans_of(task)))
+        sender.events(service, *(event for task in part for event in events_of(task)))
+    samples = settled(collector, sender)
+    assert counters(samples, service) == counted(tasks)
+    assert histograms(samples, service) == pytest.approx(distributed(tasks))
+    outcome = {A.TASK_NAME: "answer", A.TASK_OUTCOME: "failed"}
+    values = Counter(float(len(task.calls)) for task in tasks if (task.name, task.outcome) == ("answer", "failed"))
+    found = buckets(samples, M.TASK_LLM_CALLS, service, outcome)
+    assert {le: count for le, count in found.items() if count} == values, "0 to 4 are boundaries"
+
+
+def test_a_service_without_name_and_environment_counts_as_unknown(collector: Collector, sender: Sender) -> None:
+    failed = Span("execute_tool", {A.GEN_AI_OPERATION_NAME: "execute_tool"}, error=True)
+    sender.spans(None, failed, Span("chat", {A.GEN_AI_OPERATION_NAME: "chat"}))
+    sender.events(None, Event({A.GEN_AI_EVALUATION_SCORE_VALUE: 0.1, A.JUDGE_THRESHOLD: 0.5}))
+    samples = settled(collector, sender)
+    tool = {A.SLI_NAME: "tool_success", A.SLI_TYPE: "direct", A.GEN_AI_TOOL_NAME: "unknown"}
+    judge = {A.SLI_NAME: "judge_score", A.SLI_TYPE: "proxy", A.JUDGE_NAME: "unknown", A.JUDGE_REVISION: "unknown"}
+    call = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_PROVIDER_NAME: "unknown", A.GEN_AI_REQUEST_MODEL: "unknown"}
+    expected: Counter[str] = Counter({series(M.LLM_CALLS, {**call, A.TASK_NAME: "unknown"}): 1})
+    _pair(expected, tool, True)
+    _pair(expected, judge, True)
+    assert counters(samples, "unknown") == expected
+    durations = {
+        series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "execute_tool", A.INCIDENT_SURFACE: "tool"}, "_count"): 1,
+        series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "chat"}, "_count"): 1,
+    }
+    found = histograms(samples, "unknown")
+    assert {name: value for name, value in found.items() if "_count" in name} == durations
+    environments = {
+        s.labels["deployment_environment_name"] for s in samples if s.labels.get("service_name") == "unknown"
+    }
+    assert environments == {"unknown"}
+
+
+@pytest.mark.parametrize("key", ["deployment_environment_name", "deployment_environment"])
+def test_the_environment_is_a_label_of_every_series(
+    collector: Collector, sender: Sender, service: str, key: str
+) -> None:
+    task = make_tasks(40)[-1]
+    sender.spans(service, *spans_of(task), **{key: "staging"})
+    sender.events(service, *events_of(task), **{key: "staging"})
+    samples = settled(collector, sender)
+    assert {s.labels["deployment_environment_name"] for s in samples if s.labels.get("service_name") == service} == {
+        "staging"
+    }
+
+
+def test_every_label_is_registered_for_its_metric(collector: Collector, sender: Sender, service: str) -> None:
+    for task in make_tasks(40):
+        sender.spans(service, *spans_of(task))
+    known = {metric.prometheus: {key.replace(".", "_") for key in metric.labels} for metric in M.METRICS.values()}
+    everywhere = {"service_name", "deployment_environment_name", "le"}
+    for sample in settled(collector, sender):
+        family = sample.name
+        for suffix in ("_bucket", "_count", "_sum", "_created"):
+            family = family.removesuffix(suffix)
+        assert set(sample.labels) - everywhere <= known[family], sample
+
+
+def test_an_agent_that_names_its_models_is_no_model_call(collector: Collector, sender: Sender, service: str) -> None:
+    models = {A.GEN_AI_REQUEST_MODEL: "gpt-x", A.GEN_AI_RESPONSE_MODEL: "gpt-x-2026-01"}
+    sender.spans(service, Span("invoke_agent planner", {A.GEN_AI_OPERATION_NAME: "invoke_agent", **models}))
+    assert counters(settled(collector, sender), service) == {}
+
+
+def test_exemplars_lead_to_calls_that_failed(collector: Collector, sender: Sender, service: str) -> None:
+    good = Span("execute_tool x", {A.GEN_AI_OPERATION_NAME: "execute_tool", A.GEN_AI_TOOL_NAME: "x"}, seconds=0.3)
+    bad = good._replace(attributes={**good.attributes, A.ERROR_TYPE: "ValueError"}, error=True)
+    traces = sender.spans(service, *([good, bad] * 20))
+    failed = set(traces[1::2])
+    found = {
+        sample.exemplar["trace_id"]
+        for sample in settled(collector, sender)
+        if sample.exemplar
+        and sample.labels["service_name"] == service
+        and sample.labels.get("otel_agentops_incident_surface") == "tool"
+    }
+    assert found
+    assert found <= failed
