@@ -93,6 +93,7 @@ class Answer:
     """What the model says. Token counts are totals, as OpenAI counts. chunks: into how many a stream cuts the text.
 
     id: the end of the response's id. finish: the reason in the provider's own word, None for the natural one.
+    seconds: how long the model thinks.
     """
 
     text: str = "Hello there."
@@ -106,6 +107,7 @@ class Answer:
     chunks: int = 3
     finish: str | None = None
     id: str = "fake"
+    seconds: float = 0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -182,10 +184,9 @@ def _response_usage(answer: Answer) -> dict[str, Any]:
 
 
 def embeddings(body: dict[str, Any], model: str) -> dict[str, Any]:
-    """Vectors that say how often each letter comes, so that like texts have like vectors."""
     given = body.get("input")
     texts = [given] if isinstance(given, str) or (given and isinstance(given[0], int)) else given or []
-    vectors = [letters(str(text), body.get("dimensions") or 26) for text in texts]
+    vectors = [direction(str(text), body.get("dimensions") or 256) for text in texts]
     packed = body.get("encoding_format") == "base64"
     data = [
         {"object": "embedding", "index": index, "embedding": _packed(vector) if packed else vector}
@@ -195,11 +196,11 @@ def embeddings(body: dict[str, Any], model: str) -> dict[str, Any]:
     return {"object": "list", "model": model, "data": data, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
 
 
-def letters(text: str, size: int) -> list[float]:
+def direction(text: str, size: int) -> list[float]:
+    """A vector of length 1 that texts with the same words share, in any order."""
     counts = [0.0] * size
-    for letter in text.lower():
-        if letter.isalnum():
-            counts[ord(letter) % size] += 1
+    for word in re.findall(r"\w{3,}", text.lower()):
+        counts[zlib.crc32(word.encode()) % size] += 1
     length = sum(count * count for count in counts) ** 0.5 or 1.0
     return [round(count / length, 6) for count in counts]
 

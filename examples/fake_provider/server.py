@@ -104,6 +104,8 @@ class _Connection(socketserver.StreamRequestHandler):
         provider = self.server.owner.provider
         call = Call(path, headers, body, provider.resolve(routes.asked_model(path, body)))
         step, answer = provider.meet(call)
+        if answer.seconds:
+            self._wait(answer.seconds)
         reply = routes.reply(call, answer)
         if reply is None:
             self._json(routes.error(path, f"{path} is not spoken here", 404), 404)

@@ -131,10 +131,11 @@ def test_a_response_stream_ends_in_the_plain_answer(provider: FakeProvider, gpt:
 
 
 def test_embeddings_are_the_same_packed_and_plain(gpt: openai.OpenAI) -> None:
-    packed = gpt.embeddings.create(model="e", input=["a b", "c"], dimensions=4)
-    plain = gpt.embeddings.create(model="e", input=["a b"], dimensions=4, encoding_format="float")
+    packed = gpt.embeddings.create(model="e", input=["three words here", "none"], dimensions=64)
+    plain = gpt.embeddings.create(model="e", input="here three words", dimensions=64, encoding_format="float")
     assert packed.data[0].embedding == pytest.approx(plain.data[0].embedding)
-    assert (len(packed.data), packed.usage.prompt_tokens) == (2, 3)
+    assert sum(x * x for x in plain.data[0].embedding) == pytest.approx(1, abs=1e-5)
+    assert (len(packed.data), packed.usage.prompt_tokens) == (2, 4)
 
 
 def test_azure_names_the_deployment_in_the_path(provider: FakeProvider) -> None:

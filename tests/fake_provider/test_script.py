@@ -110,6 +110,13 @@ def test_answers_are_made_from_the_call(provider: FakeProvider, gpt: openai.Open
     assert say(gpt).choices[0].message.content == "gpt-x-2026-03-01 heard hi"
 
 
+def test_a_model_may_think(provider: FakeProvider, gpt: openai.OpenAI) -> None:
+    provider.answer(lambda call: Answer(seconds=0.1))
+    started = time.monotonic()
+    say(gpt)
+    assert time.monotonic() - started > 0.1
+
+
 def test_an_alias_is_repointed_while_it_runs(provider: FakeProvider, gpt: openai.OpenAI) -> None:
     before = say(gpt).model
     provider.alias("gpt-x", "gpt-x-2026-08-07")

@@ -1,0 +1,71 @@
+"""`python -m support_agent "QUESTION"` answers one question; `--rate 5` serves customers, five a second, until ended.
+
+OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL say where the models are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import anthropic
+import openai
+
+from support_agent import customers
+from support_agent.agent import Agent, Ticket
+from support_agent.telemetry import outcome
+from support_agent.tools import PUBLISHED, Toolbox
+
+SURVEYED = 0.1  # of the customers are asked, at random, whether they were helped
+log = logging.getLogger("support_agent")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="support_agent", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("question", nargs="?")
+    parser.add_argument("--rate", type=float, default=0, help="customers a second")
+    parser.add_argument("--seed", type=int, default=1, help="of the customers")
+    parser.add_argument("--tools", type=Path, default=PUBLISHED, help="file with the published tools")
+    given = parser.parse_args()
+    agent = Agent(openai.OpenAI(), anthropic.Anthropic(), Toolbox(given.tools))
+    if given.question:
+        print(agent.handle(Ticket(given.question)).text)
+    elif given.rate > 0:
+        serve(agent, given.rate, given.seed)
+    else:
+        parser.error("ask a question, or give a --rate")
+
+
+def serve(agent: Agent, rate: float, seed: int) -> None:
+    """Serve customers at a steady rate until the process is asked to end; then finish those who are being served."""
+    done = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: done.set())
+    dice = random.Random(seed)
+    next_at = time.monotonic()
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for ticket in customers.tickets(seed):
+            pool.submit(_serve_one, agent, ticket, dice.random() < SURVEYED)
+            next_at += 1 / rate
+            if done.wait(max(0.0, next_at - time.monotonic())):
+                break
+
+
+def _serve_one(agent: Agent, ticket: Ticket, surveyed: bool) -> None:
+    try:
+        reply = agent.handle(ticket)
+    except (openai.OpenAIError, anthropic.AnthropicError, ValueError):
+        log.exception("ticket failed: %s", ticket.question)
+        return
+    if surveyed and reply.receipt:
+        outcome(reply.outcome == "completed", receipt=reply.receipt, source="survey", sampling="random")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Customers with questions: the same ones in the same order on every run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from support_agent import shop
+from support_agent.agent import Ticket
+
+ABOUT_AN_ORDER = (
+    "Where is my order {order}?",
+    "Has {order} been shipped yet, and with which carrier?",
+    "My order {order} arrived damaged, I want my money back.",
+)
+GENERAL = (
+    "How many days do I have to return an item?",
+    "Do you ship to Norway, and are there customs duties?",
+    "How long is the warranty of electronics?",
+    "When does the money of a refund go back to my card?",
+)
+NAMES = (
+    "Ada", "Alan", "Barbara", "Claude", "Donald", "Edsger", "Frances", "Grace", "Hedy", "John", "Katherine", "Ken",
+    "Leslie", "Lynn", "Margaret", "Niklaus", "Radia", "Shafi", "Tim", "Tony",
+)  # fmt: skip
+SEGMENTS = ("web", "web", "app", "phone")
+
+
+def tickets(seed: int = 1) -> Iterator[Ticket]:
+    """Without end; two of three questions are about an order."""
+    dice = random.Random(seed)
+    orders = shop.order_ids()
+    while True:
+        question = dice.choice(ABOUT_AN_ORDER if dice.random() < 2 / 3 else GENERAL)
+        asked = f"{dice.choice(NAMES)} here. {question.format(order=dice.choice(orders))}"
+        yield Ticket(asked, dice.choice(SEGMENTS))

@@ -1,0 +1,48 @@
+"""The judge: a second model says whether an answer rests on what the shop knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from anthropic import Anthropic
+
+from support_agent.telemetry import judge
+
+MODEL = "claude-haiku-5"
+THRESHOLD = 0.7
+RUBRIC = "3"
+PROMPT = """\
+You grade answers of a support agent. Read the question, the context and the answer.
+Score from 0 to 1 how far the answer is supported by the context and answers the question.
+Reply with JSON only: {"score": <number>, "reason": "<one sentence>"}"""
+
+
+class Verdict(NamedTuple):
+    """What the judge thinks."""
+
+    score: float
+    passed: bool
+
+
+class Judge:
+    """An LLM as a judge."""
+
+    def __init__(self, claude: Anthropic) -> None:
+        self._claude = claude
+
+    def grade(self, question: str, context: Sequence[str], answer: str) -> Verdict:
+        """Raises ValueError where the judge does not answer as it was told to."""
+        with judge("grounded", model=MODEL, prompt=PROMPT, rubric_version=RUBRIC, threshold=THRESHOLD) as verdict:
+            score = self._ask({"question": question, "context": list(context), "answer": answer})
+            passed = score >= THRESHOLD
+            verdict.score(score, label="pass" if passed else "fail")
+        return Verdict(score, passed)
+
+    def _ask(self, case: dict[str, Any]) -> float:
+        reply = self._claude.messages.create(
+            model=MODEL, max_tokens=200, system=PROMPT, messages=[{"role": "user", "content": json.dumps(case)}]
+        )
+        said = "".join(block.text for block in reply.content if block.type == "text")
+        return float(json.loads(said)["score"])
