@@ -12,6 +12,14 @@ from overlay_signals import Sender
 import stack
 import toolchain
 
+# The one setting that tests change for speed.
+QUICK = ["yaml:processors::batch/otel_agentops::timeout: 100ms"]
+
+
+def errors(collector: stack.Collector) -> list[str]:
+    """What the collector complained about."""
+    return [line for line in collector.output.splitlines() if "\terror\t" in line or "\twarn\t" in line]
+
 
 def _needed(name: str) -> Path:
     """A program, or the test is skipped with the reason; with CI=true that is a failure."""
@@ -35,8 +43,10 @@ def prometheus() -> Path:
 
 @pytest.fixture(scope="session")
 def collector(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Collector]:
-    with stack.collector([stack.BASE, stack.OVERLAY], tmp_path_factory.mktemp("collector")) as running:
+    configs = [stack.BASE, stack.OVERLAY, *QUICK]
+    with stack.collector(configs, tmp_path_factory.mktemp("collector"), {"OTEL_AGENTOPS_FLUSH": "200ms"}) as running:
         yield running
+        assert errors(running) == [], "the overlay writes error lines, which would be one for each span"
 
 
 @pytest.fixture(scope="session")
