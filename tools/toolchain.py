@@ -104,8 +104,11 @@ def _on_path(tool: Tool, reasons: list[str]) -> Path | None:
 
 
 def _version(program: str) -> tuple[int, int] | None:
-    """Major and minor version that a program prints; None where it prints none, as after `go install`."""
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    """Major and minor version that a program prints; None where it prints none, as one of `go install` does not."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):  # made for another machine, or no such program at all
+        return None
     found = re.search(r"version v?(\d+)\.(\d+)", done.stdout + done.stderr)
     return (int(found[1]), int(found[2])) if found else None
 

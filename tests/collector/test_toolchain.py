@@ -1,0 +1,182 @@
+"""Programs are found in the order that was promised and made once; where none can be had the reason is said."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import toolchain
+from stack import ROOT
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine with nothing on it but what a test puts into `bin`."""
+    for variable in ("OTELCOL", "PROMETHEUS", "PROMTOOL"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("OTEL_AGENTOPS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "bin").mkdir()
+    return tmp_path / "bin"
+
+
+def program(path: Path, says: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def kept_collector() -> Path:
+    maker = toolchain.TOOLS["otelcol"].makers[0]
+    return program(toolchain._home(maker) / "otelcol", "otelcol-agentops version 0.161.0")
+
+
+# -- looking
+
+
+def test_the_named_one_comes_first(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = kept_collector()
+    on_path = program(bare / "otelcol-contrib", "otelcol-contrib version 0.161.0")
+    named = program(bare / "mine", "anything")
+    monkeypatch.setenv("OTELCOL", str(named))
+    assert toolchain.find("otelcol") == named
+    monkeypatch.delenv("OTELCOL")
+    assert toolchain.find("otelcol") == on_path
+    on_path.unlink()
+    assert toolchain.find("otelcol") == kept
+
+
+@pytest.mark.parametrize("says", ["otelcol-contrib version 0.158.2", "no version at all"])
+def test_one_on_path_that_will_not_do_is_passed_over(bare: Path, says: str) -> None:
+    program(bare / "otelcol-contrib", says)
+    kept = kept_collector()
+    assert toolchain.find("otelcol", make=False) == kept
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        ("otelcol-contrib version 0.158.2", "otelcol-contrib is version 0.158, 0.159 is needed"),
+        ("hello", "otelcol-contrib does not say its version; name it in $OTELCOL if it will do"),
+    ],
+)
+def test_the_reason_is_said(bare: Path, says: str, reason: str) -> None:
+    program(bare / "otelcol-contrib", says)
+    with pytest.raises(toolchain.UnavailableError) as error:
+        toolchain.find("otelcol", make=False)
+    assert str(error.value) == f"no otelcol: {bare}/{reason}; `python tools/toolchain.py otelcol` makes one"
+
+
+def test_a_wrong_name_is_no_reason_to_take_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_collector()
+    monkeypatch.setenv("OTELCOL", "/nowhere/otelcol")
+    with pytest.raises(toolchain.UnavailableError, match="OTELCOL=/nowhere/otelcol is no program that can be run"):
+        toolchain.find("otelcol")
+
+
+def test_a_program_of_another_machine_has_no_version(bare: Path) -> None:
+    alien = program(bare / "prometheus", "")
+    alien.write_bytes(b"\x7fELF and nothing more")
+    assert toolchain._version(str(alien)) is None
+
+
+@pytest.mark.parametrize(
+    ("output", "version"),
+    [
+        ("prometheus, version 2.42.0+ds (branch: debian/sid)", (2, 42)),
+        ("promtool, version 3.16.0", (3, 16)),
+        ("otelcol-contrib version v0.161.0", (0, 161)),
+        ("prometheus, version  (branch: , revision: unknown)", None),
+    ],
+)
+def test_versions_are_read(bare: Path, output: str, version: tuple[int, int] | None) -> None:
+    assert toolchain._version(str(program(bare / "x", output))) == version
+
+
+# -- making
+
+
+def test_without_go_and_apt_the_sentence_says_what_to_do() -> None:
+    with pytest.raises(toolchain.UnavailableError) as error:
+        toolchain.find("promtool")
+    assert str(error.value) == (
+        "no promtool: promtool is not on PATH; no Debian package here, apt-get is missing; Go, which would build it, "
+        "is not on PATH (1.21 or newer, https://go.dev/dl); install it, or name one in $PROMTOOL"
+    )
+
+
+def _make(work: Path) -> None:
+    """Says in the cache's parent that it ran."""
+    with (toolchain.cache().parent / "made").open("a") as made:
+        made.write("x")
+    multiprocessing.Event().wait(0.3)
+    program(work / "bin" / "tool", "1.0")
+
+
+MAKER = toolchain.Maker(lambda: "tool-1.0", _make)
+
+
+def _keep(_: int) -> str:
+    return str(toolchain._keep(MAKER, "tool"))
+
+
+def test_two_runs_make_it_once(tmp_path: Path) -> None:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        kept = pool.map(_keep, range(4))
+    assert len(set(kept)) == 1
+    assert subprocess.run(kept[0], capture_output=True, text=True, check=True).stdout == "1.0\n"
+    assert (tmp_path / "made").read_text() == "x"
+
+
+def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    def fails(work: Path) -> None:
+        program(work / "bin" / "half", "")
+        toolchain._run("making it", [sys.executable, "-c", "print('one'); print('two'); exit(3)"], work)
+
+    with pytest.raises(toolchain.UnavailableError, match=r"making it failed \(`.* -c .*`\): one / two"):
+        toolchain._keep(toolchain.Maker(lambda: "bad", fails), "half")
+    assert [path.suffix for path in toolchain.cache().iterdir()] == [".lock"]
+
+
+def test_a_long_step_shows_that_it_moves(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code = "import time; print('linking', flush=True); time.sleep(1.6)"
+    toolchain._run("building it", [sys.executable, "-c", code], tmp_path)
+    assert re.fullmatch(r"building it \(\d+ s\)( linking)?\n", capsys.readouterr().err)
+
+
+def test_the_collector_is_keyed_by_what_pins_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = toolchain._collector_key()
+    for name in ("manifest.yaml", "go.mod", "go.sum"):
+        (tmp_path / name).write_bytes((toolchain.BUILD / name).read_bytes())
+    monkeypatch.setattr(toolchain, "BUILD", tmp_path)
+    assert toolchain._collector_key() == before
+    with (tmp_path / "go.sum").open("a") as sums:
+        sums.write("more\n")
+    assert toolchain._collector_key() != before
+
+
+# -- command line
+
+
+def test_a_bare_python_can_run_it(bare: Path) -> None:
+    """No package, no virtual environment: -I -S leaves the standard library alone."""
+    kept = kept_collector()
+    command = [sys.executable, "-I", "-S", str(ROOT / "tools" / "toolchain.py"), "otelcol"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{kept}\n"
+
+
+def test_all_is_a_list_and_says_what_is_missing(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = kept_collector()
+    found = program(bare / "prometheus", "prometheus, version 3.16.0")
+    assert toolchain.main(["all"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"otelcol: {kept}\nprometheus: {found}\n"
+    assert shown.err.startswith("no promtool: ")
+    assert toolchain.main(["promtool"]) == 1
