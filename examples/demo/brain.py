@@ -17,7 +17,8 @@ from fake_provider import Answer, Call, ToolCall
 CAREFUL = "gpt-5.5-2026-03-05"
 HASTY = "gpt-5.5-2026-10-21"
 JUDGE = "claude-haiku-5-20260401"
-ALIASES = {"gpt-5.5": CAREFUL, "claude-haiku-5": JUDGE}
+ALIAS = "gpt-5.5"
+ALIASES = {ALIAS: CAREFUL, "claude-haiku-5": JUDGE}
 
 _SLIPS = {CAREFUL: 0.02, HASTY: 0.75}  # share of the questions that a model talks past
 _FLUFF = "Thank you for reaching out! I totally understand how you feel, and we are always happy to be of service."
