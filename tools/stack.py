@@ -73,11 +73,11 @@ class Server:
         said = "\n".join(self.output.splitlines()[-6:])
         raise NotReadyError(f"{self.name} {state}, its log is {self.log}:\n{said}")
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = 10) -> int:
         """End it, in order where it lets us; the exit code."""
         self.process.terminate()
         try:
-            return self.process.wait(10)
+            return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
@@ -174,7 +174,7 @@ def prometheus(
     server.url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
         stack.callback(server.stop)
-        server.wait_until(lambda: _listens(port) and httpx.get(f"{server.url}/-/ready").status_code == 200)
+        server.wait_until(lambda: _answers(f"{server.url}/-/ready"))
         yield server
 
 
@@ -209,3 +209,10 @@ def free_ports(count: int) -> list[int]:
 def _listens(port: int) -> bool:
     with closing(socket.socket()) as one:
         return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False

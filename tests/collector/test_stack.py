@@ -1,0 +1,90 @@
+"""Servers are ready when their block is entered, gone when it is left, and say why where they do not come up."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import stack
+
+TALKS = (
+    "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('up', flush=True); signal.pause()"
+)
+STUBBORN = (
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)\nwhile True: signal.pause()"
+)
+
+
+def server(tmp_path: Path, code: str) -> stack.Server:
+    return stack.Server("it", [sys.executable, "-c", code], tmp_path / "it.log", {"X": "1"})
+
+
+def test_a_server_is_waited_for_and_stopped(tmp_path: Path) -> None:
+    it = server(tmp_path, TALKS)
+    it.wait_until(lambda: "up" in it.output)
+    assert it.stop() == 7
+    assert it.output == "up\n"
+
+
+def test_one_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    it = server(tmp_path, STUBBORN)
+    it.wait_until(lambda: "up" in it.output)
+    assert it.stop(seconds=0.2) == -9
+
+
+def test_one_that_ends_says_why(tmp_path: Path) -> None:
+    it = server(tmp_path, "import os; print('no', os.environ['X']); exit(3)")
+    with pytest.raises(stack.NotReadyError, match=r"it ended with 3, its log is .*it\.log:\nno 1"):
+        it.wait_until(lambda: False)
+
+
+def test_one_that_is_late_is_said(tmp_path: Path) -> None:
+    it = server(tmp_path, TALKS)
+    with pytest.raises(stack.NotReadyError, match="it is not ready"):
+        it.wait_until(lambda: False, seconds=0.2)
+    it.stop()
+
+
+def test_ports_are_free_and_different() -> None:
+    ports = stack.free_ports(20)
+    assert len(set(ports)) == 20
+    assert not any(stack._listens(port) for port in ports)
+
+
+@pytest.mark.collector
+def test_the_block_owns_the_collector(otelcol: Path, tmp_path: Path) -> None:
+    with stack.collector([stack.BASE, stack.OVERLAY], tmp_path) as running:
+        assert running.process.poll() is None
+        assert running.scrape() == []
+    assert running.process.poll() == 0
+
+
+@pytest.mark.collector
+def test_a_config_that_is_wrong_is_quoted(otelcol: Path, tmp_path: Path) -> None:
+    with (
+        pytest.raises(stack.NotReadyError, match=r'(?s)collector ended with 1.*references processor "nothing"'),
+        stack.collector([stack.BASE, "yaml:service::pipelines::traces::processors: [nothing]"], tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.collector
+def test_prometheus_answers(prometheus: Path, tmp_path: Path) -> None:
+    with stack.prometheus(["127.0.0.1:9"], [], tmp_path) as running:
+        assert running.query("vector(7)") == [({}, 7.0)]
+        assert running.alerts() == []
+        with pytest.raises(ValueError, match=r"query .*parse error"):
+            running.query("sum(")
+
+
+@pytest.mark.collector
+def test_prometheus_quotes_a_rule_that_is_wrong(prometheus: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yml"
+    rules.write_text("groups: [{name: g, rules: [{record: a, expr: 'sum('}]}]")
+    with (
+        pytest.raises(stack.NotReadyError, match=r"(?s)prometheus ended with .*parse error"),
+        stack.prometheus([], [rules], tmp_path),
+    ):
+        pass
