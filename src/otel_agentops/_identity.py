@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from otel_agentops import scope as scopes
 from otel_agentops._fingerprint import identity
@@ -17,6 +17,8 @@ from otel_agentops._safe import say_once
 from otel_agentops.record import Attributes, ModelCall
 from otel_agentops.scope import Prompt, Scope
 from otel_agentops.semconv import attributes as A
+
+V = TypeVar("V")
 
 _KEPT = 256  # entries of a memory before it starts over; the hot set of a service is a handful
 _LONGEST = 65_536  # characters of a text that is kept: with 256 entries at most 16 MB
@@ -150,7 +152,7 @@ def _first_name(offered: Sequence[Any]) -> Any:
     return inner.get("name") if isinstance(inner, dict) else None
 
 
-def _keep(memory: dict[Any, Any], key: Any, value: Any) -> Any:
+def _keep(memory: dict[tuple[Any, ...], V], key: tuple[Any, ...], value: V) -> V:
     if len(memory) >= _KEPT:
         memory.clear()
     memory[key] = value

@@ -16,10 +16,9 @@ from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, LogRecord, get_logger_provider
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 
-from otel_agentops import _foreign
+from otel_agentops import _config, _foreign
 from otel_agentops import scope as scopes
 from otel_agentops._config import Config
-from otel_agentops._config import read as read_config
 from otel_agentops._identity import Identities
 from otel_agentops._processor import stamp_spans_of
 from otel_agentops._safe import guard
@@ -288,7 +287,7 @@ def using(**providers: Any) -> Telemetry:
     Without providers the global ones are used, and all installations share one instance.
     """
     if _current is None or any(provider is not None for provider in providers.values()):
-        replace(Telemetry(read_config(), **providers))
+        replace(Telemetry(_config.read(), **providers))
     return get()
 
 

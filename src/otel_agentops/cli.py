@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
 
 
 def main() -> None:
@@ -16,7 +20,7 @@ def main() -> None:
     _app()()
 
 
-def _app():  # type: ignore[no-untyped-def]
+def _app() -> typer.Typer:
     import typer
     from rich.console import Console
     from rich.table import Table

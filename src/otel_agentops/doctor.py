@@ -57,7 +57,7 @@ def settings(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Values of our own variables that are not understood."""
     said: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = said.append  # type: ignore[method-assign]
+    handler.emit = said.append  # type: ignore[method-assign, assignment]
     _safe.log.addHandler(handler)
     try:
         _config.read(environ)

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_agentops import _foreign, _telemetry
+from otel_agentops import _config, _foreign, _telemetry
 from otel_agentops.semconv import check
 
 
@@ -32,7 +32,7 @@ class Capture:
 
     def __init__(self) -> None:
         self._spans = InMemorySpanExporter()
-        self._logs = InMemoryLogRecordExporter()
+        self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
         self._metrics = InMemoryMetricReader()
         self.tracer_provider = TracerProvider()
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
@@ -96,7 +96,7 @@ def capture(*instrumentors: BaseInstrumentor) -> Iterator[Capture]:
     Raises AssertionError at the end where something emitted is not registered.
     """
     seen = Capture()
-    before = _telemetry.replace(_telemetry.Telemetry(_telemetry.read_config(), **seen.providers))
+    before = _telemetry.replace(_telemetry.Telemetry(_config.read(), **seen.providers))
     with ExitStack() as stack:
         stack.callback(_telemetry.replace, before)
         for instrumentor in instrumentors:

@@ -280,7 +280,8 @@ def _observed_class(plain: Any, asynchronous: bool) -> Any:
         "__doc__": plain.__doc__,
     }
     # Spelt as a class statement would: the library looks for the chunk type in `__orig_bases__`.
-    bases = (plain[T], Generic[T]) if getattr(plain, "__parameters__", ()) else (plain,)
+    generic: Any = Generic
+    bases = (plain[T], generic[T]) if getattr(plain, "__parameters__", ()) else (plain,)
     return types.new_class(plain.__name__, bases, exec_body=lambda namespace: namespace.update(members))
 
 
