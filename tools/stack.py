@@ -8,6 +8,7 @@ with stack.collector([base, overlay], directory) as collector:
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import time
@@ -70,7 +71,8 @@ class Server:
             time.sleep(0.05)
         code = self.process.poll()
         state = "is not ready" if code is None else f"ended with {code}"
-        said = "\n".join(self.output.splitlines()[-6:])
+        lines = self.output.splitlines()
+        said = "\n".join([line for line in lines if re.search(r"level=error|\terror\t", line)][-6:] or lines[-6:])
         raise NotReadyError(f"{self.name} {state}, its log is {self.log}:\n{said}")
 
     def stop(self, seconds: float = 10) -> int:
