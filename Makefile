@@ -36,6 +36,7 @@ check: .venv/.ready  ## format, lint, types, generated files, names
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) python tools/generate.py --check
+	@$(RUN) python -m pytest -n 0 tests/semconv/test_semconv_names.py
 
 format: .venv/.ready  ## rewrite files as `check` wants them
 	@$(RUN) ruff format .
