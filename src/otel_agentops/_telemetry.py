@@ -208,7 +208,9 @@ class Telemetry:
 
 
 def add_missing(span: Span, attributes: Mapping[str, Value]) -> None:
-    """Add what a foreign span does not have yet; what its maker wrote stays."""
+    """Add what a foreign span does not have yet; what its maker wrote stays. One that has ended takes no more."""
+    if not span.is_recording():
+        return
     present = getattr(span, "attributes", None) or {}
     span.set_attributes({key: value for key, value in attributes.items() if key not in present})
 
