@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import overlay_stored
 import pytest
-from conftest import QUICK
 from overlay_signals import Event, Sender, Span, counters, series, settled
 
 import stack
+from conftest import QUICK
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 

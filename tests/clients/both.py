@@ -1,0 +1,46 @@
+"""One test for the sync and the async client: whatever a client hands out is awaited, iterated and entered alike."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+KINDS = ("sync", "async")
+
+
+async def done(result: Any) -> Any:
+    """The result of a call: the value, or what its awaitable gives."""
+    return await result if inspect.isawaitable(result) else result
+
+
+async def each(items: Any) -> AsyncIterator[Any]:
+    """The items of an iterator of either kind, one at a time."""
+    if hasattr(items, "__aiter__"):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
+
+
+async def drained(items: Any) -> list[Any]:
+    """All items of an iterator of either kind."""
+    return [item async for item in each(items)]
+
+
+async def following(items: Any) -> Any:
+    """The next item of an iterator of either kind."""
+    return await anext(items) if hasattr(items, "__anext__") else next(items)
+
+
+@asynccontextmanager
+async def block(manager: Any) -> AsyncIterator[Any]:
+    """A context manager of either kind, which sees the exceptions of its block."""
+    if hasattr(manager, "__aenter__"):
+        async with manager as inner:
+            yield inner
+    else:
+        with manager as inner:
+            yield inner

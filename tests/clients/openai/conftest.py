@@ -1,0 +1,29 @@
+"""The real OpenAI SDK, sync and async, on the local provider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+import pytest
+from both import KINDS
+
+from fake_provider import FakeProvider
+from otel_agentops.clients.openai import Instrumentor
+
+
+@pytest.fixture
+def instrumentor() -> Instrumentor:
+    return Instrumentor()
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def client(kind: str, provider: FakeProvider) -> Any:
+    """`openai.OpenAI` or `openai.AsyncOpenAI`; what they return goes through the helpers of `both`."""
+    made = {"sync": openai.OpenAI, "async": openai.AsyncOpenAI}[kind]
+    return made(api_key="k", base_url=provider.openai_url, max_retries=0)

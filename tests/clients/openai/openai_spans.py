@@ -1,0 +1,48 @@
+"""The whole span of the simplest call of each endpoint; a test says what its own call adds, changes or has not.
+
+The values are those of the fake provider's answer: 11 input tokens of which 4 cached, 5 output tokens of which 2 thought.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fake_provider import FakeProvider
+
+SERVER = {"server.address": "127.0.0.1"}
+ONCE = {"otel_agentops.attempt.count": 1, "otel_agentops.attempt.statuses": [200]}
+RESOLVED = {
+    "gen_ai.request.model": "gpt-x",
+    "gen_ai.response.model": "gpt-x-2026-03-01",
+    "otel_agentops.model.resolution": "resolved",
+}
+COUNTED = {
+    "gen_ai.usage.cache_read.input_tokens": 4,
+    "gen_ai.usage.input_tokens": 11,
+    "gen_ai.usage.output_tokens": 5,
+    "gen_ai.usage.reasoning.output_tokens": 2,
+}
+CHAT = {
+    **ONCE,
+    **RESOLVED,
+    **COUNTED,
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.response.finish_reasons": ["stop"],
+    "gen_ai.response.id": "chatcmpl-fake",
+    "openai.api.type": "chat_completions",
+    "openai.response.service_tier": "default",
+    "openai.response.system_fingerprint": "fp_fake",
+    "otel_agentops.prompt.source": "none",
+}
+
+
+def span(
+    provider: FakeProvider, *parts: dict[str, Any], without: tuple[str, ...] = (), **changed: Any
+) -> dict[str, Any]:
+    """A span as `Capture.spans` gives it. parts: attributes, later ones win; changed: name, kind, status, parent."""
+    attributes: dict[str, Any] = {**SERVER, "server.port": int(provider.url.rpartition(":")[2])}
+    for part in parts:
+        attributes |= part
+    kept = {key: attributes[key] for key in sorted(attributes) if key not in without}
+    return {"name": "chat gpt-x", "kind": "CLIENT", "status": "UNSET", "parent": None, "attributes": kept, **changed}
