@@ -1,6 +1,6 @@
 """The whole span of the simplest call of each endpoint; a test says what its own call adds, changes or has not.
 
-The values are those of the fake provider's answer: 11 input tokens of which 4 cached, 5 output tokens of which 2 thought.
+The values are those of the fake provider: 11 input tokens, 4 of them cached, 5 output tokens, 2 of them thought.
 """
 
 from __future__ import annotations
