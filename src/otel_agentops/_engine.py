@@ -205,8 +205,10 @@ class Watch:
         operation = self.operation
         if operation is None:
             return
+        operation.last_chunk = now = time_ns()
+        operation.chunks += 1
         if operation.first_chunk is None:
-            operation.first_chunk = time_ns()
+            operation.first_chunk = now
         if self.endpoint.fold(self.state, chunk) and not operation.own:
             self.telemetry.settle(operation, self.endpoint.settled(self.state), self.attempts)
 

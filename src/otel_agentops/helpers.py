@@ -452,7 +452,7 @@ def _ending(error: BaseException | None) -> str:
 
 
 def _error_type(error: BaseException | None) -> str | None:
-    return None if error is None else type(error).__qualname__
+    return None if error is None else _telemetry.error_type(error)
 
 
 def _known(what: str, value: str, values: Sequence[str]) -> bool:

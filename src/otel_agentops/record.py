@@ -41,7 +41,8 @@ class Answer(NamedTuple):
 
     model: the model that answered, None where the provider does not say. Token counts are totals (cached input and
     reasoning output included), None where the provider did not report them; never 0 for unknown.
-    effective: sampling values that the provider says it used, by request parameter name.
+    effective: sampling values that the provider says it used, by request parameter name. error: the provider's code
+    where the answer, though it came, says that the operation failed.
     """
 
     model: str | None
@@ -49,6 +50,7 @@ class Answer(NamedTuple):
     input_tokens: int | None = None
     output_tokens: int | None = None
     effective: Mapping[str, Any] | None = None
+    error: str | None = None
 
 
 class Attempt(NamedTuple):

@@ -12,13 +12,14 @@ import functools
 import importlib
 import json
 import types
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Target, Watch, begin, retry_after
 from otel_agentops._safe import guard
+from otel_agentops.clients._wire import get
 from otel_agentops.record import Attributes
 from otel_agentops.semconv import attributes as A
 
@@ -43,11 +44,13 @@ def client(
     *,
     module: str | None = None,
     subclass: str | None = None,
+    helpers: Iterable[tuple[str, str]] = (),
 ) -> Client:
     """A client of the family.
 
     endpoints: by the end of the path. provider: client object and host to `gen_ai.provider.name`. module: the
-    package, where it is not the distribution's name. subclass: the class on which others patch `request`.
+    package, where it is not the distribution's name. subclass: the class on which others patch `request`. helpers:
+    module and class of streams whose `close` closes the response under ours, and not ours.
     """
     package = module or distribution
     shells = _Shells(package, endpoints, provider)
@@ -66,6 +69,9 @@ def client(
         *(Target(response, "APIResponse", name, shells.late) for name in ("parse", "read", "close")),
         *(Target(response, "AsyncAPIResponse", name, shells.async_late) for name in ("parse", "read", "close")),
     ]
+    for where, name in helpers:
+        targets.append(Target(f"{package}.{where}", name, "close", shells.closing))
+        targets.append(Target(f"{package}.{where}", f"Async{name}", "close", shells.async_closing))
     if subclass is not None:
         # Who patched `request` on the subclass before us hides the base's: wrap theirs as well, they call the original.
         targets += [
@@ -132,10 +138,7 @@ class _Shells:
     def _leaving(self, watch: Watch, api: Any, options: Any) -> None:
         if self._endpoint(options.url) is not watch.endpoint:
             return  # another request that the call makes on its way, say for a token
-        body = options.json_data if isinstance(options.json_data, Mapping) else {}
-        if extra := getattr(options, "extra_json", None):
-            body = {**body, **extra}
-        watch.leaving(body, self._server(api))
+        watch.leaving(_body(options), self._server(api))
 
     def retry(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def _sleep_for_retry(api: Any, **kwargs: Any) -> Any:
@@ -199,6 +202,20 @@ class _Shells:
 
         return method
 
+    def closing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+        def close(stream: Any) -> None:
+            _helper_closed(stream)
+            original(stream)
+
+        return close
+
+    def async_closing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+        async def close(stream: Any) -> None:
+            _helper_closed(stream)
+            await original(stream)
+
+        return close
+
     # -- streams
 
     def _observing(self, stream_cls: Any) -> Any:
@@ -231,6 +248,14 @@ class _Shells:
         return Server(self._provider(api, host), attributes)
 
 
+def _body(options: Any) -> Mapping[str, Any]:
+    """The body as the client is about to merge it: `extra_body` replaces members, what it omits is not sent."""
+    body = options.json_data if isinstance(options.json_data, Mapping) else {}
+    if extra := getattr(options, "extra_json", None):
+        return {name: value for name, value in {**body, **extra}.items() if type(value).__name__ != "Omit"}
+    return body
+
+
 @guard
 def _responded(watch: Watch, response: Any) -> None:
     watch.attempted(response.status_code, retry_after(response.headers))
@@ -242,9 +267,9 @@ def _processed(watch: Watch, kwargs: dict[str, Any], result: Any) -> None:
     if kwargs["stream"]:
         return
     raw = kwargs["response"].request.headers.get(_RAW)
-    if raw is None:
+    if raw is None and get(result, "model") is not None:
         watch.answered(result)
-    elif raw != "stream":
+    elif raw != "stream":  # or the application asked for a type of its own
         _read_body(watch, kwargs)
 
 
@@ -253,7 +278,7 @@ def _read_body(watch: Watch, kwargs: dict[str, Any]) -> None:
     """Take the answer from a body that the client has read already; never read one for it."""
     response = kwargs["response"]
     if not kwargs["stream"] and response.is_closed and hasattr(response, "_content"):
-        watch.answered(json.loads(response.content))
+        watch.answered(_decoded(response.content))
 
 
 @guard
@@ -265,8 +290,17 @@ def _handed_out(response: Any, how: str, result: Any) -> None:
     if how == "parse":
         watch.answered(result)
     elif how == "read":
-        watch.answered(json.loads(result))
+        watch.answered(_decoded(result))
     watch.end()
+
+
+def _decoded(body: bytes) -> Any:
+    """The JSON object of a body; an empty one where it is something else, which then says nothing."""
+    try:
+        decoded = json.loads(body)
+    except ValueError:
+        return {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
 @functools.cache
@@ -353,6 +387,11 @@ def _closed(response: Any) -> None:
     watch = _watch_of(response)
     if watch is not None:
         watch.end()
+
+
+@guard
+def _helper_closed(stream: Any) -> None:
+    _closed(stream._response)
 
 
 @guard

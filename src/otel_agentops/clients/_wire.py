@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from otel_agentops.record import Attributes, Value
@@ -49,6 +49,11 @@ def texts(value: Any) -> list[str] | None:
     return None
 
 
+def items(value: Any) -> Sequence[Any]:
+    """A list, empty for anything else: a one-shot iterator is the application's."""
+    return value if isinstance(value, (list, tuple)) else ()
+
+
 Reader = Callable[[Any], "Value | None"]
 
 
@@ -85,8 +90,8 @@ def instructions(contents: Iterable[Any]) -> tuple[Any, ...]:
     for content in contents:
         if isinstance(content, str):
             parts.append(content)
-        elif isinstance(content, (list, tuple)):
-            parts.extend(_part(part) for part in content)
+        else:
+            parts.extend(_part(part) for part in items(content))
     return tuple(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from otel_agentops import _engine
@@ -14,6 +14,7 @@ from otel_agentops.clients._wire import (
     double,
     get,
     instructions,
+    items,
     present,
     present_attributes,
     text,
@@ -23,20 +24,22 @@ from otel_agentops.clients._wire import (
 from otel_agentops.record import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 
-# Who answers at a host that is not OpenAI's; first match on the end of the host name wins.
+# Who answers at a host that is not OpenAI's, by the end of its name with a dot before it.
 PROVIDERS = (
     (".openai.azure.com", "azure.ai.openai"),
     (".cognitiveservices.azure.com", "azure.ai.openai"),
     (".services.ai.azure.com", "azure.ai.inference"),
-    ("api.deepseek.com", "deepseek"),
-    ("api.groq.com", "groq"),
-    ("api.mistral.ai", "mistral_ai"),
-    ("api.perplexity.ai", "perplexity"),
-    ("api.x.ai", "x_ai"),
+    (".api.deepseek.com", "deepseek"),
+    (".api.groq.com", "groq"),
+    (".api.mistral.ai", "mistral_ai"),
+    (".api.moonshot.ai", "moonshot_ai"),
+    (".api.moonshot.cn", "moonshot_ai"),
+    (".api.perplexity.ai", "perplexity"),
+    (".api.x.ai", "x_ai"),
     (".amazonaws.com", "aws.bedrock"),
-    ("generativelanguage.googleapis.com", "gcp.gemini"),
-    ("aiplatform.googleapis.com", "gcp.vertex_ai"),
-    ("openrouter.ai", "openrouter"),
+    (".generativelanguage.googleapis.com", "gcp.gemini"),
+    ("aiplatform.googleapis.com", "gcp.vertex_ai"),  # us-east1-aiplatform.googleapis.com
+    (".openrouter.ai", "openrouter"),
 )
 
 FIELDS = Fields(
@@ -53,11 +56,12 @@ FIELDS = Fields(
         "n": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else whole(n)),  # the convention: if not 1
         "stop": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
         "reasoning_effort": (A.GEN_AI_REQUEST_REASONING_LEVEL, text),
-        "service_tier": (A.OPENAI_REQUEST_SERVICE_TIER, text),
+        # The convention: if the value is not 'auto'.
+        "service_tier": (A.OPENAI_REQUEST_SERVICE_TIER, lambda tier: None if tier == "auto" else text(tier)),
         "previous_response_id": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, text),
         "dimensions": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),
         "encoding_format": (A.GEN_AI_REQUEST_ENCODING_FORMATS, texts),
-        "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream or None),  # the convention: only if streaming
+        "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
     },
     not_parameters=frozenset(
         [
@@ -84,22 +88,25 @@ FIELDS = Fields(
     ),
 )
 _SYSTEM = frozenset({"system", "developer"})
+_CREDENTIALS = frozenset({"headers", "authorization"})  # of an MCP server: they differ by user and shape nothing
 
 
 def provider(api: Any, host: str) -> str:
     """`gen_ai.provider.name` for a client object and the host of its base URL."""
-    named = next((name for end, name in PROVIDERS if host.endswith(end)), None)
+    named = next((name for end, name in PROVIDERS if f".{host}".endswith(end)), None)
     return named or ("azure.ai.openai" if "Azure" in type(api).__name__ else "openai")
 
 
 def tool(wire: Any) -> dict[str, Any]:
     """The identity material of one tool, in either spelling of the wire: nested under its type, or flat."""
+    if not isinstance(wire, Mapping):  # not a tool, but sent as one
+        return {"name": "unknown", "settings": wire}
     kind = wire.get("type", "function")
-    inner = wire.get(kind) if isinstance(wire.get(kind), Mapping) else wire
+    inner: Any = wire.get(kind) if isinstance(wire.get(kind), Mapping) else wire
     if "name" not in inner:  # a built-in: all of its settings shape it
         return {
             "name": str(wire.get("server_label") or kind),
-            "settings": {k: v for k, v in wire.items() if k != "headers"},
+            "settings": {k: v for k, v in wire.items() if k not in _CREDENTIALS},
         }
     return present(
         name=inner["name"],
@@ -118,9 +125,7 @@ def chat_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     attributes = FIELDS.attributes(body, server.attributes)
     attributes[A.OPENAI_API_TYPE] = "chat_completions"
     _output_type(attributes, body.get("response_format"))
-    turns = (turn for turn in body.get("messages") or () if isinstance(turn, Mapping) and turn.get("role") in _SYSTEM)
-    system = instructions(turn.get("content") for turn in turns)
-    return _call("chat", body, server, attributes, system)
+    return _call("chat", body, server, attributes, instructions(_system(body.get("messages"))))
 
 
 def responses_request(body: Mapping[str, Any], server: Server) -> ModelCall:
@@ -128,14 +133,13 @@ def responses_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     attributes = FIELDS.attributes(body, server.attributes)
     attributes[A.OPENAI_API_TYPE] = "responses"
     _output_type(attributes, get(body.get("text"), "format"))
-    if effort := get(body.get("reasoning"), "effort"):
-        attributes[A.GEN_AI_REQUEST_REASONING_LEVEL] = str(effort)
-    if conversation := body.get("conversation"):
-        attributes[A.GEN_AI_CONVERSATION_ID] = str(get(conversation, "id") or conversation)
-    given = body.get("input")
-    turns = given if isinstance(given, (list, tuple)) else ()
-    system = (turn.get("content") for turn in turns if isinstance(turn, Mapping) and turn.get("role") in _SYSTEM)
-    return _call("chat", body, server, attributes, instructions((body.get("instructions"), *system)))
+    conversation = body.get("conversation")
+    attributes |= present_attributes(
+        (A.GEN_AI_REQUEST_REASONING_LEVEL, text(get(body.get("reasoning"), "effort"))),
+        (A.GEN_AI_CONVERSATION_ID, text(conversation) or text(get(conversation, "id"))),
+    )
+    system = instructions((body.get("instructions"), *_system(body.get("input"))))
+    return _call("chat", body, server, attributes, system)
 
 
 def embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
@@ -143,6 +147,13 @@ def embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     attributes = FIELDS.attributes(body, server.attributes)
     # The client library asks for base64 by itself where the application names no format.
     return _call("embeddings", body, server, attributes, defaults={"encoding_format": "base64"})
+
+
+def _system(turns: Any) -> Iterator[Any]:
+    """The contents of the system and developer turns of a conversation."""
+    for turn in items(turns):
+        if isinstance(turn, Mapping) and turn.get("role") in _SYSTEM:
+            yield turn.get("content")
 
 
 def _call(
@@ -157,10 +168,10 @@ def _call(
     return ModelCall(
         operation,
         server.provider,
-        body.get("model"),
+        text(body.get("model")),
         attributes,
         system,
-        body.get("tools") or body.get("functions"),
+        items(body.get("tools")) or items(body.get("functions")),
         tool,
         FIELDS.parameters(body),
         defaults,
@@ -169,9 +180,9 @@ def _call(
 
 
 def _output_type(attributes: Attributes, wanted: Any) -> None:
-    kind = get(wanted, "type")
+    kind = text(get(wanted, "type"))
     if kind is not None:
-        attributes[A.GEN_AI_OUTPUT_TYPE] = "json" if str(kind).startswith("json") else str(kind)
+        attributes[A.GEN_AI_OUTPUT_TYPE] = "json" if kind.startswith("json") else kind
 
 
 # -- answers
@@ -179,17 +190,17 @@ def _output_type(attributes: Attributes, wanted: Any) -> None:
 
 def chat_response(result: Any) -> Answer:
     """A `ChatCompletion`, or its JSON."""
-    reasons = [str(reason) for choice in get(result, "choices") or () if (reason := get(choice, "finish_reason"))]
+    reasons = [str(reason) for choice in items(get(result, "choices")) if (reason := get(choice, "finish_reason"))]
     return _answer(result, get(result, "usage"), reasons)
 
 
 def chat_fold(state: dict[str, Any], chunk: Any) -> bool:
     """A `ChatCompletionChunk`. The usage chunk, where one is sent, comes last of all: no chunk is surely last."""
-    if "first" not in state:
-        state["first"] = chunk
+    if not state.get("model"):  # Azure's first chunk is about its content filter: no model, no id, no choices
+        state["model"], state["first"] = chunk.model, chunk
     if chunk.usage is not None:
         state["usage"] = chunk.usage
-    for choice in chunk.choices:
+    for choice in chunk.choices or ():
         if choice.finish_reason is not None:
             state.setdefault("reasons", {})[choice.index] = choice.finish_reason
     return False
@@ -201,11 +212,14 @@ def chat_settled(state: dict[str, Any]) -> Answer:
     return _answer(state["first"], state.get("usage"), [str(reasons[index]) for index in sorted(reasons)])
 
 
+_EFFECTIVE = ("temperature", "top_p", "max_output_tokens")
+
+
 def responses_response(result: Any) -> Answer:
     """A `Response`, or its JSON."""
     answer = _answer(result, get(result, "usage"), _response_reasons(result))
-    names = ("temperature", "top_p", "max_output_tokens")
-    return answer._replace(effective={name: value for name in names if (value := get(result, name)) is not None})
+    effective = {name: value for name in _EFFECTIVE if (value := get(result, name)) is not None}
+    return answer._replace(effective=effective, error=text(get(get(result, "error"), "code")))
 
 
 def responses_fold(state: dict[str, Any], event: Any) -> bool:
@@ -224,17 +238,17 @@ def responses_settled(state: dict[str, Any]) -> Answer:
 
 def embeddings_response(result: Any) -> Answer:
     """A `CreateEmbeddingResponse`, or its JSON. Embeddings have no output tokens."""
-    return Answer(get(result, "model"), {}, get(get(result, "usage"), "prompt_tokens"))
+    return Answer(text(get(result, "model")) or None, {}, whole(get(get(result, "usage"), "prompt_tokens")))
 
 
 def _answer(result: Any, usage: Any, reasons: list[str]) -> Answer:
     attributes = present_attributes(
-        (A.GEN_AI_RESPONSE_ID, get(result, "id")),
+        (A.GEN_AI_RESPONSE_ID, get(result, "id") or None),
         (A.GEN_AI_RESPONSE_FINISH_REASONS, reasons or None),
         (A.OPENAI_RESPONSE_SERVICE_TIER, get(result, "service_tier")),
         (A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, get(result, "system_fingerprint")),
     )
-    return Answer(get(result, "model"), attributes, *_usage(attributes, usage))
+    return Answer(text(get(result, "model")) or None, attributes, *_usage(attributes, usage))
 
 
 def _usage(attributes: Attributes, usage: Any) -> tuple[int | None, int | None]:
@@ -246,21 +260,21 @@ def _usage(attributes: Attributes, usage: Any) -> tuple[int | None, int | None]:
     written = get(usage, "completion_tokens_details" if chat else "output_tokens_details")
     attributes.update(
         present_attributes(
-            (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, get(read, "cached_tokens")),
-            (A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, get(read, "cache_write_tokens")),
-            (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, get(written, "reasoning_tokens")),
+            (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, whole(get(read, "cached_tokens"))),
+            (A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, whole(get(read, "cache_write_tokens"))),
+            (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, whole(get(written, "reasoning_tokens"))),
         )
     )
     if chat:
-        return get(usage, "prompt_tokens"), get(usage, "completion_tokens")
-    return get(usage, "input_tokens"), get(usage, "output_tokens")
+        return whole(get(usage, "prompt_tokens")), whole(get(usage, "completion_tokens"))
+    return whole(get(usage, "input_tokens")), whole(get(usage, "output_tokens"))
 
 
 def _response_reasons(result: Any) -> list[str]:
     """A response has a status where a chat has finish reasons; one that is still running has none."""
     status = get(result, "status")
     if status == "completed":
-        calls = any(get(item, "type") in {"function_call", "custom_tool_call"} for item in get(result, "output") or ())
+        calls = any(get(item, "type") in {"function_call", "custom_tool_call"} for item in items(get(result, "output")))
         return ["tool_calls" if calls else "stop"]
     if status == "incomplete":
         reason = str(get(get(result, "incomplete_details"), "reason") or status)
@@ -277,7 +291,11 @@ ENDPOINTS = {
     "/responses": Endpoint(responses_request, responses_response, responses_fold, responses_settled),
     "/embeddings": Endpoint(embeddings_request, embeddings_response, _no_stream, chat_settled),
 }
-CLIENT = _stainless.client("openai", ">=2,<4", ENDPOINTS, provider, subclass="OpenAI")
+_HELPERS = (
+    ("lib.streaming.chat._completions", "ChatCompletionStream"),
+    ("lib.streaming.responses._responses", "ResponseStream"),
+)
+CLIENT = _stainless.client("openai", ">=2,<4", ENDPOINTS, provider, subclass="OpenAI", helpers=_HELPERS)
 
 
 class Instrumentor(_engine.Instrumentor):
