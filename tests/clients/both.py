@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 KINDS = ("sync", "async")
+END = object()
 
 
 async def done(result: Any) -> Any:
@@ -31,8 +32,8 @@ async def drained(items: Any) -> list[Any]:
 
 
 async def following(items: Any) -> Any:
-    """The next item of an iterator of either kind."""
-    return await anext(items) if hasattr(items, "__anext__") else next(items)
+    """The next item of an iterator of either kind; END where there is none."""
+    return await anext(items, END) if hasattr(items, "__anext__") else next(items, END)
 
 
 @asynccontextmanager

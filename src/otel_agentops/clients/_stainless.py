@@ -95,26 +95,28 @@ class _Shells:
 
     def request(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def request(api: Any, *args: Any, **kwargs: Any) -> Any:
-            with self._begin(patched, args, kwargs) or UNOBSERVED:
+            with self._begin(patched, api, args, kwargs) or UNOBSERVED:
                 return original(api, *args, **kwargs)
 
         return request
 
     def async_request(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         async def request(api: Any, *args: Any, **kwargs: Any) -> Any:
-            with self._begin(patched, args, kwargs) or UNOBSERVED:
+            with self._begin(patched, api, args, kwargs) or UNOBSERVED:
                 return await original(api, *args, **kwargs)
 
         return request
 
     @guard
-    def _begin(self, patched: Client, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watch | None:
+    def _begin(self, patched: Client, api: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watch | None:
         options = args[1] if len(args) > 1 else kwargs["options"]
         if options.method.lower() != "post":
             return None
         watch = begin(patched, self._endpoint(options.url))
-        if watch is not None and kwargs.get("stream") and kwargs.get("stream_cls") is not None:
-            kwargs["stream_cls"] = self._observing(kwargs["stream_cls"])
+        if watch is not None and kwargs.get("stream"):
+            stream_cls = kwargs.get("stream_cls") or _default_stream_class(api, args)
+            if stream_cls is not None:
+                kwargs["stream_cls"] = self._observing(stream_cls)
         return watch
 
     def _endpoint(self, url: str) -> Endpoint | None:
@@ -246,6 +248,12 @@ class _Shells:
             attributes[A.SERVER_ADDRESS] = host
             attributes[A.SERVER_PORT] = parts.port or (80 if parts.scheme == "http" else 443)
         return Server(self._provider(api, host), attributes)
+
+
+def _default_stream_class(api: Any, args: tuple[Any, ...]) -> Any:
+    """What the client makes of a stream whose class the application leaves to it; None where it has no such class."""
+    default = getattr(api, "_default_stream_cls", None)
+    return None if default is None or not args else default[args[0]]
 
 
 def _body(options: Any) -> Mapping[str, Any]:

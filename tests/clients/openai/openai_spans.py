@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from fake_provider import FakeProvider
+from otel_agentops._fingerprint import identity
+from otel_agentops.testing import SECONDS
 
 SERVER = {"server.address": "127.0.0.1"}
 ONCE = {"otel_agentops.attempt.count": 1, "otel_agentops.attempt.statuses": [200]}
@@ -35,6 +37,14 @@ CHAT = {
     "openai.response.system_fingerprint": "fp_fake",
     "otel_agentops.prompt.source": "none",
 }
+
+STREAM = {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": SECONDS}
+
+
+def parameters(**values: Any) -> dict[str, Any]:
+    """The identity of parameters that the application gave itself."""
+    sources = {f"otel_agentops.param.{name}.source": "explicit" for name in values}
+    return {"otel_agentops.params.hash": identity(values), **sources}
 
 
 def span(
