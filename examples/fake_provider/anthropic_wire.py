@@ -30,7 +30,7 @@ def events(model: str, answer: Answer) -> Iterator[dict[str, Any]]:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
     delta = {"stop_reason": _stop(answer), "stop_sequence": None}
-    yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": answer.output_tokens}}
+    yield {"type": "message_delta", "delta": delta, "usage": _output(answer)}
     yield {"type": "message_stop"}
 
 
@@ -75,9 +75,14 @@ def _usage(answer: Answer) -> dict[str, Any]:
         "input_tokens": answer.input_tokens - answer.cached_tokens - answer.cache_write_tokens,
         "cache_read_input_tokens": answer.cached_tokens,
         "cache_creation_input_tokens": answer.cache_write_tokens,
-        "output_tokens": answer.output_tokens,
         "service_tier": "standard",
+        **_output(answer),
     }
+
+
+def _output(answer: Answer) -> dict[str, Any]:
+    details = {"output_tokens_details": {"thinking_tokens": answer.reasoning_tokens}} if answer.thinking else {}
+    return {"output_tokens": answer.output_tokens, **details}
 
 
 def _stop(answer: Answer) -> str:

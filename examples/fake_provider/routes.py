@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from fake_provider import anthropic_wire, openai_wire, schema
 from fake_provider.behaviour import Answer, Call
@@ -20,9 +22,11 @@ class Reply(NamedTuple):
 
 
 def asked_model(path: str, body: dict[str, Any]) -> str:
-    """The model that a request names; on an Azure path the deployment."""
+    """The model that a request names, in its body or in its path; on an Azure path the deployment."""
     if "/deployments/" in path:
         return path.split("/deployments/")[1].split("/")[0]
+    if cloud := _CLOUDS.search(path):
+        return unquote(cloud[1])
     return str(body.get("model", ""))
 
 
@@ -91,4 +95,8 @@ _ROUTES = {
     "/embeddings": _embeddings,
     "/messages": _messages,
     "/messages/count_tokens": _count_tokens,
+    ":rawPredict": _messages,
+    ":streamRawPredict": _messages,
+    "/invoke": _messages,
 }
+_CLOUDS = re.compile(r"/models?/([^/]+)(?::rawPredict|:streamRawPredict|/invoke)$")  # Vertex, Bedrock (plain only)

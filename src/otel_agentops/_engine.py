@@ -147,6 +147,7 @@ class Watch:
     __slots__ = (
         "__weakref__",
         "answer",
+        "asked",
         "attempts",
         "endpoint",
         "operation",
@@ -161,6 +162,7 @@ class Watch:
     def __init__(self, telemetry: Telemetry, endpoint: Endpoint) -> None:
         self.telemetry = telemetry
         self.endpoint = endpoint
+        self.asked: Any = None  # the request as the client's own method made it, where its adapter wants it
         self.started = time_ns()
         self.sent = 0
         self.attempts: list[Attempt] = []
@@ -186,11 +188,17 @@ class Watch:
         self.sent += 1
         if self.sent == 1:
             self.operation = self.telemetry.open(self.endpoint.request(body, facts), self.started)
+        self._keep_attempts()
 
     @guard
     def attempted(self, status: int, retry_after: float | None = None) -> None:
         """One attempt is over. status: 0 where no response came."""
         self.attempts.append(Attempt(status, retry_after))
+        self._keep_attempts()
+
+    def _keep_attempts(self) -> None:
+        if self.operation is not None and not self.operation.own:
+            self.telemetry.attempted(self.operation, self.sent, self.attempts)
 
     @guard
     def answered(self, result: Any) -> None:

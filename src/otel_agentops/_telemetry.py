@@ -120,6 +120,13 @@ class Telemetry:
         if token is not None:
             otel_context.detach(token)
 
+    def attempted(self, operation: Operation, sent: int, attempts: Sequence[Attempt]) -> None:
+        """Keep the attempts on a foreign span up to date: where the call fails its maker ends it before we know."""
+        if operation.own or not operation.span.is_recording():
+            return
+        attributes = _attempt_attributes(attempts) if attempts else {}
+        operation.span.set_attributes({**attributes, A.ATTEMPT_COUNT: sent})
+
     def settle(self, operation: Operation, answer: Answer, attempts: Sequence[Attempt]) -> None:
         """Write an answer to a foreign span as soon as it is known: its maker may end it before we are called again."""
         if not operation.own:

@@ -17,13 +17,25 @@ FIELDS = Fields(
     {
         "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
         "top_p": (A.GEN_AI_REQUEST_TOP_P, double),
-        "top_k": (A.GEN_AI_REQUEST_TOP_K, double),
+        "top_k": (A.GEN_AI_REQUEST_TOP_K, whole),
         "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
         "stop_sequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
         "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream or None),  # the convention: only if streaming
     },
     not_parameters=frozenset(
-        ["model", "messages", "system", "tools", "stream", "metadata", "mcp_servers", "container"]
+        [
+            "model",
+            "messages",
+            "system",
+            "tools",
+            "stream",
+            "metadata",
+            "mcp_servers",
+            "container",
+            "anthropic_version",  # this and the next two are headers, which the clients of the clouds move here
+            "anthropic_beta",
+            "user_profile_id",
+        ]
     ),
 )
 
@@ -66,11 +78,11 @@ def request(body: Mapping[str, Any], server: Server) -> ModelCall:
 
 def response(result: Any) -> Answer:
     """A `Message`, or its JSON."""
-    return _answer(result, get(result, "stop_reason"), get(result, "usage"), get(get(result, "usage"), "output_tokens"))
+    return _answer(result, get(result, "stop_reason"), get(result, "usage"))
 
 
 def fold(state: dict[str, Any], event: Any) -> bool:
-    """A raw message stream event; `message_stop` is the last. Output tokens of a delta are the count so far."""
+    """A raw message stream event; `message_stop` is the last. The counts of a delta are those so far."""
     kind = event.type
     if kind == "message_start":
         state["message"] = event.message
@@ -82,24 +94,36 @@ def fold(state: dict[str, Any], event: Any) -> bool:
 def settled(state: dict[str, Any]) -> Answer:
     """What the events of a stream added up to."""
     message, delta = state.get("message"), state.get("delta")
-    output = get(get(delta, "usage"), "output_tokens")
-    return _answer(message, get(get(delta, "delta"), "stop_reason"), get(message, "usage"), output)
+    return _answer(message, get(get(delta, "delta"), "stop_reason"), get(delta, "usage"), get(message, "usage"))
 
 
-def _answer(message: Any, reason: Any, usage: Any, output: int | None) -> Answer:
-    read, written = get(usage, "cache_read_input_tokens"), get(usage, "cache_creation_input_tokens")
+def _answer(message: Any, reason: Any, usage: Any, at_start: Any = None) -> Answer:
+    """at_start: the usage with which a stream began; its input counts hold where the end leaves them out."""
+
+    def read(name: str) -> Any:
+        return get(at_start, name) if get(usage, name) is None else get(usage, name)
+
+    cached, written = read("cache_read_input_tokens"), read("cache_creation_input_tokens")
     attributes: Attributes = present_attributes(
         (A.GEN_AI_RESPONSE_ID, get(message, "id")),
         (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(reason)] if reason else None),
-        (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, read),
+        (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, cached),
         (A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, written),
+        (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, get(get(usage, "output_tokens_details"), "thinking_tokens")),
     )
-    fresh = get(usage, "input_tokens")
-    total = None if fresh is None else fresh + (read or 0) + (written or 0)  # the API counts cached input apart
-    return Answer(get(message, "model"), attributes, total, output)
+    fresh = read("input_tokens")
+    total = None if fresh is None else fresh + (cached or 0) + (written or 0)  # the API counts cached input apart
+    return Answer(get(message, "model"), attributes, total, get(usage, "output_tokens"))
 
 
-ENDPOINTS = {"/v1/messages": Endpoint(request, response, fold, settled)}
+MESSAGES = Endpoint(request, response, fold, settled)
+ENDPOINTS = {
+    "/v1/messages": MESSAGES,
+    ":rawPredict": MESSAGES,  # Vertex
+    ":streamRawPredict": MESSAGES,
+    "/invoke": MESSAGES,  # Bedrock
+    "/invoke-with-response-stream": MESSAGES,
+}
 CLIENT = _stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider)
 
 

@@ -1,0 +1,44 @@
+"""The real Anthropic SDK, sync and async, on a fake provider, with what our instrumentation of it emits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anthropic
+import pytest
+
+from fake_provider import FakeProvider
+from otel_agentops.clients.anthropic import Instrumentor
+from otel_agentops.testing import Capture, capture
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as running:
+        running.alias("claude-x", "claude-x-20260301")
+        yield running
+
+
+@pytest.fixture
+def seen() -> Iterator[Capture]:
+    with capture(Instrumentor()) as captured:
+        yield captured
+
+
+@pytest.fixture(params=[anthropic.Anthropic, anthropic.AsyncAnthropic], ids=["sync", "async"])
+def make(request: pytest.FixtureRequest, provider: FakeProvider) -> Callable[..., Any]:
+    """A client, sync or async, made with these options."""
+    return lambda **options: request.param(**{"api_key": "k", "base_url": provider.anthropic_url, **options})
+
+
+@pytest.fixture
+def claude(make: Callable[..., Any]) -> Any:
+    """A client without tracing of its own."""
+    return make(open_telemetry=False)
+
+
+@pytest.fixture
+def traced(make: Callable[..., Any], seen: Capture) -> Any:
+    """A client with tracing of its own: it takes a provider as an option, so that no global one is needed."""
+    return make(open_telemetry={"tracer_provider": seen.tracer_provider})

@@ -1,0 +1,217 @@
+"""Streams: one span from the request to the last event that the application took, however it takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import anthropic
+import pytest
+from either_way import done, each, every, inside
+from expected_claude import ANSWERED, ASK, CALL, SENT, STREAMED, Seconds, span, streamed
+
+from fake_provider import Answer, Break, Fail, FakeProvider, Malformed
+from otel_agentops._fingerprint import identity
+from otel_agentops.testing import Capture
+
+# What is known of a stream after its first event: not how it ends, and not how long the answer is.
+BEGUN = {"gen_ai__response__finish_reasons": None, "gen_ai__usage__output_tokens": None}
+
+
+async def test_create(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    stream = await done(claude.messages.create(**CALL, stream=True))
+    assert seen.spans == []
+    assert isinstance(stream, (anthropic.Stream, anthropic.AsyncStream))
+    assert [event.type for event in await every(stream)][-1] == "message_stop"
+    assert seen.spans == [streamed(provider)]
+
+
+async def test_create_beta(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    await every(await done(claude.beta.messages.create(**CALL, stream=True)))
+    assert seen.spans == [streamed(provider)]
+
+
+async def test_manager_events(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    async with inside(claude.messages.stream(**CALL)) as stream:
+        kinds = [event.type for event in await every(stream)]
+        assert seen.spans == [streamed(provider)], "the span ends with the last event, not with the block"
+    assert {"message_start", "text", "message_stop"} <= set(kinds), "with the helper's own events"
+    assert seen.spans == [streamed(provider)]
+
+
+async def test_manager_text(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    async with inside(claude.messages.stream(**CALL)) as stream:
+        assert "".join(await every(stream.text_stream)) == "Hello there."
+    assert seen.spans == [streamed(provider)]
+
+
+@pytest.mark.parametrize("wanted", ["get_final_message", "get_final_text", "until_done"])
+async def test_manager_final(provider: FakeProvider, seen: Capture, claude: Any, wanted: str) -> None:
+    async with inside(claude.messages.stream(**CALL)) as stream:
+        await done(getattr(stream, wanted)())
+        assert (await done(stream.get_final_message())).usage.output_tokens == 5
+    assert seen.spans == [streamed(provider)]
+
+
+async def test_manager_beta(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    async with inside(claude.beta.messages.stream(**CALL)) as stream:
+        await done(stream.until_done())
+    assert seen.spans == [streamed(provider)]
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'AsyncAPIClient.post' was never awaited")
+async def test_a_manager_that_is_never_entered_makes_no_call(seen: Capture, claude: Any) -> None:
+    manager = claude.messages.stream(**CALL)
+    del manager
+    gc.collect()
+    assert seen.spans == []
+
+
+async def test_raw_response(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    response = await done(claude.messages.with_raw_response.create(**CALL, stream=True))
+    assert response.headers["request-id"] == "req_fake"
+    await every(await done(response.parse()))
+    assert seen.spans == [streamed(provider)]
+
+
+async def test_streaming_response(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    async with inside(claude.messages.with_streaming_response.create(**CALL, stream=True)) as response:
+        await every(await done(response.parse()))
+    assert seen.spans == [streamed(provider)]
+
+
+async def test_streaming_response_read_as_lines(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    async with inside(claude.messages.with_streaming_response.create(**CALL, stream=True)) as response:
+        assert "event: message_stop" in await every(response.iter_lines())
+    (only,) = seen.spans
+    assert only["attributes"]["otel_agentops.attempt.statuses"] == [200]
+    assert "gen_ai.usage.input_tokens" not in only["attributes"], "the application read it past the client: unknown"
+
+
+async def test_a_break_ends_the_span_with_what_is_known(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    stream = await done(claude.messages.create(**CALL, stream=True))
+    async for _ in each(stream):
+        break
+    await done(stream.close())
+    assert seen.spans == [streamed(provider, **BEGUN)]
+
+
+async def test_leaving_the_block_of_a_manager_ends_the_span(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    async with inside(claude.messages.stream(**CALL)) as stream:
+        async for _ in each(stream):
+            break
+    assert seen.spans == [streamed(provider, **BEGUN)]
+
+
+async def test_closing_twice_ends_once(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    stream = await done(claude.messages.create(**CALL, stream=True))
+    await every(stream)
+    await done(stream.close())
+    await done(stream.close())
+    assert seen.spans == [streamed(provider)]
+
+
+async def test_closing_before_the_first_event(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    stream = await done(claude.messages.create(**CALL, stream=True))
+    await done(stream.close())
+    kept = {"otel_agentops.attempt.count": 1, "otel_agentops.attempt.statuses": [200], "gen_ai.request.stream": True}
+    assert seen.spans == [span(provider, {**SENT, **kept})]
+
+
+async def test_a_dropped_stream_ends_its_span(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    stream = await done(claude.messages.create(**CALL, stream=True))
+    await done(stream.__anext__() if hasattr(stream, "__anext__") else next(stream))
+    del stream
+    gc.collect()
+    for _ in range(10):  # an async generator is finalised by its loop, some rounds later
+        await asyncio.sleep(0)
+    assert seen.spans == [streamed(provider, **BEGUN)]
+
+
+def test_a_loop_that_ends_before_the_stream(
+    provider: FakeProvider, seen: Capture, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The loop closes all asynchronous generators at once, the client's and ours around it."""
+
+    async def leave_it() -> Any:
+        claude = anthropic.AsyncAnthropic(api_key="k", base_url=provider.anthropic_url, open_telemetry=False)
+        stream = await claude.messages.create(**CALL, stream=True)
+        await stream.__anext__()
+        return stream
+
+    for _ in range(10):  # in which order it closes them is a matter of their addresses
+        asyncio.run(leave_it())
+    assert seen.spans == [streamed(provider, **BEGUN)] * 10
+    ours = ("AsyncStream.__stream__", "_async_watched")  # the HTTP client's own generators meet without us, too
+    said = [record.getMessage() for record in caplog.records if record.name == "asyncio"]
+    assert [message for message in said if any(name in message for name in ours)] == []
+
+
+async def test_an_exception_in_the_loop_is_not_the_call_s(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    with pytest.raises(KeyError):
+        async with inside(claude.messages.stream(**CALL)) as stream:
+            async for _ in each(stream):
+                raise KeyError("mine")
+    assert seen.spans == [streamed(provider, **BEGUN)]
+
+
+async def test_an_error_in_the_middle(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    provider.script(Fail(after=2))
+    stream = await done(claude.messages.create(**CALL, stream=True))
+    with pytest.raises(anthropic.APIStatusError) as raised:
+        await every(stream)
+    known = {name.replace("__", "."): value for name, value in BEGUN.items()}
+    expected = {**SENT, **ANSWERED, **STREAMED, **known, "error.type": type(raised.value).__qualname__}
+    assert seen.spans == [span(provider, expected, status="ERROR")]
+
+
+async def test_a_stream_that_stops_short(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    """The SDK skips an event that has no name and raises nothing: neither do we, and the end stays unknown."""
+    provider.script(Malformed(after=2))
+    events = await every(await done(claude.messages.create(**CALL, stream=True)))
+    assert [event.type for event in events] == ["message_start", "content_block_start"]
+    assert seen.spans == [streamed(provider, **BEGUN)]
+
+
+async def test_a_connection_that_is_cut(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    provider.script(Break(after=2))
+    with pytest.raises(Exception, match="peer closed") as raised:
+        await every(await done(claude.messages.create(**CALL, stream=True)))
+    (only,) = seen.spans
+    assert (only["status"], only["attributes"]["error.type"]) == ("ERROR", type(raised.value).__qualname__)
+    assert only["attributes"]["gen_ai.response.model"] == "claude-x-20260301"
+
+
+async def test_thinking_tools_and_cache(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+    provider.answer(lambda call: Answer(thinking="Hm.", input_tokens=20, cached_tokens=8, cache_write_tokens=2))
+    tool = {"name": "weather", "input_schema": {"type": "object"}}
+    await every(await done(claude.messages.create(**CALL, stream=True, tools=[tool])))
+    value = identity(tool)
+    assert seen.spans == [
+        streamed(
+            provider,
+            gen_ai__usage__cache_creation__input_tokens=2,
+            gen_ai__usage__cache_read__input_tokens=8,
+            gen_ai__usage__input_tokens=20,
+            gen_ai__usage__reasoning__output_tokens=2,
+            otel_agentops__tools__hash=identity([value]),
+            otel_agentops__tools__versions=[f"weather@{value}"],
+        )
+    ]
+
+
+async def test_the_span_is_not_current_while_the_application_reads(seen: Capture, claude: Any) -> None:
+    stream = await done(claude.messages.create(**CALL, stream=True))
+    async for _ in each(stream):
+        seen.tracer_provider.get_tracer("app").start_span("between").end()
+        break
+    await done(stream.close())
+    assert {span["name"]: span["parent"] for span in seen.spans} == {"between": None, "chat claude-x": None}
+
+
+async def test_measurements(seen: Capture, claude: Any) -> None:
+    await every(await done(claude.messages.create(model="claude-x", max_tokens=9, messages=ASK, stream=True)))
+    (first,) = seen.metrics["gen_ai.client.operation.time_to_first_chunk"]
+    assert (first["count"], first["sum"]) == (1, Seconds())
+    assert [point["sum"] for point in seen.metrics["gen_ai.client.token.usage"]] == [11, 5]
