@@ -50,11 +50,13 @@ def provider(api: Any, host: str) -> str:
 
 def tool(wire: Any) -> dict[str, Any]:
     """The identity material of one tool. A server tool has a dated type and settings in the place of a schema."""
+    if not isinstance(wire, Mapping):  # not a tool, but sent as one
+        return {"name": "unknown", "settings": wire}
     if "input_schema" not in wire:
         settings = {name: value for name, value in wire.items() if name != "cache_control"}
         return {"name": str(wire.get("name") or wire.get("type")), "settings": settings}
     return present(
-        name=wire["name"],
+        name=str(wire.get("name") or wire.get("type")),
         description=wire.get("description"),
         input_schema=wire["input_schema"],
         strict=wire.get("strict"),

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
 import pytest
+from both import KINDS
 
 from fake_provider import FakeProvider
 from otel_agentops.clients.anthropic import Instrumentor
-from otel_agentops.testing import Capture, capture
+from otel_agentops.testing import Capture
 
 
 @pytest.fixture
-def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as running:
-        running.alias("claude-x", "claude-x-20260301")
-        yield running
+def instrumentor() -> Instrumentor:
+    return Instrumentor()
 
 
-@pytest.fixture
-def seen() -> Iterator[Capture]:
-    with capture(Instrumentor()) as captured:
-        yield captured
-
-
-@pytest.fixture(params=[anthropic.Anthropic, anthropic.AsyncAnthropic], ids=["sync", "async"])
+@pytest.fixture(params=KINDS)
 def make(request: pytest.FixtureRequest, provider: FakeProvider) -> Callable[..., Any]:
     """A client, sync or async, made with these options."""
-    return lambda **options: request.param(**{"api_key": "k", "base_url": provider.anthropic_url, **options})
+    made = {"sync": anthropic.Anthropic, "async": anthropic.AsyncAnthropic}[request.param]
+    return lambda **options: made(**{"api_key": "k", "base_url": provider.anthropic_url, **options})
 
 
 @pytest.fixture

@@ -6,18 +6,10 @@ from typing import Any
 
 from fake_provider import FakeProvider
 from otel_agentops._fingerprint import identity
+from otel_agentops.testing import SECONDS
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "claude-x", "max_tokens": 9, "messages": ASK}
-
-
-class Seconds(float):
-    """Equal to any duration: how long something took is no test's business."""
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is float and other >= 0
-
-    __hash__ = float.__hash__
 
 
 SENT = {
@@ -42,7 +34,7 @@ ANSWERED = {
     "otel_agentops.attempt.statuses": [200],
     "otel_agentops.model.resolution": "resolved",
 }
-STREAMED = {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": Seconds()}
+STREAMED = {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": SECONDS}
 NATIVE = {
     "anthropic.message.stop_reason": "end_turn",
     "anthropic.request.id": "req_fake",

@@ -7,7 +7,7 @@ from typing import Any
 
 import anthropic
 import pytest
-from either_way import done, every
+from both import done, drained
 from expected_claude import CALL, streamed, whole
 
 from fake_provider import FakeProvider
@@ -49,7 +49,7 @@ async def test_create(provider: FakeProvider, seen: Capture, of: Callable[[str],
 async def test_stream(provider: FakeProvider, seen: Capture, of: Callable[[str], Any], cloud: str) -> None:
     if "bedrock" in cloud:
         pytest.skip("Bedrock streams AWS event frames, which neither the fake provider nor an SDK without botocore has")
-    await every(await done(of(cloud).messages.create(**CALL, stream=True)))
+    await drained(await done(of(cloud).messages.create(**CALL, stream=True)))
     assert seen.spans == [streamed(provider, gen_ai__provider__name=NAMES[cloud.split()[0]])]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import anthropic
 import pytest
-from either_way import done, every
+from both import done, drained
 from expected_claude import CALL, failed, streamed, whole
 
 from fake_provider import Break, FakeProvider, Hang, Malformed, Status
@@ -27,7 +27,7 @@ async def test_attempts(provider: FakeProvider, seen: Capture, claude: Any) -> N
 
 async def test_attempts_of_a_stream(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     provider.script(Status(529, retry_after=0.01))
-    await every(await done(claude.messages.create(**CALL, stream=True)))
+    await drained(await done(claude.messages.create(**CALL, stream=True)))
     assert seen.spans == [streamed(provider, **tries(529, 200, waits=[0.01]))]
 
 
@@ -36,7 +36,7 @@ async def test_attempts_that_are_used_up(provider: FakeProvider, seen: Capture, 
     with pytest.raises(anthropic.APIStatusError) as raised:
         await done(make(open_telemetry=False, max_retries=1).messages.create(**CALL))
     assert raised.value.status_code == 529
-    assert seen.spans == [failed(provider, "OverloadedError", **tries(529, 529, waits=[0.01, 0.01]))]
+    assert seen.spans == [failed(provider, "anthropic.OverloadedError", **tries(529, 529, waits=[0.01, 0.01]))]
 
 
 @pytest.mark.parametrize(
@@ -49,35 +49,36 @@ async def test_errors_that_are_not_tried_again(
     provider.script(Status(status))
     with pytest.raises(getattr(anthropic, error)):
         await done(claude.messages.create(**CALL))
-    assert seen.spans == [failed(provider, error, **tries(status))]
+    assert seen.spans == [failed(provider, f"anthropic.{error}", **tries(status))]
 
 
 async def test_an_error_of_a_streaming_call(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     provider.script(Status(400))
     with pytest.raises(anthropic.BadRequestError):
         await done(claude.messages.create(**CALL, stream=True))
-    assert seen.spans == [failed(provider, "BadRequestError", gen_ai__request__stream=True, **tries(400))]
+    assert seen.spans == [failed(provider, "anthropic.BadRequestError", gen_ai__request__stream=True, **tries(400))]
 
 
 async def test_no_response_has_status_0(provider: FakeProvider, seen: Capture, make: Any) -> None:
     provider.script(Break())
     with pytest.raises(anthropic.APIConnectionError):
         await done(make(open_telemetry=False, max_retries=0).messages.create(**CALL))
-    assert seen.spans == [failed(provider, "APIConnectionError", **tries(0))]
+    assert seen.spans == [failed(provider, "anthropic.APIConnectionError", **tries(0))]
 
 
 async def test_a_timeout(provider: FakeProvider, seen: Capture, make: Any) -> None:
     provider.script(Hang(5))
     with pytest.raises(anthropic.APITimeoutError):
         await done(make(open_telemetry=False, max_retries=0, timeout=0.05).messages.create(**CALL))
-    assert seen.spans == [failed(provider, "APITimeoutError", **tries(0))]
+    assert seen.spans == [failed(provider, "anthropic.APITimeoutError", **tries(0))]
 
 
 async def test_an_answer_that_is_no_json(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     provider.script(Malformed())
-    with pytest.raises(ValueError, match="property name") as raised:
+    with pytest.raises(ValueError, match="property name"):
         await done(claude.messages.create(**CALL))
-    assert seen.spans == [failed(provider, type(raised.value).__qualname__, **tries(200))]
+    unreported = {"otel_agentops__model__resolution": "unreported"}
+    assert seen.spans == [failed(provider, "json.decoder.JSONDecodeError", **tries(200), **unreported)]
 
 
 async def test_middleware_counts_each_attempt_once(provider: FakeProvider, seen: Capture, make: Any) -> None:
@@ -96,7 +97,7 @@ async def test_middleware_counts_each_attempt_once(provider: FakeProvider, seen:
         await done(client.messages.create(**CALL))
     assert seen.spans == [
         whole(provider, **tries(429, 200, waits=[0.01])),
-        failed(provider, "BadRequestError", **tries(400)),
+        failed(provider, "anthropic.BadRequestError", **tries(400)),
     ]
 
 

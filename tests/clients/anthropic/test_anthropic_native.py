@@ -10,7 +10,7 @@ from typing import Any
 
 import anthropic
 import pytest
-from either_way import done, each, every, inside
+from both import block, done, drained, each
 from expected_claude import ANSWERED, ASK, CALL, NATIVE, SENT, STREAMED, native, span, whole
 
 from fake_provider import Break, FakeProvider, Status
@@ -52,22 +52,22 @@ async def test_raw_response(provider: FakeProvider, seen: Capture, traced: Any) 
 async def test_streams(provider: FakeProvider, seen: Capture, traced: Any, how: str) -> None:
     """Its span records until the last event was read; what we know is on it by then."""
     if how == "create":
-        await every(await done(traced.messages.create(**CALL, stream=True)))
+        await drained(await done(traced.messages.create(**CALL, stream=True)))
     elif how == "manager":
-        async with inside(traced.messages.stream(**CALL)) as stream:
-            await every(stream)
+        async with block(traced.messages.stream(**CALL)) as stream:
+            await drained(stream)
     elif how == "raw":
         response = await done(traced.messages.with_raw_response.create(**CALL, stream=True))
-        await every(await done(response.parse()))
+        await drained(await done(response.parse()))
     else:
-        async with inside(traced.messages.with_streaming_response.create(**CALL, stream=True)) as response:
-            await every(await done(response.parse()))
+        async with block(traced.messages.with_streaming_response.create(**CALL, stream=True)) as response:
+            await drained(await done(response.parse()))
     assert seen.spans == [native(provider, **STREAM)]
     assert seen.metrics == {}
 
 
 async def test_a_stream_that_is_broken_off(provider: FakeProvider, seen: Capture, traced: Any) -> None:
-    async with inside(traced.messages.stream(**CALL)) as stream:
+    async with block(traced.messages.stream(**CALL)) as stream:
         async for _ in each(stream):
             break
     (only,) = seen.spans
