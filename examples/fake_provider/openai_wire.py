@@ -102,11 +102,12 @@ def _input_details(answer: Answer) -> dict[str, int]:
 def response(body: dict[str, Any], model: str, answer: Answer, status: str = "") -> dict[str, Any]:
     """status: "" for the one that the request comes to."""
     status = status or _status(body, answer)
-    done = status in {"completed", "incomplete"}
+    done = status in {"completed", "incomplete", "failed"}
     return {
         "id": f"resp_{answer.id}", "object": "response", "created_at": CREATED, "model": model, "status": status,
         "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
-        "error": None, "service_tier": _tier(body),
+        "error": {"code": "server_error", "message": "as scripted"} if status == "failed" else None,
+        "service_tier": _tier(body),
         **{name: body.get(name, value) for name, value in _EFFECTIVE.items()},
         "tools": [{"strict": True, **tool} for tool in body.get("tools") or []],
         "output": _output(answer) if done else [],
@@ -154,7 +155,7 @@ def _call_events(index: int, item: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _status(body: dict[str, Any], answer: Answer) -> str:
     if body.get("background"):
         return "queued"
-    return "incomplete" if answer.finish == "length" else "completed"
+    return {"length": "incomplete", "failed": "failed"}.get(answer.finish or "", "completed")
 
 
 def _output(answer: Answer) -> list[dict[str, Any]]:

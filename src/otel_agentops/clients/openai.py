@@ -46,7 +46,7 @@ FIELDS = Fields(
     {
         "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
         "top_p": (A.GEN_AI_REQUEST_TOP_P, double),
-        "top_k": (A.GEN_AI_REQUEST_TOP_K, double),
+        "top_k": (A.GEN_AI_REQUEST_TOP_K, whole),
         "frequency_penalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, double),
         "presence_penalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, double),
         "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),

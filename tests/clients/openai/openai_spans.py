@@ -38,6 +38,24 @@ CHAT = {
     "otel_agentops.prompt.source": "none",
 }
 
+ECHOED = {"otel_agentops.param.temperature.source": "echoed", "otel_agentops.param.top_p.source": "echoed"}
+RESPONSE = {
+    **{key: value for key, value in CHAT.items() if key != "openai.response.system_fingerprint"},
+    **ECHOED,
+    "gen_ai.response.id": "resp_fake",
+    "openai.api.type": "responses",
+}
+EMBEDDINGS = {
+    **ONCE,
+    **RESOLVED,
+    "otel_agentops.param.encoding_format.source": "unknown",
+    "gen_ai.operation.name": "embeddings",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.encoding_formats": ["base64"],
+    "gen_ai.usage.input_tokens": 1,
+    "otel_agentops.params.hash": identity({"encoding_format": "base64"}),
+    "otel_agentops.prompt.source": "none",
+}
 STREAM = {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": SECONDS}
 
 
@@ -56,3 +74,17 @@ def span(
         attributes |= part
     kept = {key: attributes[key] for key in sorted(attributes) if key not in without}
     return {"name": "chat gpt-x", "kind": "CLIENT", "status": "UNSET", "parent": None, "attributes": kept, **changed}
+
+
+def tools(**material: dict[str, Any]) -> dict[str, Any]:
+    """The identity of offered tools, from what each is made of beside its name."""
+    hashes = {name: identity({"name": name, **parts}) for name, parts in material.items()}
+    return {
+        "otel_agentops.tools.hash": identity(sorted(hashes.values())),
+        "otel_agentops.tools.versions": [f"{name}@{value}" for name, value in hashes.items()],
+    }
+
+
+def instructed(*texts: Any) -> dict[str, Any]:
+    """The identity of a prompt that is known by its system and developer turns."""
+    return {"otel_agentops.prompt.hash": identity(list(texts)), "otel_agentops.prompt.source": "instructions"}
