@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from typing_extensions import Self
 
-from otel_agentops._safe import guard
+from otel_agentops._safe import guard, say_once
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,12 +20,14 @@ R = TypeVar("R")
 class Block:
     """What the verbs have in common. A subclass says what happens in `enter`, `exit` and `returned`, all guarded.
 
-    As a decorator every call gets a block of its own, made from the arguments that the verb was called with.
+    As a decorator every call gets a block of its own, made from the arguments that the verb was called with. Used with
+    `with`, one object is one block at a time.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._made_with = (args, kwargs)
         self._stack = ExitStack()
+        self._inside = 0
 
     def enter(self, stack: ExitStack) -> None:
         """Begin; what goes on the stack is left again when the block ends."""
@@ -39,10 +41,17 @@ class Block:
 
     @guard
     def _open(self) -> None:
-        self.enter(self._stack)
+        self._inside += 1
+        if self._inside == 1:
+            self.enter(self._stack)
+        else:
+            say_once(f"inside:{type(self).__name__}", _INSIDE, type(self).__name__)
 
     @guard
     def _close(self, error: BaseException | None) -> None:
+        self._inside -= 1
+        if self._inside:
+            return
         try:
             self.exit(error)
         finally:
@@ -97,3 +106,6 @@ class Block:
                 return result
 
         return called
+
+
+_INSIDE = "a %s(...) is entered again before it has ended and goes on as one; make a new one for each run"

@@ -5,7 +5,10 @@
 | OTEL_AGENTOPS_MODE | auto: enrich a span that was started for the call, else make one; own; enrich | auto |
 | OTEL_AGENTOPS_HASH_KEY | key of the identity hashes; without one short prompts can be guessed from theirs | none |
 | OTEL_AGENTOPS_PROMPT_LIMIT | distinct prompt hashes of one scope before it is called unbounded | 100 |
-| OTEL_AGENTOPS_BAGGAGE | facts that travel over HTTP: task, traffic, tenant, rollout; or none | task,traffic,rollout |
+| OTEL_AGENTOPS_BAGGAGE | facts that travel over HTTP, out and in: task, traffic, tenant, rollout; or none | task |
+
+The HTTP instrumentations send baggage to every host. So what travels unasked is only what one task in two services
+needs to be counted once, its id and its name; whose request it is and what is being rolled out stays at home.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ class Config(NamedTuple):
     mode: str = "auto"
     hash_key: bytes | None = None
     prompt_limit: int = 100
-    baggage: frozenset[str] = frozenset({"task", "traffic", "rollout"})
+    baggage: frozenset[str] = frozenset({"task"})
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Config:
@@ -36,7 +39,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
     default = Config()
     return Config(
         mode=_mode(environ.get("OTEL_AGENTOPS_MODE", ""), default.mode),
-        hash_key=environ.get("OTEL_AGENTOPS_HASH_KEY", "").encode() or None,
+        hash_key=environ.get("OTEL_AGENTOPS_HASH_KEY", "").strip().encode(errors="surrogateescape") or None,
         prompt_limit=_limit(environ.get("OTEL_AGENTOPS_PROMPT_LIMIT", ""), default.prompt_limit),
         baggage=_groups(environ.get("OTEL_AGENTOPS_BAGGAGE", ""), default.baggage),
     )
@@ -52,9 +55,9 @@ def _mode(text: str, default: str) -> str:
 def _limit(text: str, default: int) -> int:
     if not text.strip():
         return default
-    if text.strip().isdecimal() and int(text) > 0:
+    if text.strip().isdecimal() and len(text) < 10 and int(text) > 0:
         return int(text)
-    return _refuse("OTEL_AGENTOPS_PROMPT_LIMIT", text, "a whole number above 0", default)
+    return _refuse("OTEL_AGENTOPS_PROMPT_LIMIT", text, "a whole number from 1 to 999999999", default)
 
 
 def _groups(text: str, default: frozenset[str]) -> frozenset[str]:

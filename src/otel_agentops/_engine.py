@@ -18,6 +18,7 @@ from time import time_ns
 from typing import Any, ClassVar, NamedTuple
 
 import wrapt
+from opentelemetry.context import detach
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from packaging.specifiers import SpecifierSet
@@ -157,6 +158,7 @@ class Watch:
         "state",
         "telemetry",
         "token",
+        "told",
     )
 
     def __init__(self, telemetry: Telemetry, endpoint: Endpoint) -> None:
@@ -173,6 +175,7 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self.token = WATCH.set(self)
+        self.told = self.telemetry.hush()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -181,6 +184,8 @@ class Watch:
             self.returned()
         else:
             self.failed(error)
+        if self.told is not None:
+            detach(self.told)
 
     @guard
     def leaving(self, body: Mapping[str, Any], facts: Any) -> None:

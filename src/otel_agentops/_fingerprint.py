@@ -59,7 +59,14 @@ def _portable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_portable(v) for v in value]
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT_INTEGER:
-        return float(value)
+        return _double(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not JSON")
     return value
+
+
+def _double(integer: int) -> float:
+    try:
+        return float(integer)
+    except OverflowError:
+        raise ValueError("an integer beyond the range of a double is not portable JSON") from None

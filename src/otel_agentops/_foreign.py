@@ -61,9 +61,27 @@ def is_ours(span: Span) -> bool:
     return scope is not None and scope.name == SCOPE
 
 
-def same_call(operation: str, span_operation: str | None) -> bool:
-    """Whether a span that stands for `span_operation` can have been started for a call of `operation`."""
-    return span_operation == operation or (operation in INFERENCE and span_operation in INFERENCE)
+def tool_of(span: Span) -> str:
+    """The tool that an `execute_tool` span of anybody is about."""
+    named = (getattr(span, "attributes", None) or {}).get(A.GEN_AI_TOOL_NAME)
+    return str(named or getattr(span, "name", "").partition(" ")[2])
+
+
+def started_for(span: Span, operation: str, model: str | None) -> bool:
+    """Whether a foreign span can have been started for a call of this operation and model.
+
+    A span that only its name describes must name the model: the application's own `chat with a customer` is no call.
+    """
+    found = operation_of(span)
+    if found != operation and not (operation in INFERENCE and found in INFERENCE):
+        return False
+    first, _, rest = str(getattr(span, "name", "")).partition(" ")
+    return first != found or rest == model or _described(span)
+
+
+def _described(span: Span) -> bool:
+    attributes: Mapping[str, Any] = getattr(span, "attributes", None) or {}
+    return A.GEN_AI_OPERATION_NAME in attributes or any(key in attributes for key in _KIND_KEYS)
 
 
 def _by_name(name: str) -> str | None:

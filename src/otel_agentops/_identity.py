@@ -1,8 +1,7 @@
 """Which prompt, tools and parameters a call is made of, as hashes that cost next to nothing when nothing moved.
 
 What was hashed is kept beside its hash. Instructions are found again by their text, tools and parameters by equality
-with a kept copy (1.4 us for five tools against 45 us to hash them), which still sees a mutated list. Python calls
-True and 1 equal: a schema that swaps only these keeps the old hash until anything else in it changes.
+with a kept copy (1.4 us for five tools against 45 us to hash them), which still sees a mutated list.
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from typing_extensions import override
+
 from otel_agentops import scope as scopes
 from otel_agentops._fingerprint import identity
 from otel_agentops._safe import say_once
@@ -18,6 +19,7 @@ from otel_agentops.record import Attributes, ModelCall
 from otel_agentops.scope import Prompt, Scope
 from otel_agentops.semconv import attributes as A
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 _KEPT = 256  # entries of a memory before it starts over; the hot set of a service is a handful
@@ -63,9 +65,15 @@ class Identities:
 
     def _new_text(self, parts: tuple[Any, ...]) -> str:
         value = identity(list(parts), self.key)
-        if sum(len(part) for part in parts) > _LONGEST:
-            return value
+        if not all(type(part) is str for part in parts) or sum(map(len, parts)) > _LONGEST:
+            return value  # True and 1 are one key of a dict and two JSON values
         return _keep(self._texts, parts, value)
+
+    def declared(self, name: str | None, version: str | None, template: str | None = None) -> Prompt:
+        """A declared template. Its text is its identity; where that is unseen, its name and version are."""
+        if template is not None:
+            return Prompt(name, version, self.text((template,)))
+        return Prompt(name, version, identity({"name": name, "version": version}, self.key) if version else None)
 
     def tools(self, offered: Sequence[Any], normalise: Callable[[Any], dict[str, Any]]) -> Tools:
         """The identity of tools in their wire form; `normalise` gives {name, description, input_schema, ...} of one."""
@@ -74,7 +82,7 @@ class Identities:
         if known is not None and known[0] == offered:
             return known[1]
         tools = self._hash_tools([normalise(tool) for tool in offered])
-        return _keep(self._tools, shape, (copy.deepcopy(offered), tools))[1]
+        return _keep(self._tools, shape, (_kept(offered), tools))[1]
 
     def _hash_tools(self, tools: Sequence[Mapping[str, Any]]) -> Tools:
         pairs = [(str(tool["name"]), identity(tool, self.key)) for tool in tools]
@@ -85,7 +93,7 @@ class Identities:
         return Tools(attributes, dict(pairs))
 
     def _prompt(self, call: ModelCall, scope: Scope) -> Attributes:
-        declared = scope.prompt or _provider_prompt(call.prompt, self.key)
+        declared = scope.prompt or (call.prompt and self.declared(*call.prompt))
         if declared is not None:
             return _declared(declared)
         if not call.instructions:
@@ -94,24 +102,26 @@ class Identities:
 
     def _bounded(self, value: str, where: str) -> Attributes:
         """The hash, unless this scope makes a new one all the time: then instructions are rendered per call."""
-        seen = self._prompts.setdefault(where, set())
-        if value not in seen:
-            if len(seen) >= self._prompt_limit:
-                say_once(f"unbounded:{where}", _UNBOUNDED, self._prompt_limit, where)
-                return {A.PROMPT_SOURCE: "unbounded"}
+        seen = self._prompts.get(where)
+        if seen is None:
+            seen = _keep(self._prompts, where, set())
+        if len(seen) <= self._prompt_limit:
             seen.add(value)
-        return {A.PROMPT_SOURCE: "instructions", A.PROMPT_HASH: value}
+        if len(seen) <= self._prompt_limit:
+            return {A.PROMPT_SOURCE: "instructions", A.PROMPT_HASH: value}
+        say_once(f"unbounded:{where}", _UNBOUNDED, self._prompt_limit, where)
+        return {A.PROMPT_SOURCE: "unbounded"}
 
     def _parameters(self, params: Mapping[str, Any], defaults: Mapping[str, Any]) -> Attributes:
         shape = tuple(params)
         known = self._params.get(shape)
-        if known is not None and _same(known[0], params):
+        if known is not None and known[0] == params:
             return known[1]
         attributes: Attributes = {A.PARAMS_HASH: identity(dict(params), self.key)}
         for name, value in params.items():
             framework = name in defaults and defaults[name] == value
             attributes[A.PARAM_SOURCE.format(name)] = "unknown" if framework else "explicit"
-        return _keep(self._params, shape, (copy.deepcopy(params), attributes))[1]
+        return _keep(self._params, shape, (_kept(params), attributes))[1]
 
 
 _UNBOUNDED = (
@@ -120,17 +130,30 @@ _UNBOUNDED = (
 )
 
 
-def _same(kept: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
-    """Equal with equal types at the top: 1 and 1.0 are one number in JSON, True and 1 are not."""
-    return kept == given and all(type(kept[name]) is type(value) for name, value in given.items())
+class _Digit:
+    """0 or 1 as JSON sees it: equal to that number, or to that boolean, and not to both as in Python."""
+
+    __slots__ = ("boolean", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.boolean = type(value) is bool
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return (type(other) is bool) is self.boolean and bool(other == self.value)
+
+    __hash__ = None  # type: ignore[assignment]  # only ever compared
 
 
-def _provider_prompt(prompt: tuple[str, str | None] | None, key: bytes | None) -> Prompt | None:
-    """A template kept by the provider: its text is unseen, its name and version are its identity."""
-    if prompt is None:
-        return None
-    name, version = prompt
-    return Prompt(name, version, identity({"name": name, "version": version}, key) if version else None)
+def _kept(value: Any) -> Any:
+    """A copy that is equal to what is the same JSON, for as long as that is not changed."""
+    kind = type(value)
+    if kind is dict:
+        return {key: _kept(member) for key, member in value.items()}
+    if kind is list or kind is tuple:
+        return kind(map(_kept, value))
+    return _Digit(value) if kind in (bool, int, float) and value in (0, 1) else copy.deepcopy(value)
 
 
 def _declared(prompt: Prompt) -> Attributes:
@@ -152,7 +175,7 @@ def _first_name(offered: Sequence[Any]) -> Any:
     return inner.get("name") if isinstance(inner, dict) else None
 
 
-def _keep(memory: dict[tuple[Any, ...], V], key: tuple[Any, ...], value: V) -> V:
+def _keep(memory: dict[K, V], key: K, value: V) -> V:
     if len(memory) >= _KEPT:
         memory.clear()
     memory[key] = value

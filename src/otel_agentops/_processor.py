@@ -1,74 +1,112 @@
-"""Scope facts on anybody's GenAI spans: stamped when they start, tool calls counted when they end."""
+"""Scope facts on anybody's GenAI spans: stamped when they start, tool calls counted when they end.
+
+Frameworks nest spans of one thing (a tool's span around its protocol's), and ours may be around theirs or inside. So
+each span in a task inherits its place from the one above: what was counted there already.
+"""
 
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import Span as AnySpan
 from opentelemetry.trace import StatusCode
 
 from otel_agentops import _foreign
 from otel_agentops import scope as scopes
 from otel_agentops._safe import guard
 from otel_agentops.record import Attributes
-from otel_agentops.scope import NOWHERE, Run, Scope
+from otel_agentops.scope import Run, Scope
 from otel_agentops.semconv import attributes as A
+
+
+class Place(NamedTuple):
+    """Where in its task a span is. depth: how many agents deep. tool: what is executed; ours: our own span says so."""
+
+    run: Run | None
+    depth: int
+    tool: str | None = None
+    ours: bool = False
+
+
+_places: weakref.WeakKeyDictionary[AnySpan, Place] = weakref.WeakKeyDictionary()  # those that differ from their scope's
+
+
+def place_below(span: AnySpan, scope: Scope) -> Place:
+    """The place of what starts under a span, in a scope."""
+    above = _places.get(span)
+    if above is None or above.run is not scope.run:
+        return Place(scope.run, scope.depth)
+    return above._replace(depth=max(above.depth, scope.depth))
 
 
 class ScopeProcessor(SpanProcessor):
     """Stamps task, traffic and rollout facts, judge and tool identities on GenAI spans that are not ours."""
 
     def __init__(self) -> None:
-        self._runs: weakref.WeakValueDictionary[int, Run] = weakref.WeakValueDictionary()  # by span id
+        self._executing: weakref.WeakValueDictionary[int, Run] = weakref.WeakValueDictionary()  # by span id
 
     @guard
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        if _foreign.is_ours(span):
-            return
+        scope = scopes.current()
         operation = _foreign.operation_of(span)
-        if operation is not None:
-            self._stamp(span, operation, scopes.current())
+        ours = _foreign.is_ours(span)
+        if operation is not None and not ours:
+            _stamp(span, operation, scope)
+        if scope.run is not None:
+            above = place_below(trace.get_current_span(parent_context), scope)
+            here = _ours(span, operation, above) if ours else self._counted(span, operation, scope.run, above)
+            if here != (scope.run, scope.depth, None, False):
+                _places[span] = here
 
-    def _stamp(self, span: Span, operation: str, scope: Scope) -> None:
-        facts: Attributes = dict(scope.facts)
-        if scope.judge is not None:
-            facts.update(scope.judge.facts)
-        if operation == "execute_tool":
-            facts.update(_tool_facts(span))
-        if facts:
-            span.set_attributes(facts)
-        if scope is not NOWHERE and scope.run is not None:
-            self._join(span, operation, scope, scope.run)
-
-    def _join(self, span: Span, operation: str, scope: Scope, run: Run) -> None:
-        if operation == "execute_tool":
-            self._runs[span.get_span_context().span_id] = run
-        elif operation in _foreign.AGENTS:
-            run.agents.append(scope.depth + 1)
+    def _counted(self, span: Span, operation: str | None, run: Run, above: Place) -> Place:
+        """The place of a foreign span, which counts where none above it stands for the same execution."""
+        if operation == "execute_tool" and (name := _foreign.tool_of(span)) != above.tool:
+            self._executing[span.get_span_context().span_id] = run
+            return above._replace(tool=name, ours=False)
+        if operation in _foreign.AGENTS:
+            run.agents.append(above.depth + 1)
+            return above._replace(depth=above.depth + 1)
+        return above
 
     @guard
     def on_end(self, span: ReadableSpan) -> None:
-        if not self._runs or span.context is None:
+        if not self._executing or span.context is None:
             return
-        run = self._runs.pop(span.context.span_id, None)
+        run = self._executing.pop(span.context.span_id, None)
         if run is not None:
             failed = span.status.status_code is StatusCode.ERROR or A.ERROR_TYPE in (span.attributes or {})
             run.tool_results.append(not failed)
 
 
+def _ours(span: Span, operation: str | None, above: Place) -> Place:
+    """The place of a span of ours; whoever made it counts."""
+    return above._replace(tool=_foreign.tool_of(span), ours=True) if operation == "execute_tool" else above
+
+
+def _stamp(span: Span, operation: str, scope: Scope) -> None:
+    facts: Attributes = dict(scope.facts)
+    if scope.judge is not None:
+        facts.update(scope.judge.facts)
+    if operation == "execute_tool":
+        facts.update(_tool_facts(span))
+    if facts:
+        span.set_attributes(facts)
+
+
 def _tool_facts(span: Span) -> Attributes:
     """The hash under which the tool was offered to a model in this scope, where it is known."""
-    attributes = span.attributes or {}
-    name = attributes.get(A.GEN_AI_TOOL_NAME) or span.name.partition(" ")[2]
-    learned = scopes.learned_tool(str(name))
-    return {A.TOOL_HASH: learned} if learned and A.TOOL_HASH not in attributes else {}
+    learned = scopes.learned_tool(_foreign.tool_of(span))
+    return {A.TOOL_HASH: learned} if learned and A.TOOL_HASH not in (span.attributes or {}) else {}
 
 
 _stamped: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
+@guard
 def stamp_spans_of(provider: Any) -> None:
     """Add a `ScopeProcessor` to a tracer provider, once; one that takes no processors is left alone."""
     if hasattr(provider, "add_span_processor") and provider not in _stamped:

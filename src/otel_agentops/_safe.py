@@ -19,6 +19,7 @@ log = logging.getLogger("otel_agentops")
 
 strict = os.environ.get("OTEL_AGENTOPS_STRICT", "") in {"1", "true"}
 _said: set[str] = set()
+_MOST = 1000  # keys that are remembered; what is said about a thousand different things helps nobody
 
 
 def guard(step: Callable[P, R]) -> Callable[P, R | None]:
@@ -40,7 +41,7 @@ def guard(step: Callable[P, R]) -> Callable[P, R | None]:
 
 def say_once(key: str, message: str, *args: object) -> None:
     """Log a warning once per process and key: a hot path must not fill the user's log."""
-    if key not in _said:
+    if key not in _said and len(_said) < _MOST:
         _said.add(key)
         log.warning(message, *args)
 

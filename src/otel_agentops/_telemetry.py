@@ -93,12 +93,12 @@ class Telemetry:
         self.watch_provider()
         scope = scopes.current()
         found = trace.get_current_span()
-        enrich = self.config.mode != "own" and self._was_started_for(found, call.operation)
+        enrich = self.config.mode != "own" and self._was_started_for(found, call)
         if not enrich and self.config.mode == "enrich":
             return None
         attributes = _request_attributes(call, scope)
         attributes.update(self.identities.of(call, scope))
-        if scope.run is not None:
+        if scope.run is not None and _for_the_task(call, scope):
             scope.run.facts.update((key, attributes[key]) for key in _RECEIPT if key in attributes)
         if enrich:
             self._taken.add(found)
@@ -113,6 +113,13 @@ class Telemetry:
         operation = Operation(call, scope, span, True, started)
         operation.token = otel_context.attach(set_span_in_context(span))
         return operation
+
+    @guard
+    def hush(self) -> Any:
+        """Keep our facts out of the baggage that goes to a model provider; the token to detach, None for nothing."""
+        context = otel_context.get_current()
+        told = scopes.untold(context)
+        return None if told is context else otel_context.attach(told)
 
     def leave(self, operation: Operation) -> None:
         """The call returned to the application: our span is no longer current, whether or not it has ended."""
@@ -155,11 +162,11 @@ class Telemetry:
         finally:
             operation.span.end(ended)
 
-    def _was_started_for(self, span: Span, operation: str) -> bool:
+    def _was_started_for(self, span: Span, call: ModelCall) -> bool:
         """Whether this recording span stands for the very call that is being made, and for no other before it."""
         if not span.is_recording() or _foreign.is_ours(span) or span in self._taken:
             return False
-        return _foreign.same_call(operation, _foreign.operation_of(span))
+        return _foreign.started_for(span, call.operation, call.model)
 
     def _account(self, scope: Scope, call: ModelCall, answer: Answer, attempts: Sequence[Attempt]) -> None:
         if scope.judge is not None and answer.model:
@@ -167,7 +174,7 @@ class Telemetry:
         run = scope.run
         if run is not None:
             run.calls.append((len(attempts), answer.input_tokens, answer.output_tokens))
-            if answer.model is not None:
+            if answer.model is not None and _for_the_task(call, scope):
                 run.facts[A.GEN_AI_RESPONSE_MODEL] = answer.model
 
     @guard
@@ -229,6 +236,11 @@ def error_type(error: BaseException) -> str:
     """`error.type` of an exception: its canonical name, which is that of an exception event's `exception.type`."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _for_the_task(call: ModelCall, scope: Scope) -> bool:
+    """Whether the task's answer comes from this call; a judge's and an index's model are none of its identities."""
+    return call.operation in _foreign.INFERENCE and scope.judge is None
 
 
 def add_missing(span: Span, attributes: Mapping[str, Value]) -> None:
@@ -314,6 +326,7 @@ def using(**providers: Any) -> Telemetry:
     """
     if _current is None or any(provider is not None for provider in providers.values()):
         replace(Telemetry(_config.read(), **providers))
+        get().watch_provider()
     return get()
 
 
@@ -326,4 +339,6 @@ def replace(telemetry: Telemetry | None) -> Telemetry | None:
     """Use another telemetry from now on; the one used before is returned."""
     global _current
     before, _current = _current, telemetry
+    if telemetry is not None:
+        scopes.let_travel(telemetry.config.baggage)
     return before

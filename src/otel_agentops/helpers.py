@@ -12,22 +12,22 @@ counted. Where no SDK is configured the verbs cost a few microseconds and emit n
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind, use_span
+from opentelemetry.trace import Span, SpanKind, get_current_span, use_span
 from typing_extensions import override
 
-from otel_agentops import _telemetry
+from otel_agentops import _facts, _foreign, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._fingerprint import identity
+from otel_agentops._processor import place_below
 from otel_agentops._safe import guard, say_once
 from otel_agentops.record import Attributes, Value
+from otel_agentops.scope import NOWHERE, Run, Scope
 from otel_agentops.scope import Judge as JudgeScope
-from otel_agentops.scope import Prompt as PromptScope
-from otel_agentops.scope import Run, Scope
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
@@ -35,9 +35,10 @@ from otel_agentops.semconv import events as E
 class task(Block):  # noqa: N801  a verb, used like contextlib's own
     """One task of the application from start to outcome: the unit that error budgets count.
 
-    name: low-cardinality kind of task. id: None for a new one. The other facts are stamped on every GenAI span below.
-    Inside another task this is an agent of that task: its calls count for the outer one, and it has no outcome of
-    its own. In a service that was called by another's task, that task's id is taken over from the baggage.
+    name: low-cardinality kind of task. id: None for a new one; it goes to other services, so no person should be in it.
+    The other facts are stamped on every GenAI span below. Inside another task this is an agent of that task: its calls
+    count for the outer one, and it has no outcome of its own. In a service that was called by another's task, that
+    task's id is taken over from the baggage, and the sums on its span are those of this service.
     """
 
     def __init__(
@@ -52,18 +53,17 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         route: str | None = None,
     ) -> None:
         super().__init__(name, id=id, tenant=tenant, segment=segment, intent=intent, stage=stage, route=route)
-        self.name = name
+        self.name = str(name)
         self.id = id
-        self._facts = _present(
-            {
-                A.TRAFFIC_TENANT: tenant,
-                A.TRAFFIC_SEGMENT: segment,
-                A.TRAFFIC_INTENT: intent,
-                A.ROLLOUT_STAGE: stage,
-                A.ROLLOUT_ROUTE: route,
-            }
-        )
-        self._run: Run | None = None
+        self._id = id
+        self._declared = {
+            A.TRAFFIC_TENANT: tenant,
+            A.TRAFFIC_SEGMENT: segment,
+            A.TRAFFIC_INTENT: intent,
+            A.ROLLOUT_STAGE: stage,
+            A.ROLLOUT_ROUTE: route,
+        }
+        self._scope = NOWHERE
         self._root = True  # false for an agent of another task, here or in the calling service
         self._counts = True  # false where the run below is summed by an outer block
         self._outcome: str | None = None
@@ -71,24 +71,27 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
 
     @override
     def enter(self, stack: ExitStack) -> None:
-        telemetry = _telemetry.get()
         outer = scopes.current()
-        run = self._run = outer.run or self._new_run(outer)
+        self._span = self._outcome = None
+        run = outer.run or self._new_run(outer)
         self.id = run.id
         self._counts = outer.run is None
         self._root = self._counts and A.TASK_ID not in outer.facts
-        depth = outer.depth if self._root else outer.depth + 1
-        facts: Attributes = {**outer.facts, **self._facts, A.TASK_ID: run.id, A.TASK_NAME: run.name}
+        depth = outer.depth
         if not self._root:
+            depth = place_below(get_current_span(), outer).depth + 1
             run.agents.append(depth)
+        facts: Attributes = {**outer.facts, **_facts.texts(self._declared), A.TASK_ID: run.id, A.TASK_NAME: run.name}
+        self._scope = outer._replace(run=run, facts=facts, depth=depth)
+        stack.enter_context(scopes.entered(self._scope, telling=True))
         self._span = _start(stack, f"{self._operation} {self.name}", {**self._kind(), **facts})
-        stack.enter_context(scopes.entered(outer._replace(run=run, facts=facts, depth=depth), telemetry.config.baggage))
 
     @override
     def exit(self, error: BaseException | None) -> None:
-        if self._span is None or self._run is None:
+        run = self._scope.run
+        if self._span is None or run is None:
             return
-        ending: Attributes = self._run.totals() if self._counts else {}
+        ending: Attributes = run.totals() if self._counts else {}
         if self._root:
             ending[A.TASK_OUTCOME] = self._outcome or _ending(error)
         _telemetry.get().finish(self._span, ending, _error_type(error))
@@ -97,9 +100,12 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
     def outcome(self, outcome: str) -> None:
         """How the task ended: completed, failed, escalated, abandoned or cancelled.
 
-        Without it a block that ends is completed, one that raises is failed, one that is cancelled is cancelled.
+        Without it a block that ends is completed, one that raises is failed, one that is stopped from outside (by a
+        cancellation, an interrupt, or because nobody reads its generator to the end) is cancelled.
         """
-        if _known("task outcome", outcome, A.TASK_OUTCOME_VALUES):
+        if not self._root:
+            say_once(f"agent:{self.name}", _AGENT, self.name)
+        elif _facts.known("task outcome", outcome, A.TASK_OUTCOME_VALUES):
             self._outcome = outcome
 
     def receipt(self) -> dict[str, Value]:
@@ -107,12 +113,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
 
         JSON-serialisable: task id and name, the identities last seen, the traffic facts.
         """
-        if self._run is None:
-            return {}
-        receipt: dict[str, Value] = {**self._facts, **self._run.facts}
-        receipt |= {A.TASK_ID: self._run.id, A.TASK_NAME: self._run.name}
-        if self._run.indexes:
-            receipt[A.RETRIEVAL_INDEXES] = list(dict.fromkeys(self._run.indexes))
+        receipt = scopes.receipt(self._scope)
         if self._outcome:
             receipt[A.TASK_OUTCOME] = self._outcome
         return receipt
@@ -120,7 +121,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
     def _new_run(self, outer: Scope) -> Run:
         arrived = outer.facts.get(A.TASK_ID)
         if arrived is None:
-            return Run(self.name, self.id)
+            return Run(self.name, _facts.text(self._id))
         return Run(str(outer.facts.get(A.TASK_NAME, self.name)), str(arrived))
 
     @property
@@ -135,7 +136,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
 class prompt(Block):  # noqa: N801
     """The template that the model calls inside are made from: its hash is the prompt's identity, not the rendered text.
 
-    template: the text before anything is filled in; None where only name and version are known.
+    template: the text before anything is filled in; where it is not given, name and version are the identity.
     """
 
     def __init__(
@@ -160,17 +161,17 @@ class prompt(Block):  # noqa: N801
     @override
     def enter(self, stack: ExitStack) -> None:
         identities = _telemetry.get().identities
-        value = identities.text((self.template,)) if self.template is not None else None
-        stack.enter_context(
-            scopes.entered(scopes.current()._replace(prompt=PromptScope(self.name, self.version, value)))
-        )
+        name, version = _facts.text(self.name), _facts.text(self.version)
+        declared = _facts.json("a prompt's template", lambda: identities.declared(name, version, self.template))
+        stack.enter_context(scopes.entered(scopes.current()._replace(prompt=declared)))
 
 
 class tool(Block):  # noqa: N801
     """One execution of a tool that no framework instruments.
 
     schema: JSON schema of its arguments, for a tool that is not offered to a model on the wire; else the hash it was
-    offered under is used. effect: none, read, write, irreversible. call_id: the id of the model's tool call.
+    offered under is used. effect: none, read, write, irreversible. tier: critical, high, medium, low. call_id: the id
+    of the model's tool call. Inside a span that a framework made for this very execution there is no second one.
     """
 
     def __init__(
@@ -187,53 +188,75 @@ class tool(Block):  # noqa: N801
         super().__init__(
             name, schema=schema, description=description, version=version, effect=effect, tier=tier, call_id=call_id
         )
-        self.name = name
+        self.name = str(name)
         self._schema = schema
         self._description = description
-        self._facts = _present(
-            {
-                A.TOOL_VERSION: version,
-                A.TOOL_EFFECT: effect
-                if effect is None or _known("tool effect", effect, A.TOOL_EFFECT_VALUES)
-                else None,
-                A.TOOL_TIER: tier,
-                A.GEN_AI_TOOL_CALL_ID: call_id,
-            }
-        )
+        self._facts = {
+            A.TOOL_VERSION: version,
+            A.TOOL_EFFECT: effect,
+            A.TOOL_TIER: tier,
+            A.GEN_AI_TOOL_CALL_ID: call_id,
+        }
         self._failure: str | None = None
+        self._run: Run | None = None
         self._span: Span | None = None
+        self._found: Span | None = None
 
     @override
     def enter(self, stack: ExitStack) -> None:
-        attributes: Attributes = {
-            A.GEN_AI_OPERATION_NAME: "execute_tool",
-            A.GEN_AI_TOOL_NAME: self.name,
-            A.GEN_AI_TOOL_TYPE: "function",
-            **self._facts,
-            **scopes.current().facts,
-        }
-        if value := scopes.learned_tool(self.name) or self._declared():
-            attributes[A.TOOL_HASH] = value
-        self._span = _start(stack, f"execute_tool {self.name}", attributes)
+        scope, current = scopes.current(), get_current_span()
+        above = place_below(current, scope)
+        counted = above.tool == self.name and not above.ours
+        self._run = None if counted else scope.run
+        self._failure = self._span = self._found = None
+        attributes = self._attributes(scope)
+        if self._is_made(current):
+            self._found = current
+            _telemetry.add_missing(current, attributes)
+        else:
+            self._span = _start(stack, f"execute_tool {self.name}", attributes)
 
     @override
     def exit(self, error: BaseException | None) -> None:
         failure = _error_type(error) or self._failure
-        if (run := scopes.current().run) is not None:
-            run.tool_results.append(failure is None)
+        if self._run is not None:
+            self._run.tool_results.append(failure is None)
         if self._span is not None:
             _telemetry.get().finish(self._span, {}, failure)
+        elif self._found is not None and failure is not None:
+            _telemetry.add_missing(self._found, {A.ERROR_TYPE: failure})
+
+    def _attributes(self, scope: Scope) -> Attributes:
+        attributes: Attributes = {
+            A.GEN_AI_OPERATION_NAME: "execute_tool",
+            A.GEN_AI_TOOL_NAME: self.name,
+            A.GEN_AI_TOOL_TYPE: "function",
+            **_facts.texts(self._facts),
+            **scope.facts,
+        }
+        for key, values in ((A.TOOL_EFFECT, A.TOOL_EFFECT_VALUES), (A.TOOL_TIER, A.TOOL_TIER_VALUES)):
+            if key in attributes and not _facts.known(key, attributes[key], values):
+                del attributes[key]
+        if value := scopes.learned_tool(self.name) or self._declared():
+            attributes[A.TOOL_HASH] = value
+        return attributes
+
+    def _is_made(self, span: Span) -> bool:
+        """Whether a framework has made the span of this very execution."""
+        if _telemetry.get().config.mode == "own" or _foreign.is_ours(span) or not span.is_recording():
+            return False
+        return _foreign.operation_of(span) == "execute_tool" and _foreign.tool_of(span) == self.name
 
     def fail(self, error_type: str = "tool_error") -> None:
         """The tool reports a failure without raising. error_type: a low-cardinality kind of failure."""
-        self._failure = error_type
+        self._failure = str(error_type)
 
     def _declared(self) -> str | None:
         if self._schema is None:
             return None
-        material = _present({"name": self.name, "description": self._description, "input_schema": self._schema})
-        hashes = _telemetry.get().identities.tools([material], dict).hashes
-        return hashes[self.name]
+        material = _facts.present({"name": self.name, "description": self._description, "input_schema": self._schema})
+        identities = _telemetry.get().identities
+        return _facts.json("a tool's schema", lambda: identities.tools([material], dict).hashes[self.name])
 
 
 class retrieval(Block):  # noqa: N801
@@ -253,34 +276,38 @@ class retrieval(Block):  # noqa: N801
         top_k: int | None = None,
     ) -> None:
         super().__init__(index, version=version, embedding_model=embedding_model, built_at=built_at, top_k=top_k)
-        self.index = index
-        self.version = version
-        self._facts = _present(
-            {
-                A.INDEX_VERSION: version,
-                A.INDEX_EMBEDDING_MODEL: embedding_model,
-                A.INDEX_BUILT_AT: built_at,
-                A.GEN_AI_RETRIEVAL_TOP_K: top_k,
-            }
-        )
+        self.index = str(index)
+        self.version = _facts.text(version)
+        self._facts = {
+            A.INDEX_VERSION: version,
+            A.INDEX_EMBEDDING_MODEL: embedding_model,
+            A.INDEX_BUILT_AT: built_at,
+        }
+        self._top_k = top_k
         self._found: int | None = None
+        self._run: Run | None = None
         self._span: Span | None = None
 
     @override
     def enter(self, stack: ExitStack) -> None:
+        scope = scopes.current()
+        self._run = scope.run
+        self._found = self._span = None
         attributes: Attributes = {
             A.GEN_AI_OPERATION_NAME: "retrieval",
             A.GEN_AI_DATA_SOURCE_ID: self.index,
             A.INDEX_NAME: self.index,
             A.INDEX_SOURCE: "declared" if self.version else "unknown",
-            **self._facts,
-            **scopes.current().facts,
+            **_facts.texts(self._facts),
+            **_facts.present({A.GEN_AI_RETRIEVAL_TOP_K: _facts.whole("top_k", self._top_k)}),
+            **scope.facts,
         }
         self._span = _start(stack, f"retrieval {self.index}", attributes, SpanKind.CLIENT)
 
+    @guard
     def documents(self, found: Sequence[Any] | int) -> None:
         """What was found; only the number is kept."""
-        self._found = found if isinstance(found, int) else len(found)
+        self._found = len(found) if hasattr(found, "__len__") else _facts.whole("number of documents", found)
 
     @override
     def returned(self, result: Any) -> None:
@@ -290,10 +317,12 @@ class retrieval(Block):  # noqa: N801
 
     @override
     def exit(self, error: BaseException | None) -> None:
-        if (run := scopes.current().run) is not None and error is None:
-            run.indexes.append(f"{self.index}@{self.version or 'unknown'}")
+        if self._run is not None and error is None:
+            self._run.indexes.append(f"{self.index}@{self.version or 'unknown'}")
         if self._span is not None:
-            _telemetry.get().finish(self._span, _present({A.RETRIEVAL_DOCUMENT_COUNT: self._found}), _error_type(error))
+            _telemetry.get().finish(
+                self._span, _facts.present({A.RETRIEVAL_DOCUMENT_COUNT: self._found}), _error_type(error)
+            )
 
 
 class judge(Block):  # noqa: N801
@@ -317,19 +346,21 @@ class judge(Block):  # noqa: N801
         super().__init__(
             name, model=model, prompt=prompt, rubric_version=rubric_version, threshold=threshold, params=params
         )
-        self.name = name
-        self._configuration = _present(
-            {"model": model, "rubric_version": rubric_version, "threshold": threshold, "params": params}
-        )
+        self.name = str(name)
         self._prompt = prompt
-        self._scope: JudgeScope | None = None
+        self._model = model
+        self._rubric = rubric_version
+        self._threshold = threshold
+        self._params = params
+        self._scope = NOWHERE
         self._spoke = False
 
     @override
     def enter(self, stack: ExitStack) -> None:
-        outer = scopes.current()
-        self._scope = JudgeScope(self._identify(), [])
-        stack.enter_context(scopes.entered(outer._replace(judge=self._scope, prompt=None)))
+        self._spoke = False
+        facts = _facts.json("a judge's configuration", self._identify) or {A.JUDGE_NAME: self.name}
+        self._scope = scopes.current()._replace(judge=JudgeScope(facts, []), prompt=None)
+        stack.enter_context(scopes.entered(self._scope))
 
     @guard
     def score(
@@ -346,55 +377,59 @@ class judge(Block):  # noqa: N801
         """
         self._emit(
             {
-                A.GEN_AI_EVALUATION_SCORE_VALUE: None if value is None else float(value),
-                A.GEN_AI_EVALUATION_SCORE_LABEL: label,
-                A.GEN_AI_RESPONSE_ID: response_id,
+                A.GEN_AI_EVALUATION_SCORE_VALUE: _facts.number("score", value),
+                **_facts.texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label, A.GEN_AI_RESPONSE_ID: response_id}),
             },
-            task or {},
+            task,
         )
 
     @override
     def returned(self, result: Any) -> None:
         """A decorated function's number is its score."""
-        if not self._spoke and type(result) in (int, float):
+        if not self._spoke and isinstance(result, (int, float)) and not isinstance(result, bool):
             self.score(result)
 
     @override
     def exit(self, error: BaseException | None) -> None:
         """A judge that failed says so: an evaluation without a score."""
         if error is not None and not self._spoke:
-            self._emit({A.ERROR_TYPE: _error_type(error)}, {})
+            self._emit({A.ERROR_TYPE: _error_type(error)}, None)
 
     def _identify(self) -> Attributes:
         identities = _telemetry.get().identities
-        prompt = identities.text((self._prompt,)) if self._prompt is not None else None
-        threshold = self._configuration.get("threshold")
-        return _present(
+        threshold = _facts.number("threshold", self._threshold)
+        configuration = _facts.present(
+            {
+                "model": _facts.text(self._model),
+                "prompt": None if self._prompt is None else identities.text((self._prompt,)),
+                "rubric_version": _facts.text(self._rubric),
+                "threshold": threshold,
+                "params": self._params,
+            }
+        )
+        return _facts.present(
             {
                 A.JUDGE_NAME: self.name,
-                A.JUDGE_REVISION: identities.text((_present({**self._configuration, "prompt": prompt}),)),
-                A.JUDGE_PROMPT_HASH: prompt,
-                A.JUDGE_RUBRIC_VERSION: self._configuration.get("rubric_version"),
-                A.JUDGE_THRESHOLD: None if threshold is None else float(threshold),
+                A.JUDGE_REVISION: identities.text((configuration,)),
+                A.JUDGE_PROMPT_HASH: configuration.get("prompt"),
+                A.JUDGE_PARAMS_HASH: None if self._params is None else identity(dict(self._params), identities.key),
+                A.JUDGE_RUBRIC_VERSION: configuration.get("rubric_version"),
+                A.JUDGE_THRESHOLD: threshold,
             }
         )
 
-    def _emit(self, verdict: Mapping[str, Any], receipt: Mapping[str, Value]) -> None:
-        if self._scope is None:
+    def _emit(self, verdict: Mapping[str, Any], receipt: Mapping[str, Value] | None) -> None:
+        if self._scope.judge is None:
             return
         self._spoke = True
-        resolved = self._scope.models[-1] if self._scope.models else self._configuration.get("model")
-        attributes = _present(
-            {
-                **scopes.current().facts,
-                **receipt,
-                **self._scope.facts,
-                A.GEN_AI_EVALUATION_NAME: self.name,
-                A.JUDGE_MODEL: resolved,
-                **verdict,
-            }
-        )
-        _telemetry.get().event(E.GEN_AI_EVALUATION_RESULT, attributes)
+        attributes = {
+            **(scopes.receipt(self._scope) if receipt is None else _facts.receipt(receipt)),
+            **self._scope.judge.facts,
+            A.GEN_AI_EVALUATION_NAME: self.name,
+            A.JUDGE_MODEL: ",".join(dict.fromkeys(self._scope.judge.models)) or None,
+            **verdict,
+        }
+        _telemetry.get().event(E.GEN_AI_EVALUATION_RESULT, _facts.present(attributes))
 
 
 @guard
@@ -408,14 +443,17 @@ def outcome(
 ) -> None:
     """The truth about a task, known late: an `otel_agentops.outcome` event that carries the task's receipt.
 
-    good: was the task done right. receipt: of `task.receipt()`. source: who says so, e.g. human, ticket, refund.
+    good: True or False, was the task done right. receipt: of `task.receipt()`. source: who says so, e.g. a refund.
     sampling: random where the label comes from a random sample, escalated where somebody complained, else unknown;
     only random labels say something about all tasks. timestamp: ns since the epoch of the judgement, None for now.
     """
-    if not _known("sampling", sampling, A.TRUTH_SAMPLING_VALUES):
+    if good not in (True, False):
+        say_once("good", "outcome(%.60r) is neither True nor False and is left out", good)
+        return
+    if not _facts.known("sampling", sampling, A.TRUTH_SAMPLING_VALUES):
         sampling = "unknown"
-    truth = {A.TRUTH_VERDICT: "good" if good else "bad", A.TRUTH_SOURCE: source, A.TRUTH_SAMPLING: sampling}
-    _telemetry.get().event(E.OUTCOME, {**receipt, **truth}, timestamp)
+    truth = {A.TRUTH_VERDICT: "good" if good else "bad", A.TRUTH_SOURCE: str(source), A.TRUTH_SAMPLING: sampling}
+    _telemetry.get().event(E.OUTCOME, {**_facts.receipt(receipt), **truth}, _facts.whole("timestamp", timestamp))
 
 
 @guard
@@ -425,7 +463,7 @@ def change(variable: str, *, scope: str, value: str, previous: str | None = None
     variable: model, prompt, judge, index, tools or traffic. scope: which one, e.g. the alias or the index name. value,
     previous: identities, None where unknown. timestamp: ns since the epoch, None for now.
     """
-    if not _known("variable", variable, A.CHANGE_VARIABLE_VALUES):
+    if not _facts.known("variable", variable, A.CHANGE_VARIABLE_VALUES):
         return
     attributes = {
         A.CHANGE_VARIABLE: variable,
@@ -434,7 +472,9 @@ def change(variable: str, *, scope: str, value: str, previous: str | None = None
         A.CHANGE_PREVIOUS: previous,
         A.CHANGE_SOURCE: "declared",
     }
-    _telemetry.get().event(E.CHANGE, {**scopes.current().facts, **_present(attributes)}, timestamp)
+    _telemetry.get().event(
+        E.CHANGE, {**scopes.current().facts, **_facts.texts(attributes)}, _facts.whole("timestamp", timestamp)
+    )
 
 
 def _start(stack: ExitStack, name: str, attributes: Attributes, kind: SpanKind = SpanKind.INTERNAL) -> Span:
@@ -445,22 +485,17 @@ def _start(stack: ExitStack, name: str, attributes: Attributes, kind: SpanKind =
     return span
 
 
+_AGENT = (
+    "the outcome of %r is left out: it is an agent of another task here, and only the task's own block has an outcome"
+)
+
+
 def _ending(error: BaseException | None) -> str:
+    """An error that is no `Exception` is not the task's: it was stopped from outside."""
     if error is None:
         return "completed"
-    return "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+    return "failed" if isinstance(error, Exception) else "cancelled"
 
 
 def _error_type(error: BaseException | None) -> str | None:
     return None if error is None else _telemetry.error_type(error)
-
-
-def _known(what: str, value: str, values: Sequence[str]) -> bool:
-    if value in values:
-        return True
-    say_once(f"{what}={value}", "%r is not a %s and is left out; use one of %s", value, what, ", ".join(values))
-    return False
-
-
-def _present(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in attributes.items() if value is not None}

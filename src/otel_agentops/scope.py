@@ -1,14 +1,15 @@
 """Which run are we in: the facts that hold for every span until the block ends.
 
 A `Scope` is an immutable value in a context variable, so it follows asyncio tasks and `contextvars.copy_context()`
-by itself. The one mutable thing in it is the `Run` of a task: the sum of what happened below its root, shared by all
-parallel branches. Between processes the facts travel as W3C baggage.
+by itself; it is in the OpenTelemetry context as well, for threads that are given that one alone. The one mutable thing
+in it is the `Run` of a task: the sum of what happened below its root, shared by all parallel branches. Between
+processes the facts travel as W3C baggage.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
@@ -16,22 +17,26 @@ from typing import NamedTuple
 from opentelemetry import baggage
 from opentelemetry import context as otel_context
 
+from otel_agentops._safe import say_once
 from otel_agentops.record import Attributes, Value
 from otel_agentops.semconv import attributes as A
 
-# Facts of each group that may travel over HTTP; which groups do is OTEL_AGENTOPS_BAGGAGE.
+# Facts of each group that may travel over HTTP, out and in; which groups do is OTEL_AGENTOPS_BAGGAGE.
 TRAVELLING = {
     "task": (A.TASK_ID, A.TASK_NAME),
     "traffic": (A.TRAFFIC_SEGMENT, A.TRAFFIC_INTENT),
     "tenant": (A.TRAFFIC_TENANT,),
     "rollout": (A.ROLLOUT_STAGE, A.ROLLOUT_ROUTE),
 }
-_KEYS = tuple(key for keys in TRAVELLING.values() for key in keys)
-_LONGEST = 256  # characters of a fact that came over the network; a longer one is not one of ours
+_OURS = frozenset(key for keys in TRAVELLING.values() for key in keys)
+_UNBOUNDED = frozenset({A.TASK_ID, A.TRAFFIC_TENANT})  # one for each run or customer; the others become metric labels
+_LONGEST = 256  # characters of a fact that travels; a longer one is not one of ours
+_TOOLS = 1000  # hashes of tools that are kept outside of any run
+_MOST = 200  # different values of a label that are believed when they come over the network
 
 
 class Prompt(NamedTuple):
-    """A prompt template that the application declared. hash: None where only name and version are known."""
+    """A prompt template that the application declared. hash: None where neither its text nor its version is known."""
 
     name: str | None
     version: str | None
@@ -97,54 +102,112 @@ class Scope(NamedTuple):
 
 NOWHERE = Scope()
 _CURRENT: ContextVar[Scope] = ContextVar("otel_agentops.scope", default=NOWHERE)
-_LEARNED: ContextVar[MutableMapping[str, str] | None] = ContextVar("otel_agentops.tools", default=None)
+_KEY = otel_context.create_key("otel_agentops.scope")
+_LEARNED: ContextVar[Mapping[str, str] | None] = ContextVar("otel_agentops.tools", default=None)
+
+
+_travelling: frozenset[str] = frozenset()
+_arrived: dict[str, set[str]] = {}  # values of labels that came over the network
+
+
+def let_travel(groups: Iterable[str]) -> None:
+    """From now on send the facts of these groups to other services, and believe them when they come from one."""
+    global _travelling
+    _travelling = frozenset(key for group in groups for key in TRAVELLING[group])
 
 
 def current() -> Scope:
     """The scope of this context; outside of any, what an incoming request's baggage says, else `NOWHERE`."""
     scope = _CURRENT.get()
-    if scope is NOWHERE and (arrived := baggage.get_all()):
-        return Scope(facts=_received(arrived))
-    return scope
+    if scope is not NOWHERE:
+        return scope
+    carried = otel_context.get_value(_KEY)
+    if isinstance(carried, Scope):
+        return carried
+    facts = _received(baggage.get_all())
+    return Scope(facts=facts) if facts else NOWHERE
 
 
 @contextmanager
-def entered(scope: Scope, travelling: frozenset[str] = frozenset()) -> Iterator[Scope]:
-    """The scope for the length of a block, its `travelling` groups of facts in the baggage of outgoing requests."""
+def entered(scope: Scope, telling: bool = False) -> Iterator[Scope]:
+    """The scope for the length of a block. telling: its facts that may travel are in outgoing requests' baggage."""
     token = _CURRENT.set(scope)
-    outgoing = otel_context.attach(_with_baggage(scope.facts, travelling)) if travelling else None
+    context = otel_context.set_value(_KEY, scope)
+    attached = otel_context.attach(_with_baggage(scope.facts, context) if telling else context)
     try:
         yield scope
     finally:
-        if outgoing is not None:
-            otel_context.detach(outgoing)
+        otel_context.detach(attached)
         _CURRENT.reset(token)
+
+
+def untold(context: otel_context.Context) -> otel_context.Context:
+    """The context with none of our facts in its baggage; the same one where there were none."""
+    for key in baggage.get_all(context).keys() & _OURS:
+        context = baggage.remove_baggage(key, context)
+    return context
+
+
+def receipt(scope: Scope) -> Attributes:
+    """The facts of the scope's task, to be kept with its result: who asked, and the identities last seen."""
+    if scope.run is None:
+        return dict(scope.facts)
+    facts: Attributes = {**scope.facts, **scope.run.facts}
+    if scope.run.indexes:
+        facts[A.RETRIEVAL_INDEXES] = list(dict.fromkeys(scope.run.indexes))
+    return facts
 
 
 def learn_tools(hashes: Mapping[str, str]) -> None:
     """Keep the hashes of offered tools for the tool calls that follow: in the run, else in this context alone."""
-    run = _CURRENT.get().run
+    run = current().run
     if run is not None:
         run.tools.update(hashes)
-    else:
-        _LEARNED.set({**(_LEARNED.get() or {}), **hashes})
+        return
+    known = _LEARNED.get() or {}
+    if not hashes.items() <= known.items():
+        _LEARNED.set({**known, **hashes} if len(known) < _TOOLS else dict(hashes))
 
 
 def learned_tool(name: str) -> str | None:
     """The hash under which a tool was last offered to a model here, None where that is unknown."""
-    run = _CURRENT.get().run
+    run = current().run
     known = run.tools if run is not None else _LEARNED.get()
     return known.get(name) if known else None
 
 
-def _with_baggage(facts: Mapping[str, Value], travelling: frozenset[str]) -> otel_context.Context:
-    context = otel_context.get_current()
-    for group in travelling:
-        for key in TRAVELLING[group]:
-            if key in facts:
-                context = baggage.set_baggage(key, str(facts[key]), context)
+def _with_baggage(facts: Mapping[str, Value], context: otel_context.Context) -> otel_context.Context:
+    for key in facts.keys() & _travelling:
+        value = str(facts[key])
+        if len(value) <= _LONGEST:
+            context = baggage.set_baggage(key, value, context)
+        else:
+            say_once(f"long:{key}", "a %s of more than %d characters stays in this service", key, _LONGEST)
     return context
 
 
 def _received(arrived: Mapping[str, object]) -> Attributes:
-    return {key: value for key in _KEYS if isinstance(value := arrived.get(key), str) and len(value) <= _LONGEST}
+    """The facts that we asked for and that can be ours; a task has an id and a name, or it is none."""
+    facts = {key: str(arrived[key]) for key in arrived.keys() & _travelling if _is_fact(key, arrived[key])}
+    if not facts.keys() >= {A.TASK_ID, A.TASK_NAME}:
+        facts = {key: value for key, value in facts.items() if key not in TRAVELLING["task"]}
+    return dict(facts)
+
+
+def _is_fact(key: str, value: object) -> bool:
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or not value.isprintable():
+        return False
+    known = _arrived.setdefault(key, set())
+    if key in _UNBOUNDED or value in known:
+        return True
+    if len(known) >= _MOST:
+        say_once(f"arrived:{key}", _TOO_MANY, _MOST, key)
+        return False
+    known.add(value)
+    return True
+
+
+_TOO_MANY = (
+    "more than %d different values of %s came as baggage, further ones are ignored: let only services of your own send "
+    "it, e.g. remove the baggage header of requests from outside"
+)
