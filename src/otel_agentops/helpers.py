@@ -234,8 +234,8 @@ class tool(Block):  # noqa: N801
             **_facts.texts(self._facts),
             **scope.facts,
         }
-        for key, values in ((A.TOOL_EFFECT, A.TOOL_EFFECT_VALUES), (A.TOOL_TIER, A.TOOL_TIER_VALUES)):
-            if key in attributes and not _facts.known(key, attributes[key], values):
+        for what, key, values in _ENUMS:
+            if key in attributes and not _facts.known(what, attributes[key], values):
                 del attributes[key]
         if value := scopes.learned_tool(self.name) or self._declared():
             attributes[A.TOOL_HASH] = value
@@ -485,6 +485,7 @@ def _start(stack: ExitStack, name: str, attributes: Attributes, kind: SpanKind =
     return span
 
 
+_ENUMS = (("tool effect", A.TOOL_EFFECT, A.TOOL_EFFECT_VALUES), ("tool tier", A.TOOL_TIER, A.TOOL_TIER_VALUES))
 _AGENT = (
     "the outcome of %r is left out: it is an agent of another task here, and only the task's own block has an outcome"
 )

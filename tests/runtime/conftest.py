@@ -1,0 +1,61 @@
+"""The verbs over everything that both clients emit, and what is said in the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import anthropic
+import openai
+import pytest
+
+from fake_provider import FakeProvider
+from otel_agentops import _safe
+from otel_agentops import scope as scopes
+from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
+from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
+from otel_agentops.testing import Capture, capture
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as running:
+        running.alias("gpt-x", "gpt-x-2026-03-01")
+        running.alias("claude-x", "claude-x-20260301")
+        yield running
+
+
+@pytest.fixture
+def seen() -> Iterator[Capture]:
+    with capture(OpenAIInstrumentor(), AnthropicInstrumentor()) as everything:
+        yield everything
+
+
+@pytest.fixture
+def gpt(provider: FakeProvider) -> openai.OpenAI:
+    return openai.OpenAI(api_key="k", base_url=provider.openai_url, max_retries=2)
+
+
+@pytest.fixture
+def async_gpt(provider: FakeProvider) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key="k", base_url=provider.openai_url, max_retries=2)
+
+
+@pytest.fixture
+def claude(provider: FakeProvider) -> anthropic.Anthropic:
+    return anthropic.Anthropic(api_key="k", base_url=provider.anthropic_url, max_retries=0)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What this package says in the log, from a state in which nothing was said before."""
+    monkeypatch.setattr(_safe, "_said", set())
+    monkeypatch.setattr(scopes, "_arrived", {})
+    caplog.set_level(logging.WARNING, "otel_agentops")
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "otel_agentops"]
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard as it is in production: what fails in telemetry is swallowed."""
+    monkeypatch.setattr(_safe, "strict", False)

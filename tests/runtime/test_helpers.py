@@ -1,0 +1,680 @@
+"""Each verb as context manager and decorator, sync and async: whole spans and whole events."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+from opentelemetry import trace
+
+from fake_provider import FakeProvider, Status
+from otel_agentops import _telemetry, change, judge, outcome, prompt, retrieval, task, tool
+from otel_agentops._config import Config
+from otel_agentops.testing import Capture
+
+Said = Callable[[], list[str]]
+HASH = "0123456789abcdef"
+
+
+def without_ids(record: dict[str, Any]) -> dict[str, Any]:
+    """A span or event with every hash and every made-up id replaced, after a look at its form."""
+    attributes = dict(record["attributes"])
+    for key, value in attributes.items():
+        if key.endswith((".hash", ".revision")):
+            assert len(value) == 16 and set(value) <= set(HASH), (key, value)
+            attributes[key] = HASH
+        elif key == "otel_agentops.task.id":
+            assert uuid.UUID(value).version == 4
+            attributes[key] = "made up"
+    return {**record, "attributes": attributes}
+
+
+def ask(gpt: openai.OpenAI, **more: Any) -> Any:
+    return gpt.chat.completions.create(model="gpt-x", messages=[{"role": "user", "content": "hi"}], **more)
+
+
+def boom() -> None:
+    raise ZeroDivisionError("the customer's own words")
+
+
+EMPTY_TOTALS = {
+    "otel_agentops.task.llm_calls": 0,
+    "otel_agentops.task.llm_attempts": 0,
+    "otel_agentops.task.tool_calls": 0,
+    "otel_agentops.task.tool_failures": 0,
+    "otel_agentops.task.agents": 0,
+    "otel_agentops.task.depth": 0,
+}
+
+
+def root(name: str = "support", status: str = "UNSET", **attributes: Any) -> dict[str, Any]:
+    return {
+        "name": f"invoke_workflow {name}",
+        "kind": "INTERNAL",
+        "status": status,
+        "parent": None,
+        "attributes": {
+            "gen_ai.operation.name": "invoke_workflow",
+            "gen_ai.workflow.name": name,
+            "otel_agentops.task.id": "made up",
+            "otel_agentops.task.name": name,
+            "otel_agentops.task.outcome": "completed",
+            **EMPTY_TOTALS,
+            **attributes,
+        },
+    }
+
+
+# -- every verb, every way
+
+
+FACTS = {
+    "otel_agentops.tool.effect": "write",
+    "otel_agentops.tool.tier": "high",
+    "otel_agentops.tool.version": "3",
+    "otel_agentops.tool.hash": HASH,
+    "gen_ai.tool.call.id": "call_1",
+}
+VERBS = {
+    "task": (lambda: task("support", tenant="acme", segment="web", intent="refund", stage="canary", route="eu"), root(
+        **{
+            "otel_agentops.traffic.tenant": "acme",
+            "otel_agentops.traffic.segment": "web",
+            "otel_agentops.traffic.intent": "refund",
+            "otel_agentops.rollout.stage": "canary",
+            "otel_agentops.rollout.route": "eu",
+        }
+    )),
+    "tool": (lambda: tool(
+        "refund", schema={"type": "object"}, description="Gives money back.", version="3", effect="write",
+        tier="high", call_id="call_1",
+    ), {
+        "name": "execute_tool refund",
+        "kind": "INTERNAL",
+        "status": "UNSET",
+        "parent": None,
+        "attributes": {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": "refund",
+            "gen_ai.tool.type": "function",
+            **FACTS,
+        },
+    }),
+    "retrieval": (lambda: retrieval(
+        "help-pages", version="v7", embedding_model="e-3", built_at="2026-11-01T00:00:00Z", top_k=4
+    ), {
+        "name": "retrieval help-pages",
+        "kind": "CLIENT",
+        "status": "UNSET",
+        "parent": None,
+        "attributes": {
+            "gen_ai.operation.name": "retrieval",
+            "gen_ai.data_source.id": "help-pages",
+            "gen_ai.retrieval.top_k": 4,
+            "otel_agentops.index.name": "help-pages",
+            "otel_agentops.index.version": "v7",
+            "otel_agentops.index.embedding_model": "e-3",
+            "otel_agentops.index.built_at": "2026-11-01T00:00:00Z",
+            "otel_agentops.index.source": "declared",
+        },
+    }),
+}  # fmt: skip
+
+
+def with_block(block: Any, body: Callable[[], Any]) -> Any:
+    with block:
+        return body()
+
+
+def with_async_block(block: Any, body: Callable[[], Any]) -> Any:
+    async def run() -> Any:
+        async with block:
+            await asyncio.sleep(0)
+            return body()
+
+    return asyncio.run(run())
+
+
+def decorated(block: Any, body: Callable[[], Any]) -> Any:
+    return block(body)()
+
+
+def async_decorated(block: Any, body: Callable[[], Any]) -> Any:
+    async def run() -> Any:
+        await asyncio.sleep(0)
+        return body()
+
+    return asyncio.run(block(run)())
+
+
+every_way = pytest.mark.parametrize("way", [with_block, with_async_block, decorated, async_decorated])
+every_verb = pytest.mark.parametrize("verb", VERBS)
+
+
+@every_way
+@every_verb
+def test_one_whole_span(seen: Capture, verb: str, way: Callable[..., Any]) -> None:
+    make, expected = VERBS[verb]
+    assert way(make(), lambda: "result") == "result"
+    assert [without_ids(span) for span in seen.spans] == [expected]
+
+
+@every_way
+@every_verb
+def test_an_error_inside_passes_unchanged_and_its_text_stays_here(
+    seen: Capture, verb: str, way: Callable[..., Any]
+) -> None:
+    make, expected = VERBS[verb]
+    with pytest.raises(ZeroDivisionError) as raised:
+        way(make(), boom)
+    assert raised.value.__context__ is None and raised.value.__cause__ is None
+    failed = {"error.type": "ZeroDivisionError"}
+    if verb == "task":
+        failed["otel_agentops.task.outcome"] = "failed"
+    attributes = {**expected["attributes"], **failed}
+    assert [without_ids(span) for span in seen.spans] == [{**expected, "status": "ERROR", "attributes": attributes}]
+    assert all(not span.events and span.status.description is None for span in seen.finished)
+
+
+@pytest.mark.parametrize("way", [decorated, async_decorated])
+def test_a_decorated_function_keeps_its_name_and_each_call_has_a_block_of_its_own(
+    seen: Capture, way: Callable[..., Any]
+) -> None:
+    @task("support")
+    def answer(question: str) -> str:
+        """Says something."""
+        return question.upper()
+
+    assert (answer.__name__, answer.__doc__) == ("answer", "Says something.")
+    assert [answer("a"), answer(question="b")] == ["A", "B"]
+    ids = {span["attributes"]["otel_agentops.task.id"] for span in seen.spans}
+    assert len(ids) == 2
+
+
+def test_decorating_a_generator_is_refused_where_it_is_written() -> None:
+    def stream() -> Iterator[str]:
+        yield "a"
+
+    with pytest.raises(TypeError, match=r"@task cannot decorate the generator .*stream; use `with task\(...\)` inside"):
+        task("support")(stream)
+
+
+# -- task
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [(asyncio.CancelledError, "cancelled"), (KeyboardInterrupt, "cancelled"), (SystemExit, "cancelled"),
+     (TimeoutError, "failed")],
+)  # fmt: skip
+def test_what_stops_a_task_from_outside_is_no_failure_of_it(
+    seen: Capture, error: type[BaseException], ending: str
+) -> None:
+    with pytest.raises(error), task("support"):
+        raise error
+    assert seen.spans[0]["attributes"]["otel_agentops.task.outcome"] == ending
+
+
+def test_a_generator_that_is_not_read_to_the_end_is_cancelled(seen: Capture) -> None:
+    def stream() -> Iterator[int]:
+        with task("support"):
+            yield 1
+            yield 2
+
+    for _ in stream():
+        break
+    assert seen.spans[0]["attributes"]["otel_agentops.task.outcome"] == "cancelled"
+
+
+def test_a_told_outcome_counts_even_where_the_block_raises(seen: Capture) -> None:
+    with pytest.raises(ZeroDivisionError), task("support") as run:
+        run.outcome("escalated")
+        boom()
+    assert seen.spans[0]["attributes"]["otel_agentops.task.outcome"] == "escalated"
+
+
+def test_a_task_with_an_id_of_the_application(seen: Capture) -> None:
+    given = uuid.uuid4()
+    with task("support", id=given, tenant=7) as run:  # type: ignore[arg-type]
+        assert run.id == str(given)
+    attributes = seen.spans[0]["attributes"]
+    assert attributes["otel_agentops.task.id"] == str(given)
+    assert attributes["otel_agentops.traffic.tenant"] == "7"
+
+
+def test_one_object_used_twice_is_two_tasks(seen: Capture) -> None:
+    block = task("support")
+    with block as run:
+        run.outcome("failed")
+    with block:
+        pass
+    first, second = (span["attributes"] for span in seen.spans)
+    assert first["otel_agentops.task.id"] != second["otel_agentops.task.id"]
+    assert [first["otel_agentops.task.outcome"], second["otel_agentops.task.outcome"]] == ["failed", "completed"]
+
+
+def test_one_object_entered_twice_at_a_time_goes_on_as_one(seen: Capture, said: Said) -> None:
+    block = task("support")
+    with block, block:
+        pass
+    assert [span["name"] for span in seen.spans] == ["invoke_workflow support"]
+    assert said() == [
+        "a task(...) is entered again before it has ended and goes on as one; make a new one for each run"
+    ]
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+def test_an_agent_of_a_task_has_no_outcome_of_its_own(seen: Capture, said: Said) -> None:
+    with task("support") as outer, task("planner") as agent:
+        agent.outcome("failed")
+        assert agent.id == outer.id
+    planner, support = seen.spans
+    assert planner == {
+        "name": "invoke_agent planner",
+        "kind": "INTERNAL",
+        "status": "UNSET",
+        "parent": "invoke_workflow support",
+        "attributes": {
+            "gen_ai.agent.name": "planner",
+            "gen_ai.operation.name": "invoke_agent",
+            "otel_agentops.task.id": outer.id,
+            "otel_agentops.task.name": "support",
+        },
+    }
+    assert without_ids(support) == root(**{"otel_agentops.task.agents": 1, "otel_agentops.task.depth": 1})
+    assert said() == [
+        "the outcome of 'planner' is left out: it is an agent of another task here, and only the task's own block has "
+        "an outcome"
+    ]
+
+
+def test_a_receipt_holds_what_the_answer_came_from_and_not_what_the_judge_used(
+    seen: Capture, gpt: openai.OpenAI, claude: Any
+) -> None:
+    weather = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    with task("support", segment="web") as run:
+        with retrieval("help", version="v7"), retrieval("help", version="v7"):
+            gpt.embeddings.create(model="embed-x", input="hi")
+        ask(gpt, tools=[weather], temperature=0)
+        with judge("grounded", model="claude-x"):
+            claude.messages.create(model="claude-x", max_tokens=9, messages=[{"role": "user", "content": "ok?"}])
+        with task("planner", segment="inner") as agent:
+            inner = agent.receipt()
+        run.outcome("escalated")
+        receipt = run.receipt()
+    chat = next(span["attributes"] for span in seen.spans if span["name"] == "chat gpt-x")
+    hashes = {key: chat[key] for key in ("otel_agentops.tools.hash", "otel_agentops.params.hash")}
+    assert receipt == {
+        "otel_agentops.task.id": run.id,
+        "otel_agentops.task.name": "support",
+        "otel_agentops.task.outcome": "escalated",
+        "otel_agentops.traffic.segment": "web",
+        "gen_ai.request.model": "gpt-x",
+        "gen_ai.response.model": "gpt-x-2026-03-01",
+        "otel_agentops.retrieval.indexes": ["help@v7"],
+        **hashes,
+    }
+    assert inner["otel_agentops.traffic.segment"] == "inner"
+    assert inner["gen_ai.response.model"] == "gpt-x-2026-03-01"
+
+
+# -- prompt
+
+
+def test_a_declared_template_is_the_prompt_of_the_calls_inside(seen: Capture, gpt: openai.OpenAI) -> None:
+    for name in ("Ann", "Bo"):
+        with prompt("greeting", template="Greet {name}.", version="3", variables={"name": name}) as template:
+            assert template.text == f"Greet {name}."
+            gpt.chat.completions.create(model="gpt-x", messages=[{"role": "system", "content": template.text}])
+    ask(gpt)
+    first, second, outside = (span["attributes"] for span in seen.spans)
+    assert first == second
+    assert first["otel_agentops.prompt.source"] == "template"
+    assert first["gen_ai.prompt.name"] == "greeting"
+    assert first["gen_ai.prompt.version"] == "3"
+    assert first["otel_agentops.prompt.hash"] == _telemetry.get().identities.text(("Greet {name}.",))
+    assert outside["otel_agentops.prompt.source"] == "none"
+
+
+def test_a_prompt_without_its_text_is_known_by_name_and_version(seen: Capture, gpt: openai.OpenAI) -> None:
+    for version in ("3", "4", 4, None):
+        with prompt("greeting", version=version):  # type: ignore[arg-type]
+            ask(gpt)
+    three, four, number, unknown = (span["attributes"].get("otel_agentops.prompt.hash") for span in seen.spans)
+    assert three != four == number
+    assert unknown is None
+
+
+async def test_prompt_as_a_decorator_of_a_coroutine(seen: Capture, async_gpt: openai.AsyncOpenAI) -> None:
+    @prompt("greeting", template="Be kind.")
+    async def greet() -> None:
+        await ask(async_gpt)  # type: ignore[arg-type]
+
+    await greet()
+    assert seen.spans[0]["attributes"]["gen_ai.prompt.name"] == "greeting"
+
+
+def test_a_variable_that_is_missing_is_the_applications_error() -> None:
+    with pytest.raises(KeyError, match="name"):
+        _ = prompt(template="Greet {name}.", variables={"nme": "Ann"}).text
+
+
+# -- tool
+
+
+def test_a_tool_that_reports_a_failure_without_raising(seen: Capture) -> None:
+    with task("support"), tool("lookup") as call:
+        call.fail("not_found")
+    lookup, support = seen.spans
+    assert (lookup["status"], lookup["attributes"]["error.type"]) == ("ERROR", "not_found")
+    assert support["attributes"]["otel_agentops.task.tool_failures"] == 1
+
+
+def test_a_tool_carries_the_hash_under_which_it_was_offered(seen: Capture, gpt: openai.OpenAI) -> None:
+    schema = {"type": "object", "properties": {"id": {"type": "string"}}}
+    offered = {"name": "lookup", "description": "Finds an order.", "parameters": schema}
+    with task("support"):
+        with tool("lookup"):
+            pass
+        ask(gpt, tools=[{"type": "function", "function": offered}])
+        with tool("lookup"), tool("other"):
+            pass
+    with tool("lookup", schema=schema, description="Finds an order."):
+        pass
+    before, chat, other, lookup, _, declared = (span["attributes"] for span in seen.spans)
+    assert "otel_agentops.tool.hash" not in before
+    assert "otel_agentops.tool.hash" not in other
+    assert chat["otel_agentops.tools.versions"] == [f"lookup@{lookup['otel_agentops.tool.hash']}"]
+    assert declared["otel_agentops.tool.hash"] == lookup["otel_agentops.tool.hash"]
+
+
+# -- retrieval
+
+
+@pytest.mark.parametrize(("found", "count"), [([], 0), (["a", "b"], 2), (3, 3), ({"a": 1}, 1)])
+def test_documents_are_counted_and_never_kept(seen: Capture, found: Any, count: int) -> None:
+    with retrieval("help") as query:
+        query.documents(found)
+    attributes = seen.spans[0]["attributes"]
+    assert attributes["otel_agentops.retrieval.document.count"] == count
+    assert attributes["otel_agentops.index.source"] == "unknown"
+    assert "otel_agentops.index.version" not in attributes
+
+
+async def test_a_decorated_searchs_list_is_what_was_found(seen: Capture) -> None:
+    @retrieval("help", version="1")
+    async def search(words: str) -> list[str]:
+        return words.split()
+
+    @retrieval("help", version="1")
+    def title(words: str) -> str:
+        return words
+
+    assert (await search("a b c"), title("abc")) == (["a", "b", "c"], "abc")
+    counts = [span["attributes"].get("otel_agentops.retrieval.document.count") for span in seen.spans]
+    assert counts == [3, None]
+
+
+def test_a_call_names_the_indexes_that_fed_it_and_a_failed_search_fed_nothing(
+    seen: Capture, gpt: openai.OpenAI
+) -> None:
+    with task("support"):
+        with retrieval("help", version="v7"), retrieval("faq"):
+            pass
+        with pytest.raises(ZeroDivisionError), retrieval("news", version="1"):
+            boom()
+        ask(gpt)
+    chat = next(span["attributes"] for span in seen.spans if span["name"] == "chat gpt-x")
+    assert chat["otel_agentops.retrieval.indexes"] == ["faq@unknown", "help@v7"]
+
+
+# -- judge
+
+
+CONFIGURATION: dict[str, Any] = {
+    "model": "claude-x", "prompt": "Grade it.", "rubric_version": "3", "threshold": 0.7, "params": {"temperature": 0},
+}  # fmt: skip
+JUDGED = {
+    "gen_ai.evaluation.name": "grounded",
+    "otel_agentops.judge.name": "grounded",
+    "otel_agentops.judge.revision": HASH,
+    "otel_agentops.judge.prompt.hash": HASH,
+    "otel_agentops.judge.params.hash": HASH,
+    "otel_agentops.judge.rubric.version": "3",
+    "otel_agentops.judge.threshold": 0.7,
+}
+
+
+def verdict(in_span: bool = False, **attributes: Any) -> dict[str, Any]:
+    return {"event_name": "gen_ai.evaluation.result", "in_span": in_span, "attributes": {**JUDGED, **attributes}}
+
+
+def test_a_verdict_is_an_event_with_the_task_that_it_is_about(seen: Capture, gpt: openai.OpenAI, claude: Any) -> None:
+    with task("support", segment="web") as run:
+        answer = ask(gpt)
+        with judge("grounded", **CONFIGURATION) as judgement:
+            claude.messages.create(model="claude-x", max_tokens=9, messages=[{"role": "user", "content": "ok?"}])
+            judgement.score(1, label="pass", response_id=answer.id)
+        receipt = run.receipt()
+    (event,) = seen.events
+    assert without_ids(event) == without_ids(
+        verdict(
+            in_span=True,
+            **receipt,
+            **{
+                "gen_ai.evaluation.score.value": 1.0,
+                "gen_ai.evaluation.score.label": "pass",
+                "gen_ai.response.id": answer.id,
+                "otel_agentops.judge.model": "claude-x-20260301",
+            },
+        )
+    )
+    grading = next(span["attributes"] for span in seen.spans if span["name"] == "chat claude-x")
+    judged = {key: value for key, value in event["attributes"].items() if ".judge." in key}
+    assert grading.items() >= {key: judged[key] for key in judged if key != "otel_agentops.judge.model"}.items()
+
+
+def test_a_judgement_made_later_carries_the_receipt_and_nothing_of_where_it_is_made(seen: Capture) -> None:
+    receipt = {"otel_agentops.task.name": "support", "gen_ai.response.model": "gpt-x-2026-03-01"}
+    with task("nightly-grading", segment="batch"), judge("grounded", **CONFIGURATION) as judgement:
+        judgement.score(0.25, task=receipt)
+    expected = verdict(in_span=True, **receipt, **{"gen_ai.evaluation.score.value": 0.25})
+    assert [without_ids(event) for event in seen.events] == [expected]
+
+
+@pytest.mark.parametrize("way", [decorated, async_decorated])
+def test_a_decorated_judges_number_is_its_score(seen: Capture, way: Callable[..., Any]) -> None:
+    assert way(judge("grounded", **CONFIGURATION), lambda: 1) == 1
+    assert way(judge("grounded", **CONFIGURATION), lambda: True) is True  # no score
+    assert [without_ids(event) for event in seen.events] == [verdict(**{"gen_ai.evaluation.score.value": 1.0})]
+
+
+def test_a_judge_that_fails_says_so_without_a_score(seen: Capture) -> None:
+    with pytest.raises(ZeroDivisionError), judge("grounded", **CONFIGURATION):
+        boom()
+    assert [without_ids(event) for event in seen.events] == [verdict(**{"error.type": "ZeroDivisionError"})]
+
+
+def test_a_judge_asked_for_is_not_the_judge_that_answered(seen: Capture) -> None:
+    with judge("grounded", **CONFIGURATION) as judgement:
+        judgement.score(0.5)
+    assert "otel_agentops.judge.model" not in seen.events[0]["attributes"]
+
+
+def test_every_part_of_a_judges_configuration_moves_its_revision(seen: Capture) -> None:
+    changed = {"model": "claude-y", "prompt": "Grade!", "rubric_version": "4", "threshold": 0.8, "params": {"seed": 1}}
+    for one in [{}, {}, *({key: value} for key, value in changed.items())]:
+        with judge("grounded", **{**CONFIGURATION, **one}) as judgement:
+            judgement.score(0.5)
+    revisions = [event["attributes"]["otel_agentops.judge.revision"] for event in seen.events]
+    assert revisions[0] == revisions[1]
+    assert len(set(revisions)) == 1 + len(changed)
+
+
+# -- outcome and change
+
+
+def test_the_truth_carries_the_receipt(seen: Capture) -> None:
+    with task("support", tenant="acme") as run:
+        receipt = run.receipt()
+    outcome(True, receipt=receipt, source="refund", sampling="random", timestamp=1_700_000_000_000_000_000)
+    outcome(False, receipt=receipt, source="ticket")
+    good, bad = seen.events
+    assert good == {
+        "event_name": "otel_agentops.outcome",
+        "in_span": False,
+        "attributes": {
+            **receipt,
+            "otel_agentops.truth.verdict": "good",
+            "otel_agentops.truth.source": "refund",
+            "otel_agentops.truth.sampling": "random",
+        },
+    }
+    assert bad["attributes"]["otel_agentops.truth.verdict"] == "bad"
+    assert bad["attributes"]["otel_agentops.truth.sampling"] == "unknown"
+
+
+def test_a_declared_change(seen: Capture) -> None:
+    change("index", scope="help", value="v8", previous="v7")
+    with task("deploy", stage="canary") as run:
+        change("model", scope="gpt-x", value="gpt-x-2026-09-01")
+    first, second = seen.events
+    assert first == {
+        "event_name": "otel_agentops.change",
+        "in_span": False,
+        "attributes": {
+            "otel_agentops.change.variable": "index",
+            "otel_agentops.change.scope": "help",
+            "otel_agentops.change.value": "v8",
+            "otel_agentops.change.previous": "v7",
+            "otel_agentops.change.source": "declared",
+        },
+    }
+    assert second["attributes"].items() >= {
+        "otel_agentops.rollout.stage": "canary", "otel_agentops.task.id": run.id,
+    }.items()  # fmt: skip
+    assert "otel_agentops.change.previous" not in second["attributes"]
+
+
+# -- wrong values: one sentence, no exception, the rest is kept
+
+
+def wrong_outcome() -> None:
+    with task("support") as run:
+        run.outcome("splendid")
+
+
+def wrong_sampling() -> None:
+    outcome(True, receipt={}, source="x", sampling="sometimes")
+
+
+def wrong_tool() -> None:
+    with tool("t", effect="boom"), tool("t", tier="vip"):
+        pass
+
+
+def wrong_schema() -> None:
+    with tool("t", schema={"default": object()}):
+        pass
+
+
+def wrong_judge() -> None:
+    with judge("j", threshold="high", params={"x": {1, 2}}) as judgement:  # type: ignore[arg-type]
+        judgement.score("0.9")  # type: ignore[arg-type]
+
+
+def wrong_documents() -> None:
+    with retrieval("i", top_k="many") as query:  # type: ignore[arg-type]
+        query.documents(2.5)  # type: ignore[arg-type]
+
+
+WRONG: dict[Callable[[], None], list[str]] = {
+    wrong_outcome: [
+        "'splendid' is not a task outcome and is left out; "
+        "use one of completed, failed, escalated, abandoned, cancelled"
+    ],
+    wrong_sampling: ["'sometimes' is not a sampling and is left out; use one of random, escalated, unknown"],
+    wrong_tool: [
+        "'boom' is not a tool effect and is left out; use one of none, read, write, irreversible",
+        "'vip' is not a tool tier and is left out; use one of critical, high, medium, low",
+    ],
+    wrong_schema: ["a tool's schema has no identity, because it is not JSON: unsupported type: <class 'object'>"],
+    wrong_judge: [
+        "threshold='high' is not a number and is left out",
+        "a judge's configuration has no identity, because it is not JSON: unsupported type: <class 'set'>",
+        "score='0.9' is not a number and is left out",
+    ],
+    wrong_documents: [
+        "top_k='many' is not a number and is left out",
+        "number of documents=2.5 is not a whole number and is left out",
+    ],
+    lambda: outcome("no", receipt={}, source="x"): ["outcome('no') is neither True nor False and is left out"],  # type: ignore[arg-type,dict-item]
+    lambda: outcome(True, receipt=None, source="x"): [  # type: ignore[arg-type,dict-item]
+        "a NoneType is not a receipt and is left out; keep what task.receipt() gave"
+    ],
+    lambda: outcome(True, receipt={"mail": "ann@x.org", "otel_agentops.task.id": "1"}, source="x"): [
+        "mail: not part of a receipt and left out; keep what task.receipt() gave"
+    ],
+    lambda: outcome(True, receipt={}, source="x", timestamp="today"): [  # type: ignore[arg-type,dict-item]
+        "timestamp='today' is not a number and is left out"
+    ],
+    lambda: change("weather", scope="s", value="v"): [
+        "'weather' is not a variable and is left out; use one of model, prompt, judge, index, tools, traffic"
+    ],
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_value_is_named_once_and_nothing_is_raised(
+    seen: Capture, said: Said, mistake: Callable[[], None]
+) -> None:
+    mistake()
+    mistake()
+    assert said() == WRONG[mistake]
+    assert all("ann@x.org" not in str(event) for event in seen.events)
+
+
+# -- where nothing listens
+
+
+def test_without_a_provider_nothing_is_emitted_and_nothing_fails(gpt: openai.OpenAI) -> None:
+    before = _telemetry.replace(_telemetry.Telemetry(Config()))
+    try:
+        with task("support") as run, tool("t"), retrieval("i"), prompt(template="x"), judge("j") as judgement:
+            assert not trace.get_current_span().is_recording()
+            judgement.score(1)
+            ask(gpt)
+            outcome(True, receipt=run.receipt(), source="x")
+            change("model", scope="a", value="b")
+    finally:
+        _telemetry.replace(before)
+    assert run.receipt()["otel_agentops.task.id"] == run.id
+
+
+def test_a_provider_set_after_the_verbs_were_used_is_used_from_then_on(seen: Capture) -> None:
+    """The global provider often comes late; here a whole telemetry does."""
+    late = Capture()
+    with task("early"):
+        pass
+    before = _telemetry.replace(_telemetry.Telemetry(Config(), **late.providers))
+    try:
+        with task("late"):
+            pass
+    finally:
+        _telemetry.replace(before)
+    assert [span["name"] for span in seen.spans] == ["invoke_workflow early"]
+    assert [span["name"] for span in late.spans] == ["invoke_workflow late"]
+
+
+def test_attempts_and_failures_of_calls_are_the_tasks(
+    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI
+) -> None:
+    provider.script(Status(429, retry_after=0.01), Status(500))
+    with task("support"):
+        ask(gpt)
+    totals = seen.spans[-1]["attributes"]
+    assert (totals["otel_agentops.task.llm_calls"], totals["otel_agentops.task.llm_attempts"]) == (1, 3)
