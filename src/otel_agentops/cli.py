@@ -25,8 +25,9 @@ def _app() -> typer.Typer:
     from rich.console import Console
     from rich.table import Table
 
+    from otel_agentops.slo.cli import app as slo
+
     app = typer.Typer(no_args_is_help=True, add_completion=False, help="Which variable moved?")
-    slo = typer.Typer(no_args_is_help=True, help="Error budgets from slo/*.yaml.")
     app.add_typer(slo, name="slo")
     marks = {"ok": "[green]ok", "note": "[blue]note", "warning": "[yellow]warning", "problem": "[red]problem"}
 

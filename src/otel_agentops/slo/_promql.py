@@ -1,0 +1,88 @@
+"""Words of the rules: durations, windows under a time scale, and how much a counter grew since the last evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from otel_agentops.semconv import attributes as A
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SERVICE = (A.SERVICE_NAME.replace(".", "_"), A.DEPLOYMENT_ENVIRONMENT_NAME.replace(".", "_"))
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long a nominal window lasts when everything is `scale` times faster."""
+
+    scale: float
+
+    @property
+    def tick(self) -> int:
+        """Seconds between two evaluations, which is also what one sample of an `:increase` series covers."""
+        return max(1, round(60 / self.scale))
+
+    def seconds(self, nominal: str, ticks: int = 4) -> float:
+        """A window as it is here, never shorter than some ticks: a shorter one holds a scrape or two, or none."""
+        return max(SECONDS[nominal[-1]] * int(nominal[:-1]) / self.scale, ticks * self.tick)
+
+    def window(self, nominal: str, ticks: int = 4) -> str:
+        """A window as a duration, for `offset`."""
+        return duration(self.seconds(nominal, ticks))
+
+    def samples(self, nominal: str, ticks: int = 4) -> str:
+        """A window as a range of samples: 1 ms less, since Prometheus 2 counts one at the very start and 3 does not."""
+        return duration(self.seconds(nominal, ticks) - 0.001)
+
+
+def duration(seconds: float) -> str:
+    """`90` as `1m30s`."""
+    rest = round(seconds * 1000)
+    parts = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, rest = divmod(rest, size)
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts)
+
+
+def number(value: Decimal | float) -> str:
+    """A number without trailing zeros or an exponent."""
+    return f"{Decimal(str(value)).normalize():f}"
+
+
+def quoted(text: str) -> str:
+    """A string literal."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def rule(record: str, expr: str, **labels: str) -> dict[str, Any]:
+    """A recording rule."""
+    return {"record": record, "expr": expr, **({"labels": labels} if labels else {})}
+
+
+def grown(metric: str, clock: Clock) -> str:
+    """By how much each series of a counter grew since the evaluation before, to the unit.
+
+    `increase` extrapolates, loses what a series is born with, and is blind to what falls between two windows. Here the
+    last value is compared with the last one before, so that the sum over many evaluations is what was counted:
+    * after a gap of up to an hour (nominal) the value from before the gap is the one before;
+    * a series that was born while its target was being scraped grew from 0. Where the target was not scraped, nobody
+      knows how old the value is, and nothing is added;
+    * after a reset it grew to its highest value, then from 0. One that is hidden by quick growth between two scrapes is
+      not seen, as with `increase`.
+    """
+    tick, gap = duration(clock.tick), clock.window("1h", 20)
+    last = f"last_over_time({metric}[{tick}])"
+    before = f"""\
+(
+      last_over_time({metric}[{gap}] offset {tick})
+      or {last} * 0 and on (job, instance) last_over_time(up[{duration(2 * clock.tick)}] offset {tick}) == 1
+    )"""
+    return f"""\
+(
+    {last} - {before} >= 0
+    unless resets({metric}[{tick}]) > 0
+  ) or (
+    clamp_min(max_over_time({metric}[{tick}]) - {before}, 0) + {last}
+  )"""
