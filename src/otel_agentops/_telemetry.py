@@ -14,6 +14,7 @@ from typing import Any
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, LogRecord, get_logger_provider
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 
 from otel_agentops import _config, _foreign
@@ -35,6 +36,8 @@ _SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 2
 _TOKENS = [4**n for n in range(14)]
 
 
+# What the convention adds to usage and duration where the provider is OpenAI.
+_OPENAI_LABELS = frozenset({A.OPENAI_RESPONSE_SERVICE_TIER, A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT})
 # What a receipt remembers of the model calls of its task.
 _RECEIPT = (A.GEN_AI_REQUEST_MODEL, A.PROMPT_HASH, A.TOOLS_HASH, A.PARAMS_HASH)
 
@@ -179,22 +182,26 @@ class Telemetry:
 
     @guard
     def _measure(self, operation: Operation, answer: Answer, error_type: Any, ended: int) -> None:
-        labels = _metric_attributes(operation.call, answer)
+        shared = _metric_attributes(operation.call, answer)
         context = set_span_in_context(operation.span)  # exemplars point at this very call
+        if operation.first_chunk is not None:
+            self._measure_chunks(operation, operation.first_chunk, shared, context)
+        # A new mapping each time: the SDK keeps the one it is given.
+        labels = {**shared, **{key: value for key, value in answer.attributes.items() if key in _OPENAI_LABELS}}
         if answer.input_tokens is not None:
             self._tokens.record(answer.input_tokens, {**labels, A.GEN_AI_TOKEN_TYPE: "input"}, context)
         if answer.output_tokens is not None:
             self._tokens.record(answer.output_tokens, {**labels, A.GEN_AI_TOKEN_TYPE: "output"}, context)
-        if operation.first_chunk is not None:
-            self._first_chunk.record((operation.first_chunk - operation.started) / 1e9, labels, context)
-            if operation.chunks > 1:
-                # The stream's mean, once. The convention wants a point for each chunk; a point costs 8 us, so that
-                # fifty of them would cost more than all the rest of the call.
-                gaps = (operation.last_chunk - operation.first_chunk) / (operation.chunks - 1)
-                self._chunk_gap.record(max(gaps, 0) / 1e9, labels, context)
         if error_type is not None:
             labels[A.ERROR_TYPE] = error_type
         self._duration.record((ended - operation.started) / 1e9, labels, context)
+
+    def _measure_chunks(self, operation: Operation, first: int, labels: dict[str, Any], context: Context) -> None:
+        """The second as the stream's mean, once: the convention wants it for each chunk, at 8 us a point."""
+        self._first_chunk.record((first - operation.started) / 1e9, labels, context)
+        if operation.chunks > 1:
+            mean = (operation.last_chunk - first) / (operation.chunks - 1)
+            self._chunk_gap.record(max(mean, 0) / 1e9, labels, context)
 
     # -- what the helpers need
 

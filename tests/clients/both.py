@@ -39,7 +39,8 @@ async def following(items: Any) -> Any:
 @asynccontextmanager
 async def block(manager: Any) -> AsyncIterator[Any]:
     """A context manager of either kind, which sees the exceptions of its block."""
-    if hasattr(manager, "__aenter__"):
+    kind = type(getattr(manager, "__wrapped__", manager))  # a proxy of another instrumentation claims to be both
+    if hasattr(kind, "__aenter__"):
         async with manager as inner:
             yield inner
     else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
-from both import KINDS
+from both import KINDS, done
 
 from fake_provider import FakeProvider
 from otel_agentops.clients.openai import Instrumentor
@@ -23,7 +24,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def client(kind: str, provider: FakeProvider) -> Any:
+async def client(kind: str, provider: FakeProvider) -> AsyncIterator[Any]:
     """`openai.OpenAI` or `openai.AsyncOpenAI`; what they return goes through the helpers of `both`."""
     made = {"sync": openai.OpenAI, "async": openai.AsyncOpenAI}[kind]
-    return made(api_key="k", base_url=provider.openai_url, max_retries=0)
+    talking = made(api_key="k", base_url=provider.openai_url, max_retries=0)
+    yield talking
+    await done(talking.close())

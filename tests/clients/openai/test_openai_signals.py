@@ -9,10 +9,12 @@ import openai
 import pytest
 from both import block, done, drained
 
-from fake_provider import Answer, FakeProvider, Status, ToolCall
+from fake_provider import Answer, Break, FakeProvider, Status, ToolCall
 from otel_agentops.testing import SECONDS, Capture
 
 ASK: Any = [{"role": "user", "content": "hi"}]
+
+BACKEND = {"openai.response.service_tier": "default", "openai.response.system_fingerprint": "fp_fake"}
 
 
 def labels(provider: FakeProvider, **more: Any) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def once(attributes: dict[str, Any], total: Any = SECONDS) -> dict[str, Any]:
 
 async def test_a_plain_call(provider: FakeProvider, client: Any, seen: Capture) -> None:
     await done(client.chat.completions.create(model="gpt-x", messages=ASK))
-    found = labels(provider)
+    found = {**labels(provider), **BACKEND}
     assert seen.metrics == {
         "gen_ai.client.operation.duration": [once(found)],
         "gen_ai.client.token.usage": [
@@ -47,7 +49,21 @@ async def test_a_stream_says_when_chunks_came(provider: FakeProvider, client: An
     await drained(await done(client.chat.completions.create(model="gpt-x", messages=ASK, stream=True)))
     found = once(labels(provider))
     assert seen.metrics == {
-        "gen_ai.client.operation.duration": [found],
+        "gen_ai.client.operation.duration": [once({**labels(provider), **BACKEND})],
+        "gen_ai.client.operation.time_to_first_chunk": [found],
+        "gen_ai.client.operation.time_per_output_chunk": [found],
+    }
+
+
+async def test_a_stream_that_breaks(provider: FakeProvider, client: Any, seen: Capture) -> None:
+    """How its chunks came is no matter of how it ended."""
+    provider.script(Break(after=2))
+    with pytest.raises(openai.APIConnectionError):
+        await drained(await done(client.chat.completions.create(model="gpt-x", messages=ASK, stream=True)))
+    found = once(labels(provider))
+    error = {**BACKEND, "error.type": "openai.APIConnectionError"}
+    assert seen.metrics == {
+        "gen_ai.client.operation.duration": [once({**labels(provider), **error})],
         "gen_ai.client.operation.time_to_first_chunk": [found],
         "gen_ai.client.operation.time_per_output_chunk": [found],
     }
