@@ -92,11 +92,13 @@ class Client:
         self.active = False
         self.telemetry: Telemetry | None = None
         self.patches: dict[Target, Patch] = {}
+        self._supported: bool | None = None  # until a module of the library is imported
 
     def install(self, telemetry: Telemetry) -> None:
         """Patch now where the library is imported, else as soon as it is; nothing is imported for it."""
         self.telemetry = telemetry
         self.active = True
+        self._supported = None
         for module in dict.fromkeys(target.module for target in self.targets):
             wrapt.register_post_import_hook(self._patch_module, module)
 
@@ -108,7 +110,9 @@ class Client:
     @guard
     def _patch_module(self, module: Any) -> None:
         wanted = [target for target in self.targets if target.module == module.__name__ and target not in self.patches]
-        if not self.active or not wanted or not self._supported():
+        if self._supported is None:
+            self._supported = self._is_supported()
+        if not self.active or not wanted or not self._supported:
             return
         for target in wanted:
             if (patch := self._patch(target, module)) is not None:
@@ -118,18 +122,27 @@ class Client:
     def _patch(self, target: Target, module: Any) -> Patch | None:
         owner = getattr(module, target.owner, None)
         original = getattr(owner, target.name, None)
-        if owner is None or original is None or (target.own_only and target.name not in vars(owner)):
+        if target.own_only and (owner is None or target.name not in vars(owner)):
             return None
-        if not set(target.parameters) <= set(inspect.signature(original).parameters):
+        if (
+            owner is None
+            or original is None
+            or not set(target.parameters) <= set(inspect.signature(original).parameters)
+        ):
             log.warning(
-                "%s.%s.%s of %s has another signature than expected; it is left alone, its calls are not instrumented",
+                "%s.%s.%s of %s %s; it is left alone, and the telemetry of calls that pass it lacks a part",
                 target.module, target.owner, target.name, self.distribution,
+                "is missing" if original is None else "has another signature than expected",
             )  # fmt: skip
             return None
         return Patch(target, owner, original, functools.wraps(original)(target.wrap(original, self)))
 
-    def _supported(self) -> bool:
-        version = importlib.metadata.version(self.distribution)
+    def _is_supported(self) -> bool:
+        try:
+            version = importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            log.warning("%s is imported but not installed; its calls are not instrumented", self.distribution)
+            return False
         if SpecifierSet(self.versions, prereleases=True).contains(version):
             return True
         log.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,12 +28,13 @@ def present_attributes(*pairs: tuple[str, Any]) -> Attributes:
 
 def double(value: Any) -> float | None:
     """A JSON number as a double; 0 is a value, a boolean or a text is not a number."""
-    return float(value) if type(value) in (int, float) else None
+    return float(value) if type(value) in (int, float) and abs(value) <= sys.float_info.max else None
 
 
 def whole(value: Any) -> int | None:
-    """A JSON number as an integer, None where it is none."""
-    return int(value) if type(value) is int or (type(value) is float and value.is_integer()) else None
+    """A JSON number as an integer of 64 bits, which is what OTLP carries; None where it is none."""
+    number = type(value) is int or (type(value) is float and value.is_integer())
+    return int(value) if number and -(2**63) <= value < 2**63 else None
 
 
 def text(value: Any) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx2
 import openai
+import openai._base_client
 import pytest
 from both import done, drained
 from openai_spans import CHAT, RESPONSE, SERVER, STREAM, instructed, parameters, span, tools
@@ -205,14 +205,17 @@ async def test_azure(provider: FakeProvider, kind: str, seen: Capture) -> None:
     ]
 
 
-class Elsewhere(httpx2.HTTPTransport):
+httpx: Any = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx  # httpx2 since openai 3
+
+
+class Elsewhere(httpx.HTTPTransport):
     """Sends what was meant for another host to the local provider."""
 
     def __init__(self, provider: FakeProvider) -> None:
         super().__init__()
-        self._here = httpx2.URL(provider.url)
+        self._here = httpx.URL(provider.url)
 
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+    def handle_request(self, request: Any) -> Any:
         request.url = request.url.copy_with(scheme="http", host=self._here.host, port=self._here.port)
         return super().handle_request(request)
 
@@ -228,7 +231,7 @@ class Elsewhere(httpx2.HTTPTransport):
     ],
 )
 def test_other_hosts(provider: FakeProvider, seen: Capture, url: str, name: str, where: dict[str, Any]) -> None:
-    http = httpx2.Client(transport=Elsewhere(provider))
+    http = httpx.Client(transport=Elsewhere(provider))
     client = openai.OpenAI(api_key="k", base_url=url, http_client=http)
     client.chat.completions.create(model="gpt-x", messages=ASK)
     assert seen.spans == [span(provider, CHAT, {"gen_ai.provider.name": name}, where)]

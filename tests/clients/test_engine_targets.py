@@ -1,0 +1,241 @@
+"""What is patched: when, where, only if it fits, and back to the very same objects."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import openai._base_client
+import pytest
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+from fake_provider import FakeProvider
+from otel_agentops import _telemetry
+from otel_agentops._engine import Client, Target
+from otel_agentops.clients.openai import CLIENT, Instrumentor
+from otel_agentops.testing import Capture, capture
+
+BASE = "openai._base_client"
+ABSENT = object()
+
+
+def talk(provider: FakeProvider) -> str:
+    client = openai.OpenAI(api_key="k", base_url=provider.openai_url, max_retries=0)
+    answer = client.chat.completions.create(model="gpt-x", messages=[{"role": "user", "content": "hi"}])
+    return answer.model
+
+
+def in_place(client: Client = CLIENT) -> dict[tuple[str, str], Any]:
+    """What stands in each class under each patched name; ABSENT where the class inherits it."""
+    found = {}
+    for target in client.targets:
+        owner = getattr(importlib.import_module(target.module), target.owner)
+        found[target.owner, target.name] = vars(owner).get(target.name, ABSENT)
+    return found
+
+
+@pytest.fixture
+def instrumentor() -> BaseInstrumentor:
+    return Instrumentor()
+
+
+@pytest.fixture
+def installed() -> Iterator[Callable[..., Client]]:
+    """Installs a client of the given targets, and puts everything back."""
+    made: list[Client] = []
+
+    def install(seen: Capture, versions: str = CLIENT.versions, targets: Any = CLIENT.targets) -> Client:
+        made.append(Client("openai", versions, targets))
+        made[-1].install(_telemetry.get())
+        return made[-1]
+
+    yield install
+    for client in made:
+        client.uninstall()
+    assert in_place() == ORIGINALS
+
+
+ORIGINALS = in_place()
+
+
+@pytest.fixture
+def seen() -> Iterator[Capture]:
+    """What is emitted by whatever a test installs itself."""
+    with capture() as everything:
+        yield everything
+
+
+# -- put in and taken out
+
+
+def test_every_target_is_patched_and_put_back(provider: FakeProvider) -> None:
+    with capture(Instrumentor()):
+        during = in_place()
+        for (owner, name), original in ORIGINALS.items():
+            if original is not ABSENT:
+                assert during[owner, name] is not original, f"{owner}.{name} is not patched"
+    after = in_place()
+    assert [key for key, original in ORIGINALS.items() if after[key] is not original] == []
+    assert talk(provider) == "gpt-x-2026-03-01"
+
+
+def test_a_patched_method_looks_like_the_original(seen: Capture, installed: Any) -> None:
+    installed(seen)
+    for (owner, name), original in ORIGINALS.items():
+        if original is ABSENT:
+            continue
+        patched = in_place()[owner, name]
+        assert inspect.signature(patched) == inspect.signature(original), (owner, name)
+        assert (patched.__name__, patched.__doc__) == (original.__name__, original.__doc__)
+        if not name.startswith("_"):
+            assert inspect.iscoroutinefunction(patched) == inspect.iscoroutinefunction(original), (owner, name)
+
+
+def test_twice_is_once(provider: FakeProvider, seen: Capture, installed: Any) -> None:
+    client = installed(seen)
+    once = in_place()
+    client.install(_telemetry.get())
+    assert in_place() == once
+    talk(provider)
+    assert len(seen.spans) == 1
+
+
+def test_again_after_it_was_taken_out(provider: FakeProvider, seen: Capture, installed: Any) -> None:
+    client = installed(seen)
+    client.uninstall()
+    talk(provider)
+    assert seen.spans == []
+    client.install(_telemetry.get())
+    talk(provider)
+    assert len(seen.spans) == 1
+
+
+# -- others on the same methods
+
+
+def wrapper_over(original: Any) -> Any:
+    """As other instrumentations do it."""
+
+    def request(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, *args, **kwargs)
+
+    return request
+
+
+def test_somebody_who_wrapped_ours_is_left_in_place(
+    provider: FakeProvider, seen: Capture, installed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = installed(seen)
+    owner = openai._base_client.SyncAPIClient
+    theirs = wrapper_over(owner.request)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, "request", theirs)
+        talk(provider)
+        assert len(seen.spans) == 1
+        client.uninstall()
+        assert owner.request is theirs
+        assert talk(provider) == "gpt-x-2026-03-01"
+        assert len(seen.spans) == 1
+        client.install(_telemetry.get())
+        talk(provider)
+        assert len(seen.spans) == 2
+
+
+def test_somebody_who_wrapped_before_us_gets_theirs_back(
+    provider: FakeProvider, seen: Capture, installed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrapper on the subclass hides the base's method, on which we are: theirs is wrapped, too."""
+    theirs = wrapper_over(openai.OpenAI.request)
+    with monkeypatch.context() as patch:
+        patch.setattr(openai.OpenAI, "request", theirs)
+        client = installed(seen)
+        talk(provider)
+        assert len(seen.spans) == 1
+        client.uninstall()
+        assert vars(openai.OpenAI)["request"] is theirs
+
+
+# -- what does not fit
+
+
+def nothing(original: Any, patched: Client) -> Any:
+    raise AssertionError("a target that does not fit is not wrapped")
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        (Target(BASE, "SyncAPIClient", "request", nothing, ("no_such",)), "has another signature than expected"),
+        (Target(BASE, "SyncAPIClient", "no_such", nothing), "is missing"),
+        (Target(BASE, "NoSuchClient", "request", nothing), "is missing"),
+    ],
+)
+def test_a_target_that_does_not_fit_is_left_alone(
+    seen: Capture, installed: Any, caplog: pytest.LogCaptureFixture, target: Target, problem: str
+) -> None:
+    client = installed(seen, targets=[target])
+    assert client.patches == {}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{BASE}.{target.owner}.{target.name} of openai {problem}; it is left alone, and the telemetry of calls that "
+        "pass it lacks a part"
+    ]
+
+
+def test_the_rest_is_patched_where_one_target_does_not_fit(
+    provider: FakeProvider, seen: Capture, installed: Any
+) -> None:
+    targets = [t._replace(parameters=("no_such",)) if t.name == "_sleep_for_retry" else t for t in CLIENT.targets]
+    installed(seen, targets=targets)
+    talk(provider)
+    assert len(seen.spans) == 1
+
+
+def test_a_version_that_is_not_supported_is_left_alone(
+    provider: FakeProvider, seen: Capture, installed: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    installed(seen, versions="<2")
+    assert in_place() == ORIGINALS
+    assert talk(provider) == "gpt-x-2026-03-01"
+    assert seen.spans == []
+    assert [record.getMessage() for record in caplog.records] == [
+        f"openai {openai.__version__} is outside the supported range <2; its calls are not instrumented"
+    ]
+
+
+def test_a_library_without_a_distribution_is_left_alone(seen: Capture, caplog: pytest.LogCaptureFixture) -> None:
+    client = Client("no-such-distribution", ">=1", CLIENT.targets)
+    client.install(_telemetry.get())
+    assert in_place() == ORIGINALS
+    assert [record.getMessage() for record in caplog.records] == [
+        "no-such-distribution is imported but not installed; its calls are not instrumented"
+    ]
+
+
+# -- start-up
+
+LAZY = """
+import sys
+from otel_agentops.clients.openai import CLIENT, Instrumentor
+
+Instrumentor().instrument()
+loaded = {"openai", "pydantic", "httpx", "httpx2"} & set(sys.modules)
+assert not loaded, f"start-up imported {loaded}"
+assert not CLIENT.patches
+
+import openai._base_client
+assert {target.module for target in CLIENT.patches} >= {"openai._base_client"}, CLIENT.patches
+import openai._client, openai._response, openai.lib.streaming.chat, openai.lib.streaming.responses
+assert len(CLIENT.patches) == len(CLIENT.targets) - 2, CLIENT.patches  # nobody else is on the subclasses
+Instrumentor().uninstrument()
+assert not CLIENT.patches
+"""
+
+
+def test_nothing_is_imported_before_the_application_does() -> None:
+    run = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
