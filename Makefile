@@ -49,7 +49,7 @@ gen: .venv/.ready  ## names, docs and rules from semconv/ and slo/
 	@$(RUN) otel-agentops slo generate --out $(RULES)
 
 bench: .venv/.ready  ## added microseconds per call, ours and others, one run
-	@$(RUN) python bench/run.py $(ARGS)
+	@$(RUN) python -m bench.run $(ARGS)
 
 peers: .venv/.ready  ## the clients' own unit tests, with and without us
 	@$(RUN) python tools/peers.py $(ARGS)

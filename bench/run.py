@@ -1,0 +1,140 @@
+"""One table from one run: what observing a call costs, for us and for the others, in fresh processes that alternate.
+
+make bench                                    the table
+make bench ARGS="--markdown --json out.json"  to paste, and the samples
+make bench ARGS="--rounds 15 --only ours"     more rounds, one variant beside the run without
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench import report, startup
+from bench.variants import NO_CONTENT, VARIANTS
+from bench.workload import WORKLOADS
+from opentelemetry.version import __version__ as otel_version
+from rich.console import Console
+from rich.progress import Progress
+
+Step = tuple[str, Callable[[], None]]
+
+
+class Run:
+    """The samples of one run. steps: what is to be done, in the order in which it is done."""
+
+    def __init__(self, asked: argparse.Namespace) -> None:
+        self.asked = asked
+        self.samples: dict[str, dict[str, list[float]]] = {}
+        self.emitted: dict[str, Any] = {}
+
+    def steps(self, folder: Path) -> Iterator[Step]:
+        """Round by round each variant once; the last round's order is the first's, so drift meets all alike."""
+        for variant in self.asked.variants:
+            startup.hide_all_but(variant, folder / variant)
+            yield f"start-up {variant} (warm-up)", lambda v=variant: self._start(v, folder / v, keep=False)
+        for number in range(self.asked.rounds):
+            for variant in self.asked.variants:
+                yield f"calls {variant}, round {number + 1}", lambda v=variant: self._times(v)
+                yield f"start-up {variant}, round {number + 1}", lambda v=variant: self._start(v, folder / v)
+        for variant in self.asked.variants:
+            yield f"memory {variant}", lambda v=variant: self._memory(v)
+
+    def _times(self, variant: str) -> None:
+        found = _worker(variant, self.asked.client, "times", self.asked.calls)
+        self.emitted[variant] = found["emitted"]
+        for name, times in found["times"].items():
+            self._add(name, variant, times[self.asked.clock])
+
+    def _start(self, variant: str, folder: Path, keep: bool = True) -> None:
+        taken = startup.start(self.asked.client, variant, folder)
+        if keep:
+            self._add(report.START_UP, variant, taken[self.asked.clock])
+
+    def _memory(self, variant: str) -> None:
+        if self.asked.memory_calls:
+            found = _worker(variant, self.asked.client, "memory", self.asked.memory_calls)
+            self._add(report.MEMORY, variant, found["memory"] * 10_000 / self.asked.memory_calls)
+
+    def _add(self, row: str, variant: str, value: float) -> None:
+        self.samples.setdefault(row, {}).setdefault(variant, []).append(value)
+
+
+def _worker(variant: str, client: str, what: str, calls: int) -> Any:
+    command = [sys.executable, "-m", "bench.worker", variant, client, what, str(calls)]
+    done = subprocess.run(command, env={**os.environ, **NO_CONTENT}, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def machine(client: str, variants: list[str]) -> str:
+    """When, where and with which versions the numbers were made."""
+    module = __import__(client)
+    versions = [
+        f"Python {platform.python_version()}",
+        f"{client} {module.__version__}",
+        f"OpenTelemetry {otel_version}",
+    ]
+    versions += [version for v in variants if (version := VARIANTS[v].version(client))]
+    where = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, {where}; {', '.join(versions)}."
+
+
+LEGEND = (
+    "none: what a call takes without instrumentation; the others: what they add to it, the median over rounds, "
+    "± half of the middle half's width, then as a part of what official adds. "
+    "sends: spans / attributes of each, measurements and events a call."
+)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="how often every variant is measured (5)")
+    parser.add_argument("--calls", type=int, default=60, help="calls in each of ten batches (60)")
+    parser.add_argument("--memory-calls", type=int, default=10_000, help="calls for memory, 0 to leave it out (10000)")
+    parser.add_argument("--only", default=",".join(VARIANTS), help="variants, by comma; `none` is always measured")
+    parser.add_argument("--client", choices=WORKLOADS, default="openai", help="which client (openai)")
+    parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu", help="cpu: steadier on a busy machine")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write all samples as JSON")
+    asked = parser.parse_args()
+    wanted = {name.strip() for name in asked.only.split(",")}
+    if unknown := wanted - set(VARIANTS):
+        parser.error(f"--only names {', '.join(sorted(unknown))}; known are {', '.join(VARIANTS)}")
+    asked.variants = [name for name in VARIANTS if name == "none" or name in wanted]
+    return asked
+
+
+def main() -> None:
+    asked = arguments()
+    run = Run(asked)
+    with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True), transient=True) as progress:
+        steps = list(run.steps(Path(folder)))
+        task = progress.add_task("", total=len(steps))
+        for title, step in steps:
+            progress.update(task, description=title)
+            step()
+            progress.advance(task)
+    about = f"{machine(asked.client, asked.variants)} {asked.rounds} rounds. {LEGEND}"
+    titles = report.header(asked.variants, asked.clock)
+    lines = report.rows(run.samples, asked.variants) + report.emitted_rows(run.emitted, asked.variants)
+    if asked.markdown:
+        print(report.as_markdown(titles, lines, about))
+    else:
+        console = Console()
+        console.width = max(console.width, 160)  # a narrow terminal wraps; a table with cut numbers is no use
+        console.print(report.as_table(titles, lines, about))
+    if asked.json:
+        asked.json.write_text(json.dumps({"about": about, "samples": run.samples, "emitted": run.emitted}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

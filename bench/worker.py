@@ -1,0 +1,194 @@
+"""One variant in one fresh process: the real SDK with exporters that discard, then every shape of call, timed.
+
+What is printed as JSON is the processor time of the whole process (all threads, so the batch processor's work counts)
+and the wall time of a call, in microseconds: the median over batches of calls. Run by run.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.variants import VARIANTS
+from bench.workload import WORKLOADS, Shape, Workload, async_call, sync_call
+from opentelemetry import metrics, trace
+from opentelemetry._logs import set_logger_provider
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+BATCHES = 10
+WARM_UP = 20  # calls: caches of the client (models, transforms) and of the instrumentation are filled
+
+
+class DiscardedSpans(SpanExporter):
+    """Counts spans and their attributes, keeps none."""
+
+    spans = attributes = 0
+
+    def export(self, spans: Any) -> SpanExportResult:
+        self.spans += len(spans)
+        self.attributes += sum(len(span.attributes or ()) for span in spans)
+        return SpanExportResult.SUCCESS
+
+
+class DiscardedLogs(LogRecordExporter):
+    """Counts log records, keeps none."""
+
+    records = 0
+
+    def export(self, batch: Any) -> LogRecordExportResult:
+        self.records += len(batch)
+        return LogRecordExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        pass
+
+    def force_flush(self, timeout_millis: int = 0) -> bool:
+        return True
+
+
+class Pipeline:
+    """The three signals as an application configures them, global, and what came out of them."""
+
+    def __init__(self) -> None:
+        self._spans, self._logs, self._reader = DiscardedSpans(), DiscardedLogs(), InMemoryMetricReader()
+        self._tracing, self._logging = TracerProvider(), LoggerProvider()
+        self._tracing.add_span_processor(BatchSpanProcessor(self._spans))
+        self._logging.add_log_record_processor(BatchLogRecordProcessor(self._logs))
+        trace.set_tracer_provider(self._tracing)
+        metrics.set_meter_provider(MeterProvider([self._reader]))
+        set_logger_provider(self._logging)
+
+    def flush(self) -> None:
+        self._tracing.force_flush()
+        self._logging.force_flush()
+
+    def emitted(self) -> dict[str, int]:
+        """Totals so far: spans, their attributes, measurements recorded, events."""
+        self.flush()
+        return {
+            "spans": self._spans.spans,
+            "attributes": self._spans.attributes,
+            "measurements": sum(self._measurements()),
+            "events": self._logs.records,
+        }
+
+    def _measurements(self) -> Iterator[int]:
+        data = self._reader.get_metrics_data()
+        for resource_metrics in data.resource_metrics if data else ():
+            for scope in resource_metrics.scope_metrics:
+                for metric in scope.metrics:
+                    yield from (getattr(point, "count", 0) for point in metric.data.data_points)
+
+
+class Clock:
+    """Times batches of calls: processor time of the process and wall time, in microseconds a call."""
+
+    def __init__(self, calls: int) -> None:
+        self._calls = calls
+        self._cpu: list[float] = []
+        self._wall: list[float] = []
+
+    def __enter__(self) -> None:
+        gc.collect()
+        self._before = (time.process_time_ns(), time.perf_counter_ns())
+
+    def __exit__(self, *_: object) -> None:
+        cpu, wall = time.process_time_ns() - self._before[0], time.perf_counter_ns() - self._before[1]
+        self._cpu.append(cpu / self._calls / 1000)
+        self._wall.append(wall / self._calls / 1000)
+
+    def medians(self) -> dict[str, float]:
+        return {"cpu": statistics.median(self._cpu), "wall": statistics.median(self._wall)}
+
+
+def time_sync(workload: Workload, shape: Shape, calls: int) -> dict[str, float]:
+    call, clock = sync_call(workload, shape), Clock(calls)
+    for number in range(WARM_UP):
+        call(number)
+    for batch in range(BATCHES):
+        with clock:
+            for number in range(calls):
+                call(batch * calls + number)
+    return clock.medians()
+
+
+async def time_async(workload: Workload, shape: Shape, calls: int) -> dict[str, float]:
+    call, clock = async_call(workload, shape), Clock(calls)
+    for number in range(WARM_UP):
+        await call(number)
+    for batch in range(BATCHES):
+        with clock:
+            for number in range(calls):
+                await call(batch * calls + number)
+    return clock.medians()
+
+
+def time_shapes(workload: Workload, pipeline: Pipeline, calls: int) -> dict[str, Any]:
+    """Every shape, sync and async. A stream takes ten times a plain call, so it gets a third of the calls."""
+    times, emitted = {}, {}
+    for shape in workload.shapes:
+        count = max(1, calls // 3) if shape.name == "stream" else calls
+        before = pipeline.emitted()
+        times[f"{shape.name} sync"] = time_sync(workload, shape, count)
+        times[f"{shape.name} async"] = asyncio.run(time_async(workload, shape, count))
+        made = 2 * (WARM_UP + BATCHES * count)
+        emitted[shape.name] = {what: (n - before[what]) / made for what, n in pipeline.emitted().items()}
+    return {"times": times, "emitted": emitted}
+
+
+def memory(workload: Workload, pipeline: Pipeline, calls: int) -> dict[str, float]:
+    """Growth of resident memory over many small calls, in KiB, after as many warm-up calls as fill every buffer."""
+    call = sync_call(workload, workload.shapes[0])
+    _make(call, max(WARM_UP, calls // 4), pipeline)
+    before = resident()
+    _make(call, calls, pipeline)
+    return {"memory": resident() - before}
+
+
+def _make(call: Callable[[int], None], calls: int, pipeline: Pipeline) -> None:
+    for number in range(calls):
+        call(number)
+    pipeline.flush()
+    gc.collect()
+
+
+def resident() -> float:
+    """Resident memory in KiB: of now where the system says it, else the peak so far."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize() / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if sys.platform == "darwin" else peak
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("variant", choices=VARIANTS)
+    parser.add_argument("client", choices=WORKLOADS)
+    parser.add_argument("what", choices=["times", "memory"])
+    parser.add_argument("calls", type=int)
+    asked = parser.parse_args()
+    pipeline, workload = Pipeline(), WORKLOADS[asked.client]
+    point = VARIANTS[asked.variant].instrumentor(asked.client)
+    if point is not None:
+        point.load()().instrument(skip_dep_check=True)
+    measure = time_shapes if asked.what == "times" else memory
+    print(json.dumps(measure(workload, pipeline, asked.calls)))
+
+
+if __name__ == "__main__":
+    main()

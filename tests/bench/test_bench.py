@@ -1,0 +1,85 @@
+"""The bench measures what it says: whole run with tiny counts, and the arithmetic of its table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench.variants import VARIANTS
+from bench.workload import CHUNKS, WORKLOADS
+
+from bench import report
+
+ROOT = Path(__file__).parents[2]
+ROWS = ["small sync", "small async", "typical sync", "typical async", "stream sync", "stream async"]
+
+
+def test_a_run_times_every_shape_and_says_what_was_sent(tmp_path):
+    out = tmp_path / "out.json"
+    command = [sys.executable, "-m", "bench.run", "--rounds", "1", "--calls", "3", "--memory-calls", "30"]
+    done = subprocess.run(
+        [*command, "--only", "ours", "--markdown", "--json", str(out)], cwd=ROOT, check=True, capture_output=True
+    )
+    found = json.loads(out.read_text())
+    assert list(found["samples"]) == [*ROWS, report.START_UP, report.MEMORY]
+    assert all(list(row) == ["none", "ours"] for row in found["samples"].values())
+    assert {shape: counts["spans"] for shape, counts in found["emitted"]["none"].items()} == {
+        "small": 0,
+        "typical": 0,
+        "stream": 0,
+    }
+    assert {shape: counts["spans"] for shape, counts in found["emitted"]["ours"].items()} == {
+        "small": 1,
+        "typical": 1,
+        "stream": 1,
+    }
+    table = done.stdout.decode().splitlines()
+    assert table[0] == "| a call, µs of CPU | none | ours | ours / official |"
+    assert [line.split(" | ")[0] for line in table[2:10]] == [f"| {row}" for row in found["samples"]]
+
+
+@pytest.mark.parametrize("client", WORKLOADS)
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "none"])
+def test_every_variant_has_an_instrumentor_of_its_own_package(client, variant):
+    point = VARIANTS[variant].instrumentor(client)
+    assert point is not None
+    assert point.name.endswith(client)
+    assert point.dist.name == VARIANTS[variant].packages[client]
+
+
+def test_typical_is_ten_messages_of_four_kilobytes_with_five_tools_and_a_stream_has_fifty_chunks():
+    for workload in WORKLOADS.values():
+        small, typical, stream = workload.shapes
+        body = typical.arguments(7)
+        turns = [body["system"], *body["messages"]] if "system" in body else body["messages"]
+        assert len(turns) == 10
+        assert 3500 < len(json.dumps(turns)) < 4500
+        assert len(body["tools"]) == 5
+        events = [line for line in stream.reply.split(b"\n\n") if line and b"[DONE]" not in line]
+        assert len(events) == CHUNKS
+        assert small.arguments(1) != small.arguments(2), "no two calls are the same call"
+
+
+def test_the_difference_within_a_round_is_taken_before_the_median_over_rounds():
+    drifting = [100.0, 200.0, 300.0, 400.0]
+    assert report.added([103.0, 204.0, 305.0, 420.0], drifting) == report.Added(4.5, 2.5)
+
+
+def test_a_cell_is_the_added_time_with_its_part_of_the_official_one_and_the_goal_is_judged():
+    row = {"none": [100.0, 110.0], "official": [300.0, 310.0], "ours": [160.0, 170.0]}
+    assert report.rows({"small sync": row}, list(row)) == [
+        ["small sync", "105", "+200 ±0", "+60 ±0 0.30x", "0.30x meets 0.4"]
+    ]
+    assert report.rows({"stream sync": row}, list(row))[0][-1] == "0.30x misses 0.25"
+    assert report.rows({report.START_UP: row}, list(row))[0][-1] == "60ms meets 60"
+
+
+def test_an_unknown_variant_is_named():
+    command = [sys.executable, "-m", "bench.run", "--only", "ours,theirs"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    expected = "--only names theirs; known are none, ours, official, openllmetry, openinference"
+    assert expected in done.stderr
