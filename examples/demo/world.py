@@ -46,6 +46,17 @@ class World(NamedTuple):
         new.write_text(json.dumps(definitions, indent=2))
         new.replace(self.tools)
 
+    def addresses(self) -> dict[str, str]:
+        """Where to look at it."""
+        return {
+            **({"Prometheus": self.prometheus.url} if self.prometheus else {}),
+            "collector, metrics": self.collector.metrics,
+            "collector, OTLP": self.collector.otlp,
+            "provider": self.provider.url,
+            "stored traces": str(self.traces),
+            "logs": str(self.directory),
+        }
+
     def check(self) -> None:
         """Raises stack.NotReadyError where a part of the stack has ended."""
         for server in (self.collector, self.prometheus, self.agent):
@@ -68,8 +79,8 @@ def drifted() -> list[dict[str, object]]:
 
 
 @contextmanager
-def world(directory: Path, rules: Path | None, rate: float, interval: str) -> Iterator[World]:
-    """The running stack. rules: for a Prometheus; None to do without one. rate: customers a second.
+def world(directory: Path, rules: Path | None, rate: float, seed: int, interval: str) -> Iterator[World]:
+    """The running stack. rules: for a Prometheus; None to do without one. rate: customers a second. seed: of these.
 
     Raises stack.NotReadyError or toolchain.UnavailableError.
     """
@@ -83,7 +94,7 @@ def world(directory: Path, rules: Path | None, rate: float, interval: str) -> It
         if rules is not None:
             target = urlsplit(collector.metrics).netloc
             prometheus = running.enter_context(stack.prometheus([target], [rules], directory, interval))
-        agent = stack.Server("agent", _agent(tools, rate), directory / "agent.log", _environment(provider, collector))
+        agent = stack.Server("agent", _agent(tools, rate, seed), directory / "agent.log", _environment(provider, collector))
         running.callback(agent.stop)
         yield World(directory, provider, collector, prometheus, agent, tools, traces)
 
@@ -95,9 +106,10 @@ def _provider(directory: Path) -> Iterator[Remote]:
         yield provider
 
 
-def _agent(tools: Path, rate: float) -> list[str | Path]:
+def _agent(tools: Path, rate: float, seed: int) -> list[str | Path]:
     instrument = Path(sys.executable).with_name("opentelemetry-instrument")
-    return [instrument, sys.executable, "-m", "support_agent", f"--rate={rate}", f"--tools={tools}"]
+    given = [f"--rate={rate}", f"--seed={seed}", f"--tools={tools}"]
+    return [instrument, sys.executable, "-m", "support_agent", *given]
 
 
 def _environment(provider: Remote, collector: stack.Collector) -> dict[str, str]:

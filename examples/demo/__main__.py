@@ -1,0 +1,85 @@
+"""`python -m demo`: a support agent under load, variables that move while it runs, and who is told which one it was.
+
+DEMO_JSON=path also writes the summary as JSON. Exit code: 0 where in every phase the right variable was named and
+nothing beside it, 1 where not, 2 where a part of the stack cannot run, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import stack
+import toolchain
+from demo import perform, play, summary
+from otel_agentops.slo import SpecError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(help="A support agent under load, variables that move while it runs, and who is told which one it was.")
+def main(
+    fast: Annotated[bool, typer.Option("--fast", help="The first three phases only.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave all running until Ctrl-C, and say where.")] = False,
+    without_prometheus: Annotated[
+        bool, typer.Option("--without-prometheus", help="Ask the collector's own endpoint, as where there is none.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the customers.")] = 1,
+    rate: Annotated[float, typer.Option(min=4, max=30, help="Customers a second.")] = 8,
+    svg: Annotated[Path | None, typer.Option(help="Also draw the alert and the summary into this file.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the summary and end.")] = False,
+) -> None:
+    if schema:
+        print(json.dumps(summary.Summary.model_json_schema(), indent=2))
+        return
+    named = os.environ.get("DEMO_JSON")
+    options = perform.Options(fast, keep, without_prometheus, seed, rate, svg, Path(named) if named else None)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled cleans up, too
+    raise typer.Exit(run(options, Console(highlight=False)))
+
+
+def run(options: perform.Options, console: Console) -> int:
+    """The whole demo; the exit code. The logs are kept only where something failed."""
+    if problem := _unwritable(options):
+        return _failed(problem)
+    directory = Path(tempfile.mkdtemp(prefix="otel-agentops-demo-"))
+    try:
+        code = 0 if perform.perform(options, console, directory).ok else 1
+    except KeyboardInterrupt:
+        console.print("ended by hand, every part is stopped")
+        code = 130
+    except (toolchain.UnavailableError, SpecError) as error:
+        code = _failed(str(error))
+    except (stack.NotReadyError, play.NothingSeenError) as error:
+        return _failed(f"{error}\nThe logs of all parts are in {directory}.")
+    if code == 1:
+        console.print(f"The logs of all parts and the stored traces are in {directory}.", soft_wrap=True)
+    else:
+        shutil.rmtree(directory)
+    return code
+
+
+def _unwritable(options: perform.Options) -> str | None:
+    """What is wrong with the files to be written: said before two minutes are spent."""
+    for what, path in (("DEMO_JSON", options.json), ("--svg", options.svg)):
+        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+            return f"{what}={path} cannot be written; name a file in a directory that exists."
+    return None
+
+
+def _failed(sentence: str) -> int:
+    print(f"The demo cannot run: {sentence}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m demo")

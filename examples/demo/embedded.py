@@ -1,0 +1,199 @@
+"""Without a Prometheus: the same questions, asked in Python of the samples that the collector's own endpoint gives.
+
+The windows are counted in seconds of the demo. A variable's value is there while its counter grows.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from demo.seen import (
+    BURN,
+    JOINED,
+    MOVED,
+    Alert,
+    Budget,
+    Exemplar,
+    Look,
+    Move,
+    Promise,
+    Seen,
+    Value,
+    spells,
+)
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from otel_agentops.slo._variables import NOT_MOVED, VARIABLES
+from stack import Sample
+
+RECENT = 10  # seconds within which a value that was not there before counts as new
+BEFORE = 5  # seconds before that, which say what was there
+SHORT, LONG = 6, 18  # windows of the burn rate, both have to burn
+FACTOR = 3  # times the budget
+LEAST = 20  # events in the long window below which nothing is said
+
+_EVENTS, _BAD = M.METRICS[M.SLI_EVENTS].prometheus, M.METRICS[M.SLI_BAD].prometheus
+_TASKS = f"{M.METRICS[M.TASK_LLM_CALLS].prometheus}_count"
+
+
+def label(attribute: str) -> str:
+    """An attribute as Prometheus spells it."""
+    return attribute.replace(".", "_")
+
+
+_SLI = label(A.SLI_NAME)
+
+Series = tuple[str, frozenset[tuple[str, str]]]
+
+
+class Scrape(NamedTuple):
+    """The counters at one moment."""
+
+    at: float
+    values: Mapping[Series, float]
+
+
+class Embedded:
+    """A source that scrapes and remembers."""
+
+    name = "the collector's own endpoint"
+
+    def __init__(self, scrape: Callable[[], list[Sample]], promises: Sequence[Promise]) -> None:
+        self._scrape = scrape
+        self._promises = promises
+        self._burning: dict[str, float] = {}  # promise → since when
+        self._history: list[Scrape] = []
+        self._looks: list[Look] = []
+        self._exemplars: list[tuple[Mapping[str, str], Exemplar]] = []
+
+    def look(self) -> Look:
+        now, samples = time.time(), self._scrape()
+        self._history.append(counters(now, samples))
+        self._exemplars += [(sample.labels, Exemplar(sample.exemplar["trace_id"], now)) for sample in samples if sample.exemplar]
+        seen = look(self._history, self._promises, self._burning)
+        burning = [alert.get("slo") for alert in seen.alerts if alert.name == BURN]
+        self._burning = {promise: self._burning.get(promise, now) for promise in burning}
+        self._looks.append(seen)
+        return seen
+
+    def seen(self, start: float, end: float) -> Seen:
+        looks = [one for one in self._looks if start <= one.at <= end]
+        return Seen(
+            spells((move, one.at) for one in looks for move in one.moves),
+            spells((alert, one.at) for one in looks for alert in one.alerts),
+        )
+
+    def exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
+        return [found for on, found in self._exemplars if labels.items() <= on.items() and start <= found.at <= end]
+
+
+def counters(at: float, samples: Sequence[Sample]) -> Scrape:
+    """What of a scrape is needed later."""
+    wanted = {_EVENTS, _BAD, _TASKS, *(M.METRICS[metric].prometheus for metric, _, _ in VARIABLES.values())}
+    return Scrape(at, {(one.name, frozenset(one.labels.items())): one.value for one in samples if one.name in wanted})
+
+
+def look(history: Sequence[Scrape], promises: Sequence[Promise], burning: Mapping[str, float]) -> Look:
+    """What the last scrape says, in the light of those before it. burning: promise → since when."""
+    now = history[-1].at
+    tasks = sum(grown(history, now - SHORT, now, _TASKS).values()) / SHORT
+    values = [
+        Value(*where, value, seen / sum(there.values()))
+        for where, there in active(history, now - SHORT, now).items()
+        for value, seen in there.items()
+    ]
+    budgets = [_budget(history, promise) for promise in promises]
+    moves = frozenset(_moves(history))
+    alerts = frozenset(_alerts(history, moves, budgets, burning))
+    return Look(now, tasks, budgets, sorted(values), moves, alerts)
+
+
+def grown(history: Sequence[Scrape], start: float, end: float, metric: str) -> dict[Series, float]:
+    """By how much the counters of a metric grew; one that is new grew from 0, unless nothing is older than it."""
+    first, last = _at(history, start), _at(history, end)
+    found = {series: value - first.values.get(series, 0) for series, value in last.values.items() if series[0] == metric}
+    return {series: growth if growth >= 0 else last.values[series] for series, growth in found.items()}
+
+
+def _at(history: Sequence[Scrape], at: float) -> Scrape:
+    """The last scrape up to that moment; the first of all where there is none."""
+    return next((scrape for scrape in reversed(history) if scrape.at <= at), history[0])
+
+
+def active(history: Sequence[Scrape], start: float, end: float) -> dict[tuple[str, str], dict[str, float]]:
+    """(variable, scope) → each value that was there, and how often."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for variable, (metric, of, is_) in VARIABLES.items():
+        for (_, pairs), growth in grown(history, start, end, M.METRICS[metric].prometheus).items():
+            if growth > 0:
+                labels = dict(pairs)
+                scope = "/".join(labels[label(part)] for part in of) or "all"
+                there = found.setdefault((variable, scope), {})
+                there[labels[label(is_)]] = there.get(labels[label(is_)], 0) + growth
+    return found
+
+
+def _moves(history: Sequence[Scrape]) -> Iterator[Move]:
+    """A value that is there and was not before, in a scope where another one was before."""
+    now = history[-1].at
+    if now - RECENT - BEFORE < history[0].at:
+        return
+    before = active(history, now - RECENT - BEFORE, now - RECENT)
+    for where, there in active(history, now - RECENT, now).items():
+        was = before.get(where, {}) if where[0] not in NOT_MOVED.split("|") else {}
+        for value in there.keys() - was.keys():
+            if was:
+                yield Move(*where, value, max(was, key=lambda other: was[other]))
+
+
+def _budget(history: Sequence[Scrape], promise: Promise) -> Budget:
+    errors, overall = _errors(history, promise.sli, SHORT), _errors(history, promise.sli, math.inf)
+    allowed = 1 - promise.objective
+    return Budget(
+        promise, errors, None if errors is None else errors / allowed, None if overall is None else 1 - overall / allowed
+    )
+
+
+def _errors(history: Sequence[Scrape], sli: str, seconds: float, least: float = 1) -> float | None:
+    """The share of bad events; None where there were too few events to say."""
+    now = history[-1].at
+    of = [grown(history, now - seconds, now, metric) for metric in (_EVENTS, _BAD)]
+    events, bad = (sum(growth for (_, pairs), growth in one.items() if (_SLI, sli) in pairs) for one in of)
+    return bad / events if events >= least else None
+
+
+def _alerts(
+    history: Sequence[Scrape], moves: frozenset[Move], budgets: Sequence[Budget], burning: Mapping[str, float]
+) -> Iterator[Alert]:
+    now = history[-1].at
+    for move in moves:
+        yield Alert.of({"alertname": MOVED, **move._asdict()})
+    for budget in budgets:
+        if not (_burns(history, budget, SHORT, 1) and _burns(history, budget, LONG, LEAST)):
+            continue
+        about = {"slo": budget.promise.name, "sli": budget.promise.sli}
+        yield Alert.of({"alertname": BURN, **about})
+        since = burning.get(budget.promise.name, now)
+        for move in moves:
+            if _began(history, move) <= since:  # a burn that was there before has another cause
+                yield Alert.of({"alertname": JOINED, **about, **move._asdict()})
+
+
+def _burns(history: Sequence[Scrape], budget: Budget, seconds: float, least: float) -> bool:
+    """Whether enough of the events of so many seconds were bad."""
+    errors = _errors(history, budget.promise.sli, seconds, least)
+    return errors is not None and errors > FACTOR * (1 - budget.promise.objective)
+
+
+def _began(history: Sequence[Scrape], move: Move) -> float:
+    """When the new value was first seen, within what counts as recent."""
+    now, first = history[-1].at, history[-1].at
+    for earlier, later in zip(history[-2::-1], reversed(history), strict=False):
+        if earlier.at < now - RECENT:
+            break
+        if move.value in active([earlier, later], earlier.at, later.at).get((move.variable, move.scope), {}):
+            first = later.at
+    return first

@@ -1,0 +1,77 @@
+"""What there is to show while the demo runs: the phase, the last look, how the burn went, and what happened when."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+
+from demo.phases import Phase
+from demo.seen import BURN, JOINED, NOTHING, Alert, Look, Move
+
+REMEMBERED = 40  # looks whose burn rate is drawn
+
+
+class Scene:
+    """The state of the show. number: of the phase, from 0; -1 before the first. happened: time and line."""
+
+    def __init__(self, script: Sequence[Phase], source: str, started: float) -> None:
+        self.script = script
+        self.source = source
+        self.started = started
+        self.number = -1
+        self.phase_started = started
+        self.look: Look = NOTHING
+        self.burns: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self.happened: list[tuple[float, str]] = []
+        self.named: set[Move] = set()
+        self.joined = False
+
+    @property
+    def phase(self) -> Phase:
+        return self.script[self.number]
+
+    def begin(self, now: float) -> None:
+        """The next phase begins."""
+        self.number += 1
+        self.phase_started = now
+        self.named, self.joined = set(), False
+        self.happened.append((now, f"phase {self.number + 1} of {len(self.script)}: {self.phase.story}"))
+
+    def see(self, look: Look) -> None:
+        """Take a look in, and note what is other than in the last one."""
+        before, self.look = self.look, look
+        self.named |= look.moves - before.moves
+        self.joined |= any(alert.name == JOINED for alert in look.alerts - before.alerts)
+        self.happened += [(look.at, line) for line in changes(before, look)]
+        for budget in look.budgets:
+            self.burns[budget.promise.name].append(budget.burn or 0.0)
+
+    def over(self, now: float) -> bool:
+        """Whether the phase has shown what it can. It does not matter here what was named: see verdict.py."""
+        seconds = now - self.phase_started
+        if seconds < self.phase.at_least or seconds >= self.phase.at_most:
+            return seconds >= self.phase.at_most
+        if self.phase.hurts:
+            return self.joined
+        burning = any(alert.name == BURN and alert.get("severity") != "ticket" for alert in self.look.alerts)
+        return not burning and (bool(self.named) or self.phase.move is None)
+
+
+def changes(before: Look, now: Look) -> list[str]:
+    """What is other than before, a line each."""
+    return [
+        *(f"moved: {move}" for move in sorted(now.moves - before.moves)),
+        *(f"FIRING: {line}" for line in told(now.alerts - before.alerts)),
+        *(f"over: {line}" for line in told(before.alerts - now.alerts)),
+    ]
+
+
+def told(alerts: Iterable[Alert]) -> list[str]:
+    """Alerts of burns in a line each, promises that burn for one reason in one; a move by itself is told already."""
+    about: dict[tuple[str, Move | None], list[str]] = {}
+    for alert in sorted(alerts):
+        if alert.name in (BURN, JOINED):
+            about.setdefault((alert.name, alert.move), []).append(alert.get("slo"))
+    return [
+        f"{name} of {', '.join(sorted(set(slos)))}" + (f", {move}" if move else "") for (name, move), slos in about.items()
+    ]

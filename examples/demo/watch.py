@@ -1,0 +1,92 @@
+"""With a Prometheus: what its rules recorded and which alerts fire, as its HTTP API tells it and nothing else."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import stack
+from demo.seen import Alert, Budget, Exemplar, Look, Promise, Seen, Value, move_of, spells
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+
+STEP = 1  # seconds between the evaluations that are asked for
+_MOVED = "otel_agentops:variable:moved"
+_ACTIVE = "otel_agentops:variable:active"
+_ERRORS = "otel_agentops:sli_error:ratio5m"
+_REMAINING = "otel_agentops:slo_budget:remaining"
+_FIRING = 'ALERTS{alertstate="firing"}'
+_TASKS = f"sum(rate({M.METRICS[M.TASK_LLM_CALLS].prometheus}_count[6s]))"
+_DURATIONS = f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket"
+
+_SLI = A.SLI_NAME.replace(".", "_")
+
+Series = Mapping[str, str]
+
+
+class Watch:
+    """A source that asks Prometheus."""
+
+    name = "Prometheus"
+
+    def __init__(self, prometheus: stack.Prometheus, promises: Sequence[Promise]) -> None:
+        self._prometheus = prometheus
+        self._promises = promises
+
+    def look(self) -> Look:
+        now = time.time()
+        moves = (move_of(labels) for labels, _ in self._query(_MOVED))
+        return Look(
+            now,
+            next((value for _, value in self._query(_TASKS)), None),
+            list(self._budgets()),
+            sorted(self._values()),
+            frozenset(move for move in moves if move),
+            frozenset(Alert.of(labels) for labels, _ in self._query(_FIRING)),
+        )
+
+    def seen(self, start: float, end: float) -> Seen:
+        moves = ((move_of(labels), at) for labels, at in self._range(_MOVED, start, end))
+        return Seen(
+            spells((move, at) for move, at in moves if move),
+            spells((Alert.of(labels), at) for labels, at in self._range(_FIRING, start, end)),
+        )
+
+    def exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
+        matchers = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        found = self._prometheus.exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
+        return [Exemplar(one["labels"]["trace_id"], float(one["timestamp"])) for one in found]
+
+    def _budgets(self) -> Iterator[Budget]:
+        """The worst of each promise: where a judge has several revisions, each has a budget of its own."""
+        errors, remaining = self._by(_SLI, _ERRORS, max), self._by("slo", _REMAINING, min)
+        for promise in self._promises:
+            now = errors.get(promise.sli)
+            burn = None if now is None else now / (1 - promise.objective)
+            yield Budget(promise, now, burn, remaining.get(promise.name))
+
+    def _query(self, expression: str) -> list[tuple[Series, float]]:
+        return [(labels, value) for labels, value in self._prometheus.query(expression) if math.isfinite(value)]
+
+    def _by(self, label: str, expression: str, worst: Callable[[float, float], float]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for labels, value in self._query(expression):
+            found[labels[label]] = worst(value, found.get(labels[label], value))
+        return found
+
+    def _values(self) -> Iterator[Value]:
+        found = self._query(_ACTIVE)
+        whole: dict[tuple[str, str], float] = defaultdict(float)
+        for labels, value in found:
+            whole[labels["variable"], labels["scope"]] += value
+        for labels, value in found:
+            where = labels["variable"], labels["scope"]
+            yield Value(*where, labels["value"], value / whole[where])
+
+    def _range(self, expression: str, start: float, end: float) -> Iterator[tuple[Series, float]]:
+        """Each series at each moment at which it was there."""
+        found = self._prometheus.api("query_range", query=expression, start=start, end=end, step=STEP)
+        for series in found["result"]:
+            yield from ((series["metric"], float(at)) for at, _ in series["values"])
