@@ -14,6 +14,7 @@ from demo.seen import (
     BURN,
     JOINED,
     MOVED,
+    SLI,
     Alert,
     Budget,
     Exemplar,
@@ -24,7 +25,6 @@ from demo.seen import (
     Value,
     spells,
 )
-from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo._variables import NOT_MOVED, VARIABLES
 from stack import Sample
@@ -43,8 +43,6 @@ def label(attribute: str) -> str:
     """An attribute as Prometheus spells it."""
     return attribute.replace(".", "_")
 
-
-_SLI = label(A.SLI_NAME)
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 
@@ -72,7 +70,9 @@ class Embedded:
     def look(self) -> Look:
         now, samples = time.time(), self._scrape()
         self._history.append(counters(now, samples))
-        self._exemplars += [(sample.labels, Exemplar(sample.exemplar["trace_id"], now)) for sample in samples if sample.exemplar]
+        self._exemplars += [
+            (sample.labels, Exemplar(sample.exemplar["trace_id"], now)) for sample in samples if sample.exemplar
+        ]
         seen = look(self._history, self._promises, self._burning)
         burning = [alert.get("slo") for alert in seen.alerts if alert.name == BURN]
         self._burning = {promise: self._burning.get(promise, now) for promise in burning}
@@ -114,7 +114,9 @@ def look(history: Sequence[Scrape], promises: Sequence[Promise], burning: Mappin
 def grown(history: Sequence[Scrape], start: float, end: float, metric: str) -> dict[Series, float]:
     """By how much the counters of a metric grew; one that is new grew from 0, unless nothing is older than it."""
     first, last = _at(history, start), _at(history, end)
-    found = {series: value - first.values.get(series, 0) for series, value in last.values.items() if series[0] == metric}
+    found = {
+        series: value - first.values.get(series, 0) for series, value in last.values.items() if series[0] == metric
+    }
     return {series: growth if growth >= 0 else last.values[series] for series, growth in found.items()}
 
 
@@ -153,7 +155,10 @@ def _budget(history: Sequence[Scrape], promise: Promise) -> Budget:
     errors, overall = _errors(history, promise.sli, SHORT), _errors(history, promise.sli, math.inf)
     allowed = 1 - promise.objective
     return Budget(
-        promise, errors, None if errors is None else errors / allowed, None if overall is None else 1 - overall / allowed
+        promise,
+        errors,
+        None if errors is None else errors / allowed,
+        None if overall is None else 1 - overall / allowed,
     )
 
 
@@ -161,7 +166,7 @@ def _errors(history: Sequence[Scrape], sli: str, seconds: float, least: float = 
     """The share of bad events; None where there were too few events to say."""
     now = history[-1].at
     of = [grown(history, now - seconds, now, metric) for metric in (_EVENTS, _BAD)]
-    events, bad = (sum(growth for (_, pairs), growth in one.items() if (_SLI, sli) in pairs) for one in of)
+    events, bad = (sum(growth for (_, pairs), growth in one.items() if (SLI, sli) in pairs) for one in of)
     return bad / events if events >= least else None
 
 
@@ -174,7 +179,7 @@ def _alerts(
     for budget in budgets:
         if not (_burns(history, budget, SHORT, 1) and _burns(history, budget, LONG, LEAST)):
             continue
-        about = {"slo": budget.promise.name, "sli": budget.promise.sli}
+        about = {"slo": budget.promise.name, SLI: budget.promise.sli}
         yield Alert.of({"alertname": BURN, **about})
         since = burning.get(budget.promise.name, now)
         for move in moves:

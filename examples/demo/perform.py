@@ -1,4 +1,4 @@
-"""The whole performance: start the stack, play the script, ask what was seen, and say how it compares with the truth."""
+"""The whole performance: start the stack, play the script, ask what was seen, and compare it with the truth."""
 
 from __future__ import annotations
 

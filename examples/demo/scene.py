@@ -73,5 +73,6 @@ def told(alerts: Iterable[Alert]) -> list[str]:
         if alert.name in (BURN, JOINED):
             about.setdefault((alert.name, alert.move), []).append(alert.get("slo"))
     return [
-        f"{name} of {', '.join(sorted(set(slos)))}" + (f", {move}" if move else "") for (name, move), slos in about.items()
+        f"{name} of {', '.join(sorted(set(slos)))}" + (f", {move}" if move else "")
+        for (name, move), slos in about.items()
     ]

@@ -117,14 +117,16 @@ def _mood(scene: Scene) -> str:
 
 def _head(scene: Scene) -> RenderableType:
     steps = Text("   ").join(_step(scene, number) for number in range(len(scene.script)))
-    tasks = "–" if scene.look.tasks is None else f"{scene.look.tasks:.1f}"
+    tasks = "?" if scene.look.tasks is None else f"{scene.look.tasks:.1f}"
     now = scene.look.at or time.time()
     right = Text(f"{clock(now - scene.started)}   {tasks} tasks/s   from {scene.source}", style="dim")
     grid = Table.grid(expand=True)
     grid.add_column()
     grid.add_column(justify="right")
     grid.add_row(steps, right)
-    grid.add_row(Text(scene.phase.story, style="bold"), Text(f"{clock(now - scene.phase_started)} in this phase", style="dim"))
+    grid.add_row(
+        Text(scene.phase.story, style="bold"), Text(f"{clock(now - scene.phase_started)} in this phase", style="dim")
+    )
     return grid
 
 
@@ -144,7 +146,7 @@ def _budgets(scene: Scene) -> RenderableType:
             f"{budget.promise.name} ({budget.promise.sli})",
             f"{budget.promise.objective:.0%}",
             _share(budget.errors),
-            Text("–" if budget.burn is None else f"{budget.burn:.1f}×", style=_heat(budget)),
+            Text("?" if budget.burn is None else f"{budget.burn:.1f}x", style=_heat(budget)),
             Text("".join(map(_bar, scene.burns[budget.promise.name])), style=_heat(budget)),
             Text(_share(budget.remaining), style="red" if (budget.remaining or 0) < 0 else ""),
         )
@@ -159,7 +161,7 @@ def _table(*columns: tuple[str, str]) -> Table:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
+    return "?" if value is None else f"{value:.0%}"
 
 
 def _heat(budget: Budget) -> str:

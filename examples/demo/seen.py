@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
+from otel_agentops.semconv import attributes as A
+
 BURN = "OtelAgentopsErrorBudgetBurn"
 MOVED = "OtelAgentopsVariableMoved"
 JOINED = "OtelAgentopsBurnAfterMove"
 
 FLICKER = 5  # seconds for which a series may be away and is still the same one: a late scrape, a slow evaluation
+
+SLI = A.SLI_NAME.replace(".", "_")  # the label that says which indicator an alert is about
 
 K = TypeVar("K", bound=Hashable)
 

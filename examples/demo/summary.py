@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from demo import traces
-from demo.seen import BURN, JOINED, Alert, Move, Source, Spell
+from demo.seen import BURN, JOINED, SLI, Alert, Move, Source, Spell
 from demo.verdict import Verdict
 from demo.world import SERVICE
 from otel_agentops.semconv import attributes as A
@@ -100,7 +100,8 @@ def phase(verdict: Verdict, source: Source, store: Path) -> Phase:
         end=_time(ran.end),
         moved=Moved(**ran.phase.move._asdict()) if ran.phase.move else None,
         named=[
-            Named(**move._asdict(), at=_time(spell.start), after=_after(spell, ran.start)) for move, spell in verdict.moves
+            Named(**move._asdict(), at=_time(spell.start), after=_after(spell, ran.start))
+            for move, spell in verdict.moves
         ],
         alerts=[_fired(alert, spell, ran.start) for alert, spell in verdict.alerts if alert.name in (BURN, JOINED)],
         trace=_trace(verdict, source, store),
@@ -136,7 +137,7 @@ _HANDED_OVER = {A.GEN_AI_OPERATION_NAME: "invoke_workflow", A.TASK_OUTCOME: "esc
 
 def _selector(verdict: Verdict) -> Mapping[str, str]:
     """The labels of the durations of bad operations: the tools' where their promise burns, else the tasks'."""
-    burning = {alert.get("sli") for alert, _ in verdict.alerts if alert.name == BURN}
+    burning = {alert.get(SLI) for alert, _ in verdict.alerts if alert.name == BURN}
     wanted = _FAILED_TOOLS if "tool_success" in burning else _HANDED_OVER
     return {_label(key): value for key, value in wanted.items()}
 
@@ -247,6 +248,9 @@ def _first_of_each(alerts: Sequence[Fired]) -> list[Fired]:
 
 def _ending(summary: Summary) -> tuple[str, str]:
     if summary.ok:
-        return "bold green", "In every phase the right variable was named, with old and new value, and nothing beside it."
+        return (
+            "bold green",
+            "In every phase the right variable was named, with old and new value, and nothing beside it.",
+        )
     wrong = ", ".join(phase.name for phase in summary.phases if phase.wrong)
     return "bold red", f"The answer is not the truth in: {wrong}."

@@ -71,5 +71,5 @@ _ERROR = 2  # STATUS_CODE_ERROR of OTLP
 
 def _value(value: Mapping[str, Any]) -> Any:
     """The value itself; numbers of a list keep the text that JSON gives them."""
-    ((kind, inner),) = value.items() if value else (("", None),)
+    kind, inner = next(iter(value.items()), ("", ""))
     return int(inner) if kind == "intValue" else inner

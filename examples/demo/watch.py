@@ -8,8 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import stack
-from demo.seen import Alert, Budget, Exemplar, Look, Promise, Seen, Value, move_of, spells
-from otel_agentops.semconv import attributes as A
+from demo.seen import SLI, Alert, Budget, Exemplar, Look, Promise, Seen, Value, move_of, spells
 from otel_agentops.semconv import metrics as M
 
 STEP = 1  # seconds between the evaluations that are asked for
@@ -20,8 +19,6 @@ _REMAINING = "otel_agentops:slo_budget:remaining"
 _FIRING = 'ALERTS{alertstate="firing"}'
 _TASKS = f"sum(rate({M.METRICS[M.TASK_LLM_CALLS].prometheus}_count[6s]))"
 _DURATIONS = f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket"
-
-_SLI = A.SLI_NAME.replace(".", "_")
 
 Series = Mapping[str, str]
 
@@ -37,14 +34,14 @@ class Watch:
 
     def look(self) -> Look:
         now = time.time()
-        moves = (move_of(labels) for labels, _ in self._query(_MOVED))
+        moves = (move_of(labels) for labels, _ in self._query(_MOVED, now))
         return Look(
             now,
-            next((value for _, value in self._query(_TASKS)), None),
-            list(self._budgets()),
-            sorted(self._values()),
+            next((value for _, value in self._query(_TASKS, now)), None),
+            list(self._budgets(now)),
+            sorted(self._values(now)),
             frozenset(move for move in moves if move),
-            frozenset(Alert.of(labels) for labels, _ in self._query(_FIRING)),
+            frozenset(Alert.of(labels) for labels, _ in self._query(_FIRING, now)),
         )
 
     def seen(self, start: float, end: float) -> Seen:
@@ -59,25 +56,26 @@ class Watch:
         found = self._prometheus.exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
         return [Exemplar(one["labels"]["trace_id"], float(one["timestamp"])) for one in found]
 
-    def _budgets(self) -> Iterator[Budget]:
+    def _budgets(self, at: float) -> Iterator[Budget]:
         """The worst of each promise: where a judge has several revisions, each has a budget of its own."""
-        errors, remaining = self._by(_SLI, _ERRORS, max), self._by("slo", _REMAINING, min)
+        errors, remaining = self._by(SLI, _ERRORS, at, max), self._by("slo", _REMAINING, at, min)
         for promise in self._promises:
             now = errors.get(promise.sli)
             burn = None if now is None else now / (1 - promise.objective)
             yield Budget(promise, now, burn, remaining.get(promise.name))
 
-    def _query(self, expression: str) -> list[tuple[Series, float]]:
-        return [(labels, value) for labels, value in self._prometheus.query(expression) if math.isfinite(value)]
+    def _query(self, expression: str, at: float) -> list[tuple[Series, float]]:
+        """All questions of a look are about one moment: else an alert could be seen before what it is about."""
+        return [(labels, value) for labels, value in self._prometheus.query(expression, at) if math.isfinite(value)]
 
-    def _by(self, label: str, expression: str, worst: Callable[[float, float], float]) -> dict[str, float]:
+    def _by(self, label: str, expression: str, at: float, worst: Callable[[float, float], float]) -> dict[str, float]:
         found: dict[str, float] = {}
-        for labels, value in self._query(expression):
+        for labels, value in self._query(expression, at):
             found[labels[label]] = worst(value, found.get(labels[label], value))
         return found
 
-    def _values(self) -> Iterator[Value]:
-        found = self._query(_ACTIVE)
+    def _values(self, at: float) -> Iterator[Value]:
+        found = self._query(_ACTIVE, at)
         whole: dict[tuple[str, str], float] = defaultdict(float)
         for labels, value in found:
             whole[labels["variable"], labels["scope"]] += value

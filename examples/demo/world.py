@@ -94,7 +94,9 @@ def world(directory: Path, rules: Path | None, rate: float, seed: int, interval:
         if rules is not None:
             target = urlsplit(collector.metrics).netloc
             prometheus = running.enter_context(stack.prometheus([target], [rules], directory, interval))
-        agent = stack.Server("agent", _agent(tools, rate, seed), directory / "agent.log", _environment(provider, collector))
+        agent = stack.Server(
+            "agent", _agent(tools, rate, seed), directory / "agent.log", _environment(provider, collector)
+        )
         running.callback(agent.stop)
         yield World(directory, provider, collector, prometheus, agent, tools, traces)
 

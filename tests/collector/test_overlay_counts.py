@@ -204,7 +204,9 @@ def distributed(tasks: Sequence[Task]) -> Counter[str]:
     return sums
 
 
-DURATION_LABELS = (A.GEN_AI_OPERATION_NAME, A.GEN_AI_REQUEST_MODEL, A.GEN_AI_TOOL_NAME, A.TASK_NAME)
+DURATION_LABELS = (
+    A.GEN_AI_OPERATION_NAME, A.GEN_AI_REQUEST_MODEL, A.GEN_AI_TOOL_NAME, A.TASK_NAME, A.TASK_OUTCOME,
+)  # fmt: skip
 
 
 def test_counters_and_histograms_are_exact(collector: Collector, sender: Sender, service: str) -> None:

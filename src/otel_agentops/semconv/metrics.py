@@ -154,6 +154,7 @@ METRICS = {
             "gen_ai.request.model",
             "gen_ai.tool.name",
             "otel_agentops.task.name",
+            "otel_agentops.task.outcome",
             "otel_agentops.incident.surface",
         ),
     ),
