@@ -142,8 +142,11 @@ def entered(scope: Scope, telling: bool = False) -> Iterator[Scope]:
 
 
 def untold(context: otel_context.Context) -> otel_context.Context:
-    """The context with none of our facts in its baggage; the same one where there were none."""
-    for key in baggage.get_all(context).keys() & _OURS:
+    """The current context with none of our facts in its baggage, and the same scope; itself where there were none."""
+    told = baggage.get_all(context).keys() & _OURS
+    if told:
+        context = otel_context.set_value(_KEY, current(), context)  # where it came as baggage it is known by that alone
+    for key in told:
         context = baggage.remove_baggage(key, context)
     return context
 
