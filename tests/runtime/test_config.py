@@ -1,0 +1,98 @@
+"""Each variable right and wrong: one sentence, the default kept, nothing raised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_agentops import _config, _safe
+from otel_agentops._config import Config, read
+
+ROOT = Path(__file__).parents[2]
+Said = Callable[[], list[str]]
+MODE, KEY, LIMIT, BAGGAGE = (f"OTEL_AGENTOPS_{name}" for name in ("MODE", "HASH_KEY", "PROMPT_LIMIT", "BAGGAGE"))
+
+
+def test_an_empty_environment_gives_the_defaults(said: Said) -> None:
+    defaults = Config(mode="auto", hash_key=None, prompt_limit=100, baggage=frozenset({"task"}))
+    assert read({}) == read({MODE: "", KEY: "", LIMIT: " ", BAGGAGE: ""}) == defaults == Config()
+    assert said() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "field", "value"),
+    [
+        (MODE, "own", "mode", "own"),
+        (MODE, " ENRICH ", "mode", "enrich"),
+        (KEY, "k", "hash_key", b"k"),
+        (KEY, " schlüssel\n", "hash_key", "schlüssel".encode()),
+        (KEY, b"\xff\xfe".decode(errors="surrogateescape"), "hash_key", b"\xff\xfe"),
+        (LIMIT, "7", "prompt_limit", 7),
+        (BAGGAGE, "none", "baggage", frozenset()),
+        (BAGGAGE, "Task, tenant,", "baggage", frozenset({"task", "tenant"})),
+        (BAGGAGE, "task,traffic,tenant,rollout", "baggage", frozenset({"task", "traffic", "tenant", "rollout"})),
+    ],
+)
+def test_a_right_value(said: Said, name: str, text: str, field: str, value: Any) -> None:
+    assert read({name: text}) == Config()._replace(**{field: value})
+    assert said() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        (MODE, "both", "OTEL_AGENTOPS_MODE='both' is not one of auto, own, enrich; auto is used"),
+        (LIMIT, "many", "OTEL_AGENTOPS_PROMPT_LIMIT='many' is not a whole number from 1 to 999999999; 100 is used"),
+        (LIMIT, "0", "OTEL_AGENTOPS_PROMPT_LIMIT='0' is not a whole number from 1 to 999999999; 100 is used"),
+        (LIMIT, "-1", "OTEL_AGENTOPS_PROMPT_LIMIT='-1' is not a whole number from 1 to 999999999; 100 is used"),
+        (
+            BAGGAGE,
+            "task,everything",
+            "OTEL_AGENTOPS_BAGGAGE='task,everything' is not a comma-separated list of task, traffic, tenant, rollout, "
+            "or none; task is used",
+        ),
+        (
+            BAGGAGE,
+            "none,task",
+            "OTEL_AGENTOPS_BAGGAGE='none,task' is not a comma-separated list of task, traffic, tenant, rollout, "
+            "or none; task is used",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_sentence_and_the_others_are_kept(
+    said: Said, name: str, text: str, sentence: str
+) -> None:
+    others = {MODE: "own", LIMIT: "5", BAGGAGE: "rollout"}
+    right = Config(mode="own", prompt_limit=5, baggage=frozenset({"rollout"}))
+    field = {MODE: "mode", LIMIT: "prompt_limit", BAGGAGE: "baggage"}[name]
+    assert read({**others, name: text}) == right._replace(**{field: getattr(Config(), field)})
+    assert said() == [sentence]
+
+
+@given(st.dictionaries(st.sampled_from([MODE, KEY, LIMIT, BAGGAGE]), st.text()))
+def test_no_environment_makes_it_fail(environ: dict[str, str]) -> None:
+    _safe.log.disabled = True
+    try:
+        config = read(environ)
+    finally:
+        _safe.log.disabled = False
+    assert config.mode in _config.MODES
+    assert config.prompt_limit > 0
+    assert config.baggage <= set(_config.BAGGAGE_GROUPS)
+
+
+def test_a_number_too_long_for_python_is_a_wrong_value(said: Said) -> None:
+    assert read({LIMIT: "9" * 5000}) == Config()
+    assert len(said()) == 1
+
+
+def test_the_readme_says_what_the_module_says() -> None:
+    """The same variables with the same defaults."""
+    rows = re.compile(r"^\| `?(OTEL_AGENTOPS_\w+)`? \|.*\| `?([^|`]*)`? \|$", re.MULTILINE)
+    assert dict(rows.findall((ROOT / "README.md").read_text())) == dict(rows.findall(_config.__doc__ or ""))

@@ -1,0 +1,106 @@
+"""The identity is RFC 8785 and HMAC-SHA256, on the fast path as elsewhere, and as published."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from otel_agentops import _fingerprint
+from otel_agentops._fingerprint import canonical, identity
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = json.loads((ROOT / "tests/vectors/identity.json").read_text())
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+exact = st.integers(-(2**53) + 1, 2**53 - 1)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+keys = texts | st.text(st.characters(codec="ascii"))
+
+
+def json_values(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=20)
+
+
+@settings(deadline=None, max_examples=300)
+@given(json_values(st.none() | st.booleans() | exact | finite | texts))
+@example({"\U0001f600": 1, "\ufb01": 2})
+@example({"b": {"\x7f": "\u2028", '"': "\\"}, "a": ["\x00\x1f\b\f\n\r\t/"]})
+def test_every_json_value_has_the_bytes_of_the_rfc(value: Any) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@settings(deadline=None, max_examples=300)
+@given(json_values(st.none() | st.booleans() | exact | texts))
+def test_the_fast_path_is_taken_only_where_it_is_equal(value: Any) -> None:
+    fast = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    if _fingerprint._plain(value):
+        assert fast == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("value", [{"name": "t", "schema": {"a": [1, True, None]}}, ["a", "ä"], -(2**53) + 1, ("a",)])
+def test_what_tools_and_prompts_are_made_of_takes_the_fast_path(value: Any) -> None:
+    assert _fingerprint._plain(value)
+
+
+@pytest.mark.parametrize("value", [1.0, {"ä": 1}, [2**53], {1: "a"}, type("Text", (str,), {})("a"), object()])
+def test_what_the_standard_encoder_writes_otherwise_does_not(value: Any) -> None:
+    assert not _fingerprint._plain(value)
+
+
+@settings(deadline=None)
+@given(st.integers())
+def test_any_integer_counts_as_the_double_next_to_it(number: int) -> None:
+    try:
+        expected = rfc8785.dumps(float(number) if abs(number) >= 2**53 else number)
+    except OverflowError:
+        with pytest.raises(ValueError, match="integer beyond the range of a double"):
+            canonical([number])
+    else:
+        assert canonical(number) == expected
+
+
+NOT_JSON = [float("nan"), float("inf"), 10**400, "\ud800", {"\ud800": 1}, object(), {1, 2}, b"x"]
+
+
+@pytest.mark.parametrize("value", NOT_JSON, ids=range(len(NOT_JSON)))
+def test_what_is_not_json_is_refused(value: Any) -> None:
+    for given_value in (value, [value, 0.5]):
+        with pytest.raises((TypeError, ValueError)):
+            canonical(given_value)
+
+
+# -- published
+
+
+@pytest.mark.parametrize("vector", PUBLISHED["vectors"], ids=lambda vector: vector["about"])
+def test_a_published_vector_holds(vector: dict[str, Any]) -> None:
+    assert canonical(vector["value"]).decode() == vector["canonical"]
+    assert identity(vector["value"]) == vector["sha256"]
+    assert identity(vector["value"], PUBLISHED["key"].encode()) == vector["hmac_sha256"]
+
+
+def test_published_vectors_are_the_recipe_by_hand() -> None:
+    prefix = f"{PUBLISHED['recipe']}:".encode()
+    assert prefix == _fingerprint.RECIPE
+    for vector in PUBLISHED["vectors"]:
+        message = prefix + vector["canonical"].encode()
+        assert vector["sha256"] == hashlib.sha256(message).hexdigest()[:16]
+        assert vector["hmac_sha256"] == hmac.new(PUBLISHED["key"].encode(), message, "sha256").hexdigest()[:16]
+
+
+def test_the_five_lines_of_the_documentation_compute_it() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/identity.md").read_text(), flags=re.DOTALL)
+    documented: dict[str, Any] = {}
+    exec(code, documented)
+    for value in (["Greet {name}."], {"temperature": 0.2}, [{"ä": None}]):
+        assert documented["identity"](value) == identity(value)
+        assert documented["identity"](value, b"key") == identity(value, b"key")

@@ -1,0 +1,81 @@
+"""Which spans of others stand for a model call, and for which one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+import pytest
+from opentelemetry import trace
+
+from otel_agentops import _foreign
+from otel_agentops.testing import Capture
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "operation"),
+    [
+        ("chat gpt-x", {}, "chat"),
+        ("text_completion gpt-x", {}, "text_completion"),
+        ("execute_tool weather", {}, "execute_tool"),
+        ("openai.response", {}, "chat"),
+        ("openai.embeddings", {}, "embeddings"),
+        ("anthropic.messages.create", {}, "chat"),
+        ("x", {"gen_ai.operation.name": "embeddings"}, "embeddings"),
+        ("x", {"openinference.span.kind": "RETRIEVER"}, "retrieval"),
+        ("x", {"openinference.span.kind": "CHAIN"}, None),
+        ("x", {"traceloop.span.kind": "workflow"}, "invoke_workflow"),
+        ("chat", {}, None),
+        ("chatter box", {}, None),
+        ("", {}, None),
+        ("POST /v1/chat", {}, None),
+    ],
+)
+def test_operation_of_a_span(seen: Capture, name: str, attributes: dict[str, str], operation: str | None) -> None:
+    span = seen.tracer_provider.get_tracer("x").start_span(name, attributes=attributes)
+    assert _foreign.operation_of(span) == operation
+
+
+def test_a_span_that_tells_nothing_is_of_no_operation() -> None:
+    assert _foreign.operation_of(trace.INVALID_SPAN) is None
+    assert _foreign.tool_of(trace.INVALID_SPAN) == ""
+    assert not _foreign.is_ours(trace.INVALID_SPAN)
+
+
+ENRICHED = [
+    ("chat gpt-x", {}),
+    ("openai.chat", {}),
+    ("my call", {"gen_ai.operation.name": "chat"}),
+    ("my call", {"gen_ai.operation.name": "text_completion"}),
+    ("my call", {"openinference.span.kind": "LLM"}),
+    ("chat with a customer", {"gen_ai.operation.name": "chat"}),
+]
+NOT_ENRICHED = [
+    ("chat with a customer", {}),
+    ("chat gpt-y", {}),
+    ("embeddings gpt-x", {}),
+    ("invoke_agent planner", {}),
+    ("POST", {"http.request.method": "POST"}),
+]
+
+
+def call_inside(seen: Capture, gpt: openai.OpenAI, name: str, attributes: dict[str, Any]) -> list[str]:
+    with seen.tracer_provider.get_tracer("x").start_as_current_span(name, attributes=attributes):
+        gpt.chat.completions.create(model="gpt-x", messages=[])
+    return [span["name"] for span in seen.spans]
+
+
+@pytest.mark.parametrize(("name", "attributes"), ENRICHED)
+def test_a_span_for_this_call_is_enriched(
+    seen: Capture, gpt: openai.OpenAI, name: str, attributes: dict[str, Any]
+) -> None:
+    assert call_inside(seen, gpt, name, attributes) == [name]
+    assert seen.spans[0]["attributes"]["gen_ai.response.model"] == "gpt-x-2026-03-01"
+
+
+@pytest.mark.parametrize(("name", "attributes"), NOT_ENRICHED)
+def test_a_span_for_something_else_is_left_alone(
+    seen: Capture, gpt: openai.OpenAI, name: str, attributes: dict[str, Any]
+) -> None:
+    assert call_inside(seen, gpt, name, attributes) == ["chat gpt-x", name]
+    assert seen.spans[1]["attributes"] == attributes

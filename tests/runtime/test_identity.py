@@ -1,0 +1,252 @@
+"""Hashes that are remembered are the hashes that would be computed, and what is remembered is bounded."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_agentops import _identity, _telemetry, prompt, task
+from otel_agentops._fingerprint import identity
+from otel_agentops._identity import Identities
+from otel_agentops.clients import anthropic as anthropic_client
+from otel_agentops.clients import openai as openai_client
+from otel_agentops.record import ModelCall
+from otel_agentops.scope import NOWHERE
+from otel_agentops.semconv import attributes as A
+from otel_agentops.testing import capture
+
+Said = Callable[[], list[str]]
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "lookup",
+        "description": "Finds an order.",
+        "strict": True,
+        "parameters": {"type": "object", "properties": {"id": {"type": "string", "default": 1, "nullable": True}}},
+    },
+}
+
+
+@pytest.fixture
+def identities() -> Identities:
+    return Identities(None, 3)
+
+
+def hashed(identities: Identities, tools: Any) -> str:
+    return str(identities.tools(tools, openai_client.tool).attributes[A.TOOLS_HASH])
+
+
+def of(identities: Identities, **call: Any) -> dict[str, Any]:
+    return identities.of(ModelCall("chat", "openai", "gpt-x", {}, **call), NOWHERE)
+
+
+# -- tools
+
+
+def test_the_set_and_each_tool(identities: Identities) -> None:
+    normal = openai_client.tool(TOOL)
+    found = identities.tools([TOOL], openai_client.tool)
+    assert found.hashes == {"lookup": identity(normal)}
+    assert found.attributes == {
+        "otel_agentops.tools.hash": identity([identity(normal)]),
+        "otel_agentops.tools.versions": [f"lookup@{identity(normal)}"],
+    }
+
+
+def test_the_order_of_tools_and_of_keys_does_not_matter(identities: Identities) -> None:
+    other = {"type": "function", "function": {"parameters": {"type": "object"}, "name": "refund"}}
+    turned = {"function": dict(reversed(list(TOOL["function"].items()))), "type": "function"}  # type: ignore[attr-defined]
+    assert hashed(identities, [TOOL, other]) == hashed(identities, [other, turned])
+
+
+MUTATIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "description": lambda tool: tool["function"].update(description="Finds an order!"),
+    "name": lambda tool: tool["function"].update(name="look_up"),
+    "strict": lambda tool: tool["function"].pop("strict"),
+    "deep": lambda tool: tool["function"]["parameters"]["properties"]["id"].update(type="integer"),
+    "number to boolean": lambda tool: tool["function"]["parameters"]["properties"]["id"].update(default=True),
+    "boolean to number": lambda tool: tool["function"]["parameters"]["properties"]["id"].update(nullable=1),
+    "false to zero": lambda tool: tool["function"]["parameters"]["properties"]["id"].update(default=0),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_a_mutated_list_is_a_new_identity_and_back_again_the_old_one(identities: Identities, mutation: str) -> None:
+    tools = [copy.deepcopy(TOOL)]
+    before = hashed(identities, tools)
+    MUTATIONS[mutation](tools[0])
+    after = hashed(identities, tools)
+    assert after != before
+    assert after == hashed(Identities(None, 3), tools)  # as a process says that never saw the old ones
+    assert hashed(identities, [TOOL]) == before
+
+
+def test_one_and_one_point_nought_are_one_number(identities: Identities) -> None:
+    tools = [copy.deepcopy(TOOL)]
+    before = hashed(identities, tools)
+    tools[0]["function"]["parameters"]["properties"]["id"]["default"] = 1.0  # type: ignore[index]
+    assert hashed(identities, tools) == before == hashed(Identities(None, 3), tools)
+
+
+json_values = st.recursive(
+    st.sampled_from([None, True, False, 0, 1, 0.0, 1.0, 2, "", "a"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(json_values, json_values)
+def test_a_kept_copy_is_equal_to_exactly_what_is_the_same_json(one: Any, other: Any) -> None:
+    same = identity(one) == identity(other)
+    assert (_identity._kept(one) == other) is same
+    assert (other == _identity._kept(one)) is same
+    assert _identity._kept(one) == copy.deepcopy(one)
+
+
+def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
+    asked: list[Any] = []
+
+    def normalise(tool: Any) -> dict[str, Any]:
+        asked.append(tool)
+        return openai_client.tool(tool)
+
+    for _ in range(5):
+        identities.tools([copy.deepcopy(TOOL)], normalise)
+    assert len(asked) == 1
+
+
+def test_credentials_of_a_remote_server_are_in_no_identity() -> None:
+    server = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example/mcp", "allowed_tools": ["find"]}
+    secret = {"headers": {"authorization": "Bearer s3cret"}, "authorization": "s3cret"}
+    material = openai_client.tool({**server, **secret})
+    assert "s3cret" not in str(material)
+    assert identity(material) == identity(openai_client.tool(server))
+    body = {"model": "c", "messages": [], "mcp_servers": [{"name": "crm", "authorization_token": "s3cret"}]}
+    call = anthropic_client.request(body, openai_client.Server("anthropic", {}))
+    assert "s3cret" not in str(call)
+
+
+# -- prompts
+
+
+def test_where_a_prompts_identity_comes_from(identities: Identities) -> None:
+    declared = NOWHERE._replace(prompt=identities.declared("greeting", "3", "Greet {name}."))
+    call = ModelCall("chat", "openai", "gpt-x", {}, instructions=("Greet Ann.",))
+    assert identities.of(call, declared) == {
+        "otel_agentops.prompt.source": "template",
+        "otel_agentops.prompt.hash": identity(["Greet {name}."]),
+        "gen_ai.prompt.name": "greeting",
+        "gen_ai.prompt.version": "3",
+    }
+    assert identities.of(call, NOWHERE) == {
+        "otel_agentops.prompt.source": "instructions",
+        "otel_agentops.prompt.hash": identity(["Greet Ann."]),
+    }
+    assert of(identities) == {"otel_agentops.prompt.source": "none"}
+    assert of(identities, prompt=("stored", "2")) == {
+        "otel_agentops.prompt.source": "template",
+        "otel_agentops.prompt.hash": identity({"name": "stored", "version": "2"}),
+        "gen_ai.prompt.name": "stored",
+        "gen_ai.prompt.version": "2",
+    }
+    assert "otel_agentops.prompt.hash" not in of(identities, prompt=("stored", None))
+
+
+@pytest.mark.parametrize("parts", [("a", "b"), ("a", {"type": "image"}), (1,), (True,), (None, 5), ("x" * 70_000,)])
+def test_any_parts_of_instructions_have_their_identity(identities: Identities, parts: tuple[Any, ...]) -> None:
+    for _ in range(2):
+        assert identities.text(parts) == identity(list(parts))
+
+
+def test_a_prompt_that_is_rendered_for_each_call_is_noticed_once(
+    said: Said, monkeypatch: pytest.MonkeyPatch, gpt: openai.OpenAI
+) -> None:
+    monkeypatch.setenv("OTEL_AGENTOPS_PROMPT_LIMIT", "3")
+    with capture(openai_client.Instrumentor()) as seen:
+
+        def greet(name: str) -> None:
+            gpt.chat.completions.create(model="gpt-x", messages=[{"role": "system", "content": f"Greet {name}."}])
+
+        with task("support"):
+            for name in ("Ann", "Bo", "Cy", "Ann", "Di", "Ed", "Ann"):
+                greet(name)
+            with prompt(template="Greet {name}."):
+                greet("Flo")
+        with task("other"):
+            greet("Ann")
+    calls = [span["attributes"] for span in seen.spans if span["name"] == "chat gpt-x"]
+    seen_sources = [(call["otel_agentops.prompt.source"], "otel_agentops.prompt.hash" in call) for call in calls]
+    known, unbounded = ("instructions", True), ("unbounded", False)
+    assert seen_sources == [known] * 4 + [unbounded] * 3 + [("template", True), known]
+    (sentence,) = said()
+    assert sentence.startswith("more than 3 different system prompts in scope 'support/chat': a rendered value")
+    assert "Ann" not in sentence
+
+
+# -- parameters
+
+
+def test_parameters_and_who_chose_them(identities: Identities) -> None:
+    params = {"temperature": 0, "encoding_format": "base64"}
+    for _ in range(2):
+        assert of(identities, params=params, defaults={"encoding_format": "base64"}) == {
+            "otel_agentops.prompt.source": "none",
+            "otel_agentops.params.hash": identity(params),
+            "otel_agentops.param.temperature.source": "explicit",
+            "otel_agentops.param.encoding_format.source": "unknown",
+        }
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, False), (1, True), ({"a": [1]}, {"a": [True]}), (0.5, 0.25)])
+def test_parameters_that_are_equal_in_python_alone_are_two(identities: Identities, one: Any, other: Any) -> None:
+    first, second = (of(identities, params={"x": value})["otel_agentops.params.hash"] for value in (one, other))
+    assert (first, second) == (identity({"x": one}), identity({"x": other}))
+    assert first != second
+
+
+# -- key and memory
+
+
+def test_another_key_is_other_identities_everywhere() -> None:
+    call: dict[str, Any] = {
+        "instructions": ("Be kind.",),
+        "tools": [TOOL],
+        "normalise": openai_client.tool,
+        "params": {"n": 2},
+    }
+    plain, keyed, other = (of(Identities(key, 9), **call) for key in (None, b"one", b"two"))
+    for name in ("prompt.hash", "tools.hash", "params.hash", "tools.versions"):
+        values = {str(found[f"otel_agentops.{name}"]) for found in (plain, keyed, other)}
+        assert len(values) == 3
+    assert keyed == of(Identities(b"one", 9), **call)
+
+
+def test_the_key_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_AGENTOPS_HASH_KEY", "a project key")
+    before = _telemetry.replace(None)
+    try:
+        assert _telemetry.get().identities.text(("x",)) == identity(["x"], b"a project key")
+    finally:
+        _telemetry.replace(before)
+
+
+def test_nothing_that_is_remembered_grows_without_end(said: Said) -> None:
+    identities = Identities(None, 100)
+    size = sys.getsizeof(identities._texts)
+    for number in range(3000):
+        scope = NOWHERE._replace(run=_identity.scopes.Run(f"task-{number}"))
+        tool = {"type": "function", "function": {"name": f"t{number}"}}
+        call = ModelCall(
+            "chat", "openai", "m", {}, (f"prompt {number}",), [tool], openai_client.tool, {f"p{number}": 1}
+        )
+        identities.of(call, scope)
+    memories = (identities._texts, identities._tools, identities._params, identities._prompts)
+    assert all(0 < len(memory) <= _identity._KEPT for memory in memories)
+    assert size < sys.getsizeof(identities._texts) < 100_000

@@ -1,0 +1,71 @@
+"""What adapter authors test with: everything emitted as plain values, and no test that passes on an unknown name."""
+
+from __future__ import annotations
+
+import openai
+import pytest
+from opentelemetry.trace import SpanKind
+
+from otel_agentops import _telemetry, judge, task
+from otel_agentops.clients.openai import Instrumentor
+from otel_agentops.testing import Capture, capture
+
+NAME = "otel_agentops." + "made.up"
+
+
+def ask(gpt: openai.OpenAI) -> None:
+    gpt.chat.completions.create(model="gpt-x", messages=[])
+
+
+def test_all_signals_of_one_call(seen: Capture, gpt: openai.OpenAI) -> None:
+    with task("support"), judge("j") as judgement:
+        ask(gpt)
+        judgement.score(1)
+    assert [(span["name"], span["parent"]) for span in seen.spans] == [
+        ("chat gpt-x", "invoke_workflow support"),
+        ("invoke_workflow support", None),
+    ]
+    assert [event["event_name"] for event in seen.events] == ["gen_ai.evaluation.result"]
+    tokens = seen.metrics["gen_ai.client.token.usage"]
+    assert sorted((point["attributes"]["gen_ai.token.type"], point["sum"]) for point in tokens) == [
+        ("input", 11), ("output", 5),
+    ]  # fmt: skip
+    seen.clear()
+    assert (seen.spans, seen.events) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({NAME: "x"}, "is not registered: correct the name or add it to semconv/"),
+        ({"otel_agentops.attempt.count": "3"}, "is '3', which is no int"),
+        ({"otel_agentops.task.outcome": "splendid"}, "is 'splendid', which is none of completed, failed"),
+    ],
+)
+def test_what_is_not_registered_fails_the_test(attributes: dict[str, str], sentence: str) -> None:
+    with pytest.raises(AssertionError) as raised, capture():
+        telemetry = _telemetry.get()
+        telemetry.finish(telemetry.start("x", attributes, SpanKind.INTERNAL), {})
+    assert str(raised.value).startswith(next(iter(attributes)))
+    assert sentence in str(raised.value)
+
+
+def test_names_of_others_are_theirs() -> None:
+    with capture() as seen, seen.tracer_provider.get_tracer("x").start_as_current_span("x", attributes={NAME: "x"}):
+        pass
+    assert seen.problems == []
+
+
+def test_everything_is_put_back(gpt: openai.OpenAI) -> None:
+    original, telemetry = openai.OpenAI.request, _telemetry.get()
+    for _ in range(2):
+        with capture(Instrumentor()) as seen:
+            assert openai.OpenAI.request is not original
+            assert _telemetry.get() is not telemetry
+            ask(gpt)
+    with pytest.raises(LookupError), capture(Instrumentor()):
+        raise LookupError
+    assert openai.OpenAI.request is original
+    assert _telemetry.get() is telemetry
+    ask(gpt)
+    assert len(seen.spans) == 1
