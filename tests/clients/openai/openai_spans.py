@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import openai
+import openai._base_client
+
 from fake_provider import FakeProvider
 from otel_agentops._fingerprint import identity
 from otel_agentops.testing import SECONDS
+
+httpx: Any = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx  # httpx2 since openai 3
+BROKEN = (openai.APIError, httpx.HTTPError)  # a stream's connection that breaks; the latter before openai 3
 
 SERVER = {"server.address": "127.0.0.1"}
 ONCE = {"otel_agentops.attempt.count": 1, "otel_agentops.attempt.statuses": [200]}
@@ -74,6 +80,11 @@ def span(
         attributes |= part
     kept = {key: attributes[key] for key in sorted(attributes) if key not in without}
     return {"name": "chat gpt-x", "kind": "CLIENT", "status": "UNSET", "parent": None, "attributes": kept, **changed}
+
+
+def failed(error: BaseException) -> dict[str, Any]:
+    """The attribute of the exception that the application saw."""
+    return {"error.type": f"{type(error).__module__}.{type(error).__qualname__}"}
 
 
 def tools(**material: dict[str, Any]) -> dict[str, Any]:

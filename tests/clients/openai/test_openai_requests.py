@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import openai
-import openai._base_client
 import pytest
 from both import done, drained
-from openai_spans import CHAT, RESPONSE, SERVER, STREAM, instructed, parameters, span, tools
+from openai_spans import CHAT, RESPONSE, SERVER, STREAM, httpx, instructed, parameters, span, tools
 
 from fake_provider import FakeProvider
 from otel_agentops._fingerprint import identity
@@ -203,9 +202,6 @@ async def test_azure(provider: FakeProvider, kind: str, seen: Capture) -> None:
         span(provider, CHAT, asked, name="chat my-deployment"),
         span(provider, CHAT, asked, STREAM, without=uncounted, name="chat my-deployment"),
     ]
-
-
-httpx: Any = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx  # httpx2 since openai 3
 
 
 class Elsewhere(httpx.HTTPTransport):

@@ -8,7 +8,7 @@ import openai
 import pydantic
 import pytest
 from both import block, done, drained, each
-from openai_spans import COUNTED, EMBEDDINGS, RESPONSE, STREAM, parameters, span
+from openai_spans import BROKEN, COUNTED, EMBEDDINGS, RESPONSE, STREAM, failed, parameters, span
 from pydantic import BaseModel
 
 from fake_provider import Answer, Break, FakeProvider, ToolCall
@@ -67,8 +67,8 @@ async def test_an_answer_that_the_client_cannot_parse_is_paid_for(
     with pytest.raises(pydantic.ValidationError):
         await done(client.responses.parse(model="gpt-x", input="hi", text_format=Town))
     shape = parameters(text=provider.requests[-1].body["text"])
-    failed = {"gen_ai.output.type": "json", "error.type": "pydantic_core._pydantic_core.ValidationError"}
-    assert seen.spans == [span(provider, RESPONSE, shape, failed, status="ERROR")]
+    says = {"gen_ai.output.type": "json", "error.type": "pydantic_core._pydantic_core.ValidationError"}
+    assert seen.spans == [span(provider, RESPONSE, shape, says, status="ERROR")]
 
 
 async def test_a_raw_response(provider: FakeProvider, client: Any, seen: Capture) -> None:
@@ -102,9 +102,9 @@ async def test_a_stream_left_early_knows_the_model(provider: FakeProvider, clien
 
 async def test_a_stream_that_breaks(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Break(after=3))
-    with pytest.raises(openai.APIConnectionError):
+    with pytest.raises(BROKEN) as caught:
         await drained(await done(client.responses.create(model="gpt-x", input="hi", stream=True)))
-    error = {"error.type": "openai.APIConnectionError"}
+    error = failed(caught.value)
     assert seen.spans == [span(provider, RESPONSE, STREAM, error, without=UNFINISHED, status="ERROR")]
 
 

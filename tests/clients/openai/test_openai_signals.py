@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 from both import block, done, drained
+from openai_spans import BROKEN, failed
 
 from fake_provider import Answer, Break, FakeProvider, Status, ToolCall
 from otel_agentops.testing import SECONDS, Capture
@@ -58,10 +59,10 @@ async def test_a_stream_says_when_chunks_came(provider: FakeProvider, client: An
 async def test_a_stream_that_breaks(provider: FakeProvider, client: Any, seen: Capture) -> None:
     """How its chunks came is no matter of how it ended."""
     provider.script(Break(after=2))
-    with pytest.raises(openai.APIConnectionError):
+    with pytest.raises(BROKEN) as caught:
         await drained(await done(client.chat.completions.create(model="gpt-x", messages=ASK, stream=True)))
     found = once(labels(provider))
-    error = {**BACKEND, "error.type": "openai.APIConnectionError"}
+    error = {**BACKEND, **failed(caught.value)}
     assert seen.metrics == {
         "gen_ai.client.operation.duration": [once({**labels(provider), **error})],
         "gen_ai.client.operation.time_to_first_chunk": [found],
@@ -90,7 +91,14 @@ async def test_embeddings_have_no_output(provider: FakeProvider, client: Any, se
 # -- content
 
 ASKED, ANSWERED, SYSTEM = "WHERE-IS-ANN", "ANN-IS-HERE", "YOU-KNOW-ANN"
-TOOLS = [{"name": "find", "description": "FINDS-ANN", "parameters": {"type": "object", "title": "PLACE-OF-ANN"}}]
+TOOLS = [
+    {
+        "name": "find",
+        "description": "FINDS-ANN",
+        "parameters": {"type": "object", "title": "PLACE-OF-ANN"},
+        "strict": True,
+    }
+]
 WORDS = (ASKED, ANSWERED, SYSTEM, "FINDS-ANN", "PLACE-OF-ANN", "ARGUMENT-ANN")
 
 
