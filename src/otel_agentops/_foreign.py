@@ -1,12 +1,15 @@
 """How the spans of other instrumentations are recognised: by attribute, else by the first word of the name.
 
 Several frameworks start spans without any attribute (google-adk, strands, phoenix evals, agent-framework), so that
-at the start of a span only its scope and its name say what it is.
+at the start of a span only its scope and its name say what it is. Others do not make the span of a call current
+(OpenLLMetry for Anthropic, OpenInference for `messages.stream`): it is remembered where it was started.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry.trace import Span
@@ -16,6 +19,7 @@ from otel_agentops.semconv import attributes as A
 SCOPE = "otel_agentops"
 INFERENCE = frozenset({"chat", "generate_content", "text_completion"})
 OPERATIONS = INFERENCE | {"embeddings", "retrieval", "execute_tool", "invoke_agent", "invoke_workflow", "create_agent"}
+MODEL_CALLS = INFERENCE | {"embeddings"}
 AGENTS = frozenset({"invoke_agent", "invoke_workflow"})
 
 # Attributes by which instrumentations outside the GenAI conventions say what a span is.
@@ -82,6 +86,31 @@ def started_for(span: Span, operation: str, model: str | None) -> bool:
 def _described(span: Span) -> bool:
     attributes: Mapping[str, Any] = getattr(span, "attributes", None) or {}
     return A.GEN_AI_OPERATION_NAME in attributes or any(key in attributes for key in _KIND_KEYS)
+
+
+# The spans that were started in this context for a model's call, oldest first.
+_STARTED: ContextVar[tuple[weakref.ref[Span], ...]] = ContextVar("otel_agentops.started", default=())
+_KEPT = 8  # that many may wait for their call to be made: managers made beforehand, and streams still being read
+
+
+def started(span: Span) -> None:
+    """Remember a span that stands for a model's call, whether or not its maker makes it current."""
+    recording = [ref for ref in _STARTED.get() if (known := ref()) is not None and known.is_recording()]
+    _STARTED.set((*recording[1 - _KEPT :], weakref.ref(span)))
+
+
+def waiting_beside(current: Span) -> Iterator[Span]:
+    """The recording spans that were started here under the span that is current, oldest first."""
+    here = current.get_span_context().span_id
+    for ref in _STARTED.get():
+        span = ref()
+        if span is not None and span.is_recording() and _parent_id(span) == here:
+            yield span
+
+
+def _parent_id(span: Span) -> int:
+    parent = getattr(span, "parent", None)
+    return parent.span_id if parent is not None else 0  # 0 is the id of no span, also where none is current
 
 
 def _by_name(name: str) -> str | None:

@@ -55,6 +55,8 @@ class ScopeProcessor(SpanProcessor):
         operation = _foreign.operation_of(span)
         ours = _foreign.is_ours(span)
         if operation is not None and not ours:
+            if operation in _foreign.MODEL_CALLS:
+                _foreign.started(span)
             _stamp(span, operation, scope)
         if scope.run is not None:
             above = place_below(trace.get_current_span(parent_context), scope)

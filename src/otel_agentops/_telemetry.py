@@ -95,15 +95,14 @@ class Telemetry:
         """Begin the operation: enrich the span of this call, else start one and make it current; None to pass."""
         self.watch_provider()
         scope = scopes.current()
-        found = trace.get_current_span()
-        enrich = self.config.mode != "own" and self._was_started_for(found, call)
-        if not enrich and self.config.mode == "enrich":
+        found = self._span_of(call) if self.config.mode != "own" else None
+        if found is None and self.config.mode == "enrich":
             return None
         attributes = _request_attributes(call, scope)
         attributes.update(self.identities.of(call, scope))
         if scope.run is not None and _for_the_task(call, scope):
             scope.run.facts.update((key, attributes[key]) for key in _RECEIPT if key in attributes)
-        if enrich:
+        if found is not None:
             self._taken.add(found)
             add_missing(found, attributes)
             return Operation(call, scope, found, False, started)
@@ -164,6 +163,17 @@ class Telemetry:
             self._measure(operation, known, attributes.get(A.ERROR_TYPE), ended)
         finally:
             operation.span.end(ended)
+
+    def _span_of(self, call: ModelCall) -> Span | None:
+        """The span that somebody else started for this call: the current one, else one beside it of the same model."""
+        current = trace.get_current_span()
+        if self._was_started_for(current, call):
+            return current
+        for span in _foreign.waiting_beside(current):
+            asked = (getattr(span, "attributes", None) or {}).get(A.GEN_AI_REQUEST_MODEL, call.model)
+            if asked == call.model and self._was_started_for(span, call):
+                return span
+        return None
 
     def _was_started_for(self, span: Span, call: ModelCall) -> bool:
         """Whether this recording span stands for the very call that is being made, and for no other before it."""
