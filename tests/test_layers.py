@@ -1,0 +1,235 @@
+"""The house: who may import whom, what the install pulls in, how long a function is, who swallows."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+import otel_agentops
+
+ROOT = Path(__file__).parents[1]
+SRC = ROOT / "src"
+PACKAGE = SRC / "otel_agentops"
+
+# Lowest first; a module imports from the layers below its own. A pattern with `*` is a folder whose modules may import
+# one another. What is not listed has no place yet.
+LAYERS = (
+    ("version", "semconv", "semconv.*"),
+    ("record", "_safe"),
+    ("_config", "_facts", "_fingerprint"),
+    ("scope",),
+    ("_foreign",),
+    ("_identity", "_processor"),
+    ("_telemetry",),
+    ("_block", "_engine"),
+    ("clients", "clients._wire"),
+    ("clients._stainless",),
+    ("clients.openai", "clients.anthropic"),
+    ("helpers",),
+    ("",),  # otel_agentops itself: the public verbs
+    ("testing", "doctor"),
+    ("slo", "slo.*"),
+    ("cli",),
+)
+# What `pip install otel-agentops` brings; the rest is the extra `cli`, and the clients are the application's.
+BASE = {"opentelemetry", "packaging", "rfc8785", "typing_extensions", "wrapt"}
+GENERATED = {"attributes", "events", "metrics", "table"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+every_module = pytest.mark.parametrize("module", MODULES)
+
+
+def layer_of(module: str) -> int:
+    exact = [number for number, names in enumerate(LAYERS) if module in names]
+    matched = [number for number, names in enumerate(LAYERS) if any(fnmatchcase(module, name) for name in names)]
+    assert exact or matched, f"{module} has no layer: give it one in tests/test_layers.py"
+    return (exact or matched)[0]
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Full names of everything that is imported, anywhere in the module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(module: str) -> set[str]:
+    """Modules of this package that a module imports; a name from a module is that module."""
+    found = set()
+    for full in imported(MODULES[module]):
+        if full.partition(".")[0] == "otel_agentops":
+            name = full.partition(".")[2]
+            found.add(name if name in MODULES else name.rpartition(".")[0])
+    return found
+
+
+def at_import(tree: ast.Module) -> Iterator[str]:
+    """First parts of what is imported when the module is: not in functions, not for types alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module).partition(".")[0]
+
+
+@every_module
+def test_a_module_imports_only_from_below(module: str) -> None:
+    own = layer_of(module)
+    folder = module.partition(".")[0]
+    same_folder = f"{folder}.*" in LAYERS[own]
+    above = {
+        name
+        for name in own_imports(module)
+        if layer_of(name) > own or (layer_of(name) == own and not (same_folder and name.partition(".")[0] == folder))
+    }
+    assert above == set()
+
+
+def test_every_layer_names_a_module() -> None:
+    named = [name for names in LAYERS for name in names]
+    assert [name for name in named if not any(fnmatchcase(module, name) for module in MODULES)] == []
+
+
+@pytest.mark.parametrize("client", [name for name in MODULES if name.startswith("clients.") and "._" not in name])
+def test_an_adapter_knows_no_opentelemetry_and_no_other_client(client: str) -> None:
+    assert not {name for name in imported(MODULES[client]) if name.partition(".")[0] in {"opentelemetry", "wrapt"}}
+    assert not {name for name in own_imports(client) if name.startswith("clients.") and "._" not in name}
+
+
+def test_records_know_no_opentelemetry() -> None:
+    assert not {name for name in imported(MODULES["record"]) if name.startswith("opentelemetry")}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.partition(".")[0] not in {"slo", "cli"}])
+def test_the_runtime_imports_what_the_base_install_has(module: str) -> None:
+    outside = {name for name in at_import(MODULES[module]) if name not in sys.stdlib_module_names}
+    assert outside - BASE - {"otel_agentops"} == set()
+
+
+HEAVY = {"typer", "rich", "pydantic", "ruamel", "httpx", "jinja2", "openai", "anthropic", "rfc8785", "requests"}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import otel_agentops",
+        "import otel_agentops.clients.openai, otel_agentops.clients.anthropic",
+        "from otel_agentops.clients import openai, anthropic; openai.Instrumentor().instrument();"
+        "anthropic.Instrumentor().instrument()",
+    ],
+)
+def test_importing_and_installing_pulls_in_no_client_and_no_command_line(program: str) -> None:
+    show = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", f"{program}\n{show}"], capture_output=True, text=True, check=True)
+    assert HEAVY & set(json.loads(done.stdout)) == set()
+
+
+# -- the public side
+
+
+def test_the_public_names_are_sorted_and_complete() -> None:
+    names = otel_agentops.__all__
+    assert names == sorted(names)
+    public = {name for name in vars(otel_agentops) if not name.startswith("_")}
+    modules = {name.partition(".")[0] for name in MODULES}
+    assert public - modules - {"annotations"} == set(names) - {"__version__"}
+
+
+@pytest.mark.parametrize("name", [name for name in otel_agentops.__all__ if not name.startswith("_")])
+def test_a_public_name_is_documented(name: str) -> None:
+    verb = getattr(otel_agentops, name)
+    assert verb.__doc__
+    assert f"| `{name}(" in (ROOT / "docs/tasks.md").read_text()
+    for method in vars(verb) if isinstance(verb, type) else ():
+        if not method.startswith("_") and callable(getattr(verb, method)):
+            assert getattr(verb, method).__doc__ or any(method in vars(base) for base in verb.__mro__[1:]), method
+
+
+@every_module
+def test_a_modules_first_line_is_its_one_idea(module: str) -> None:
+    first = (ast.get_docstring(MODULES[module]) or "").partition("\n")[0]
+    assert 10 <= len(first) <= 120
+
+
+# -- functions
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for module, tree in MODULES.items():
+        if module.rpartition(".")[2] not in GENERATED:
+            for node in ast.walk(tree):
+                if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    yield f"{module}.{node.name}", node
+
+
+def lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from `def` to the end, without the docstring's."""
+    documentation = node.body[0] if ast.get_docstring(node) is not None else None
+    return int(node.end_lineno or 0) - node.lineno + 1 - (
+        int(documentation.end_lineno or 0) - documentation.lineno + 1 if documentation else 0
+    )  # fmt: skip
+
+
+def test_functions_are_short() -> None:
+    lengths = [lines(node) for _, node in functions()]
+    assert len(lengths) > 200
+    assert statistics.median(lengths) <= 8
+    assert statistics.quantiles(lengths, n=10)[-1] <= 25
+
+
+def handlers() -> Iterator[tuple[str, ast.ExceptHandler]]:
+    for module, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ExceptHandler):
+                yield module, node
+
+
+def is_broad(handler: ast.ExceptHandler) -> bool:
+    names = (
+        {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)} if handler.type else {"Exception"}
+    )
+    return bool(names & {"Exception", "BaseException"})
+
+
+def raises_again(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def test_one_place_swallows() -> None:
+    assert [module for module, handler in handlers() if is_broad(handler) and not raises_again(handler)] == ["_safe"]
+
+
+def test_nothing_is_suppressed_but_by_name() -> None:
+    broad = [
+        module
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "suppress"
+        for argument in node.args
+        if getattr(argument, "id", "") in {"Exception", "BaseException"}
+    ]
+    assert broad == []
+
+
+@every_module
+def test_every_module_can_be_imported(module: str) -> None:
+    importlib.import_module(f"otel_agentops.{module}".rstrip("."))
