@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from typing_extensions import override
 
@@ -21,6 +21,7 @@ from otel_agentops.semconv import attributes as A
 
 K = TypeVar("K")
 V = TypeVar("V")
+P = ParamSpec("P")
 
 _KEPT = 256  # entries of a memory before it starts over; the hot set of a service is a handful
 _LONGEST = 65_536  # characters of a text that is kept: with 256 entries at most 16 MB
@@ -46,14 +47,17 @@ class Identities:
 
     def of(self, call: ModelCall, scope: Scope) -> Attributes:
         """The identity attributes of a call: prompt, tools and parameters."""
-        found = self._prompt(call, scope)
+        found = _if_json(self._prompt, call, scope)
         if call.tools:
-            tools = self.tools(call.tools, call.normalise)
-            scopes.learn_tools(tools.hashes)
-            found.update(tools.attributes)
+            found.update(_if_json(self._offered, call.tools, call.normalise))
         if call.params:
-            found.update(self._parameters(call.params, call.defaults or {}))
+            found.update(_if_json(self._parameters, call.params, call.defaults or {}))
         return found
+
+    def _offered(self, offered: Sequence[Any], normalise: Callable[[Any], dict[str, Any]]) -> Attributes:
+        tools = self.tools(offered, normalise)
+        scopes.learn_tools(tools.hashes)
+        return tools.attributes
 
     def text(self, parts: tuple[Any, ...]) -> str:
         """The identity of prompt text: a tuple of texts or JSON parts, in order."""
@@ -128,6 +132,14 @@ _UNBOUNDED = (
     "more than %d different system prompts in scope %r: a rendered value (a date, a user name) makes a new prompt hash "
     "per call; the hash is no longer exported for this scope; declare the template with otel_agentops.prompt(...)"
 )
+
+
+def _if_json(identify: Callable[P, Attributes], *args: P.args, **kwargs: P.kwargs) -> Attributes:
+    """What identifies a part of the body; nothing where that part is not JSON: the client is about to refuse it."""
+    try:
+        return dict(identify(*args, **kwargs))
+    except (TypeError, ValueError, RecursionError):
+        return {}
 
 
 class _Digit:

@@ -38,17 +38,17 @@ def whole(value: Any) -> int | None:
 
 
 def text(value: Any) -> str | None:
-    """A text, None for anything else."""
-    return value if isinstance(value, str) else None
+    """A text as JSON has it, so an enum's member by its value; None for anything else."""
+    if type(value) is str:
+        return value
+    return str.__str__(value) if isinstance(value, str) else None
 
 
 def texts(value: Any) -> list[str] | None:
     """A text or a list of texts as a list."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, (list, tuple)) and value and all(isinstance(item, str) for item in value):
-        return list(value)
-    return None
+    given = [value] if isinstance(value, str) else items(value)
+    read = [word for item in given if (word := text(item)) is not None]
+    return read if read and len(read) == len(given) else None
 
 
 def items(value: Any) -> Sequence[Any]:

@@ -9,7 +9,18 @@ from otel_agentops import _engine
 from otel_agentops._engine import Endpoint
 from otel_agentops.clients import _stainless
 from otel_agentops.clients._stainless import Server
-from otel_agentops.clients._wire import Fields, double, get, instructions, present, present_attributes, texts, whole
+from otel_agentops.clients._wire import (
+    Fields,
+    double,
+    get,
+    instructions,
+    items,
+    present,
+    present_attributes,
+    text,
+    texts,
+    whole,
+)
 from otel_agentops.record import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -20,7 +31,7 @@ FIELDS = Fields(
         "top_k": (A.GEN_AI_REQUEST_TOP_K, whole),
         "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
         "stop_sequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
-        "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream or None),  # the convention: only if streaming
+        "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
     },
     not_parameters=frozenset(
         [
@@ -67,15 +78,14 @@ def request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /v1/messages`."""
     attributes = FIELDS.attributes(body, server.attributes)
     wanted = get(get(body.get("output_config"), "format") or body.get("output_format"), "type")
-    if wanted is not None:
-        attributes[A.GEN_AI_OUTPUT_TYPE] = "json" if str(wanted).startswith("json") else str(wanted)
-    if effort := get(body.get("output_config"), "effort"):
-        attributes[A.GEN_AI_REQUEST_REASONING_LEVEL] = str(effort)
+    if kind := text(wanted):
+        attributes[A.GEN_AI_OUTPUT_TYPE] = "json" if kind.startswith("json") else kind
+    if effort := text(get(body.get("output_config"), "effort")):
+        attributes[A.GEN_AI_REQUEST_REASONING_LEVEL] = effort
     system = instructions((body.get("system"),))
     parameters = FIELDS.parameters(body)
-    return ModelCall(
-        "chat", server.provider, body.get("model"), attributes, system, body.get("tools"), tool, parameters
-    )
+    model, tools = text(body.get("model")), items(body.get("tools"))
+    return ModelCall("chat", server.provider, model, attributes, system, tools, tool, parameters)
 
 
 def response(result: Any) -> Answer:
@@ -102,20 +112,20 @@ def settled(state: dict[str, Any]) -> Answer:
 def _answer(message: Any, reason: Any, usage: Any, at_start: Any = None) -> Answer:
     """at_start: the usage with which a stream began; its input counts hold where the end leaves them out."""
 
-    def read(name: str) -> Any:
-        return get(at_start, name) if get(usage, name) is None else get(usage, name)
+    def read(name: str) -> int | None:
+        return whole(get(at_start, name) if get(usage, name) is None else get(usage, name))
 
     cached, written = read("cache_read_input_tokens"), read("cache_creation_input_tokens")
     attributes: Attributes = present_attributes(
-        (A.GEN_AI_RESPONSE_ID, get(message, "id")),
+        (A.GEN_AI_RESPONSE_ID, text(get(message, "id"))),
         (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(reason)] if reason else None),
         (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, cached),
         (A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, written),
-        (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, get(get(usage, "output_tokens_details"), "thinking_tokens")),
+        (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, whole(get(get(usage, "output_tokens_details"), "thinking_tokens"))),
     )
     fresh = read("input_tokens")
     total = None if fresh is None else fresh + (cached or 0) + (written or 0)  # the API counts cached input apart
-    return Answer(get(message, "model"), attributes, total, get(usage, "output_tokens"))
+    return Answer(text(get(message, "model")), attributes, total, whole(get(usage, "output_tokens")))
 
 
 MESSAGES = Endpoint(request, response, fold, settled)

@@ -1,0 +1,48 @@
+"""Each SDK, sync and async, on a provider with two aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from bare import Bench
+
+from fake_provider import Answer, FakeProvider
+from otel_agentops import _safe
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[FakeProvider]:
+    with FakeProvider() as running:
+        running.alias("gpt-x", "gpt-x-2026-03-01")
+        running.alias("claude-x", "claude-x-20260301")
+        yield running
+
+
+@pytest.fixture
+def provider(running: FakeProvider) -> FakeProvider:
+    running.clear()
+    running.answer(lambda call: Answer())
+    return running
+
+
+@pytest.fixture(params=["openai", "anthropic"])
+def sdk(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["sync", "async"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def bench(sdk: str, kind: str, provider: FakeProvider) -> Bench:
+    return Bench(sdk, kind, provider)
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard as in production: it swallows, and says so once."""
+    monkeypatch.setattr(_safe, "strict", False)
+    monkeypatch.setattr(_safe, "_said", set())
