@@ -93,7 +93,7 @@ class Answer:
     """What the model says. Token counts are totals, as OpenAI counts. chunks: into how many a stream cuts the text.
 
     id: the end of the response's id. finish: the reason in the provider's own word, None for the natural one.
-    seconds: how long the model thinks.
+    seconds: how long the model thinks. headers: further ones of the response.
     """
 
     text: str = "Hello there."
@@ -108,6 +108,7 @@ class Answer:
     finish: str | None = None
     id: str = "fake"
     seconds: float = 0
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

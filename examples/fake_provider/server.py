@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fake_provider import admin, routes
-from fake_provider.behaviour import Break, Call, Delay, Fail, Hang, Malformed, Ok, Status, Step
+from fake_provider.behaviour import Answer, Break, Call, Delay, Fail, Hang, Malformed, Ok, Status, Step
 
 if TYPE_CHECKING:
     from fake_provider.provider import FakeProvider
@@ -113,21 +113,21 @@ class _Connection(socketserver.StreamRequestHandler):
             after = b"" if step.retry_after is None else f"retry-after: {step.retry_after:g}\r\n".encode()
             self._json(routes.error(path, step.message, step.status), step.status, after)
         elif body.get("stream") and reply.events:
-            self._stream(path, reply.events(), reply.end, step)
+            self._stream(path, reply.events(), reply.end, step, _headers(answer))
         else:
-            self._plain(path, reply.whole(), step)
+            self._plain(path, reply.whole(), step, _headers(answer))
 
-    def _plain(self, path: str, whole: dict[str, Any], step: Step) -> None:
+    def _plain(self, path: str, whole: dict[str, Any], step: Step, headers: bytes) -> None:
         self._disturb(step)
         if isinstance(step, Fail):
             self._json(routes.error(path, step.message, 500), 500)
         elif isinstance(step, Malformed):
             self._send(_NO_JSON)
         else:
-            self._json(whole)
+            self._json(whole, headers=headers)
 
-    def _stream(self, path: str, events: Iterator[dict[str, Any]], end: bytes, step: Step) -> None:
-        head = _SSE + _IDS + b"\r\n"
+    def _stream(self, path: str, events: Iterator[dict[str, Any]], end: bytes, step: Step, headers: bytes) -> None:
+        head = _SSE + _IDS + headers + b"\r\n"
         if isinstance(step, Ok):
             self.wfile.write(head + b"".join(map(_event, events)) + _part(end) + b"0\r\n\r\n")
             return
@@ -167,6 +167,10 @@ def _body(raw: bytes) -> dict[str, Any]:
     """The JSON object of a request; empty for other kinds, such as multipart."""
     body = json.loads(raw) if raw.startswith(b"{") else {}
     return body if isinstance(body, dict) else {}
+
+
+def _headers(answer: Answer) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in answer.headers).encode()
 
 
 def _part(data: bytes) -> bytes:

@@ -167,6 +167,7 @@ class Watch:
         "operation",
         "pending",
         "sent",
+        "served",
         "started",
         "state",
         "telemetry",
@@ -180,6 +181,7 @@ class Watch:
         self.asked: Any = None  # the request as the client's own method made it, where its adapter wants it
         self.started = time_ns()
         self.sent = 0
+        self.served: str | None = None  # the model, where the response's head names it better than its body
         self.attempts: list[Attempt] = []
         self.state: dict[str, Any] = {}
         self.operation: Operation | None = None
@@ -221,7 +223,7 @@ class Watch:
     @guard
     def answered(self, result: Any) -> None:
         """The whole answer is known, though perhaps not yet handed to the application."""
-        self.answer = self.endpoint.response(result)
+        self.answer = self._of_served(self.endpoint.response(result))
         if self.operation is not None:
             self.telemetry.settle(self.operation, self.answer, self.attempts)
 
@@ -236,7 +238,7 @@ class Watch:
         if operation.first_chunk is None:
             operation.first_chunk = now
         if self.endpoint.fold(self.state, chunk) and not operation.own:
-            self.telemetry.settle(operation, self.endpoint.settled(self.state), self.attempts)
+            self.telemetry.settle(operation, self._settled(), self.attempts)
 
     @guard
     def returned(self) -> None:
@@ -265,8 +267,14 @@ class Watch:
             return
         if self.operation is not None:
             if self.answer is None and self.state:
-                self.answer = self.endpoint.settled(self.state)
+                self.answer = self._settled()
             self.telemetry.close(self.operation, self.answer, error, self.attempts)
+
+    def _settled(self) -> Answer:
+        return self._of_served(self.endpoint.settled(self.state))
+
+    def _of_served(self, answer: Answer) -> Answer:
+        return answer if self.served is None else answer._replace(model=self.served)
 
     def __del__(self) -> None:
         if self.pending and self.operation is not None:  # a stream that was dropped

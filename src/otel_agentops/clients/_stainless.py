@@ -47,15 +47,17 @@ def client(
     module: str | None = None,
     subclass: str | None = None,
     helpers: Iterable[tuple[str, str]] = (),
+    served: str | None = None,
 ) -> Client:
     """A client of the family.
 
     endpoints: by the end of the path. provider: client object and host to `gen_ai.provider.name`. module: the
     package, where it is not the distribution's name. subclass: the class on which others patch `request`. helpers:
-    module and class of streams whose `close` closes the response under ours, and not ours.
+    module and class of streams whose `close` closes the response under ours, and not ours. served: the
+    response header that names the model, where a service has one that knows better than its body.
     """
     package = module or distribution
-    shells = _Shells(package, endpoints, provider)
+    shells = _Shells(package, endpoints, provider, served)
     base, response = f"{package}._base_client", f"{package}._response"
     build = ("options", "retries_taken")
     process = ("cast_to", "options", "response", "stream", "stream_cls", "retries_taken")
@@ -87,8 +89,15 @@ def client(
 class _Shells:
     """What replaces the methods: each makes the original call once, unguarded, and tells the watch what it saw."""
 
-    def __init__(self, package: str, endpoints: Mapping[str, Endpoint], provider: Callable[[Any, str], str]) -> None:
+    def __init__(
+        self,
+        package: str,
+        endpoints: Mapping[str, Endpoint],
+        provider: Callable[[Any, str], str],
+        served: str | None,
+    ) -> None:
         self._package = package
+        self._served = served
         self._endpoints = dict(endpoints)
         self._provider = provider
         self._servers: WeakKeyDictionary[Any, tuple[Any, Server]] = WeakKeyDictionary()
@@ -175,7 +184,7 @@ class _Shells:
             watch = WATCH.get()
             if watch is None:
                 return original(api, **kwargs)
-            _responded(watch, kwargs["response"])
+            _responded(watch, kwargs["response"], self._served)
             try:
                 result = original(api, **kwargs)
             except BaseException:
@@ -191,7 +200,7 @@ class _Shells:
             watch = WATCH.get()
             if watch is None:
                 return await original(api, **kwargs)
-            _responded(watch, kwargs["response"])
+            _responded(watch, kwargs["response"], self._served)
             try:
                 result = await original(api, **kwargs)
             except BaseException:
@@ -287,7 +296,9 @@ def _failed(watch: Watch, response: Any) -> None:
 
 
 @guard
-def _responded(watch: Watch, response: Any) -> None:
+def _responded(watch: Watch, response: Any, served: str | None) -> None:
+    if served is not None:
+        watch.served = response.headers.get(served) or None
     if response.is_success:  # with a middleware error responses come by too; they are counted where they fail
         watch.attempted(response.status_code, retry_after(response.headers))
         response.extensions[_KEY] = watch

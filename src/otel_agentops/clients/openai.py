@@ -196,6 +196,8 @@ def chat_response(result: Any) -> Answer:
 
 def chat_fold(state: dict[str, Any], chunk: Any) -> bool:
     """A `ChatCompletionChunk`. The usage chunk, where one is sent, comes last of all: no chunk is surely last."""
+    if type(chunk) is dict:
+        return False  # the application asked for plain JSON: not worth a slower look at everybody's chunks
     if not state.get("model"):  # Azure's first chunk is about its content filter: no model, no id, no choices
         state["model"], state["first"] = chunk.model, chunk
     if chunk.usage is not None:
@@ -222,13 +224,24 @@ def responses_response(result: Any) -> Answer:
     return answer._replace(effective=effective, error=text(get(get(result, "error"), "code")))
 
 
+# The events that carry the response as it is by then, and whether it is the last of them.
+_SNAPSHOTS = {
+    "response.created": False,
+    "response.queued": False,
+    "response.in_progress": False,
+    "response.completed": True,
+    "response.incomplete": True,
+    "response.failed": True,
+}
+
+
 def responses_fold(state: dict[str, Any], event: Any) -> bool:
     """A response stream event: the ones that carry the response replace each other, the last is complete."""
-    response = getattr(event, "response", None)
-    if response is None:
+    last = _SNAPSHOTS.get(getattr(event, "type", ""))
+    if last is None:
         return False
-    state["response"] = response
-    return event.type in {"response.completed", "response.incomplete", "response.failed"}
+    state["response"] = event.response
+    return last
 
 
 def responses_settled(state: dict[str, Any]) -> Answer:
@@ -295,7 +308,8 @@ _HELPERS = (
     ("lib.streaming.chat._completions", "ChatCompletionStream"),
     ("lib.streaming.responses._responses", "ResponseStream"),
 )
-CLIENT = _stainless.client("openai", ">=2,<4", ENDPOINTS, provider, subclass="OpenAI", helpers=_HELPERS)
+_SERVED = "x-ms-served-model"  # Azure's responses name the deployment, and the model only in this header
+CLIENT = _stainless.client("openai", ">=2,<4", ENDPOINTS, provider, subclass="OpenAI", helpers=_HELPERS, served=_SERVED)
 
 
 class Instrumentor(_engine.Instrumentor):

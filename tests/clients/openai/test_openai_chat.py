@@ -178,6 +178,13 @@ async def test_a_hand_made_stream(provider: FakeProvider, client: Any, seen: Cap
     assert seen.spans == [span(provider, CHAT, STREAM, without=(*COUNTED,))]
 
 
+async def test_a_hand_made_stream_of_plain_json(provider: FakeProvider, client: Any, seen: Capture) -> None:
+    body = {"model": "gpt-x", "messages": ASK, "stream": True}
+    stream = await done(client.post("/chat/completions", body=body, cast_to=object, stream=True))
+    assert [type(chunk) for chunk in await drained(stream)] == [dict] * 4
+    assert seen.spans == [span(provider, CHAT, STREAM, without=UNREAD)]
+
+
 async def test_the_stream_manager(provider: FakeProvider, client: Any, seen: Capture) -> None:
     async with block(client.chat.completions.stream(model="gpt-x", messages=ASK)) as stream:
         final = await done(stream.get_final_completion())

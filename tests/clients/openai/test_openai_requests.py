@@ -9,7 +9,7 @@ import pytest
 from both import done, drained
 from openai_spans import CHAT, RESPONSE, SERVER, STREAM, httpx, instructed, parameters, span, tools
 
-from fake_provider import FakeProvider
+from fake_provider import Answer, FakeProvider
 from otel_agentops._fingerprint import identity
 from otel_agentops.clients.openai import provider as provider_of
 from otel_agentops.testing import Capture
@@ -202,6 +202,18 @@ async def test_azure(provider: FakeProvider, kind: str, seen: Capture) -> None:
         span(provider, CHAT, asked, name="chat my-deployment"),
         span(provider, CHAT, asked, STREAM, without=uncounted, name="chat my-deployment"),
     ]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_azure_names_the_model_of_a_response_in_a_header(
+    provider: FakeProvider, client: Any, seen: Capture, stream: bool
+) -> None:
+    provider.answer(lambda call: Answer(headers=(("x-ms-served-model", "gpt-x-2026-03-01"),)))
+    result = await done(client.responses.create(model="my-deployment", input="hi", stream=stream))
+    if stream:
+        await drained(result)
+    asked = {"gen_ai.request.model": "my-deployment"}
+    assert seen.spans == [span(provider, RESPONSE, STREAM if stream else {}, asked, name="chat my-deployment")]
 
 
 class Elsewhere(httpx.HTTPTransport):
