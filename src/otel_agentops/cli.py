@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def main() -> None:
 def _app() -> typer.Typer:
     import typer
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from otel_agentops.slo.cli import app as slo
@@ -37,13 +39,14 @@ def _app() -> typer.Typer:
         from otel_agentops.doctor import examine
 
         findings = examine(os.environ)
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for heading in ("", "subject", "finding", "what to do"):
-            table.add_column(heading, overflow="fold")
+        table = Table(box=None, pad_edge=False, show_header=False)
         for finding in findings:
-            table.add_row(marks[finding.level], finding.subject, finding.text, finding.advice)
-        Console().print(table)
-        if any(finding.level == "problem" for finding in findings):
+            table.add_row(marks[finding.level], finding.subject, escape(finding.text))
+            if finding.advice:
+                table.add_row("", "", f"[bold]→ {escape(finding.advice)}")
+        count = Counter(finding.level for finding in findings)
+        Console(highlight=False).print(table, f"\nproblems: {count['problem']}, warnings: {count['warning']}")
+        if count["problem"]:
             raise typer.Exit(1)
 
     @app.command()

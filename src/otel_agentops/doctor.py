@@ -6,7 +6,6 @@ Every check is a function from the environment to findings; nothing is changed a
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +32,8 @@ PEERS = {
         "openinference-instrumentation-anthropic": "OpenInference",
     },
 }
-NATIVE = {"anthropic": ">=2"}  # clients that make spans themselves as soon as a tracer provider exists
+# Clients that make spans themselves as soon as a tracer provider exists: since when, and the variable that says false.
+NATIVE = {"anthropic": (">=2", "ANTHROPIC_OPEN_TELEMETRY")}
 
 
 class Finding(NamedTuple):
@@ -69,6 +69,8 @@ def settings(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Whether anything sets up a tracer provider."""
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        yield Finding("problem", "sdk", "OTEL_SDK_DISABLED=true: nothing is recorded", "unset it")
     if not list(importlib.metadata.entry_points(group="opentelemetry_configurator")):
         yield Finding("problem", "sdk", "no package configures the SDK", "pip install opentelemetry-distro")
     if not environ.get("OTEL_SERVICE_NAME") and "service.name=" not in environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
@@ -77,65 +79,76 @@ def sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Each client we know: installed, supported, switched off, patched."""
-    disabled = {name.strip() for name in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
+    """Each client we know: installed, supported, switched off, patched, and who else traces it."""
+    inactive = []
     for entry in _our_entry_points():
         client: _engine.Client = entry.load().client
         version = _version(client.distribution)
         if version is None:
             yield Finding("note", client.distribution, "not installed")
-        elif entry.name in disabled or "*" in disabled:
+        elif _is_disabled(entry.name, environ):
             text = f"{version}; switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
             yield Finding("warning", client.distribution, text, f"remove {entry.name} from it")
         elif not SpecifierSet(client.versions, prereleases=True).contains(version):
             text = f"{version} is outside the supported range {client.versions}: its calls are not instrumented"
             yield Finding("problem", client.distribution, text, "install a version within it")
         else:
-            yield from _supported(client, version, environ)
-
-
-def _supported(client: _engine.Client, version: str, environ: Mapping[str, str]) -> Iterator[Finding]:
-    yield Finding("ok", client.distribution, f"{version} is in the supported range {client.versions}")
-    if client.active:
-        yield from _patched(client)
-    mode = _mode(environ)
-    others = [
-        f"{name} ({package})" for package, name in PEERS.get(client.distribution, {}).items() if _version(package)
-    ]
-    if (native := NATIVE.get(client.distribution)) and SpecifierSet(native).contains(version):
-        others.append("its own tracing")
-    yield _outcome(client.distribution, others, mode)
+            yield Finding("ok", client.distribution, f"{version} is in the supported range {client.versions}")
+            yield from _patched(client) if client.active else ()
+            yield _beside(client.distribution, _others(client.distribution, version, environ), _mode(environ))
+            inactive += [] if client.active else [client.distribution]
+    if inactive:
+        text = f"{' and '.join(inactive)} not patched here: this process was started without opentelemetry-instrument"
+        advice = "opentelemetry-instrument otel-agentops doctor checks the patches as well"
+        yield Finding("note", "patches", text, advice)
 
 
 def _patched(client: _engine.Client) -> Iterator[Finding]:
-    module = next(iter(client.targets)).module.partition(".")[0]
-    importlib.import_module(module)
-    for target in {target.module: target for target in client.targets if not target.own_only}.values():
-        importlib.import_module(target.module)
-    missing = [
-        f"{target.module}.{target.owner}.{target.name}"
-        for target in client.targets
-        if target not in client.patches and not target.own_only
-    ]
+    wanted = [target for target in client.targets if not target.own_only]
+    for module in dict.fromkeys(target.module for target in wanted):
+        importlib.import_module(module)
+    missing = [f"{target.module}.{target.owner}.{target.name}" for target in wanted if target not in client.patches]
     if missing:
-        yield Finding(
-            "problem", client.distribution, f"not patched: {', '.join(missing)}", "report it with the version"
-        )
+        text = f"not patched: {', '.join(missing)}"
+        yield Finding("problem", client.distribution, text, "report it with the version")
     else:
         yield Finding("ok", client.distribution, f"{len(client.patches)} places patched in this process")
 
 
-def _outcome(client: str, others: list[str], mode: str) -> Finding:
+class _Other(NamedTuple):
+    """Somebody else who traces a client, and how to stop it."""
+
+    name: str
+    stop: str
+
+
+def _others(client: str, version: str, environ: Mapping[str, str]) -> list[_Other]:
+    found = []
+    for package, name in PEERS.get(client, {}).items():
+        entry = _entry_name(package)
+        if entry is not None and not _is_disabled(entry, environ):
+            found.append(_Other(name, f"uninstall {package}"))
+    since, variable = NATIVE.get(client, ("", ""))
+    if variable and SpecifierSet(since).contains(version) and environ.get(variable, "").lower() != "false":
+        found.append(_Other("its own tracing", f"set {variable}=false"))
+    return found
+
+
+def _beside(client: str, others: list[_Other], mode: str) -> Finding:
+    """What becomes of a call: docs/coexistence.md has the whole of it."""
+    names = " and ".join(other.name for other in others)
+    if not others and mode == "enrich":
+        text = "nothing else traces it, and the mode is enrich: its calls will have no span"
+        return Finding("problem", client, text, "set OTEL_AGENTOPS_MODE=auto")
     if not others:
-        if mode == "enrich":
-            text = "mode enrich, and nothing else makes spans: no span of its calls will be there"
-            return Finding("problem", client, text, "set OTEL_AGENTOPS_MODE=auto")
-        return Finding("ok", client, "no other instrumentation of it: each call gets a span of ours")
-    names = " and ".join(others)
+        return Finding("ok", client, "nothing else traces it: each call gets a span of ours")
     if mode == "own":
-        text = f"{names} also makes spans, and mode is own: every call has two spans and counts twice"
+        text = f"also traced by {names}; the mode is own: every call has a span of ours beside theirs, and counts twice"
         return Finding("warning", client, text, "set OTEL_AGENTOPS_MODE=auto")
-    return Finding("ok", client, f"where {names} started a span for the call it is enriched; no second one is made")
+    if len(others) > 1:
+        text = f"also traced by {names}: a call has {len(others)} spans, with us or without; we enrich the innermost"
+        return Finding("warning", client, text, "keep one: " + ", ".join(other.stop for other in others))
+    return Finding("ok", client, f"also traced by {names}: its span of a call is enriched, no second one is made")
 
 
 def sampling(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -161,21 +174,25 @@ def hash_key(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def exporters(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Where spans and events go, and whether anybody listens there."""
+    reached: dict[tuple[str, str], list[str]] = {}
     for signal, carries in (("TRACES", "spans"), ("LOGS", "evaluations and outcomes")):
         exporter = environ.get(f"OTEL_{signal}_EXPORTER", "otlp").strip().lower()
         if exporter == "none":
             text = f"OTEL_{signal}_EXPORTER=none: {carries} go nowhere"
             yield Finding("problem", "exporter", text, f"set OTEL_{signal}_EXPORTER=otlp")
         elif "otlp" in exporter:
-            yield _reach(*_endpoint(environ, signal), carries)
+            reached.setdefault(_endpoint(environ, signal, exporter), []).append(carries)
         else:
-            yield Finding("note", "exporter", f"{carries} go to {exporter}")
+            yield Finding("note", "exporter", f"{carries} go to {exporter}, not to a collector")
+    for where, carried in reached.items():
+        yield _reach(*where, ", ".join(carried))
 
 
-def _endpoint(environ: Mapping[str, str], signal: str) -> tuple[str, str]:
-    protocol = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environ.get(
-        "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"
-    )
+def _endpoint(environ: Mapping[str, str], signal: str, exporter: str) -> tuple[str, str]:
+    protocol = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if "otlp_proto_" in exporter:
+        protocol = "http/protobuf" if "otlp_proto_http" in exporter else "grpc"
+    protocol = protocol or "grpc"  # what the distribution sets
     default = "http://localhost:4318" if protocol.startswith("http") else "http://localhost:4317"
     given = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", default)
     return protocol, given
@@ -183,18 +200,29 @@ def _endpoint(environ: Mapping[str, str], signal: str) -> tuple[str, str]:
 
 def _reach(protocol: str, endpoint: str, carries: str) -> Finding:
     package = "http" if protocol.startswith("http") else "grpc"
-    if importlib.util.find_spec(f"opentelemetry.exporter.otlp.proto.{package}") is None:
+    if _version(f"opentelemetry-exporter-otlp-proto-{package}") is None:
         text = f"{carries} would go over {protocol}, and no exporter for it is installed"
         advice = f"pip install opentelemetry-exporter-otlp-proto-{package}"
-        return Finding("problem", "exporter", text, advice if package == "grpc" else advice + ", or set the protocol")
-    parts = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
-    host, port = parts.hostname or "localhost", parts.port or (443 if parts.scheme == "https" else 80)
+        other = "http/protobuf" if package == "grpc" else "grpc"
+        return Finding("problem", "exporter", text, f"{advice}, or set OTEL_EXPORTER_OTLP_PROTOCOL={other}")
     try:
-        socket.create_connection((host, port), timeout=3).close()
+        _connect(endpoint)
+    except ValueError:
+        text = f"{carries} would go to {endpoint!r}, which is no URL"
+        return Finding("problem", "exporter", text, "write OTEL_EXPORTER_OTLP_ENDPOINT as http://host:port")
     except OSError as error:
-        text = f"{carries} go to {endpoint}, where nothing answers ({error})"
+        text = f"{carries} go to {endpoint}, where nothing answers ({error.strerror or error})"
         return Finding("problem", "exporter", text, "start the collector, or set OTEL_EXPORTER_OTLP_ENDPOINT")
     return Finding("ok", "exporter", f"{carries} go to {endpoint} over {protocol}; it accepts connections")
+
+
+def _connect(endpoint: str) -> None:
+    """Raises OSError where nobody listens, ValueError where the endpoint says no place."""
+    parts = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
+    if not parts.hostname:
+        raise ValueError(endpoint)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    socket.create_connection((parts.hostname, port), timeout=3).close()
 
 
 def _our_entry_points() -> list[importlib.metadata.EntryPoint]:
@@ -207,6 +235,19 @@ def _version(distribution: str) -> str | None:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _entry_name(package: str) -> str | None:
+    """The name under which an installed instrumentation is loaded, and switched off."""
+    if _version(package) is None:
+        return None
+    found = importlib.metadata.distribution(package).entry_points.select(group=GROUP)
+    return next((entry.name for entry in found), None)
+
+
+def _is_disabled(entry: str, environ: Mapping[str, str]) -> bool:
+    disabled = {name.strip() for name in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
+    return entry in disabled or "*" in disabled
 
 
 def _mode(environ: Mapping[str, str]) -> str:

@@ -1,0 +1,249 @@
+"""The doctor finds each thing for real: packages that are installed, ports that answer, processes that are patched."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from otel_agentops import doctor
+from otel_agentops.doctor import Finding, examine
+
+COMMAND = Path(sys.executable).with_name("otel-agentops")
+STARTER = Path(sys.executable).with_name("opentelemetry-instrument")
+CONFIGURED = {"OTEL_SERVICE_NAME": "support", "OTEL_AGENTOPS_HASH_KEY": "k"}
+
+
+def found(subject: str, environ: dict[str, str]) -> list[Finding]:
+    return [finding for finding in examine(environ) if finding.subject == subject]
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """A port where somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def silent() -> int:
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def run(*command: str | Path, **environ: str) -> tuple[int, str]:
+    """A command as a person starts it, and what it prints, in an environment of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    ended = subprocess.run(
+        command, env={**kept, "COLUMNS": "300", **environ}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended.returncode, ended.stdout
+
+
+# -- settings and SDK
+
+
+def test_wrong_values_are_named() -> None:
+    environ = {"OTEL_AGENTOPS_MODE": "ownn", "OTEL_AGENTOPS_PROMPT_LIMIT": "-1"}
+    assert [(finding.level, finding.text) for finding in found("settings", environ)] == [
+        ("problem", "OTEL_AGENTOPS_MODE='ownn' is not one of auto, own, enrich; auto is used"),
+        ("problem", "OTEL_AGENTOPS_PROMPT_LIMIT='-1' is not a whole number from 1 to 999999999; 100 is used"),
+    ]
+    assert found("settings", {"OTEL_AGENTOPS_MODE": "own"}) == []
+
+
+def test_service_name() -> None:
+    assert [finding.level for finding in found("service", {})] == ["warning"]
+    assert found("service", {"OTEL_SERVICE_NAME": "support"}) == []
+    assert found("service", {"OTEL_RESOURCE_ATTRIBUTES": "a=b,service.name=support"}) == []
+
+
+def test_a_switched_off_sdk() -> None:
+    assert found("sdk", {}) == []
+    assert [finding.level for finding in found("sdk", {"OTEL_SDK_DISABLED": "true"})] == ["problem"]
+
+
+# -- clients
+
+
+def test_supported_clients() -> None:
+    for client in ("openai", "anthropic"):
+        first = found(client, {})[0]
+        assert (first.level, first.advice) == ("ok", "")
+        assert first.text.startswith(f"{metadata.version(client)} is in the supported range")
+
+
+def test_a_switched_off_client() -> None:
+    (only,) = found("openai", {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "redis, agentops_openai"})
+    assert only.level == "warning"
+    assert only.advice == "remove agentops_openai from it"
+    assert [finding.level for finding in found("anthropic", {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"})] == [
+        "warning"
+    ]
+
+
+def test_a_version_outside_the_range(tmp_path: Path) -> None:
+    """Another version of the package, first on the path: nothing of it but what it says of itself is looked at."""
+    said = tmp_path / "openai-1.2.3.dist-info" / "METADATA"
+    said.parent.mkdir()
+    said.write_text("Metadata-Version: 2.1\nName: openai\nVersion: 1.2.3\n")
+    code, printed = run(COMMAND, "doctor", PYTHONPATH=str(tmp_path))
+    assert code == 1
+    assert re.search(r"problem +openai +1\.2\.3 is outside the supported range .*not instrumented", printed), printed
+    assert "→ install a version within it" in printed
+
+
+def peers(client: str) -> list[str]:
+    there = [name for package, name in doctor.PEERS[client].items() if _installed(package)]
+    if not there:
+        pytest.skip(f"no other instrumentation of {client} is installed: uv sync --group peers")
+    return there
+
+
+def _installed(package: str) -> bool:
+    return any(True for _ in metadata.distributions(name=package))
+
+
+def test_others_that_are_there() -> None:
+    """More than one is too many without us, too."""
+    last = found("openai", {})[-1]
+    names = peers("openai")
+    assert last.level == ("warning" if len(names) > 1 else "ok")
+    assert f"also traced by {' and '.join(names)}" in last.text
+    assert all(f"uninstall {package}" in last.advice for package in doctor.PEERS["openai"] if _installed(package))
+
+
+def test_others_that_are_switched_off_do_not_count() -> None:
+    off = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai,anthropic"}
+    assert found("openai", off)[-1] == Finding("ok", "openai", "nothing else traces it: each call gets a span of ours")
+    native = "also traced by its own tracing: its span of a call is enriched, no second one is made"
+    assert found("anthropic", off)[-1] == Finding("ok", "anthropic", native)
+    bare = found("anthropic", {**off, "ANTHROPIC_OPEN_TELEMETRY": "false"})[-1]
+    assert bare.text == "nothing else traces it: each call gets a span of ours"
+
+
+def test_the_modes_are_said() -> None:
+    off = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai,anthropic"}
+    own = found("anthropic", {**off, "OTEL_AGENTOPS_MODE": "own"})[-1]
+    assert (own.level, own.advice) == ("warning", "set OTEL_AGENTOPS_MODE=auto")
+    assert "a span of ours beside theirs, and counts twice" in own.text
+    enrich = found("openai", {**off, "OTEL_AGENTOPS_MODE": "enrich"})[-1]
+    assert (enrich.level, enrich.text) == (
+        "problem",
+        "nothing else traces it, and the mode is enrich: its calls will have no span",
+    )
+
+
+# -- sampler, key, exporters
+
+
+@pytest.mark.parametrize(
+    ("environ", "level", "said"),
+    [
+        ({}, "ok", "every call is counted"),
+        ({"OTEL_TRACES_SAMPLER": "always_on"}, "ok", "every call is counted"),
+        (
+            {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"},
+            "warning",
+            "parentbased_traceidratio (0.1 of the traces) drops spans before they are counted",
+        ),
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, "warning", "always_off drops spans"),
+    ],
+)
+def test_sampler(environ: dict[str, str], level: str, said: str) -> None:
+    (only,) = found("sampler", environ)
+    assert only.level == level
+    assert said in only.text
+
+
+def test_hash_key() -> None:
+    assert [finding.level for finding in found("hash key", {})] == ["note"]
+    assert [finding.level for finding in found("hash key", {"OTEL_AGENTOPS_HASH_KEY": "k"})] == ["ok"]
+
+
+def test_an_exporter_that_is_heard(listening: int) -> None:
+    endpoint = f"http://127.0.0.1:{listening}"
+    environ = {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+    text = f"spans, evaluations and outcomes go to {endpoint} over http/protobuf; it accepts connections"
+    assert found("exporter", environ) == [Finding("ok", "exporter", text)]
+
+
+def test_an_exporter_that_nobody_hears(listening: int, silent: int) -> None:
+    environ = {
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{silent}/v1/traces",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{listening}",
+    }
+    spans, events = found("exporter", environ)
+    assert spans.level == "problem"
+    assert spans.text.startswith(f"spans go to http://127.0.0.1:{silent}/v1/traces, where nothing answers (")
+    assert (events.level, events.text.partition(" go ")[0]) == ("ok", "evaluations and outcomes")
+
+
+@pytest.mark.parametrize("endpoint", ["http://localhost:port", "http://:4318", "///"])
+def test_an_endpoint_that_is_none(endpoint: str) -> None:
+    environ = {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+    (only,) = found("exporter", environ)
+    assert (only.level, only.advice) == ("problem", "write OTEL_EXPORTER_OTLP_ENDPOINT as http://host:port")
+    assert repr(endpoint) in only.text
+
+
+def test_an_exporter_that_is_not_installed() -> None:
+    if _installed("opentelemetry-exporter-otlp-proto-grpc"):
+        pytest.skip("the gRPC exporter is installed here, so that nothing is missing")
+    (only,) = found("exporter", {})
+    assert only.level == "problem"
+    assert "pip install opentelemetry-exporter-otlp-proto-grpc" in only.advice
+    assert "or set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in only.advice
+
+
+def test_exporters_that_go_elsewhere() -> None:
+    environ = {"OTEL_TRACES_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "none"}
+    assert [(finding.level, finding.text) for finding in found("exporter", environ)] == [
+        ("note", "spans go to console, not to a collector"),
+        ("problem", "OTEL_LOGS_EXPORTER=none: evaluations and outcomes go nowhere"),
+    ]
+
+
+def test_an_exporter_by_its_full_name(silent: int) -> None:
+    environ = {"OTEL_TRACES_EXPORTER": "otlp_proto_http", "OTEL_LOGS_EXPORTER": "otlp_proto_http"}
+    (only,) = found("exporter", {**environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent}"})
+    assert "where nothing answers" in only.text
+
+
+# -- the command
+
+
+def test_the_command_under_opentelemetry_instrument(listening: int) -> None:
+    """The process that the program would be: everything is patched, and the end is a plain 0."""
+    code, printed = run(
+        STARTER,
+        COMMAND,
+        "doctor",
+        **CONFIGURED,
+        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{listening}",
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="openai,anthropic",
+    )
+    assert code == 0, printed
+    lines = [line.split(maxsplit=1) for line in printed.splitlines() if line.strip()]
+    assert [mark for mark, *_ in lines] == ["ok"] * 9 + ["problems:"]
+    assert len(re.findall(r"\d+ places patched in this process", printed)) == 2
+    assert printed.endswith("problems: 0, warnings: 0\n")
+
+
+def test_the_command_alone_says_what_it_did_not_look_at() -> None:
+    code, printed = run(COMMAND, "doctor", **CONFIGURED, OTEL_LOGS_EXPORTER="none")
+    assert code == 1, "the problem of the logs"
+    assert "anthropic and openai not patched here" in printed
+    assert "→ opentelemetry-instrument otel-agentops doctor" in printed
