@@ -1,0 +1,82 @@
+"""What adapter authors test with: everything emitted, as plain values, and no unregistered name passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from opentelemetry.trace import SpanKind
+
+from otel_agentops import _telemetry
+from otel_agentops.testing import SECONDS, capture
+
+NAME: Any = {"gen_ai.request.model": "m"}
+
+
+def test_spans_are_plain_values_with_the_names_of_their_parents() -> None:
+    with capture() as seen:
+        tracer = seen.tracer_provider.get_tracer("app")
+        with tracer.start_as_current_span("outer"):
+            _telemetry.get().start("inner", {"gen_ai.request.stop_sequences": ["a"]}, SpanKind.CLIENT).end()
+    assert seen.spans == [
+        {
+            "name": "inner",
+            "kind": "CLIENT",
+            "status": "UNSET",
+            "parent": "outer",
+            "attributes": {"gen_ai.request.stop_sequences": ["a"]},
+        },
+        {"name": "outer", "kind": "INTERNAL", "status": "UNSET", "parent": None, "attributes": {}},
+    ]
+
+
+def test_events_are_plain_values() -> None:
+    with capture() as seen:
+        _telemetry.get().event("otel_agentops.change", {"otel_agentops.change.variable": "model"})
+    assert seen.events == [
+        {
+            "event_name": "otel_agentops.change",
+            "in_span": False,
+            "attributes": {"otel_agentops.change.variable": "model"},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({"gen_ai.request.nodel": "m"}, "gen_ai.request.nodel is not registered"),
+        ({"gen_ai.request.temperature": 0}, "gen_ai.request.temperature is 0, which is no double"),
+        ({"otel_agentops.model.resolution": "new"}, "otel_agentops.model.resolution is 'new', which is none of"),
+    ],
+)
+def test_a_name_that_is_not_registered_fails_the_test(attributes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(AssertionError, match=sentence), capture():
+        _telemetry.get().start("chat m", attributes).end()
+
+
+def test_other_instrumentations_may_say_what_they_want() -> None:
+    with capture() as seen:
+        seen.tracer_provider.get_tracer("other").start_span("x", attributes={"their.own": 1}).end()
+    assert seen.problems == []
+
+
+def test_what_was_in_use_is_in_use_again() -> None:
+    before = _telemetry.get()
+    with pytest.raises(ZeroDivisionError), capture():
+        assert _telemetry.get() is not before
+        raise ZeroDivisionError
+    assert _telemetry.get() is before
+
+
+def test_clear_forgets() -> None:
+    with capture() as seen:
+        _telemetry.get().start("chat m", NAME).end()
+        _telemetry.get().event("otel_agentops.change", {})
+        seen.clear()
+        assert (seen.spans, seen.events) == ([], [])
+
+
+@pytest.mark.parametrize(("value", "equal"), [(0.1, True), (0.0, False), (-1.0, False), (1, False), (None, False)])
+def test_seconds_equal_every_measured_time(value: object, equal: bool) -> None:
+    assert ([value] == [SECONDS]) is equal
