@@ -137,7 +137,7 @@ def _keep(maker: Maker, name: str) -> Path:
     """Make a program in the cache, whole or not at all, and once where two runs want it at the same time."""
     home = _home(maker)
     home.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(home.with_name(f"{home.name}.lock"), name):
+    with alone(home.with_name(f"{home.name}.lock"), name):
         if not home.exists():
             with tempfile.TemporaryDirectory(prefix=f".{home.name}.", dir=home.parent) as work:
                 maker.make(Path(work))
@@ -150,9 +150,9 @@ def _home(maker: Maker) -> Path:
 
 
 @contextmanager
-def _alone(lock: Path, name: str) -> Iterator[None]:
+def alone(lock: Path, name: str) -> Iterator[None]:
     with lock.open("w") as handle:
-        with _Progress(f"{name}: waiting for another run that makes it") as progress:
+        with Progress(f"{name}: waiting for another run that makes it") as progress:
             while not _locked(handle.fileno()):
                 progress.tick()
         yield  # the lock goes with the file, also when this process is killed
@@ -196,7 +196,7 @@ def _install(name: str) -> Maker:
 def _go(what: str, cwd: Path, *arguments: str, **variables: str) -> None:
     if shutil.which("go") is None:
         raise UnavailableError("Go, which would build it, is not on PATH (1.21 or newer, https://go.dev/dl)")
-    _run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables})
+    run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables})
 
 
 def _unpack_debian(work: Path) -> None:
@@ -205,11 +205,11 @@ def _unpack_debian(work: Path) -> None:
         raise UnavailableError("no Debian package here, apt-get is missing")
     download = ["apt-get", "download", "prometheus"]
     try:
-        _run("downloading Debian's prometheus", download, work)
+        run("downloading Debian's prometheus", download, work)
     except UnavailableError:
-        _run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
-        _run("downloading Debian's prometheus", download, work)
-    _run("unpacking prometheus", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
+        run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
+        run("downloading Debian's prometheus", download, work)
+    run("unpacking prometheus", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
     version = _version(str(work / "root/usr/bin/prometheus"))
     if version is None or version < TOOLS["prometheus"].minimum:
         raise UnavailableError(f"Debian's prometheus is too old: {version}")
@@ -230,9 +230,9 @@ def _as_root() -> list[str]:
 # -- long steps
 
 
-def _run(what: str, command: Sequence[str], cwd: Path, variables: dict[str, str] | None = None) -> None:
+def run(what: str, command: Sequence[str], cwd: Path, variables: dict[str, str] | None = None) -> None:
     """Run a long step and show that it moves. Raises UnavailableError with the end of its output where it fails."""
-    with tempfile.NamedTemporaryFile() as output, _Progress(what) as progress:
+    with tempfile.NamedTemporaryFile() as output, Progress(what) as progress:
         process = subprocess.Popen(
             command, cwd=cwd, env={**os.environ, **(variables or {})}, stdout=output, stderr=subprocess.STDOUT
         )
@@ -250,7 +250,7 @@ def _end_of(path: str, lines: int) -> str:
     return " / ".join(line.strip() for line in said[-lines:])
 
 
-class _Progress:
+class Progress:
     """What is going on and for how long: one line that renews itself, or where nobody watches one every 15 seconds."""
 
     def __init__(self, what: str) -> None:
@@ -259,7 +259,7 @@ class _Progress:
         self.watched = sys.stderr.isatty()
         self.next = self.started + 1
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:

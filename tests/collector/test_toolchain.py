@@ -137,7 +137,7 @@ def test_two_runs_make_it_once(tmp_path: Path) -> None:
 def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     def fails(work: Path) -> None:
         program(work / "bin" / "half", "")
-        toolchain._run("making it", [sys.executable, "-c", "print('one'); print('two'); exit(3)"], work)
+        toolchain.run("making it", [sys.executable, "-c", "print('one'); print('two'); exit(3)"], work)
 
     with pytest.raises(toolchain.UnavailableError, match=r"making it failed \(`.* -c .*`\): one / two"):
         toolchain._keep(toolchain.Maker(lambda: "bad", fails), "half")
@@ -146,7 +146,7 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_long_step_shows_that_it_moves(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code = "import time; print('linking', flush=True); time.sleep(1.6)"
-    toolchain._run("building it", [sys.executable, "-c", code], tmp_path)
+    toolchain.run("building it", [sys.executable, "-c", code], tmp_path)
     assert re.fullmatch(r"building it \(\d+ s\)( linking)?\n", capsys.readouterr().err)
 
 

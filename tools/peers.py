@@ -1,0 +1,294 @@
+"""Nothing that passes without us may fail with us: the clients' own unit tests, with and without an instrumentation.
+
+    python tools/peers.py [--client openai|anthropic] [--quick] [--strict] [--instrumentation official|openinference|…]
+
+The tests come from the client's source distribution, in the version that uv.lock names, and run in an environment of
+their own (.venvs/peers, the group `suites`). Both runs have global providers; the second has an instrumentation. Only
+what passed in the first run is run in the second. Most tests of `tests/api_resources` need the mock server of the
+client's project (TEST_API_BASE_URL names one); without it they fail in the first run, and so say nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import toolchain
+from peers_plugin import INSTRUMENTATIONS
+
+ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = ROOT / ".venvs" / "peers"
+QUICK = {
+    "openai": ("test_client", "test_streaming", "test_response", "test_legacy_response", "lib/chat", "lib/responses"),
+    "anthropic": ("test_client", "test_streaming", "test_response", "test_middleware", "lib/streaming", "lib/_parse"),
+}
+
+
+class Results(NamedTuple):
+    """One run. tests: id to outcome. why: id to the end of the traceback. scopes: number of spans by their maker."""
+
+    tests: dict[str, str]
+    why: dict[str, str]
+    scopes: Counter[str]
+    swallowed: list[str]
+
+    @property
+    def passed(self) -> set[str]:
+        """The tests that passed."""
+        return {test for test, outcome in self.tests.items() if outcome == "passed"}
+
+
+class Comparison(NamedTuple):
+    """What an instrumentation changed. broke: passes without it, fails with it, also when its file is run again alone.
+
+    flaky: the same, but not when run again. unseen: the instrumentation made or enriched no span at all.
+    """
+
+    without: Results
+    observed: Results
+    broke: dict[str, str]
+    flaky: list[str]
+    unseen: bool
+
+    @property
+    def harmless(self) -> bool:
+        """Whether the instrumentation worked and broke nothing."""
+        return not (self.broke or self.unseen or self.observed.swallowed)
+
+
+class Suite:
+    """The unit tests of one client, unpacked, and the environment to run them in."""
+
+    def __init__(self, client: str, home: Path, processes: int) -> None:
+        self.client = client
+        self.home = home
+        self.processes = processes
+
+    def run(
+        self,
+        instrumentation: str,
+        files: Sequence[str],
+        only: Sequence[str] = (),
+        *,
+        strict: bool = False,
+        alone: bool = False,
+    ) -> Results:
+        """Run tests. files: below `tests`. only: ids, all where empty. alone: in one process."""
+        with tempfile.TemporaryDirectory() as work, _no_api() as api:
+            report, wanted, log = (Path(work) / name for name in ("report", "only", "log"))
+            report.touch()
+            wanted.write_text("\n".join(only))
+            variables = {
+                **_neutral(os.environ),
+                "PEERS_CLIENT": self.client,
+                "PEERS_INSTRUMENTATION": instrumentation,
+                "PEERS_REPORT": str(report),
+                "PEERS_ONLY": str(wanted) if only else "",
+                "TEST_API_BASE_URL": os.environ.get("TEST_API_BASE_URL", api),
+                "OTEL_AGENTOPS_STRICT": "1" if strict else "",
+                "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("src", "tools")),
+            }
+            processes = 0 if alone else self.processes
+            options = ["-p", "peers_plugin", "-p", "no:cacheprovider", "-n", str(processes), "--durations=0", "-qq"]
+            command = [str(ENVIRONMENT / "bin/python"), "-m", "pytest", *options, "--inline-snapshot=disable", *files]
+            self._watch(command, variables, log, report, f"{self.client} {_with(instrumentation)}")
+            return _results(report, log)
+
+    def _watch(self, command: list[str], variables: dict[str, str], log: Path, report: Path, what: str) -> None:
+        with log.open("w") as output, toolchain.Progress(what) as progress:
+            process = subprocess.Popen(command, cwd=self.home, env=variables, stdout=output, stderr=subprocess.STDOUT)
+            try:
+                while process.poll() is None:
+                    progress.tick(_so_far(report))
+            finally:
+                process.kill()
+
+
+def compare(suite: Suite, instrumentation: str, *, quick: bool = False, strict: bool = False) -> Comparison:
+    """Run the tests without and with, and what broke once more."""
+    files = _quick(suite) if quick else ["tests"]
+    without = suite.run("none", files)
+    observed = suite.run(instrumentation, files, sorted(without.passed), strict=strict)
+    suspects = without.passed - observed.passed
+    broke = _again(suite, instrumentation, suspects, strict=strict) & suspects if suspects else set()
+    return Comparison(
+        without,
+        observed,
+        {test: observed.why.get(test, "the test did not run to its end") for test in sorted(broke)},
+        sorted(suspects - broke),
+        instrumentation != "none" and not observed.scopes.keys() - without.scopes.keys(),
+    )
+
+
+def _again(suite: Suite, instrumentation: str, suspects: set[str], *, strict: bool) -> set[str]:
+    """Run the files of the suspects in one process, without and with: what differs there as well has one cause."""
+    files = sorted({test.partition("::")[0] for test in suspects})
+    without = suite.run("none", files, alone=True)
+    observed = suite.run(instrumentation, files, sorted(without.passed), strict=strict, alone=True)
+    return without.passed - observed.passed
+
+
+# -- where the tests come from
+
+
+def suite(client: str, processes: int | None = None) -> Suite:
+    """The tests of the locked version of a client, fetched where they are not in the cache. Raises UnavailableError."""
+    uv = ROOT / ".tools" / "bin" / "uv"
+    sync = [str(uv), "sync", "--frozen", "--no-default-groups", "--group", "suites", "--python", sys.executable]
+    toolchain.run("setting up .venvs/peers", sync, ROOT, {"UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)})
+    version, digest = _locked(client)
+    home = toolchain.cache() / "suites" / f"{client}-{version}"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with toolchain.alone(home.with_name(f"{home.name}.lock"), f"the tests of {client}"):
+        if not home.exists():
+            _fetch(client, version, digest, home)
+    return Suite(client, home, os.cpu_count() or 1 if processes is None else processes)
+
+
+def _locked(client: str) -> tuple[str, str]:
+    """Version and sha256 of the source distribution that uv.lock names."""
+    entry = rf'^name = "{client}"\nversion = "(.+)"\n(?:.+\n)*?sdist = .* hash = "(.+?)"'
+    found = re.search(entry, (ROOT / "uv.lock").read_text(), re.MULTILINE)
+    if found is None:
+        raise toolchain.UnavailableError(f"uv.lock names no source distribution of {client}")
+    return found[1], found[2]
+
+
+def _fetch(client: str, version: str, digest: str, home: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=f".{home.name}.", dir=home.parent) as work:
+        wanted = Path(work) / "wanted.txt"
+        wanted.write_text(f"{client}=={version} --hash={digest}\n")
+        pip = [str(ROOT / ".tools" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "download"]
+        options = ["--no-deps", "--no-binary", client, "--require-hashes", "-r", str(wanted), "-d", work]
+        toolchain.run(f"fetching the source distribution of {client} {version}", [*pip, *options], Path(work))
+        with tarfile.open(next(Path(work).glob("*.tar.gz"))) as archive:
+            archive.extractall(work, filter="data")
+        (Path(work) / home.name).rename(home)
+
+
+def _quick(suite: Suite) -> list[str]:
+    paths = (suite.home / "tests" / name for name in QUICK[suite.client])
+    return [str((path if path.is_dir() else path.with_suffix(".py")).relative_to(suite.home)) for path in paths]
+
+
+# -- one run
+
+
+def _neutral(environment: Any) -> dict[str, str]:
+    """The environment without what would change a client, a provider or us."""
+    ours = ("OTEL_", "OPENAI_", "ANTHROPIC_", "AZURE_", "AWS_", "PYTEST_", "COV_")
+    return {name: value for name, value in environment.items() if not name.startswith(ours)}
+
+
+class _NoApi(BaseHTTPRequestHandler):
+    """Says at once that there is no API, so that tests which need one fail soon, and do so in both runs."""
+
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.send_response(501)
+        self.send_header("x-should-retry", "false")
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815  the names that http.server looks for
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: thousands of tests ask."""
+
+
+@contextmanager
+def _no_api() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _NoApi)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _lines(report: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in report.read_text().splitlines() if line.endswith("}")]
+
+
+def _so_far(report: Path) -> str:
+    counts = Counter(line["outcome"] for line in _lines(report) if "test" in line)
+    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+
+
+def _results(report: Path, log: Path) -> Results:
+    results = Results({}, {}, Counter(), [])
+    for line in _lines(report):
+        if "test" not in line:
+            results.scopes.update(line["scopes"])
+            results.swallowed.extend(line["swallowed"])
+        elif results.tests.get(line["test"]) != "failed":  # a test that fails may pass its teardown
+            results.tests[line["test"]] = line["outcome"]
+            results.why[line["test"]] = line["why"]
+    if not results.tests:
+        raise toolchain.UnavailableError(f"no test ran: {' / '.join(log.read_text().splitlines()[-12:])}")
+    return results
+
+
+# -- command line
+
+
+def _with(instrumentation: str) -> str:
+    return "without" if instrumentation == "none" else f"with {instrumentation}"
+
+
+def _show(client: str, instrumentation: str, found: Comparison) -> None:
+    without = Counter(found.without.tests.values())
+    print(f"{client} {_locked(client)[0]}, {_with(instrumentation)}:")
+    rows = (
+        ("passed without", without["passed"]),
+        ("passed both", len(found.without.passed & found.observed.passed)),
+        ("broke", len(found.broke)),
+        ("flaky", len(found.flaky)),
+        ("failed without", without["failed"]),
+        ("skipped without", without["skipped"]),
+        *((f"spans: {scope}"[:60], number) for scope, number in found.observed.scopes.most_common()),
+    )
+    for what, number in rows:
+        print(f"  {number:>7} {what}")
+    for test, why in found.broke.items():
+        print(f"\nbroke: {test}\n{why}")
+    for sentence in (*(f"flaky: {test}" for test in found.flaky), *sorted(set(found.observed.swallowed))):
+        print(sentence)
+    if found.unseen:
+        print(f"{instrumentation} made no span at all: it was not at work, and the comparison says nothing")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare and print; 1 where something broke."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--client", choices=[*QUICK], action="append", help="default: both")
+    parser.add_argument("--quick", action="store_true", help="what `make test` runs: requests, responses, streams")
+    parser.add_argument("--instrumentation", default="ours", choices=[*INSTRUMENTATIONS])
+    parser.add_argument("--strict", action="store_true", help="failures of our telemetry are raised, not swallowed")
+    asked = parser.parse_args(arguments)
+    harmless = True
+    for client in asked.client or QUICK:
+        found = compare(suite(client), asked.instrumentation, quick=asked.quick, strict=asked.strict)
+        _show(client, asked.instrumentation, found)
+        harmless &= found.harmless
+    return 0 if harmless else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
