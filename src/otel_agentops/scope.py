@@ -121,10 +121,12 @@ def current() -> Scope:
     scope = _CURRENT.get()
     if scope is not NOWHERE:
         return scope
-    carried = otel_context.get_value(_KEY)
+    context = otel_context.get_current()
+    carried = context.get(_KEY)
     if isinstance(carried, Scope):
         return carried
-    facts = _received(baggage.get_all())
+    arrived = baggage.get_all(context)
+    facts = _received(arrived) if arrived else None
     return Scope(facts=facts) if facts else NOWHERE
 
 

@@ -14,13 +14,18 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import openai
 import pytest
-from programs import prefork, shop
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace.export import SpanExportResult
+from programs import prefork, service, shop
 
 import stack
 import toolchain
 from fake_provider import FakeProvider, Status
+from otel_agentops import task
 from otel_agentops._fingerprint import identity
+from otel_agentops.testing import Capture
 
 pytestmark = [pytest.mark.collector, pytest.mark.xdist_group("end_to_end")]
 
@@ -239,6 +244,35 @@ def test_a_wrong_setting_is_one_sentence_and_everything_else_goes_on(running: Ru
         "OTEL_AGENTOPS_PROMPT_LIMIT='lots' is not a whole number from 1 to 999999999; 100 is used",
     ]
     assert len(running.spans("mistaken", 5)) == 5
+
+
+def test_a_task_in_two_services_is_one_task_for_the_budget(
+    running: Running, provider: FakeProvider, gpt: openai.OpenAI, seen: Capture
+) -> None:
+    server = service.serve(gpt)
+    with task("support"):
+        service.ask(gpt)
+        service.call(f"http://127.0.0.1:{server.server_address[1]}")
+    server.shutdown()
+    server.server_close()
+    sent = OTLPSpanExporter(f"{running.collector.otlp}/v1/traces").export(seen.finished)
+    assert sent is SpanExportResult.SUCCESS
+    name = str(seen.tracer_provider.resource.attributes["service.name"])
+    assert running.counted(name, "otel_agentops_llm_calls", 3) == {
+        ("chat", "openai", "gpt-x", "support"): 3,  # one here, two there
+    }
+    assert running.counted(name, "otel_agentops_sli_events", 2) == {
+        ("task_completed", "proxy", "support"): 1, ("search", "tool_success", "direct"): 1,
+    }  # fmt: skip
+    per_task = {sample.name: sample.value for sample in running.collector.scrape() if per_task_of(sample, name)}
+    assert per_task == {"otel_agentops_task_llm_calls_count": 1, "otel_agentops_task_llm_calls_sum": 1}
+
+
+def per_task_of(sample: stack.Sample, service_name: str) -> bool:
+    """Whether it says how many calls the tasks of a service took."""
+    return sample.name.startswith("otel_agentops_task_llm_calls") and (
+        sample.labels.get("service_name") == service_name and "le" not in sample.labels
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")

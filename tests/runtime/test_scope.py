@@ -206,6 +206,17 @@ def test_tokens_that_nobody_reported_are_absent_and_not_zero(seen: Capture, gpt:
     assert not totals(seen).keys() & {"input_tokens", "output_tokens"}
 
 
+def test_a_stream_that_is_read_after_the_block_is_in_no_sum_but_has_the_tasks_id(
+    seen: Capture, gpt: openai.OpenAI
+) -> None:
+    with task("support") as run:
+        stream = ask(gpt, stream=True, stream_options={"include_usage": True})
+    assert len(list(stream)) > 1
+    assert totals(seen).items() >= {"llm_calls": 0, "llm_attempts": 0}.items()
+    (chat,) = (span["attributes"] for span in seen.spans if span["name"] == "chat gpt-x")
+    assert chat.items() >= {"otel_agentops.task.id": run.id, "gen_ai.usage.input_tokens": 11}.items()
+
+
 def test_a_thread_without_a_context_is_nowhere(seen: Capture, gpt: openai.OpenAI) -> None:
     with task("support"):
         thread = threading.Thread(target=ask, args=(gpt,))

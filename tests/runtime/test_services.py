@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 import pytest
-from opentelemetry import propagate
 from programs import service
 
 from fake_provider import FakeProvider
@@ -46,14 +44,6 @@ def in_a_process(
         yield f"http://127.0.0.1:{port}", lambda: json.loads(child.communicate()[0])
 
 
-def call(url: str, headers: Mapping[str, str] | None = None) -> None:
-    """What an HTTP instrumentation does: inject, send."""
-    carrier: dict[str, str] = dict(headers or {})
-    if headers is None:
-        propagate.inject(carrier)
-    httpx.post(url, headers=carrier).raise_for_status()
-
-
 both_places = pytest.mark.parametrize("second_service", [in_a_thread, in_a_process])
 
 
@@ -63,8 +53,8 @@ def test_one_task_in_two_services_is_counted_once(
 ) -> None:
     with second_service(provider, gpt, seen) as (url, rest), task("support", tenant="acme", segment="web") as run:
         service.ask(gpt)
-        call(url)
-        call(url)
+        service.call(url)
+        service.call(url)
         remote = rest()
     spans = [*seen.spans, *remote]
     assert {span["attributes"]["otel_agentops.task.id"] for span in spans} == {run.id}
@@ -89,7 +79,7 @@ def test_the_tenant_stays_in_the_service_that_knows_it(
 ) -> None:
     with second_service(provider, gpt, seen) as (url, rest):
         with task("support", tenant="acme", segment="web", stage="canary"):
-            call(url)
+            service.call(url)
         spans = [*seen.spans, *rest()]
     told = {key for span in spans if span["name"] != "invoke_workflow support" for key in span["attributes"]}
     assert not {key for key in told if ".traffic." in key or ".rollout." in key}
@@ -111,7 +101,7 @@ def test_rubbish_in_a_request_is_ignored_and_the_service_has_its_own_task(
     provider: FakeProvider, gpt: openai.OpenAI, seen: Capture, header: str
 ) -> None:
     with in_a_thread(provider, gpt, seen) as (url, _):
-        call(url, {"baggage": header})
+        service.call(url, {"baggage": header})
     (root,) = (span for span in seen.spans if span["name"] == "invoke_workflow research")
     assert root["attributes"]["otel_agentops.task.outcome"] == "completed"
     assert len(root["attributes"]["otel_agentops.task.id"]) == 32

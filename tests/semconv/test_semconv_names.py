@@ -14,7 +14,7 @@ CONFIGS = sorted(path for path in (ROOT / "collector-config").rglob("*.yaml") if
 BACKENDS = sorted(path for end in ("yaml", "yml", "json") for path in (ROOT / "backends").rglob(f"*.{end}"))
 
 # Keys inside the process: context variables and an entry of a response's `extensions`. They are never emitted.
-INTERNAL = frozenset({"otel_agentops.scope", "otel_agentops.tools", "otel_agentops.watch"})
+INTERNAL = frozenset({f"otel_agentops.{key}" for key in ("scope", "started", "tools", "watch")})
 
 
 def _id(path: Path) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import openai
 from opentelemetry import context as otel_context
 from opentelemetry import propagate
@@ -48,6 +50,14 @@ def serve(gpt: openai.OpenAI) -> ThreadingHTTPServer:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"gpt": gpt}))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server
+
+
+def call(url: str, headers: Mapping[str, str] | None = None) -> None:
+    """A request to the service as an HTTP instrumentation sends it; headers: others than it would."""
+    carrier: dict[str, str] = dict(headers or {})
+    if headers is None:
+        propagate.inject(carrier)
+    httpx.post(url, headers=carrier).raise_for_status()
 
 
 def main() -> None:
