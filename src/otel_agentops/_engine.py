@@ -11,7 +11,7 @@ import importlib.metadata
 import inspect
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from time import time_ns
@@ -24,8 +24,9 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from packaging.specifiers import SpecifierSet
 
 from otel_agentops import _telemetry
+from otel_agentops._finalize import later
 from otel_agentops._safe import guard, log
-from otel_agentops._telemetry import Operation, Telemetry
+from otel_agentops._telemetry import NO_ANSWER, Operation, Telemetry
 from otel_agentops.record import Answer, Attempt, ModelCall
 
 
@@ -194,7 +195,12 @@ class Watch:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        WATCH.reset(self.token)
+        try:
+            WATCH.reset(self.token)
+        except ValueError:  # an unfinished coroutine, closed from another context: what it left is in its own
+            self.told = None
+            if self.operation is not None:
+                self.operation.token = None
         if error is None:
             self.returned()
         else:
@@ -223,6 +229,7 @@ class Watch:
     @guard
     def answered(self, result: Any) -> None:
         """The whole answer is known, though perhaps not yet handed to the application."""
+        self.answer = NO_ANSWER  # an answer came, also where it cannot be read
         self.answer = self._of_served(self.endpoint.response(result))
         if self.operation is not None:
             self.telemetry.settle(self.operation, self.answer, self.attempts)
@@ -251,12 +258,17 @@ class Watch:
     @guard
     def failed(self, error: BaseException) -> None:
         """The call raised. A stream's failure after its response is `end`."""
-        if self.sent > len(self.attempts):
-            response = getattr(error, "response", None)
-            self.attempted(getattr(error, "status_code", None) or 0, retry_after(getattr(response, "headers", None)))
         if self.operation is not None:
             self.telemetry.leave(self.operation)
+        if self.sent > len(self.attempts):
+            self._refused(error)
         self.end(error)
+
+    @guard
+    def _refused(self, error: BaseException) -> None:
+        status = getattr(error, "status_code", None)
+        headers = getattr(getattr(error, "response", None), "headers", None)
+        self.attempted(status if type(status) is int else 0, retry_after(headers))
 
     @guard
     def end(self, error: BaseException | None = None) -> None:
@@ -267,8 +279,12 @@ class Watch:
             return
         if self.operation is not None:
             if self.answer is None and self.state:
-                self.answer = self._settled()
+                self._settle()
             self.telemetry.close(self.operation, self.answer, error, self.attempts)
+
+    @guard
+    def _settle(self) -> None:
+        self.answer = self._settled()
 
     def _settled(self) -> Answer:
         return self._of_served(self.endpoint.settled(self.state))
@@ -276,13 +292,33 @@ class Watch:
     def _of_served(self, answer: Answer) -> Answer:
         return answer if self.served is None else answer._replace(model=self.served)
 
-    def __del__(self) -> None:
-        if self.pending and self.operation is not None:  # a stream that was dropped
-            self.end()
+    def dropped(self) -> None:
+        """The application has dropped its stream, or the event loop closes it."""
+        if self.pending and self.operation is not None:
+            later(self.end)
+
+    __del__ = dropped
 
 
 WATCH: ContextVar[Watch | None] = ContextVar("otel_agentops.watch", default=None)
 UNOBSERVED: AbstractContextManager[None] = nullcontext()
+
+
+class _Hidden:
+    """A call that passes inside an observed one, say in a hook: the outer watch is not told about it."""
+
+    def __enter__(self) -> None:
+        self.token = WATCH.set(None)
+
+    def __exit__(self, *raised: object) -> None:
+        with suppress(ValueError):  # closed from another context
+            WATCH.reset(self.token)
+
+
+def unobserved(asked: Any) -> AbstractContextManager[None]:
+    """What an unobserved call runs in. asked: its request; that of the current watch is the same call once more."""
+    watch = WATCH.get()
+    return UNOBSERVED if watch is None or watch.asked is asked else _Hidden()
 
 
 def begin(client: Client, endpoint: Endpoint | None) -> Watch | None:
@@ -313,7 +349,7 @@ def _number(text: str | None) -> float | None:
 def _until(date: str) -> float | None:
     try:
         return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -10,6 +10,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -43,7 +44,8 @@ def say_once(key: str, message: str, *args: object) -> None:
     """Log a warning once per process and key: a hot path must not fill the user's log."""
     if key not in _said and len(_said) < _MOST:
         _said.add(key)
-        log.warning(message, *args)
+        with suppress(Exception):  # a handler of the application's logging, say one that exports, may raise
+            log.warning(message, *args)
 
 
 def _report(place: str, error: Exception) -> None:

@@ -146,23 +146,33 @@ class Telemetry:
     ) -> None:
         """End the operation; call it once. answer: None where the call failed before one came."""
         ended = time_ns()
-        known = answer or NO_ANSWER
-        self._account(operation.scope, operation.call, known, attempts)
-        attributes = _answer_attributes(operation, known, attempts)
+        try:
+            self._account(operation.scope, operation.call, answer or NO_ANSWER, attempts)
+            self._write(operation, answer or NO_ANSWER, error, attempts, ended)
+        finally:
+            if operation.own:
+                operation.span.end(ended)
+
+    def _write(
+        self,
+        operation: Operation,
+        answer: Answer,
+        error: BaseException | None,
+        attempts: Sequence[Attempt],
+        ended: int,
+    ) -> None:
+        attributes = _answer_attributes(operation, answer, attempts)
         if error is not None:
             attributes[A.ERROR_TYPE] = error_type(error)
-        elif known.error is not None:
-            attributes[A.ERROR_TYPE] = known.error
+        elif answer.error is not None:
+            attributes[A.ERROR_TYPE] = answer.error
         if not operation.own:
             add_missing(operation.span, attributes)
             return
-        try:
-            operation.span.set_attributes(attributes)
-            if A.ERROR_TYPE in attributes:
-                operation.span.set_status(ERROR)
-            self._measure(operation, known, attributes.get(A.ERROR_TYPE), ended)
-        finally:
-            operation.span.end(ended)
+        operation.span.set_attributes(attributes)
+        if A.ERROR_TYPE in attributes:
+            operation.span.set_status(ERROR)
+        self._measure(operation, answer, attributes.get(A.ERROR_TYPE), ended)
 
     def _span_of(self, call: ModelCall) -> Span | None:
         """The span that somebody else started for this call: the current one, else one beside it of the same model."""
@@ -181,6 +191,7 @@ class Telemetry:
             return False
         return _foreign.started_for(span, call.operation, call.model)
 
+    @guard
     def _account(self, scope: Scope, call: ModelCall, answer: Answer, attempts: Sequence[Attempt]) -> None:
         if scope.judge is not None and answer.model:
             scope.judge.models.append(answer.model)

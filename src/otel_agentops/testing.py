@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_agentops import _config, _foreign, _telemetry
+from otel_agentops import _config, _finalize, _foreign, _telemetry
 from otel_agentops.semconv import check
 
 
@@ -67,7 +67,8 @@ class Capture:
 
     @property
     def finished(self) -> Sequence[ReadableSpan]:
-        """The ended spans as the SDK exports them."""
+        """The ended spans as the SDK exports them, those of dropped streams included."""
+        _finalize.settle()
         return self._spans.get_finished_spans()
 
     @property
@@ -84,6 +85,7 @@ class Capture:
     @property
     def metrics(self) -> dict[str, list[dict[str, Any]]]:
         """Metric name to data points: attributes, count and sum."""
+        _finalize.settle()
         data = self._metrics.get_metrics_data()
         found: dict[str, list[dict[str, Any]]] = {}
         for resource in data.resource_metrics if data else ():

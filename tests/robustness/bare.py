@@ -136,16 +136,18 @@ class Bench:
         seen.context = (otel_context.get_current() == before, _engine.WATCH.get())
         return seen
 
-    async def same(self, scenario: Scenario, logs: bool = True) -> Capture:
+    async def same(self, scenario: Scenario, broken: Callable[[Capture], Any] | None = None) -> Capture:
         """The telemetry of the scenario, which is the same with us, without us, and after us.
 
-        logs: False where the telemetry is broken on purpose, so that the guard has something to say.
+        broken: breaks the telemetry before the scenario runs, so that the guard has something to say in the log.
         """
         bare = await self.observe(scenario)
         with self.instrumented() as telemetry:
+            if broken is not None:
+                broken(telemetry)
             watched = await self.observe(scenario, telemetry)
         again = await self.observe(scenario)
-        if not logs:
+        if broken is not None:
             watched.logs = [entry for entry in watched.logs if not entry[0].startswith((_OURS, "opentelemetry"))]
         assert bare.context == (True, None)
         assert not (found := differences(bare, watched)), f"with us: {found}"

@@ -14,11 +14,12 @@ import importlib
 import json
 import types
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Target, Watch, begin, retry_after
+from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Target, Watch, begin, retry_after, unobserved
 from otel_agentops._safe import guard
 from otel_agentops.clients._wire import get
 from otel_agentops.record import Attributes
@@ -120,13 +121,13 @@ class _Shells:
         return request
 
     @guard
-    def _begin(self, patched: Client, api: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Watch | None:
+    def _begin(
+        self, patched: Client, api: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> AbstractContextManager[Any]:
         options = args[1] if len(args) > 1 else kwargs["options"]
-        if options.method.lower() != "post":
-            return None
-        watch = begin(patched, self._endpoint(options.url))
+        watch = begin(patched, self._endpoint(options.url)) if options.method.lower() == "post" else None
         if watch is None:
-            return None
+            return unobserved(options)
         watch.asked = options
         if kwargs.get("stream"):
             stream_cls = kwargs.get("stream_cls") or _default_stream_class(api, args)
@@ -386,7 +387,7 @@ def _watched(source: Any, watch: Watch) -> Iterator[Any]:
             yield chunk
     except GeneratorExit:
         source.close()
-        watch.end()
+        watch.dropped()
         raise
     except BaseException as error:
         watch.end(error)
@@ -401,7 +402,7 @@ async def _async_watched(source: Any, watch: Watch) -> AsyncIterator[Any]:
             yield chunk
     except GeneratorExit:
         # The source is finalised as without us: closed here, the event loop's own closing of it would meet ours.
-        watch.end()
+        watch.dropped()
         raise
     except BaseException as error:
         watch.end(error)

@@ -1,0 +1,287 @@
+"""Telemetry that is broken at any step: the application sees nothing of it, and what was started is ended."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from bare import App, Bench
+from opentelemetry import propagate
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.view import View
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from tests.clients.both import block, done, drained
+
+from fake_provider import Break, FakeProvider, Status
+from otel_agentops import _engine, _telemetry
+from otel_agentops._identity import Identities
+from otel_agentops.testing import Capture
+
+
+class BrokenTelemetryError(Exception):
+    """Raised by every part that a test breaks."""
+
+
+def boom(*args: Any, **kwargs: Any) -> Any:
+    raise BrokenTelemetryError("telemetry is broken")
+
+
+class Broken:
+    """In the place of a part of the SDK: whatever is called raises."""
+
+    def __getattr__(self, name: str) -> Any:
+        return boom
+
+
+class Counting(SpanProcessor):
+    """How often each span began and ended."""
+
+    def __init__(self) -> None:
+        self.started: list[int] = []
+        self.ended: list[int] = []
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        self.started.append(span.context.span_id)
+
+    def on_end(self, span: Any) -> None:
+        self.ended.append(span.context.span_id)
+
+
+async def scenario(app: App) -> Any:
+    """Every kind of call once, one of them retried, one refused, one cut."""
+    client = app.client(max_retries=1)
+    app.provider.script(Status(429, retry_after=0.001))
+    first = await done(app.ask(client))
+    chunks = await drained(await done(app.ask(client, stream=True)))
+    raw = await done(app.resource(client).with_raw_response.create(**app.arguments))
+    async with block(app.resource(client).with_streaming_response.create(**app.arguments)) as response:
+        streamed = await done(response.parse())
+    app.provider.script(Status(400))
+    with pytest.raises(app.library.BadRequestError) as refused:
+        await done(app.ask(client))
+    app.provider.script(Break(after=2))
+    with pytest.raises(Exception) as cut:
+        await drained(await done(app.ask(client, stream=True)))
+    app.note(str(refused.value), type(cut.value), raw.status_code)
+    return [first, chunks, await done(raw.parse()), streamed]
+
+
+Break_ = Callable[[Capture, Any, pytest.MonkeyPatch], Any]
+
+
+def processor(**members: Any) -> Break_:
+    def add(seen: Capture, client: _engine.Client, patch: pytest.MonkeyPatch) -> None:
+        made = type("Broken", (SpanProcessor,), members)()
+        seen.tracer_provider.add_span_processor(made)
+
+    return add
+
+
+def span_whose(name: str) -> Break_:
+    def on_start(self: Any, span: Any, parent_context: Any = None) -> None:
+        setattr(span, name, boom)
+
+    return processor(on_start=on_start)
+
+
+def exporter(seen: Capture, client: _engine.Client, patch: pytest.MonkeyPatch) -> None:
+    made = type("Broken", (SpanExporter,), {"export": boom, "shutdown": lambda self: None})()
+    seen.tracer_provider.add_span_processor(SimpleSpanProcessor(made))
+
+
+def tracer(**members: Any) -> Break_:
+    def change(seen: Capture, client: _engine.Client, patch: pytest.MonkeyPatch) -> None:
+        for name, value in members.items():
+            patch.setattr(_telemetry.get().tracer, name, value)
+
+    return change
+
+
+def meter(provider: Callable[[], Any]) -> Break_:
+    def change(seen: Capture, client: _engine.Client, patch: pytest.MonkeyPatch) -> None:
+        _telemetry.get()._instruments(provider().get_meter("otel_agentops"))
+
+    return change
+
+
+def propagator(seen: Capture, client: _engine.Client, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(propagate, "propagator", Broken())
+
+
+def log_processor(seen: Capture, client: _engine.Client, patch: pytest.MonkeyPatch) -> None:
+    """The guard itself reports to a log that is exported, and that is broken too."""
+    provider = LoggerProvider()
+    provider.add_log_record_processor(type("Broken", (), {"on_emit": boom, "emit": boom, "shutdown": lambda s: None})())
+    logger = logging.getLogger("otel_agentops")
+    handler = type("Raising", (LoggingHandler,), {"emit": boom})(logger_provider=provider)
+    patch.setattr(logger, "handlers", [handler])
+    patch.setattr(_telemetry.get(), "open", boom)
+
+
+def adapter(**functions: Any) -> Break_:
+    def change(seen: Capture, client: _engine.Client, patch: pytest.MonkeyPatch) -> None:
+        endpoints = client.targets[0].wrap.__self__._endpoints  # type: ignore[attr-defined]
+        for path, endpoint in list(endpoints.items()):
+            patch.setitem(endpoints, path, endpoint._replace(**functions))
+
+    return change
+
+
+def step(owner: Any, name: str) -> Break_:
+    def change(seen: Capture, client: _engine.Client, patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(owner, name, boom)
+
+    return change
+
+
+def raises_in_aggregation() -> Any:
+    view = View(instrument_name="*", aggregation=Broken())  # type: ignore[arg-type]
+    return MeterProvider([InMemoryMetricReader()], views=[view])
+
+
+# Where spans that were started can be ended, they are.
+ENDED: dict[str, Break_] = {
+    "exporter": exporter,
+    "sampler": tracer(sampler=Broken()),
+    "id generator": tracer(id_generator=Broken()),
+    "propagator": propagator,
+    "on_end": processor(on_end=boom),
+    "span.set_attributes": span_whose("set_attributes"),
+    "span.set_status": span_whose("set_status"),
+    "meter": meter(lambda: MeterProvider([InMemoryMetricReader()], views=[])),
+    "view": meter(raises_in_aggregation),
+    "adapter request": adapter(request=boom),
+    "adapter response": adapter(response=boom),
+    "adapter fold": adapter(fold=boom),
+    "adapter settled": adapter(settled=boom),
+    "adapter whole": adapter(request=boom, response=boom, fold=boom, settled=boom),
+    "log": log_processor,
+    "identities": step(Identities, "of"),
+    "scope": step(_telemetry.scopes, "current"),
+    "provider": step(_telemetry.Telemetry, "watch_provider"),
+    "open": step(_telemetry.Telemetry, "open"),
+    "account": step(_telemetry.Telemetry, "_account"),
+    "measure": step(_telemetry.Telemetry, "_measure"),
+    "settle": step(_telemetry.Telemetry, "settle"),
+    "attempted": step(_telemetry.Telemetry, "attempted"),
+    "answer attributes": step(_telemetry, "_answer_attributes"),
+    "begin": step(_engine, "is_instrumentation_enabled"),
+    "retry_after": step(_engine, "_number"),
+}
+# Here the SDK keeps the span to itself, or cannot end it.
+NOT_ENDED: dict[str, Break_] = {
+    "on_start": processor(on_start=boom),
+    "span.end": span_whose("end"),
+    "close": step(_telemetry.Telemetry, "close"),
+}
+
+
+def broken(bench: Bench, part: Break_, patch: pytest.MonkeyPatch, counting: Counting) -> Callable[[Capture], None]:
+    def apply(seen: Capture) -> None:
+        seen.tracer_provider.add_span_processor(counting)
+        part(seen, bench.patched, patch)
+
+    return apply
+
+
+@pytest.mark.filterwarnings("ignore:`LoggingHandler`:DeprecationWarning")  # still what applications use
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("part", ENDED.values(), ids=ENDED)
+async def test_what_was_started_is_ended(bench: Bench, part: Break_, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting = Counting()
+    with monkeypatch.context() as patch:
+        seen = await bench.same(scenario, broken(bench, part, patch, counting))
+        assert len(seen.finished) == len(counting.ended)
+    assert sorted(counting.started) == sorted(counting.ended)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("part", NOT_ENDED.values(), ids=NOT_ENDED)
+async def test_what_cannot_be_ended_is_not_seen(bench: Bench, part: Break_, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting = Counting()
+    with monkeypatch.context() as patch:
+        await bench.same(scenario, broken(bench, part, patch, counting))
+    assert len(counting.started) == 6
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_the_guard_says_it_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    def apply(seen: Capture) -> None:
+        seen.tracer_provider.add_span_processor(type("Broken", (SpanProcessor,), {"on_start": boom})())
+
+    await bench.same(scenario, apply)
+    assert [record.getMessage() for record in caplog.records if record.name == "otel_agentops"] == [
+        "otel-agentops failed in Watch.leaving (BrokenTelemetryError: telemetry is broken); "
+        "the call of the application is unaffected, its telemetry may lack a part"
+    ]
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("provider_name", ["tracer_provider", "meter_provider", "logger_provider"])
+async def test_a_provider_that_raises_when_it_is_installed(bench: Bench, provider_name: str) -> None:
+    bare = await bench.observe(scenario)
+    instrumentor = bench.instrumentor()
+    before = _telemetry.replace(None)
+    try:
+        instrumentor.instrument(**{provider_name: Broken()}, skip_dep_check=True)
+        watched = await bench.observe(scenario)
+    finally:
+        instrumentor.uninstrument()
+        _telemetry.replace(before)
+    watched.logs = [entry for entry in watched.logs if entry[0] != "otel_agentops"]
+    assert watched == bare
+
+
+class LockedExporter(SpanExporter):
+    """As exporters and metric readers do: memory is asked for with the lock held, so the collector may run there."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.names: list[str] = []
+
+    def export(self, spans: Any) -> Any:
+        with self.lock:
+            gc.collect()
+            self.names += [span.name for span in spans]
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+@pytest.mark.parametrize("read", [True, False], ids=["read", "unread"])
+def test_a_stream_that_is_collected_inside_the_exporters_lock(sdk: str, read: bool, provider: FakeProvider) -> None:
+    exporter = LockedExporter()
+    bench = Bench(sdk, "sync", provider)
+
+    def run(seen: Capture) -> None:
+        app = App(sdk, "sync", provider, seen)
+        client = app.client()
+        cycle: dict[str, Any] = {"stream": app.ask(client, stream=True)}
+        if read:
+            next(cycle["stream"])
+        cycle["itself"] = cycle
+        del cycle
+        app.ask(client)  # its span is exported, and the stream found there
+        client.close()
+
+    with bench.instrumented() as seen:
+        seen.tracer_provider.add_span_processor(SimpleSpanProcessor(exporter))
+        thread = threading.Thread(target=run, args=(seen,), daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive(), "the application hangs"
+        assert len(seen.finished) == 2
+    assert len(exporter.names) == 2
