@@ -179,7 +179,7 @@ def _alerts(
     for budget in budgets:
         if not (_burns(history, budget, SHORT, 1) and _burns(history, budget, LONG, LEAST)):
             continue
-        about = {"slo": budget.promise.name, SLI: budget.promise.sli}
+        about = {"slo": budget.promise.name, SLI: budget.promise.sli, "severity": "page"}
         yield Alert.of({"alertname": BURN, **about})
         since = burning.get(budget.promise.name, now)
         for move in moves:

@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 import toolchain
-from demo import phases, play, promises, screen, summary, verdict
+from demo import phases, play, promises, screen, summary, tell, verdict
 from demo.embedded import Embedded
 from demo.scene import Scene
 from demo.seen import JOINED, Source
@@ -20,6 +20,7 @@ from demo.summary import Summary
 from demo.watch import Watch
 from demo.world import World, world
 
+HEIGHT = 44  # lines of the drawing
 INTERVAL = "1s"  # of scraping and of evaluating the rules
 
 
@@ -98,7 +99,7 @@ def _summary(
 
 
 def _tell(made: Summary, options: Options, console: Console, picture: _Picture) -> None:
-    told = [Text(line, style=style) for style, line in summary.lines(made)]
+    told = [Text(line, style=style) for style, line in tell.lines(made)]
     for line in told:
         console.print(line, soft_wrap=True)
     if options.json:
@@ -117,7 +118,7 @@ class _Picture:
 
     def watch(self, scene: Scene) -> None:
         if not self._taken and any(alert.name == JOINED for alert in scene.look.alerts):
-            self._console.print(screen.view(scene))
+            self._console.print(screen.view(scene, screen.WIDTH, HEIGHT))
             self._taken = True
 
     def draw(self, path: Path, told: list[Text]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from demo.phases import Phase
 from demo.seen import BURN, JOINED, NOTHING, Alert, Look, Move
@@ -35,7 +35,8 @@ class Scene:
         self.number += 1
         self.phase_started = now
         self.named, self.joined = set(), False
-        self.happened.append((now, f"phase {self.number + 1} of {len(self.script)}: {self.phase.story}"))
+        line = f"phase {self.number + 1} of {len(self.script)}: {self.phase.story}{_errors(self.look)}"
+        self.happened.append((now, line))
 
     def see(self, look: Look) -> None:
         """Take a look in, and note what is other than in the last one."""
@@ -53,8 +54,14 @@ class Scene:
             return seconds >= self.phase.at_most
         if self.phase.hurts:
             return self.joined
-        burning = any(alert.name == BURN and alert.get("severity") != "ticket" for alert in self.look.alerts)
-        return not burning and (bool(self.named) or self.phase.move is None)
+        # A ticket goes on for hours of the rules' time: it looks back that far.
+        return burning(self.look) != "page" and (bool(self.named) or self.phase.move is None)
+
+
+def _errors(look: Look) -> str:
+    """What the phase before ends with."""
+    known = [f"{one.promise.name} {one.errors:.0%}" for one in look.budgets if one.errors is not None]
+    return f" (bad just now: {', '.join(known)})" if known else ""
 
 
 def changes(before: Look, now: Look) -> list[str]:
@@ -67,12 +74,20 @@ def changes(before: Look, now: Look) -> list[str]:
 
 
 def told(alerts: Iterable[Alert]) -> list[str]:
-    """Alerts of burns in a line each, promises that burn for one reason in one; a move by itself is told already."""
-    about: dict[tuple[str, Move | None], list[str]] = {}
+    """Alerts of burns, those with one reason in one line; a move by itself is told already."""
+    about: dict[tuple[str, Move | None], dict[str, list[str]]] = {}
     for alert in sorted(alerts):
         if alert.name in (BURN, JOINED):
-            about.setdefault((alert.name, alert.move), []).append(alert.get("slo"))
-    return [
-        f"{name} of {', '.join(sorted(set(slos)))}" + (f", {move}" if move else "")
-        for (name, move), slos in about.items()
-    ]
+            slos = about.setdefault((alert.name.removeprefix("OtelAgentops"), alert.move), {})
+            slos.setdefault(alert.get("slo"), []).append(alert.get("severity"))
+    return [f"{name} of {_slos(slos)}" + (f", {move}" if move else "") for (name, move), slos in about.items()]
+
+
+def _slos(severities: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(f"{slo} ({' and '.join(sorted(set(them)))})" for slo, them in severities.items())
+
+
+def burning(look: Look) -> str:
+    """The highest severity of the burns: `page`, `ticket`, or nothing."""
+    severities = {alert.get("severity") or "page" for alert in look.alerts if alert.name == BURN}
+    return min(severities, default="")

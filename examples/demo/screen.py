@@ -13,12 +13,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from demo.scene import Scene, told
-from demo.seen import BURN, JOINED, Budget, Move, Value
+from demo.scene import REMEMBERED, Scene, burning, told
+from demo.seen import Move, Value
 
-LINES = 9  # of what happened last
+LINES = 9  # of what happened last, at most
 WIDTH = 118  # columns that the picture takes at most
 BARS = "▁▂▃▄▅▆▇█"
+HOT = 3  # the burn rate that is drawn in red
 STEEP = 10  # the burn rate that fills a bar of the drawing
 
 
@@ -55,19 +56,13 @@ class Lines:
 
     def show(self, scene: Scene) -> None:
         for at, line in scene.happened[self._told :]:
-            self.say(f"{clock(at - scene.started)} {line}{_numbers(scene) if line.startswith('phase') else ''}")
+            self.say(f"{clock(at - scene.started)} {line}")
         self._told = len(scene.happened)
 
     def __enter__(self) -> Lines:
         return self
 
     def __exit__(self, *error: object) -> None: ...
-
-
-def _numbers(scene: Scene) -> str:
-    """The budgets where a phase begins."""
-    known = [f"{one.promise.name} {one.errors:.0%}" for one in scene.look.budgets if one.errors is not None]
-    return f" (errors until now: {', '.join(known)})" if known else ""
 
 
 class Picture:
@@ -81,7 +76,7 @@ class Picture:
         self._live.update(Text(line, style="dim"))
 
     def show(self, scene: Scene) -> None:
-        self._live.update(view(scene))
+        self._live.update(view(scene, self._console.width, self._console.height))
 
     def __enter__(self) -> Picture:
         self._live.__enter__()
@@ -95,37 +90,47 @@ class Picture:
 
 # -- the picture
 
+ALERTS = 3
+FRAMES = 15  # lines besides the rows of budgets, values, alerts and what happened
 
-def view(scene: Scene) -> RenderableType:
-    """The whole picture."""
-    return Group(
-        Panel(_head(scene), title="which variable moved?", title_align="left", width=WIDTH, border_style=_mood(scene)),
-        Panel(_budgets(scene), title="error budgets", title_align="left", width=WIDTH),
-        Panel(_values(scene), title="variables", title_align="left", width=WIDTH),
-        Panel(_alerts(scene), title="alerts", title_align="left", width=WIDTH, border_style=_mood(scene)),
-        Panel(_happened(scene), title="what happened", title_align="left", width=WIDTH),
+
+def view(scene: Scene, width: int, height: int) -> RenderableType:
+    """The whole picture, in a terminal of this size."""
+    width, mood = min(width, WIDTH), _MOODS[burning(scene.look)]
+    room = height - FRAMES - len(scene.look.budgets) - ALERTS
+    scopes = len({(value.variable, value.scope) for value in scene.look.values})
+    values = max(1, min(scopes, room - 3))
+    happened = max(1, min(LINES, room - values))
+    parts = (
+        ("which variable moved?", _head(scene), mood),
+        ("error budgets", _budgets(scene, width), mood),
+        ("variables", _values(scene, values), "yellow" if scene.look.moves else "none"),
+        ("alerts", _alerts(scene), mood),
+        ("what happened", _happened(scene, happened), "none"),
     )
+    return Group(
+        *(Panel(part, title=title, title_align="left", width=width, border_style=style) for title, part, style in parts)
+    )
+
+
+_MOODS = {"page": "red", "ticket": "yellow", "": "green"}
 
 
 def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _mood(scene: Scene) -> str:
-    return "red" if any(alert.name in (BURN, JOINED) for alert in scene.look.alerts) else "green"
-
-
 def _head(scene: Scene) -> RenderableType:
-    steps = Text("   ").join(_step(scene, number) for number in range(len(scene.script)))
+    steps = Text("  ").join(_step(scene, number) for number in range(len(scene.script)))
     tasks = "?" if scene.look.tasks is None else f"{scene.look.tasks:.1f}"
     now = scene.look.at or time.time()
-    right = Text(f"{clock(now - scene.started)}   {tasks} tasks/s   from {scene.source}", style="dim")
     grid = Table.grid(expand=True)
     grid.add_column()
-    grid.add_column(justify="right")
-    grid.add_row(steps, right)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(steps, Text(f"{tasks} tasks/s  {clock(now - scene.started)}", style="dim"))
     grid.add_row(
-        Text(scene.phase.story, style="bold"), Text(f"{clock(now - scene.phase_started)} in this phase", style="dim")
+        Text(scene.phase.story, style="bold"),
+        Text(f"seen in {scene.source}, {clock(now - scene.phase_started)} in this phase", style="dim"),
     )
     return grid
 
@@ -137,17 +142,20 @@ def _step(scene: Scene, number: int) -> Text:
     return Text(f"{mark} {scene.script[number].name}", style=style)
 
 
-def _budgets(scene: Scene) -> RenderableType:
+def _budgets(scene: Scene, width: int) -> RenderableType:
     table = _table(("promise", "left"), ("objective", "right"), ("errors", "right"), ("burn rate", "right"))
-    table.add_column("", width=40)
+    drawn = min(REMEMBERED, width - 78)
+    if drawn > 0:
+        table.add_column("", width=drawn)
     table.add_column("budget left", justify="right")
     for budget in scene.look.budgets:
+        heat = _heat(budget.burn or 0)
         table.add_row(
             f"{budget.promise.name} ({budget.promise.sli})",
             f"{budget.promise.objective:.0%}",
             _share(budget.errors),
-            Text("?" if budget.burn is None else f"{budget.burn:.1f}x", style=_heat(budget)),
-            Text("".join(map(_bar, scene.burns[budget.promise.name])), style=_heat(budget)),
+            Text("?" if budget.burn is None else f"{budget.burn:.1f}x", style=heat),
+            *([_curve(list(scene.burns[budget.promise.name])[-drawn:])] if drawn > 0 else []),
             Text(_share(budget.remaining), style="red" if (budget.remaining or 0) < 0 else ""),
         )
     return table
@@ -164,48 +172,46 @@ def _share(value: float | None) -> str:
     return "?" if value is None else f"{value:.0%}"
 
 
-def _heat(budget: Budget) -> str:
-    burn = budget.burn or 0
-    return "bold red" if burn > 3 else "yellow" if burn > 1 else "green"
+def _heat(burn: float) -> str:
+    return "bold red" if burn > HOT else "yellow" if burn > 1 else "green"
 
 
-def _bar(burn: float) -> str:
-    return BARS[min(len(BARS) - 1, int(burn / STEEP * len(BARS)))]
+def _curve(burns: Sequence[float]) -> Text:
+    return Text.assemble(*((BARS[min(len(BARS) - 1, int(burn / STEEP * len(BARS)))], _heat(burn)) for burn in burns))
 
 
-def _values(scene: Scene) -> RenderableType:
+def _values(scene: Scene, count: int) -> RenderableType:
+    """The values; where there is no room for all of them, those that moved first."""
     table = _table(("variable", "left"), ("of", "left"), ("is now", "left"), ("", "left"))
     there: dict[tuple[str, str], list[Value]] = {}
     for value in scene.look.values:
         there.setdefault((value.variable, value.scope), []).append(value)
     moved = {(move.variable, move.scope): move for move in scene.look.moves}
-    for where, values in sorted(there.items()):
-        table.add_row(*where, _shares(values), *_moved(moved.get(where)), style="bold yellow" if where in moved else "")
+    order = sorted(there, key=lambda where: (count < len(there) and where not in moved, where))
+    for where in order[:count]:
+        table.add_row(*where, *_now(there[where], moved.get(where)), style="bold yellow" if where in moved else "")
     return table
 
 
-def _shares(values: Sequence[Value]) -> str:
-    """The value; where there are several of them at a time, with their shares."""
-    if len(values) == 1:
-        return values[0].value
-    return ", ".join(f"{one.value} {one.share:.0%}" for one in sorted(values, key=lambda one: -one.share))
-
-
-def _moved(move: Move | None) -> Sequence[str]:
-    return (f"◀ moved, was {move.previous}",) if move else ("",)
+def _now(values: Sequence[Value], move: Move | None) -> tuple[str, str]:
+    """The value, and the one before where it moved; where there are several at a time, their shares."""
+    if len(values) > 1:
+        return ", ".join(f"{one.value} {one.share:.0%}" for one in sorted(values, key=lambda one: -one.share)), ""
+    (value,) = values
+    return value.value, f"◀ moved, was {move.previous}" if move and move.value == value.value else ""
 
 
 def _alerts(scene: Scene) -> RenderableType:
     lines = [Text(line, style="bold red", no_wrap=True, overflow="ellipsis") for line in told(scene.look.alerts)]
-    return _filled(lines or [Text("none is firing", style="dim")], 4)
+    return _filled(lines or [Text("none is firing", style="dim")], ALERTS)
 
 
-def _happened(scene: Scene) -> RenderableType:
+def _happened(scene: Scene, count: int) -> RenderableType:
     lines = [
         Text.assemble((f"{clock(at - scene.started)}  ", "dim"), (line, _tone(line)), no_wrap=True, overflow="ellipsis")
-        for at, line in scene.happened[-LINES:]
+        for at, line in scene.happened[-count:]
     ]
-    return _filled(lines, LINES)
+    return _filled(lines, count)
 
 
 def _tone(line: str) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from demo.verdict import Verdict
 from demo.world import SERVICE
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
+from otel_agentops.slo._variables import VARIABLES
 
 
 class Moved(BaseModel):
@@ -57,9 +58,10 @@ class Trace(BaseModel):
 class Where(BaseModel):
     """How to see it."""
 
-    prometheus: str = Field(description="PromQL: the values of the variable, as calls a second")
+    moved: str = Field(description="PromQL: the move as the rules tell it, at the value of its time")
+    activity: str = Field(description="PromQL: the values of the variable, as calls a second")
     exemplars: str = Field(description="PromQL: the durations whose exemplars are the bad traces")
-    grafana: str = Field(description="path of Grafana's Explore with both queries")
+    grafana: str = Field(description="path of Grafana's Explore with the latter two, exemplars on")
     honeycomb: str = Field(description="query specification, JSON")
 
 
@@ -93,19 +95,17 @@ class Summary(BaseModel):
 def phase(verdict: Verdict, source: Source, store: Path) -> Phase:
     """The summary of one phase. store: the stored traces."""
     ran = verdict.ran
+    named = [_named(move, spell, ran.start) for move, spell in verdict.moves]
     return Phase(
         name=ran.phase.name,
         story=ran.phase.story,
         start=_time(ran.start),
         end=_time(ran.end),
         moved=Moved(**ran.phase.move._asdict()) if ran.phase.move else None,
-        named=[
-            Named(**move._asdict(), at=_time(spell.start), after=_after(spell, ran.start))
-            for move, spell in verdict.moves
-        ],
+        named=named,
         alerts=[_fired(alert, spell, ran.start) for alert, spell in verdict.alerts if alert.name in (BURN, JOINED)],
         trace=_trace(verdict, source, store),
-        where=where(verdict.moves[0][0], _selector(verdict)) if verdict.moves else None,
+        where=where(named[0], _selector(verdict)) if named else None,
         wrong=list(verdict.wrong),
     )
 
@@ -116,6 +116,10 @@ def _time(seconds: float) -> datetime:
 
 def _after(spell: Spell, start: float) -> float:
     return round(spell.start - start, 1)
+
+
+def _named(move: Move, spell: Spell, start: float) -> Named:
+    return Named(**move._asdict(), at=_time(spell.start), after=_after(spell, start))
 
 
 def _fired(alert: Alert, spell: Spell, start: float) -> Fired:
@@ -155,18 +159,24 @@ def _trace(verdict: Verdict, source: Source, store: Path) -> Trace | None:
 # -- where to look
 
 
-def where(move: Move, bad: Mapping[str, str]) -> Where:
+def where(move: Moved, bad: Mapping[str, str]) -> Where:
     """How to see a move and the operations that went bad. bad: the labels of these."""
-    metric = next(metric for name, metric in M.METRICS.items() if name.endswith(f".{move.variable}.observations"))
-    scope, value = metric.labels[0], metric.labels[-1]
-    activity = f'sum by ({_label(value)}) (rate({metric.prometheus}{{{_label(scope)}="{move.scope}"}}[10s]))'
+    metric, scope, value = attributes_of(move)
+    activity = f"sum by ({_label(value)}) (rate({M.METRICS[metric].prometheus}{_braces(scope)}[10s]))"
     durations = f"sum by (le) (rate({_DURATIONS}{_braces(bad)}[10s]))"
     return Where(
-        prometheus=activity,
+        moved=f"otel_agentops:variable:moved{_braces({'variable': move.variable, 'scope': move.scope})}",
+        activity=activity,
         exemplars=durations,
         grafana=_explore(activity, durations),
-        honeycomb=json.dumps(_honeycomb(scope, move.scope, value)),
+        honeycomb=json.dumps(_honeycomb(scope, value)),
     )
+
+
+def attributes_of(move: Moved) -> tuple[str, dict[str, str], str]:
+    """The metric of a variable, the attributes of this scope with their values, and the attribute that is its value."""
+    metric, scope, value = VARIABLES[move.variable]
+    return metric, dict(zip(scope, move.scope.split("/", max(0, len(scope) - 1)), strict=False)), value
 
 
 def _label(attribute: str) -> str:
@@ -174,7 +184,7 @@ def _label(attribute: str) -> str:
 
 
 def _braces(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
+    return "{" + ",".join(f'{_label(key)}="{value}"' for key, value in labels.items()) + "}"
 
 
 def _explore(*expressions: str) -> str:
@@ -187,70 +197,15 @@ def _explore(*expressions: str) -> str:
     return f"/explore?schemaVersion=1&panes={quote(json.dumps(panes, separators=(',', ':')))}"
 
 
-def _honeycomb(scope: str, named: str, value: str) -> dict[str, object]:
+def _honeycomb(scope: Mapping[str, str], value: str) -> dict[str, object]:
     """Spans by the variable's value and the outcome of the task that they are part of."""
     return {
         "calculations": [{"op": "COUNT"}],
         "breakdowns": [value, f"root.{A.TASK_OUTCOME}"],
         "filters": [
             {"column": "service.name", "op": "=", "value": SERVICE},
-            {"column": scope, "op": "=", "value": named},
+            *({"column": key, "op": "=", "value": named} for key, named in scope.items()),
             {"column": value, "op": "exists"},
         ],
         "time_range": 900,
     }
-
-
-# -- for the terminal
-
-
-def lines(summary: Summary) -> Iterator[tuple[str, str]]:
-    """The summary as (style, line)."""
-    yield "bold", f"which variable moved? asked of {summary.source}, {summary.seconds:.0f} s"
-    yield from (("yellow", f"  left out: {what}") for what in summary.left_out)
-    for one in summary.phases:
-        yield "", ""
-        yield from _phase_lines(one)
-    yield "", ""
-    yield _ending(summary)
-
-
-def _phase_lines(phase: Phase) -> Iterator[tuple[str, str]]:
-    mark, style = ("✘", "bold red") if phase.wrong else ("✔", "bold green")
-    yield style, f"{mark} {phase.name}: {phase.story}, at {phase.start:%H:%M:%S} UTC"
-    if not phase.named:
-        yield "", "  moved       nothing was named"
-    for named in phase.named:
-        yield "yellow", f"  moved       {_move(named)}, named after {named.after:.0f} s"
-    for alert in _first_of_each(phase.alerts):
-        yield "red", f"  alert       {alert.alert} of {alert.labels.get('slo', '')}, after {alert.after:.0f} s"
-    if phase.trace:
-        yield "", f"  trace       {phase.trace.trace_id}"
-        yield from (("dim", f"              {span}") for span in phase.trace.spans)
-    if phase.where and phase.alerts:
-        yield "cyan", f"  Prometheus  {phase.where.prometheus}"
-        yield "cyan", f"  Grafana     Explore with that query; for the traces, exemplars of {phase.where.exemplars}"
-        yield "cyan", f"  Honeycomb   {phase.where.honeycomb}"
-    yield from (("bold red", f"  WRONG       {sentence}") for sentence in phase.wrong)
-
-
-def _move(move: Moved) -> str:
-    return str(Move(move.variable, move.scope, move.value, move.previous))
-
-
-def _first_of_each(alerts: Sequence[Fired]) -> list[Fired]:
-    """Each alert once for each promise, also where it joins several moves of one cause."""
-    first: dict[tuple[str, str], Fired] = {}
-    for alert in sorted(alerts, key=lambda one: (one.at, one.alert, one.labels.get("slo", ""))):
-        first.setdefault((alert.alert, alert.labels.get("slo", "")), alert)
-    return list(first.values())
-
-
-def _ending(summary: Summary) -> tuple[str, str]:
-    if summary.ok:
-        return (
-            "bold green",
-            "In every phase the right variable was named, with old and new value, and nothing beside it.",
-        )
-    wrong = ", ".join(phase.name for phase in summary.phases if phase.wrong)
-    return "bold red", f"The answer is not the truth in: {wrong}."

@@ -1,0 +1,123 @@
+"""The demo fails where the wrong variable is named, none is, or anything beside the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from demo import phases
+from demo.phases import Phase, back
+from demo.seen import BURN, JOINED, Alert, Move, Seen, Spell, spells
+from demo.verdict import Ran, judge
+
+MODEL = Move("model", "gpt-x", "gpt-x-2", "gpt-x-1")
+PROMPT = Move("prompt", "support/system", "bbbb", "aaaa")
+BURNS = Alert.of({"alertname": BURN, "slo": "answers", "service_name": "s"})
+
+HEALTHY = Ran(Phase("healthy", "", None, None, False, 0, 0), 0, 20)
+HURT = Ran(Phase("model", "", None, MODEL, True, 0, 0), 20, 40)
+RESTORED = Ran(Phase("restored", "", None, back(MODEL), False, 0, 0), 40, 60)
+RAN = (HEALTHY, HURT, RESTORED)
+
+
+def blames(move: Move) -> Alert:
+    return Alert.of({"alertname": JOINED, "slo": "answers", **move._asdict()})
+
+
+def wrong(moves: Mapping[Move, float], alerts: Mapping[Alert, float]) -> dict[str, list[str]]:
+    seen = Seen(
+        [(move, Spell(at, at + 10)) for move, at in moves.items()],
+        [(alert, Spell(at, at + 10)) for alert, at in alerts.items()],
+    )
+    return {one.ran.phase.name: list(one.wrong) for one in judge(RAN, seen) if one.wrong}
+
+
+GOOD_MOVES = {MODEL: 25.0, back(MODEL): 45.0}
+GOOD_ALERTS = {BURNS: 24.0, blames(MODEL): 25.0}
+
+
+def test_the_truth_is_right() -> None:
+    assert wrong(GOOD_MOVES, GOOD_ALERTS) == {}
+
+
+def test_nothing_seen_is_wrong_wherever_something_moved() -> None:
+    assert wrong({}, {}) == {
+        "model": [
+            "not named: model gpt-x: gpt-x-1 → gpt-x-2",
+            "answers got worse, and no budget was seen to burn",
+            "no alert joins the burn with what was moved",
+        ],
+        "restored": ["not named: model gpt-x: gpt-x-2 → gpt-x-1"],
+    }
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        MODEL._replace(variable="prompt"),
+        MODEL._replace(scope="gpt-y"),
+        MODEL._replace(value="gpt-x-3"),
+        MODEL._replace(previous="unknown"),
+    ],
+)
+def test_each_part_of_a_move_counts(other: Move) -> None:
+    found = wrong({other: 25.0, back(MODEL): 45.0}, GOOD_ALERTS)
+    assert found == {"model": [f"not named: {MODEL}", f"named, but nobody moved it: {other}"]}
+
+
+@pytest.mark.parametrize(("at", "phase"), [(5.0, "healthy"), (25.0, "model"), (45.0, "restored")])
+def test_anything_beside_the_right_one_is_wrong(at: float, phase: str) -> None:
+    assert wrong({**GOOD_MOVES, PROMPT: at}, GOOD_ALERTS) == {phase: [f"named, but nobody moved it: {PROMPT}"]}
+
+
+def test_what_is_named_too_late_is_not_named() -> None:
+    found = wrong({MODEL: 41.0, back(MODEL): 45.0}, GOOD_ALERTS)
+    assert found == {"model": [f"not named: {MODEL}"], "restored": [f"named, but nobody moved it: {MODEL}"]}
+
+
+def test_a_burn_in_a_healthy_phase_is_wrong() -> None:
+    again = Alert.of({"alertname": BURN, "slo": "tools"})
+    found = wrong(GOOD_MOVES, {**GOOD_ALERTS, again: 10.0})
+    assert found == {"healthy": ["nothing got worse, and an alert says so: slo=tools"]}
+
+
+def test_one_that_goes_on_from_the_phase_before_is_not() -> None:
+    assert wrong(GOOD_MOVES, {BURNS: 39.0, blames(MODEL): 39.5}) == {}
+
+
+def test_a_restoration_is_not_to_blame() -> None:
+    found = wrong(GOOD_MOVES, {**GOOD_ALERTS, blames(back(MODEL)): 46.0})
+    assert found == {"restored": [f"blamed for a burn that was there before: {back(MODEL)}"]}
+
+
+def test_another_variable_that_is_blamed_beside_the_right_one_is_wrong() -> None:
+    found = wrong(GOOD_MOVES, {**GOOD_ALERTS, blames(PROMPT): 26.0})
+    assert found == {"model": [f"blamed, but nobody moved it: {PROMPT}"]}
+
+
+def test_a_spell_goes_on_over_a_late_evaluation_and_ends_with_a_silence() -> None:
+    assert spells([("a", 5.0), ("a", 2.0), ("b", 3.0), ("a", 11.0)]) == [
+        ("a", Spell(2.0, 5.0)),
+        ("b", Spell(3.0, 3.0)),
+        ("a", Spell(11.0, 11.0)),
+    ]
+
+
+# -- the script
+
+
+def test_the_script_moves_there_and_back() -> None:
+    moves = [phase.move for phase in phases.script()]
+    assert moves == [
+        None,
+        Move("model", "gpt-5.5", "gpt-5.5-2026-10-21", "gpt-5.5-2026-03-05"),
+        Move("model", "gpt-5.5", "gpt-5.5-2026-03-05", "gpt-5.5-2026-10-21"),
+        Move("tools", "support", "ec08fa402d6dc9a3", "30226f176c76503b"),
+        Move("tools", "support", "30226f176c76503b", "ec08fa402d6dc9a3"),
+    ]
+
+
+def test_the_script_is_shorter_than_two_minutes() -> None:
+    assert sum(phase.at_most for phase in phases.script()) <= 110
+    assert all(phase.at_least <= phase.at_most for phase in phases.script())
