@@ -1,0 +1,158 @@
+"""The committed objectives on a real Prometheus: its numbers are those that were sent, to the unit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from overlay_signals import Event, Sender, Span, settled
+
+import stack
+from otel_agentops import slo
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from otel_agentops.slo import prometheus as rules
+
+pytestmark = pytest.mark.collector
+
+SCALE = 30  # an evaluation each 2 s: at 1 s a busy machine may miss one, and with it what it would have counted
+T = TypeVar("T")
+
+# SLI, what tells its series apart, events, bad
+SENT = {
+    ("task_completed", "proxy", "", ""): (120, 18),
+    ("tool_success", "direct", "", ""): (90, 1),
+    ("judge_score", "proxy", "helpful", "r1"): (60, 3),
+    ("judge_score", "proxy", "helpful", "r2"): (30, 30),
+}
+OBSERVED = {
+    ("model", "gpt-x", "gpt-x-01"): 120,
+    ("prompt", "support/greeting", "aa01"): 120,
+    ("tools", "support", "bb01"): 120,
+    ("tool", "refund", "cc01"): 90,
+    ("index", "docs", "v1"): 30,
+    ("judge", "helpful", "r1"): 60,
+    ("judge", "helpful", "r2"): 30,
+    ("traffic", "all", "paid"): 120,
+}
+
+
+def batches() -> Iterator[tuple[list[Span], list[Event]]]:
+    """Three times forty tasks; the only failed tool is in the first one, so that its pair is born with it."""
+    for batch in range(3):
+        yield list(spans(batch)), list(events())
+
+
+def spans(batch: int) -> Iterator[Span]:
+    call = {
+        A.GEN_AI_OPERATION_NAME: "chat",
+        A.GEN_AI_REQUEST_MODEL: "gpt-x",
+        A.GEN_AI_RESPONSE_MODEL: "gpt-x-01",
+        A.GEN_AI_PROMPT_NAME: "greeting",
+        A.PROMPT_HASH: "aa01",
+        A.TOOLS_HASH: "bb01",
+        A.TASK_NAME: "support",
+    }
+    tool = {A.GEN_AI_OPERATION_NAME: "execute_tool", A.GEN_AI_TOOL_NAME: "refund", A.TOOL_HASH: "cc01"}
+    found = {A.GEN_AI_OPERATION_NAME: "retrieval", A.INDEX_NAME: "docs", A.INDEX_VERSION: "v1"}
+    for number in range(40):
+        outcome = "failed" if number < 6 else "completed"
+        yield Span("chat gpt-x", call)
+        yield Span("task", {A.TASK_NAME: "support", A.TASK_OUTCOME: outcome, A.TRAFFIC_SEGMENT: "paid"})
+    for number in range(30):
+        yield Span("execute_tool refund", tool, error=(batch, number) == (0, 0))
+    yield from [Span("retrieval docs", found)] * 10
+
+
+def events() -> Iterator[Event]:
+    judge = {A.JUDGE_NAME: "helpful", A.JUDGE_THRESHOLD: 0.5}
+    for number in range(20):
+        score = 0.2 if number == 0 else 0.9
+        yield Event({**judge, A.JUDGE_REVISION: "r1", A.GEN_AI_EVALUATION_SCORE_VALUE: score})
+    yield from [Event({**judge, A.JUDGE_REVISION: "r2", A.GEN_AI_EVALUATION_SCORE_VALUE: 0.2})] * 10
+
+
+def until(read: Callable[[], T], good: Callable[[T], bool], seconds: float = 40) -> T:
+    """What is read as soon as it is good; the last of it where it never is, for the assertion to show."""
+    end = time.monotonic() + seconds
+    while not good(found := read()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
+class Numbers:
+    """What a Prometheus says about one service."""
+
+    def __init__(self, running: stack.Prometheus, service: str) -> None:
+        self.running = running
+        self.service = service
+
+    def of(self, metric: str, *by: str, over: str = "") -> dict[tuple[str, ...], float]:
+        """The sum of a metric by labels. over: a function of a range and the range, `sum_over_time 10m`."""
+        series = f'{metric}{{service_name="{self.service}"}}'
+        if over:
+            function, _, window = over.partition(" ")
+            series = f"{function}({series}[{window}])"
+        found = self.running.query(f"sum by ({', '.join(by)}) ({series})")
+        return {tuple(labels.get(label, "") for label in by): value for labels, value in found}
+
+    def become(self, expected: object, metric: str, *by: str, over: str = "") -> None:
+        """Scrapes and evaluations come in their own time."""
+        found = until(lambda: self.of(metric, *by, over=over), lambda found: found == expected)
+        assert found == expected, metric
+
+
+@pytest.fixture
+def collector(otelcol: Path, tmp_path: Path) -> Iterator[stack.Collector]:
+    """Not the shared one: it shows an exemplar for 200 ms, and Prometheus comes once a second."""
+    with stack.collector([stack.BASE, stack.OVERLAY], tmp_path) as running:
+        yield running
+
+
+def test_its_numbers_are_those_that_were_sent(collector: stack.Collector, prometheus: Path, tmp_path: Path) -> None:
+    slos = slo.load(stack.ROOT / "slo")
+    service = "shop"
+    (tmp_path / "rules.yaml").write_text(rules.text(slos, SCALE))
+    started = time.time()
+    with stack.prometheus([collector.metrics.split("/")[2]], [tmp_path / "rules.yaml"], tmp_path) as running:
+        # What is born after two evaluations of a scraped target is known to have grown from 0.
+        assert until(lambda: running.query("count_over_time(up[1m]) > 5"), bool)
+        traces = send(collector, Sender(collector.otlp), service)
+        numbers = Numbers(running, service)
+        for half, metric, name in ((0, M.SLI_EVENTS, "events"), (1, M.SLI_BAD, "bad")):
+            expected = {key: float(counts[half]) for key, counts in SENT.items()}
+            numbers.become(expected, M.METRICS[metric].prometheus, *SLI)
+            numbers.become(expected, f"otel_agentops:sli_{name}:increase3d", *SLI)
+        numbers.become(OBSERVED, "otel_agentops:variable:increase", "variable", "scope", "value", over=ALL)
+        numbers.become(budgets(slos), "otel_agentops:slo_budget:remaining", "slo", SLI[3])
+        durations = f'{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{{service_name="{service}"}}'
+        exemplars = running.exemplars(durations, started, time.time())
+        assert exemplars
+        assert {exemplar["labels"]["trace_id"] for exemplar in exemplars} <= traces
+
+
+def send(collector: stack.Collector, sender: Sender, service: str) -> set[str]:
+    """The traces of all batches, each in a scrape of its own."""
+    traces: set[str] = set()
+    for batch, judged in batches():
+        traces |= set(sender.spans(service, *batch))
+        sender.events(service, *judged)
+        settled(collector, sender)
+        time.sleep(1.5)
+    return traces
+
+
+def budgets(slos: Sequence[slo.Slo]) -> dict[tuple[str, str], object]:
+    return {
+        (one.name, revision): pytest.approx(1 - bad / events / float(one.budget))
+        for one in slos
+        for (name, _, _, revision), (events, bad) in SENT.items()
+        if name == one.sli
+    }
+
+
+ALL = "sum_over_time 10m"
+SLI = tuple(name.replace(".", "_") for name in (A.SLI_NAME, A.SLI_TYPE, A.JUDGE_NAME, A.JUDGE_REVISION))
