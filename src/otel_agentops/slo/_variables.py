@@ -53,31 +53,34 @@ def _active(clock: Clock) -> dict[str, Any]:
 
 
 def _known(clock: Clock) -> dict[str, Any]:
-    """The values that were active when the scope was last active: itself, carried on through a silence.
+    """When a value was last active, for those that its scope has: a memory, carried on from evaluation to evaluation.
 
-    The selector of an instant sees what an evaluation dropped. Only where Prometheus itself was away longer than its
-    lookback does the second line take over.
+    A value is dropped when its scope has been active for a whole window without it. In a silence, and for the first
+    window after one, everything stays: a restart of the collector, or a night, forgets nothing.
+    The selector of an instant sees what an evaluation dropped. Only where Prometheus itself was away for longer than
+    its lookback does the range take over.
     """
     known, active = f"{PREFIX}known", f"{PREFIX}active"
     expr = f"""\
-{active}
+{active} * 0 + time()
 or (
   (
     {known}
     or (last_over_time({known}[{clock.window("1h", 20)}]) unless on ({_SCOPE}) {known})
   )
-  unless on ({_SCOPE}) {active}
+  unless on ({_SCOPE}) ({active} and on ({_SCOPE}) {active} offset {clock.window("5m")})
 )"""
     return rule(known, expr)
 
 
 def _gone(clock: Clock) -> dict[str, Any]:
-    """Values that were more than a tenth of their scope two windows ago, and none of it now."""
-    before = f"{PREFIX}known offset {_twice(clock)}"
+    """What a scope had last, two windows ago, and has no more; but not what was a tenth of it or less."""
+    twice = _twice(clock)
+    before = f"{PREFIX}active offset {twice}"
     expr = f"""\
-{before}
-  / on ({_SCOPE}) group_left () sum by ({_SCOPE}) ({before}) > 0.1
-unless on ({_VALUE}) {PREFIX}active"""
+{PREFIX}known offset {twice}
+unless on ({_VALUE}) {PREFIX}active
+unless on ({_VALUE}) {before} / on ({_SCOPE}) group_left () sum by ({_SCOPE}) ({before}) <= 0.1"""
     return rule(f"{PREFIX}gone", expr)
 
 
@@ -108,18 +111,21 @@ def _began(clock: Clock) -> dict[str, Any]:
 
 
 def _moved(clock: Clock) -> dict[str, Any]:
-    """A move is told for two hours as it was told first. previous: the one value that is gone, else the only one there
-    was, else `unknown`.
+    """A move is told for two hours as it was told first.
+
+    previous: the one value that is gone, of several the one that was seen last; else the only one that there was; else
+    `unknown`.
     """
     moved, began, gone = f"{PREFIX}moved", f"{PREFIX}began", f"{PREFIX}gone"
     before = f"{PREFIX}known offset {_twice(clock)}"
+    last = f"({gone} == on ({_SCOPE}) group_left () max by ({_SCOPE}) ({gone}))"
     only = f"and on ({_SCOPE}) count by ({_SCOPE})"
     expr = f"""\
 last_over_time({moved}[{_thrice(clock)}]) > time() - {3 * clock.seconds("5m"):g}
 or on ({_VALUE}) (
   {began} * on ({_SCOPE}) group_left (previous) (
     label_join(
-      {gone} {only} ({gone}) == 1
+      {last} {only} ({last}) == 1
       or on ({_SCOPE}) ({before} {only} ({before}) == 1),
       "previous", "", "value"
     ) * 0 + 1

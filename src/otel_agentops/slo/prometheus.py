@@ -276,7 +276,7 @@ _MOVE_TEXT = "{{ $labels.variable }} of {{ $labels.scope }} moved from {{ $label
 
 
 def _labels(slo: Slo, severity: str) -> dict[str, str]:
-    return {"slo": slo.name, "severity": severity, "owner": slo.owner}
+    return {"slo": slo.name, "severity": severity, "owner": _literal(slo.owner)}
 
 
 def _of(slo: Slo, severity: str) -> str:
@@ -298,19 +298,26 @@ def _notes_of(slo: Slo, severity: str) -> Iterator[str]:
 
 
 def _facts(slo: Slo) -> dict[str, str]:
-    """What the spec says; a text that looks like a template is none."""
+    """What the spec says."""
     policy = {"trip_policy": slo.trip_policy} if slo.trip_policy else {}
     facts = {"slo": slo.name, "owner": slo.owner, "runbook": slo.runbook, **policy}
-    return {"service": _SERVICE_TEXT} | {key: value.replace("{{", '{{ "{{" }}') for key, value in facts.items()}
+    return {"service": _SERVICE_TEXT} | {key: _literal(value) for key, value in facts.items()}
+
+
+def _literal(text: str) -> str:
+    """A text of the spec in a place where Prometheus reads templates."""
+    return text.replace("{{", '{{ "{{" }}')
 
 
 # -- text
 
 
-def _readable(value: Any) -> Any:
-    """Expressions of several lines as blocks."""
-    if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_readable(item) for item in value]
-    return LiteralScalarString(f"{value}\n") if isinstance(value, str) and "\n" in value else value
+def _readable(content: dict[str, Any]) -> dict[str, Any]:
+    """With expressions of several lines as blocks."""
+    groups = [{**group, "rules": [_block(each) for each in group["rules"]]} for group in content["groups"]]
+    return {**content, "groups": groups}
+
+
+def _block(made: dict[str, Any]) -> dict[str, Any]:
+    expr = made["expr"]
+    return {**made, "expr": LiteralScalarString(f"{expr}\n")} if "\n" in expr else made

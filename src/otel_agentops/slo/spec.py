@@ -15,13 +15,14 @@ minimum: {events: 20, failures: 3}
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -66,12 +67,30 @@ def _service(pattern: str) -> str:
 
 
 def _window(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,3}d", text):
+        raise ValueError(f"{text!r} is no number of days; write for instance 30d")
     if not 7 <= int(text[:-1]) <= 90:
         raise ValueError(f"{text!r} is not between 7d and 90d; the slowest alert looks at 3 days")
     return text
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", text):
+        raise ValueError(f"{text!r} is no name; take a-z, 0-9, - and _, at most 63 of them, a letter first")
+    return text
+
+
+def _text(text: str) -> str:
+    """On one line; neither YAML nor a query can hold a control character."""
+    line = " ".join(text.split())
+    if not line:
+        raise ValueError("is empty; fill it in")
+    if unprintable := [letter for letter in line if unicodedata.category(letter) in ("Cc", "Cs")]:
+        raise ValueError(f"has the control character {unprintable[0]!r}; take it out")
+    return line
+
+
+Text = Annotated[str, AfterValidator(_text)]
 
 
 class Minimum(BaseModel):
@@ -88,13 +107,13 @@ class Slo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=63)]
+    name: Annotated[str, AfterValidator(_name)]
     sli: Annotated[str, AfterValidator(_sli)]
     objective: float = Field(gt=0, lt=1)
     owner: Text
     runbook: Text
     service: Annotated[Text, AfterValidator(_service)] = ".*"
-    window: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}d$"), AfterValidator(_window)] = "30d"
+    window: Annotated[str, AfterValidator(_window)] = "30d"
     trip_policy: Text | None = None
     severity: Literal["page", "ticket"] = "page"
     minimum: Minimum = Minimum(events=20, failures=3)
@@ -131,7 +150,7 @@ def _refuse_twins(slos: Sequence[Slo], files: Sequence[Path]) -> None:
 def _read(file: Path) -> Slo:
     content = _parse(file)
     if not isinstance(content, CommentedMap):
-        raise SpecError(f"{file}:1: is not a mapping of fields (name, sli, objective, owner, runbook)")
+        raise SpecError(f"{file}:1: is no mapping of fields; write some (name, sli, objective, owner, runbook)")
     try:
         return Slo.model_validate(content)
     except ValidationError as error:
@@ -168,10 +187,10 @@ def _line(node: Any, path: Sequence[str]) -> int:
 
 
 def _problem(error: Mapping[str, Any]) -> str:
-    if error["type"] == "missing":
-        return "is missing; add it"
-    if error["type"] == "extra_forbidden":
-        return f"is no field; known are {', '.join(Slo.model_fields)}"
-    if error["type"] == "value_error":
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        known = Slo.model_fields if len(error["loc"]) == 1 else Minimum.model_fields
+        return f"is no field; known are {', '.join(known)}"
+    if kind == "value_error":
         return str(error["ctx"]["error"])
-    return f"{error['input']!r} will not do: {error['msg'].lower()}"
+    return "is missing; add it" if kind == "missing" else f"{error['input']!r} will not do: {error['msg'].lower()}"

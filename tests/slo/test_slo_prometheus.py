@@ -1,0 +1,288 @@
+"""Any objective gives rules that Prometheus takes; a time scale changes windows and nothing else."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from otel_agentops import slo
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from otel_agentops.slo import prometheus
+from otel_agentops.slo._variables import VARIABLES
+from otel_agentops.slo.spec import Minimum
+from stack import ROOT
+
+COMMITTED = ROOT / "backends" / "prometheus" / "otel-agentops.rules.yaml"
+TESTS = sorted((ROOT / "backends" / "prometheus" / "tests").glob("*.test.yaml"))
+ONE = slo.Slo(name="answers", sli="task_completed", objective=0.95, owner="o", runbook="r")
+
+
+def every_rule(content: dict[str, Any]) -> list[dict[str, Any]]:
+    return [rule for group in content["groups"] for rule in group["rules"]]
+
+
+def check(promtool: Path, file: Path) -> str:
+    done = subprocess.run([promtool, "check", "rules", file], capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+# -- promtool
+
+
+def test_the_committed_rules_follow_from_the_committed_objectives() -> None:
+    assert COMMITTED.read_text() == prometheus.text(slo.load(ROOT / "slo"))
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
+def test_what_the_rules_mean(promtool: Path, file: Path) -> None:
+    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("scale", [1, 1.5, 12, 60, 75, 300, 360, 600])
+def test_promtool_accepts_every_scale(promtool: Path, tmp_path: Path, scale: float) -> None:
+    (tmp_path / "rules.yaml").write_text(prometheus.text(slo.load(ROOT / "slo"), scale))
+    assert "SUCCESS" in check(promtool, tmp_path / "rules.yaml")
+
+
+TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: _valid(owner=text))
+SERVICES = st.one_of(st.just(".*"), st.from_regex(r"[a-z][a-z0-9._+\"\\|*-]{0,20}", fullmatch=True), TEXTS)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> slo.Slo:
+    """Valid ones: what the model refuses is drawn again."""
+    fields = {
+        "name": draw(st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True)),
+        "sli": draw(st.sampled_from(sorted(slo.SLIS))),
+        "objective": draw(st.floats(0.21, 1, exclude_max=True)),
+        "owner": draw(TEXTS),
+        "runbook": draw(TEXTS),
+        "service": draw(SERVICES.filter(lambda text: _valid(service=text))),
+        "window": f"{draw(st.integers(7, 90))}d",
+        "trip_policy": draw(st.none() | TEXTS),
+        "severity": draw(st.sampled_from(["page", "ticket"])),
+        "minimum": Minimum(events=draw(st.integers(1, 10**6)), failures=draw(st.integers(1, 10**6))),
+    }
+    return slo.Slo.model_validate(fields)
+
+
+def _valid(**field: str) -> bool:
+    try:
+        slo.Slo.model_validate({**dict(ONE), **field})
+    except ValueError:
+        return False
+    return True
+
+
+@given(st.lists(specs(), max_size=2, unique_by=lambda one: one.name), st.floats(1, 600))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_objective_gives_rules_that_parse(slos: list[slo.Slo], scale: float) -> None:
+    content = prometheus.rules(slos, scale)
+    text = prometheus.text(slos, scale)
+    read = YAML(typ="safe").load(text)
+    assert [_stripped(rule) for rule in every_rule(read)] == every_rule(content), "YAML keeps every character"
+    for rule in every_rule(content):
+        promql_parser.parse(rule["expr"])
+    identities = [(rule.get("record"), rule.get("alert"), str(rule.get("labels"))) for rule in every_rule(content)]
+    assert len(identities) == len(set(identities)), "two rules of one name and the same labels overwrite each other"
+
+
+def _stripped(rule: dict[str, Any]) -> dict[str, Any]:
+    return {**rule, "expr": rule["expr"].rstrip("\n")}
+
+
+@given(slos=st.lists(specs(), min_size=1, max_size=3, unique_by=lambda one: one.name), scale=st.floats(1, 600))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_objective_gives_rules_that_promtool_takes(
+    promtool: Path, tmp_path: Path, slos: list[slo.Slo], scale: float
+) -> None:
+    (tmp_path / "rules.yaml").write_text(prometheus.text(slos, scale))
+    assert "SUCCESS" in check(promtool, tmp_path / "rules.yaml")
+
+
+# -- names
+
+
+ALERTS = {"OtelAgentopsErrorBudgetBurn", "OtelAgentopsVariableMoved", "OtelAgentopsBurnAfterMove"}
+OWN_LABELS = {"slo", "severity", "owner", "variable", "scope", "value", "previous"}
+# `up` and the labels of a target are Prometheus' own.
+TARGET = {"job", "instance"}
+
+
+def selectors(expr: str) -> list[promql_parser.VectorSelector]:
+    """Every series that an expression reads."""
+    found: list[promql_parser.VectorSelector] = []
+
+    def visit(node: promql_parser.Expr) -> None:
+        node = getattr(node, "vector_selector", node)
+        if isinstance(node, promql_parser.VectorSelector):
+            found.append(node)
+
+    promql_parser.walk(promql_parser.parse(expr), visit, lambda _: None)
+    return found
+
+
+def test_names_are_registered_or_recorded() -> None:
+    rules = every_rule(prometheus.rules(slo.load(ROOT / "slo")))
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+    assert {rule["alert"] for rule in rules if "alert" in rule} == ALERTS
+    used = {node.name for rule in rules for node in selectors(rule["expr"])}
+    registered = {metric.prometheus for metric in M.METRICS.values()}
+    assert used - recorded - {"up"} <= registered
+    assert recorded - used == {"otel_agentops:slo_objective:ratio", "otel_agentops:slo_budget:remaining"}, (
+        "recorded for people alone"
+    )
+    counted = {name for name in registered if name.startswith("otel_agentops_") and "observations" in name}
+    assert counted <= used, "every variable is read"
+
+
+def test_labels_are_registered_or_ours() -> None:
+    text = "\n".join(rule["expr"] for rule in every_rule(prometheus.rules(slo.load(ROOT / "slo"))))
+    grouped = re.findall(r"(?:by|on|group_left) \(([^)]*)\)", text)
+    joined = re.findall(r"label_(?:join|replace)\(.*", text)
+    matched = re.findall(r"\{([^}]*)\}", text)
+    labels = {label.strip() for group in grouped for label in group.split(",") if label.strip()}
+    labels |= {re.split(r"[=!]", part)[0].strip() for group in matched for part in group.split(",")}
+    known = {name.replace(".", "_") for metric in M.METRICS.values() for name in metric.labels}
+    known |= {name.replace(".", "_") for name in (A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME)}
+    assert joined
+    assert labels - OWN_LABELS - TARGET <= known
+    sources = {name for metric in M.METRICS.values() for name in metric.labels}
+    for variable, (metric, scope, value) in VARIABLES.items():
+        assert {*scope, value} <= set(M.METRICS[metric].labels), variable
+        assert {*scope, value} <= sources
+
+
+# -- thresholds
+
+
+def thresholds(one: slo.Slo, severity: str) -> list[str]:
+    rules = every_rule(prometheus.rules([one]))
+    (burn,) = (
+        rule
+        for rule in rules
+        if rule.get("record") == "otel_agentops:slo_burn:ratio" and rule["labels"]["severity"] == severity
+    )
+    return [f"{window} {value}" for window, value in re.findall(r"ratio(\w+)\{.*\} > (\S+)", burn["expr"])]
+
+
+def test_thresholds_of_the_workbook() -> None:
+    one = ONE.model_copy(update={"objective": 0.999})
+    assert thresholds(one, "page") == ["5m 0.0144", "1h 0.0144", "30m 0.006", "6h 0.006"]
+    assert thresholds(one, "ticket") == ["2h 0.003", "1d 0.003", "6h 0.001", "3d 0.001"]
+    assert prometheus.notes([one]) == []
+
+
+def test_a_factor_that_can_never_be_reached_is_rescaled_and_said() -> None:
+    one = ONE.model_copy(update={"objective": 0.9})
+    assert thresholds(one, "page") == ["5m 0.8", "1h 0.8", "30m 0.6", "6h 0.6"]
+    sentence = (
+        "answers: 14.4 times the budget of 0.1 is 1.44 of all events, which nothing can exceed; the alert over 5m and "
+        "1h takes 8 times (0.8) instead"
+    )
+    assert prometheus.notes([one]) == [sentence]
+    alerts = every_rule(prometheus.rules([one]))
+    said = [rule["labels"]["severity"] for rule in alerts if sentence in str(rule.get("annotations"))]
+    assert said == ["page"]
+
+
+def test_an_objective_with_no_alert_left_is_refused() -> None:
+    one = ONE.model_copy(update={"objective": 0.1})
+    with pytest.raises(prometheus.UnreachableError) as error:
+        prometheus.rules([one])
+    assert str(error.value) == (
+        "answers: objective: with a budget of 0.9 even 0.8 of bad events burn it only 0.89 times as fast as promised, "
+        "and no alert is left; promise more than 0.2"
+    )
+
+
+@given(specs())
+@settings(max_examples=60, deadline=None)
+def test_every_alert_can_fire(one: slo.Slo) -> None:
+    found = [*(thresholds(one, "page") if one.severity == "page" else ()), *thresholds(one, "ticket")]
+    for each in found:
+        assert 0 < Decimal(each.split()[1]) < 1
+
+
+def test_a_ticket_never_pages() -> None:
+    rules = every_rule(prometheus.rules([ONE.model_copy(update={"severity": "ticket"})]))
+    assert {rule["labels"]["severity"] for rule in rules if "alert" in rule} == {"ticket", "info"}
+
+
+# -- the spec in the rules
+
+
+def test_the_service_is_a_matcher_of_every_rule_of_the_objective() -> None:
+    one = ONE.model_copy(update={"service": 'a"b\\.c'})
+    rules = every_rule(prometheus.rules([one]))
+    selected = [rule["expr"] for rule in rules if 'otel_agentops_sli_name="task_completed"' in rule["expr"]]
+    assert len(selected) == 4
+    for expr in selected:
+        matchers = [{each.name: each.value for each in node.matchers.matchers} for node in selectors(expr)]
+        assert all(found["service_name"] == 'a"b\\.c' for found in matchers)
+
+
+def test_a_text_that_looks_like_a_template_is_none(promtool: Path, tmp_path: Path) -> None:
+    one = ONE.model_copy(update={"owner": "{{ $labels.x }} {{", "trip_policy": "{{end}}"})
+    (tmp_path / "rules.yaml").write_text(prometheus.text([one]))
+    assert "SUCCESS" in check(promtool, tmp_path / "rules.yaml")
+    alert = next(rule for rule in every_rule(prometheus.rules([one])) if "alert" in rule)
+    assert alert["labels"]["owner"] == '{{ "{{" }} $labels.x }} {{ "{{" }}'
+
+
+def test_a_proxy_is_called_one() -> None:
+    for name, sli in slo.SLIS.items():
+        rules = every_rule(prometheus.rules([ONE.model_copy(update={"sli": name})]))
+        texts = [rule["annotations"] for rule in rules if rule.get("labels", {}).get("slo") and "alert" in rule]
+        assert len(texts) == 4
+        for text in texts:
+            assert f"({sli.type}: {name})" in text["summary"]
+            assert ("This is a proxy" in text["description"]) == (sli.type == "proxy")
+
+
+# -- time scale
+
+
+@pytest.mark.parametrize("scale", [0, 0.99, 601, float("nan"), float("inf")])
+def test_a_scale_out_of_range(scale: float) -> None:
+    with pytest.raises(ValueError, match=r"time_scale is .*; take one between 1 and 600"):
+        prometheus.rules([ONE], scale)
+
+
+def test_names_do_not_depend_on_the_scale() -> None:
+    names = [
+        [(rule.get("record"), rule.get("alert"), rule.get("labels")) for rule in every_rule(prometheus.rules([ONE], s))]
+        for s in (1, 7, 300, 600)
+    ]
+    assert all(each == names[0] for each in names)
+
+
+@pytest.mark.parametrize(
+    ("scale", "tick", "windows"),
+    [
+        (1, "1m", {"5m": 300, "30m": 1800, "1h": 3600, "6h": 21600, "3d": 259200}),
+        (12, "5s", {"5m": 25, "30m": 150, "1h": 300, "6h": 1800, "3d": 21600}),
+        (60, "1s", {"5m": 5, "30m": 30, "1h": 60, "6h": 360, "3d": 4320}),
+        (300, "1s", {"5m": 4, "30m": 6, "1h": 12, "6h": 72, "3d": 864}),
+        (600, "1s", {"5m": 4, "30m": 4, "1h": 6, "6h": 36, "3d": 432}),
+    ],
+)
+def test_windows(scale: float, tick: str, windows: dict[str, float]) -> None:
+    content = prometheus.rules([ONE], scale)
+    assert [group["interval"] for group in content["groups"]][:2] == [tick, tick]
+    by_record = {rule["record"]: rule["expr"] for rule in every_rule(content) if "record" in rule}
+    for nominal, seconds in windows.items():
+        found = re.fullmatch(r"sum_over_time\(.*\[(.*)\]\)", by_record[f"otel_agentops:sli_bad:increase{nominal}"])
+        assert found
+        assert promql_parser.parse_duration(found[1]).total_seconds() == pytest.approx(seconds - 0.001), nominal

@@ -1,0 +1,194 @@
+"""A spec is read whole, or one sentence says which line of which file is wrong and what to do."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from otel_agentops import slo
+from otel_agentops.slo.spec import Minimum
+from stack import OVERLAY, ROOT
+
+WHOLE = """\
+# a comment
+name: answers
+service: support-.*
+sli: task_completed
+objective: 0.95
+window: 28d
+owner: support-team
+runbook: https://runbooks.example/answers
+trip_policy: >-
+  No new prompt
+  until it holds.
+severity: ticket
+minimum:
+  events: 50
+  failures: 5
+"""
+
+
+def spec(tmp_path: Path, text: str, name: str = "a.yaml") -> Path:
+    file = tmp_path / name
+    file.write_text(text)
+    return file
+
+
+def test_a_whole_spec(tmp_path: Path) -> None:
+    assert slo.load(spec(tmp_path, WHOLE)) == [
+        slo.Slo(
+            name="answers",
+            service="support-.*",
+            sli="task_completed",
+            objective=0.95,
+            window="28d",
+            owner="support-team",
+            runbook="https://runbooks.example/answers",
+            trip_policy="No new prompt until it holds.",
+            severity="ticket",
+            minimum=Minimum(events=50, failures=5),
+        )
+    ]
+
+
+def test_what_is_left_out(tmp_path: Path) -> None:
+    (one,) = slo.load(spec(tmp_path, "{name: a, sli: tool_success, objective: 0.999, owner: o, runbook: r}"))
+    assert (one.service, one.window, one.severity, one.trip_policy) == (".*", "30d", "page", None)
+    assert (one.minimum.events, one.minimum.failures) == (20, 3)
+
+
+def test_a_budget_is_a_decimal(tmp_path: Path) -> None:
+    (one,) = slo.load(spec(tmp_path, WHOLE.replace("0.95", "0.999")))
+    assert one.budget == Decimal("0.001"), "1 - 0.999 is 0.0010000000000000009"
+
+
+def test_a_directory_is_read_in_the_order_of_names(tmp_path: Path) -> None:
+    spec(tmp_path, WHOLE.replace("name: answers", "name: z"), "1.yaml")
+    spec(tmp_path, WHOLE.replace("name: answers", "name: b"), "2.yaml")
+    spec(tmp_path, "not a spec", "notes.txt")
+    assert [one.name for one in slo.load(str(tmp_path))] == ["b", "z"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "sli: task_completed",
+            "sli: task_complete",
+            "4: sli: 'task_complete' is no service level indicator; take one of "
+            "judge_score, task_completed, tool_success",
+        ),
+        ("owner: support-team\n", "", "2: owner: is missing; add it"),
+        (
+            "owner:",
+            "ownr:",
+            "2: owner: is missing; add it",
+        ),
+        (
+            "severity:",
+            "severty:",
+            "12: severty: is no field; known are name, sli, objective, owner, runbook, service, window, trip_policy, "
+            "severity, minimum",
+        ),
+        ("objective: 0.95", "objective: 95", "5: objective: 95 will not do: input should be less than 1"),
+        ("objective: 0.95", "objective: 0.0", "5: objective: 0.0 will not do: input should be greater than 0"),
+        ("objective: 0.95", "objective: .nan", "5: objective: nan will not do: input should be less than 1"),
+        ("objective: 0.95", "objective: 95%", "5: objective: '95%' will not do: input should be a valid number"),
+        ("window: 28d", "window: 3d", "6: window: '3d' is not between 7d and 90d; the slowest alert looks at 3 days"),
+        ("window: 28d", "window: 4w", "6: window: '4w' is no number of days; write for instance 30d"),
+        ("window: 28d", "window: 30", "6: window: 30 will not do: input should be a valid string"),
+        (
+            "name: answers",
+            "name: My Answers",
+            "2: name: 'My Answers' is no name; take a-z, 0-9, - and _, at most 63 of them, a letter first",
+        ),
+        ("owner: support-team", "owner: ' '", "7: owner: is empty; fill it in"),
+        ("owner: support-team", 'owner: "a\\x07"', "7: owner: has the control character '\\x07'; take it out"),
+        (
+            "support-.*",
+            "support-(",
+            "3: service: 'support-(' is no regular expression: missing ), unterminated subpattern at position 8",
+        ),
+        (
+            "support-.*",
+            "(?!test).*",
+            "3: service: '(?!test).*' uses lookaround, a named group or a backreference, which Prometheus does not "
+            "know",
+        ),
+        (
+            "severity: ticket",
+            "severity: sms",
+            "12: severity: 'sms' will not do: input should be 'page' or 'ticket'",
+        ),
+        (
+            "events: 50",
+            "events: 0",
+            "14: minimum.events: 0 will not do: input should be greater than or equal to 1",
+        ),
+        ("events: 50", "event: 50", "14: minimum.event: is no field; known are events, failures"),
+        ("name: answers", "name: [", "4: is no YAML: expected ',' or ']', but got ':'"),
+        (
+            "name: answers",
+            "name: a\nname: b",
+            '3: is no YAML: found duplicate key "name" with value "b" (original value: "a")',
+        ),
+    ],
+)
+def test_one_sentence(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    file = spec(tmp_path, WHOLE.replace(old, new, 1))
+    with pytest.raises(slo.SpecError) as error:
+        slo.load(file)
+    assert str(error.value) == f"{file}:{sentence}"
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b", "just text"])
+def test_no_mapping(tmp_path: Path, text: str) -> None:
+    file = spec(tmp_path, text)
+    with pytest.raises(slo.SpecError, match=re.escape(f"{file}:1: is no mapping of fields")):
+        slo.load(file)
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"name: \xff\xfe")
+    with pytest.raises(slo.SpecError, match=r"a\.yaml: is no YAML: unacceptable character #x00ff"):
+        slo.load(tmp_path)
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(slo.SpecError, match=r"x\.yaml: cannot be read: No such file or directory"):
+        slo.load(tmp_path / "x.yaml")
+    with pytest.raises(slo.SpecError, match=r"no \*\.yaml here; write a first objective"):
+        slo.load(tmp_path)
+
+
+def test_two_of_one_name(tmp_path: Path) -> None:
+    first, second = spec(tmp_path, WHOLE, "1.yaml"), spec(tmp_path, WHOLE, "2.yaml")
+    sentence = f"{first}, {second}: name: 'answers' is taken more than once; give each objective its own"
+    with pytest.raises(slo.SpecError, match=re.escape(sentence)):
+        slo.load(tmp_path)
+
+
+def test_indicators_are_those_of_the_overlay() -> None:
+    """Name and type of each pair that the collector counts."""
+    connectors = YAML(typ="safe").load(OVERLAY)["connectors"]
+    pairs = connectors["signal_to_metrics/otel_agentops"]
+    labels = [
+        {entry["key"]: entry.get("default_value") for entry in defined["attributes"]}
+        for signal in ("spans", "logs")
+        for defined in pairs[signal]
+        if defined["name"] == "otel_agentops.sli.events"
+    ]
+    found = {each["otel_agentops.sli.name"]: each["otel_agentops.sli.type"] for each in labels}
+    assert found == {name: sli.type for name, sli in slo.SLIS.items()}
+
+
+def test_examples() -> None:
+    assert [(one.name, one.sli) for one in slo.load(ROOT / "slo")] == [
+        ("answers", "task_completed"),
+        ("judged", "judge_score"),
+        ("tools", "tool_success"),
+    ]
