@@ -26,6 +26,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from otel_agentops import _config, _finalize, _foreign, _telemetry
 from otel_agentops.semconv import check
+from otel_agentops.semconv.metrics import METRICS
 
 
 class _Seconds:
@@ -85,21 +86,24 @@ class Capture:
     @property
     def metrics(self) -> dict[str, list[dict[str, Any]]]:
         """Metric name to data points: attributes, count and sum."""
+        return {metric.name: [_point(point) for point in metric.data.data_points] for _, metric in self._collected()}
+
+    def _collected(self) -> Iterator[tuple[str, Any]]:
         _finalize.settle()
         data = self._metrics.get_metrics_data()
-        found: dict[str, list[dict[str, Any]]] = {}
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    found[metric.name] = [_point(point) for point in metric.data.data_points]
-        return found
+                yield from ((scope.scope.name, metric) for metric in scope.metrics)
 
     @property
     def problems(self) -> list[str]:
-        """One sentence for each attribute of ours that the registry does not know, or knows with another type."""
+        """One sentence for each name of ours that the registry does not know, or knows with another type."""
+        ours = [metric for scope, metric in self._collected() if scope == _foreign.SCOPE]
         emitted = [span.attributes or {} for span in self.finished if _is_ours(span)]
         emitted += [event["attributes"] for event in self.events]
-        return [sentence for attributes in emitted for sentence in check.problems(attributes)]
+        emitted += [point.attributes for metric in ours for point in metric.data.data_points]
+        found = [f"metric {metric.name} is not registered" for metric in ours if metric.name not in METRICS]
+        return found + [sentence for attributes in emitted for sentence in check.problems(attributes)]
 
     def clear(self) -> None:
         """Forget the spans and events so far."""

@@ -55,6 +55,18 @@ def test_a_name_that_is_not_registered_fails_the_test(attributes: dict[str, Any]
         _telemetry.get().start("chat m", attributes).end()
 
 
+@pytest.mark.parametrize(
+    ("name", "labels", "sentence"),
+    [
+        ("gen_ai.client.duration", {}, "metric gen_ai.client.duration is not registered"),
+        ("gen_ai.client.token.usage", {"gen_ai.model": "m"}, "gen_ai.model is not registered"),
+    ],
+)
+def test_so_does_a_metric(name: str, labels: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(AssertionError, match=sentence), capture() as seen:
+        seen.meter_provider.get_meter("otel_agentops").create_counter(name).add(1, labels)
+
+
 def test_other_instrumentations_may_say_what_they_want() -> None:
     with capture() as seen:
         seen.tracer_provider.get_tracer("other").start_span("x", attributes={"their.own": 1}).end()
