@@ -24,6 +24,8 @@ def generate(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where FILE is not up to date.")] = False,
 ) -> None:
     """Prometheus rules from slo/*.yaml."""
+    if check and out is None:
+        sys.exit("otel-agentops slo: --check compares a file; name it with --out")
     text = _text(slo, time_scale)
     if out is None:
         typer.echo(text, nl=False)
