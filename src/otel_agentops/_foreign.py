@@ -101,8 +101,11 @@ def started(span: Span) -> None:
 
 def waiting_beside(current: Span) -> Iterator[Span]:
     """The recording spans that were started here under the span that is current, oldest first."""
+    started_here = _STARTED.get()
+    if not started_here:
+        return
     here = current.get_span_context().span_id
-    for ref in _STARTED.get():
+    for ref in started_here:
         span = ref()
         if span is not None and span.is_recording() and _parent_id(span) == here:
             yield span

@@ -16,7 +16,7 @@ from otel_agentops import scope as scopes
 from otel_agentops._fingerprint import identity
 from otel_agentops._safe import say_once
 from otel_agentops.record import Attributes, ModelCall
-from otel_agentops.scope import Prompt, Scope
+from otel_agentops.scope import Prompt, Run, Scope
 from otel_agentops.semconv import attributes as A
 
 K = TypeVar("K")
@@ -49,14 +49,16 @@ class Identities:
         """The identity attributes of a call: prompt, tools and parameters."""
         found = _if_json(self._prompt, call, scope)
         if call.tools:
-            found.update(_if_json(self._offered, call.tools, call.normalise))
+            found.update(_if_json(self._offered, call.tools, call.normalise, scope.run))
         if call.params:
             found.update(_if_json(self._parameters, call.params, call.defaults or {}))
         return found
 
-    def _offered(self, offered: Sequence[Any], normalise: Callable[[Any], dict[str, Any]]) -> Attributes:
+    def _offered(
+        self, offered: Sequence[Any], normalise: Callable[[Any], dict[str, Any]], run: Run | None
+    ) -> Attributes:
         tools = self.tools(offered, normalise)
-        scopes.learn_tools(tools.hashes)
+        scopes.learn_tools(tools.hashes, run)
         return tools.attributes
 
     def text(self, parts: tuple[Any, ...]) -> str:

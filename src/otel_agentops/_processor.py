@@ -52,8 +52,10 @@ class ScopeProcessor(SpanProcessor):
     @guard
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         scope = scopes.current()
-        operation = _foreign.operation_of(span)
         ours = _foreign.is_ours(span)
+        if ours and scope.run is None:
+            return  # most calls of most programs: it brought its facts with it, and there is no task to have a place in
+        operation = _foreign.operation_of(span)
         if operation is not None and not ours:
             if operation in _foreign.MODEL_CALLS:
                 _foreign.started(span)

@@ -145,7 +145,8 @@ def entered(scope: Scope, telling: bool = False) -> Iterator[Scope]:
 
 def untold(context: otel_context.Context) -> otel_context.Context:
     """The current context with none of our facts in its baggage, and the same scope; itself where there were none."""
-    told = baggage.get_all(context).keys() & _OURS
+    arrived = baggage.get_all(context)
+    told = arrived.keys() & _OURS if arrived else ()
     if told:
         context = otel_context.set_value(_KEY, current(), context)  # where it came as baggage it is known by that alone
     for key in told:
@@ -163,9 +164,8 @@ def receipt(scope: Scope) -> Attributes:
     return facts
 
 
-def learn_tools(hashes: Mapping[str, str]) -> None:
+def learn_tools(hashes: Mapping[str, str], run: Run | None) -> None:
     """Keep the hashes of offered tools for the tool calls that follow: in the run, else in this context alone."""
-    run = current().run
     if run is not None:
         run.tools.update(hashes)
         return

@@ -240,8 +240,8 @@ def test_blocks_leave_nothing_behind(seen: Capture) -> None:
 
 
 def test_tools_learned_outside_of_a_task_are_known_in_their_context_alone(seen: Capture) -> None:
-    scopes.learn_tools({"lookup": "h1"})
-    scopes.learn_tools({"refund": "h2"})
+    scopes.learn_tools({"lookup": "h1"}, None)
+    scopes.learn_tools({"refund": "h2"}, None)
     assert [scopes.learned_tool(name) for name in ("lookup", "refund", "other")] == ["h1", "h2", None]
     assert contextvars.Context().run(scopes.learned_tool, "lookup") is None
     with task("support"):
@@ -251,7 +251,7 @@ def test_tools_learned_outside_of_a_task_are_known_in_their_context_alone(seen: 
 def test_memory_of_tools_outside_of_a_task_is_bounded(seen: Capture) -> None:
     def learn() -> int:
         for number in range(5000):
-            scopes.learn_tools({f"tool-{number}": "h"})
+            scopes.learn_tools({f"tool-{number}": "h"}, None)
         return len(scopes._LEARNED.get() or ())
 
     assert contextvars.Context().run(learn) <= scopes._TOOLS

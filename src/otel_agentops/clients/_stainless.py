@@ -301,7 +301,7 @@ def _responded(watch: Watch, response: Any, served: str | None) -> None:
     if served is not None:
         watch.served = response.headers.get(served) or None
     if response.is_success:  # with a middleware error responses come by too; they are counted where they fail
-        watch.attempted(response.status_code, retry_after(response.headers))
+        watch.attempted(response.status_code)
         response.extensions[_KEY] = watch
 
 

@@ -13,7 +13,10 @@ def get(value: Any, name: str) -> Any:
     """A member of a JSON object or of a client's model; None where either is absent."""
     if value is None:
         return None
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    if type(value) is dict:
+        return value.get(name)
+    found = getattr(value, name, None)  # first, because to ask a client's model whether it is a Mapping costs more
+    return value.get(name) if found is None and isinstance(value, Mapping) else found
 
 
 def present(**members: Any) -> dict[str, Any]:
