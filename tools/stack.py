@@ -53,8 +53,13 @@ class Server:
         self.name = name
         self.log = log
         with log.open("w") as output:
+            # A session of its own: Ctrl-C reaches us alone, and the parts end in order, who sends before who receives.
             self.process = subprocess.Popen(
-                list(map(str, command)), stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **variables}
+                list(map(str, command)),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **variables},
+                start_new_session=True,
             )
 
     @property

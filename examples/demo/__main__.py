@@ -43,7 +43,8 @@ def main(
         return
     named = os.environ.get("DEMO_JSON")
     options = perform.Options(fast, keep, without_prometheus, seed, rate, svg, Path(named) if named else None)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled cleans up, too
+    for ended in (signal.SIGTERM, signal.SIGHUP):  # a job that is cancelled, a terminal that is closed
+        signal.signal(ended, signal.default_int_handler)
     raise typer.Exit(run(options, Console(highlight=False)))
 
 

@@ -20,7 +20,7 @@ JUDGE = "claude-haiku-5-20260401"
 ALIAS = "gpt-5.5"
 ALIASES = {ALIAS: CAREFUL, "claude-haiku-5": JUDGE}
 
-_SLIPS = {CAREFUL: 0.01, HASTY: 0.9}  # share of the questions that a model talks past
+_SLIPS = {CAREFUL: 0.005, HASTY: 0.9}  # share of the questions that a model talks past
 _FLUFF = "Thank you for reaching out! I totally understand how you feel, and we are always happy to be of service."
 _SORRY = "I am sorry, my systems are unavailable at this moment. Please try again tomorrow."
 _ORDER = re.compile(r"A-(\d+)")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console, Group
+from rich.console import Console, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 import toolchain
 from demo import phases, play, promises, screen, summary, tell, verdict
 from demo.embedded import Embedded
-from demo.scene import Scene
+from demo.scene import Scene, burning
 from demo.seen import JOINED, Source
 from demo.summary import Summary
 from demo.watch import Watch
@@ -110,20 +112,38 @@ def _tell(made: Summary, options: Options, console: Console, picture: _Picture) 
 
 
 class _Picture:
-    """The view at the first moment at which an alert joined a burn with a move."""
+    """The view at the first moment at which a page joins its burn with a move, and the summary."""
 
     def __init__(self) -> None:
         self._console = Console(record=True, width=screen.WIDTH, file=io.StringIO(), force_terminal=True)
         self._taken = False
 
     def watch(self, scene: Scene) -> None:
-        if not self._taken and any(alert.name == JOINED for alert in scene.look.alerts):
+        if not self._taken and burning(scene.look) == "page" and any(one.name == JOINED for one in scene.look.alerts):
             self._console.print(screen.view(scene, screen.WIDTH, HEIGHT))
             self._taken = True
 
     def draw(self, path: Path, told: list[Text]) -> None:
-        self._console.print(Group(Text(), *told))
-        self._console.save_svg(str(path), title="make demo")
+        self._console.print()
+        for line in told:
+            self._console.print(_hanging(line))
+        # Fonts come from nowhere: a picture in a README asks nobody for anything.
+        path.write_text(_FONT.sub("", self._console.export_svg(title="make demo")), encoding="utf-8")
+
+
+_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+_INDENT = 14  # columns of the names in the summary
+
+
+def _hanging(line: Text) -> RenderableType:
+    """A line of the summary; one that is too long goes on below its own beginning."""
+    if not line.plain.startswith("  "):
+        return line
+    grid = Table.grid()
+    grid.add_column(width=_INDENT)
+    grid.add_column(overflow="fold")
+    grid.add_row(*line.divide([_INDENT]))
+    return grid
 
 
 def _keep(running: World, console: Console) -> None:

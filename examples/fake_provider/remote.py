@@ -69,6 +69,7 @@ def process(*arguments: str, log: Path | None = None) -> Iterator[Remote]:
         stderr=log.open("w") if log else None,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(_paths())},
+        start_new_session=True,  # Ctrl-C is for the one who started it, who ends it last
     ) as child:
         try:
             yield Remote(_url(child))

@@ -53,7 +53,6 @@ def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
 
 
@@ -104,33 +103,32 @@ def leftovers(directory: Path) -> list[str]:
 @pytest.mark.collector
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, which tells the processes of a session")
 def test_it_ends_cleanly_by_hand(environment: dict[str, str], tmp_path: Path) -> None:
-    """Also where the parts do not get the Ctrl-C themselves."""
     _needed("otelcol", "prometheus")
     demo = start(environment)
     assert demo.stdout is not None
     for line in demo.stdout:
         if "phase 1" in line:
             break
-    assert len(processes_of(demo.pid)) > 4
+    assert len(processes_of(tmp_path)) > 4
     demo.send_signal(signal.SIGINT)
     said, complained = demo.communicate(timeout=60)
     assert (demo.returncode, complained) == (130, "")
     assert said.splitlines()[-1] == "ended by hand, every part is stopped"
-    assert processes_of(demo.pid) == []
+    assert processes_of(tmp_path) == []
     assert leftovers(tmp_path) == []
 
 
-def processes_of(session: int) -> list[int]:
-    """What runs in a session."""
-    names = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [process for process in map(int, names) if _session(process) == session]
+def processes_of(directory: Path) -> list[str]:
+    """What runs with this directory for its temporary files."""
+    mark = f"TMPDIR={directory}".encode()
+    return [process.name for process in Path("/proc").glob("[0-9]*") if mark in _environment(process)]
 
 
-def _session(process: int) -> int | None:
+def _environment(process: Path) -> list[bytes]:
     try:
-        return os.getsid(process)
-    except ProcessLookupError:  # it ended meanwhile
-        return None
+        return (process / "environ").read_bytes().split(b"\0")
+    except OSError:  # it ended meanwhile, or is somebody else's
+        return []
 
 
 # -- what cannot be had
