@@ -259,8 +259,11 @@ def test_one_object_used_twice_is_two_tasks(seen: Capture) -> None:
 
 def test_one_object_entered_twice_at_a_time_goes_on_as_one(seen: Capture, said: Said) -> None:
     block = task("support")
-    with block, block:
-        pass
+    with block:
+        with block:
+            pass
+        assert trace.get_current_span().is_recording()
+        assert seen.spans == []
     assert [span["name"] for span in seen.spans] == ["invoke_workflow support"]
     assert said() == [
         "a task(...) is entered again before it has ended and goes on as one; make a new one for each run"

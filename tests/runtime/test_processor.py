@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import weakref
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import openai
 import pytest
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
@@ -150,6 +152,21 @@ def test_a_task_below_a_frameworks_agent_begins_anew(seen: Capture, framework: t
     with span(framework, "invoke_agent outside"), task("support"), span(framework, "invoke_agent inside"):
         pass
     assert root(seen) == sums(agents=1, depth=1)
+
+
+def test_a_task_of_its_own_below_another_tasks_agent_begins_anew(seen: Capture, framework: trace.Tracer) -> None:
+    """As a job that is handed to a worker with nothing but the span that it belongs to."""
+
+    def job(agent: trace.Span) -> None:
+        otel_context.attach(trace.set_span_in_context(agent, otel_context.Context()))
+        with task("job"), span(framework, "invoke_agent inside"):
+            pass
+
+    with task("support"), span(framework, "invoke_agent outside") as agent:
+        contextvars.Context().run(job, agent)
+    job_root, support_root = (one["attributes"] for one in seen.spans if one["name"].startswith("invoke_workflow"))
+    assert [one["otel_agentops.task.depth"] for one in (job_root, support_root)] == [1, 1]
+    assert [one["otel_agentops.task.agents"] for one in (job_root, support_root)] == [1, 1]
 
 
 def foreign_around_ours(framework: trace.Tracer) -> Iterator[None]:
