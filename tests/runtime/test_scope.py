@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 from opentelemetry import baggage, propagate
@@ -173,6 +174,44 @@ async def test_mixed_branches_with_retries_and_failures(
         "input_tokens": sums["input_tokens"] + 11,
         "output_tokens": sums["output_tokens"] + 5,
     }
+
+
+def framework_work(seen: Capture, gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+    """One branch on a framework that traces itself: agent, model call, tool, and an agent of ours below."""
+    tracer = seen.tracer_provider.get_tracer("some.framework")
+    with tracer.start_as_current_span("invoke_agent planner"), tracer.start_as_current_span("step"):
+        with tracer.start_as_current_span("llm", attributes={A.GEN_AI_OPERATION_NAME: "chat"}):
+            ask(gpt)
+        with tracer.start_as_current_span("execute_tool lookup"), tool("lookup"), task("researcher"):
+            claude.messages.create(model="claude-x", max_tokens=9, messages=[{"role": "user", "content": "hi"}])
+
+
+@pytest.mark.parametrize("how", ["threads", "loop"])
+def test_branches_of_a_framework_with_ours_in_between_are_summed_once(
+    seen: Capture, gpt: openai.OpenAI, claude: anthropic.Anthropic, how: str
+) -> None:
+    async def in_loop() -> None:
+        await asyncio.gather(*(asyncio.to_thread(framework_work, seen, gpt, claude) for _ in range(BRANCHES)))
+
+    with task("support"):
+        if how == "loop":
+            asyncio.run(in_loop())
+        else:
+            with ThreadPoolExecutor(3) as pool:
+                contexts = [contextvars.copy_context() for _ in range(BRANCHES)]
+                list(pool.map(lambda context: context.run(framework_work, seen, gpt, claude), contexts))
+    assert totals(seen) == {
+        "llm_calls": 2 * BRANCHES,
+        "llm_attempts": 2 * BRANCHES,
+        "input_tokens": 22 * BRANCHES,
+        "output_tokens": 10 * BRANCHES,
+        "tool_calls": BRANCHES,
+        "tool_failures": 0,
+        "agents": 2 * BRANCHES,
+        "depth": 2,
+    }
+    calls = [span for span in seen.spans if span["attributes"].get("gen_ai.operation.name") == "chat"]
+    assert len(calls) == 2 * BRANCHES  # the framework's own span is the call's: there is no second one
 
 
 def test_agents_within_agents(seen: Capture) -> None:
