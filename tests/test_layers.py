@@ -24,7 +24,7 @@ PACKAGE = SRC / "otel_agentops"
 # one another. What is not listed has no place yet.
 LAYERS = (
     ("version", "semconv", "semconv.*"),
-    ("record", "_safe"),
+    ("record", "_safe", "_finalize"),
     ("_config", "_facts", "_fingerprint"),
     ("scope",),
     ("_foreign",),

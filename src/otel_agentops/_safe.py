@@ -10,7 +10,6 @@ import functools
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -40,12 +39,14 @@ def guard(step: Callable[P, R]) -> Callable[P, R | None]:
     return guarded
 
 
+_warn = guard(log.warning)  # a handler of the application's logging, say one that exports, may raise as well
+
+
 def say_once(key: str, message: str, *args: object) -> None:
     """Log a warning once per process and key: a hot path must not fill the user's log."""
     if key not in _said and len(_said) < _MOST:
         _said.add(key)
-        with suppress(Exception):  # a handler of the application's logging, say one that exports, may raise
-            log.warning(message, *args)
+        _warn(message, *args)
 
 
 def _report(place: str, error: Exception) -> None:

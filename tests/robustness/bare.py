@@ -10,6 +10,7 @@ output and the telemetry context after it are its observation.
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +33,7 @@ ASK: Any = [{"role": "user", "content": "hi"}]
 # What differs between two requests of the bare SDK as well.
 _VOLATILE = {"x-stainless-arch", "idempotency-key", "x-stainless-idempotency-key", "host"}
 _OURS = "otel_agentops"
+_ADDRESS = re.compile(r"\b(0x)?[0-9a-f]{12}\b")
 
 
 class App:
@@ -225,8 +227,8 @@ def described(error: BaseException | None, depth: int = 0) -> Any:
         return None
     return {
         "type": type(error),
-        "args": repr(error.args),
-        "text": str(error),
+        "args": _ADDRESS.sub("0x", repr(error.args)),
+        "text": _ADDRESS.sub("0x", str(error)),
         "notes": getattr(error, "__notes__", None),
         "status": getattr(error, "status_code", None),
         "cause": described(error.__cause__, depth + 1),

@@ -386,12 +386,13 @@ def _watched(source: Any, watch: Watch) -> Iterator[Any]:
             watch.chunk(chunk)
             yield chunk
     except GeneratorExit:
-        source.close()
         watch.dropped()
         raise
     except BaseException as error:
         watch.end(error)
         raise
+    finally:
+        source.close()
     watch.end()
 
 
@@ -406,6 +407,7 @@ async def _async_watched(source: Any, watch: Watch) -> AsyncIterator[Any]:
         raise
     except BaseException as error:
         watch.end(error)
+        await source.aclose()  # thrown in by the application: as without us it reaches the source as well
         raise
     watch.end()
 
