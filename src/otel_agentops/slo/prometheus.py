@@ -13,6 +13,7 @@ Every series carries `service_name` and `deployment_environment_name`. SLI label
 | `otel_agentops:slo_budget:remaining` | SLI, slo | 1 untouched, 0 spent, below 0 overspent |
 | `otel_agentops:slo_burn:ratio` | SLI, slo, severity | error ratio of now, present while the budget burns |
 | `otel_agentops:slo_burn:since` | SLI, slo, severity | Unix time at which that began |
+| `otel_agentops:slo_burn:moved` | slo, severity, variable, scope, value, previous | Unix time of a move before it |
 | `otel_agentops:variable:active` | variable, scope, value | observations within five minutes |
 | `otel_agentops:variable:moved` | variable, scope, value, previous | Unix time of the move, for two hours |
 
@@ -234,16 +235,29 @@ def _burn_alert(slo: Slo, severity: str) -> dict[str, Any]:
 def _move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
     yield _moved_alert()
     for slo in slos:
-        yield from (_after_move_alert(slo, severity, clock) for severity in _severities(slo))
+        for severity in _severities(slo):
+            yield _burn_moved(slo, severity, clock)
+            yield _after_move_alert(slo, severity)
 
 
-def _after_move_alert(slo: Slo, severity: str, clock: Clock) -> dict[str, Any]:
-    """Only moves from before the burn, give or take two evaluations: a rollback comes later, and is not to blame."""
-    service = ", ".join(SERVICE)
-    since = f"max by ({service}) (otel_agentops:slo_burn:since{_of(slo, severity)})"
+def _burn_moved(slo: Slo, severity: str, clock: Clock) -> dict[str, Any]:
+    """The moves from before a burn, give or take two evaluations, for as long as it burns.
+
+    A rollback comes while it burns, and is not to blame.
+    """
+    of, service = _of(slo, severity), ", ".join(SERVICE)
+    since = f"otel_agentops:slo_burn:since{of}"
+    expr = f"""\
+{VARIABLE}moved <= on ({service}) group_left () max by ({service}) ({since}) + {2 * clock.tick}
+or
+max without (slo, severity) (otel_agentops:slo_burn:moved{of} and on ({service}) {since})"""
+    return rule("otel_agentops:slo_burn:moved", expr, slo=slo.name, severity=severity)
+
+
+def _after_move_alert(slo: Slo, severity: str) -> dict[str, Any]:
     return {
         "alert": "OtelAgentopsBurnAfterMove",
-        "expr": f"{VARIABLE}moved <= on ({service}) group_left () {since} + {2 * clock.tick}",
+        "expr": f"otel_agentops:slo_burn:moved{_of(slo, severity)}",
         "labels": _labels(slo, severity),
         "annotations": {
             "summary": f"{_SERVICE_TEXT} burns the error budget of {slo.name} ({_kind(slo)}) after {_MOVE_TEXT}",
