@@ -101,7 +101,8 @@ def _anthropic_kinds() -> dict[str, Kind]:
     ways = {"": plain, " stream": stream, " manager": manager, " raw": raw, " raw stream": raw_stream}
     ways[" streaming response"] = streaming_response
     messages = {f"messages{name}": _of(way, lambda client: client.messages, **call) for name, way in ways.items()}
-    return messages | {"beta messages": _of(plain, lambda client: client.beta.messages, **call)}
+    beta = {name: _of(ways[name], lambda client: client.beta.messages, **call) for name in ("", " manager")}
+    return messages | {f"beta messages{name}": made for name, made in beta.items()}
 
 
 def _openai_kinds() -> dict[str, Kind]:

@@ -27,7 +27,7 @@ NATIVE = "native"  # the client's own tracing
 WAYS = ("", " stream", " manager", " raw", " raw stream", " streaming response")
 CALLS = {
     "openai": (*(f"chat{way}" for way in WAYS), "responses", "responses stream", "embeddings"),
-    "anthropic": (*(f"messages{way}" for way in WAYS), "beta messages"),
+    "anthropic": (*(f"messages{way}" for way in WAYS), "beta messages", "beta messages manager"),
 }
 
 
@@ -57,6 +57,7 @@ class Deviation(NamedTuple):
 
 _EARLY = "their span ends before the body is read: it has the request's identity, not the answer's"
 _LATE = "their span is started after the answer came: too late to be this call's, so there are two"
+_BEFORE = "their span has ended before the call is made: it is not this call's, so there are two"
 _ZERO = "they overwrite the input tokens with 0"
 _BOTH = "they and the client's own tracing make a span each without us too; turn one of them off"
 DEVIATIONS = (
@@ -78,6 +79,9 @@ DEVIATIONS = (
     ),
     Deviation(
         "anthropic", ("OpenLLMetry",), "(sync|async) messages raw stream", Expected(1, "OpenLLMetry", False, 0, _EARLY)
+    ),
+    Deviation(
+        "anthropic", ("OpenLLMetry",), "(sync|async) beta messages manager", Expected(2, "ours", True, 1, _BEFORE)
     ),
     Deviation("anthropic", ("OpenLLMetry",), "async messages raw", Expected(1, "OpenLLMetry", True, 0, _ZERO)),
     Deviation(
@@ -112,7 +116,9 @@ def expected(client: str, beside: tuple[str, ...], order: str, call: str) -> Exp
 def _two(client: str, peer: str, order: str, call: str) -> Expected:
     """A peer and the client's own tracing: the innermost span, which is the client's, carries our identity."""
     theirs, own = expected(client, (peer,), order, call), expected(client, (NATIVE,), order, call)
-    counted = theirs.tokens if peer != "OpenInference" else 0  # it has names of its own for token counts
+    counted = theirs.tokens - (theirs.carrier == "ours")
+    if peer == "OpenInference":  # it has names of its own for token counts
+        counted = 0
     return Expected(2, NATIVE, own.answer, counted + own.tokens, _BOTH)
 
 

@@ -31,6 +31,7 @@ FIELDS = Fields(
         "top_k": (A.GEN_AI_REQUEST_TOP_K, whole),
         "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
         "stop_sequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
+        "thread": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, lambda thread: text(get(thread, "previous_message_id"))),
         "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
     },
     not_parameters=frozenset(
@@ -43,6 +44,7 @@ FIELDS = Fields(
             "metadata",
             "mcp_servers",
             "container",
+            "thread",
             "anthropic_version",  # this and the next two are headers, which the clients of the clouds move here
             "anthropic_beta",
             "user_profile_id",

@@ -20,9 +20,14 @@ def instrumentor() -> Instrumentor:
 
 
 @pytest.fixture(params=KINDS)
-def make(request: pytest.FixtureRequest, provider: FakeProvider) -> Callable[..., Any]:
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make(kind: str, provider: FakeProvider) -> Callable[..., Any]:
     """A client, sync or async, made with these options."""
-    made = {"sync": anthropic.Anthropic, "async": anthropic.AsyncAnthropic}[request.param]
+    made = {"sync": anthropic.Anthropic, "async": anthropic.AsyncAnthropic}[kind]
     return lambda **options: made(**{"api_key": "k", "base_url": provider.anthropic_url, **options})
 
 

@@ -13,7 +13,7 @@ import pytest
 from both import block, done, drained, each
 from expected_claude import ANSWERED, ASK, CALL, NATIVE, SENT, STREAMED, native, span, whole
 
-from fake_provider import Break, FakeProvider, Status
+from fake_provider import Answer, Break, FakeProvider, Status, ToolCall
 from otel_agentops import task
 from otel_agentops._fingerprint import identity
 from otel_agentops.clients.anthropic import Instrumentor
@@ -132,6 +132,38 @@ async def test_task_facts_and_sums(provider: FakeProvider, seen: Capture, traced
     assert facts.items() <= call["attributes"].items()
     sums = {"llm_calls": 1, "llm_attempts": 1, "input_tokens": 11, "output_tokens": 5}
     assert {f"otel_agentops.task.{name}": count for name, count in sums.items()}.items() <= root["attributes"].items()
+
+
+async def test_a_tool_runner(provider: FakeProvider, seen: Capture, kind: str, traced: Any) -> None:
+    """The SDK's own agent: its agent and tool spans are no model calls, and know the task and the tool's version."""
+
+    def weather(town: str) -> str:
+        return "sunny"
+
+    async def async_weather(town: str) -> str:
+        return weather(town)
+
+    made = {"sync": anthropic.beta_tool(weather), "async": anthropic.beta_async_tool(async_weather, name="weather")}
+    calls = ToolCall("weather", '{"town": "Rome"}')
+    begun = CALL["messages"]
+    provider.answer(lambda call: Answer(tool_calls=(calls,)) if call.body["messages"] == begun else Answer())
+    with task("forecast", id="t1"):
+        await done(traced.beta.messages.tool_runner(**CALL, tools=[made[kind]]).until_done())
+    spans = {found["name"]: found for found in seen.spans}
+    version = spans["anthropic.custom_tool_use weather"]["attributes"]["otel_agentops.tool.hash"]
+    first, second = (found["attributes"] for found in seen.spans if found["name"] == "anthropic.messages.create")
+    assert first["otel_agentops.tools.versions"] == [f"weather@{version}"]
+    assert "otel_agentops.tools.versions" not in second, "a thread that goes on offers its tools no second time"
+    assert second["gen_ai.request.previous_response.id"] == "msg_fake"
+    assert first["otel_agentops.params.hash"] == second["otel_agentops.params.hash"] == identity({"max_tokens": 9})
+    agent = spans["anthropic.messages.tool_runner"]["attributes"]
+    assert {name for name in agent if name.startswith("otel_agentops.")} == {
+        "otel_agentops.task.id",
+        "otel_agentops.task.name",
+    }
+    sums = {"llm_calls": 2, "tool_calls": 1, "tool_failures": 0, "agents": 1, "input_tokens": 22}
+    root = spans["invoke_workflow forecast"]["attributes"]
+    assert {f"otel_agentops.task.{name}": count for name, count in sums.items()}.items() <= root.items()
 
 
 @pytest.mark.parametrize(("mode", "names"), [("own", ["anthropic.messages.create", "chat claude-x"]), ("enrich", [])])
