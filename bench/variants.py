@@ -10,18 +10,21 @@ GROUP = "opentelemetry_instrumentor"
 
 
 class Variant(NamedTuple):
-    """One column of the table. packages: client to distribution; none for the run without instrumentation."""
+    """One column of the table. packages: client to distribution. module: of the bench's own, where it is no package."""
 
     title: str
     packages: Mapping[str, str]
+    module: str | None = None
 
     def version(self, client: str) -> str:
-        """Distribution and version, empty for the run without instrumentation."""
+        """Distribution and version, empty for what is no package."""
         name = self.packages.get(client)
         return f"{name} {distribution(name).version}" if name else ""
 
     def instrumentor(self, client: str) -> EntryPoint | None:
         """The instrumentor of a client, None for the run without instrumentation."""
+        if self.module is not None:
+            return EntryPoint(client, f"{self.module}:{client}", GROUP)
         if client not in self.packages:
             return None
         found = distribution(self.packages[client]).entry_points.select(group=GROUP)
@@ -30,6 +33,7 @@ class Variant(NamedTuple):
 
 VARIANTS = {
     "none": Variant("none", {}),
+    "floor": Variant("floor", {}, "bench.floor"),
     "ours": Variant("ours", {"openai": "otel-agentops", "anthropic": "otel-agentops"}),
     "official": Variant(
         "official",

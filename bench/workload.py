@@ -165,7 +165,7 @@ _MESSAGE = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
-    "model": "claude-sonnet-4-5-20250929",
+    "model": "claude-bench-1-20260101",
     "stop_reason": "end_turn",
     "stop_sequence": None,
     "usage": {
@@ -205,10 +205,10 @@ _ANTHROPIC_TOOLS = [
 
 def _anthropic_small(number: int) -> dict[str, Any]:
     return {
-        "model": "claude-sonnet-4-5",
+        "model": "claude-bench-1",
         "max_tokens": 400,
         "messages": [{"role": "user", "content": f"Where is order {number}?"}],
-        "temperature": 0.2,
+        "stop_sequences": ["END"],
     }
 
 

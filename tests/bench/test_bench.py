@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bench.variants import VARIANTS
-from bench.workload import CHUNKS, WORKLOADS
+from bench.workload import CHUNKS, WORKLOADS, async_call, sync_call
 
 from bench import report
 
@@ -42,7 +43,7 @@ def test_a_run_times_every_shape_and_says_what_was_sent(tmp_path):
 
 
 @pytest.mark.parametrize("client", WORKLOADS)
-@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "none"])
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if VARIANTS[name].packages])
 def test_every_variant_has_an_instrumentor_of_its_own_package(client, variant):
     point = VARIANTS[variant].instrumentor(client)
     assert point is not None
@@ -63,6 +64,17 @@ def test_typical_is_ten_messages_of_four_kilobytes_with_five_tools_and_a_stream_
         assert small.arguments(1) != small.arguments(2), "no two calls are the same call"
 
 
+@pytest.mark.parametrize("client", WORKLOADS)
+def test_the_client_accepts_every_shape_and_reads_its_reply(client):
+    for shape in WORKLOADS[client].shapes:
+        sync_call(WORKLOADS[client], shape)(1)
+
+        async def once(shape=shape):
+            await async_call(WORKLOADS[client], shape)(1)
+
+        asyncio.run(once())
+
+
 def test_the_difference_within_a_round_is_taken_before_the_median_over_rounds():
     drifting = [100.0, 200.0, 300.0, 400.0]
     assert report.added([103.0, 204.0, 305.0, 420.0], drifting) == report.Added(4.5, 2.5)
@@ -81,5 +93,5 @@ def test_an_unknown_variant_is_named():
     command = [sys.executable, "-m", "bench.run", "--only", "ours,theirs"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    expected = "--only names theirs; known are none, ours, official, openllmetry, openinference"
+    expected = "--only names theirs; known are none, floor, ours, official, openllmetry, openinference"
     assert expected in done.stderr
