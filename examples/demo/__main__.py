@@ -23,6 +23,7 @@ import toolchain
 from demo import perform, play, summary
 from otel_agentops.slo import SpecError
 
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a job that is cancelled, a terminal that is closed
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -43,9 +44,16 @@ def main(
         return
     named = os.environ.get("DEMO_JSON")
     options = perform.Options(fast, keep, without_prometheus, seed, rate, svg, Path(named) if named else None)
-    for ended in (signal.SIGTERM, signal.SIGHUP):  # a job that is cancelled, a terminal that is closed
-        signal.signal(ended, signal.default_int_handler)
+    for number in ENDINGS:
+        signal.signal(number, _interrupt)
     raise typer.Exit(run(options, Console(highlight=False)))
+
+
+def _interrupt(*_: object) -> None:
+    """Once: `make` and `uv` pass a Ctrl-C on that the terminal sent to all, and the parts have to be ended in peace."""
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def run(options: perform.Options, console: Console) -> int:

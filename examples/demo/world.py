@@ -117,6 +117,8 @@ def _agent(tools: Path, rate: float, seed: int) -> list[str | Path]:
 def _environment(provider: Remote, collector: stack.Collector) -> dict[str, str]:
     """What a platform team sets around an application that it did not write."""
     return {
+        # Those of the shell would lead elsewhere. An empty one is as good as none.
+        **{name: "" for name in os.environ if name.startswith("OTEL_") and name != "OTEL_AGENTOPS_STRICT"},
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "OPENAI_API_KEY": "none-needed",
         "OPENAI_BASE_URL": provider.openai_url,

@@ -119,5 +119,5 @@ def test_the_script_moves_there_and_back() -> None:
 
 
 def test_the_script_is_shorter_than_two_minutes() -> None:
-    assert sum(phase.at_most for phase in phases.script()) <= 110
+    assert sum(phase.at_most for phase in phases.script()) <= 106
     assert all(phase.at_least <= phase.at_most for phase in phases.script())
