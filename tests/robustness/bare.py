@@ -138,10 +138,13 @@ class Bench:
         seen.context = (otel_context.get_current() == before, _engine.WATCH.get())
         return seen
 
-    async def same(self, scenario: Scenario, broken: Callable[[Capture], Any] | None = None) -> Capture:
+    async def same(
+        self, scenario: Scenario, broken: Callable[[Capture], Any] | None = None, ignoring: str = ""
+    ) -> Capture:
         """The telemetry of the scenario, which is the same with us, without us, and after us.
 
         broken: breaks the telemetry before the scenario runs, so that the guard has something to say in the log.
+        ignoring: a request header that is not compared.
         """
         bare = await self.observe(scenario)
         with self.instrumented() as telemetry:
@@ -151,6 +154,8 @@ class Bench:
         again = await self.observe(scenario)
         if broken is not None:
             watched.logs = [entry for entry in watched.logs if not entry[0].startswith((_OURS, "opentelemetry"))]
+        for _, _, headers in watched.requests:
+            headers.pop(ignoring, None)
         assert bare.context == (True, None)
         assert not (found := differences(bare, watched)), f"with us: {found}"
         assert not (found := differences(bare, again)), f"after us: {found}"
@@ -230,7 +235,7 @@ def described(error: BaseException | None, depth: int = 0) -> Any:
         "args": _ADDRESS.sub("0x", repr(error.args)),
         "text": _ADDRESS.sub("0x", str(error)),
         "notes": getattr(error, "__notes__", None),
-        "status": getattr(error, "status_code", None),
+        "status": vars(error).get("status_code"),
         "cause": described(error.__cause__, depth + 1),
         "context": described(error.__context__, depth + 1),
         "suppressed": error.__suppress_context__,

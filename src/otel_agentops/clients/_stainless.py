@@ -261,7 +261,10 @@ class _Shells:
 
     def _server(self, api: Any) -> Server:
         url = api.base_url
-        known = self._servers.get(api)
+        try:
+            known = self._servers.get(api)
+        except TypeError:  # a subclass of the application's that cannot be hashed
+            return self._describe(api, str(url))
         if known is None or known[0] is not url:
             known = self._servers[api] = (url, self._describe(api, str(url)))
         return known[1]
@@ -354,6 +357,7 @@ def _observed_class(plain: Any, asynchronous: bool) -> Any:
         "__stream__": stream(plain),
         "close": close(plain),
         "__module__": plain.__module__,
+        "__qualname__": plain.__qualname__,
         "__doc__": plain.__doc__,
     }
     # Spelt as a class statement would: the library looks for the chunk type in `__orig_bases__`.

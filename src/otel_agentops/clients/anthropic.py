@@ -97,9 +97,9 @@ def response(result: Any) -> Answer:
 
 def fold(state: dict[str, Any], event: Any) -> bool:
     """A raw message stream event; `message_stop` is the last. The counts of a delta are those so far."""
-    kind = event.type
+    kind = get(event, "type")
     if kind == "message_start":
-        state["message"] = event.message
+        state["message"] = get(event, "message")
     elif kind == "message_delta":
         state["delta"] = event
     return bool(kind == "message_stop")

@@ -256,10 +256,10 @@ def embeddings_response(result: Any) -> Answer:
 
 def _answer(result: Any, usage: Any, reasons: list[str]) -> Answer:
     attributes = present_attributes(
-        (A.GEN_AI_RESPONSE_ID, get(result, "id") or None),
+        (A.GEN_AI_RESPONSE_ID, text(get(result, "id")) or None),
         (A.GEN_AI_RESPONSE_FINISH_REASONS, reasons or None),
-        (A.OPENAI_RESPONSE_SERVICE_TIER, get(result, "service_tier")),
-        (A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, get(result, "system_fingerprint")),
+        (A.OPENAI_RESPONSE_SERVICE_TIER, text(get(result, "service_tier"))),
+        (A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, text(get(result, "system_fingerprint"))),
     )
     return Answer(text(get(result, "model")) or None, attributes, *_usage(attributes, usage))
 
