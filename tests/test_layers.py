@@ -34,7 +34,7 @@ LAYERS = (
     ("clients", "clients._wire"),
     ("clients._stainless",),
     ("clients.openai", "clients.anthropic"),
-    ("helpers",),
+    ("helpers", "helpers.*"),
     ("",),  # otel_agentops itself: the public verbs
     ("testing", "doctor"),
     ("slo", "slo.*"),

@@ -20,7 +20,7 @@ def known(what: str, value: object, values: Sequence[str]) -> bool:
     return False
 
 
-def receipt(given: Mapping[str, Value]) -> dict[str, Value]:
+def receipt(given: Mapping[str, Value] | None) -> dict[str, Value]:
     """What of a receipt is one: it may come from anywhere by now."""
     if not isinstance(given, Mapping):
         say_once(

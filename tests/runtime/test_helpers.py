@@ -563,6 +563,73 @@ def test_a_declared_change(seen: Capture) -> None:
     assert "otel_agentops.change.previous" not in second["attributes"]
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("good", [True, False])
+def test_the_truth_is_what_a_decorated_function_returns(seen: Capture, good: bool, is_async: bool) -> None:
+    @outcome(source="check", sampling="random")
+    def found_out() -> bool:
+        return good
+
+    @outcome(source="check", sampling="random")
+    async def found_out_later() -> bool:
+        return good
+
+    with task("support") as run:
+        assert (asyncio.run(found_out_later()) if is_async else found_out()) is good
+        receipt = run.receipt()
+    (event,) = seen.events
+    assert event["attributes"] == {
+        **receipt,
+        "otel_agentops.truth.verdict": "good" if good else "bad",
+        "otel_agentops.truth.source": "check",
+        "otel_agentops.truth.sampling": "random",
+    }
+
+
+def test_a_block_that_fails_or_stays_silent_tells_no_truth_and_no_change(seen: Capture) -> None:
+    with outcome(receipt={}, source="x"):
+        pass
+    with pytest.raises(KeyError), outcome(receipt={}, source="x"):
+        raise KeyError
+    with change("index", scope="help"):
+        pass
+    with pytest.raises(KeyError), change("index", scope="help") as moved:
+        moved.to("v8")
+        raise KeyError
+    assert seen.events == []
+
+
+async def test_the_truth_and_a_change_told_by_a_block(seen: Capture) -> None:
+    async with outcome(receipt={"otel_agentops.task.id": "1"}, source="survey") as truth:
+        truth.verdict(True)
+    async with change("index", scope="help", previous="v7") as moved:
+        moved.to("v8")
+    told, changed = (event["attributes"] for event in seen.events)
+    assert (told["otel_agentops.task.id"], told["otel_agentops.truth.verdict"]) == ("1", "good")
+    assert (changed["otel_agentops.change.previous"], changed["otel_agentops.change.value"]) == ("v7", "v8")
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_change_is_what_a_decorated_function_returns(seen: Capture, is_async: bool) -> None:
+    @change("index", scope="help")
+    def rebuild() -> str:
+        assert seen.events == []
+        return "v8"
+
+    @change("index", scope="help")
+    async def rebuild_later() -> str:
+        return rebuild.__wrapped__()
+
+    assert (asyncio.run(rebuild_later()) if is_async else rebuild()) == "v8"
+    (event,) = seen.events
+    assert event["attributes"] == {
+        "otel_agentops.change.variable": "index",
+        "otel_agentops.change.scope": "help",
+        "otel_agentops.change.value": "v8",
+        "otel_agentops.change.source": "declared",
+    }
+
+
 # -- wrong values: one sentence, no exception, the rest is kept
 
 

@@ -1,0 +1,76 @@
+"""A variable is moved on purpose: an event that triage sets against what was observed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from typing_extensions import override
+
+from otel_agentops import _facts, _telemetry
+from otel_agentops import scope as scopes
+from otel_agentops._block import Block
+from otel_agentops._safe import guard
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import events as E
+
+
+class change(Block):  # noqa: N801  a verb
+    """Somebody moves a variable on purpose: an `otel_agentops.change` event that triage sets against the observations.
+
+    variable: model, prompt, judge, index, tools or traffic. scope: which one, e.g. the alias or the index name. value:
+    what it is now; then the event is made at once. Without it this is a block around the work, which says the value by
+    `to`, or a decorator of the function that does it: the text it returns is the value. A block that fails or names no
+    value moved nothing. previous: identity, None where unknown. timestamp: ns since the epoch, None for now.
+    """
+
+    def __init__(
+        self,
+        variable: str,
+        *,
+        scope: str,
+        value: str | None = None,
+        previous: str | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        super().__init__(variable, scope=scope, previous=previous, timestamp=timestamp)
+        self._variable = variable
+        self._of = scope
+        self._previous = previous
+        self._timestamp = timestamp
+        self._value: str | None = None
+        if value is not None:
+            self._emit(value)
+
+    @override
+    def enter(self, stack: ExitStack) -> None:
+        self._value = None
+
+    def to(self, value: str) -> None:
+        """What the variable is now; the event is made when the block ends well."""
+        self._value = value
+
+    @override
+    def returned(self, result: Any) -> None:
+        """A decorated function's text is the value."""
+        if self._value is None and isinstance(result, str):
+            self._value = result
+
+    @override
+    def exit(self, error: BaseException | None) -> None:
+        if error is None and self._value is not None:
+            self._emit(self._value)
+
+    @guard
+    def _emit(self, value: str) -> None:
+        if not _facts.known("variable", self._variable, A.CHANGE_VARIABLE_VALUES):
+            return
+        attributes = {
+            A.CHANGE_VARIABLE: self._variable,
+            A.CHANGE_SCOPE: self._of,
+            A.CHANGE_VALUE: value,
+            A.CHANGE_PREVIOUS: self._previous,
+            A.CHANGE_SOURCE: "declared",
+        }
+        timestamp = _facts.whole("timestamp", self._timestamp)
+        _telemetry.get().event(E.CHANGE, {**scopes.current().facts, **_facts.texts(attributes)}, timestamp)

@@ -1,0 +1,128 @@
+"""One judgement: which configuration made it, and its verdict as an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from typing_extensions import override
+
+from otel_agentops import _facts, _telemetry
+from otel_agentops import scope as scopes
+from otel_agentops._block import Block
+from otel_agentops._fingerprint import identity
+from otel_agentops._safe import guard
+from otel_agentops.helpers._span import error_type
+from otel_agentops.record import Attributes, Value
+from otel_agentops.scope import NOWHERE
+from otel_agentops.scope import Judge as JudgeScope
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import events as E
+
+
+class judge(Block):  # noqa: N801
+    """One judgement: the model calls inside are the judge's, its verdict is a `gen_ai.evaluation.result` event.
+
+    model: the judge model asked for. prompt: its template. threshold: a score below it is bad; without one the score
+    counts toward no error budget. params: sampling and whatever else shapes the verdict. The revision is the identity
+    of all of these; two revisions measure two different things and are never added up.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: str | None = None,
+        prompt: str | None = None,
+        rubric_version: str | None = None,
+        threshold: float | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            name, model=model, prompt=prompt, rubric_version=rubric_version, threshold=threshold, params=params
+        )
+        self.name = str(name)
+        self._prompt = prompt
+        self._model = model
+        self._rubric = rubric_version
+        self._threshold = threshold
+        self._params = params
+        self._scope = NOWHERE
+        self._spoke = False
+
+    @override
+    def enter(self, stack: ExitStack) -> None:
+        self._spoke = False
+        facts = _facts.json("a judge's configuration", self._identify) or {A.JUDGE_NAME: self.name}
+        self._scope = scopes.current()._replace(judge=JudgeScope(facts, []), prompt=None)
+        stack.enter_context(scopes.entered(self._scope))
+
+    @guard
+    def score(
+        self,
+        value: float | None = None,
+        *,
+        label: str | None = None,
+        response_id: str | None = None,
+        task: Mapping[str, Value] | None = None,
+    ) -> None:
+        """The verdict, as a score, a label or both. response_id: of the answer that was judged.
+
+        task: the receipt of the judged task, where the judgement is made later or elsewhere.
+        """
+        self._emit(
+            {
+                A.GEN_AI_EVALUATION_SCORE_VALUE: _facts.number("score", value),
+                **_facts.texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label, A.GEN_AI_RESPONSE_ID: response_id}),
+            },
+            task,
+        )
+
+    @override
+    def returned(self, result: Any) -> None:
+        """A decorated function's number is its score."""
+        if not self._spoke and isinstance(result, (int, float)) and not isinstance(result, bool):
+            self.score(result)
+
+    @override
+    def exit(self, error: BaseException | None) -> None:
+        """A judge that failed says so: an evaluation without a score."""
+        if error is not None and not self._spoke:
+            self._emit({A.ERROR_TYPE: error_type(error)}, None)
+
+    def _identify(self) -> Attributes:
+        identities = _telemetry.get().identities
+        threshold = _facts.number("threshold", self._threshold)
+        configuration = _facts.present(
+            {
+                "model": _facts.text(self._model),
+                "prompt": None if self._prompt is None else identities.text((self._prompt,)),
+                "rubric_version": _facts.text(self._rubric),
+                "threshold": threshold,
+                "params": self._params,
+            }
+        )
+        return _facts.present(
+            {
+                A.JUDGE_NAME: self.name,
+                A.JUDGE_REVISION: identities.text((configuration,)),
+                A.JUDGE_PROMPT_HASH: configuration.get("prompt"),
+                A.JUDGE_PARAMS_HASH: None if self._params is None else identity(dict(self._params), identities.key),
+                A.JUDGE_RUBRIC_VERSION: configuration.get("rubric_version"),
+                A.JUDGE_THRESHOLD: threshold,
+            }
+        )
+
+    def _emit(self, verdict: Mapping[str, Any], receipt: Mapping[str, Value] | None) -> None:
+        if self._scope.judge is None:
+            return
+        self._spoke = True
+        attributes = {
+            **(scopes.receipt(self._scope) if receipt is None else _facts.receipt(receipt)),
+            **self._scope.judge.facts,
+            A.GEN_AI_EVALUATION_NAME: self.name,
+            A.JUDGE_MODEL: ",".join(dict.fromkeys(self._scope.judge.models)) or None,
+            **verdict,
+        }
+        _telemetry.get().event(E.GEN_AI_EVALUATION_RESULT, _facts.present(attributes))
