@@ -55,4 +55,4 @@ peers: .venv/.ready  ## the clients' own unit tests, with and without us
 	@$(RUN) python tools/peers.py $(ARGS)
 
 lowest: .venv/.ready  ## the tests of the runtime against the oldest supported versions
-	@$(PYTHON) tools/lowest.py $(ARGS)
+	@$(RUN) python tools/lowest.py $(ARGS)

@@ -4,8 +4,8 @@
 
 The tests come from the client's source distribution, in the version that uv.lock names, and run in an environment of
 their own (.venvs/peers, the group `suites`). Both runs have global providers; the second has an instrumentation. Only
-what passed in the first run is run in the second. Most tests of `tests/api_resources` need the mock server of the
-client's project (TEST_API_BASE_URL names one); without it they fail in the first run, and so say nothing.
+what passed in the first run is run in the second. `tests/api_resources` needs the mock server of the client's project:
+it is left out unless TEST_API_BASE_URL names one (without it 7,045 of openai's and 7,225 of anthropic's tests fail).
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Suite:
 
 def compare(suite: Suite, instrumentation: str, *, quick: bool = False, strict: bool = False) -> Comparison:
     """Run the tests without and with, and what broke once more."""
-    files = _quick(suite) if quick else ["tests"]
+    files = _quick(suite) if quick else _all()
     without = suite.run("none", files)
     observed = suite.run(instrumentation, files, sorted(without.passed), strict=strict)
     suspects = without.passed - observed.passed
@@ -177,6 +177,10 @@ def _fetch(client: str, version: str, digest: str, home: Path) -> None:
         with tarfile.open(next(Path(work).glob("*.tar.gz"))) as archive:
             archive.extractall(work, filter="data")
         (Path(work) / home.name).rename(home)
+
+
+def _all() -> list[str]:
+    return ["tests"] if "TEST_API_BASE_URL" in os.environ else ["tests", "--ignore=tests/api_resources"]
 
 
 def _quick(suite: Suite) -> list[str]:

@@ -12,12 +12,16 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from otel_agentops import doctor
 from otel_agentops.doctor import Finding, examine
 
 COMMAND = Path(sys.executable).with_name("otel-agentops")
 STARTER = Path(sys.executable).with_name("opentelemetry-instrument")
+TRACES = pytest.mark.skipif(
+    Version(metadata.version("anthropic")) < Version("1.14"), reason="anthropic before 1.14.0 has no tracing of its own"
+)
 CONFIGURED = {"OTEL_SERVICE_NAME": "support", "OTEL_AGENTOPS_HASH_KEY": "k"}
 
 
@@ -122,6 +126,7 @@ def test_others_that_are_there() -> None:
     assert all(f"uninstall {package}" in last.advice for package in doctor.PEERS["openai"] if _installed(package))
 
 
+@TRACES
 def test_others_that_are_switched_off_do_not_count() -> None:
     off = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai,anthropic"}
     assert found("openai", off)[-1] == Finding("ok", "openai", "nothing else traces it: each call gets a span of ours")
@@ -131,6 +136,7 @@ def test_others_that_are_switched_off_do_not_count() -> None:
     assert bare.text == "nothing else traces it: each call gets a span of ours"
 
 
+@TRACES
 def test_the_modes_are_said() -> None:
     off = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai,anthropic"}
     own = found("anthropic", {**off, "OTEL_AGENTOPS_MODE": "own"})[-1]

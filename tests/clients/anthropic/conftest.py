@@ -8,6 +8,7 @@ from typing import Any
 import anthropic
 import pytest
 from both import KINDS
+from expected_claude import UNTRACED
 
 from fake_provider import FakeProvider
 from otel_agentops.clients.anthropic import Instrumentor
@@ -34,7 +35,7 @@ def make(kind: str, provider: FakeProvider) -> Callable[..., Any]:
 @pytest.fixture
 def claude(make: Callable[..., Any]) -> Any:
     """A client without tracing of its own."""
-    return make(open_telemetry=False)
+    return make(**UNTRACED)
 
 
 @pytest.fixture

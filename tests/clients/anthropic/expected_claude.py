@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
+
+import anthropic
 
 from fake_provider import FakeProvider
 from otel_agentops._fingerprint import identity
@@ -11,6 +14,9 @@ from otel_agentops.testing import SECONDS
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "claude-x", "max_tokens": 9, "messages": ASK}
 
+# The option of the SDK's own tracing; before 1.14.0 it had neither.
+TRACES = "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters
+UNTRACED: Any = {"open_telemetry": False} if TRACES else {}
 
 SENT = {
     "gen_ai.operation.name": "chat",

@@ -7,7 +7,7 @@ from typing import Any
 import anthropic
 import pytest
 from both import done, drained
-from expected_claude import CALL, failed, streamed, whole
+from expected_claude import CALL, UNTRACED, failed, streamed, whole
 
 from fake_provider import Break, FakeProvider, Hang, Malformed, Status
 from otel_agentops.testing import Capture
@@ -34,7 +34,7 @@ async def test_attempts_of_a_stream(provider: FakeProvider, seen: Capture, claud
 async def test_attempts_that_are_used_up(provider: FakeProvider, seen: Capture, make: Any) -> None:
     provider.script(*[Status(529, retry_after=0.01)] * 2)
     with pytest.raises(anthropic.APIStatusError) as raised:
-        await done(make(open_telemetry=False, max_retries=1).messages.create(**CALL))
+        await done(make(max_retries=1, **UNTRACED).messages.create(**CALL))
     assert raised.value.status_code == 529
     assert seen.spans == [failed(provider, "anthropic.OverloadedError", **tries(529, 529, waits=[0.01, 0.01]))]
 
@@ -62,14 +62,14 @@ async def test_an_error_of_a_streaming_call(provider: FakeProvider, seen: Captur
 async def test_no_response_has_status_0(provider: FakeProvider, seen: Capture, make: Any) -> None:
     provider.script(Break())
     with pytest.raises(anthropic.APIConnectionError):
-        await done(make(open_telemetry=False, max_retries=0).messages.create(**CALL))
+        await done(make(max_retries=0, **UNTRACED).messages.create(**CALL))
     assert seen.spans == [failed(provider, "anthropic.APIConnectionError", **tries(0))]
 
 
 async def test_a_timeout(provider: FakeProvider, seen: Capture, make: Any) -> None:
     provider.script(Hang(5))
     with pytest.raises(anthropic.APITimeoutError):
-        await done(make(open_telemetry=False, max_retries=0, timeout=0.05).messages.create(**CALL))
+        await done(make(max_retries=0, timeout=0.05, **UNTRACED).messages.create(**CALL))
     assert seen.spans == [failed(provider, "anthropic.APITimeoutError", **tries(0))]
 
 
@@ -88,7 +88,7 @@ async def test_middleware_counts_each_attempt_once(provider: FakeProvider, seen:
     async def ask_async(request: Any, call_next: Any) -> Any:
         return await call_next(request)
 
-    plain = make(open_telemetry=False)
+    plain = make(**UNTRACED)
     client = plain.copy(middleware=[ask_async if "Async" in type(plain).__name__ else ask])
     provider.script(Status(429, retry_after=0.01))
     await done(client.messages.create(**CALL))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from both import block, done
-from expected_claude import ASK, CALL, whole
+from expected_claude import ASK, CALL, UNTRACED, whole
 from pydantic import BaseModel
 
 from fake_provider import Answer, FakeProvider, ToolCall
@@ -219,7 +219,7 @@ async def test_middleware(provider: FakeProvider, seen: Capture, make: Any) -> N
     async def ask_async(request: Any, call_next: Any) -> Any:
         return await call_next(request)
 
-    plain = make(open_telemetry=False)
+    plain = make(**UNTRACED)
     client = plain.copy(middleware=[ask_async if "Async" in type(plain).__name__ else ask])
     assert (await done(client.messages.create(**CALL))).id == "msg_fake"
     assert seen.spans == [whole(provider)]

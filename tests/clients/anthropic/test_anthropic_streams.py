@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 from both import block, done, drained, each
-from expected_claude import ANSWERED, ASK, CALL, SENT, STREAMED, span, streamed
+from expected_claude import ANSWERED, ASK, CALL, SENT, STREAMED, UNTRACED, span, streamed
 
 from fake_provider import Answer, Break, Fail, FakeProvider, Malformed
 from otel_agentops._fingerprint import identity
@@ -135,7 +135,7 @@ def test_a_loop_that_ends_before_the_stream(
     """The loop closes all asynchronous generators at once, the client's and ours around it."""
 
     async def leave_it() -> Any:
-        claude = anthropic.AsyncAnthropic(api_key="k", base_url=provider.anthropic_url, open_telemetry=False)
+        claude = anthropic.AsyncAnthropic(api_key="k", base_url=provider.anthropic_url, **UNTRACED)
         stream = await claude.messages.create(**CALL, stream=True)
         await stream.__anext__()
         return stream
