@@ -69,8 +69,9 @@ def grown(metric: str, clock: Clock) -> str:
     * after a gap of up to an hour (nominal) the value from before the gap is the one before;
     * a series that was born while its target was being scraped grew from 0. Where the target was not scraped, nobody
       knows how old the value is, and nothing is added;
-    * after a reset it grew to its highest value, then from 0. One that is hidden by quick growth between two scrapes is
-      not seen, as with `increase`.
+    * after a reset it grew to its highest value, then from 0. Where it has overtaken that value already, what came
+      between the last evaluation and the reset is not known, and not added. A reset that is overtaken between two
+      scrapes is not seen, as with `increase`.
     """
     tick, gap = duration(clock.tick), clock.window("1h", 20)
     last = f"last_over_time({metric}[{tick}])"
@@ -84,5 +85,7 @@ def grown(metric: str, clock: Clock) -> str:
     {last} - {before} >= 0
     unless resets({metric}[{tick}]) > 0
   ) or (
-    clamp_min(max_over_time({metric}[{tick}]) - {before}, 0) + {last}
+    clamp_min((max_over_time({metric}[{tick}]) > {last}) - {before}, 0) + {last}
+  ) or (
+    {last} + 0 * {before}
   )"""
