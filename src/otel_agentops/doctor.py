@@ -33,7 +33,7 @@ PEERS = {
     },
 }
 # Clients that make spans themselves as soon as a tracer provider exists: since when, and the variable that says false.
-NATIVE = {"anthropic": (">=2", "ANTHROPIC_OPEN_TELEMETRY")}
+NATIVE = {"anthropic": (">=1.14", "ANTHROPIC_OPEN_TELEMETRY")}
 
 
 class Finding(NamedTuple):
