@@ -82,7 +82,8 @@ def grown(metric: str, clock: Clock) -> str:
     )"""
     return f"""\
 (
-    {last} - {before} >= 0
+    {last} - {before}
+    and min_over_time({metric}[{tick}]) >= {before}
     unless resets({metric}[{tick}]) > 0
   ) or (
     clamp_min((max_over_time({metric}[{tick}]) > {last}) - {before}, 0) + {last}
