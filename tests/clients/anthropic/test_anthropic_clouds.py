@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
+import json
+import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +15,7 @@ import pytest
 from both import done, drained
 from expected_claude import CALL, TRACES, UNTRACED, streamed, whole
 
-from fake_provider import FakeProvider
+from fake_provider import Answer, FakeProvider, anthropic_wire
 from otel_agentops.clients.anthropic import provider as named
 from otel_agentops.testing import Capture
 
@@ -45,12 +50,35 @@ async def test_create(provider: FakeProvider, seen: Capture, of: Callable[[str],
     assert seen.spans == [whole(provider, gen_ai__provider__name=NAMES[cloud.split()[0]])]
 
 
-@EACH
+@pytest.mark.parametrize("cloud", [name for name in CLIENTS if "bedrock" not in name])
 async def test_stream(provider: FakeProvider, seen: Capture, of: Callable[[str], Any], cloud: str) -> None:
-    if "bedrock" in cloud:
-        pytest.skip("Bedrock streams AWS event frames, which neither the fake provider nor an SDK without botocore has")
     await drained(await done(of(cloud).messages.create(**CALL, stream=True)))
     assert seen.spans == [streamed(provider, gen_ai__provider__name=NAMES[cloud.split()[0]])]
+
+
+def frame(event: dict[str, Any]) -> bytes:
+    """An event as Bedrock sends it: framed with lengths and checksums, the JSON in base 64 in JSON."""
+    payload = json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode()}).encode()
+    headers = b""
+    for name, value in {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}.items():
+        headers += struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", 7, len(value)) + value.encode()
+    prelude = struct.pack("!II", len(headers) + len(payload) + 16, len(headers))
+    message = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
+    return message + struct.pack("!I", zlib.crc32(message))
+
+
+def test_bedrock_stream(provider: FakeProvider, seen: Capture) -> None:
+    """The fake provider does not speak its frames, so they come from the client's own HTTP layer."""
+    pytest.importorskip("botocore", reason="the SDK reads Bedrock's streams with botocore: uv pip install botocore")
+    http = importlib.import_module(anthropic.Timeout.__module__.partition(".")[0])  # httpx, in newer versions httpx2
+    frames = b"".join(map(frame, anthropic_wire.events("claude-x-20260301", Answer())))
+    kind = {"content-type": "application/vnd.amazon.eventstream"}
+    transport = http.MockTransport(lambda request: http.Response(200, headers=kind, content=frames))
+    client = anthropic.AnthropicBedrock(
+        **BEDROCK, base_url=provider.url, http_client=http.Client(transport=transport), **UNTRACED
+    )
+    assert [event.type for event in client.messages.create(**CALL, stream=True)][-1] == "message_stop"
+    assert seen.spans == [streamed(provider, gen_ai__provider__name="aws.bedrock")]
 
 
 async def test_the_body_that_a_cloud_gets_has_no_model(
@@ -81,3 +109,16 @@ async def test_vertex_counts_tokens_without_a_span(
 def test_the_provider_is_named_as_the_sdk_names_it(of: Callable[[str], Any], cloud: str) -> None:
     client = of(cloud)
     assert named(client, "127.0.0.1") == client._gen_ai_provider_name == NAMES[cloud.split()[0]]
+
+
+@EACH
+@pytest.mark.skipif(not TRACES, reason="anthropic before 1.14.0 has no tracing of its own")
+async def test_its_own_tracing_is_enriched_there_too(provider: FakeProvider, seen: Capture, cloud: str) -> None:
+    kind, options = CLIENTS[cloud]
+    client = kind(**options, base_url=provider.url, open_telemetry={"tracer_provider": seen.tracer_provider})
+    await done(client.messages.create(**CALL))
+    (only,) = seen.spans
+    assert only["name"] == "anthropic.messages.create"
+    assert only["attributes"]["gen_ai.provider.name"] == NAMES[cloud.split()[0]]
+    assert only["attributes"]["otel_agentops.model.resolution"] == "resolved"
+    assert only["attributes"]["otel_agentops.attempt.statuses"] == [200]
