@@ -70,7 +70,8 @@ def frame(event: dict[str, Any]) -> bytes:
 def test_bedrock_stream(provider: FakeProvider, seen: Capture) -> None:
     """The fake provider does not speak its frames, so they come from the client's own HTTP layer."""
     pytest.importorskip("botocore", reason="the SDK reads Bedrock's streams with botocore: uv pip install botocore")
-    http = importlib.import_module(anthropic.Timeout.__module__.partition(".")[0])  # httpx, in newer versions httpx2
+    base = importlib.import_module("anthropic._base_client")
+    http = getattr(base, "httpx2", None) or base.httpx  # what this version is built on
     frames = b"".join(map(frame, anthropic_wire.events("claude-x-20260301", Answer())))
     kind = {"content-type": "application/vnd.amazon.eventstream"}
     transport = http.MockTransport(lambda request: http.Response(200, headers=kind, content=frames))
