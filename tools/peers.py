@@ -129,8 +129,13 @@ def compare(suite: Suite, instrumentation: str, *, quick: bool = False, strict: 
         observed,
         {test: observed.why.get(test, "the test did not run to its end") for test in sorted(broke)},
         sorted(suspects - broke),
-        instrumentation != "none" and not observed.scopes.keys() - without.scopes.keys(),
+        idle(instrumentation, without, observed),
     )
+
+
+def idle(instrumentation: str, without: Results, observed: Results) -> bool:
+    """Whether an instrumentation left no trace of itself: neither a span nor an attribute on another's."""
+    return instrumentation != "none" and not observed.scopes.keys() - without.scopes.keys()
 
 
 def _again(suite: Suite, instrumentation: str, suspects: set[str], *, strict: bool) -> set[str]:
@@ -256,7 +261,8 @@ def _with(instrumentation: str) -> str:
     return "without" if instrumentation == "none" else f"with {instrumentation}"
 
 
-def _show(client: str, instrumentation: str, found: Comparison) -> None:
+def show(client: str, instrumentation: str, found: Comparison) -> None:
+    """Print the numbers, what broke and why."""
     without = Counter(found.without.tests.values())
     print(f"{client} {_locked(client)[0]}, {_with(instrumentation)}:")
     rows = (
@@ -289,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     harmless = True
     for client in asked.client or QUICK:
         found = compare(suite(client), asked.instrumentation, quick=asked.quick, strict=asked.strict)
-        _show(client, asked.instrumentation, found)
+        show(client, asked.instrumentation, found)
         harmless &= found.harmless
     return 0 if harmless else 1
 
