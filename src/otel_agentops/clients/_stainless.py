@@ -312,7 +312,8 @@ def _responded(watch: Watch, response: Any, served: str | None) -> None:
 def _processed(watch: Watch, kwargs: dict[str, Any], result: Any) -> None:
     if kwargs["stream"] or not kwargs["response"].is_success:
         return
-    raw = kwargs["response"].request.headers.get(_RAW)
+    # Only where the call brings headers of its own can it be a raw one; the request's are slow to search.
+    raw = kwargs["response"].request.headers.get(_RAW) if kwargs["options"].headers else None
     if raw is None and get(result, "model") is not None:
         watch.answered(result)
     elif raw != "stream":  # or the application asked for a type of its own
