@@ -1,0 +1,136 @@
+"""Programs of their own: forked, ended with a stream open, with the SDK disabled or absent, started from outside."""
+
+from __future__ import annotations
+
+import pytest
+from test_robust_install import run
+
+PROLOGUE = """
+import os, sys, gc, warnings
+import {sdk}
+from fake_provider import FakeProvider, Hang
+from bare import App, Bench
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from otel_agentops.clients.{sdk} import Instrumentor
+
+class Names(SpanExporter):
+    def export(self, spans):
+        for span in spans:
+            os.write(1, f"{{span.name}} {{span.attributes.get('otel_agentops.attempt.statuses')}}\\n".encode())
+
+provider = FakeProvider()
+provider.__enter__()
+app = App({sdk!r}, "sync", provider, None)
+"""
+GLOBAL = """
+tracing = TracerProvider()
+tracing.add_span_processor(BatchSpanProcessor(Names()))
+trace.set_tracer_provider(tracing)
+Instrumentor().instrument()
+"""
+# With a global provider Anthropic's client makes spans by itself; they are enriched.
+SDKS = pytest.mark.parametrize(
+    ("sdk", "span"), [("openai", "chat gpt-x (200,)"), ("anthropic", "anthropic.messages.create (200,)")]
+)
+
+
+def outcome(program: str, sdk: str, **environ: str) -> tuple[list[str], str]:
+    """The lines of a program's output, sorted, and all of its complaints."""
+    ended = run(PROLOGUE.format(sdk=sdk) + program, **environ)
+    assert ended.returncode == 0, ended.stderr
+    return sorted(ended.stdout.splitlines()), ended.stderr
+
+
+@SDKS
+def test_the_interpreter_ends_with_streams_open(sdk: str, span: str) -> None:
+    program = """
+client = app.client()
+unread, read, held, dropped = [app.ask(client, stream=True) for _ in range(4)]
+next(read)
+iterator = iter(held)
+next(iterator)
+next(dropped)
+cycle = [dropped]
+cycle.append(cycle)
+del dropped, cycle
+"""
+    lines, complaints = outcome(GLOBAL + program, sdk)
+    assert complaints == outcome(program, sdk)[1] == ""
+    assert set(lines) <= {span}
+
+
+@SDKS
+def test_an_async_stream_is_open_when_the_loop_ends(sdk: str, span: str) -> None:
+    program = f"""
+import asyncio
+app = App({sdk!r}, "async", provider, None)
+async def main():
+    client = app.client()
+    global stream
+    stream = await app.ask(client, stream=True)
+    await anext(stream)
+asyncio.run(main())
+"""
+    lines, complaints = outcome(GLOBAL + program, sdk)
+    assert "otel_agentops" not in complaints  # the bare client's own generators are complained about at times
+    assert lines == [span]
+
+
+@SDKS
+def test_a_forked_child_calls_and_exports(sdk: str, span: str) -> None:
+    """Also one that was forked while the parent reads a stream and while its finalizers have work."""
+    program = """
+import threading
+from otel_agentops import _finalize
+client = app.client()
+app.ask(client)
+tracing.force_flush()
+stream = app.ask(client, stream=True)
+next(stream)
+_finalize._working.acquire()
+child = os.fork()
+if child == 0:
+    client = app.client()
+    app.ask(client)
+    dropped = app.ask(client, stream=True)
+    next(dropped)
+    del dropped
+    gc.collect()
+    _finalize.settle()
+    tracing.force_flush()
+    os.write(1, b"child\\n")
+    os._exit(0)
+_finalize._working.release()
+_, status = os.waitpid(child, 0)
+list(stream)
+tracing.force_flush()
+os.write(1, f"parent {status}\\n".encode())
+"""
+    lines, complaints = outcome(GLOBAL + program, sdk)
+    assert lines == sorted([*[span] * 4, "child", "parent 0"])
+    assert "Traceback" not in complaints
+
+
+ASK = """
+client = app.client()
+print(type(app.ask(client)).__name__, len(list(app.ask(client, stream=True))))
+"""
+
+
+@SDKS
+@pytest.mark.parametrize(("telemetry", "disabled"), [("Instrumentor().instrument()\n", ""), (GLOBAL, "true")])
+def test_no_sdk_or_a_disabled_one(sdk: str, span: str, telemetry: str, disabled: str) -> None:
+    lines, complaints = outcome(telemetry + ASK, sdk, OTEL_SDK_DISABLED=disabled)
+    assert (lines, complaints) == ([{"openai": "ChatCompletion 4", "anthropic": "Message 8"}[sdk]], "")
+
+
+def test_a_wrong_environment_value_is_one_sentence() -> None:
+    program = "Instrumentor().instrument()\n" + ASK
+    lines, complaints = outcome(program, "openai", OTEL_AGENTOPS_MODE="loud", OTEL_AGENTOPS_PROMPT_LIMIT="-1")
+    assert lines == ["ChatCompletion 4"]
+    assert complaints.splitlines() == [
+        "OTEL_AGENTOPS_MODE='loud' is not one of auto, own, enrich; auto is used",
+        "OTEL_AGENTOPS_PROMPT_LIMIT='-1' is not a whole number from 1 to 999999999; 100 is used",
+    ]
