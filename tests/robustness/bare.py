@@ -62,8 +62,9 @@ class App:
 
     @property
     def http(self) -> Any:
-        """The HTTP library of the SDK."""
-        return self.library._base_client.httpx2
+        """The HTTP library of the SDK: httpx2, before openai 3 and anthropic 2 httpx."""
+        base = self.library._base_client
+        return getattr(base, "httpx2", None) or base.httpx
 
     @property
     def url(self) -> str:

@@ -1,0 +1,33 @@
+"""Memory is flat over 100,000 calls: a third of them whole, a third streamed, a third streams that are dropped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CALLS = 100_000
+PROGRAM = Path(__file__).with_name("memory_program.py")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/self/statm")
+def test_memory_is_flat() -> None:
+    """A tenth of a block a call would be 1,600: what is left is what caches and the interpreter do."""
+    ended = subprocess.run(
+        [sys.executable, str(PROGRAM), str(CALLS)],
+        env={**os.environ, "OTEL_AGENTOPS_STRICT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["made"] == found["ended"] >= CALLS
+    for kind in ("plain", "streamed", "dropped"):
+        assert found[kind] < 1600, found
+    assert found["resident"] < 4096, found
