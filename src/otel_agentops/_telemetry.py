@@ -104,6 +104,8 @@ class Telemetry:
             scope.run.facts.update((key, attributes[key]) for key in _RECEIPT if key in attributes)
         if found is not None:
             self._taken.add(found)
+            # Words of the application, which Anthropic's own tracing takes for content: its maker may leave them out.
+            attributes.pop(A.GEN_AI_REQUEST_STOP_SEQUENCES, None)
             add_missing(found, attributes)
             return Operation(call, scope, found, False, started)
         span = self.tracer.start_span(
