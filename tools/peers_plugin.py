@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
@@ -66,9 +67,10 @@ class Swallowed(logging.Handler):
         self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the sentence."""
+        """Keep the sentence, with the test that was running and the end of the traceback."""
         if str(record.msg).startswith(SWALLOWED):
-            self.said.append(record.getMessage())
+            test = os.environ.get("PYTEST_CURRENT_TEST", "no test")
+            self.said.append(f"{record.getMessage()}\nin {test}\n{traceback.format_exc()[-1000:]}")
 
 
 class Peers:
