@@ -99,6 +99,8 @@ class Clock:
 
     def __init__(self, calls: int) -> None:
         self._calls = calls
+        gc.collect()
+        gc.freeze()  # the libraries' own objects are not searched again before each batch
         self._cpu: list[float] = []
         self._wall: list[float] = []
 
@@ -116,9 +118,10 @@ class Clock:
 
 
 def time_sync(workload: Workload, shape: Shape, calls: int) -> dict[str, float]:
-    call, clock = sync_call(workload, shape), Clock(calls)
+    call = sync_call(workload, shape)
     for number in range(WARM_UP):
         call(number)
+    clock = Clock(calls)
     for batch in range(BATCHES):
         with clock:
             for number in range(calls):
@@ -127,9 +130,10 @@ def time_sync(workload: Workload, shape: Shape, calls: int) -> dict[str, float]:
 
 
 async def time_async(workload: Workload, shape: Shape, calls: int) -> dict[str, float]:
-    call, clock = async_call(workload, shape), Clock(calls)
+    call = async_call(workload, shape)
     for number in range(WARM_UP):
         await call(number)
+    clock = Clock(calls)
     for batch in range(BATCHES):
         with clock:
             for number in range(calls):
