@@ -26,7 +26,7 @@ from demo.seen import (
     spells,
 )
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._variables import NOT_MOVED, VARIABLES
+from otel_agentops.slo.variables import NOT_MOVED, VARIABLES
 from stack import Sample
 
 RECENT = 10  # seconds within which a value that was not there before counts as new

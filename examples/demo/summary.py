@@ -19,7 +19,7 @@ from demo.verdict import Verdict
 from demo.world import SERVICE
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._variables import VARIABLES
+from otel_agentops.slo.variables import VARIABLES
 
 
 class Moved(BaseModel):

@@ -17,7 +17,7 @@ from demo.summary import Moved, Summary
 from demo.verdict import Ran, Verdict
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._variables import VARIABLES
+from otel_agentops.slo.variables import VARIABLES
 
 MODEL = Move("model", "gpt-x", "gpt-x-2", "gpt-x-1")
 RAN = Ran(Phase("model", "the alias is repointed", None, MODEL, True, 0, 0), 1000, 1020)

@@ -19,8 +19,8 @@ from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import prometheus
-from otel_agentops.slo._variables import VARIABLES
 from otel_agentops.slo.spec import Minimum
+from otel_agentops.slo.variables import VARIABLES
 from stack import ROOT
 
 COMMITTED = ROOT / "backends" / "prometheus" / "otel-agentops.rules.yaml"

@@ -43,9 +43,9 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo._promql import SERVICE, Clock, duration, grown, number, quoted, rule
-from otel_agentops.slo._variables import PREFIX as VARIABLE
-from otel_agentops.slo._variables import variable_rules
 from otel_agentops.slo.spec import SLIS, Slo
+from otel_agentops.slo.variables import PREFIX as VARIABLE
+from otel_agentops.slo.variables import variable_rules
 
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 SLI = (
