@@ -1,4 +1,4 @@
-"""A provider with two aliases, and everything that an installation emits while a real SDK talks to it.
+"""Everything that an installation emits while a real SDK talks to the provider.
 
 A folder of a client defines the fixture `instrumentor`; `seen` is then what it emits.
 """
@@ -10,16 +10,7 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-from fake_provider import FakeProvider
 from otel_agentops.testing import Capture, capture
-
-
-@pytest.fixture
-def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as running:
-        running.alias("gpt-x", "gpt-x-2026-03-01")
-        running.alias("claude-x", "claude-x-20260301")
-        yield running
 
 
 @pytest.fixture

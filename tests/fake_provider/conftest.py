@@ -1,22 +1,12 @@
-"""A provider with two aliases, and the real SDKs on it."""
+"""The real SDKs on the provider."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import anthropic
 import openai
 import pytest
 
 from fake_provider import FakeProvider
-
-
-@pytest.fixture
-def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as running:
-        running.alias("gpt-x", "gpt-x-2026-03-01")
-        running.alias("claude-x", "claude-x-20260301")
-        yield running
 
 
 @pytest.fixture

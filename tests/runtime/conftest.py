@@ -18,14 +18,6 @@ from otel_agentops.testing import Capture, capture
 
 
 @pytest.fixture
-def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as running:
-        running.alias("gpt-x", "gpt-x-2026-03-01")
-        running.alias("claude-x", "claude-x-20260301")
-        yield running
-
-
-@pytest.fixture
 def seen() -> Iterator[Capture]:
     with capture(OpenAIInstrumentor(), AnthropicInstrumentor()) as everything:
         yield everything

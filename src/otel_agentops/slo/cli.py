@@ -31,7 +31,9 @@ def generate(
         typer.echo(text, nl=False)
     elif not check:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text)
+        new = out.with_name(f"{out.name}.new")  # whole or not at all: Prometheus may reload at any moment
+        new.write_text(text)
+        new.replace(out)
     elif not (out.exists() and out.read_text() == text):
         sys.exit(f"{out} does not follow from {slo}; run this without --check, or `make gen`, and commit it")
 
