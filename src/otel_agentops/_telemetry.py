@@ -133,7 +133,7 @@ class Telemetry:
 
     def attempted(self, operation: Operation, sent: int, attempts: Sequence[Attempt]) -> None:
         """Keep the attempts on a foreign span up to date: where the call fails its maker ends it before we know."""
-        if operation.own or not operation.span.is_recording():
+        if not operation.span.is_recording():
             return
         attributes = _attempt_attributes(attempts) if attempts else {}
         operation.span.set_attributes({**attributes, A.ATTEMPT_COUNT: sent})
@@ -163,6 +163,8 @@ class Telemetry:
         attempts: Sequence[Attempt],
         ended: int,
     ) -> None:
+        if not operation.own and not operation.span.is_recording():
+            return  # ended by its maker; what was known before is on it
         attributes = _answer_attributes(operation, answer, attempts)
         if error is not None:
             attributes[A.ERROR_TYPE] = error_type(error)

@@ -8,9 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from both import KINDS
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from otel_agentops.testing import Capture, capture
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture

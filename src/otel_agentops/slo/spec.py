@@ -123,11 +123,6 @@ class Slo(BaseModel):
         """The part of the events that may be bad, without the noise of binary fractions."""
         return 1 - Decimal(repr(self.objective))
 
-    @property
-    def days(self) -> int:
-        """Length of the window."""
-        return int(self.window[:-1])
-
 
 def load(path: Path | str) -> list[Slo]:
     """The objectives of a file, or of every `*.yaml` of a directory, by name. Raises SpecError."""

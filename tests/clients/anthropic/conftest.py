@@ -7,7 +7,6 @@ from typing import Any
 
 import anthropic
 import pytest
-from both import KINDS
 from expected_claude import UNTRACED
 
 from fake_provider import FakeProvider
@@ -18,11 +17,6 @@ from otel_agentops.testing import Capture
 @pytest.fixture
 def instrumentor() -> Instrumentor:
     return Instrumentor()
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture

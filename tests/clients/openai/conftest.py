@@ -7,7 +7,7 @@ from typing import Any
 
 import openai
 import pytest
-from both import KINDS, done
+from both import done
 
 from fake_provider import FakeProvider
 from otel_agentops.clients.openai import Instrumentor
@@ -16,11 +16,6 @@ from otel_agentops.clients.openai import Instrumentor
 @pytest.fixture
 def instrumentor() -> Instrumentor:
     return Instrumentor()
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture
