@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from stack import OVERLAY
 
 MAIN = "signal_to_metrics/otel_agentops"
+SLI = "signal_to_metrics/otel_agentops_sli"
 VARIABLES = "signal_to_metrics/otel_agentops_variables"
 
 
@@ -53,20 +54,20 @@ def _guarded_by_half(config: Any) -> None:
 
 
 def _one_half(config: Any) -> None:
-    del config["connectors"][MAIN]["spans"][1]
+    del config["connectors"][SLI]["spans"][1]
 
 
 def _other_labels(config: Any) -> None:
-    config["connectors"][MAIN]["logs"][1]["attributes"].append({"key": "gen_ai.request.model"})
+    config["connectors"][SLI]["logs"][1]["attributes"].append({"key": "gen_ai.request.model"})
 
 
 def _loose_pair(config: Any) -> None:
-    for half in config["connectors"][MAIN]["spans"][:2]:
+    for half in config["connectors"][SLI]["spans"][:2]:
         half["conditions"] = ['span.attributes["otel_agentops.sli.task_completed.bad"] >= 0']
 
 
 def _other_description(config: Any) -> None:
-    config["connectors"][MAIN]["logs"][0]["description"] = "Events"
+    config["connectors"][SLI]["logs"][0]["description"] = "Events"
 
 
 def _one_connector(config: Any) -> None:

@@ -83,12 +83,13 @@ def test_a_receiver_that_does_not_exist_is_named(otelcol: Path) -> None:
 
 
 def test_tagging_changes_one_list(otelcol: Path) -> None:
-    """What README tells to do for stored spans: the user's own list with one entry more, in the right place."""
+    """What README tells to do for stored spans: the user's own list with three entries more, in the right place."""
     tagging = ROOT / "collector-config" / "examples" / "tagging.yaml"
     before = parsed(print_config(otelcol, "otlp", BASE, OVERLAY))
     after = parsed(print_config(otelcol, "otlp", BASE, OVERLAY, tagging))
     assert list(changed(before, after)) == [
         f"/service/pipelines/{signal}/processors: ['memory_limiter', 'batch'] became "
-        "['memory_limiter', 'transform/otel_agentops', 'batch']"
+        "['memory_limiter', 'transform/otel_agentops', 'transform/otel_agentops_sli', 'transform/otel_agentops_lock', "
+        "'batch']"
         for signal in ("logs", "traces")
     ]

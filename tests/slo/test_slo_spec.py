@@ -175,7 +175,7 @@ def test_two_of_one_name(tmp_path: Path) -> None:
 def test_indicators_are_those_of_the_overlay() -> None:
     """Name and type of each pair that the collector counts."""
     connectors = YAML(typ="safe").load(OVERLAY)["connectors"]
-    pairs = connectors["signal_to_metrics/otel_agentops"]
+    pairs = connectors["signal_to_metrics/otel_agentops_sli"]
     labels = [
         {entry["key"]: entry.get("default_value") for entry in defined["attributes"]}
         for signal in ("spans", "logs")
