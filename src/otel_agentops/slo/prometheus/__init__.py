@@ -1,0 +1,75 @@
+"""Objectives to Prometheus rules: error ratios, budgets, burn alerts, and which variable moved.
+
+Every series carries `service_name` and `deployment_environment_name`. SLI labels are `otel_agentops_sli_name`,
+`otel_agentops_sli_type` (proxy or direct) and, of a judge, its name and revision, which are never summed together.
+
+| series | labels besides | value |
+|---|---|---|
+| `otel_agentops:sli_events:increase`, `:sli_bad:increase` | SLI | events since the last evaluation, to the unit |
+| `otel_agentops:sli_events:increase5m` … `3d`, `:sli_bad:…` | SLI | events within the window |
+| `otel_agentops:sli_error:ratio5m` … `3d` | SLI | bad / events; absent where there are no events |
+| `otel_agentops:slo_objective:ratio` | slo | what was promised (no service) |
+| `otel_agentops:slo_events:increase`, `:slo_bad:increase` | SLI, slo | events within the objective's window |
+| `otel_agentops:slo_budget:remaining` | SLI, slo | 1 untouched, 0 spent, below 0 overspent |
+| `otel_agentops:slo_burn:ratio` | SLI, slo, severity | error ratio of now, present while the budget burns |
+| `otel_agentops:slo_burn:since` | SLI, slo, severity | Unix time at which that began |
+| `otel_agentops:slo_burn:moved` | slo, severity, variable, scope, value, previous | Unix time of a move before it |
+| `otel_agentops:variable:active` | variable, scope, value | observations within five minutes |
+| `otel_agentops:variable:moved` | variable, scope, value, previous | Unix time of the move, for two hours |
+
+Alerts: `OtelAgentopsErrorBudgetBurn` (severity page or ticket), `OtelAgentopsVariableMoved` (severity info),
+`OtelAgentopsBurnAfterMove` (severity of the burn; one alert for each pair of a burn and a move that came before it).
+
+A move is a value that became active in a scope that was active without it, also one that comes back after five minutes
+or more. variable: model, prompt, tools, index or judge. A tool whose schema drifts is told as `tools`, since the hash
+of the set moves with it; `active` has `tool` and `traffic` too. A new scope is no move.
+
+`time_scale` divides every window and the interval of evaluation (60 s), while the names keep the nominal window: at 300
+`ratio5m` and `increase1h` look at 4 and 12 seconds. The interval is never below a second, which wants a scrape each
+second, and no window is below four intervals, so that from 75 on `5m`, and from 450 on `30m` too, stay at 4 s. Moves
+are told after `5m` and for `2h`, and only in scopes that are older than `30m` and 12 intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from otel_agentops.slo._promql import Clock, duration
+from otel_agentops.slo.prometheus._text import dump
+from otel_agentops.slo.prometheus.budget import budget_rules
+from otel_agentops.slo.prometheus.burn import BURNS, UnreachableError, burning_rules, note
+from otel_agentops.slo.prometheus.moves import move_alerts
+from otel_agentops.slo.prometheus.ratios import WINDOWS, ratio_rules
+from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.variables import variable_rules
+
+__all__ = ["BURNS", "WINDOWS", "UnreachableError", "notes", "rules", "text"]
+
+SLOWEST, FASTEST = 1, 600  # at 600 an hour is six seconds
+
+
+def rules(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, Any]:
+    """A rule file as data. Raises UnreachableError, or ValueError for a time scale that is not between 1 and 600."""
+    if not SLOWEST <= time_scale <= FASTEST:
+        raise ValueError(f"time_scale is {time_scale}; take one between {SLOWEST} and {FASTEST}")
+    clock = Clock(time_scale)
+    # Rules of one group are evaluated one after the other: what reads another series of now comes after it.
+    groups = (
+        ("otel_agentops_sli", clock.tick, [*ratio_rules(clock), *burning_rules(slos)]),
+        ("otel_agentops_variables", clock.tick, [*variable_rules(clock), *move_alerts(slos, clock)]),
+        ("otel_agentops_budget", clock.seconds("5m", 1), [r for slo in slos for r in budget_rules(slo, clock)]),
+    )
+    return {
+        "groups": [{"name": name, "interval": duration(each), "rules": made} for name, each, made in groups if made],
+    }
+
+
+def text(slos: Sequence[Slo], time_scale: float = 1.0) -> str:
+    """The rule file of objectives, the same for the same objectives."""
+    return dump(rules(slos, time_scale))
+
+
+def notes(slos: Sequence[Slo]) -> list[str]:
+    """What was done to an alert that could never fire, one sentence each."""
+    return [text for slo in slos for burn in BURNS if (text := note(slo, burn))]

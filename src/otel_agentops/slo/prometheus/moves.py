@@ -1,0 +1,68 @@
+"""Alerts of moves: a variable that moved, and a burn that began after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from otel_agentops.slo._promql import SERVICE, Clock, rule
+from otel_agentops.slo.prometheus.burn import severities
+from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, burn_of, facts, kind, labels, promise
+from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.variables import PREFIX as VARIABLE
+
+_SEEN_TEXT = "The new value was first seen at {{ $value | humanizeTimestamp }}."
+_MOVE_TEXT = "{{ $labels.variable }} of {{ $labels.scope }} moved from {{ $labels.previous }} to {{ $labels.value }}"
+
+
+def move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
+    """A move alone, and each burn that a move came before."""
+    yield _moved_alert()
+    for slo in slos:
+        for severity in severities(slo):
+            yield _burn_moved(slo, severity, clock)
+            yield _after_move_alert(slo, severity)
+
+
+def _burn_moved(slo: Slo, severity: str, clock: Clock) -> dict[str, Any]:
+    """The moves from before a burn, give or take two evaluations, for as long as it burns.
+
+    A rollback comes while it burns, and is not to blame.
+    """
+    of, service = burn_of(slo, severity), ", ".join(SERVICE)
+    since = f"otel_agentops:slo_burn:since{of}"
+    expr = f"""\
+{VARIABLE}moved <= on ({service}) group_left () max by ({service}) ({since}) + {2 * clock.tick}
+or
+max without (slo, severity) (otel_agentops:slo_burn:moved{of} and on ({service}) {since})"""
+    return rule("otel_agentops:slo_burn:moved", expr, slo=slo.name, severity=severity)
+
+
+def _after_move_alert(slo: Slo, severity: str) -> dict[str, Any]:
+    return {
+        "alert": "OtelAgentopsBurnAfterMove",
+        "expr": f"otel_agentops:slo_burn:moved{burn_of(slo, severity)}",
+        "labels": labels(slo, severity),
+        "annotations": {
+            "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({kind(slo)}) after {_MOVE_TEXT}",
+            "description": f"{promise(slo)} {_SEEN_TEXT}",
+            "previous": "{{ $labels.previous }}",
+            "value": "{{ $labels.value }}",
+            **facts(slo),
+        },
+    }
+
+
+def _moved_alert() -> dict[str, Any]:
+    return {
+        "alert": "OtelAgentopsVariableMoved",
+        "expr": f"{VARIABLE}moved",
+        "labels": {"severity": "info"},
+        "annotations": {
+            "summary": f"{SERVICE_TEXT}: {_MOVE_TEXT}",
+            "description": _SEEN_TEXT,
+            "service": SERVICE_TEXT,
+            "previous": "{{ $labels.previous }}",
+            "value": "{{ $labels.value }}",
+        },
+    }
