@@ -3,7 +3,6 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
-RULES := backends/prometheus/otel-agentops.rules.yaml
 export PYTHONPATH := examples:tools$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .PHONY: help setup demo test check bench peers gen format lowest
@@ -38,7 +37,7 @@ check: .venv/.ready  ## format, lint, types, generated files, names
 	@$(RUN) mypy
 	@$(RUN) python tools/generate.py --check
 	@$(RUN) python -m pytest -n 0 tests/semconv/test_semconv_names.py
-	@$(RUN) otel-agentops slo generate --out $(RULES) --check
+	@$(RUN) otel-agentops slo generate --check
 
 format: .venv/.ready  ## rewrite files as `check` wants them
 	@$(RUN) ruff format .
@@ -46,7 +45,7 @@ format: .venv/.ready  ## rewrite files as `check` wants them
 
 gen: .venv/.ready  ## names, docs and rules from semconv/ and slo/
 	@$(RUN) python tools/generate.py
-	@$(RUN) otel-agentops slo generate --out $(RULES)
+	@$(RUN) otel-agentops slo generate
 
 bench: .venv/.ready  ## added microseconds per call, ours and others, one run
 	@$(RUN) python -m bench.run $(ARGS)

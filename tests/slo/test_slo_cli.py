@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from otel_agentops import slo
-from otel_agentops.slo import prometheus
+from otel_agentops.slo import generate
 
 SPEC = "{name: a, sli: tool_success, objective: 0.9, owner: o, runbook: r}\n"
 NOTE = (
@@ -31,20 +31,27 @@ def run(directory: Path, *arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_rules_are_printed_and_what_was_changed_is_said(directory: Path) -> None:
-    text = prometheus.text(slo.load(directory / "slo"), 60)
-    assert run(directory, "--time-scale", "60") == (0, text, NOTE)
+def contents(directory: Path) -> dict[str, str]:
+    return {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
 
 
-def test_a_file_is_written_and_checked(directory: Path) -> None:
-    arguments = ("--slo", "slo/a.yaml", "--out", "out/rules.yaml")
-    stale = "out/rules.yaml does not follow from slo/a.yaml; run this without --check, or `make gen`, and commit it\n"
-    assert run(directory, *arguments, "--check") == (1, "", NOTE + stale)
-    assert run(directory, *arguments) == (0, "", NOTE)
-    assert (directory / "out" / "rules.yaml").read_text() == prometheus.text(slo.load(directory / "slo"))
+def test_files_are_written_and_checked(directory: Path) -> None:
+    arguments = ("--slo", "slo/a.yaml", "--out", "out", "--time-scale", "60")
+    made = generate.files(slo.load(directory / "slo"), 60)
+    code, printed, said = run(directory, *arguments, "--check")
+    assert (code, printed) == (1, "")
+    assert said.startswith(NOTE + "out/")
+    assert run(directory, *arguments) == (0, "".join(f"out/{path}\n" for path in made), NOTE)
+    assert contents(directory / "out") == made
     assert run(directory, *arguments, "--check") == (0, "", NOTE)
-    (directory / "slo" / "a.yaml").write_text(SPEC.replace("owner: o", "owner: other"))
-    assert run(directory, *arguments, "--check") == (1, "", NOTE + stale)
+    rules = directory / "out" / "prometheus" / "otel-agentops.rules.yaml"
+    rules.write_text("")
+    stale = "out/prometheus/otel-agentops.rules.yaml: not what follows from slo/a.yaml; "
+    assert run(directory, *arguments, "--check") == (
+        1,
+        "",
+        f"{NOTE}{stale}run this without --check and commit the result\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +61,6 @@ def test_a_file_is_written_and_checked(directory: Path) -> None:
         (SPEC.replace("0.9", "0.1"), (), "a: objective: with a budget of 0.9 even 0.8 of bad events burn "),
         (SPEC, ("--time-scale", "0.5"), "time_scale is 0.5; take one between 1 and 600"),
         (SPEC, ("--slo", "nothing"), "nothing: cannot be read: No such file or directory"),
-        (SPEC, ("--check",), "--check compares a file; name it with --out"),
     ],
 )
 def test_one_sentence(directory: Path, spec: str, arguments: tuple[str, ...], sentence: str) -> None:

@@ -183,7 +183,7 @@ def test_indicators_are_those_of_the_overlay() -> None:
         if defined["name"] == "otel_agentops.sli.events"
     ]
     found = {each["otel_agentops.sli.name"]: each["otel_agentops.sli.type"] for each in labels}
-    assert found == {name: sli.type for name, sli in slo.SLIS.items()}
+    assert found == {name: sli.type for name, sli in slo.BUILT_IN.items()}
 
 
 def test_examples() -> None:

@@ -10,6 +10,7 @@ GEN_AI_CLIENT_OPERATION_DURATION = "gen_ai.client.operation.duration"
 GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK = "gen_ai.client.operation.time_per_output_chunk"
 GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 GEN_AI_CLIENT_TOKEN_USAGE = "gen_ai.client.token.usage"
+EVAL_SET_OBSERVATIONS = "otel_agentops.eval_set.observations"
 INDEX_OBSERVATIONS = "otel_agentops.index.observations"
 JUDGE_OBSERVATIONS = "otel_agentops.judge.observations"
 LLM_ATTEMPTS = "otel_agentops.llm.attempts"
@@ -19,6 +20,7 @@ PROMPT_OBSERVATIONS = "otel_agentops.prompt.observations"
 SLI_BAD = "otel_agentops.sli.bad"
 SLI_EVENTS = "otel_agentops.sli.events"
 SPAN_DURATION = "otel_agentops.span.duration"
+TASK_COST = "otel_agentops.task.cost"
 TASK_INPUT_TOKENS = "otel_agentops.task.input_tokens"
 TASK_LLM_ATTEMPTS = "otel_agentops.task.llm_attempts"
 TASK_LLM_CALLS = "otel_agentops.task.llm_calls"
@@ -28,7 +30,9 @@ TASK_TOOL_FAILURES = "otel_agentops.task.tool_failures"
 TOOL_OBSERVATIONS = "otel_agentops.tool.observations"
 TOOLS_OBSERVATIONS = "otel_agentops.tools.observations"
 TRAFFIC_OBSERVATIONS = "otel_agentops.traffic.observations"
+TRUTH_DELAY = "otel_agentops.truth.delay"
 TRUTH_LABELS = "otel_agentops.truth.labels"
+UNLISTED_OBSERVATIONS = "otel_agentops.unlisted.observations"
 
 METRICS = {
     GEN_AI_CLIENT_OPERATION_DURATION: Metric(
@@ -64,6 +68,14 @@ METRICS = {
         "Number of input and output tokens used by GenAI clients",
         "gen_ai_client_token_usage",
         (),
+    ),
+    EVAL_SET_OBSERVATIONS: Metric(
+        "otel_agentops.eval_set.observations",
+        "counter",
+        "{span}",
+        "Number of evaluations of the cases of a set, by its version.",
+        "otel_agentops_eval_set_observations_total",
+        ("otel_agentops.eval_set.name", "otel_agentops.eval_set.version"),
     ),
     INDEX_OBSERVATIONS: Metric(
         "otel_agentops.index.observations",
@@ -124,6 +136,7 @@ METRICS = {
             "otel_agentops.sli.type",
             "otel_agentops.task.name",
             "gen_ai.tool.name",
+            "gen_ai.request.model",
             "otel_agentops.judge.name",
             "otel_agentops.judge.revision",
         ),
@@ -139,6 +152,7 @@ METRICS = {
             "otel_agentops.sli.type",
             "otel_agentops.task.name",
             "gen_ai.tool.name",
+            "gen_ai.request.model",
             "otel_agentops.judge.name",
             "otel_agentops.judge.revision",
         ),
@@ -157,6 +171,14 @@ METRICS = {
             "otel_agentops.task.outcome",
             "otel_agentops.incident.surface",
         ),
+    ),
+    TASK_COST: Metric(
+        "otel_agentops.task.cost",
+        "histogram",
+        "{USD}",
+        "Cost of the model calls per task, in US dollars.",
+        "otel_agentops_task_cost",
+        ("otel_agentops.task.name", "otel_agentops.task.outcome"),
     ),
     TASK_INPUT_TOKENS: Metric(
         "otel_agentops.task.input_tokens",
@@ -230,6 +252,14 @@ METRICS = {
         "otel_agentops_traffic_observations_total",
         ("otel_agentops.traffic.segment",),
     ),
+    TRUTH_DELAY: Metric(
+        "otel_agentops.truth.delay",
+        "histogram",
+        "s",
+        "Time between the start of a task and the moment at which its truth became known.",
+        "otel_agentops_truth_delay_seconds",
+        ("otel_agentops.task.name", "otel_agentops.truth.sampling"),
+    ),
     TRUTH_LABELS: Metric(
         "otel_agentops.truth.labels",
         "counter",
@@ -238,10 +268,21 @@ METRICS = {
         "otel_agentops_truth_labels_total",
         (
             "otel_agentops.sli.name",
+            "otel_agentops.sli.type",
             "otel_agentops.task.name",
             "otel_agentops.truth.proxy",
             "otel_agentops.truth.verdict",
             "otel_agentops.truth.sampling",
+            "otel_agentops.judge.name",
+            "otel_agentops.judge.revision",
         ),
+    ),
+    UNLISTED_OBSERVATIONS: Metric(
+        "otel_agentops.unlisted.observations",
+        "counter",
+        "{span}",
+        "Number of operations with a value that is not in the list of approved values.",
+        "otel_agentops_unlisted_observations_total",
+        ("otel_agentops.change.variable", "otel_agentops.change.scope", "otel_agentops.change.value"),
     ),
 }

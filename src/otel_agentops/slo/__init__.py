@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from otel_agentops.slo.spec import SLIS, Slo, SpecError, load
+from otel_agentops.slo.indicators import BUILT_IN, Indicator
+from otel_agentops.slo.spec import Slo, SpecError, load
 
-__all__ = ["SLIS", "Slo", "SpecError", "load"]
+__all__ = ["BUILT_IN", "Indicator", "Slo", "SpecError", "load"]

@@ -19,34 +19,26 @@ def _group() -> None:
 @app.command()
 def generate(
     slo: Annotated[Path, typer.Option(help="A spec, or a directory of them.")] = Path("slo"),
-    out: Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")] = None,
+    out: Annotated[Path, typer.Option(help="Directory to write to.")] = Path("backends"),
     time_scale: Annotated[float, typer.Option(help="Divide all windows, for a demo with a scrape a second.")] = 1.0,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where FILE is not up to date.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 where a file is not up to date.")
+    ] = False,
 ) -> None:
-    """Prometheus rules from slo/*.yaml."""
-    if check and out is None:
-        sys.exit("otel-agentops slo: --check compares a file; name it with --out")
-    text = _text(slo, time_scale)
-    if out is None:
-        typer.echo(text, nl=False)
-    elif not check:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        new = out.with_name(f"{out.name}.new")  # whole or not at all: Prometheus may reload at any moment
-        new.write_text(text)
-        new.replace(out)
-    elif not (out.exists() and out.read_text() == text):
-        sys.exit(f"{out} does not follow from {slo}; run this without --check, or `make gen`, and commit it")
-
-
-def _text(path: Path, time_scale: float) -> str:
-    """The rule file; what had to be changed in it is said."""
-    from otel_agentops.slo import prometheus, spec
+    """Rules, collector fragment and dashboards from slo/*.yaml."""
+    from otel_agentops.slo import generate, prometheus, spec
 
     try:
-        slos = spec.load(path)
-        text = prometheus.text(slos, time_scale)
+        slos = spec.load(slo)
+        made = generate.files(slos, time_scale)
     except (spec.SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
     for note in prometheus.notes(slos):
         typer.echo(f"note: {note}", err=True)
-    return text
+    if not check:
+        generate.write(made, out)
+    elif stale := generate.stale(made, out):
+        which = ", ".join(map(str, stale))
+        sys.exit(f"{which}: not what follows from {slo}; run this without --check and commit the result")
+    for path in () if check else made:
+        typer.echo(out / path)

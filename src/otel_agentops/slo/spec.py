@@ -20,36 +20,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from otel_agentops.slo.indicators import BUILT_IN, Indicator
+
 
 class SpecError(Exception):
     """One sentence that names file, line and field and says what to do."""
 
 
-class Sli(NamedTuple):
-    """A service level indicator of the collector overlay. type: `proxy` where it stands in for something else."""
-
-    type: Literal["proxy", "direct"]
-    bad: str
-
-
-# What the overlay counts; a test holds the two together.
-SLIS: Mapping[str, Sli] = {
-    "judge_score": Sli("proxy", "answers that the judge scored below its threshold"),
-    "task_completed": Sli("proxy", "tasks that failed, were escalated or abandoned"),
-    "tool_success": Sli("direct", "tool executions that failed"),
-}
-
-
 def _sli(name: str) -> str:
-    if name not in SLIS:
-        raise ValueError(f"{name!r} is no service level indicator; take one of {', '.join(sorted(SLIS))}")
+    if name not in BUILT_IN:
+        raise ValueError(f"{name!r} is no service level indicator; take one of {', '.join(sorted(BUILT_IN))}")
     return name
 
 
@@ -117,6 +104,11 @@ class Slo(BaseModel):
     trip_policy: Text | None = None
     severity: Literal["page", "ticket"] = "page"
     minimum: Minimum = Minimum(events=20, failures=3)
+
+    @property
+    def indicator(self) -> Indicator:
+        """What is counted."""
+        return BUILT_IN[self.sli]
 
     @property
     def budget(self) -> Decimal:

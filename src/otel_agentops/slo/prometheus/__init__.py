@@ -44,7 +44,7 @@ from otel_agentops.slo.prometheus.ratios import WINDOWS, ratio_rules
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.variables import variable_rules
 
-__all__ = ["BURNS", "WINDOWS", "UnreachableError", "notes", "rules", "text"]
+__all__ = ["BURNS", "WINDOWS", "UnreachableError", "files", "notes", "rules", "text"]
 
 SLOWEST, FASTEST = 1, 600  # at 600 an hour is six seconds
 
@@ -73,3 +73,8 @@ def text(slos: Sequence[Slo], time_scale: float = 1.0) -> str:
 def notes(slos: Sequence[Slo]) -> list[str]:
     """What was done to an alert that could never fire, one sentence each."""
     return [text for slo in slos for burn in BURNS if (text := note(slo, burn))]
+
+
+def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
+    """The rule file by its path below the output directory."""
+    return {"prometheus/otel-agentops.rules.yaml": text(slos, time_scale)}

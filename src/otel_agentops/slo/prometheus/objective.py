@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.slo._promql import SERVICE, number, quoted
-from otel_agentops.slo.spec import SLIS, Slo
+from otel_agentops.slo.spec import Slo
 
 SLI = (
     *SERVICE,
@@ -16,7 +16,7 @@ SERVICE_TEXT = f"{{{{ $labels.{SERVICE[0]} }}}}"
 
 def selector(slo: Slo) -> str:
     """The indicator, in the services that promise it."""
-    matchers = [f"{_SLI_NAME}={quoted(slo.sli)}"]
+    matchers = [f"{_SLI_NAME}={quoted(slo.indicator.name)}"]
     if slo.service != ".*":
         matchers.append(f"{SERVICE[0]}=~{quoted(slo.service)}")
     return "{" + ", ".join(matchers) + "}"
@@ -34,13 +34,13 @@ def burn_of(slo: Slo, severity: str) -> str:
 
 def kind(slo: Slo) -> str:
     """Whether the indicator stands in for something else, and its name."""
-    return f"{SLIS[slo.sli].type}: {slo.sli}"
+    return f"{slo.indicator.type}: {slo.indicator.name}"
 
 
 def promise(slo: Slo) -> str:
     """What the objective allows, and that a proxy is one."""
-    allowed = f"{number(slo.budget * 100)} % in {slo.window} may be {SLIS[slo.sli].bad}"
-    proxy = " This is a proxy: it stands in for what users care about." if SLIS[slo.sli].type == "proxy" else ""
+    allowed = f"{number(slo.budget * 100)} % in {slo.window} may be {slo.indicator.about}"
+    proxy = " This is a proxy: it stands in for what users care about." if slo.indicator.type == "proxy" else ""
     return f"{allowed}.{proxy}"
 
 

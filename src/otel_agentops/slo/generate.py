@@ -1,0 +1,36 @@
+"""Everything that follows from the objectives: one text a file, for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from otel_agentops.slo import prometheus
+from otel_agentops.slo.spec import Slo
+
+# Each has `files(slos, time_scale)`: relative path to text, the same for the same objectives.
+BACKENDS = (prometheus,)
+
+
+def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
+    """Relative path to text, for all backends. Raises ValueError for what cannot be promised."""
+    made: dict[str, str] = {}
+    for backend in BACKENDS:
+        made |= backend.files(slos, time_scale)
+    return made
+
+
+def stale(made: Mapping[str, str], directory: Path) -> list[Path]:
+    """The files that are missing or different."""
+    paths = {directory / path: text for path, text in made.items()}
+    return [path for path, text in paths.items() if not (path.exists() and path.read_text("utf-8") == text)]
+
+
+def write(made: Mapping[str, str], directory: Path) -> None:
+    """Each file whole or not at all: Prometheus may reload at any moment."""
+    for path, text in made.items():
+        file = directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_name(f"{file.name}.new")
+        new.write_text(text, "utf-8")
+        new.replace(file)
