@@ -94,7 +94,8 @@ def _metric_problems(defined: Mapping[str, Any]) -> Iterator[str]:
     found = {"sum": "counter"}.get(instrument, instrument), defined.get("unit"), defined.get("description")
     if found != (metric.instrument, metric.unit, metric.brief):
         yield f"{name} is {found}, registered is {(metric.instrument, metric.unit, metric.brief)}"
-    labels = {attribute["key"] for attribute in defined.get("attributes", ())} - set(metric.labels) - RESOURCE
+    known = set(metric.labels) | RENAMED.get(name, set()) | RESOURCE
+    labels = {attribute["key"] for attribute in defined.get("attributes", ())} - known
     if labels:
         yield f"{name} has the labels {sorted(labels)}, which are not registered for it"
 
@@ -114,6 +115,11 @@ def _is_name(name: str) -> bool:
     return name in metrics.METRICS or name in events.EVENTS or name in NAMESPACES or check.lookup(name) is not None
 
 
+# What transform/otel_agentops_unlisted gives the registered names to, or takes away.
+RENAMED = {
+    metrics.UNLISTED_OBSERVATIONS: {attributes.LOCK_UNLISTED}
+    | {label for name in metrics.METRICS if name.endswith(".observations") for label in metrics.METRICS[name].labels}
+}
 # `otel_agentops.span` is what the span_metrics connector completes to the name of its metric.
 NAMESPACES = frozenset({metrics.SPAN_DURATION.rpartition(".")[0]})
 SPELLED = {name.replace(".", "_") for name in table.ATTRIBUTES if "{}" not in name} | {

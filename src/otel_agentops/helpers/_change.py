@@ -18,10 +18,10 @@ from otel_agentops.semconv import events as E
 class change(Block):  # noqa: N801  a verb
     """Somebody moves a variable on purpose: an `otel_agentops.change` event that triage sets against the observations.
 
-    variable: model, prompt, judge, index, tools or traffic. scope: which one, e.g. the alias or the index name. value:
-    what it is now; then the event is made at once. Without it this is a block around the work, which says the value by
-    `to`, or a decorator of the function that does it: the text it returns is the value. A block that fails or names no
-    value moved nothing. previous: identity, None where unknown. timestamp: ns since the epoch, None for now.
+    variable: model, prompt, judge, index, tools, tool or traffic. scope: which one, e.g. the alias or the index name.
+    value: what it is now; then the event is made at once. Without it this is a block around the work, which says the
+    value by `to`, or a decorator of the function that does it: the text it returns is the value. A block that fails or
+    names no value moved nothing. previous: identity, None where unknown. timestamp: ns since the epoch, None for now.
     """
 
     def __init__(

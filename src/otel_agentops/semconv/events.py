@@ -24,6 +24,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "otel_agentops.eval_set.version",
         "otel_agentops.task.id",
         "otel_agentops.task.name",
+        "otel_agentops.lock.unlisted",
         "gen_ai.request.model",
         "gen_ai.response.model",
         "otel_agentops.prompt.hash",

@@ -110,7 +110,7 @@ ATTRIBUTES = {
     "otel_agentops.change.scope": Attribute("string", None, "yes"),
     "otel_agentops.change.source": Attribute("string", ("declared", "first_seen"), "yes"),
     "otel_agentops.change.value": Attribute("string", None, "yes"),
-    "otel_agentops.change.variable": Attribute("string", ("model", "prompt", "judge", "index", "tools", "traffic"), "yes"),
+    "otel_agentops.change.variable": Attribute("string", ("model", "prompt", "judge", "index", "tools", "tool", "traffic"), "yes"),
     "otel_agentops.content.bytes": Attribute("int", None, "no"),
     "otel_agentops.content.ref": Attribute("string", None, "no"),
     "otel_agentops.content.sha256": Attribute("string", None, "no"),
