@@ -38,6 +38,7 @@ LAYERS = (
     ("",),  # otel_agentops itself: the public verbs
     ("testing", "doctor"),
     ("slo", "slo.*"),
+    ("collector", "collector.*"),
     ("cli",),
 )
 # What `pip install otel-agentops` brings; the rest is the extra `cli`, and the clients are the application's.
@@ -118,7 +119,11 @@ def test_records_know_no_opentelemetry() -> None:
     assert not {name for name in imported(MODULES["record"]) if name.startswith("opentelemetry")}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name.partition(".")[0] not in {"slo", "cli"}])
+# Their packages come with the extra `cli`.
+TOOLS = {"slo", "collector", "cli"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.partition(".")[0] not in TOOLS])
 def test_the_runtime_imports_what_the_base_install_has(module: str) -> None:
     outside = {name for name in at_import(MODULES[module]) if name not in sys.stdlib_module_names}
     assert outside - BASE - {"otel_agentops"} == set()

@@ -27,10 +27,12 @@ def _app() -> typer.Typer:
     from rich.markup import escape
     from rich.table import Table
 
+    from otel_agentops.collector.cli import app as collector
     from otel_agentops.slo.cli import app as slo
 
     app = typer.Typer(no_args_is_help=True, add_completion=False, help="Which variable moved?")
     app.add_typer(slo, name="slo")
+    app.add_typer(collector, name="collector")
     marks = {"ok": "[green]ok", "note": "[blue]note", "warning": "[yellow]warning", "problem": "[red]problem"}
 
     @app.command()

@@ -101,6 +101,8 @@ def _metric_problems(defined: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _span_metric_problems(connector: Mapping[str, Any]) -> Iterator[str]:
+    if "namespace" not in connector and "dimensions" not in connector:
+        return  # a fragment that changes another setting
     name = f"{connector.get('namespace')}.duration"
     metric = metrics.METRICS.get(name)
     if metric is None:

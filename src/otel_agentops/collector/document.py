@@ -1,0 +1,96 @@
+"""One YAML file of a collector: its values, and the line that each of them stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+MERGE = "<<"
+Keys = tuple[str, ...]
+
+
+class ConfigError(Exception):
+    """A config that cannot be used as it is; the text says file, line and what to do."""
+
+
+class Document:
+    """A config file as text, as values and as nodes with positions."""
+
+    def __init__(self, name: str, text: str) -> None:
+        """Raises ConfigError where the text is no mapping in YAML."""
+        self.name = name
+        self.text = text
+        try:
+            self.root = YAML().compose(text)
+            self.data: dict[str, Any] = YAML(typ="safe").load(text) or {}
+        except MarkedYAMLError as error:
+            line = (error.problem_mark or error.context_mark).line + 1
+            raise ConfigError(f"{name}:{line}: {error.problem}") from None
+        except YAMLError as error:
+            raise ConfigError(f"{name}: {error}") from None
+        if not isinstance(self.data, dict):
+            raise ConfigError(f"{name}:1: a collector's config is a mapping, this is not")
+        for key in self.data:
+            if "::" in str(key):
+                raise ConfigError(f"{self.at(str(key))}: write {key} as a key below a key, `::` is for --set")
+
+    @classmethod
+    def read(cls, path: Path, name: str | None = None) -> Document:
+        """A file. name: what it is called in messages. Raises ConfigError."""
+        try:
+            return cls(name or str(path), path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{name or path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{name or path}: no text in UTF-8") from None
+
+    def at(self, *keys: str) -> str:
+        """`file:line` of a value, or of what is nearest above it."""
+        node = self.root
+        line = 0
+        for key in keys:
+            entry = next((entry for entry in entries(node) if entry[0].value == key), None)
+            if entry is None:
+                break
+            line, node = entry[0].start_mark.line, entry[1]
+        return f"{self.name}:{line + 1}"
+
+    def get(self, *keys: str) -> Any:
+        """A value, None where there is none."""
+        return lookup(self.data, *keys)
+
+    def has(self, *keys: str) -> bool:
+        """Whether the file says anything there, be it nothing (`key:`)."""
+        above = lookup(self.data, *keys[:-1])
+        return isinstance(above, Mapping) and keys[-1] in above
+
+    @cached_property
+    def sections(self) -> list[str]:
+        """Its first keys."""
+        return [str(key) for key in self.data]
+
+
+def lookup(data: Any, *keys: str) -> Any:
+    """A value in mappings of mappings, None where there is none."""
+    for key in keys:
+        if not isinstance(data, Mapping):
+            return None
+        data = data.get(key)
+    return data
+
+
+def entries(node: Node | None) -> Iterator[tuple[Node, Node]]:
+    """Keys and values of a mapping, those taken over with `<<` behind its own; none where it is no mapping."""
+    if not isinstance(node, MappingNode):
+        return
+    yield from ((key, value) for key, value in node.value if key.value != MERGE)
+    for key, value in node.value:
+        if key.value == MERGE:
+            for source in value.value if isinstance(value, SequenceNode) else [value]:
+                yield from entries(source)

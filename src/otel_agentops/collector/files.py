@@ -1,0 +1,17 @@
+"""A file is written whole or not at all: a collector may read it at any moment."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+
+def replace(path: Path, text: str) -> None:
+    """Write text to a file, whose rights stay as they are; a link is followed."""
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    if path.exists():
+        shutil.copymode(path, new)
+    new.replace(path)

@@ -1,0 +1,130 @@
+"""Each fragment is accepted by a real collector, says what it costs, and loses nothing of the overlay's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import overlay_lint
+import pytest
+from test_overlay_merge import changed, parsed, print_config
+
+from otel_agentops.collector import shipped
+from otel_agentops.collector.document import Document
+from otel_agentops.collector.render import merged
+from stack import BASE, OVERLAY
+
+FRAGMENTS = {fragment.name: fragment.path for fragment in shipped.fragments()}
+every_fragment = pytest.mark.parametrize("name", FRAGMENTS)
+# What each is given with; two-tier-2 is for a collector without the overlay.
+BEFORE = {"honeycomb-sampled": ("honeycomb", "tail-sampling")}
+WITH = {
+    name: [BASE, OVERLAY, *(FRAGMENTS[before] for before in BEFORE.get(name, ())), path]
+    for name, path in FRAGMENTS.items()
+} | {"two-tier-2": [FRAGMENTS["two-tier-2"], FRAGMENTS["tail-sampling"]]}
+TAGS = ["transform/otel_agentops", "transform/otel_agentops_sli", "transform/otel_agentops_lock"]
+# Components that the collector of the tests is built without; the rest of the fragment is validated without them.
+NOT_BUILT = {"two-tier-1": ("exporters", "load_balancing/otel_agentops")}
+
+
+def pipelines(config: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    for id_, pipeline in config.get("service", {}).get("pipelines", {}).items():
+        yield id_, pipeline.get("processors") or []
+
+
+@every_fragment
+def test_the_head_says_what_it_is_when_it_is_for_and_what_it_costs(name: str) -> None:
+    head = FRAGMENTS[name].read_text().partition("\nprocessors:")[0].partition("\nreceivers:")[0]
+    lines = head.splitlines()
+    assert all(line.startswith("#") for line in lines)
+    assert lines[0].endswith(".") and lines[1] == "#", "its one idea, then the rest"
+    assert [word for word in ("When: ", "Cost: ") if f"\n# {word}" not in head] == []
+
+
+@pytest.mark.collector
+@every_fragment
+def test_a_collector_accepts_it(otelcol: Path, name: str) -> None:
+    if name in NOT_BUILT:
+        pytest.skip(f"the collector of the tests is built without {NOT_BUILT[name][1]}; see the test below")
+    print_config(otelcol, "otlp", *WITH[name])
+
+
+@pytest.mark.collector
+def test_the_first_tier_is_accepted_but_for_its_exporter(otelcol: Path, tmp_path: Path) -> None:
+    """The same exporter type as load_balancing uses inside, with the settings that are below `protocol`."""
+    text = FRAGMENTS["two-tier-1"].read_text()
+    exporter = Document.read(FRAGMENTS["two-tier-1"]).get("exporters", "load_balancing/otel_agentops")
+    assert set(exporter) == {"routing_key", "resolver", "protocol"}
+    assert exporter["routing_key"] == "traceID"
+    assert set(exporter["resolver"]) == {"dns"}
+    before, _, rest = text.partition("exporters:\n")
+    inner = {**exporter["protocol"]["otlp"], "endpoint": "tier2:4317"}
+    stub = tmp_path / "tier1.yaml"
+    service = rest[rest.index("service:") :].replace("load_balancing/", "otlp_grpc/")
+    stub.write_text(f"{before}exporters:\n  otlp_grpc/otel_agentops: {inner}\n{service}")
+    print_config(otelcol, "otlp", BASE, OVERLAY, stub)
+
+
+@pytest.mark.collector
+@pytest.mark.parametrize("name", [name for name in FRAGMENTS if name not in NOT_BUILT and name != "two-tier-2"])
+def test_nothing_of_the_users_is_changed(otelcol: Path, name: str) -> None:
+    before = parsed(print_config(otelcol, "otlp", BASE))
+    assert list(changed(before, parsed(print_config(otelcol, "otlp", *WITH[name])))) == []
+
+
+@pytest.mark.parametrize("name", [name for name in FRAGMENTS if name != "two-tier-2"])  # which counts nothing
+def test_every_trap_of_the_overlay_is_still_avoided(name: str) -> None:
+    ours = merged([Document.read(path) for path in WITH[name] if path != BASE])
+    counting = {
+        id_: pipeline
+        for id_, pipeline in ours["service"]["pipelines"].items()
+        if not id_.startswith(("traces/otel_agentops_", "logs/otel_agentops_"))
+        and id_ != "metrics/otel_agentops_honeycomb"
+    }
+    assert overlay_lint.problems({**ours, "service": {"pipelines": counting}}) == []
+
+
+@every_fragment
+def test_a_pipeline_that_counts_or_stores_has_all_tags(name: str) -> None:
+    """Lists are replaced, not merged: a fragment that forgets a processor of the overlay's takes it away."""
+    for id_, processors in pipelines(Document.read(FRAGMENTS[name]).data):
+        if id_.startswith(("traces", "logs")) and name != "two-tier-2":
+            at = processors.index(TAGS[0])
+            assert processors[at : at + 3] == TAGS, f"{id_} in {name}"
+
+
+@every_fragment
+def test_a_list_that_it_replaces_is_the_overlays_and_more(name: str) -> None:
+    before = dict(pipelines(Document.read(OVERLAY).data))
+    for id_, processors in pipelines(merged([Document.read(OVERLAY), Document.read(FRAGMENTS[name])])):
+        lost = [one for one in before.get(id_, ()) if one not in processors]
+        assert lost == [], f"{id_} in {name}"
+        assert [one for one in processors if one in before.get(id_, ())] == before.get(id_, []), f"{id_}: order"
+
+
+def test_the_two_pushes_differ_in_the_exporter_alone() -> None:
+    otlp, write = (Document.read(FRAGMENTS[f"push-prometheus{end}"]).data for end in ("", "-remote-write"))
+    assert otlp["processors"] == write["processors"]
+    assert [list(pipelines(otlp)), list(otlp["service"]["pipelines"])] == [
+        list(pipelines(write)),
+        list(write["service"]["pipelines"]),
+    ]
+
+
+@pytest.mark.collector
+def test_a_fragment_that_is_wrong_is_refused(otelcol: Path, tmp_path: Path) -> None:
+    """The test above can fail."""
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(FRAGMENTS["guard"].read_text().replace("IsMatch(", "IsMatsch("))
+    done = subprocess.run(
+        [otelcol, "validate", *(f"--config={path}" for path in (BASE, OVERLAY, wrong))],
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "IsMatsch" in done.stderr

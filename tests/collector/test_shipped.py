@@ -1,0 +1,78 @@
+"""The overlay and the fragments come with the installed package, not with a checkout alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from otel_agentops.collector import shipped
+from otel_agentops.collector.cli import app
+from stack import OVERLAY, ROOT
+
+FRAGMENTS = ROOT / "collector-config" / "fragments"
+
+
+def uv() -> str:
+    """The installer of `make setup`; with CI=true it has to be there."""
+    found = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
+    if not Path(found).exists():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no uv: make setup")
+    return found
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    clean = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    done = subprocess.run(list(map(str, command)), cwd=cwd, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def files(directory: Path) -> dict[str, str]:
+    return {str(path.relative_to(directory)): path.read_text() for path in sorted(directory.rglob("*.yaml"))}
+
+
+SHIPPED = {OVERLAY.name: OVERLAY.read_text()} | {f"fragments/{name}": text for name, text in files(FRAGMENTS).items()}
+
+
+def test_a_fresh_environment_has_the_files_and_the_command(tmp_path: Path) -> None:
+    run(uv(), "build", "--wheel", "--out-dir", tmp_path, ROOT, cwd=tmp_path)
+    run(uv(), "venv", "--python", sys.executable, tmp_path / "venv", cwd=tmp_path)
+    python = tmp_path / "venv" / "bin" / "python"
+    (wheel,) = tmp_path.glob("*.whl")
+    run(uv(), "pip", "install", "--python", python, f"otel-agentops[cli] @ {wheel.as_uri()}", cwd=tmp_path)
+    command = [tmp_path / "venv" / "bin" / "otel-agentops", "collector"]
+    run(*command, "fragments", "--out", tmp_path / "out", cwd=tmp_path)
+    assert files(tmp_path / "out") == SHIPPED
+    shutil.copy(ROOT / "collector-config" / "examples" / "base.yaml", tmp_path / "mine.yaml")
+    text = run(*command, "render", "mine.yaml", "--with", "tail-sampling", cwd=tmp_path)
+    assert text.splitlines()[1:4] == ["#   mine.yaml", "#   otel-agentops.yaml", "#   tail-sampling.yaml"]
+    where = run(python, "-c", "from otel_agentops.collector import shipped; print(shipped.home())", cwd=tmp_path)
+    assert Path(where.strip()).is_relative_to(tmp_path / "venv")
+
+
+def test_a_checkout_reads_its_own_files(tmp_path: Path) -> None:
+    assert shipped.home() == ROOT / "collector-config"
+    assert shipped.overlay() == OVERLAY
+    CliRunner().invoke(app, ["fragments", "--out", str(tmp_path)])
+    assert files(tmp_path) == SHIPPED
+
+
+def test_the_list_says_each_fragments_idea() -> None:
+    listed = CliRunner().invoke(app, ["fragments"]).output.splitlines()
+    assert [line.split()[0] for line in listed] == sorted(path.stem for path in FRAGMENTS.glob("*.yaml"))
+    assert (
+        listed[0]
+        == f"{'content':28} Takes what people and models said off the spans and events before they are stored."
+    )
+
+
+def test_a_file_of_the_users_is_found_beside_the_fragments(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("a: 1\n")
+    assert [shipped.find(name) for name in ("guard", str(own))] == [FRAGMENTS / "guard.yaml", own]
