@@ -1,4 +1,4 @@
-"""promtool, or the reason why a test is skipped."""
+"""The programs that a test may need, or the reason why it is skipped."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ import pytest
 import toolchain
 
 
-@pytest.fixture(scope="session")
-def promtool() -> Path:
+def _needed(name: str) -> Path:
     """With CI=true a missing one is a failure."""
     try:
-        return toolchain.find("promtool", make=False)
+        return toolchain.find(name, make=False)
     except toolchain.UnavailableError as reason:
         if os.environ.get("CI") == "true":
             pytest.fail(str(reason))
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    return _needed("promtool")
+
+
+@pytest.fixture(scope="session")
+def otelcol() -> Path:
+    return _needed("otelcol")
