@@ -17,7 +17,7 @@ SLOS = ROOT / "slo"
 
 def promises() -> list[Promise]:
     """Raises slo.SpecError."""
-    return [Promise(one.name, one.sli, one.objective) for one in slo.load(SLOS)]
+    return [Promise(one.name, one.indicator.name, one.objective) for one in slo.load(SLOS)]
 
 
 def rules(path: Path) -> Path:

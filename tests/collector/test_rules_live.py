@@ -150,7 +150,7 @@ def budgets(slos: Sequence[slo.Slo]) -> dict[tuple[str, str], object]:
         (one.name, revision): pytest.approx(1 - bad / events / float(one.budget))
         for one in slos
         for (name, _, _, revision), (events, bad) in SENT.items()
-        if name == one.sli
+        if name == one.indicator.name
     }
 
 

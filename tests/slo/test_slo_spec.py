@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from otel_agentops import slo
+from otel_agentops.slo.indicators import PARAMETRISED
 from otel_agentops.slo.spec import Minimum
 from stack import OVERLAY, ROOT
 
@@ -79,20 +80,21 @@ def test_a_directory_is_read_in_the_order_of_names(tmp_path: Path) -> None:
         (
             "sli: task_completed",
             "sli: task_complete",
-            "4: sli: 'task_complete' is no service level indicator; take one of "
-            "judge_score, task_completed, tool_success",
+            f"4: sli: 'task_complete' is no service level indicator; did you mean task_completed? take one of "
+            f"{', '.join(sorted([*slo.BUILT_IN, *PARAMETRISED]))}, or write conditions of your own (docs/slo.md)",
         ),
         ("owner: support-team\n", "", "2: owner: is missing; add it"),
         (
             "owner:",
             "ownr:",
-            "2: owner: is missing; add it",
+            "7: ownr: is no field; did you mean owner? known are name, sli, objective, owner, runbook, service, "
+            "window, trip_policy, severity, minimum",
         ),
         (
             "severity:",
             "severty:",
-            "12: severty: is no field; known are name, sli, objective, owner, runbook, service, window, trip_policy, "
-            "severity, minimum",
+            "12: severty: is no field; did you mean severity? known are name, sli, objective, owner, runbook, service, "
+            "window, trip_policy, severity, minimum",
         ),
         ("objective: 0.95", "objective: 95", "5: objective: 95 will not do: input should be less than 1"),
         ("objective: 0.95", "objective: 0.0", "5: objective: 0.0 will not do: input should be greater than 0"),
@@ -129,7 +131,7 @@ def test_a_directory_is_read_in_the_order_of_names(tmp_path: Path) -> None:
             "events: 0",
             "14: minimum.events: 0 will not do: input should be greater than or equal to 1",
         ),
-        ("events: 50", "event: 50", "14: minimum.event: is no field; known are events, failures"),
+        ("events: 50", "event: 50", "14: minimum.event: is no field; did you mean events? known are events, failures"),
         ("name: answers", "name: [", "4: is no YAML: expected ',' or ']', but got ':'"),
         (
             "name: answers",
@@ -184,6 +186,23 @@ def test_indicators_are_those_of_the_overlay() -> None:
     ]
     found = {each["otel_agentops.sli.name"]: each["otel_agentops.sli.type"] for each in labels}
     assert found == {name: sli.type for name, sli in slo.BUILT_IN.items()}
+
+
+def test_several_documents(tmp_path: Path) -> None:
+    file = spec(tmp_path, f"{WHOLE}---\n{WHOLE}")
+    with pytest.raises(
+        slo.SpecError, match=r"a\.yaml: has 2 documents \(---\); write each objective into a file of its"
+    ):
+        slo.load(file)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &a [*a]", "<<: x", "? [a]\n: b", "!!python/object:os.system x", "a: " + "[" * 900]
+)
+def test_evil_yaml_is_one_sentence(tmp_path: Path, text: str) -> None:
+    with pytest.raises(slo.SpecError) as error:
+        slo.load(spec(tmp_path, text))
+    assert "\n" not in str(error.value)
 
 
 def test_examples() -> None:

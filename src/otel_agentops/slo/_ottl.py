@@ -238,7 +238,7 @@ class _Parser:
 
     def values(self, end: str, where: str) -> None:
         while not self.takes(end):
-            if self.tokens[self.next + 1].text == "=" and self.token.kind == "word":
+            if self.token.kind == "word" and self.tokens[self.next + 1].text == "=":
                 self.next += 2  # a named argument
             self.value()
             if self.token.text != end:

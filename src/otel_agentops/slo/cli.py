@@ -33,7 +33,7 @@ def generate(
         made = generate.files(slos, time_scale)
     except (spec.SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
-    for note in prometheus.notes(slos):
+    for note in [*spec.notes(slos), *prometheus.notes(slos)]:
         typer.echo(f"note: {note}", err=True)
     if not check:
         generate.write(made, out)

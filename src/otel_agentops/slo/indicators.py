@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,21 @@ class Indicator:
     bad: str
     labels: tuple[str, ...]
     about: str
+
+
+@dataclass(frozen=True)
+class Parametrised:
+    """A built-in that holds a number of each event against a threshold: `{use: latency, threshold: 8}`.
+
+    make: the indicator of a name, a threshold and an operation. unit: of the threshold. default: None where only the
+    team can know it. most: the highest threshold that means anything. ons: what it can count, the usual one first.
+    """
+
+    make: Callable[[str, float, On], Indicator]
+    unit: str
+    ons: tuple[On, ...]
+    default: float | None = None
+    most: float | None = None
 
 
 def verdict(name: str) -> str:
@@ -73,4 +88,34 @@ BUILT_IN: Mapping[str, Indicator] = {
             "tool executions that failed",
         ),
     )
+}
+
+
+_OPERATION = _attribute(A.GEN_AI_OPERATION_NAME)
+_SPANS: Mapping[On, tuple[str, str]] = {
+    "task": (f"{_OUTCOME} != nil", "tasks"),
+    "model": (
+        f'ContainsValue(["chat", "embeddings", "generate_content", "text_completion"], {_OPERATION})',
+        "model calls",
+    ),
+    "tool": (f'{_OPERATION} == "execute_tool"', "tool executions"),
+    "retrieval": (f'{_OPERATION} == "retrieval"', "retrievals"),
+}
+
+
+def _latency(name: str, threshold: float, on: On) -> Indicator:
+    eligible, nouns = _SPANS[on]
+    return Indicator(
+        name,
+        "direct",
+        on,
+        eligible,
+        f"span.end_time_unix_nano - span.start_time_unix_nano > {round(threshold * 1e9)}",
+        (A.GEN_AI_TOOL_NAME,) if on == "tool" else (A.TASK_NAME,),
+        f"{nouns} that took longer than {threshold:g} s",
+    )
+
+
+PARAMETRISED: Mapping[str, Parametrised] = {
+    "latency": Parametrised(_latency, "s", ("model", "task", "tool", "retrieval")),
 }

@@ -15,7 +15,6 @@ minimum: {events: 20, failures: 3}
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -23,21 +22,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from otel_agentops.slo.indicators import BUILT_IN, Indicator
+from otel_agentops.slo import _yaml
+from otel_agentops.slo import sli as slis
+from otel_agentops.slo._yaml import SpecError
+from otel_agentops.slo.indicators import Indicator
+from otel_agentops.slo.sli import Own, Sli, Text, meant
 
+__all__ = ["Minimum", "Slo", "SpecError", "load", "notes"]
 
-class SpecError(Exception):
-    """One sentence that names file, line and field and says what to do."""
-
-
-def _sli(name: str) -> str:
-    if name not in BUILT_IN:
-        raise ValueError(f"{name!r} is no service level indicator; take one of {', '.join(sorted(BUILT_IN))}")
-    return name
+NAME = r"[a-z][a-z0-9_-]{0,62}"
 
 
 def _service(pattern: str) -> str:
@@ -54,7 +49,7 @@ def _service(pattern: str) -> str:
 
 
 def _window(text: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,3}d", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,2}d", text):
         raise ValueError(f"{text!r} is no number of days; write for instance 30d")
     if not 7 <= int(text[:-1]) <= 90:
         raise ValueError(f"{text!r} is not between 7d and 90d; the slowest alert looks at 3 days")
@@ -62,22 +57,9 @@ def _window(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", text):
+    if not re.fullmatch(NAME, text):
         raise ValueError(f"{text!r} is no name; take a-z, 0-9, - and _, at most 63 of them, a letter first")
     return text
-
-
-def _text(text: str) -> str:
-    """On one line; neither YAML nor a query can hold a control character."""
-    line = " ".join(text.split())
-    if not line:
-        raise ValueError("is empty; fill it in")
-    if unprintable := [letter for letter in line if unicodedata.category(letter) in ("Cc", "Cs")]:
-        raise ValueError(f"has the control character {unprintable[0]!r}; take it out")
-    return line
-
-
-Text = Annotated[str, AfterValidator(_text)]
 
 
 class Minimum(BaseModel):
@@ -85,8 +67,8 @@ class Minimum(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    events: int = Field(default=20, ge=1)
-    failures: int = Field(default=3, ge=1)
+    events: int = Field(default=20, ge=1, description="Events in the long window, before an alert may fire.")
+    failures: int = Field(default=3, ge=1, description="Bad ones among them, before an alert may fire.")
 
 
 class Slo(BaseModel):
@@ -94,21 +76,31 @@ class Slo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: Annotated[str, AfterValidator(_name)]
-    sli: Annotated[str, AfterValidator(_sli)]
-    objective: float = Field(gt=0, lt=1)
-    owner: Text
-    runbook: Text
-    service: Annotated[Text, AfterValidator(_service)] = ".*"
-    window: Annotated[str, AfterValidator(_window)] = "30d"
-    trip_policy: Text | None = None
-    severity: Literal["page", "ticket"] = "page"
-    minimum: Minimum = Minimum(events=20, failures=3)
+    name: Annotated[str, AfterValidator(_name)] = Field(
+        description="The label `slo`.", json_schema_extra={"pattern": f"^{NAME}$"}
+    )
+    sli: Sli = Field(description="What counts: a built-in indicator, one with a threshold, or conditions of your own.")
+    objective: float = Field(gt=0, lt=1, description="Part of the events that must be good: 0.95.")
+    owner: Text = Field(description="Who owns the promise: label and annotation of the alerts.")
+    runbook: Text = Field(description="What to read when it burns.")
+    service: Annotated[Text, AfterValidator(_service)] = Field(
+        default=".*", description="Regular expression (RE2) of the whole service.name; each service counts by itself."
+    )
+    window: Annotated[str, AfterValidator(_window)] = Field(
+        default="30d",
+        description="Of the budget, 7d to 90d.",
+        json_schema_extra={"pattern": "^([7-9]|[1-8][0-9]|90)d$"},
+    )
+    trip_policy: Text | None = Field(default=None, description="What the team does when the budget is spent.")
+    severity: Literal["page", "ticket"] = Field(default="page", description="ticket: wakes nobody.")
+    minimum: Minimum = Field(
+        default=Minimum(events=20, failures=3), description="In the long window of an alert, before it may fire."
+    )
 
     @property
     def indicator(self) -> Indicator:
         """What is counted."""
-        return BUILT_IN[self.sli]
+        return slis.indicator(self.sli)
 
     @property
     def budget(self) -> Decimal:
@@ -124,7 +116,13 @@ def load(path: Path | str) -> list[Slo]:
         raise SpecError(f"{path}: no *.yaml here; write a first objective, docs/slo.md shows one")
     slos = [_read(file) for file in files]
     _refuse_twins(slos, files)
+    _refuse_two_meanings(slos, files)
     return sorted(slos, key=lambda slo: slo.name)
+
+
+def notes(slos: Sequence[Slo]) -> list[str]:
+    """What may be as it is meant, and may not, one sentence each."""
+    return [f"{slo.name}: sli: {note}" for slo in slos if isinstance(slo.sli, Own) for note in slo.sli.notes()]
 
 
 def _refuse_twins(slos: Sequence[Slo], files: Sequence[Path]) -> None:
@@ -134,50 +132,58 @@ def _refuse_twins(slos: Sequence[Slo], files: Sequence[Path]) -> None:
         raise SpecError(f"{where}: name: {twins[0]!r} is taken more than once; give each objective its own")
 
 
+def _refuse_two_meanings(slos: Sequence[Slo], files: Sequence[Path]) -> None:
+    """A counter has one meaning: who wants another threshold or condition gives it another name."""
+    first: dict[str, tuple[Indicator, Path]] = {}
+    for slo, file in zip(slos, files, strict=True):
+        indicator, before = first.setdefault(slo.indicator.name, (slo.indicator, file))
+        if indicator != slo.indicator:
+            raise SpecError(
+                f"{before}, {file}: sli: {indicator.name!r} means two things here; give one of them another name"
+            )
+
+
 def _read(file: Path) -> Slo:
-    content = _parse(file)
+    content = _one(file)
     if not isinstance(content, CommentedMap):
         raise SpecError(f"{file}:1: is no mapping of fields; write some (name, sli, objective, owner, runbook)")
     try:
         return Slo.model_validate(content)
     except ValidationError as error:
-        raise SpecError(_sentence(file, content, error.errors()[0])) from None
+        # A misspelt field is also a missing one: what was written says more than what was not.
+        errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise SpecError(_sentence(file, content, errors[0])) from None
 
 
-def _parse(file: Path) -> Any:
-    try:
-        return YAML().load(file)
-    except OSError as error:
-        raise SpecError(f"{file}: cannot be read: {error.strerror}") from None
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SpecError(f"{file}:{line}: is no YAML: {error.problem}") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"{file}: is no YAML: {' '.join(str(error).split())}") from None
+def _one(file: Path) -> Any:
+    found = _yaml.documents(file)
+    if len(found) > 1:
+        raise SpecError(f"{file}: has {len(found)} documents (---); write each objective into a file of its own")
+    return found[0] if found else None
 
 
 def _sentence(file: Path, content: Any, error: Mapping[str, Any]) -> str:
     """file:line: field: what is wrong."""
-    path = [str(part) for part in error["loc"]]
-    return f"{file}:{_line(content, path)}: {'.'.join(path)}: {_problem(error)}"
-
-
-def _line(node: Any, path: Sequence[str]) -> int:
-    """The line of a field; of the mapping that lacks it, where it is missing."""
-    line = int(node.lc.line)
-    for key in path:
-        if not isinstance(node, CommentedMap) or key not in node:
-            break
-        line = int(node.lc.key(key)[0])
-        node = node[key]
-    return line + 1
+    path = [part for at, part in enumerate(error["loc"]) if not (at == 1 and error["loc"][0] == "sli")]
+    return f"{file}:{_yaml.line(content, path)}: {'.'.join(map(str, path))}: {_problem(error)}"
 
 
 def _problem(error: Mapping[str, Any]) -> str:
     kind = error["type"]
     if kind == "extra_forbidden":
-        known = Slo.model_fields if len(error["loc"]) == 1 else Minimum.model_fields
-        return f"is no field; known are {', '.join(known)}"
+        known = _fields(error["loc"])
+        return f"is no field; {meant(str(error['loc'][-1]), known)}known are {', '.join(known)}"
     if kind == "value_error":
         return str(error["ctx"]["error"])
+    if error["loc"][-1] == "type" and kind == "missing":
+        return (
+            "is missing; write proxy where it stands in for what users care about, direct where it measures just that"
+        )
     return "is missing; add it" if kind == "missing" else f"{error['input']!r} will not do: {error['msg'].lower()}"
+
+
+def _fields(path: Sequence[str | int]) -> list[str]:
+    """The fields of the mapping that a path leads into."""
+    if len(path) == 1:
+        return list(Slo.model_fields)
+    return list((slis.FORMS[str(path[1])] if path[0] == "sli" else Minimum).model_fields)
