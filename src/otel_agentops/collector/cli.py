@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from otel_agentops.collector import render as rendering
-from otel_agentops.collector import shipped
+from otel_agentops.collector import shipped, tags
 from otel_agentops.collector.document import ConfigError, Document
 from otel_agentops.collector.files import replace
 
@@ -21,6 +21,8 @@ Configs = Annotated[list[Path], typer.Argument(help="Your config, or several in 
 With = Annotated[
     list[str] | None, typer.Option("--with", help="A fragment by name, or a file. Can be given several times.")
 ]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command()
@@ -51,6 +53,61 @@ def render(
         replace(out, text)
 
 
+@app.command()
+def merge(
+    config: Annotated[Path, typer.Argument(help="The file of yours that has the pipelines.")],
+    with_: With = None,
+    pipeline: Annotated[
+        list[str] | None, typer.Option(help="A pipeline to edit; all that OTLP feeds, if left out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write the result to.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Edit CONFIG; a backup is kept beside it.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Put the tags onto the spans that you store: our processors into your own pipelines, nothing else touched."""
+    if out is not None and in_place:
+        sys.exit("otel-agentops collector: --out or --in-place, not both")
+    with _said():
+        loose = [shipped.read(shipped.find(name)) for name in with_ or ()]
+        before = Document.read(config)
+        after = tags.tagged(before, tags.processors(shipped.read(shipped.overlay()), loose), pipeline or ())
+        _show(before, after)
+        if after.text == before.text:
+            typer.echo(f"{config}: nothing to do, the tags are there")
+        elif out is None and not in_place:
+            typer.echo("nothing is written; --in-place edits the file, --out FILE writes another")
+        elif _confirmed(yes, f"write {out or config}?"):
+            backup = None if out else _keep(config, before, after)
+            replace(out or config, after.text)
+            typer.echo(
+                f"the backup is {backup}; `otel-agentops collector undo {config}` goes back"
+                if backup
+                else f"{out} is written"
+            )
+    if after.text != before.text:
+        files = " ".join(
+            f"--config {name}" for name in [str(out or config), shipped.OVERLAY, *(one.name for one in loose)]
+        )
+        typer.echo(f"these processors are defined in our files: otelcol-contrib {files}")
+
+
+@app.command()
+def undo(
+    config: Annotated[Path, typer.Argument(help="The file that `merge --in-place` edited.")], yes: Yes = False
+) -> None:
+    """Take our processors out of your pipelines again; edits of yours since then stay."""
+    with _said():
+        backup = _backup(config)
+        before = Document.read(config)
+        after = tags.undone(before, Document.read(backup) if backup.exists() else None)
+        _show(before, after)
+        if after.text == before.text:
+            typer.echo(f"{config}: nothing to do, there is nothing of ours in its pipelines")
+        elif _confirmed(yes, f"write {config}?"):
+            replace(config, after.text)
+            backup.unlink(missing_ok=True)
+
+
 def stack(configs: Sequence[Path], fragments: Sequence[str]) -> list[Document]:
     """The documents in the order in which a collector is given them."""
     documents = [Document.read(path) for path in configs]
@@ -67,3 +124,32 @@ def _said() -> Iterator[None]:
         yield
     except ConfigError as error:
         sys.exit(f"otel-agentops collector: {error}")
+
+
+def _backup(config: Path) -> Path:
+    return config.with_name(f"{config.name}.before-otel-agentops")
+
+
+def _keep(config: Path, before: Document, after: Document) -> Path:
+    """The backup: an older one stays where the config is that one and our processors."""
+    backup = _backup(config)
+    if not (backup.exists() and tags.is_from(after, Document.read(backup))):
+        replace(backup, before.text)
+    return backup
+
+
+def _show(before: Document, after: Document) -> None:
+    colors = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
+    for line in tags.difference(before, after):
+        typer.secho(line, fg=colors.get(line[:1]))
+
+
+def _confirmed(yes: bool, question: str) -> bool:
+    """Raises typer.Exit where the answer is no, or nobody is there to give one."""
+    if not yes and not (sys.stdin.isatty() and typer.confirm(question)):
+        typer.echo(
+            "nothing is written" if sys.stdin.isatty() else "nothing is written; --yes where nobody can answer",
+            err=True,
+        )
+        raise typer.Exit(1)
+    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ class Document:
     def read(cls, path: Path, name: str | None = None) -> Document:
         """A file. name: what it is called in messages. Raises ConfigError."""
         try:
-            return cls(name or str(path), path.read_text(encoding="utf-8"))
+            return cls(name or str(path), path.read_bytes().decode())  # line ends as they are
         except OSError as error:
             raise ConfigError(f"{name or path}: {error.strerror}") from None
         except UnicodeDecodeError:
@@ -52,28 +51,22 @@ class Document:
 
     def at(self, *keys: str) -> str:
         """`file:line` of a value, or of what is nearest above it."""
-        node = self.root
-        line = 0
+        key = next((found[0] for n in range(len(keys), 0, -1) if (found := self.entry(*keys[:n]))), None)
+        return f"{self.name}:{key.start_mark.line + 1 if key else 1}"
+
+    def entry(self, *keys: str) -> tuple[Node, Node] | None:
+        """The nodes of a key and its value."""
+        found = None
         for key in keys:
-            entry = next((entry for entry in entries(node) if entry[0].value == key), None)
-            if entry is None:
-                break
-            line, node = entry[0].start_mark.line, entry[1]
-        return f"{self.name}:{line + 1}"
+            above = found[1] if found else self.root
+            found = next((entry for entry in entries(above) if entry[0].value == key), None)
+            if found is None:
+                return None
+        return found
 
     def get(self, *keys: str) -> Any:
         """A value, None where there is none."""
         return lookup(self.data, *keys)
-
-    def has(self, *keys: str) -> bool:
-        """Whether the file says anything there, be it nothing (`key:`)."""
-        above = lookup(self.data, *keys[:-1])
-        return isinstance(above, Mapping) and keys[-1] in above
-
-    @cached_property
-    def sections(self) -> list[str]:
-        """Its first keys."""
-        return [str(key) for key in self.data]
 
 
 def lookup(data: Any, *keys: str) -> Any:

@@ -11,7 +11,7 @@ def replace(path: Path, text: str) -> None:
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.new")
-    new.write_text(text, encoding="utf-8")
+    new.write_bytes(text.encode())  # line ends as they are
     if path.exists():
         shutil.copymode(path, new)
     new.replace(path)
