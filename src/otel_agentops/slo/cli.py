@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from otel_agentops.slo import Slo
+
 app = typer.Typer(no_args_is_help=True, help="Error budgets from slo/*.yaml.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `generate` a subcommand while it is the only one."""
+Specs = Annotated[Path, typer.Option("--slo", help="A spec, or a directory of them.")]
 
 
 @app.command()
 def generate(
-    slo: Annotated[Path, typer.Option(help="A spec, or a directory of them.")] = Path("slo"),
+    slo: Specs = Path("slo"),
     out: Annotated[Path, typer.Option(help="Directory to write to.")] = Path("backends"),
     time_scale: Annotated[float, typer.Option(help="Divide all windows, for a demo with a scrape a second.")] = 1.0,
     check: Annotated[
@@ -42,3 +43,59 @@ def generate(
         sys.exit(f"{which}: not what follows from {slo}; run this without --check and commit the result")
     for path in () if check else made:
         typer.echo(out / path)
+
+
+@app.command()
+def check(
+    slo: Specs = Path("slo"),
+    collector: Annotated[
+        Path | None, typer.Option(help="The collector to ask; default: $OTELCOL, otelcol-contrib or otelcol on PATH.")
+    ] = None,
+) -> None:
+    """Whether every spec is one, and whether a collector takes its conditions."""
+    from otel_agentops.slo import conditions, spec
+
+    slos = _loaded(slo)
+    for note in spec.notes(slos):
+        typer.echo(f"note: {note}", err=True)
+    otelcol = _collector(collector)
+    if otelcol and (wrong := conditions.refused(slos, otelcol)):
+        sys.exit("\n".join(f"otel-agentops slo: {sentence}" for sentence in wrong))
+    asked = f"; {otelcol.name} takes their conditions" if otelcol else "; no collector here to ask about conditions"
+    typer.echo(f"{len(slos)} objective{'s' if len(slos) != 1 else ''}{asked}")
+
+
+@app.command()
+def schema(
+    out: Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where FILE is not up to date.")] = False,
+) -> None:
+    """The JSON schema of a spec, for editors."""
+    from otel_agentops.slo import generate
+    from otel_agentops.slo.schema import text
+
+    if check and out is None:
+        sys.exit("otel-agentops slo: --check compares a file; name it with --out")
+    if out is None:
+        typer.echo(text(), nl=False)
+    elif not check:
+        generate.write({out.name: text()}, out.parent)
+    elif generate.stale({out.name: text()}, out.parent):
+        sys.exit(f"{out}: not the schema of this version; run this without --check and commit the result")
+
+
+def _loaded(path: Path) -> list[Slo]:
+    from otel_agentops.slo import spec
+
+    try:
+        return spec.load(path)
+    except spec.SpecError as error:
+        sys.exit(f"otel-agentops slo: {error}")
+
+
+def _collector(named: Path | None) -> Path | None:
+    chosen = named or os.environ.get("OTELCOL")
+    found = shutil.which(chosen) if chosen else shutil.which("otelcol-contrib") or shutil.which("otelcol")
+    if chosen and not found:
+        sys.exit(f"otel-agentops slo: {chosen} is no program that can be run; correct --collector or $OTELCOL")
+    return Path(found) if found else None

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import check
@@ -25,6 +25,10 @@ EVENTS: frozenset[On] = frozenset({"evaluation", "outcome"})  # everything else 
 ALWAYS = (A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME, A.SLI_NAME, A.SLI_TYPE)
 NAME = r"[a-z][a-z0-9_]{0,62}"
 _OWN, *_CONVENTIONS = (f"{name.partition('.')[0]}." for name in (A.SLI_NAME, A.GEN_AI_TOOL_NAME, A.OPENAI_API_TYPE))
+
+
+def _json(names: Iterable[str]) -> list[JsonValue]:
+    return [*names]
 
 
 class _Mapping(BaseModel):
@@ -87,12 +91,14 @@ def _use(name: str) -> str:
 class Use(_Mapping):
     """A built-in indicator held against a threshold of the team's."""
 
-    use: Annotated[str, AfterValidator(_use)] = Field(description="The built-in indicator.")
+    use: Annotated[str, AfterValidator(_use)] = Field(
+        description="The built-in indicator.", json_schema_extra={"enum": _json(sorted(PARAMETRISED))}
+    )
     threshold: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="What is above it is bad; the unit is the indicator's."
     )
     on: On | None = Field(default=None, description="The operation that is counted, where there is a choice.")
-    name: Annotated[str, AfterValidator(_name)] | None = Field(
+    name: Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{NAME}$"})] | None = Field(
         default=None, description="Name in labels, where one indicator is used with several thresholds."
     )
 
@@ -175,7 +181,8 @@ def _label(key: str) -> str:
 
 
 Condition = Annotated[str, AfterValidator(_condition), Field(json_schema_extra={"pattern": r"\S"})]
-Label = Annotated[str, AfterValidator(_label)]
+LABELS = [key for key, attribute in ATTRIBUTES.items() if attribute.label in ("yes", "opt_in") and key not in ALWAYS]
+Label = Annotated[str, AfterValidator(_label), Field(json_schema_extra={"enum": _json(sorted(LABELS))})]
 
 
 class Own(_Mapping):
@@ -227,6 +234,9 @@ class Own(_Mapping):
 # -- any of them
 
 
+NAMED = [*BUILT_IN, *(name for name, kind in PARAMETRISED.items() if kind.default is not None)]
+
+
 def _form(value: Any) -> str:
     if isinstance(value, Mapping):
         return "use" if "use" in value else "own"
@@ -237,11 +247,7 @@ Sli = Annotated[
     Annotated[
         str,
         AfterValidator(_built_in),
-        Field(
-            json_schema_extra={
-                "enum": sorted([*BUILT_IN, *(name for name, kind in PARAMETRISED.items() if kind.default is not None)])
-            }
-        ),
+        Field(json_schema_extra={"enum": _json(sorted(NAMED))}),
         Tag("built_in"),
     ]
     | Annotated[Use, Tag("use")]
