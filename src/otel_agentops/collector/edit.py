@@ -42,9 +42,8 @@ def _step(document: Document, keys: Sequence[str], current: Sequence[str], wante
     """The next single change on the way from the current list to the one that is wanted."""
     above = document.entry(*keys[:-1])
     if above is None or not isinstance(above[1], MappingNode) or _is_alias(*above):
-        raise ConfigError(
-            f"{document.at(*keys)}: {'::'.join(keys[:-1])} is an alias; write it out, then run this again"
-        )
+        where = document.at(*keys[:-1])
+        raise ConfigError(f"{where}: {'::'.join(keys[:-1])} is an alias; write it out, then run this again")
     own = next(((key, value) for key, value in above[1].value if key.value == keys[-1]), None)
     if own is None:
         return _new_key(document.text, above[1], keys[-1], wanted)
