@@ -19,6 +19,7 @@ from otel_agentops.semconv import attributes, check, events, metrics, table
 # The dot must be followed by a name: `otel_agentops.yaml` in a path, `/otel_agentops` as a component's id are no names.
 _DOTTED = re.compile(r"(?<![\w/.:-])(?:otel_agentops|gen_ai|openai)(?:\.[a-z0-9_]+)+(?![\w/(-])")
 _UNDERSCORED = re.compile(r"(?<![\w/.:-])(?:otel_agentops|gen_ai|openai)_[a-z0-9_]+(?![\w:/.(-])")
+_RECORDED = re.compile(r"\botel_agentops(?::[a-z0-9_]+)+")
 _FILES = re.compile(r"\.(?:ya?ml|json|py|md|lock)$")
 _SUFFIXES = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("",)}
 
@@ -44,6 +45,11 @@ def unregistered(text: str) -> list[str]:
     return sorted(wrong | (set(_UNDERSCORED.findall(text)) - SPELLED))
 
 
+def recorded(text: str) -> list[str]:
+    """Names of recorded series in a text."""
+    return _RECORDED.findall(text)
+
+
 def strings(content: Any) -> Iterator[str]:
     """Every key and every string value of a parsed file."""
     if isinstance(content, str):
@@ -58,7 +64,9 @@ def strings(content: Any) -> Iterator[str]:
 
 
 def parse(path: Path) -> list[Any]:
-    """The documents of a YAML or JSON file."""
+    """The documents of a YAML or JSON file; of any other one its text."""
+    if path.suffix == ".md":
+        return [path.read_text()]
     if path.suffix == ".json":
         return [json.loads(path.read_text())]
     return list(YAML(typ="safe").load_all(path))

@@ -11,7 +11,7 @@ from generate import PACKAGE, ROOT
 
 SOURCES = sorted(path for path in (ROOT / "src").rglob("*.py") if not path.is_relative_to(ROOT / PACKAGE))
 CONFIGS = sorted(path for path in (ROOT / "collector-config").rglob("*.yaml") if path.name != "manifest.yaml")
-BACKENDS = sorted(path for end in ("yaml", "yml", "json") for path in (ROOT / "backends").rglob(f"*.{end}"))
+BACKENDS = sorted(path for end in ("yaml", "yml", "json", "md") for path in (ROOT / "backends").rglob(f"*.{end}"))
 
 # Keys inside the process: context variables and an entry of a response's `extensions`. They are never emitted.
 INTERNAL = frozenset({f"otel_agentops.{key}" for key in ("scope", "started", "tools", "watch")})
@@ -35,6 +35,21 @@ def test_internal_keys_are_no_registered_names() -> None:
 def test_every_name_in_configs_and_backends_is_registered(path: Path) -> None:
     parsed = [names.without_rule_groups(content) for content in names.parse(path)]
     assert sorted({name for text in names.strings(parsed) for name in names.unregistered(text)}) == []
+
+
+@pytest.mark.parametrize("path", BACKENDS, ids=_id)
+def test_every_recorded_series_of_the_backends_is_one_that_the_rules_make(path: Path) -> None:
+    rules = [content for rule_file in (ROOT / "backends").rglob("*.rules.yaml") for content in names.parse(rule_file)]
+    made = {
+        rule["record"]
+        for content in rules
+        for group in content["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
+    assert len(made) > 20
+    used = {name for content in names.parse(path) for text in names.strings(content) for name in names.recorded(text)}
+    assert used - made == set()
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=_id)
@@ -84,6 +99,21 @@ def f(x):
 )
 def test_lint_of_a_text(text: str, wrong: list[str]) -> None:
     assert names.unregistered(text) == wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            'otel_agentops:slo_burn:ratio{slo="a"} / otel_agentops:sli_error:ratio5m',
+            {"otel_agentops:slo_burn:ratio", "otel_agentops:sli_error:ratio5m"},
+        ),
+        ("`otel_agentops:slo_burn:ratio`, `:since`", {"otel_agentops:slo_burn:ratio"}),
+        ("otel_agentops_sli_bad_total", set()),
+    ],
+)
+def test_lint_of_recorded_series(text: str, found: set[str]) -> None:
+    assert set(names.recorded(text)) == found
 
 
 def test_lint_of_connectors() -> None:

@@ -27,14 +27,14 @@ def generate(
     ] = False,
 ) -> None:
     """Rules, collector fragment and dashboards from slo/*.yaml."""
-    from otel_agentops.slo import generate, prometheus, spec
+    from otel_agentops.slo import generate, grafana, prometheus, spec
 
     try:
         slos = spec.load(slo)
         made = generate.files(slos, time_scale)
     except (spec.SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
-    for note in [*spec.notes(slos), *prometheus.notes(slos)]:
+    for note in [*spec.notes(slos), *prometheus.notes(slos), *grafana.notes()]:
         typer.echo(f"note: {note}", err=True)
     if not check:
         generate.write(made, out)

@@ -1,0 +1,36 @@
+"""Objectives to Grafana: dashboards and alerts as files, made with Grafana's own models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+
+from otel_agentops.slo import prometheus
+from otel_agentops.slo.spec import Slo
+
+__all__ = ["files", "notes"]
+
+
+def files(slos: Sequence[Slo], time_scale: float = 1.0) -> Mapping[str, str]:
+    """Relative path to text. Nothing without the models, which need Python 3.11; `notes` says so."""
+    if not _has_models():
+        return {}
+    from otel_agentops.slo.grafana import alerts, budget, economics, moved, pipeline, traceql, triage
+    from otel_agentops.slo.grafana._dashboard import text
+
+    dashboards = [made.dashboard() for made in (budget, moved, triage, economics, pipeline)]
+    return {
+        **{f"grafana/{one.uid}.json": text(one, time_scale) for one in dashboards},
+        "grafana/alerts.yaml": alerts.text(prometheus.rules(slos, time_scale)),
+        "grafana/traceql.md": traceql.text(),
+    }
+
+
+def notes() -> list[str]:
+    """What was left out, one sentence each."""
+    needs = "no dashboards: grafana-foundation-sdk 0.0.18, which they are made with, needs Python 3.11"
+    return [] if _has_models() else [needs]
+
+
+def _has_models() -> bool:
+    return find_spec("grafana_foundation_sdk") is not None

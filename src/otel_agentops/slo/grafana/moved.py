@@ -1,0 +1,77 @@
+"""What moved: the values of each variable over time, and what is strange about them."""
+
+from __future__ import annotations
+
+from otel_agentops.slo._promql import SERVICE
+from otel_agentops.slo.grafana import traceql
+from otel_agentops.slo.grafana._dashboard import Dashboard, Row
+from otel_agentops.slo.grafana._panels import Panel, Query, colours, rows, stacked, states
+from otel_agentops.slo.grafana._queries import OF
+from otel_agentops.slo.variables import PREFIX, VARIABLES
+
+SCOPE = ", ".join((*SERVICE, "variable", "scope"))
+
+
+def dashboard() -> Dashboard:
+    """The six variables side by side."""
+    return Dashboard(
+        uid="agentops-moved",
+        title="otel-agentops / What moved",
+        about="Which variable moved: model, prompt, tools, index, judge and the mix of the traffic, each by itself. "
+        "A value is there only while it is observed.",
+        rows=(
+            Row("Values", (_values(), _moves())),
+            Row("Shares", (_shares(), _traffic())),
+        ),
+        moves=True,
+        traces=(traceql.BAD_TASKS, traceql.UNLISTED),
+    )
+
+
+def share(variable: str) -> str:
+    """The part of the observations in its scope that each value has."""
+    active = f'{PREFIX}active{{{OF}, variable="{variable}"}}'
+    return f"{active} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({active})"
+
+
+def _values() -> Panel:
+    panel = states(
+        "Values in use",
+        "One row for each variable, scope and value, there while the value was observed within five minutes. The "
+        "colour is its share in the scope, in tenths: a roll-out is a row that darkens while another one fades.",
+        "percentunit",
+        *(Query(f"round({share(name)}, 0.1)", f"{name} {{{{scope}}}}: {{{{value}}}}") for name in VARIABLES),
+        height=14,
+    )
+    steps = ((None, "#C8F2C2"), (0.3, "#96D98D"), (0.6, "#56A64B"), (0.9, "#37872D"))
+    return colours(panel, *steps)
+
+
+def _moves() -> Panel:
+    return rows(
+        "Moves",
+        "Values that became active in a scope that was active without them, also those that came back, with the time "
+        "of their first observation.",
+        "dateTimeAsIso",
+        Query(f"last_over_time({PREFIX}moved{{{OF}}}[$__range]) * 1000", "moved"),
+        links={"value": (traceql.NEW_VALUE,)},
+    )
+
+
+def _shares() -> Panel:
+    return stacked(
+        "Share of each model version",
+        "Of the calls to each model that was asked for, the part that each resolved version answered. A ramp is a "
+        "gradual roll-out.",
+        "percentunit",
+        Query(share("model"), "{{scope}}: {{value}}"),
+    )
+
+
+def _traffic() -> Panel:
+    return stacked(
+        "Mix of the traffic",
+        "The share of each segment of the traffic, as the application declares it.",
+        "percentunit",
+        Query(share("traffic"), "{{value}}"),
+    )
