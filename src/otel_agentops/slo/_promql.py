@@ -61,6 +61,11 @@ def rule(record: str, expr: str, **labels: str) -> dict[str, Any]:
     return {"record": record, "expr": expr, **({"labels": labels} if labels else {})}
 
 
+def set_label(expression: str, label: str, value: str) -> str:
+    """With a label of that value."""
+    return f'label_replace({expression}, "{label}", "{value}", "", "")'
+
+
 def grown(metric: str, clock: Clock) -> str:
     """By how much each series of a counter grew since the evaluation before, to the unit.
 

@@ -15,14 +15,18 @@ Every series carries `service_name` and `deployment_environment_name`. SLI label
 | `otel_agentops:slo_burn:since` | SLI, slo, severity | Unix time at which that began |
 | `otel_agentops:slo_burn:moved` | slo, severity, variable, scope, value, previous | Unix time of a move before it |
 | `otel_agentops:variable:active` | variable, scope, value | observations within five minutes |
+| `otel_agentops:variable:share`, `:share1h` | variable, scope, value | part of its scope, over 5 minutes and an hour |
+| `otel_agentops:variable:share_before` | variable, scope, value, against | the same at an earlier time |
+| `otel_agentops:traffic:distance` | | part of the traffic that the day before did not have |
 | `otel_agentops:variable:moved` | variable, scope, value, previous | Unix time of the move, for two hours |
 
 Alerts: `OtelAgentopsErrorBudgetBurn` (severity page or ticket), `OtelAgentopsVariableMoved` (severity info),
 `OtelAgentopsBurnAfterMove` (severity of the burn; one alert for each pair of a burn and a move that came before it).
 
 A move is a value that became active in a scope that was active without it, also one that comes back after five minutes
-or more. variable: model, prompt, tools, index or judge. A tool whose schema drifts is told as `tools`, since the hash
-of the set moves with it; `active` has `tool` and `traffic` too. A new scope is no move.
+or more; a value that gained a fifth of its scope over an hour or half of it over five minutes; and a mix of traffic of
+which a fifth is another one. variable: model, prompt, tools, index, judge, traffic. A tool whose schema drifts is told
+as `tools`, since the hash of the set moves with it; `active` has `tool` too. A new scope is no move.
 
 `time_scale` divides every window and the interval of evaluation (60 s), while the names keep the nominal window: at 300
 `ratio5m` and `increase1h` look at 4 and 12 seconds. The interval is never below a second, which wants a scrape each
@@ -36,13 +40,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from otel_agentops.slo._promql import Clock, duration
+from otel_agentops.slo.moves import variable_rules
 from otel_agentops.slo.prometheus._text import dump
 from otel_agentops.slo.prometheus.budget import budget_rules
 from otel_agentops.slo.prometheus.burn import BURNS, UnreachableError, burning_rules, note
 from otel_agentops.slo.prometheus.moves import move_alerts
 from otel_agentops.slo.prometheus.ratios import WINDOWS, ratio_rules
 from otel_agentops.slo.spec import Slo
-from otel_agentops.slo.variables import variable_rules
 
 __all__ = ["BURNS", "WINDOWS", "UnreachableError", "files", "notes", "rules", "text"]
 

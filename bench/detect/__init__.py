@@ -1,0 +1,1 @@
+"""How soon the rules name a variable that moved, and how often they cry wolf."""

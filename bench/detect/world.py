@@ -1,0 +1,165 @@
+"""A made-up world as counters: what a Prometheus would have scraped of it, and promtool to run the rules over that."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from otel_agentops.slo._promql import Clock, duration
+from otel_agentops.slo.variables import VARIABLES
+
+Rate = Callable[[float], float]  # nominal minute → how often in that minute
+BORN = 4  # evaluations of a scraped target after which the first series appears
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A counter that grows at a rate, from the first minute at which it is above 0, or from `born`."""
+
+    metric: str
+    labels: Mapping[str, str]
+    rate: Rate
+    born: float | None = None
+
+
+def observed(service: str, variable: str, value: str, rate: Rate, scope: Sequence[str] = ()) -> Counted:
+    """Observations of a value of a variable; scope: the values of what its scope is made of."""
+    metric, parts, key = VARIABLES[variable]
+    labels = dict(zip(parts, scope or ["x"] * len(parts), strict=True)) | {key: value}
+    return Counted(metric, {A.SERVICE_NAME: service, **labels}, rate)
+
+
+def judged(service: str, sli: str, kind: str, labels: Mapping[str, str], rate: Rate, bad: Rate) -> Iterator[Counted]:
+    """The pair of an indicator; bad: the part of the events that is bad."""
+    named = {A.SERVICE_NAME: service, A.SLI_NAME: sli, A.SLI_TYPE: kind, **labels}
+    yield Counted(M.SLI_EVENTS, named, rate)
+    yield Counted(M.SLI_BAD, named, lambda minute: rate(minute) * bad(minute), born=0)
+
+
+def constant(rate: float) -> Rate:
+    """Always the same."""
+    return lambda _: rate
+
+
+def steps(*parts: tuple[float, float]) -> Rate:
+    """From each minute on, a rate; 0 before the first one."""
+    return lambda minute: next((rate for start, rate in reversed(parts) if minute >= start), 0.0)
+
+
+@dataclass(frozen=True)
+class World:
+    """Counters over some nominal minutes. seed: arrivals are a Poisson process; without one they are even."""
+
+    counters: Sequence[Counted]
+    minutes: float
+    clock: Clock
+    seed: int | None = None
+    restart: float | None = None  # the minute in which the collector starts anew, and is away for two evaluations
+
+    @property
+    def ticks(self) -> int:
+        """Evaluations."""
+        return round(self.minutes * 60 / self.clock.scale / self.clock.tick)
+
+    def series(self) -> list[dict[str, str]]:
+        """As promtool reads them."""
+        each = self.clock.tick * self.clock.scale / 60
+        down = None if self.restart is None else round(self.restart / each)
+        up = ["0" if down is not None and down <= tick < down + 2 else "1" for tick in range(self.ticks + 1)]
+        found = [{"series": 'up{job="otelcol", instance="c"}', "values": " ".join(up)}]
+        for number, counted in enumerate(self.counters):
+            chance = None if self.seed is None else random.Random(f"{self.seed} {number}")
+            grown = [_arrivals(counted.rate(tick * each) * each, chance) for tick in range(self.ticks + 1)]
+            found.append({"series": _name(counted), "values": " ".join(_shown(counted, grown, each, down))})
+        return _whole(found)
+
+
+def _whole(series: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Without what was never seen."""
+    return [one for one in series if set(one["values"].split()) != {"_"}]
+
+
+def _name(counted: Counted) -> str:
+    labels = {A.DEPLOYMENT_ENVIRONMENT_NAME: "prod", **counted.labels}
+    pairs = {"job": "otelcol", "instance": "c", **{key.replace(".", "_"): value for key, value in labels.items()}}
+    written = ", ".join(f'{key}="{value}"' for key, value in pairs.items())
+    return f"{M.METRICS[counted.metric].prometheus}{{{written}}}"
+
+
+def _arrivals(expected: float, chance: random.Random | None) -> float:
+    """Poisson by its definition: how many waiting times fit."""
+    if chance is None or not expected:
+        return expected
+    if expected > 50:
+        return max(0, round(chance.gauss(expected, expected**0.5)))
+    count, waited = 0, chance.expovariate(expected)
+    while waited < 1:
+        count, waited = count + 1, waited + chance.expovariate(expected)
+    return count
+
+
+def _shown(counted: Counted, grown: Sequence[float], each: float, down: int | None) -> Iterator[str]:
+    """What a scrape shows: nothing before the series is born, while the collector is away, and then until it grows."""
+    total, born = 0.0, False
+    for tick, more in enumerate(grown):
+        if down is not None and down <= tick < down + 2:
+            total, born = 0.0, False
+            yield "stale" if tick == down else "_"
+            continue
+        total += more if tick >= BORN else 0
+        born = born or int(total) > 0 or (tick >= BORN and counted.born is not None and tick * each >= counted.born)
+        yield str(int(total)) if born else "_"
+
+
+READ = re.compile(r'expr: "(?P<expr>.*)", time: .*,\n\s*exp: .*\n\s*got: (?P<got>.*)')
+SAMPLE = re.compile(r"\{(?P<labels>[^}]*)\} (?P<value>\S+?)(?:,|$)")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def document(world: World, rules: Path, asked: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """A test file of promtool."""
+    tick = duration(world.clock.tick)
+    test = {"interval": tick, "input_series": world.series(), "promql_expr_test": list(asked)}
+    return {"rule_files": [str(rules)], "evaluation_interval": tick, "tests": [test]}
+
+
+def at(world: World, minute: float) -> str:
+    """A nominal minute as an evaluation time."""
+    return duration(minute * 60 / world.clock.scale)
+
+
+def ask(
+    promtool: Path, world: World, rules: Path, folder: Path, *exprs: str
+) -> dict[str, dict[tuple[str, ...], float]]:
+    """What expressions come to at the end, by the values of their labels in the order of their names.
+
+    promtool compares and shows what differs: each is expected to be what it cannot be, and so is shown.
+    """
+    asked = [
+        {"expr": expr, "eval_time": at(world, world.minutes), "exp_samples": [{"labels": "nothing", "value": 0}]}
+        for expr in exprs
+    ]
+    file = folder / "world.test.yaml"
+    write(file, document(world, rules, asked))
+    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
+    answers = {match["expr"].replace('\\"', '"'): match["got"] for match in READ.finditer(done.stdout + done.stderr)}
+    assert len(answers) == len(set(exprs)), done.stdout[-2000:] + done.stderr[-2000:]
+    return {
+        expr: {
+            tuple(value for _, value in sorted(LABEL.findall(sample["labels"]))): float(sample["value"])
+            for sample in SAMPLE.finditer(got)
+        }
+        for expr, got in answers.items()
+    }
+
+
+def write(file: Path, content: Mapping[str, object]) -> None:
+    """JSON is YAML, and a hundred times faster to write."""
+    file.write_text(json.dumps(content))

@@ -1,0 +1,113 @@
+"""What is told as moved over days: ramps, canaries, a mix of traffic that shifts; and what is no move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import pi, sin
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from bench.detect.world import Counted, Rate, World, ask, constant, observed, steps
+
+from otel_agentops import slo
+from otel_agentops.slo import prometheus
+from otel_agentops.slo._promql import Clock
+from stack import ROOT
+
+CLOCK = Clock(300)  # an evaluation in five minutes: a day in 288 of them
+HOUR, DAY = 60, 24 * 60
+AT, END = 32 * HOUR, 59 * HOUR  # when all that moves begins to
+
+
+def pair(service: str, new: Rate, total: float = 30, variable: str = "model") -> Iterator[Counted]:
+    """What the new value gets the old one has lost."""
+    yield observed(service, variable, "old", lambda minute: total * (1 - new(minute)))
+    yield observed(service, variable, "new", lambda minute: total * new(minute))
+
+
+def ramp(hours: float, start: float = 0.01) -> Rate:
+    """From nearly nothing to all."""
+    return lambda minute: 0 if minute < AT else min(1, start + (1 - start) * (minute - AT) / 60 / hours)
+
+
+def rhythm(late: float = 0) -> Rate:
+    """A share that is 0.1 by night and 0.9 by day, each day a bit later."""
+    return lambda minute: 0.5 + 0.4 * sin(2 * pi * (minute - late * minute / DAY) / DAY)
+
+
+MOVING = {
+    "ramp_8h": list(pair("ramp_8h", ramp(8))),
+    "ramp_24h": list(pair("ramp_24h", ramp(24))),
+    "canary": list(pair("canary", steps((AT, 0.05)))),
+    "loose": list(pair("loose", steps((26 * HOUR, 0.05), (AT, 1)))),
+    "more": list(pair("more", steps((0, 0.3), (AT, 0.7)))),
+    "shift": list(pair("shift", steps((0, 0.3), (AT, 0.7)), variable="traffic")),
+    "arrival": list(pair("arrival", steps((AT, 0.6)), variable="traffic")),
+}
+SEED = 4
+QUIET = {
+    "half": list(pair("half", constant(0.5), 12)),
+    "few": list(pair("few", constant(0.5), 1)),
+    "rare": list(pair("rare", constant(0.3), 0.1)),
+    "tides": list(pair("tides", rhythm(late=30))),
+    "mix": list(pair("mix", constant(0.3), 12, "traffic")),
+    "mix_few": list(pair("mix_few", constant(0.5), 0.5, "traffic")),
+    "mix_tides": list(pair("mix_tides", rhythm(late=30), variable="traffic")),
+    "mix_grows": [
+        observed("mix_grows", "traffic", "free", steps((0, 10), (AT, 40))),
+        observed("mix_grows", "traffic", "paid", steps((0, 20), (AT, 80))),
+    ],
+    # nobody from 20:00 to 08:00
+    "nights": list(pair("nights", constant(0.3), variable="traffic", total=20)),
+}
+# A ramp is told when its value is first seen, and on and on while it grows; what is let loose begins then, not before.
+EXPECTED = {
+    "ramp_8h": (0, 0.33, 7.75),
+    "ramp_24h": (0, 0.33, 9),
+    "canary": (0, 0.33, 1.67),
+    "loose": (0, 0.17, 2),
+    "more": (0.17, 0.5, 2.33),
+    "shift": (0.17, 0.42, 2),
+    "arrival": (0.17, 0.33, 2),
+}
+MOVED = "otel_agentops:variable:moved"
+CASE = "min by (service_name, variable, previous, value)"
+SINCE = f"{round((END - AT) * 60 / CLOCK.scale)}s"
+TIMES = f"{CASE} (min_over_time({MOVED}[{SINCE}]))"
+TOLD = f"{CASE} (min_over_time(timestamp({MOVED})[{SINCE}:1s]))"
+LONG = f"{CASE} (count_over_time({MOVED}[{SINCE}]))"
+
+
+class Telling(NamedTuple):
+    """Hours: the time that is told, when it was told first, for how long; counted from when the world moved."""
+
+    time: float
+    first: float
+    long: float
+
+
+@pytest.fixture(scope="module")
+def told(promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Telling]:
+    """Of all cases, each a service; one run, since promtool's time is that of the evaluations."""
+    folder = tmp_path_factory.mktemp("moves")
+    (folder / "rules.yaml").write_text(prometheus.text(slo.load(ROOT / "slo"), CLOCK.scale))
+    world = World([counted for case in (MOVING | QUIET).values() for counted in case], END, CLOCK, SEED)
+    times, first, long = ask(promtool, world, folder / "rules.yaml", folder, TIMES, TOLD, LONG).values()
+    hour, start = HOUR * 60 / CLOCK.scale, AT / HOUR
+    return {key: Telling(times[key] / hour - start, first[key] / hour - start, long[key] / hour) for key in times}
+
+
+def test_what_moved_is_told_and_nothing_else(told: dict[tuple[str, ...], Telling]) -> None:
+    moved = {("old", case, "new", "traffic" if case in ("shift", "arrival") else "model") for case in MOVING}
+    assert set(told) == moved
+
+
+@pytest.mark.parametrize("case", MOVING)
+def test_when_and_how_long(told: dict[tuple[str, ...], Telling], case: str) -> None:
+    """To twelve minutes: two evaluations of this clock."""
+    (telling,) = (telling for (_, service, *_), telling in told.items() if service == case)
+    time, first, long = EXPECTED[case]
+    assert telling.time == pytest.approx(time, abs=0.2)
+    assert telling.first == pytest.approx(first, abs=0.2)
+    assert telling.long == pytest.approx(long, abs=0.5)
