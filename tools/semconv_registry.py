@@ -126,7 +126,7 @@ def foreign_attributes(files: Files) -> list[str]:
 def resolve(files: Files, facts: Mapping[str, Any]) -> Registry:
     """Definitions and references as one sorted table; RegistryError where they do not fit together."""
     own = [_own_attribute(file, entry) for file, entry in entries(files, "attributes")]
-    attributes = own + _foreign(files, facts)
+    attributes = own + _foreign(files, facts) + list(_of_records(files))
     signals = [signal for kind in SIGNALS for signal in _signals(kind, files, facts)]
     _refuse_duplicates([attribute.name for attribute in attributes])
     _refuse_duplicates([f"{signal.kind} {signal.name}" for signal in signals])
@@ -176,6 +176,13 @@ def _borrowed(files: Files) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield file, reference["ref"], _ours(reference)
         for name, annotation in _ours(group).get("resource", {}).items():
             yield file, name, annotation
+
+
+def _of_records(files: Files) -> Iterator[Attribute]:
+    """The attributes of log records in general, which say their type themselves."""
+    for file, group in entries(files, "attribute_groups"):
+        for name, annotation in _ours(group).get("record", {}).items():
+            yield Attribute(name, annotation["type"], None, _label(file, name, annotation))
 
 
 def _signals(kind: str, files: Files, facts: Mapping[str, Any]) -> Iterator[Signal]:

@@ -103,6 +103,7 @@ GEN_AI_USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens"
 GEN_AI_USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 GEN_AI_USAGE_REASONING_OUTPUT_TOKENS = "gen_ai.usage.reasoning.output_tokens"
 GEN_AI_WORKFLOW_NAME = "gen_ai.workflow.name"
+LOG_RECORD_UID = "log.record.uid"
 OPENAI_API_TYPE = "openai.api.type"
 OPENAI_API_TYPE_VALUES = ("chat_completions", "responses")
 OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"

@@ -99,6 +99,7 @@ ATTRIBUTES = {
     "gen_ai.usage.output_tokens": Attribute("int", None, "no"),
     "gen_ai.usage.reasoning.output_tokens": Attribute("int", None, "no"),
     "gen_ai.workflow.name": Attribute("string", None, "yes"),
+    "log.record.uid": Attribute("string", None, "never"),
     "openai.api.type": Attribute("string", ("chat_completions", "responses"), "yes"),
     "openai.request.service_tier": Attribute("string", ("auto", "default"), "yes"),
     "openai.response.service_tier": Attribute("string", None, "yes"),
