@@ -24,8 +24,8 @@ PACKAGE = SRC / "otel_agentops"
 # one another. What is not listed has no place yet.
 LAYERS = (
     ("version", "semconv", "semconv.*"),
-    ("record", "_safe", "_finalize"),
-    ("_config", "_facts", "_fingerprint"),
+    ("record", "_safe", "_finalize", "_near", "_rework"),
+    ("_config", "_facts", "_fingerprint", "_held", "_measures", "_prices"),
     ("scope",),
     ("_foreign",),
     ("_identity", "_processor"),

@@ -6,7 +6,7 @@ retrieval, judges and late truth.
 
 from __future__ import annotations
 
-from otel_agentops.helpers import change, judge, outcome, prompt, retrieval, task, tool
+from otel_agentops.helpers import change, judge, outcome, output, prompt, retrieval, task, tool
 from otel_agentops.version import __version__
 
-__all__ = ["__version__", "change", "judge", "outcome", "prompt", "retrieval", "task", "tool"]
+__all__ = ["__version__", "change", "judge", "outcome", "output", "prompt", "retrieval", "task", "tool"]

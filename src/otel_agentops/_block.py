@@ -36,6 +36,9 @@ class Block:
     def exit(self, error: BaseException | None) -> None:
         """End, with the block's own context still current. error: what left the block, None where nothing did."""
 
+    def called(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """What the decorated function is called with, before `enter`."""
+
     def returned(self, result: Any) -> None:
         """What the decorated function returned."""
 
@@ -91,7 +94,9 @@ class Block:
 
             @functools.wraps(function)
             async def awaited(*given: P.args, **named: P.kwargs) -> Any:
-                with type(self)(*args, **kwargs) as block:
+                block = type(self)(*args, **kwargs)
+                block.called(function, given, named)
+                with block:
                     result = await cast("Callable[P, Awaitable[Any]]", function)(*given, **named)
                     block._returned(result)
                     return result
@@ -100,7 +105,9 @@ class Block:
 
         @functools.wraps(function)
         def called(*given: P.args, **named: P.kwargs) -> R:
-            with type(self)(*args, **kwargs) as block:
+            block = type(self)(*args, **kwargs)
+            block.called(function, given, named)
+            with block:
                 result = function(*given, **named)
                 block._returned(result)
                 return result

@@ -5,6 +5,7 @@
 | OTEL_AGENTOPS_MODE | auto: enrich a span that was started for the call, else make one; own; enrich | auto |
 | OTEL_AGENTOPS_HASH_KEY | key of the identity hashes; without one short prompts can be guessed from theirs | none |
 | OTEL_AGENTOPS_PROMPT_LIMIT | distinct prompt hashes of one scope before it is called unbounded | 100 |
+| OTEL_AGENTOPS_PRICES | file with the prices of models, see docs/tasks.md; without one no cost is given | none |
 | OTEL_AGENTOPS_BAGGAGE | facts that travel over HTTP, out and in: task, traffic, tenant, rollout; or none | task |
 
 The HTTP instrumentations send baggage to every host. So what travels unasked is only what one task in two services
@@ -32,6 +33,7 @@ class Config(NamedTuple):
     hash_key: bytes | None = None
     prompt_limit: int = 100
     baggage: frozenset[str] = frozenset({"task"})
+    prices: str | None = None
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Config:
@@ -42,6 +44,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         hash_key=environ.get("OTEL_AGENTOPS_HASH_KEY", "").strip().encode(errors="surrogateescape") or None,
         prompt_limit=_limit(environ.get("OTEL_AGENTOPS_PROMPT_LIMIT", ""), default.prompt_limit),
         baggage=_groups(environ.get("OTEL_AGENTOPS_BAGGAGE", ""), default.baggage),
+        prices=environ.get("OTEL_AGENTOPS_PRICES", "").strip() or None,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 from otel_agentops._safe import say_once
 from otel_agentops.record import Value
+from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
 T = TypeVar("T")
@@ -27,10 +29,57 @@ def receipt(given: Mapping[str, Value] | None) -> dict[str, Value]:
             "receipt", "a %s is not a receipt and is left out; keep what task.receipt() gave", type(given).__name__
         )
         return {}
-    if extra := given.keys() - E.EVENTS[E.OUTCOME]:
+    if extra := given.keys() - {key for key in E.EVENTS[E.OUTCOME] if not key.startswith(_WRITTEN_LATER)}:
         names = ", ".join(sorted(map(str, extra)))
         say_once("receipt", "%.200s: not part of a receipt and left out; keep what task.receipt() gave", names)
-    return {key: value for key, value in given.items() if key not in extra}
+    return present({key: _typed(key, value) for key, value in given.items() if key not in extra})
+
+
+# What the outcome and the collector add to a receipt.
+_WRITTEN_LATER = (A.TASK_REWORK, *(name.rpartition(".")[0] for name in (A.TRUTH_VERDICT, A.SLI_NAME)))
+
+
+def _typed(key: str, value: object) -> Any:
+    """The value as the registry wants it, for JSON knows one kind of number; None where it is of another type."""
+    from otel_agentops.semconv.table import ATTRIBUTES  # not wanted by a process that is given no receipt
+
+    kind, values, _ = ATTRIBUTES[key]
+    read = _TYPES[kind](value)
+    if read is not None and (not values or read in values):
+        return read
+    say_once(f"receipt:{key}", "%s=%.60r of a receipt is no %s and is left out", key, value, kind)
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+_TYPES: Mapping[str, Callable[[Any], Any]] = {
+    "string": lambda value: value if isinstance(value, str) else None,
+    "boolean": lambda value: value if isinstance(value, bool) else None,
+    "int": lambda value: int(value) if _is_number(value) and float(value).is_integer() else None,
+    "double": lambda value: float(value) if _is_number(value) else None,
+    "string[]": lambda value: list(value) if _is_texts(value) else None,
+}
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
+
+
+def documents(found: Iterable[Any] | str) -> list[int] | None:
+    """The hashes, of this process alone, of the ids of documents; None where one has no id.
+
+    A text, a number or a UUID is an id itself; else it is the member or the attribute `id` of the document.
+    """
+    hashes = []
+    for document in (found,) if isinstance(found, (str, bytes)) else found:
+        known = document.get("id") if isinstance(document, Mapping) else getattr(document, "id", document)
+        if isinstance(known, bool) or not isinstance(known, (str, int, UUID)):
+            return None
+        hashes.append(hash(str(known)))
+    return hashes
 
 
 def text(value: object) -> str | None:

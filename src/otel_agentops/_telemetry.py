@@ -14,30 +14,24 @@ from typing import Any
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, LogRecord, get_logger_provider
-from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 
-from otel_agentops import _config, _foreign
+from otel_agentops import _config, _foreign, _prices
 from otel_agentops import scope as scopes
 from otel_agentops._config import Config
 from otel_agentops._identity import Identities
+from otel_agentops._measures import Measures
+from otel_agentops._near import near
 from otel_agentops._processor import stamp_spans_of
 from otel_agentops._safe import guard
 from otel_agentops.record import Answer, Attempt, Attributes, ModelCall, Value
 from otel_agentops.scope import Scope
 from otel_agentops.semconv import attributes as A
-from otel_agentops.semconv import metrics as M
 from otel_agentops.version import __version__
 
 ERROR = Status(StatusCode.ERROR)  # no description: an exception's text may quote a prompt
 NO_ANSWER = Answer(None, {})
-# Advisory boundaries of the conventions (gen_ai.client.token.usage, gen_ai.client.operation.duration).
-_SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
-_TOKENS = [4**n for n in range(14)]
-
-
-# What the convention adds to usage and duration where the provider is OpenAI.
-_OPENAI_LABELS = frozenset({A.OPENAI_RESPONSE_SERVICE_TIER, A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT})
+_REFUSED = 400  # the first HTTP status of an error
 # What a receipt remembers of the model calls of its task.
 _RECEIPT = (A.GEN_AI_REQUEST_MODEL, A.PROMPT_HASH, A.TOOLS_HASH, A.PARAMS_HASH)
 
@@ -74,20 +68,10 @@ class Telemetry:
         self.tracer = trace.get_tracer(_foreign.SCOPE, __version__, tracer_provider)
         self._tracer_provider = tracer_provider
         self._logger_provider = logger_provider
-        self._instruments(metrics.get_meter(_foreign.SCOPE, __version__, meter_provider))
+        self._measures = Measures(metrics.get_meter(_foreign.SCOPE, __version__, meter_provider))
+        self._prices = _prices.load(config.prices)
         self._taken: weakref.WeakSet[Span] = weakref.WeakSet()
         self._watched: Any = None
-
-    def _instruments(self, meter: metrics.Meter) -> None:
-        def histogram(metric: Any, boundaries: list[Any]) -> metrics.Histogram:
-            return meter.create_histogram(
-                metric.name, metric.unit, metric.brief, explicit_bucket_boundaries_advisory=boundaries
-            )
-
-        self._duration = histogram(M.METRICS[M.GEN_AI_CLIENT_OPERATION_DURATION], _SECONDS)
-        self._tokens = histogram(M.METRICS[M.GEN_AI_CLIENT_TOKEN_USAGE], _TOKENS)
-        self._chunk_gap = histogram(M.METRICS[M.GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK], _SECONDS)
-        self._first_chunk = histogram(M.METRICS[M.GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK], _SECONDS)
 
     # -- model operations
 
@@ -95,6 +79,8 @@ class Telemetry:
         """Begin the operation: enrich the span of this call, else start one and make it current; None to pass."""
         self.watch_provider()
         scope = scopes.current()
+        if scope.output is not None and call.operation in _foreign.INFERENCE:
+            scope.output.tell(None)  # another call was made before anybody said whether the last one's output is valid
         found = self._span_of(call) if self.config.mode != "own" else None
         if found is None and self.config.mode == "enrich":
             return None
@@ -141,18 +127,23 @@ class Telemetry:
     def settle(self, operation: Operation, answer: Answer, attempts: Sequence[Attempt]) -> None:
         """Write an answer to a foreign span as soon as it is known: its maker may end it before we are called again."""
         if not operation.own:
-            add_missing(operation.span, _answer_attributes(operation, answer, attempts))
+            usd = self._cost(operation.call, answer, attempts)
+            add_missing(operation.span, _answer_attributes(operation, answer, attempts, usd))
 
     def close(
         self, operation: Operation, answer: Answer | None, error: BaseException | None, attempts: Sequence[Attempt]
     ) -> None:
         """End the operation; call it once. answer: None where the call failed before one came."""
         ended = time_ns()
+        held = operation.scope.output if error is None and operation.call.operation in _foreign.INFERENCE else None
+        answer = answer or NO_ANSWER
         try:
-            self._account(operation.scope, operation.call, answer or NO_ANSWER, attempts)
-            self._write(operation, answer or NO_ANSWER, error, attempts, ended)
+            usd = self._cost(operation.call, answer, attempts)
+            self._account(operation.scope, operation.call, answer, attempts, usd)
+            self._write(operation, answer, error, attempts, ended, usd)
         finally:
-            if operation.own:
+            taken = held is not None and held.take(operation.span, ended if operation.own else None)
+            if operation.own and not taken:
                 operation.span.end(ended)
 
     def _write(
@@ -162,10 +153,11 @@ class Telemetry:
         error: BaseException | None,
         attempts: Sequence[Attempt],
         ended: int,
+        usd: float | None,
     ) -> None:
         if not operation.own and not operation.span.is_recording():
             return  # ended by its maker; what was known before is on it
-        attributes = _answer_attributes(operation, answer, attempts)
+        attributes = _answer_attributes(operation, answer, attempts, usd)
         if error is not None:
             attributes[A.ERROR_TYPE] = error_type(error)
         elif answer.error is not None:
@@ -177,6 +169,14 @@ class Telemetry:
         if A.ERROR_TYPE in attributes:
             operation.span.set_status(ERROR)
         self._measure(operation, answer, attributes.get(A.ERROR_TYPE), ended)
+
+    @guard
+    def _measure(self, operation: Operation, answer: Answer, error_type: Any, ended: int) -> None:
+        call, context = operation.call, set_span_in_context(operation.span)
+        if (first := operation.first_chunk) is not None:
+            last, count = operation.last_chunk, operation.chunks
+            self._measures.chunks(call, answer, operation.started, first, last, count, context)
+        self._measures.call(call, answer, error_type, (ended - operation.started) / 1e9, context)
 
     def _span_of(self, call: ModelCall) -> Span | None:
         """The span that somebody else started for this call: the current one, else one beside it of the same model."""
@@ -196,37 +196,27 @@ class Telemetry:
         return _foreign.started_for(span, call.operation, call.model)
 
     @guard
-    def _account(self, scope: Scope, call: ModelCall, answer: Answer, attempts: Sequence[Attempt]) -> None:
+    def _cost(self, call: ModelCall, answer: Answer, attempts: Sequence[Attempt]) -> float | None:
+        """USD of the call where the user gave prices. None: not known; nobody is charged for a refusal."""
+        if self._prices is None:
+            return None
+        if answer is NO_ANSWER and attempts and all(attempt.status >= _REFUSED for attempt in attempts):
+            return 0.0
+        return _prices.cost(self._prices, call, answer)
+
+    @guard
+    def _account(
+        self, scope: Scope, call: ModelCall, answer: Answer, attempts: Sequence[Attempt], usd: float | None
+    ) -> None:
         if scope.judge is not None and answer.model:
             scope.judge.models.append(answer.model)
         run = scope.run
         if run is not None:
-            run.calls.append((len(attempts), answer.input_tokens, answer.output_tokens))
+            run.calls.append((len(attempts), answer.input_tokens, answer.output_tokens, usd))
+            if answer.asked and not call.forced and scope.judge is None:
+                run.ask(near(name, arguments) for name, arguments in answer.asked)
             if answer.model is not None and _for_the_task(call, scope):
                 run.facts[A.GEN_AI_RESPONSE_MODEL] = answer.model
-
-    @guard
-    def _measure(self, operation: Operation, answer: Answer, error_type: Any, ended: int) -> None:
-        shared = _metric_attributes(operation.call, answer)
-        context = set_span_in_context(operation.span)  # exemplars point at this very call
-        if operation.first_chunk is not None:
-            self._measure_chunks(operation, operation.first_chunk, shared, context)
-        # A new mapping each time: the SDK keeps the one it is given.
-        labels = {**shared, **{key: value for key, value in answer.attributes.items() if key in _OPENAI_LABELS}}
-        if answer.input_tokens is not None:
-            self._tokens.record(answer.input_tokens, {**labels, A.GEN_AI_TOKEN_TYPE: "input"}, context)
-        if answer.output_tokens is not None:
-            self._tokens.record(answer.output_tokens, {**labels, A.GEN_AI_TOKEN_TYPE: "output"}, context)
-        if error_type is not None:
-            labels[A.ERROR_TYPE] = error_type
-        self._duration.record((ended - operation.started) / 1e9, labels, context)
-
-    def _measure_chunks(self, operation: Operation, first: int, labels: dict[str, Any], context: Context) -> None:
-        """The second as the stream's mean, once: the convention wants it for each chunk, at 8 us a point."""
-        self._first_chunk.record((first - operation.started) / 1e9, labels, context)
-        if operation.chunks > 1:
-            mean = (operation.last_chunk - first) / (operation.chunks - 1)
-            self._chunk_gap.record(max(mean, 0) / 1e9, labels, context)
 
     # -- what the helpers need
 
@@ -296,8 +286,12 @@ def _request_attributes(call: ModelCall, scope: Scope) -> Attributes:
     return attributes
 
 
-def _answer_attributes(operation: Operation, answer: Answer, attempts: Sequence[Attempt]) -> Attributes:
+def _answer_attributes(
+    operation: Operation, answer: Answer, attempts: Sequence[Attempt], usd: float | None
+) -> Attributes:
     attributes = dict(answer.attributes)
+    if usd is not None and answer is not NO_ANSWER:
+        attributes[A.COST] = usd
     if answer is not NO_ANSWER:
         attributes[A.MODEL_RESOLUTION] = resolution(operation.call.model, answer.model)
     if answer.model is not None:
@@ -334,18 +328,6 @@ def resolution(asked: str | None, answered: str | None) -> str:
     if answered is None:
         return "unreported"
     return "echoed" if answered == asked else "resolved"
-
-
-def _metric_attributes(call: ModelCall, answer: Answer) -> dict[str, Any]:
-    labels: dict[str, Any] = {A.GEN_AI_OPERATION_NAME: call.operation, A.GEN_AI_PROVIDER_NAME: call.provider}
-    if call.model is not None:
-        labels[A.GEN_AI_REQUEST_MODEL] = call.model
-    if answer.model is not None:
-        labels[A.GEN_AI_RESPONSE_MODEL] = answer.model
-    for key in (A.SERVER_ADDRESS, A.SERVER_PORT):
-        if key in call.attributes:
-            labels[key] = call.attributes[key]
-    return labels
 
 
 _current: Telemetry | None = None

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from packaging.specifiers import SpecifierSet
 
-from otel_agentops import _config, _engine, _safe
+from otel_agentops import _config, _engine, _prices, _safe
 
 GROUP = "opentelemetry_instrumentor"
 UNBIASED = ("always_on", "parentbased_always_on")
@@ -60,7 +60,7 @@ def settings(environ: Mapping[str, str]) -> Iterator[Finding]:
     handler.emit = said.append  # type: ignore[method-assign, assignment]
     _safe.log.addHandler(handler)
     try:
-        _config.read(environ)
+        _prices.load(_config.read(environ).prices)
     finally:
         _safe.log.removeHandler(handler)
     for record in said:

@@ -22,6 +22,7 @@ class ModelCall(NamedTuple):
     the adapter to `Tool`-shaped mappings when asked (see `normalise`). params: what else shapes the answer.
     defaults: names in `params` that the client library fills in by itself with this very value.
     prompt: name and version of a prompt template kept by the provider, None where none is used.
+    forced: whether the model has to call one certain tool: that call is the form of the answer, and nothing to execute.
     """
 
     operation: str
@@ -34,6 +35,7 @@ class ModelCall(NamedTuple):
     params: Mapping[str, Any] | None = None
     defaults: Mapping[str, Any] | None = None
     prompt: tuple[str, str | None] | None = None
+    forced: bool = False
 
 
 class Answer(NamedTuple):
@@ -42,7 +44,8 @@ class Answer(NamedTuple):
     model: the model that answered, None where the provider does not say. Token counts are totals (cached input and
     reasoning output included), None where the provider did not report them; never 0 for unknown.
     effective: sampling values that the provider says it used, by request parameter name. error: the provider's code
-    where the answer, though it came, says that the operation failed.
+    where the answer, though it came, says that the operation failed. asked: name and arguments (JSON, as text or read)
+    of each tool that the application is to execute.
     """
 
     model: str | None
@@ -51,6 +54,7 @@ class Answer(NamedTuple):
     output_tokens: int | None = None
     effective: Mapping[str, Any] | None = None
     error: str | None = None
+    asked: Sequence[tuple[str, Any]] = ()
 
 
 class Attempt(NamedTuple):

@@ -8,8 +8,10 @@ processes the facts travel as W3C baggage.
 
 from __future__ import annotations
 
+import math
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
@@ -17,6 +19,7 @@ from typing import NamedTuple
 from opentelemetry import baggage
 from opentelemetry import context as otel_context
 
+from otel_agentops._held import Held
 from otel_agentops._safe import say_once
 from otel_agentops.record import Attributes, Value
 from otel_agentops.semconv import attributes as A
@@ -32,6 +35,8 @@ _OURS = frozenset(key for keys in TRAVELLING.values() for key in keys)
 _UNBOUNDED = frozenset({A.TASK_ID, A.TRAFFIC_TENANT})  # one for each run or customer; the others become metric labels
 _LONGEST = 256  # characters of a fact that travels; a longer one is not one of ours
 _TOOLS = 1000  # hashes of tools that are kept outside of any run
+_EXECUTIONS = 10_000  # of tools in one task, of which the arguments are compared
+_DOCUMENTS = 10_000  # ids that one task remembers
 _MOST = 200  # different values of a label that are believed when they come over the network
 
 
@@ -57,40 +62,107 @@ class Run:
     taken on the path of a call.
     """
 
-    __slots__ = ("__weakref__", "agents", "calls", "facts", "id", "indexes", "name", "tool_results", "tools")
+    __slots__ = (
+        "__weakref__",
+        "agents",
+        "asked",
+        "calls",
+        "declared",
+        "executed",
+        "facts",
+        "id",
+        "indexes",
+        "judged",
+        "name",
+        "returned",
+        "tool_results",
+        "tools",
+        "used",
+    )
 
     def __init__(self, name: str, id: str | None = None) -> None:
         self.name = name
         self.id = id or uuid.uuid4().hex
-        self.calls: list[tuple[int, int | None, int | None]] = []  # attempts, input tokens, output tokens
+        # Attempts, input tokens, output tokens, USD of each model call.
+        self.calls: list[tuple[int, int | None, int | None, float | None]] = []
         self.tool_results: list[bool] = []  # one entry a tool call: did it succeed
+        # What tools were called with, as hashes of `_near`: as executed, and as the models asked for it.
+        self.executed: list[int] = []
+        self.asked: list[int] = []
+        # Hashes of document ids: of each retrieval, None where it does not tell them; and of what the answer used.
+        self.returned: list[Sequence[int] | None] = []
+        self.used: list[Sequence[int]] = []
         self.agents: list[int] = []  # the depth of each nested agent
+        self.declared: Attributes = {}  # what holds for the task from its start, on its root alone
+        self.judged: Attributes = {}  # by whom the task was judged last, and how
         self.facts: Attributes = {}  # last seen identities: what the receipt carries
         self.indexes: list[str] = []  # name@version that fed the model calls so far
         self.tools: MutableMapping[str, str] = {}  # tool name -> hash, learned from the wire
 
     def totals(self) -> Attributes:
-        """The sums for the root span. A token sum is absent where no call below reported that count."""
+        """The sums for the root span. A token sum is absent where no call below reported that count.
+
+        The cost is absent where one call's is unknown, the repeats where nobody saw a tool's arguments, the documents
+        where the application did not say which it used.
+        """
         calls = list(self.calls)
         sums: Attributes = {
             A.TASK_LLM_CALLS: len(calls),
-            A.TASK_LLM_ATTEMPTS: sum(attempts for attempts, _, _ in calls),
+            A.TASK_LLM_ATTEMPTS: sum(call[0] for call in calls),
             A.TASK_TOOL_CALLS: len(self.tool_results),
             A.TASK_TOOL_FAILURES: self.tool_results.count(False),
             A.TASK_AGENTS: len(self.agents),
             A.TASK_DEPTH: max(self.agents, default=0),
         }
-        if given := [tokens for _, tokens, _ in calls if tokens is not None]:
+        if given := [call[1] for call in calls if call[1] is not None]:
             sums[A.TASK_INPUT_TOKENS] = sum(given)
-        if given := [tokens for _, _, tokens in calls if tokens is not None]:
+        if given := [call[2] for call in calls if call[2] is not None]:
             sums[A.TASK_OUTPUT_TOKENS] = sum(given)
-        return sums
+        paid = [call[3] for call in calls]
+        if paid and None not in paid:
+            sums[A.TASK_COST] = math.fsum(usd for usd in paid if usd is not None)
+        if seen := [max(Counter(keys).values()) for keys in (self.executed, self.asked) if keys]:
+            sums[A.TASK_TOOL_REPEATS] = max(seen)
+        return {**sums, **self._documents()}
+
+    def execute(self, key: int | None) -> None:
+        """A tool is executed. key: the hash of its arguments, None where they are not known."""
+        if key is not None and len(self.executed) < _EXECUTIONS:
+            self.executed.append(key)
+
+    def ask(self, keys: Iterable[int | None]) -> None:
+        """A model asks for tools to be executed."""
+        if len(self.asked) < _EXECUTIONS:
+            self.asked.extend(key for key in keys if key is not None)
+
+    def retrieve(self, ids: Sequence[int] | None) -> None:
+        """A retrieval came back with these documents, None where it does not tell which."""
+        room = _DOCUMENTS - sum(len(known) for known in self.returned if known)
+        self.returned.append(ids if ids is not None and len(ids) <= room else None)
+
+    def use(self, ids: Sequence[int]) -> None:
+        """The answer rests on these documents."""
+        if sum(map(len, self.used)) + len(ids) <= _DOCUMENTS:
+            self.used.append(ids)
+        else:
+            say_once("used", "a task's answer uses more than %d documents; further ones are not counted", _DOCUMENTS)
+
+    def _documents(self) -> Attributes:
+        if not self.used:
+            return {}
+        used = {key for ids in self.used for key in ids}
+        counts: Attributes = {A.TASK_DOCUMENTS_USED: len(used)}
+        returned = [ids for ids in self.returned if ids is not None]
+        if len(returned) == len(self.returned):  # else it may be one of those that nobody told
+            counts[A.TASK_DOCUMENTS_UNFOUNDED] = len(used.difference(*returned))
+        return counts
 
 
 class Scope(NamedTuple):
     """Everything that holds here.
 
-    facts: attributes for every GenAI span in the scope. depth: how many agents deep below the task root.
+    facts: attributes for every GenAI span in the scope. depth: how many agents deep below the task root. output: where
+    the spans of model calls wait for the word on what they brought.
     """
 
     run: Run | None = None
@@ -98,6 +170,7 @@ class Scope(NamedTuple):
     prompt: Prompt | None = None
     judge: Judge | None = None
     depth: int = 0
+    output: Held | None = None
 
 
 NOWHERE = Scope()
@@ -162,6 +235,13 @@ def receipt(scope: Scope) -> Attributes:
     if scope.run.indexes:
         facts[A.RETRIEVAL_INDEXES] = list(dict.fromkeys(scope.run.indexes))
     return facts
+
+
+def whole_receipt(scope: Scope, totals: Attributes | None = None) -> Attributes:
+    """The receipt with everything that a proxy is computed from. totals: of a task that has ended, else those now."""
+    if scope.run is None:
+        return receipt(scope)
+    return {**receipt(scope), **scope.run.declared, **scope.run.judged, **(totals or scope.run.totals())}
 
 
 def learn_tools(hashes: Mapping[str, str], run: Run | None) -> None:

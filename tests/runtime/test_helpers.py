@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+from helper_spans import EMPTY_TOTALS, HASH, ask, boom, root, without_ids
 from opentelemetry import trace
 
 from fake_provider import FakeProvider, Status
@@ -17,58 +18,6 @@ from otel_agentops._config import Config
 from otel_agentops.testing import Capture
 
 Said = Callable[[], list[str]]
-HASH = "0123456789abcdef"
-
-
-def without_ids(record: dict[str, Any]) -> dict[str, Any]:
-    """A span or event with every hash and every made-up id replaced, after a look at its form."""
-    attributes = dict(record["attributes"])
-    for key, value in attributes.items():
-        if key.endswith((".hash", ".revision")):
-            assert len(value) == 16 and set(value) <= set(HASH), (key, value)
-            attributes[key] = HASH
-        elif key == "otel_agentops.task.id":
-            assert uuid.UUID(value).version == 4
-            attributes[key] = "made up"
-    return {**record, "attributes": attributes}
-
-
-def ask(gpt: openai.OpenAI, **more: Any) -> Any:
-    return gpt.chat.completions.create(model="gpt-x", messages=[{"role": "user", "content": "hi"}], **more)
-
-
-def boom() -> None:
-    raise ZeroDivisionError("the customer's own words")
-
-
-EMPTY_TOTALS = {
-    "otel_agentops.task.llm_calls": 0,
-    "otel_agentops.task.llm_attempts": 0,
-    "otel_agentops.task.tool_calls": 0,
-    "otel_agentops.task.tool_failures": 0,
-    "otel_agentops.task.agents": 0,
-    "otel_agentops.task.depth": 0,
-}
-
-
-def root(name: str = "support", status: str = "UNSET", **attributes: Any) -> dict[str, Any]:
-    return {
-        "name": f"invoke_workflow {name}",
-        "kind": "INTERNAL",
-        "status": status,
-        "parent": None,
-        "attributes": {
-            "gen_ai.operation.name": "invoke_workflow",
-            "gen_ai.workflow.name": name,
-            "otel_agentops.task.id": "made up",
-            "otel_agentops.task.name": name,
-            "otel_agentops.task.outcome": "completed",
-            **EMPTY_TOTALS,
-            **attributes,
-        },
-    }
-
-
 # -- every verb, every way
 
 
@@ -309,9 +258,18 @@ def test_a_receipt_holds_what_the_answer_came_from_and_not_what_the_judge_used(
             inner = agent.receipt()
         run.outcome("escalated")
         receipt = run.receipt()
+    assert run.receipt() == receipt
     chat = next(span["attributes"] for span in seen.spans if span["name"] == "chat gpt-x")
     hashes = {key: chat[key] for key in ("otel_agentops.tools.hash", "otel_agentops.params.hash")}
     assert receipt == {
+        **EMPTY_TOTALS,
+        "otel_agentops.task.llm_calls": 3,
+        "otel_agentops.task.llm_attempts": 3,
+        "otel_agentops.task.input_tokens": 23,
+        "otel_agentops.task.output_tokens": 10,
+        "otel_agentops.task.agents": 1,
+        "otel_agentops.task.depth": 1,
+        "otel_agentops.task.started_at": seen.spans[-1]["attributes"]["otel_agentops.task.started_at"],
         "otel_agentops.task.id": run.id,
         "otel_agentops.task.name": "support",
         "otel_agentops.task.outcome": "escalated",
@@ -452,6 +410,12 @@ JUDGED = {
 }
 
 
+IDENTITIES = {
+    "otel_agentops.task.id", "otel_agentops.task.name", "otel_agentops.traffic.segment", "gen_ai.request.model",
+    "gen_ai.response.model", "otel_agentops.params.hash",
+}  # fmt: skip
+
+
 def verdict(in_span: bool = False, **attributes: Any) -> dict[str, Any]:
     return {"event_name": "gen_ai.evaluation.result", "in_span": in_span, "attributes": {**JUDGED, **attributes}}
 
@@ -467,7 +431,7 @@ def test_a_verdict_is_an_event_with_the_task_that_it_is_about(seen: Capture, gpt
     assert without_ids(event) == without_ids(
         verdict(
             in_span=True,
-            **receipt,
+            **{key: value for key, value in receipt.items() if key in IDENTITIES},
             **{
                 "gen_ai.evaluation.score.value": 1.0,
                 "gen_ai.evaluation.score.label": "pass",
@@ -484,7 +448,7 @@ def test_a_verdict_is_an_event_with_the_task_that_it_is_about(seen: Capture, gpt
 def test_a_judgement_made_later_carries_the_receipt_and_nothing_of_where_it_is_made(seen: Capture) -> None:
     receipt = {"otel_agentops.task.name": "support", "gen_ai.response.model": "gpt-x-2026-03-01"}
     with task("nightly-grading", segment="batch"), judge("grounded", **CONFIGURATION) as judgement:
-        judgement.score(0.25, task=receipt)
+        judgement.score(0.25, task={**receipt, "otel_agentops.task.llm_calls": 3})
     expected = verdict(in_span=True, **receipt, **{"gen_ai.evaluation.score.value": 0.25})
     assert [without_ids(event) for event in seen.events] == [expected]
 
@@ -518,27 +482,7 @@ def test_every_part_of_a_judges_configuration_moves_its_revision(seen: Capture) 
     assert len(set(revisions)) == 1 + len(changed)
 
 
-# -- outcome and change
-
-
-def test_the_truth_carries_the_receipt(seen: Capture) -> None:
-    with task("support", tenant="acme") as run:
-        receipt = run.receipt()
-    outcome(True, receipt=receipt, source="refund", sampling="random", timestamp=1_700_000_000_000_000_000)
-    outcome(False, receipt=receipt, source="ticket")
-    good, bad = seen.events
-    assert good == {
-        "event_name": "otel_agentops.outcome",
-        "in_span": False,
-        "attributes": {
-            **receipt,
-            "otel_agentops.truth.verdict": "good",
-            "otel_agentops.truth.source": "refund",
-            "otel_agentops.truth.sampling": "random",
-        },
-    }
-    assert bad["attributes"]["otel_agentops.truth.verdict"] == "bad"
-    assert bad["attributes"]["otel_agentops.truth.sampling"] == "unknown"
+# -- change
 
 
 def test_a_declared_change(seen: Capture) -> None:
@@ -563,33 +507,11 @@ def test_a_declared_change(seen: Capture) -> None:
     assert "otel_agentops.change.previous" not in second["attributes"]
 
 
-@pytest.mark.parametrize("is_async", [False, True])
-@pytest.mark.parametrize("good", [True, False])
-def test_the_truth_is_what_a_decorated_function_returns(seen: Capture, good: bool, is_async: bool) -> None:
-    @outcome(source="check", sampling="random")
-    def found_out() -> bool:
-        return good
-
-    @outcome(source="check", sampling="random")
-    async def found_out_later() -> bool:
-        return good
-
-    with task("support") as run:
-        assert (asyncio.run(found_out_later()) if is_async else found_out()) is good
-        receipt = run.receipt()
-    (event,) = seen.events
-    assert event["attributes"] == {
-        **receipt,
-        "otel_agentops.truth.verdict": "good" if good else "bad",
-        "otel_agentops.truth.source": "check",
-        "otel_agentops.truth.sampling": "random",
-    }
-
-
 def test_a_block_that_fails_or_stays_silent_tells_no_truth_and_no_change(seen: Capture) -> None:
     with outcome(receipt={}, source="x"):
         pass
-    with pytest.raises(KeyError), outcome(receipt={}, source="x"):
+    with pytest.raises(KeyError), outcome(receipt={}, source="x") as truth:
+        truth.verdict(True)
         raise KeyError
     with change("index", scope="help"):
         pass

@@ -335,4 +335,4 @@ def test_spans_that_never_end_are_forgotten(seen: Capture, framework: trace.Trac
     del run
     gc.collect()
     assert ended() is None
-    assert len(processor._executing) == 0
+    assert len(processor._lasting) == 0

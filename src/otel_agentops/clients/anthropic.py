@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops import _engine
@@ -87,18 +87,28 @@ def request(body: Mapping[str, Any], server: Server) -> ModelCall:
     system = instructions((body.get("system"),))
     parameters = FIELDS.parameters(body)
     model, tools = text(body.get("model")), items(body.get("tools"))
-    return ModelCall("chat", server.provider, model, attributes, system, tools, tool, parameters)
+    forced = get(body.get("tool_choice"), "type") == "tool"
+    return ModelCall("chat", server.provider, model, attributes, system, tools, tool, parameters, forced=forced)
 
 
 def response(result: Any) -> Answer:
     """A `Message`, or its JSON."""
-    return _answer(result, get(result, "stop_reason"), get(result, "usage"))
+    reason = get(result, "stop_reason")
+    answer = _answer(result, reason, get(result, "usage"))
+    return answer._replace(asked=_asked(items(get(result, "content")))) if reason == "tool_use" else answer
 
 
 def fold(state: dict[str, Any], event: Any) -> bool:
     """A raw message stream event; `message_stop` is the last. The counts of a delta are those so far."""
     kind = get(event, "type")
-    if kind == "message_start":
+    if kind == "content_block_delta":
+        if "tools" in state and (part := get(get(event, "delta"), "partial_json")):
+            state["tools"].get(get(event, "index"), []).append(part)
+    elif kind == "content_block_start":
+        block = get(event, "content_block")
+        if get(block, "type") == "tool_use" and (name := text(get(block, "name"))) is not None:
+            state.setdefault("tools", {})[get(event, "index")] = [name]  # and then the parts of its arguments
+    elif kind == "message_start":
         state["message"] = get(event, "message")
     elif kind == "message_delta":
         state["delta"] = event
@@ -108,7 +118,15 @@ def fold(state: dict[str, Any], event: Any) -> bool:
 def settled(state: dict[str, Any]) -> Answer:
     """What the events of a stream added up to."""
     message, delta = state.get("message"), state.get("delta")
-    return _answer(message, get(get(delta, "delta"), "stop_reason"), get(delta, "usage"), get(message, "usage"))
+    answer = _answer(message, get(get(delta, "delta"), "stop_reason"), get(delta, "usage"), get(message, "usage"))
+    called = state.get("tools", {}).values()
+    return answer._replace(asked=[(name, "".join(parts)) for name, *parts in called]) if called else answer
+
+
+def _asked(blocks: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Name and arguments of the tools that the application is to execute; the server's own are another type."""
+    named = ((text(get(block, "name")), block) for block in blocks if get(block, "type") == "tool_use")
+    return [(name, get(block, "input")) for name, block in named if name is not None]
 
 
 def _answer(message: Any, reason: Any, usage: Any, at_start: Any = None) -> Answer:

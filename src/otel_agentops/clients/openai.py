@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from otel_agentops import _engine
@@ -88,6 +88,7 @@ FIELDS = Fields(
     ),
 )
 _SYSTEM = frozenset({"system", "developer"})
+_FORCED = frozenset({"function", "custom"})  # what a `tool_choice` is that names one tool
 _CREDENTIALS = frozenset({"headers", "authorization"})  # of an MCP server: they differ by user and shape nothing
 
 
@@ -176,6 +177,7 @@ def _call(
         FIELDS.parameters(body),
         defaults,
         (str(stored["id"]), stored.get("version")) if isinstance(stored, Mapping) and stored.get("id") else None,
+        get(body.get("tool_choice"), "type") in _FORCED,
     )
 
 
@@ -190,8 +192,12 @@ def _output_type(attributes: Attributes, wanted: Any) -> None:
 
 def chat_response(result: Any) -> Answer:
     """A `ChatCompletion`, or its JSON."""
-    reasons = [str(reason) for choice in items(get(result, "choices")) if (reason := get(choice, "finish_reason"))]
-    return _answer(result, get(result, "usage"), reasons)
+    choices = items(get(result, "choices"))
+    reasons = [str(reason) for choice in choices if (reason := get(choice, "finish_reason"))]
+    answer = _answer(result, get(result, "usage"), reasons)
+    if "tool_calls" not in reasons:
+        return answer
+    return answer._replace(asked=_asked(get(call, "function") for call in _tool_calls(choices[0])))
 
 
 def chat_fold(state: dict[str, Any], chunk: Any) -> bool:
@@ -205,13 +211,39 @@ def chat_fold(state: dict[str, Any], chunk: Any) -> bool:
     for choice in chunk.choices or ():
         if choice.finish_reason is not None:
             state.setdefault("reasons", {})[choice.index] = choice.finish_reason
+        if pieces := getattr(getattr(choice, "delta", None), "tool_calls", None):
+            state.setdefault("tools", []).extend(pieces if choice.index == 0 else ())
     return False
 
 
 def chat_settled(state: dict[str, Any]) -> Answer:
     """What the chunks of a chat added up to."""
     reasons = state.get("reasons", {})
-    return _answer(state["first"], state.get("usage"), [str(reasons[index]) for index in sorted(reasons)])
+    answer = _answer(state["first"], state.get("usage"), [str(reasons[index]) for index in sorted(reasons)])
+    return answer._replace(asked=_joined(state["tools"])) if "tools" in state else answer
+
+
+def _tool_calls(choice: Any) -> Sequence[Any]:
+    return items(get(get(choice, "message"), "tool_calls"))
+
+
+def _asked(calls: Iterable[Any]) -> list[tuple[str, Any]]:
+    """Name and arguments of each call; a custom tool's one argument is a text."""
+    named = ((text(get(call, "name")), call) for call in calls)
+    return [(name, get(call, "arguments") or get(call, "input")) for name, call in named if name is not None]
+
+
+def _joined(pieces: Sequence[Any]) -> list[tuple[str, Any]]:
+    """The same of a stream: a call's first piece has its name, and each a part of its arguments."""
+    calls: list[dict[str, str]] = []
+    latest: dict[Any, dict[str, str]] = {}  # by index, which some servers give twice
+    for piece in pieces:
+        name, part = get(piece.function, "name"), get(piece.function, "arguments")
+        if name or piece.index not in latest:
+            latest[piece.index] = {"name": name, "arguments": ""}
+            calls.append(latest[piece.index])
+        latest[piece.index]["arguments"] += part or ""
+    return _asked(calls)
 
 
 _EFFECTIVE = ("temperature", "top_p", "max_output_tokens")
@@ -219,7 +251,10 @@ _EFFECTIVE = ("temperature", "top_p", "max_output_tokens")
 
 def responses_response(result: Any) -> Answer:
     """A `Response`, or its JSON."""
-    answer = _answer(result, get(result, "usage"), _response_reasons(result))
+    reasons = _response_reasons(result)
+    answer = _answer(result, get(result, "usage"), reasons)
+    if reasons == ["tool_calls"]:
+        answer = answer._replace(asked=_asked(item for item in get(result, "output") if _is_function(item)))
     effective = {name: value for name in _EFFECTIVE if (value := get(result, name)) is not None}
     return answer._replace(effective=effective, error=text(get(get(result, "error"), "code")))
 
@@ -287,12 +322,16 @@ def _response_reasons(result: Any) -> list[str]:
     """A response has a status where a chat has finish reasons; one that is still running has none."""
     status = get(result, "status")
     if status == "completed":
-        calls = any(get(item, "type") in {"function_call", "custom_tool_call"} for item in items(get(result, "output")))
+        calls = any(_is_function(item) for item in items(get(result, "output")))
         return ["tool_calls" if calls else "stop"]
     if status == "incomplete":
         reason = str(get(get(result, "incomplete_details"), "reason") or status)
         return ["length" if reason == "max_output_tokens" else reason]
     return ["error"] if status in {"failed", "cancelled"} else []
+
+
+def _is_function(item: Any) -> bool:
+    return get(item, "type") in {"function_call", "custom_tool_call"}
 
 
 def _no_stream(state: dict[str, Any], chunk: Any) -> bool:

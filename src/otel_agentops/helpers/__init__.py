@@ -15,9 +15,10 @@ from __future__ import annotations
 from otel_agentops.helpers._change import change
 from otel_agentops.helpers._judge import judge
 from otel_agentops.helpers._outcome import outcome
+from otel_agentops.helpers._output import output
 from otel_agentops.helpers._prompt import prompt
 from otel_agentops.helpers._retrieval import retrieval
 from otel_agentops.helpers._task import task
 from otel_agentops.helpers._tool import tool
 
-__all__ = ["change", "judge", "outcome", "prompt", "retrieval", "task", "tool"]
+__all__ = ["change", "judge", "outcome", "output", "prompt", "retrieval", "task", "tool"]

@@ -26,7 +26,8 @@ class judge(Block):  # noqa: N801
 
     model: the judge model asked for. prompt: its template. threshold: a score below it is bad; without one the score
     counts toward no error budget. params: sampling and whatever else shapes the verdict. The revision is the identity
-    of all of these; two revisions measure two different things and are never added up.
+    of all of these; two revisions measure two different things and are never added up. eval_set, eval_set_version: the
+    fixed set of cases that the judged one is from.
     """
 
     def __init__(
@@ -38,16 +39,20 @@ class judge(Block):  # noqa: N801
         rubric_version: str | None = None,
         threshold: float | None = None,
         params: Mapping[str, Any] | None = None,
+        eval_set: str | None = None,
+        eval_set_version: str | None = None,
     ) -> None:
         super().__init__(
-            name, model=model, prompt=prompt, rubric_version=rubric_version, threshold=threshold, params=params
-        )
+            name, model=model, prompt=prompt, rubric_version=rubric_version, threshold=threshold, params=params,
+            eval_set=eval_set, eval_set_version=eval_set_version,
+        )  # fmt: skip
         self.name = str(name)
         self._prompt = prompt
         self._model = model
         self._rubric = rubric_version
         self._threshold = threshold
         self._params = params
+        self._eval_set = {A.EVAL_SET_NAME: eval_set, A.EVAL_SET_VERSION: eval_set_version}
         self._scope = NOWHERE
         self._spoke = False
 
@@ -55,7 +60,7 @@ class judge(Block):  # noqa: N801
     def enter(self, stack: ExitStack) -> None:
         self._spoke = False
         facts = _facts.json("a judge's configuration", self._identify) or {A.JUDGE_NAME: self.name}
-        self._scope = scopes.current()._replace(judge=JudgeScope(facts, []), prompt=None)
+        self._scope = scopes.current()._replace(judge=JudgeScope(facts, []), prompt=None, output=None)
         stack.enter_context(scopes.entered(self._scope))
 
     @guard
@@ -118,11 +123,30 @@ class judge(Block):  # noqa: N801
         if self._scope.judge is None:
             return
         self._spoke = True
+        self._keep(self._scope.judge.facts, verdict, receipt)
         attributes = {
-            **(scopes.receipt(self._scope) if receipt is None else _facts.receipt(receipt)),
+            **self._of_task(receipt),
+            **_facts.texts(self._eval_set),
             **self._scope.judge.facts,
             A.GEN_AI_EVALUATION_NAME: self.name,
             A.JUDGE_MODEL: ",".join(dict.fromkeys(self._scope.judge.models)) or None,
             **verdict,
         }
         _telemetry.get().event(E.GEN_AI_EVALUATION_RESULT, _facts.present(attributes))
+
+    def _of_task(self, receipt: Mapping[str, Value] | None) -> dict[str, Value]:
+        """The identities of a receipt; what it sums up is the outcome's."""
+        if receipt is None:
+            return scopes.receipt(self._scope)
+        registered = E.EVENTS[E.GEN_AI_EVALUATION_RESULT]
+        return {key: value for key, value in _facts.receipt(receipt).items() if key in registered}
+
+    def _keep(self, facts: Mapping[str, Value], verdict: Mapping[str, Any], receipt: object) -> None:
+        """The last score is part of the receipt of the task around, where it is about that one."""
+        score = verdict.get(A.GEN_AI_EVALUATION_SCORE_VALUE)
+        if self._scope.run is not None and receipt is None and score is not None:
+            known = {key: facts[key] for key in _KEPT if key in facts}
+            self._scope.run.judged = {**known, A.GEN_AI_EVALUATION_SCORE_VALUE: score}
+
+
+_KEPT = (A.JUDGE_NAME, A.JUDGE_REVISION, A.JUDGE_THRESHOLD)  # of a judge: who scored, and what a score is held against

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span, SpanKind, get_current_span
 from typing_extensions import override
 
 from otel_agentops import _facts, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._processor import Lasting, place_below
 from otel_agentops._safe import guard
 from otel_agentops.helpers._span import error_type, start
 from otel_agentops.record import Attributes
@@ -45,14 +46,17 @@ class retrieval(Block):  # noqa: N801
         }
         self._top_k = top_k
         self._found: int | None = None
+        self._ids: list[int] | None = None
         self._run: Run | None = None
+        self._around: Lasting | None = None
         self._span: Span | None = None
 
     @override
     def enter(self, stack: ExitStack) -> None:
         scope = scopes.current()
         self._run = scope.run
-        self._found = self._span = None
+        self._around = place_below(get_current_span(), scope).around if scope.run is not None else None
+        self._found = self._ids = self._span = None
         attributes: Attributes = {
             A.GEN_AI_OPERATION_NAME: "retrieval",
             A.GEN_AI_DATA_SOURCE_ID: self.index,
@@ -65,9 +69,18 @@ class retrieval(Block):  # noqa: N801
         self._span = start(stack, f"retrieval {self.index}", attributes, SpanKind.CLIENT)
 
     @guard
-    def documents(self, found: Sequence[Any] | int) -> None:
-        """What was found; only the number is kept."""
-        self._found = len(found) if hasattr(found, "__len__") else _facts.whole("number of documents", found)
+    def documents(self, found: Collection[Any] | int) -> None:
+        """What was found: the documents, their ids, or only how many there were.
+
+        The number is kept, and hashes of the ids until the task has ended: what an answer uses is compared with them,
+        see `task.used`. An id is a text, a number or a UUID, or the member or attribute `id` of a document.
+        """
+        if isinstance(found, Collection):
+            self._found = len(found)
+            self._ids = _facts.documents(found)
+        else:
+            self._found = _facts.whole("number of documents", found)
+            self._ids = [] if self._found == 0 else None
 
     @override
     def returned(self, result: Any) -> None:
@@ -79,6 +92,9 @@ class retrieval(Block):  # noqa: N801
     def exit(self, error: BaseException | None) -> None:
         if self._run is not None and error is None:
             self._run.indexes.append(f"{self.index}@{self.version or 'unknown'}")
+            self._run.retrieve(self._ids)
+            if self._around is not None and self._around.tool is None:
+                self._around.known.append(self._ids)
         if self._span is not None:
             _telemetry.get().finish(
                 self._span, _facts.present({A.RETRIEVAL_DOCUMENT_COUNT: self._found}), error_type(error)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from opentelemetry.trace import Span, get_current_span
 from typing_extensions import override
@@ -12,7 +14,9 @@ from typing_extensions import override
 from otel_agentops import _facts, _foreign, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
-from otel_agentops._processor import place_below
+from otel_agentops._near import near
+from otel_agentops._processor import Place, place_below
+from otel_agentops._safe import guard
 from otel_agentops.helpers._span import error_type, start
 from otel_agentops.record import Attributes
 from otel_agentops.scope import Run, Scope
@@ -24,7 +28,9 @@ class tool(Block):  # noqa: N801
 
     schema: JSON schema of its arguments, for a tool that is not offered to a model on the wire; else the hash it was
     offered under is used. effect: none, read, write, irreversible. tier: critical, high, medium, low. call_id: the id
-    of the model's tool call. Inside a span that a framework made for this very execution there is no second one.
+    of the model's tool call. arguments: by name, or their JSON; those of a decorated function are known. They are
+    compared with those of the task's other calls, see docs/tasks.md, and stay here. Inside a span that a framework made
+    for this very execution there is no second one.
     """
 
     def __init__(
@@ -37,10 +43,12 @@ class tool(Block):  # noqa: N801
         effect: str | None = None,
         tier: str | None = None,
         call_id: str | None = None,
+        arguments: Mapping[str, Any] | str | None = None,
     ) -> None:
         super().__init__(
-            name, schema=schema, description=description, version=version, effect=effect, tier=tier, call_id=call_id
-        )
+            name, schema=schema, description=description, version=version, effect=effect, tier=tier, call_id=call_id,
+            arguments=arguments,
+        )  # fmt: skip
         self.name = str(name)
         self._schema = schema
         self._description = description
@@ -50,6 +58,7 @@ class tool(Block):  # noqa: N801
             A.TOOL_TIER: tier,
             A.GEN_AI_TOOL_CALL_ID: call_id,
         }
+        self._arguments: Callable[[], Mapping[str, Any] | str | None] = lambda: arguments
         self._failure: str | None = None
         self._run: Run | None = None
         self._span: Span | None = None
@@ -61,6 +70,8 @@ class tool(Block):  # noqa: N801
         above = place_below(current, scope)
         counted = above.tool == self.name and not above.ours
         self._run = None if counted else scope.run
+        if scope.run is not None:
+            self._compare(above)
         self._failure = self._span = self._found = None
         attributes = self._attributes(scope)
         if self._is_made(current):
@@ -68,6 +79,21 @@ class tool(Block):  # noqa: N801
             _telemetry.add_missing(current, attributes)
         else:
             self._span = start(stack, f"execute_tool {self.name}", attributes)
+
+    @override
+    def called(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._made_with[1]["arguments"] is None:
+            self._arguments = lambda: _by_name(function, args, kwargs)
+
+    @guard
+    def _compare(self, above: Place) -> None:
+        """Keep the hash of the arguments in the run, or with the framework's span that counts for this execution."""
+        arguments = self._arguments()
+        key = None if arguments is None else near(self.name, arguments)
+        if self._run is not None:
+            self._run.execute(key)
+        elif key is not None and above.around is not None and above.around.tool == self.name:
+            above.around.known.append(key)
 
     @override
     def exit(self, error: BaseException | None) -> None:
@@ -110,6 +136,38 @@ class tool(Block):  # noqa: N801
         material = _facts.present({"name": self.name, "description": self._description, "input_schema": self._schema})
         identities = _telemetry.get().identities
         return _facts.json("a tool's schema", lambda: identities.tools([material], dict).hashes[self.name])
+
+
+class _Parameters(NamedTuple):
+    """names: those that can be given by position. defaults: those that can be compared."""
+
+    names: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+
+_parameters: WeakKeyDictionary[Callable[..., Any], _Parameters] = WeakKeyDictionary()
+_OWNER = frozenset({"self", "cls"})  # a method's first parameter, which is none of the tool's
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _by_name(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """What a function is called with, by the names of its parameters."""
+    known = _parameters.get(function)
+    if known is None:
+        known = _parameters[function] = _read(function)
+    found = {**known.defaults, **dict(zip(known.names, args, strict=False)), **kwargs}
+    if len(args) > len(known.names):
+        found["*"] = args[len(known.names) :]
+    if known.names and known.names[0] in _OWNER:
+        del found[known.names[0]]
+    return found
+
+
+def _read(function: Callable[..., Any]) -> _Parameters:
+    parameters = inspect.signature(function).parameters.values()
+    names = tuple(one.name for one in parameters if one.kind in _BY_POSITION)
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    return _Parameters(names, {name: value for name, value in defaults.items() if near("", value) is not None})
 
 
 _ENUMS = (("tool effect", A.TOOL_EFFECT, A.TOOL_EFFECT_VALUES), ("tool tier", A.TOOL_TIER, A.TOOL_TIER_VALUES))
