@@ -39,6 +39,7 @@ LAYERS = (
     ("testing", "doctor"),
     ("slo", "slo.*"),
     ("collector", "collector.*"),
+    ("lock", "lock.*"),
     ("cli",),
 )
 # What `pip install otel-agentops` brings; the rest is the extra `cli`, and the clients are the application's.
@@ -120,7 +121,7 @@ def test_records_know_no_opentelemetry() -> None:
 
 
 # Their packages come with the extra `cli`.
-TOOLS = {"slo", "collector", "cli"}
+TOOLS = {"slo", "collector", "lock", "cli"}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.partition(".")[0] not in TOOLS])

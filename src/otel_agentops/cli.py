@@ -28,11 +28,13 @@ def _app() -> typer.Typer:
     from rich.table import Table
 
     from otel_agentops.collector.cli import app as collector
+    from otel_agentops.lock.cli import app as lock
     from otel_agentops.slo.cli import app as slo
 
     app = typer.Typer(no_args_is_help=True, add_completion=False, help="Which variable moved?")
     app.add_typer(slo, name="slo")
     app.add_typer(collector, name="collector")
+    app.add_typer(lock, name="lock")
     marks = {"ok": "[green]ok", "note": "[blue]note", "warning": "[yellow]warning", "problem": "[red]problem"}
 
     @app.command()

@@ -37,11 +37,10 @@ def _when(path: Path, count: int) -> list[Stored]:
 
 
 def _records(path: Path) -> Iterator[Stored]:
-    for line in path.read_text().splitlines(keepends=True):
-        if line.endswith("\n"):
-            for record in _flat(json.loads(line)):
-                attributes = {one["key"]: _value(one["value"]) for one in record.get("attributes", ())}
-                yield Stored(record.get("name") or record.get("eventName", ""), attributes)
+    for line in path.read_text().split("\n")[:-1]:  # not splitlines: a text may hold U+2028
+        for record in _flat(json.loads(line)):
+            attributes = {one["key"]: _value(one["value"]) for one in record.get("attributes", ())}
+            yield Stored(record.get("name") or record.get("eventName", ""), attributes)
 
 
 def _flat(payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
