@@ -44,7 +44,8 @@ def test_a_threshold(tmp_path: Path) -> None:
         "slow_answers",
         "direct",
         "task",
-        'attributes["otel_agentops.task.outcome"] != nil',
+        'attributes["otel_agentops.task.outcome"] == "completed" and span.start_time_unix_nano > 0 and '
+        "span.end_time_unix_nano >= span.start_time_unix_nano",
         "span.end_time_unix_nano - span.start_time_unix_nano > 8000000000",
         ("otel_agentops.task.name",),
         "tasks that took longer than 8 s",

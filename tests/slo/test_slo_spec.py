@@ -7,12 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from otel_agentops import slo
 from otel_agentops.slo.indicators import PARAMETRISED
 from otel_agentops.slo.spec import Minimum
-from stack import OVERLAY, ROOT
+from stack import ROOT
 
 WHOLE = """\
 # a comment
@@ -172,20 +171,6 @@ def test_two_of_one_name(tmp_path: Path) -> None:
     sentence = f"{first}, {second}: name: 'answers' is taken more than once; give each objective its own"
     with pytest.raises(slo.SpecError, match=re.escape(sentence)):
         slo.load(tmp_path)
-
-
-def test_indicators_are_those_of_the_overlay() -> None:
-    """Name and type of each pair that the collector counts."""
-    connectors = YAML(typ="safe").load(OVERLAY)["connectors"]
-    pairs = connectors["signal_to_metrics/otel_agentops_sli"]
-    labels = [
-        {entry["key"]: entry.get("default_value") for entry in defined["attributes"]}
-        for signal in ("spans", "logs")
-        for defined in pairs[signal]
-        if defined["name"] == "otel_agentops.sli.events"
-    ]
-    found = {each["otel_agentops.sli.name"]: each["otel_agentops.sli.type"] for each in labels}
-    assert found == {name: sli.type for name, sli in slo.BUILT_IN.items()}
 
 
 def test_several_documents(tmp_path: Path) -> None:

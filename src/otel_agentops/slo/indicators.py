@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from otel_agentops.semconv import attributes as A
@@ -50,72 +52,203 @@ def verdict(name: str) -> str:
     return A.SLI_TASK_COMPLETED_BAD.replace("task_completed", name)
 
 
+# -- words of the conditions
+#
+# They hold their own against what applications send: a value of another type, NaN and what is absurd are not eligible.
+# A comparison of two types is false, `nil` is neither above nor below anything, and no function is called on what it
+# would fail for, since that would be a line in the collector's log for every span.
+
+_MOST = 1_000_000_000  # what is above it is no count, no score and no price
+
+
 def _attribute(key: str) -> str:
     return f'attributes["{key}"]'
 
 
-_OUTCOME = _attribute(A.TASK_OUTCOME)
-_SCORE, _THRESHOLD = _attribute(A.GEN_AI_EVALUATION_SCORE_VALUE), _attribute(A.JUDGE_THRESHOLD)
+def _matches(value: str, pattern: str) -> str:
+    return f"IsMatch({value}, {json.dumps(pattern)})"
 
-BUILT_IN: Mapping[str, Indicator] = {
-    each.name: each
-    for each in (
-        Indicator(
-            "judge_score",
-            "proxy",
-            "evaluation",
-            f"{_SCORE} >= {_THRESHOLD} or {_SCORE} < {_THRESHOLD}",  # neither holds for NaN or text
-            f"{_SCORE} < {_THRESHOLD}",
-            (A.JUDGE_NAME, A.JUDGE_REVISION),
-            "answers that the judge scored below its threshold",
-        ),
-        Indicator(
-            "task_completed",
-            "proxy",
-            "task",
-            f'ContainsValue(["completed", "failed", "escalated", "abandoned"], {_OUTCOME})',
-            f'{_OUTCOME} != "completed"',
-            (A.TASK_NAME,),
-            "tasks that failed, were escalated or abandoned",
-        ),
-        Indicator(
-            "tool_success",
-            "direct",
-            "tool",
-            f'{_attribute(A.GEN_AI_OPERATION_NAME)} == "execute_tool"',
-            f"span.status.code == STATUS_CODE_ERROR or {_attribute(A.ERROR_TYPE)} != nil",
-            (A.GEN_AI_TOOL_NAME,),
-            "tool executions that failed",
-        ),
-    )
-}
+
+def _from(value: str, lowest: int) -> str:
+    return f"{value} >= {lowest} and {value} < {_MOST}"
+
+
+def _either(value: str, *values: str) -> str:
+    return " or ".join(f'{value} == "{each}"' for each in values)
+
+
+def _number(value: float) -> str:
+    """As OTTL reads it: no exponent."""
+    return f"{Decimal(repr(value)).normalize():f}"
 
 
 _OPERATION = _attribute(A.GEN_AI_OPERATION_NAME)
-_SPANS: Mapping[On, tuple[str, str]] = {
-    "task": (f"{_OUTCOME} != nil", "tasks"),
-    "model": (
-        f'ContainsValue(["chat", "embeddings", "generate_content", "text_completion"], {_OPERATION})',
-        "model calls",
-    ),
-    "tool": (f'{_OPERATION} == "execute_tool"', "tool executions"),
-    "retrieval": (f'{_OPERATION} == "retrieval"', "retrievals"),
+_OUTCOME = _attribute(A.TASK_OUTCOME)
+_ERROR = _attribute(A.ERROR_TYPE)
+_FAILED = f"span.status.code == STATUS_CODE_ERROR or {_ERROR} != nil"
+_SUCCEEDED = f"span.status.code != STATUS_CODE_ERROR and {_ERROR} == nil"
+
+
+# -- tasks
+
+_TASK = (A.TASK_NAME,)
+_ENDED = _either(_OUTCOME, "completed", "failed", "escalated", "abandoned")  # neither `cancelled` nor an unknown one
+
+
+def _task(name: str, eligible: str, bad: str, about: str) -> Indicator:
+    return Indicator(name, "proxy", "task", eligible, bad, _TASK, about)
+
+
+def _user_retry() -> Indicator:
+    retry = _attribute(A.TASK_RETRY)
+    eligible = f"{retry} == true or {retry} == false"
+    return _task("user_retry", eligible, f"{retry} == true", "tasks that a user had to ask for again")
+
+
+def _grounded() -> Indicator:
+    used, unfounded = _attribute(A.TASK_DOCUMENTS_USED), _attribute(A.TASK_DOCUMENTS_UNFOUNDED)
+    about = "tasks whose answer used a document that no retrieval returned"
+    return _task("grounded", f"{_from(used, 1)} and {_from(unfounded, 0)}", f"{unfounded} > 0", about)
+
+
+def _tool_failure_cluster(name: str, threshold: float, on: On) -> Indicator:
+    calls, failed = _attribute(A.TASK_TOOL_CALLS), _attribute(A.TASK_TOOL_FAILURES)
+    about = f"tasks with {_number(threshold)} or more failed tool executions"
+    return _task(name, f"{_from(calls, 1)} and {_from(failed, 0)}", f"{failed} >= {_number(threshold)}", about)
+
+
+def _loop_free(name: str, threshold: float, on: On) -> Indicator:
+    repeated = _attribute(A.TASK_TOOL_REPEATS)
+    about = f"tasks that called one tool {_number(threshold)} times or more with near-same arguments"
+    return _task(name, _from(repeated, 1), f"{repeated} >= {_number(threshold)}", about)
+
+
+def _cost_ceiling(name: str, threshold: float, on: On) -> Indicator:
+    cost, usd = _attribute(A.TASK_COST), _number(threshold)
+    return _task(name, _from(cost, 0), f"{cost} > {usd}", f"tasks that cost more than {usd} USD")
+
+
+def _user_rework(name: str, threshold: float, on: On) -> Indicator:
+    rework, part = _attribute(A.TASK_REWORK), _number(threshold)
+    about = f"tasks of whose proposal the user changed more than {part}"
+    return Indicator(name, "proxy", on, f"{rework} >= 0 and {rework} <= 1", f"{rework} > {part}", _TASK, about)
+
+
+def _judge_score() -> Indicator:
+    """The threshold comes with the event. NaN is neither above nor below it; two texts could be, hence the bounds."""
+    score, threshold = _attribute(A.GEN_AI_EVALUATION_SCORE_VALUE), _attribute(A.JUDGE_THRESHOLD)
+    return Indicator(
+        "judge_score",
+        "proxy",
+        "evaluation",
+        f"{score} > -{_MOST} and {score} < {_MOST} and ({score} >= {threshold} or {score} < {threshold})",
+        f"{score} < {threshold}",
+        (A.JUDGE_NAME, A.JUDGE_REVISION),
+        "answers that the judge scored below its threshold",
+    )
+
+
+# -- model calls
+
+_MODEL = (A.GEN_AI_REQUEST_MODEL,)
+# A caller that goes away is no failure of the provider; 499 is what proxies say then.
+_CANCELLED = _matches(_ERROR, "(?i)cancel|^499$")
+# Why an output is cut off, withheld or broken, as OpenAI, Anthropic, Gemini, Bedrock, Cohere, Mistral and the
+# convention spell it. The attribute is a list, which IsMatch reads as JSON; some instrumentations write a text.
+_BROKEN = (
+    "length|model_length|max_(output_)?tokens|model_context_window_exceeded|error_limit"  # cut off
+    "|content_filter(ed)?|refusal|guardrail_intervened|safety|recitation|language|blocklist|prohibited_content|spii"
+    "|image_(safety|recitation|prohibited_content)|error_toxic"  # withheld
+    "|malformed_(function_call|model_output|tool_use)|incomplete|error"  # broken
+)
+# What clients raise where the output is not what was asked for. ValidationException is Bedrock's for a bad request.
+_UNPARSED = r"JSONDecodeError|OutputPars|ResponseValidationError|(^|\.)ValidationError$|FinishReasonError"
+
+
+def _valid_output() -> Indicator:
+    reasons, valid, unparsed = (
+        _attribute(A.GEN_AI_RESPONSE_FINISH_REASONS),
+        _attribute(A.OUTPUT_VALID),
+        _matches(_ERROR, _UNPARSED),
+    )
+    told = f"(IsList({reasons}) or IsString({reasons})) and {_matches(reasons, '[A-Za-z]')}"
+    broken = _matches(reasons, f'(?i)(^|")({_BROKEN})("|$)')
+    return Indicator(
+        "valid_output",
+        "proxy",
+        "model",
+        f"{unparsed} or ({_SUCCEEDED} and ({valid} == true or {valid} == false or {told}))",
+        f"{unparsed} or {valid} == false or {broken}",
+        _MODEL,
+        "outputs that were cut off, withheld or not valid",
+    )
+
+
+# -- tools
+
+
+def _tool_success() -> Indicator:
+    """MCP tells a failure in the result, a map or a text of JSON; ParseJSON is asked only for what may be one."""
+    result = _attribute(A.GEN_AI_TOOL_CALL_RESULT)
+    may_say = _matches(result, r'(?s)^\s*\{.*"isError"\s*:\s*true.*\}\s*$')
+    told = f'IsMap({result}) and {result}["isError"] == true'
+    written = f'IsString({result}) and {may_say} and ParseJSON({result})["isError"] == true'
+    return Indicator(
+        "tool_success",
+        "direct",
+        "tool",
+        f'{_OPERATION} == "execute_tool"',
+        f"{_FAILED} or ({told}) or ({written})",
+        (A.GEN_AI_TOOL_NAME,),
+        "tool executions that failed",
+    )
+
+
+# -- every operation
+
+_TIMED: Mapping[On, tuple[str, tuple[str, ...]]] = {
+    "model": ("model calls", _MODEL),
+    "task": ("tasks", _TASK),
+    "tool": ("tool executions", (A.GEN_AI_TOOL_NAME,)),
+    "retrieval": ("retrievals", _TASK),
 }
 
 
 def _latency(name: str, threshold: float, on: On) -> Indicator:
-    eligible, nouns = _SPANS[on]
-    return Indicator(
-        name,
-        "direct",
-        on,
-        eligible,
-        f"span.end_time_unix_nano - span.start_time_unix_nano > {round(threshold * 1e9)}",
-        (A.GEN_AI_TOOL_NAME,) if on == "tool" else (A.TASK_NAME,),
-        f"{nouns} that took longer than {threshold:g} s",
+    """Of what succeeded: a failure that came quickly is no quick answer."""
+    start, end = "span.start_time_unix_nano", "span.end_time_unix_nano"
+    succeeded = f'{_OUTCOME} == "completed"' if on == "task" else _SUCCEEDED
+    nouns, labels = _TIMED[on]
+    slow = f"{end} - {start} > {round(Decimal(repr(threshold)) * 10**9)}"
+    about = f"{nouns} that took longer than {_number(threshold)} s"
+    return Indicator(name, "direct", on, f"{succeeded} and {start} > 0 and {end} >= {start}", slow, labels, about)
+
+
+# -- all of them
+
+BUILT_IN: Mapping[str, Indicator] = {
+    each.name: each
+    for each in (
+        _task(
+            "task_completed",
+            _ENDED,
+            f'{_OUTCOME} != "completed"',
+            "tasks that failed, were escalated or abandoned",
+        ),
+        _task("abandonment", _ENDED, _either(_OUTCOME, "abandoned"), "tasks that the user abandoned"),
+        _task("escalation", _ENDED, _either(_OUTCOME, "escalated"), "tasks that were handed to a human"),
+        _user_retry(),
+        _grounded(),
+        _judge_score(),
+        _valid_output(),
+        _tool_success(),
+        Indicator("call_success", "direct", "model", f"not {_CANCELLED}", _FAILED, _MODEL, "model calls that failed"),
     )
-
-
+}
 PARAMETRISED: Mapping[str, Parametrised] = {
+    "tool_failure_cluster": Parametrised(_tool_failure_cluster, "failed executions", ("task",), default=3),
+    "loop_free": Parametrised(_loop_free, "near-same calls", ("task",), default=3),
+    "user_rework": Parametrised(_user_rework, "part of the proposal", ("outcome",), most=0.99),
+    "cost_ceiling": Parametrised(_cost_ceiling, "USD", ("task",)),
     "latency": Parametrised(_latency, "s", ("model", "task", "tool", "retrieval")),
 }
