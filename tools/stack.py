@@ -132,11 +132,16 @@ class Prometheus(Server):
 
 @contextmanager
 def collector(
-    configs: Sequence[Path | str], directory: Path, variables: Mapping[str, str] | None = None, name: str = "collector"
+    configs: Sequence[Path | str],
+    directory: Path,
+    variables: Mapping[str, str] | None = None,
+    name: str = "collector",
+    flags: Sequence[str] = (),
 ) -> Iterator[Collector]:
     """A collector over configs that take their ports from the environment as collector-config/examples/base.yaml does.
 
-    configs: files, or what else `--config` takes. Raises toolchain.UnavailableError or NotReadyError.
+    configs: files, or what else `--config` takes. flags: further ones, as `--feature-gates=…`.
+    Raises toolchain.UnavailableError or NotReadyError.
     """
     binary = toolchain.find("otelcol")
     otlp, metrics, internal, grpc = free_ports(4)
@@ -147,7 +152,7 @@ def collector(
         "OTEL_AGENTOPS_PROM_ENDPOINT": f"127.0.0.1:{metrics}",
         "OTEL_AGENTOPS_FLUSH": "1s",
     }
-    command: list[str | Path] = [binary, *(f"--config={config}" for config in configs)]
+    command: list[str | Path] = [binary, *(f"--config={config}" for config in configs), *flags]
     server = Collector(name, command, directory / f"{name}.log", {**ports, **(variables or {})})
     server.otlp = f"http://127.0.0.1:{otlp}"
     server.metrics = f"http://127.0.0.1:{metrics}/metrics"
@@ -160,9 +165,14 @@ def collector(
 
 @contextmanager
 def prometheus(
-    targets: Sequence[str], rules: Sequence[Path], directory: Path, interval: str = "1s", name: str = "prometheus"
+    targets: Sequence[str],
+    rules: Sequence[Path],
+    directory: Path,
+    interval: str = "1s",
+    name: str = "prometheus",
+    flags: Sequence[str] = (),
 ) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes targets (host:port) and evaluates rules, with exemplars kept.
+    """A Prometheus that scrapes targets (host:port) and evaluates rules, with exemplars kept. flags: further ones.
 
     Raises toolchain.UnavailableError or NotReadyError.
     """
@@ -176,6 +186,7 @@ def prometheus(
         f"--web.listen-address=127.0.0.1:{port}",
         f"--storage.tsdb.path={directory / name}",
         "--enable-feature=exemplar-storage",
+        *flags,
     ]
     server = Prometheus(name, command, directory / f"{name}.log", {})
     server.url = f"http://127.0.0.1:{port}"
