@@ -105,6 +105,15 @@ def test_a_list_that_it_replaces_is_the_overlays_and_more(name: str) -> None:
         assert [one for one in processors if one in before.get(id_, ())] == before.get(id_, []), f"{id_}: order"
 
 
+def test_honeycomb_gets_every_counter() -> None:
+    """Beside the overlay's own pipelines, whose exporters it does not touch; of span_metrics it has the spans."""
+    connectors = [one for one in Document.read(OVERLAY).get("connectors") if not one.startswith("span_metrics")]
+    pipeline = Document.read(FRAGMENTS["honeycomb"]).get("service", "pipelines", "metrics/otel_agentops_honeycomb")
+    before = Document.read(OVERLAY).get("service", "pipelines", "metrics/otel_agentops_variables", "processors")
+    assert sorted(pipeline["receivers"]) == sorted(connectors)
+    assert pipeline["processors"][:-1] == [one for one in before if not one.startswith("delta_to_cumulative")]
+
+
 def test_the_two_pushes_differ_in_the_exporter_alone() -> None:
     otlp, write = (Document.read(FRAGMENTS[f"push-prometheus{end}"]).data for end in ("", "-remote-write"))
     assert otlp["processors"] == write["processors"]
