@@ -11,6 +11,7 @@ from generate import PACKAGE, ROOT
 
 SOURCES = sorted(path for path in (ROOT / "src").rglob("*.py") if not path.is_relative_to(ROOT / PACKAGE))
 CONFIGS = sorted(path for path in (ROOT / "collector-config").rglob("*.yaml") if path.name != "manifest.yaml")
+FRAGMENTS = [ROOT / "tests" / "lock" / "fragment.yaml"]
 BACKENDS = sorted(path for end in ("yaml", "yml", "json", "md") for path in (ROOT / "backends").rglob(f"*.{end}"))
 
 # Keys inside the process: context variables and an entry of a response's `extensions`. They are never emitted.
@@ -31,7 +32,7 @@ def test_internal_keys_are_no_registered_names() -> None:
     assert [key for key in INTERNAL if names.unregistered(key) != [key]] == []
 
 
-@pytest.mark.parametrize("path", CONFIGS + BACKENDS, ids=_id)
+@pytest.mark.parametrize("path", CONFIGS + FRAGMENTS + BACKENDS, ids=_id)
 def test_every_name_in_configs_and_backends_is_registered(path: Path) -> None:
     parsed = [names.without_rule_groups(content) for content in names.parse(path)]
     assert sorted({name for text in names.strings(parsed) for name in names.unregistered(text)}) == []

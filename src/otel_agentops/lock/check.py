@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from otel_agentops.lock.live import Live, Seen
+from otel_agentops.lock.live import UNKNOWN, Live, Seen
 from otel_agentops.lock.model import Entry, Key, Lock
 
 # 2026-03-01 or 20260301 as a word of its own. Fewer digits (0613, 2411) may be anything.
@@ -95,6 +95,8 @@ def _floating(live: Live) -> Iterator[Floating]:
 
 
 def _state(asked: str, answered: str | None) -> str | None:
+    if asked == UNKNOWN:
+        return None  # nothing to hold the answer against
     if answered is None:
         return "unreported"
     if answered != asked:

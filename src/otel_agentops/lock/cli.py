@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -105,7 +104,9 @@ def fragment(
     elif not check:
         write({out.name: made}, out.parent)
     elif not (out.exists() and out.read_text("utf-8") == made):
-        sys.exit(f"{out}: not what follows from {', '.join(map(str, paths))}; run this without --check and commit it")
+        of = ", ".join(map(str, paths))
+        typer.echo(f"{out}: not what follows from {of}; run this without --check and commit it", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -161,7 +162,7 @@ def _lines(report: Report) -> list[str]:
 
 _STATES = {
     "resolved": "is an alias, {} answered",
-    "echoed": "has no date and came back as it was, so that nobody can say whether it is an alias",
+    "echoed": "came back as it was and has no date, which proves nothing",
     "unreported": "was answered by nobody knows which model",
 }
 

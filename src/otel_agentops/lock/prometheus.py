@@ -35,9 +35,13 @@ def live(url: str, window: str = "7d") -> Live:
 
 
 def _unreported(client: httpx.Client, url: str, window: str, counts: Mapping[Seen, float]) -> dict[Seen, float]:
-    """Calls of models that never said which of them answered."""
-    calls = f"increase({M.METRICS[M.LLM_CALLS].prometheus}[{window}])"
-    found = _query(client, url, f"sum by ({_SERVICE}, {_ASKED}) ({calls}) > 0")
+    """Calls of models that never said which of them answered.
+
+    `increase` does not see what a series was born with: one that is younger than the window grew from 0.
+    """
+    calls = M.METRICS[M.LLM_CALLS].prometheus
+    grown = f"(last_over_time({calls}[{window}]) unless {calls} offset {window}) or increase({calls}[{window}])"
+    found = _query(client, url, f"sum by ({_SERVICE}, {_ASKED}) ({grown}) > 0")
     asked = {
         Seen(labels.get(_SERVICE, UNKNOWN), "model", labels.get(_ASKED, ""), None): count for labels, count in found
     }
