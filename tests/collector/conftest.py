@@ -7,18 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from overlay_signals import Sender
+from overlay_signals import QUICK, Sender, errors
 
 import stack
 import toolchain
-
-# The one setting that tests change for speed.
-QUICK = ["yaml:processors::batch/otel_agentops::timeout: 100ms"]
-
-
-def errors(collector: stack.Collector) -> list[str]:
-    """What the collector complained about."""
-    return [line for line in collector.output.splitlines() if "\terror\t" in line or "\twarn\t" in line]
 
 
 def _needed(name: str) -> Path:

@@ -98,6 +98,15 @@ def _present(attributes: Attributes) -> dict[str, str | bool | int | float | Seq
     return {key: value for key, value in attributes.items() if value is not None}
 
 
+# The one setting that tests change for speed.
+QUICK = ["yaml:processors::batch/otel_agentops::timeout: 100ms"]
+
+
+def errors(collector: Collector) -> list[str]:
+    """What the collector complained about."""
+    return [line for line in collector.output.splitlines() if "\terror\t" in line or "\twarn\t" in line]
+
+
 def settled(collector: Collector, sender: Sender) -> list[Sample]:
     """The scrape that holds everything sent so far."""
     last = f"last-{uuid.uuid4()}"

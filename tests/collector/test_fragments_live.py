@@ -22,10 +22,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from overlay_signals import Attributes, Event, Sender, Span, counters, settled
+from overlay_signals import QUICK, Attributes, Event, Sender, Span, counters, errors, settled
 
 import stack
-from conftest import QUICK, errors
 from otel_agentops.collector import shipped, tags
 from otel_agentops.collector.document import Document
 from otel_agentops.semconv import attributes as A

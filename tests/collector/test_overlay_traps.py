@@ -13,10 +13,9 @@ from pathlib import Path
 import httpx
 import overlay_stored
 import pytest
-from overlay_signals import Event, Sender, Span, counters, series, settled
+from overlay_signals import QUICK, Event, Sender, Span, counters, series, settled
 
 import stack
-from conftest import QUICK
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 
