@@ -175,13 +175,16 @@ def _borrowed(files: Files) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for reference in group.get("attributes", ()):
             yield file, reference["ref"], _ours(reference)
         for name, annotation in _ours(group).get("resource", {}).items():
-            yield file, name, annotation
+            if "type" not in annotation:
+                yield file, name, annotation
 
 
 def _of_records(files: Files) -> Iterator[Attribute]:
-    """The attributes of log records in general, which say their type themselves."""
+    """The attributes of log records and resources in general, which say their type themselves."""
     for file, group in entries(files, "attribute_groups"):
-        for name, annotation in _ours(group).get("record", {}).items():
+        ours = _ours(group)
+        typed = {name: said for name, said in ours.get("resource", {}).items() if "type" in said}
+        for name, annotation in (ours.get("record", {}) | typed).items():
             yield Attribute(name, annotation["type"], None, _label(file, name, annotation))
 
 

@@ -265,7 +265,7 @@ def test_every_label_is_registered_for_its_metric(collector: Collector, sender: 
     for task in make_tasks(40):
         sender.spans(service, *spans_of(task))
     known = {metric.prometheus: {key.replace(".", "_") for key in metric.labels} for metric in M.METRICS.values()}
-    everywhere = {"service_name", "deployment_environment_name", "le"}
+    everywhere = {"service_name", "deployment_environment_name", "cloud_region", "le"}
     for sample in settled(collector, sender):
         family = sample.name
         for suffix in ("_bucket", "_count", "_sum", "_created"):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+CLOUD_REGION = "cloud.region"
 DEPLOYMENT_ENVIRONMENT_NAME = "deployment.environment.name"
 DEPLOYMENT_ENVIRONMENT_NAME_VALUES = ("production", "staging", "test", "development")
 ERROR_TYPE = "error.type"

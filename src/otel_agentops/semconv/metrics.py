@@ -10,6 +10,7 @@ GEN_AI_CLIENT_OPERATION_DURATION = "gen_ai.client.operation.duration"
 GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK = "gen_ai.client.operation.time_per_output_chunk"
 GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 GEN_AI_CLIENT_TOKEN_USAGE = "gen_ai.client.token.usage"
+CHANGES = "otel_agentops.changes"
 EVAL_SET_OBSERVATIONS = "otel_agentops.eval_set.observations"
 INDEX_OBSERVATIONS = "otel_agentops.index.observations"
 JUDGE_OBSERVATIONS = "otel_agentops.judge.observations"
@@ -69,13 +70,26 @@ METRICS = {
         "gen_ai_client_token_usage",
         (),
     ),
+    CHANGES: Metric(
+        "otel_agentops.changes",
+        "counter",
+        "{change}",
+        "Number of declared changes of a variable.",
+        "otel_agentops_changes_total",
+        ("otel_agentops.change.variable", "otel_agentops.change.scope", "otel_agentops.change.value"),
+    ),
     EVAL_SET_OBSERVATIONS: Metric(
         "otel_agentops.eval_set.observations",
         "counter",
         "{span}",
         "Number of evaluations of the cases of a set, by its version.",
         "otel_agentops_eval_set_observations_total",
-        ("otel_agentops.eval_set.name", "otel_agentops.eval_set.version"),
+        (
+            "otel_agentops.eval_set.name",
+            "otel_agentops.eval_set.version",
+            "otel_agentops.judge.name",
+            "otel_agentops.judge.revision",
+        ),
     ),
     INDEX_OBSERVATIONS: Metric(
         "otel_agentops.index.observations",
@@ -83,7 +97,7 @@ METRICS = {
         "{span}",
         "Number of retrievals from an index, by its version.",
         "otel_agentops_index_observations_total",
-        ("otel_agentops.index.name", "otel_agentops.index.version"),
+        ("otel_agentops.index.name", "otel_agentops.index.version", "otel_agentops.rollout.stage"),
     ),
     JUDGE_OBSERVATIONS: Metric(
         "otel_agentops.judge.observations",
@@ -91,7 +105,7 @@ METRICS = {
         "{span}",
         "Number of evaluations by a judge, by its revision.",
         "otel_agentops_judge_observations_total",
-        ("otel_agentops.judge.name", "otel_agentops.judge.revision"),
+        ("otel_agentops.judge.name", "otel_agentops.judge.revision", "otel_agentops.rollout.stage"),
     ),
     LLM_ATTEMPTS: Metric(
         "otel_agentops.llm.attempts",
@@ -115,7 +129,7 @@ METRICS = {
         "{span}",
         "Number of calls that a model answered, by the model asked for and the model that answered.",
         "otel_agentops_model_observations_total",
-        ("gen_ai.request.model", "gen_ai.response.model"),
+        ("gen_ai.request.model", "gen_ai.response.model", "otel_agentops.rollout.stage"),
     ),
     PROMPT_OBSERVATIONS: Metric(
         "otel_agentops.prompt.observations",
@@ -123,7 +137,7 @@ METRICS = {
         "{span}",
         "Number of calls made with a prompt, by its identity.",
         "otel_agentops_prompt_observations_total",
-        ("gen_ai.prompt.name", "otel_agentops.task.name", "otel_agentops.prompt.hash"),
+        ("gen_ai.prompt.name", "otel_agentops.task.name", "otel_agentops.prompt.hash", "otel_agentops.rollout.stage"),
     ),
     SLI_BAD: Metric(
         "otel_agentops.sli.bad",
@@ -234,7 +248,7 @@ METRICS = {
         "{span}",
         "Number of executions of a tool, by the identity of its schema.",
         "otel_agentops_tool_observations_total",
-        ("gen_ai.tool.name", "otel_agentops.tool.hash"),
+        ("gen_ai.tool.name", "otel_agentops.tool.hash", "otel_agentops.rollout.stage"),
     ),
     TOOLS_OBSERVATIONS: Metric(
         "otel_agentops.tools.observations",
@@ -242,7 +256,7 @@ METRICS = {
         "{span}",
         "Number of calls that offered tools, by the identity of the set.",
         "otel_agentops_tools_observations_total",
-        ("otel_agentops.task.name", "otel_agentops.tools.hash"),
+        ("otel_agentops.task.name", "otel_agentops.tools.hash", "otel_agentops.rollout.stage"),
     ),
     TRAFFIC_OBSERVATIONS: Metric(
         "otel_agentops.traffic.observations",
@@ -250,7 +264,7 @@ METRICS = {
         "{span}",
         "Number of operations, by the segment of the traffic.",
         "otel_agentops_traffic_observations_total",
-        ("otel_agentops.traffic.segment",),
+        ("otel_agentops.traffic.segment", "otel_agentops.rollout.stage"),
     ),
     TRUTH_DELAY: Metric(
         "otel_agentops.truth.delay",

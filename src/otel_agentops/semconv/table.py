@@ -7,6 +7,7 @@ from __future__ import annotations
 from otel_agentops.semconv.rows import Attribute
 
 ATTRIBUTES = {
+    "cloud.region": Attribute("string", None, "yes"),
     "deployment.environment.name": Attribute("string", ("production", "staging", "test", "development"), "yes"),
     "error.type": Attribute("string", ("_OTHER",), "yes"),
     "gen_ai.agent.id": Attribute("string", None, "opt_in"),
