@@ -64,7 +64,7 @@ SERVICES = st.one_of(st.just(".*"), st.from_regex(r"[a-z][a-z0-9._+\"\\|*-]{0,20
 def specs(draw: st.DrawFn) -> slo.Slo:
     """Valid ones: what the model refuses is drawn again."""
     fields = {
-        "name": draw(st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True)),
+        "name": draw(st.from_regex(r"[a-z]([a-z0-9_-]{0,20}[a-z0-9])?", fullmatch=True)),
         "sli": draw(st.sampled_from(sorted(slo.BUILT_IN))),
         "objective": draw(st.floats(0.21, 1, exclude_max=True)),
         "owner": draw(TEXTS),

@@ -105,7 +105,7 @@ def test_a_directory_is_read_in_the_order_of_names(tmp_path: Path) -> None:
         (
             "name: answers",
             "name: My Answers",
-            "2: name: 'My Answers' is no name; take a-z, 0-9, - and _, at most 63 of them, a letter first",
+            "2: name: 'My Answers' is no name; take a-z, 0-9, - and _, at most 63, a letter first, no - or _ last",
         ),
         ("owner: support-team", "owner: ' '", "7: owner: is empty; fill it in"),
         ("owner: support-team", 'owner: "a\\x07"', "7: owner: has the control character '\\x07'; take it out"),
@@ -117,8 +117,7 @@ def test_a_directory_is_read_in_the_order_of_names(tmp_path: Path) -> None:
         (
             "support-.*",
             "(?!test).*",
-            "3: service: '(?!test).*' uses lookaround, a named group or a backreference, which Prometheus does not "
-            "know",
+            "3: service: '(?!test).*' has '(?', which Prometheus (RE2) does not know; say it without",
         ),
         (
             "severity: ticket",
@@ -144,6 +143,12 @@ def test_one_sentence(tmp_path: Path, old: str, new: str, sentence: str) -> None
     with pytest.raises(slo.SpecError) as error:
         slo.load(file)
     assert str(error.value) == f"{file}:{sentence}"
+
+
+@pytest.mark.parametrize("service", ["(?<=a)b", "(?P<n>a)", r"(a)\1", r"a\u0041", "a++", "(?x)a"])
+def test_what_re2_does_not_know(service: str) -> None:
+    with pytest.raises(ValueError, match="which Prometheus"):
+        slo.Slo(name="a", sli="tool_success", objective=0.9, owner="o", runbook="r", service=service)
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b", "just text"])

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from otel_agentops.slo import Slo
 
 app = typer.Typer(no_args_is_help=True, help="Error budgets from slo/*.yaml.")
+imports = typer.Typer(no_args_is_help=True, help="Objectives from the format of another tool.")
+exports = typer.Typer(no_args_is_help=True, help="Objectives in the format of another tool.")
+app.add_typer(imports, name="import")
+app.add_typer(exports, name="export")
 Specs = Annotated[Path, typer.Option("--slo", help="A spec, or a directory of them.")]
 
 
@@ -82,6 +86,76 @@ def schema(
         generate.write({out.name: text()}, out.parent)
     elif generate.stale({out.name: text()}, out.parent):
         sys.exit(f"{out}: not the schema of this version; run this without --check and commit the result")
+
+
+@imports.command("openslo")
+def import_openslo(
+    file: Annotated[Path, typer.Argument(help="Objects of OpenSLO v1.")],
+    out: Annotated[Path, typer.Option(help="Directory to write specs to.")] = Path("slo"),
+    sli: Annotated[list[str], typer.Option(help="NAME=SLI: their indicator, and what a spec says instead.")] = [],  # noqa: B006
+    owner: Annotated[str | None, typer.Option(help="Owner of those that name none.")] = None,
+    runbook: Annotated[str | None, typer.Option(help="Runbook of those that name none.")] = None,
+) -> None:
+    """Specs from OpenSLO v1; what cannot be mapped is named, and then the exit code is 1."""
+    from otel_agentops.slo import generate
+    from otel_agentops.slo.exchange import openslo_read, own
+    from otel_agentops.slo.spec import SpecError
+
+    try:
+        found = openslo_read.read(file, openslo_read.Said(_pairs(sli), owner, runbook))
+        made = own.new_files(found.slos, out)
+    except (SpecError, ValueError) as error:
+        sys.exit(f"otel-agentops slo: {error}")
+    generate.write(made, out)
+    for name in made:
+        typer.echo(out / name)
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)
+    if found.problems:
+        sys.exit("\n".join(f"otel-agentops slo: {problem}" for problem in found.problems))
+
+
+def _pairs(texts: list[str]) -> dict[str, object]:
+    from otel_agentops.slo.exchange.openslo_read import value
+
+    if wrong := [text for text in texts if "=" not in text]:
+        raise ValueError(f"--sli {wrong[0]}: is no NAME=SLI; write for instance --sli errors=task_completed")
+    return {name.strip(): value(text) for name, _, text in (each.partition("=") for each in texts)}
+
+
+Out = Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")]
+
+
+@exports.command("openslo")
+def export_openslo(slo: Specs = Path("slo"), out: Out = None) -> None:
+    """OpenSLO v1, over the counters of the collector."""
+    from otel_agentops.slo.exchange import openslo
+
+    slos = _loaded(slo)
+    try:
+        _put(openslo.text(slos), out)
+    except ValueError as error:
+        sys.exit(f"otel-agentops slo: {error}")
+
+
+@exports.command("sloth")
+def export_sloth(slo: Specs = Path("slo"), out: Out = None) -> None:
+    """Sloth's spec, over the counters of the collector; what it cannot say is noted."""
+    from otel_agentops.slo.exchange import sloth
+
+    slos = _loaded(slo)
+    _put(sloth.text(slos), out)
+    for note in sloth.notes(slos):
+        typer.echo(f"note: {note}", err=True)
+
+
+def _put(text: str, out: Path | None) -> None:
+    from otel_agentops.slo import generate
+
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        generate.write({out.name: text}, out.parent)
 
 
 def _loaded(path: Path) -> list[Slo]:

@@ -30,17 +30,17 @@ from otel_agentops.slo._yaml import SpecError
 from otel_agentops.slo.indicators import Indicator
 from otel_agentops.slo.sli import Own, Sli, Text, meant
 
-__all__ = ["Minimum", "Slo", "SpecError", "load", "notes"]
+__all__ = ["Minimum", "Slo", "SpecError", "load", "notes", "problem"]
 
-NAME = r"[a-z][a-z0-9_-]{0,62}"
+NAME = r"[a-z]([a-z0-9_-]{0,61}[a-z0-9])?"
+# Python's, which RE2 and so Prometheus does not know: lookaround and named groups, backreferences, its own escapes,
+# possessive repetition.
+_NOT_RE2 = re.compile(r"\(\?(?!:|i\)|i:)|\\[1-9NuUZ]|[*+?}]\+")
 
 
 def _service(pattern: str) -> str:
-    # Prometheus has RE2: no lookaround, no backreference. Python would accept both.
-    if re.search(r"\(\?(?![:i])|\\[1-9]", pattern):
-        raise ValueError(
-            f"{pattern!r} uses lookaround, a named group or a backreference, which Prometheus does not know"
-        )
+    if found := _NOT_RE2.search(pattern):
+        raise ValueError(f"{pattern!r} has {found[0]!r}, which Prometheus (RE2) does not know; say it without")
     try:
         re.compile(pattern)
     except re.error as error:
@@ -58,7 +58,7 @@ def _window(text: str) -> str:
 
 def _name(text: str) -> str:
     if not re.fullmatch(NAME, text):
-        raise ValueError(f"{text!r} is no name; take a-z, 0-9, - and _, at most 63 of them, a letter first")
+        raise ValueError(f"{text!r} is no name; take a-z, 0-9, - and _, at most 63, a letter first, no - or _ last")
     return text
 
 
@@ -165,10 +165,11 @@ def _one(file: Path) -> Any:
 def _sentence(file: Path, content: Any, error: Mapping[str, Any]) -> str:
     """file:line: field: what is wrong."""
     path = [part for at, part in enumerate(error["loc"]) if not (at == 1 and error["loc"][0] == "sli")]
-    return f"{file}:{_yaml.line(content, path)}: {'.'.join(map(str, path))}: {_problem(error)}"
+    return f"{file}:{_yaml.line(content, path)}: {'.'.join(map(str, path))}: {problem(error)}"
 
 
-def _problem(error: Mapping[str, Any]) -> str:
+def problem(error: Mapping[str, Any]) -> str:
+    """What is wrong with a field, and what to do."""
     kind = error["type"]
     if kind == "extra_forbidden":
         known = _fields(error["loc"])

@@ -1,0 +1,251 @@
+"""OpenSLO v1 objects as our objectives: what can be mapped is, what cannot is named with its line, nothing is guessed.
+
+OpenSLO says how to query a backend, we say which spans count: a query of theirs is never translated. Which indicator
+means the same is for the team to say, and so are owner and runbook, for which OpenSLO has no field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from otel_agentops.slo import _yaml
+from otel_agentops.slo.exchange import openslo
+from otel_agentops.slo.spec import Slo, SpecError, problem
+
+READ = ("SLO", "SLI")
+DAYS = {"d": 1, "w": 7}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the team adds. slis: name of an indicator of theirs to what `sli:` of a spec says; the rest for all."""
+
+    slis: Mapping[str, Any] = field(default_factory=dict)
+    owner: str | None = None
+    runbook: str | None = None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """slos: with the comments for their files. problems: why others are not among them. notes: what got lost."""
+
+    slos: list[tuple[Slo, str]]
+    problems: list[str]
+    notes: list[str]
+
+
+class _CannotError(Exception):
+    """Why an object cannot be one of ours: path of the field, and the sentence."""
+
+    def __init__(self, path: Sequence[str | int], sentence: str) -> None:
+        super().__init__(sentence)
+        self.path, self.sentence = path, sentence
+
+
+def read(file: Path, said: Said) -> Imported:
+    """The objectives of a file. Raises SpecError where it is no YAML, or none of OpenSLO v1."""
+    objects = [_object(file, content) for content in _yaml.documents(file) if content is not None]
+    slis = {str(each["metadata"]["name"]): each for each in objects if each["kind"] == "SLI"}
+    made = Imported([], [], [])
+    for content in objects:
+        if content["kind"] == "SLO":
+            _add(made, file, content, slis, said)
+        elif content["kind"] not in READ:
+            name = f"{content['kind']} {content['metadata']['name']}"
+            made.notes.append(f"{file}:{_yaml.line(content, [])}: {name} is left out: {_left_out(content['kind'])}")
+    return made
+
+
+def _left_out(kind: str) -> str:
+    return {
+        "Service": "a service is what spans call themselves (service.name)",
+        "DataSource": "our counters come from the collector",
+    }.get(kind, "alerts follow from the objective (docs/slo.md), and who is told is for Alertmanager to say")
+
+
+def _object(file: Path, content: Any) -> CommentedMap:
+    if not isinstance(content, CommentedMap):
+        raise SpecError(f"{file}:1: is no OpenSLO object; it is a mapping with apiVersion, kind, metadata and spec")
+    if content.get("apiVersion") != openslo.VERSION:
+        at = _yaml.line(content, ["apiVersion"])
+        raise SpecError(f"{file}:{at}: apiVersion: {content.get('apiVersion')!r} is not read; {openslo.VERSION} is")
+    for path in (["kind"], ["metadata", "name"], ["spec"]):
+        if _at(content, *path) is None:
+            raise SpecError(f"{file}:{_yaml.line(content, path)}: {'.'.join(path)}: is missing; add it")
+    return content
+
+
+def _at(node: Any, *path: str | int) -> Any:
+    """What is there; None where a part of the path is not."""
+    for key in path:
+        if isinstance(node, Mapping):
+            node = node.get(key)
+        elif isinstance(node, list) and isinstance(key, int) and key < len(node):
+            node = node[key]
+        else:
+            return None
+    return node
+
+
+# -- one objective
+
+
+def _add(made: Imported, file: Path, content: CommentedMap, slis: Mapping[str, CommentedMap], said: Said) -> None:
+    name = content["metadata"]["name"]
+    try:
+        slo = Slo.model_validate(_fields(content, slis, said))
+    except _CannotError as error:
+        where = f"{file}:{_yaml.line(content, error.path)}: {'.'.join(map(str, error.path))}"
+        made.problems.append(f"{where}: SLO {name}: {error.sentence}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        found = f"SLO {name}: {'.'.join(map(str, first['loc']))}: {problem(first)}"
+        made.problems.append(f"{file}:{_yaml.line(content, [])}: {found}")
+    else:
+        made.slos.append((slo, _comment(content)))
+        made.notes.extend(f"{file}:{line}: SLO {name}: {note}" for line, note in _notes(content))
+
+
+def _comment(content: CommentedMap) -> str:
+    """Their description; not that of our own export, which says what the fields say."""
+    return "" if openslo.SLI in _annotations(content) else str(_at(content, "spec", "description") or "")
+
+
+def _fields(content: CommentedMap, slis: Mapping[str, CommentedMap], said: Said) -> dict[str, Any]:
+    notes = _annotations(content)
+    objective = _objective(content)
+    minimum = {"events": notes.get(openslo.EVENTS), "failures": notes.get(openslo.FAILURES)}
+    fields = {
+        "name": notes.get(openslo.NAME, content["metadata"]["name"]),
+        "sli": _sli(content, notes, slis, said),
+        "objective": float(objective),
+        "owner": notes.get(openslo.OWNER) or said.owner,
+        "runbook": notes.get(openslo.RUNBOOK) or said.runbook,
+        "service": notes.get(openslo.SERVICE) or _service(content),
+        "window": _window(content),
+        "trip_policy": notes.get(openslo.POLICY),
+        "severity": notes.get(openslo.SEVERITY),
+        "minimum": {key: int(value) if value.isdecimal() else value for key, value in minimum.items() if value},
+    }
+    for field_ in ("owner", "runbook"):
+        if not fields[field_]:
+            raise _CannotError(["metadata"], f"has no {field_}, for which OpenSLO has no field; say it: --{field_} …")
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _annotations(content: CommentedMap) -> dict[str, str]:
+    found = _at(content, "metadata", "annotations") or {}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
+
+
+def _objective(content: CommentedMap) -> Decimal:
+    found = _at(content, "spec", "objectives")
+    path: list[str | int] = ["spec", "objectives"]
+    if not isinstance(found, list) or len(found) != 1:
+        raise _CannotError(path, "an objective of ours has one target; write each into an SLO of its own")
+    if _at(content, "spec", "budgetingMethod") != "Occurrences":
+        method = _at(content, "spec", "budgetingMethod")
+        raise _CannotError(["spec", "budgetingMethod"], f"{method} cannot be counted; our budgets are of Occurrences")
+    if {"op", "value"} & set(found[0]):
+        raise _CannotError(
+            [*path, 0], "a threshold of a metric is no ratio of events; say when an event is bad instead"
+        )
+    return _target(found[0], [*path, 0])
+
+
+def _target(found: Mapping[str, Any], path: Sequence[str | int]) -> Decimal:
+    key, part = ("target", 1) if "target" in found else ("targetPercent", 100)
+    if key not in found:
+        raise _CannotError(path, "target is missing; add it")
+    try:
+        return Decimal(str(found[key])) / part
+    except InvalidOperation:
+        raise _CannotError([*path, key], f"{found[key]!r} is no number; write for instance 0.95") from None
+
+
+def _window(content: CommentedMap) -> str | None:
+    path = ["spec", "timeWindow"]
+    found = _at(content, *path)
+    if found is None:
+        return None  # ours is 30d, and `_notes` says so
+    duration = str(_at(content, *path, 0, "duration"))
+    match = re.fullmatch(r"([0-9]+)([dw])", duration)
+    if _at(content, *path, 0, "isRolling") is not True or match is None:
+        raise _CannotError(path, f"only rolling windows of days (d) or weeks (w) can be counted, not {duration}")
+    return f"{int(match[1]) * DAYS[match[2]]}d"
+
+
+def _service(content: CommentedMap) -> str:
+    return re.escape(str(_at(content, "spec", "service") or "")) or ".*"
+
+
+# -- its indicator
+
+
+def _sli(content: CommentedMap, notes: Mapping[str, str], slis: Mapping[str, CommentedMap], said: Said) -> Any:
+    """As the team says; else as our own export wrote it."""
+    name = str(_at(content, "spec", "indicatorRef") or _at(content, "spec", "indicator", "metadata", "name") or "")
+    if name in said.slis:
+        return said.slis[name]
+    if openslo.SLI in notes:
+        return _exported(notes[openslo.SLI])
+    if not name:
+        raise _CannotError(["spec"], "has no indicator of its own; a composite is no objective of ours")
+    raise _CannotError(
+        ["spec", "indicator" if "indicator" in content["spec"] else "indicatorRef"], _say(name, content, slis)
+    )
+
+
+def _exported(text: str) -> Any:
+    """A name, or JSON as our export writes it."""
+    try:
+        return json.loads(text) if text.startswith("{") else text
+    except json.JSONDecodeError as error:
+        path = ["metadata", "annotations", openslo.SLI]
+        raise _CannotError(path, f"is no JSON ({error}); take it from an export, or say --sli") from None
+
+
+def _say(name: str, content: CommentedMap, slis: Mapping[str, CommentedMap]) -> str:
+    spec = _at(content, "spec", "indicator", "spec") or _at(slis.get(name), "spec")
+    queries = ", ".join(_queries(spec)) if spec else "not in this file"
+    return (
+        f"{name} ({queries}) is not translated; say which indicator means the same: --sli '{name}=task_completed', or "
+        "conditions of your own as in a spec: --sli '…={name: …, type: …, on: …, eligible: …, bad: …, about: …}'"
+    )
+
+
+def _queries(spec: Any) -> Iterator[str]:
+    for kind in ("thresholdMetric", "ratioMetric"):
+        for half, found in {"": _at(spec, kind), **(_at(spec, kind) or {})}.items():
+            source = _at(found, "metricSource")
+            if source is not None:
+                yield " ".join([half or kind, "of", str(_at(source, "type") or _at(source, "metricSourceRef"))])
+
+
+def value(text: str) -> Any:
+    """What `sli:` of a spec would hold for a text. Raises ValueError."""
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise ValueError(f"{text!r} is no YAML: {' '.join(str(error).split())}") from None
+
+
+def _notes(content: CommentedMap) -> Iterator[tuple[int, str]]:
+    if _at(content, "spec", "timeWindow") is None:
+        yield _yaml.line(content, ["spec"]), "has no timeWindow; ours is 30d"
+    if _at(content, "spec", "alertPolicies"):
+        yield _yaml.line(content, ["spec", "alertPolicies"]), f"alertPolicies are left out: {_left_out('AlertPolicy')}"
+    if openslo.SERVICE not in _annotations(content):
+        service = _at(content, "spec", "service")
+        yield _yaml.line(content, ["spec", "service"]), f"service {service} is taken for the service.name of its spans"
