@@ -1,8 +1,8 @@
 """The collector's half: OTTL that tags every value that is not in the lock file.
 
 All approved values of a variable are one text, RECORD service UNIT scope UNIT value RECORD…, and a span's own record is
-looked for in it: one search, which takes as long with 500 values as with 10. A list is walked through entry by entry:
-9 µs a span with 500.
+looked for in it. With 500 values of one variable that is 2.5 us a span; walking through a list (ContainsValue) takes
+9, a regular expression (IsMatch) 4 to 6. `bench/lock.py` measures the whole.
 """
 
 from __future__ import annotations
