@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Annotated
 
 import typer
 
+from otel_agentops.collector import binary, environment, shipped, situation, tags
+from otel_agentops.collector import check as checking
 from otel_agentops.collector import render as rendering
-from otel_agentops.collector import shipped, tags
 from otel_agentops.collector.document import ConfigError, Document
 from otel_agentops.collector.files import replace
 
@@ -22,19 +25,22 @@ With = Annotated[
     list[str] | None, typer.Option("--with", help="A fragment by name, or a file. Can be given several times.")
 ]
 
+Legacy = Annotated[bool, typer.Option("--legacy-names", help="For contrib older than 0.159: components' old names.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command()
 def fragments(
     out: Annotated[Path | None, typer.Option(help="Directory to write them to, with the overlay.")] = None,
+    legacy_names: Legacy = False,
 ) -> None:
     """The overlay and the fragments that come with the package."""
     for fragment in shipped.fragments():
         typer.echo(f"{fragment.name:28} {fragment.idea}")
     if out is not None:
         for path in [shipped.overlay(), *(fragment.path for fragment in shipped.fragments())]:
-            replace(out / path.relative_to(shipped.home()), path.read_text())
+            text = rendering.legacy_text(shipped.read(path)) if legacy_names else path.read_text()
+            replace(out / path.relative_to(shipped.home()), text)
         typer.echo(f"written to {out}", err=True)
 
 
@@ -43,10 +49,11 @@ def render(
     configs: Configs,
     with_: With = None,
     out: Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")] = None,
+    legacy_names: Legacy = False,
 ) -> None:
     """One file that means what several `--config` mean: yours, the overlay, the fragments."""
     with _said():
-        text = rendering.rendered(stack(configs, with_ or ()))
+        text = rendering.rendered(stack(configs, with_ or ()), legacy=legacy_names)
     if out is None:
         typer.echo(text, nl=False)
     else:
@@ -108,12 +115,41 @@ def undo(
             backup.unlink(missing_ok=True)
 
 
+@app.command()
+def check(
+    configs: Configs,
+    with_: With = None,
+    otelcol: Annotated[
+        str | None, typer.Option(help="Your collector; else $OTELCOL or otelcol-contrib on PATH.")
+    ] = None,
+    env_file: Annotated[
+        list[Path] | None, typer.Option(help="Variables of the applications and the collector, NAME=value.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for a warning, too.")] = False,
+) -> None:
+    """What would not start, and what would silently lose data. Exit 1 where there is a problem."""
+    with _said():
+        environ = dict(os.environ)
+        for path in env_file or ():
+            environ.update(environment.from_file(Document.text_of(path)))
+        found = situation.situation(stack(configs, with_ or ()), environ, binary.find(otelcol, environ))
+        findings = checking.examine(found)
+    marks = {"ok": "green", "note": "blue", "warning": "yellow", "problem": "red"}
+    for finding in findings:
+        typer.echo(f"{typer.style(finding.level, fg=marks[finding.level])} {finding.subject}: {finding.text}")
+        if finding.advice:
+            typer.echo(f"  → {finding.advice}")
+    count = Counter(finding.level for finding in findings)
+    typer.echo(f"problems: {count['problem']}, warnings: {count['warning']}")
+    if count["problem"] or (strict and count["warning"]):
+        raise typer.Exit(1)
+
+
 def stack(configs: Sequence[Path], fragments: Sequence[str]) -> list[Document]:
-    """The documents in the order in which a collector is given them."""
+    """The documents in the order in which a collector is given them; the overlay where none of them holds it."""
     documents = [Document.read(path) for path in configs]
-    overlay = shipped.overlay()
-    if not any(path.samefile(overlay) for path in configs):
-        documents.append(shipped.read(overlay))
+    if not any(document.get(*situation.PIPELINES, situation.COUNTING) for document in documents):
+        documents.append(shipped.read(shipped.overlay()))
     return [*documents, *(shipped.read(shipped.find(name)) for name in fragments)]
 
 

@@ -19,11 +19,12 @@ class ConfigError(Exception):
 
 
 class Document:
-    """A config file as text, as values and as nodes with positions."""
+    """A config file as text, as values and as nodes with positions. path: where it was read from."""
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, path: Path | None = None) -> None:
         """Raises ConfigError where the text is no mapping in YAML."""
         self.name = name
+        self.path = path
         self.text = text
         try:
             self.root = YAML().compose(text)
@@ -42,12 +43,17 @@ class Document:
     @classmethod
     def read(cls, path: Path, name: str | None = None) -> Document:
         """A file. name: what it is called in messages. Raises ConfigError."""
+        return cls(name or str(path), cls.text_of(path), path)
+
+    @staticmethod
+    def text_of(path: Path) -> str:
+        """What is in a file, its line ends as they are. Raises ConfigError."""
         try:
-            return cls(name or str(path), path.read_bytes().decode())  # line ends as they are
+            return path.read_bytes().decode()
         except OSError as error:
-            raise ConfigError(f"{name or path}: {error.strerror}") from None
+            raise ConfigError(f"{path}: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise ConfigError(f"{name or path}: no text in UTF-8") from None
+            raise ConfigError(f"{path}: no text in UTF-8") from None
 
     def at(self, *keys: str) -> str:
         """`file:line` of a value, or of what is nearest above it."""
@@ -76,6 +82,11 @@ def lookup(data: Any, *keys: str) -> Any:
             return None
         data = data.get(key)
     return data
+
+
+def is_ours(id_: str) -> bool:
+    """Whether a component or a pipeline is one of this project."""
+    return id_.partition("/")[2].startswith("otel_agentops")
 
 
 def entries(node: Node | None) -> Iterator[tuple[Node, Node]]:

@@ -18,6 +18,7 @@ from ruamel.yaml.scalarstring import (
 )
 
 from otel_agentops.collector.document import Document
+from otel_agentops.collector.legacy import make_legacy
 
 _TEXTS = (
     DoubleQuotedScalarString,
@@ -36,16 +37,28 @@ def merged(documents: Sequence[Document]) -> dict[str, Any]:
     return result
 
 
-def rendered(documents: Sequence[Document]) -> str:
-    """One file that means what several `--config` mean. Comments of the first are kept."""
+def rendered(documents: Sequence[Document], *, legacy: bool = False) -> str:
+    """One file that means what several `--config` mean. Comments of the first are kept. legacy: with old names."""
     yaml = _round_trip()
     first = yaml.load(documents[0].text) or CommentedMap()
     for document in documents[1:]:
         _graft(first, yaml.load(document.text) or {}, _shared(first))
-    output = io.StringIO()
-    yaml.dump(first, output)
     names = "\n".join(f"#   {document.name}" for document in documents)
-    return f"# Rendered by otel-agentops; edit these files, then render again:\n{names}\n{output.getvalue()}"
+    head = f"# Rendered by otel-agentops; edit these files, then render again:\n{names}\n"
+    return head + _dumped(first, legacy)
+
+
+def legacy_text(document: Document) -> str:
+    """One file of ours with the names that collectors had before the renames."""
+    return _dumped(plain(_round_trip().load(document.text)), True)
+
+
+def _dumped(config: CommentedMap, legacy: bool) -> str:
+    if legacy:
+        make_legacy(config)
+    output = io.StringIO()
+    _round_trip().dump(config, output)
+    return output.getvalue()
 
 
 def plain(value: Any) -> Any:

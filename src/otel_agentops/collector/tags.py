@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops.collector import edit
-from otel_agentops.collector.document import ConfigError, Document, lookup
+from otel_agentops.collector.document import ConfigError, Document, is_ours, lookup
 
 PIPELINES = ("service", "pipelines")
 SIGNALS = ("traces", "logs")
@@ -110,11 +110,6 @@ def difference(before: Document, after: Document) -> list[str]:
     """The lines of a unified diff."""
     lines = (before.text.splitlines(), after.text.splitlines())
     return list(difflib.unified_diff(*lines, before.name, after.name, lineterm=""))
-
-
-def is_ours(id_: str) -> bool:
-    """Whether a component or a pipeline is one of this project."""
-    return id_.partition("/")[2].startswith("otel_agentops")
 
 
 def _pipelines(document: Document) -> list[str]:

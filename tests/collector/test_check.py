@@ -1,0 +1,414 @@
+"""Each way to lose data silently is a finding with a place and an advice; a sound config has none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from test_overlay_merge import BASES, CONFIGS
+from typer.testing import CliRunner
+
+from otel_agentops.collector import binary, environment, render, sampling, shipped, tags
+from otel_agentops.collector.check import examine
+from otel_agentops.collector.cli import app
+from otel_agentops.collector.document import ConfigError, Document
+from otel_agentops.collector.situation import situation
+from otel_agentops.doctor import Finding
+from stack import BASE, OVERLAY
+
+NOT_ASKED = Finding("note", "collector", "not asked: there is no otelcol-contrib on PATH", "name yours with --otelcol")
+
+
+def base() -> Document:
+    return Document.read(BASE, "base.yaml")
+
+
+def overlay() -> Document:
+    return shipped.read(OVERLAY)
+
+
+def document(text: str, name: str = "x.yaml") -> Document:
+    return Document(name, text)
+
+
+def findings(*documents: Document, environ: Mapping[str, str] | None = None) -> list[Finding]:
+    """What is found without a collector."""
+    *found, last = examine(situation(documents, environ or {}))
+    assert last == NOT_ASKED
+    return found
+
+
+def only(*documents: Document, environ: Mapping[str, str] | None = None) -> tuple[str, str, str]:
+    (found,) = findings(*documents, environ=environ)
+    assert found.advice
+    return found[:3]
+
+
+# -- nothing to say
+
+
+@pytest.mark.parametrize("name", [name for name in BASES if name not in {"no_logs", "other_receiver"}])
+def test_a_sound_config_has_no_finding(name: str) -> None:
+    path, receiver = BASES[name]
+    assert findings(Document.read(path), overlay(), environ={"OTEL_AGENTOPS_RECEIVER": receiver}) == []
+
+
+def test_a_merged_config_with_its_fragments_has_no_finding() -> None:
+    loose = [shipped.read(shipped.find(name)) for name in ("tail-sampling", "content")]
+    mine = tags.tagged(base(), tags.processors(overlay(), loose))
+    assert findings(mine, overlay(), *loose) == []
+
+
+@pytest.mark.parametrize("name", [fragment.name for fragment in shipped.fragments()])
+def test_a_fragment_has_no_finding_but_that_it_is_for_the_users_own_list(name: str) -> None:
+    before = {"two-tier-2": [], "honeycomb-sampled": ["honeycomb", "tail-sampling"]}.get(name, [])
+    if name == "two-tier-2":
+        found = findings(shipped.read(shipped.find(name)), shipped.read(shipped.find("tail-sampling")))
+        assert [one.text for one in found] == ["the overlay is not among the files: nothing is counted"]
+        return
+    found = findings(base(), overlay(), *(shipped.read(shipped.find(one)) for one in [*before, name]))
+    loose = name in {"tail-sampling", "content", "content-redact"}
+    assert [one.level for one in found] == ["warning"] * loose
+    assert all("is defined and in no pipeline" in one.text for one in found)
+
+
+# -- sampling
+
+
+def test_a_head_sampler_is_a_bias_with_its_arithmetic() -> None:
+    environ = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
+    level, where, text = only(base(), overlay(), environ=environ)
+    assert (level, where) == ("warning", "environment")
+    assert text.startswith("OTEL_TRACES_SAMPLER=parentbased_traceidratio with 0.1: 1 of 10 traces is counted.")
+    assert "for 1 failure 90%, 5 failures 59%, 20 failures 12%." in text  # 0.9 ** n
+
+
+@pytest.mark.parametrize(
+    ("sampler", "argument", "level"),
+    [
+        ("always_on", "", None),
+        ("traceidratio", "1", None),
+        ("traceidratio", None, None),
+        ("traceidratio", "0", "warning"),
+        ("traceidratio", "a tenth", "warning"),
+        ("parentbased_jaeger_remote", "x", "warning"),
+        ("always_off", None, "problem"),
+        ("parentbased_always_off", None, "problem"),
+    ],
+)
+def test_samplers(sampler: str, argument: str | None, level: str | None) -> None:
+    environ = {"OTEL_TRACES_SAMPLER": sampler}
+    if argument is not None:
+        environ["OTEL_TRACES_SAMPLER_ARG"] = argument
+    assert [one.level for one in findings(base(), overlay(), environ=environ)] == ([level] if level else [])
+
+
+def test_the_chance_is_that_of_independent_traces() -> None:
+    assert "1 failure 75%, 5 failures 24%, 20 failures 0%" in sampling.bias(0.25)
+    assert sampling.bias(0) == "no trace is kept, nothing is counted"
+
+
+def test_a_sampler_before_the_overlays_receiver() -> None:
+    text = (
+        "connectors:\n  forward/kept:\nprocessors:\n  probabilistic_sampler: {sampling_percentage: 5}\n"
+        "service:\n  pipelines:\n"
+        "    traces/in:\n      receivers: [otlp]\n      processors: [probabilistic_sampler]\n"
+        "      exporters: [forward/kept]\n"
+    )
+    environ = {"OTEL_AGENTOPS_RECEIVER": "forward/kept"}
+    found = findings(base(), document(text), overlay(), environ=environ)
+    assert found[0][:3] == (
+        "warning",
+        "x.yaml:9",
+        "probabilistic_sampler in traces/in drops spans before forward/kept hands them to the counting",
+    )
+
+
+def test_a_sampler_without_the_tags_and_one_before_them() -> None:
+    mine = Document.read(CONFIGS / "no_logs.yaml", "x.yaml")
+    text = "tail_sampling in traces decides without the tags: incident traces are dropped like any other"
+    assert only(mine, overlay()) == ("warning", "x.yaml:13", text)
+    assert findings(tags.tagged(mine, tags.processors(overlay())), overlay()) == []
+    late = document(mine.text.replace("tail_sampling, batch]", "tail_sampling, transform/otel_agentops, batch]"))
+    assert only(late, overlay())[2] == "tail_sampling stands before the tags in traces, and does not see them"
+    batched = document(base().text.replace("memory_limiter, batch]", "batch, transform/otel_agentops]", 1))
+    assert only(batched, overlay())[2] == "batch stands before the tags in traces, and does not see them"
+
+
+# -- files
+
+
+@pytest.mark.parametrize("section", ["receivers", "processors", "exporters", "service"])
+def test_an_empty_section_of_a_later_file_wipes(section: str) -> None:
+    found = findings(base(), document(f"# mine\n{section}:\n"), overlay())
+    assert found[0][:3] == (
+        "problem",
+        "x.yaml:2",
+        f"{section} is empty here, and takes the place of all that base.yaml has",
+    )
+
+
+def test_a_section_that_is_a_reference_is_not_merged() -> None:
+    text = "processors: ${file:procs.yaml}\n"
+    first = findings(document(text), base(), overlay())[0]
+    assert first[:2] == ("problem", "base.yaml:7")
+    assert first.text == (
+        "processors is ${file:procs.yaml} in a file before: the map here takes its place, nothing is merged"
+    )
+    later = findings(base(), document(text), overlay())
+    assert later[0].text == "processors is ${file:procs.yaml} here, and takes the place of all that base.yaml has"
+
+
+def test_a_list_that_loses_an_entry() -> None:
+    shorter = document("service:\n  pipelines:\n    traces:\n      processors: [batch]\n")
+    assert only(base(), shorter, overlay()) == (
+        "warning",
+        "x.yaml:4",
+        "traces: memory_limiter of base.yaml:18 is not in this list, which takes the place of that one",
+    )
+
+
+def test_the_overlay_twice_and_another_one() -> None:
+    rendered = document(render.rendered([base(), overlay()]))
+    assert findings(rendered) == []
+    assert only(rendered, document(overlay().text, "y.yaml"))[0::2] == (
+        "problem",
+        "x.yaml holds the overlay, too, and another one: settings of both are mixed",
+    )
+    assert only(base(), overlay(), document(overlay().text, "y.yaml"))[0::2] == (
+        "note",
+        "otel-agentops.yaml holds the overlay, too; once is enough",
+    )
+
+
+def test_a_span_that_comes_by_two_ways_counts_twice() -> None:
+    text = (
+        "connectors: {forward/a: {}, forward/b: {}}\nservice:\n  pipelines:\n"
+        "    traces/a: {receivers: [otlp], exporters: [forward/a]}\n"
+        "    traces/b: {receivers: [forward/a], exporters: [forward/b]}\n"
+    )
+    environ = {"OTEL_AGENTOPS_RECEIVER": "otlp,forward/b"}
+    assert only(base(), document(text), overlay(), environ=environ)[0::2] == (
+        "problem",
+        "the overlay reads forward/b and otlp, which feeds forward/b: every span counts twice",
+    )
+    assert findings(base(), document(text), overlay(), environ={"OTEL_AGENTOPS_RECEIVER": "forward/b"}) == []
+    assert only(base(), overlay(), environ={"OTEL_AGENTOPS_RECEIVER": "otlp,otlp"})[0::2] == (
+        "problem",
+        "the overlay's receivers are otlp, otlp: one is there twice",
+    )
+
+
+# -- the overlay's ends
+
+
+def test_a_receiver_that_is_not_there() -> None:
+    two = Document.read(CONFIGS / "two_receivers.yaml", "x.yaml")
+    (found,) = findings(two, overlay())
+    assert found == Finding(
+        "problem",
+        "x.yaml:2",
+        "the overlay reads from otlp, and there is no such receiver; there are otlp/in, otlp/b",
+        "set OTEL_AGENTOPS_RECEIVER=otlp/in,otlp/b",
+    )
+    assert only(base(), overlay(), environ={"OTEL_AGENTOPS_RECEIVERS": ""})[2] == (
+        "the overlay has no receiver: OTEL_AGENTOPS_RECEIVERS is set to nothing"
+    )
+    assert only(base())[2] == "the overlay is not among the files: nothing is counted"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        (
+            "exporters:\n  prometheus:\n    endpoint: 0.0.0.0:9464\n",
+            "x.yaml:3",
+            "exporters::prometheus::endpoint is 0.0.0.0:9464",
+        ),
+        (
+            "receivers:\n  otlp/b:\n    protocols: {grpc: {endpoint: 'localhost:9464'}}\n",
+            "x.yaml:3",
+            "receivers::otlp/b::protocols::grpc::endpoint is localhost:9464",
+        ),
+        (
+            "service: {telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {port: 9464}}}}]}}}\n",
+            "x.yaml:1",
+            "service::telemetry::metrics::readers::pull::exporter::prometheus::port is 9464",
+        ),
+    ],
+)
+def test_a_port_that_is_taken_in_the_same_config(text: str, where: str, what: str) -> None:
+    expected = ("problem", where, f"{what}, and the overlay's exporter listens on port 9464, too")
+    assert only(base(), document(text), overlay()) == expected
+    assert findings(base(), document(text), overlay(), environ={"OTEL_AGENTOPS_PROM_ENDPOINT": "127.0.0.1:9465"}) == []
+
+
+def test_an_address_to_send_to_is_no_port_that_is_taken() -> None:
+    text = "exporters: {otlp_http: {endpoint: 'http://other:9464'}}\nprocessors: {resource: {port: 9464}}\n"
+    assert findings(base(), document(text), overlay()) == []
+
+
+def test_counters_without_a_service_and_deltas_that_are_pulled() -> None:
+    text = "service: {pipelines: {metrics/otel_agentops: {processors: [batch/otel_agentops]}}}\n"
+    found = findings(base(), overlay(), document(text))
+    assert [(one.level, one.text) for one in found if one.level == "problem"] == [
+        (
+            "problem",
+            "metrics/otel_agentops has no transform/otel_agentops_identity: service and environment are lost, "
+            "all services are one",
+        ),
+        ("problem", "metrics/otel_agentops gives deltas to prometheus/otel_agentops: each overwrites the one before"),
+    ]
+    assert found[0].text.startswith("metrics/otel_agentops: transform/otel_agentops_identity, delta_to_cumulative")
+    promotes = "exporters: {prometheus/otel_agentops: {resource_to_telemetry_conversion: {enabled: true}}}\n"
+    again = findings(base(), overlay(), document(text), document(promotes, "y.yaml"))
+    assert [one.text for one in again if one.level == "problem"] == [found[-1].text]
+
+
+def test_resource_attributes_that_are_not_promoted_on_the_users_own_way() -> None:
+    text = (
+        "exporters:\n  prometheusremotewrite: {endpoint: 'http://x'}\nservice:\n  pipelines:\n"
+        "    metrics/app: {receivers: [otlp], exporters: [prometheusremotewrite]}\n"
+    )
+    level, where, said = only(base(), document(text), overlay())
+    assert (level, where) == ("note", "x.yaml:2")
+    assert "have neither service_name nor deployment_environment_name" in said
+    promoted = text.replace("'http://x'", "'http://x', resource_to_telemetry_conversion: {enabled: true}")
+    assert findings(base(), document(promoted), overlay()) == []
+
+
+def test_a_sum_of_two_kinds_of_numbers_ends_the_collector() -> None:
+    text = (
+        "connectors:\n  signal_to_metrics/mine:\n    spans:\n"
+        "      - {name: a, sum: {value: 'attributes[\"n\"]'}}\n      - {name: b, "
+        "sum: {value: 'Int(attributes[\"n\"])'}}\n"
+        "      - {name: c, sum: {value: '1'}}\n      - {name: d, gauge: {value: 'attributes[\"n\"]'}}\n"
+    )
+    assert only(base(), document(text), overlay()) == (
+        "warning",
+        "x.yaml:2",
+        'a: attributes["n"] may be an int and a double; both in one payload end the collector',
+    )
+
+
+# -- the environment in a config, as a collector fills it in
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("plain", "plain"),
+        ("${env:SET}", 7),
+        ("${SET}", 7),
+        ("x${env:SET}", "x7"),
+        ("${env:UNSET:-a}", "a"),
+        ("${env:UNSET:-[a, b]}", ["a", "b"]),
+        ("${env:UNSET:-[${env:ALSO:-a}]}", ["a"]),
+        ("${env:UNSET:-[${env:TWO}]}", ["a", "b"]),
+        ("${env:EMPTY:-a}", None),
+        ("${env:UNSET}", None),
+        ("$${env:SET}", "${env:SET}"),
+        ("${file:x.yaml}", {"$": None}),
+    ],
+)
+def test_references(text: str, value: object) -> None:
+    environ = {"SET": "7", "EMPTY": "", "TWO": "a,b"}
+    if text.startswith("${file"):
+        assert environment.resolved(text, environ) == text, "what another provider brings is not known here"
+    else:
+        assert environment.resolved({"a": [text]}, environ) == {"a": [value]}
+
+
+def test_an_env_file() -> None:
+    text = "# x\nA=1\nexport B = 'two words'\nC=\"x\"\nD=y # why\n\nnothing\nE=a=b\n"
+    assert environment.from_file(text) == {"A": "1", "B": "two words", "C": "x", "D": "y", "E": "a=b"}
+
+
+# -- the collector
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A program that says what an older contrib says of itself, and takes everything."""
+    program = tmp_path / "otelcol"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = validate ] && exit 0\ncat <<E\nbuildinfo: {version: v0.150.1}\n'
+        "receivers: [{name: otlp}]\nprocessors: [{name: batch}, {name: memory_limiter}, "
+        "{name: filter}, {name: transform}, "
+        "{name: deltatocumulative}]\nconnectors: [{name: signaltometrics}, {name: spanmetrics}]\n"
+        "exporters: [{name: debug}, {name: prometheus}]\nE\n"
+    )
+    program.chmod(0o755)
+    return program
+
+
+def test_an_older_collector_and_its_names(old: Path) -> None:
+    collector = binary.find(str(old), {})
+    assert collector is not None
+    found = examine(situation([base(), overlay()], {}, collector))
+    problems = [one for one in found if one.level == "problem"]
+    assert problems[0].text == "the collector is 0.150; the files are for 0.159 and newer"
+    assert {one.text.partition(": ")[2] for one in problems[1:]} == {
+        "this collector calls signal_to_metrics signaltometrics",
+        "this collector calls span_metrics spanmetrics",
+        "this collector calls delta_to_cumulative deltatocumulative",
+    }
+    assert {one.advice for one in problems[1:]} == {"render with --legacy-names, or take a newer collector"}
+    legacy = document(render.rendered([base(), overlay()], legacy=True))
+    assert [one.level for one in examine(situation([legacy], {}, collector))] == ["ok"]
+
+
+def test_a_component_that_the_collector_does_not_have(old: Path) -> None:
+    text = "receivers:\n  kafka/in: {}\n"
+    found = examine(situation([base(), document(text), overlay()], {}, binary.find(str(old), {})))
+    assert ("problem", "x.yaml:2", "kafka/in: this collector has no kafka in its receivers") in [
+        one[:3] for one in found
+    ]
+
+
+def test_what_is_no_collector_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^nope is no program that can be run; name the collector with --otelcol$"):
+        binary.find("nope", {})
+    with pytest.raises(ConfigError, match=r"^/bin/false components: 1; is it a collector"):
+        binary.find("/bin/false", {})
+
+
+@pytest.mark.collector
+def test_the_real_collector_is_asked(otelcol: Path) -> None:
+    def run(*arguments: str | Path) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["check", *map(str, arguments), "--otelcol", str(otelcol)])
+        return done.exit_code, done.output
+
+    code, said = run(BASE)
+    assert code == 0
+    assert "accepts 2 files" in said
+    assert said.endswith("problems: 0, warnings: 0\n")
+    code, said = run(CONFIGS / "other_receiver.yaml")
+    assert code == 1
+    assert 'references receiver "otlp" which is not configured' in said
+    assert "→ set OTEL_AGENTOPS_RECEIVER=otlp/in" in said
+
+
+@pytest.mark.collector
+def test_old_names_are_a_note_where_the_collector_still_takes_them(otelcol: Path, tmp_path: Path) -> None:
+    path = tmp_path / "legacy.yaml"
+    path.write_text(render.rendered([base(), overlay()], legacy=True))
+    found = examine(situation([Document.read(path)], dict(os.environ), binary.find(str(otelcol), {})))
+    assert {one.level for one in found} == {"note", "ok"}
+    assert {one.advice for one in found if one.level == "note"} == {
+        "rename it to signal_to_metrics",
+        "rename it to span_metrics",
+        "rename it to delta_to_cumulative",
+    }
+
+
+def test_the_command_reads_env_files_and_is_strict_if_asked(tmp_path: Path, old: Path) -> None:
+    (tmp_path / "app.env").write_text("OTEL_TRACES_SAMPLER=traceidratio\nOTEL_TRACES_SAMPLER_ARG=0.5\n")
+    (tmp_path / "mine.yaml").write_text(render.rendered([base(), overlay()], legacy=True))
+    arguments = ["check", str(tmp_path / "mine.yaml"), "--env-file", str(tmp_path / "app.env"), "--otelcol", str(old)]
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "problems: 0, warnings: 1")
+    assert "with 0.5: 1 of 2 traces is counted" in done.output
+    assert CliRunner().invoke(app, [*arguments, "--strict"]).exit_code == 1
