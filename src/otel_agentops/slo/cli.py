@@ -31,14 +31,14 @@ def generate(
     ] = False,
 ) -> None:
     """Rules, collector fragment and dashboards from slo/*.yaml."""
-    from otel_agentops.slo import generate, grafana, prometheus, spec
+    from otel_agentops.slo import generate, grafana, honeycomb, prometheus, spec
 
     try:
         slos = spec.load(slo)
         made = generate.files(slos, time_scale)
     except (spec.SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
-    for note in [*spec.notes(slos), *prometheus.notes(slos), *grafana.notes()]:
+    for note in [*spec.notes(slos), *prometheus.notes(slos), *grafana.notes(), *honeycomb.notes(slos)]:
         typer.echo(f"note: {note}", err=True)
     if not check:
         generate.write(made, out)

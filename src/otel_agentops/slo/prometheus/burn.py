@@ -57,7 +57,7 @@ def severities(slo: Slo) -> tuple[str, ...]:
 
 
 def _burning(slo: Slo, burn: Burn) -> str:
-    of, threshold = selector(slo), number(_factor(slo, burn) * slo.budget)
+    of, threshold = selector(slo), number(burn_factor(slo, burn) * slo.budget)
     return f"""\
 (
   otel_agentops:sli_error:ratio{burn.short}{of} > {threshold}
@@ -67,7 +67,7 @@ def _burning(slo: Slo, burn: Burn) -> str:
 )"""
 
 
-def _factor(slo: Slo, burn: Burn) -> Decimal:
+def burn_factor(slo: Slo, burn: Burn) -> Decimal:
     """The factor of the table, or the highest that can be reached."""
     if burn.factor * slo.budget < 1:
         return burn.factor
@@ -83,7 +83,7 @@ def _factor(slo: Slo, burn: Burn) -> Decimal:
 
 def note(slo: Slo, burn: Burn) -> str:
     """The arithmetic of a factor that had to be lowered; else nothing."""
-    factor = _factor(slo, burn)
+    factor = burn_factor(slo, burn)
     if factor == burn.factor or burn.severity not in severities(slo):
         return ""
     return (

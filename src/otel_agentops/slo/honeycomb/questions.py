@@ -1,0 +1,172 @@
+"""The questions of an incident as Honeycomb asks them: what moved, which surface, what it costs, is the proxy right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from otel_agentops.semconv import attributes as A
+from otel_agentops.slo.indicators import verdict
+from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.variables import VARIABLES
+
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query. key: unique. by: columns of the groups. where: column, operator and, unless it is unary, value.
+
+    calculate: operator and, unless it counts, column. compared: beside the day before.
+    """
+
+    key: str
+    name: str
+    about: str
+    by: tuple[str, ...]
+    where: tuple[tuple[str, ...], ...]
+    calculate: tuple[tuple[str, ...], ...] = (("COUNT",),)
+    compared: bool = False
+
+
+def questions(slos: Sequence[Slo]) -> list[Question]:
+    """In the order in which they are asked."""
+    return [*_errors(slos), *_moved(), *_surfaces(), *_costs(), *_trust(slos)]
+
+
+def _exists(column: str) -> tuple[str, str]:
+    return (column, "exists")
+
+
+# -- is it bad, and since when
+
+
+def _errors(slos: Sequence[Slo]) -> Iterator[Question]:
+    """A mean of 0 and 1 is the part that is bad; revisions of a judge are groups of their own."""
+    for indicator in {slo.indicator.name: slo.indicator for slo in slos}.values():
+        bad = verdict(indicator.name)
+        outcome = (A.TRUTH_VERDICT, "exists" if indicator.on == "outcome" else "does-not-exist")
+        by = (A.SERVICE_NAME, *indicator.labels)
+        about = f"Part of the events that are {indicator.about} ({indicator.type})."
+        key = f"error_{indicator.name}"
+        yield Question(
+            key, f"Error ratio: {indicator.name}", about, by, (_exists(bad), outcome), (("AVG", bad), ("COUNT",))
+        )
+
+
+# -- what moved
+
+
+def _moved() -> Iterator[Question]:
+    for variable, (_, scope, value) in VARIABLES.items():
+        about = f"How often each value was seen: a new line, or one that ends, is a {variable} that moved."
+        by = (A.SERVICE_NAME, *scope, value)
+        yield Question(f"moved_{variable}", f"Which {variable}", about, by, (_exists(value),), compared=True)
+    declared = (A.CHANGE_VARIABLE, A.CHANGE_SCOPE, A.CHANGE_PREVIOUS, A.CHANGE_VALUE, A.CHANGE_SOURCE)
+    yield Question(
+        "changes",
+        "Changes as they were told",
+        "Events of changes that the application declared or saw for the first time.",
+        declared,
+        (_exists(A.CHANGE_VARIABLE),),
+    )
+    yield Question(
+        "unlisted",
+        "Not in the lock file",
+        "Values that nobody approved, where the collector has the fragment of a lock file.",
+        (A.SERVICE_NAME, A.LOCK_UNLISTED),
+        (_exists(A.LOCK_UNLISTED),),
+    )
+
+
+# -- which surface
+
+_DETAILS = {
+    "model": (A.GEN_AI_RESPONSE_MODEL, A.GEN_AI_PROVIDER_NAME),
+    "retrieval": (A.INDEX_NAME, A.INDEX_VERSION),
+    "tool": (A.GEN_AI_TOOL_NAME, A.TOOL_HASH),
+    "judge": (A.JUDGE_NAME, A.JUDGE_REVISION),
+}
+
+
+def _surfaces() -> Iterator[Question]:
+    surface, reason = A.INCIDENT_SURFACE, A.INCIDENT_REASON
+    yield Question(
+        "surface",
+        "Which surface fails",
+        "Operations that went wrong, by what is at fault and why, as far as one span can say.",
+        (A.SERVICE_NAME, surface, reason),
+        (_exists(surface),),
+    )
+    for name, details in _DETAILS.items():
+        about = f"What the collector tagged with the surface {name}, and where."
+        yield Question(f"surface_{name}", f"Surface: {name}", about, (*details, reason), ((surface, "=", name),))
+    yield Question(
+        "surface_prompt",
+        "Surface: prompt",
+        "No span can say that a prompt is at fault: what its answers look like can. Compare the groups.",
+        (A.TASK_NAME, A.PROMPT_HASH),
+        (_exists(A.PROMPT_HASH),),
+        (("P50", A.GEN_AI_USAGE_OUTPUT_TOKENS), ("P95", A.GEN_AI_USAGE_OUTPUT_TOKENS), ("COUNT",)),
+    )
+
+
+# -- what it costs
+
+
+def _costs() -> Iterator[Question]:
+    by, ended = (A.SERVICE_NAME, A.TASK_NAME, A.TASK_OUTCOME), (A.TRUTH_VERDICT, "does-not-exist")
+    yield Question(
+        "cost",
+        "Cost of a task",
+        "USD, all calls and retries of a task together; tasks with a price that is not known are not in it.",
+        by,
+        (_exists(A.TASK_COST), ended),
+        (("SUM", A.TASK_COST), ("P50", A.TASK_COST), ("P95", A.TASK_COST), ("COUNT",)),
+    )
+    yield Question(
+        "tokens",
+        "Tokens of a task",
+        "Tokens in and out, all calls and retries of a task together.",
+        by,
+        (_exists(A.TASK_OUTCOME), ended),
+        (("SUM", A.TASK_INPUT_TOKENS), ("SUM", A.TASK_OUTPUT_TOKENS), ("COUNT",)),
+    )
+    yield Question(
+        "attempts",
+        "Attempts of a model call",
+        "Requests for each call: above 1 somebody pays and waits for retries.",
+        (A.SERVICE_NAME, A.GEN_AI_PROVIDER_NAME, A.GEN_AI_REQUEST_MODEL),
+        (_exists(A.ATTEMPT_COUNT), _exists(A.GEN_AI_REQUEST_MODEL)),
+        (("AVG", A.ATTEMPT_COUNT), ("MAX", A.ATTEMPT_COUNT), ("COUNT",)),
+    )
+
+
+# -- is the proxy right
+
+
+def _trust(slos: Sequence[Slo]) -> Iterator[Question]:
+    """Random labels only: what was escalated was chosen because it looked bad."""
+    verdicts = [
+        verdict(one.name)
+        for one in {slo.indicator.name: slo.indicator for slo in slos}.values()
+        if one.type == "proxy" and one.on == "task"
+    ]
+    random = (A.TRUTH_SAMPLING, "=", "random")
+    for bad in verdicts:
+        name = bad.split(".")[-2]
+        yield Question(
+            f"truth_{name}",
+            f"Proxy beside truth: {name}",
+            "Late labels of randomly chosen tasks by the verdict of the proxy (1 is bad) and the truth.",
+            (A.SERVICE_NAME, bad, A.TRUTH_VERDICT),
+            (_exists(A.TRUTH_VERDICT), _exists(bad), random),
+        )
+    yield Question(
+        "truth_delay",
+        "How late the truth is",
+        "Seconds from the end of a task to its label.",
+        (A.SERVICE_NAME, A.TRUTH_SOURCE),
+        (_exists(A.TRUTH_DELAY),),
+        (("P50", A.TRUTH_DELAY), ("P95", A.TRUTH_DELAY), ("COUNT",)),
+    )
