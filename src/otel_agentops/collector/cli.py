@@ -14,6 +14,7 @@ import typer
 
 from otel_agentops.collector import binary, environment, shipped, situation, tags
 from otel_agentops.collector import check as checking
+from otel_agentops.collector import kubernetes as operator
 from otel_agentops.collector import render as rendering
 from otel_agentops.collector.document import ConfigError, Document
 from otel_agentops.collector.files import replace
@@ -50,10 +51,18 @@ def render(
     with_: With = None,
     out: Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")] = None,
     legacy_names: Legacy = False,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="As resources for the operator.")] = False,
 ) -> None:
     """One file that means what several `--config` mean: yours, the overlay, the fragments."""
+    if kubernetes and legacy_names:
+        sys.exit("otel-agentops collector: --kubernetes names an image, and that knows the new names")
     with _said():
-        text = rendering.rendered(stack(configs, with_ or ()), legacy=legacy_names)
+        documents = stack(configs, with_ or ())
+        text = rendering.rendered(documents, legacy=legacy_names)
+        if kubernetes:
+            text = operator.resources(shipped.kubernetes().read_text(), documents, os.environ)
+            for sentence in operator.unreachable(documents, os.environ):
+                typer.echo(f"warning: {sentence}", err=True)
     if out is None:
         typer.echo(text, nl=False)
     else:

@@ -39,7 +39,7 @@ def merged(documents: Sequence[Document]) -> dict[str, Any]:
 
 def rendered(documents: Sequence[Document], *, legacy: bool = False) -> str:
     """One file that means what several `--config` mean. Comments of the first are kept. legacy: with old names."""
-    yaml = _round_trip()
+    yaml = round_trip()
     first = yaml.load(documents[0].text) or CommentedMap()
     for document in documents[1:]:
         _graft(first, yaml.load(document.text) or {}, _shared(first))
@@ -50,14 +50,14 @@ def rendered(documents: Sequence[Document], *, legacy: bool = False) -> str:
 
 def legacy_text(document: Document) -> str:
     """One file of ours with the names that collectors had before the renames."""
-    return _dumped(plain(_round_trip().load(document.text)), True)
+    return _dumped(plain(round_trip().load(document.text)), True)
 
 
 def _dumped(config: CommentedMap, legacy: bool) -> str:
     if legacy:
         make_legacy(config)
     output = io.StringIO()
-    _round_trip().dump(config, output)
+    round_trip().dump(config, output)
     return output.getvalue()
 
 
@@ -109,7 +109,8 @@ def _reached(value: Any) -> Iterator[int]:
             yield from _reached(content)
 
 
-def _round_trip() -> YAML:
+def round_trip() -> YAML:
+    """A reader and writer that keeps comments, quotes, numbers and lines."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096  # no line of the user's is broken

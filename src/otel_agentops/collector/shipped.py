@@ -1,4 +1,4 @@
-"""The files that come with the package: the overlay and the fragments, each fragment one idea."""
+"""The files that come with the package: the overlay, the fragments, each one idea, and resources for Kubernetes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def home() -> Path:
 def overlay() -> Path:
     """The overlay."""
     return home() / OVERLAY
+
+
+def kubernetes() -> Path:
+    """Resources for the operator, with an empty config."""
+    return home() / "kubernetes.yaml"
 
 
 def fragments() -> list[Fragment]:
