@@ -1,7 +1,7 @@
 """What the overlay costs a collector: the base alone and with it, in one run, in fresh processes that alternate.
 
 python -m bench.load                       the table
-python -m bench.load --spans 1000000       longer runs, steadier figures
+python -m bench.load --spans 300000        shorter runs; what a scrape costs weighs more in them
 python -m bench.load --with FILE ...       further configs beside the overlay, e.g. a fragment
 """
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--spans", type=int, default=300_000, help="spans of one measurement")
+    parser.add_argument("--spans", type=int, default=1_000_000, help="spans of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--overlay", type=Path, default=stack.OVERLAY)
     parser.add_argument("--with", dest="further", type=Path, nargs="*", default=[], help="configs after the overlay")

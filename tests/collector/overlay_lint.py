@@ -85,12 +85,12 @@ def shared_limit(config: Config) -> Iterator[str]:
 
 
 def bad_order(config: Config) -> Iterator[str]:
-    """What can refuse stands behind a batch, or its errors become those of the user's receiver."""
+    """What can refuse stands behind a batch, or its errors become those of the user's receiver; a filter cannot."""
     for id_, pipeline in config["service"]["pipelines"].items():
         if id_.startswith(("traces", "logs")):
             kinds = [processor.partition("/")[0] for processor in pipeline["processors"]]
-            if kinds[:2] != ["batch", "memory_limiter"]:
-                yield f"{id_}: begins with {', '.join(kinds[:2])} and not with batch, memory_limiter"
+            if kinds[:3] != ["filter", "batch", "memory_limiter"]:
+                yield f"{id_}: begins with {', '.join(kinds[:3])} and not with filter, batch, memory_limiter"
     for section in ("processors", "connectors"):
         for id_, settings in config[section].items():
             if "error_mode" in (settings or {}) and settings["error_mode"] != "ignore":

@@ -114,7 +114,10 @@ BROKEN: list[tuple[Callable[[Any], None], str]] = [
     (_other_description, "otel_agentops.sli.events has 2 definitions"),
     (_one_connector, "shares max_streams with"),
     (_deltas, "metrics/otel_agentops: deltas are pulled"),
-    (_limiter_first, "logs/otel_agentops: begins with transform, transform and not with batch, memory_limiter"),
+    (
+        _limiter_first,
+        "logs/otel_agentops: begins with transform, transform, transform and not with filter, batch, memory_limiter",
+    ),
     (_propagates, "transform/otel_agentops: error_mode is propagate"),
     (_default_mode, "signal_to_metrics/otel_agentops_variables: has no error_mode"),
     (_users_processor, "processors: batch is not ours"),
