@@ -19,6 +19,11 @@ data "honeycombio_query_specification" "error_task_completed" {
   }
 
   filter {
+    column = "otel_agentops.truth.source"
+    op     = "does-not-exist"
+  }
+
+  filter {
     column = "otel_agentops.truth.verdict"
     op     = "does-not-exist"
   }
@@ -43,6 +48,11 @@ data "honeycombio_query_specification" "error_judge_score" {
   }
 
   filter {
+    column = "otel_agentops.truth.source"
+    op     = "does-not-exist"
+  }
+
+  filter {
     column = "otel_agentops.truth.verdict"
     op     = "does-not-exist"
   }
@@ -64,6 +74,11 @@ data "honeycombio_query_specification" "error_tool_success" {
   filter {
     column = "otel_agentops.sli.tool_success.bad"
     op     = "exists"
+  }
+
+  filter {
+    column = "otel_agentops.truth.source"
+    op     = "does-not-exist"
   }
 
   filter {
@@ -332,6 +347,11 @@ data "honeycombio_query_specification" "cost" {
   }
 
   filter {
+    column = "otel_agentops.truth.source"
+    op     = "does-not-exist"
+  }
+
+  filter {
     column = "otel_agentops.truth.verdict"
     op     = "does-not-exist"
   }
@@ -358,6 +378,11 @@ data "honeycombio_query_specification" "tokens" {
   filter {
     column = "otel_agentops.task.outcome"
     op     = "exists"
+  }
+
+  filter {
+    column = "otel_agentops.truth.source"
+    op     = "does-not-exist"
   }
 
   filter {

@@ -7,7 +7,7 @@ locals {
 resource "honeycombio_derived_column" "answers" {
   alias       = "sli.answers"
   description = "False for tasks that failed, were escalated or abandoned (proxy: task_completed)."
-  expression  = "IF(AND(EXISTS($otel_agentops.sli.task_completed.bad), NOT(EXISTS($otel_agentops.truth.verdict))), EQUALS($otel_agentops.sli.task_completed.bad, 0))"
+  expression  = "IF(AND(EXISTS($otel_agentops.sli.task_completed.bad), NOT(EXISTS($otel_agentops.truth.source)), NOT(EXISTS($otel_agentops.truth.verdict))), EQUALS($otel_agentops.sli.task_completed.bad, 0))"
   depends_on  = [honeycombio_column.read]
 
   lifecycle {
@@ -119,7 +119,7 @@ resource "honeycombio_derived_column" "judged" {
 
   alias       = "sli.judged.${each.key}"
   description = "False for answers that the judge scored below its threshold (proxy: judge_score)."
-  expression  = "IF(AND(EXISTS($otel_agentops.sli.judge_score.bad), NOT(EXISTS($otel_agentops.truth.verdict)), EQUALS($otel_agentops.judge.revision, \"${each.key}\")), EQUALS($otel_agentops.sli.judge_score.bad, 0))"
+  expression  = "IF(AND(EXISTS($otel_agentops.sli.judge_score.bad), NOT(EXISTS($otel_agentops.truth.source)), NOT(EXISTS($otel_agentops.truth.verdict)), EQUALS($otel_agentops.judge.revision, \"${each.key}\")), EQUALS($otel_agentops.sli.judge_score.bad, 0))"
   depends_on  = [honeycombio_column.read]
 
   lifecycle {
@@ -195,7 +195,7 @@ locals {
 resource "honeycombio_derived_column" "tools" {
   alias       = "sli.tools"
   description = "False for tool executions that failed (direct: tool_success)."
-  expression  = "IF(AND(EXISTS($otel_agentops.sli.tool_success.bad), NOT(EXISTS($otel_agentops.truth.verdict))), EQUALS($otel_agentops.sli.tool_success.bad, 0))"
+  expression  = "IF(AND(EXISTS($otel_agentops.sli.tool_success.bad), NOT(EXISTS($otel_agentops.truth.source)), NOT(EXISTS($otel_agentops.truth.verdict))), EQUALS($otel_agentops.sli.tool_success.bad, 0))"
   depends_on  = [honeycombio_column.read]
 
   lifecycle {

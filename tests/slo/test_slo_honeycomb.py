@@ -181,7 +181,7 @@ def expression(name: str) -> str:
 TASK, JUDGE, TOOL, LATE = (
     f"otel_agentops.sli.{name}.bad" for name in ("task_completed", "judge_score", "tool_success", "empty_search")
 )
-VERDICT, REVISION = "otel_agentops.truth.verdict", "otel_agentops.judge.revision"
+SOURCE, VERDICT, REVISION = "otel_agentops.truth.source", "otel_agentops.truth.verdict", "otel_agentops.judge.revision"
 
 
 @pytest.mark.parametrize(
@@ -192,13 +192,14 @@ VERDICT, REVISION = "otel_agentops.truth.verdict", "otel_agentops.judge.revision
         ("answers", {}, None),
         ("answers", {TOOL: 1}, None),
         ("answers", {TASK: 1, VERDICT: "good"}, None),  # the outcome event repeats the task's verdict
+        ("answers", {TASK: 1, SOURCE: "refund"}, None),
         ("tools", {TOOL: 1, TASK: 0}, False),
         ("judged", {JUDGE: 1, REVISION: "${each.key}"}, False),
         ("judged", {JUDGE: 0, REVISION: "${each.key}"}, True),
         ("judged", {JUDGE: 0, REVISION: "another"}, None),  # revisions are never one number
         ("judged", {JUDGE: 0}, None),
-        ("late", {LATE: 1, VERDICT: "bad"}, False),
-        ("late", {LATE: 1}, None),
+        ("late", {LATE: 1, SOURCE: "edit"}, False),
+        ("late", {SOURCE: "edit"}, None),
     ],
 )
 def test_a_field_is_true_false_or_null(name: str, event: dict[str, Any], said: bool | None) -> None:

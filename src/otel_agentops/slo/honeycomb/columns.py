@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import check
 from otel_agentops.slo.honeycomb._hcl import Block, Raw
-from otel_agentops.slo.honeycomb.questions import questions
+from otel_agentops.slo.honeycomb.questions import TRUTH, questions
 from otel_agentops.slo.indicators import verdict
 from otel_agentops.slo.spec import Slo
 
@@ -41,7 +41,7 @@ def blocks(slos: Sequence[Slo]) -> list[Block]:
 
 def _read(slos: Sequence[Slo]) -> Iterator[str]:
     yield from (verdict(slo.indicator.name) for slo in slos)
-    yield from (A.TRUTH_VERDICT, A.JUDGE_REVISION)
+    yield from (*TRUTH, A.JUDGE_REVISION)
     for question in questions(slos):
         yield from question.by
         yield from (each[0] for each in question.where)

@@ -13,6 +13,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.slo._promql import SECONDS
 from otel_agentops.slo.honeycomb._hcl import Block, Raw, Value, quoted
 from otel_agentops.slo.honeycomb.columns import COLUMNS
+from otel_agentops.slo.honeycomb.questions import TRUTH
 from otel_agentops.slo.indicators import verdict
 from otel_agentops.slo.prometheus.burn import BURNS, Burn, burn_factor, severities
 from otel_agentops.slo.prometheus.objective import kind, promise
@@ -84,13 +85,16 @@ def _field(slo: Slo) -> Block:
 
 
 def _expression(slo: Slo) -> Value:
-    bad, truth = f"${verdict(slo.indicator.name)}", f"${A.TRUTH_VERDICT}"
-    late = f"EXISTS({truth})" if slo.indicator.on == "outcome" else f"NOT(EXISTS({truth}))"
-    conditions = [f"EXISTS({bad})", late]
+    bad = f"${verdict(slo.indicator.name)}"
+    repeated = [] if slo.indicator.on == "outcome" else [f"NOT(EXISTS(${name}))" for name in TRUTH]
     if not judged(slo):
-        return f"IF(AND({', '.join(conditions)}), EQUALS({bad}, 0))"
-    conditions.append(f'EQUALS(${A.JUDGE_REVISION}, \\"${{each.key}}\\")')
-    return Raw(f'"IF(AND({", ".join(conditions)}), EQUALS({bad}, 0))"')
+        return f"IF({_all(f'EXISTS({bad})', *repeated)}, EQUALS({bad}, 0))"
+    revision = f'EQUALS(${A.JUDGE_REVISION}, \\"${{each.key}}\\")'
+    return Raw(f'"IF({_all(f"EXISTS({bad})", *repeated, revision)}, EQUALS({bad}, 0))"')
+
+
+def _all(*conditions: str) -> str:
+    return f"AND({', '.join(conditions)})" if len(conditions) > 1 else conditions[0]
 
 
 def _slo(slo: Slo) -> Block:

@@ -11,6 +11,7 @@ from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.variables import VARIABLES
 
 DAY = 86_400
+TRUTH = (A.TRUTH_SOURCE, A.TRUTH_VERDICT)  # one of them is on each outcome event, and on nothing else
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ def _exists(column: str) -> tuple[str, str]:
     return (column, "exists")
 
 
+_NO_OUTCOME = tuple((column, "does-not-exist") for column in TRUTH)
+
 # -- is it bad, and since when
 
 
@@ -45,12 +48,12 @@ def _errors(slos: Sequence[Slo]) -> Iterator[Question]:
     """A mean of 0 and 1 is the part that is bad; revisions of a judge are groups of their own."""
     for indicator in {slo.indicator.name: slo.indicator for slo in slos}.values():
         bad = verdict(indicator.name)
-        outcome = (A.TRUTH_VERDICT, "exists" if indicator.on == "outcome" else "does-not-exist")
+        once = () if indicator.on == "outcome" else _NO_OUTCOME
         by = (A.SERVICE_NAME, *indicator.labels)
         about = f"Part of the events that are {indicator.about} ({indicator.type})."
         key = f"error_{indicator.name}"
         yield Question(
-            key, f"Error ratio: {indicator.name}", about, by, (_exists(bad), outcome), (("AVG", bad), ("COUNT",))
+            key, f"Error ratio: {indicator.name}", about, by, (_exists(bad), *once), (("AVG", bad), ("COUNT",))
         )
 
 
@@ -115,13 +118,13 @@ def _surfaces() -> Iterator[Question]:
 
 
 def _costs() -> Iterator[Question]:
-    by, ended = (A.SERVICE_NAME, A.TASK_NAME, A.TASK_OUTCOME), (A.TRUTH_VERDICT, "does-not-exist")
+    by = (A.SERVICE_NAME, A.TASK_NAME, A.TASK_OUTCOME)
     yield Question(
         "cost",
         "Cost of a task",
         "USD, all calls and retries of a task together; tasks with a price that is not known are not in it.",
         by,
-        (_exists(A.TASK_COST), ended),
+        (_exists(A.TASK_COST), *_NO_OUTCOME),
         (("SUM", A.TASK_COST), ("P50", A.TASK_COST), ("P95", A.TASK_COST), ("COUNT",)),
     )
     yield Question(
@@ -129,7 +132,7 @@ def _costs() -> Iterator[Question]:
         "Tokens of a task",
         "Tokens in and out, all calls and retries of a task together.",
         by,
-        (_exists(A.TASK_OUTCOME), ended),
+        (_exists(A.TASK_OUTCOME), *_NO_OUTCOME),
         (("SUM", A.TASK_INPUT_TOKENS), ("SUM", A.TASK_OUTPUT_TOKENS), ("COUNT",)),
     )
     yield Question(
