@@ -171,15 +171,18 @@ def prometheus(
     interval: str = "1s",
     name: str = "prometheus",
     flags: Sequence[str] = (),
+    itself: bool = False,
 ) -> Iterator[Prometheus]:
     """A Prometheus that scrapes targets (host:port) and evaluates rules, with exemplars kept. flags: further ones.
 
+    itself: whether it is one of the targets.
     Raises toolchain.UnavailableError or NotReadyError.
     """
     binary = toolchain.find("prometheus")
     (port,) = free_ports(1)
     config = directory / f"{name}.yml"
-    config.write_text(_PROMETHEUS.format(interval=interval, rules=list(map(str, rules)), targets=list(targets)))
+    scraped = [*targets, *([f"127.0.0.1:{port}"] if itself else [])]
+    config.write_text(_PROMETHEUS.format(interval=interval, rules=list(map(str, rules)), targets=scraped))
     command: list[str | Path] = [
         binary,
         f"--config.file={config}",

@@ -79,17 +79,20 @@ def drifted() -> list[dict[str, object]]:
 
 
 @contextmanager
-def world(directory: Path, rules: Path | None, rate: float, seed: int, interval: str) -> Iterator[World]:
+def world(
+    directory: Path, rules: Path | None, rate: float, seed: int, interval: str, configs: Sequence[Path | str] = ()
+) -> Iterator[World]:
     """The running stack. rules: for a Prometheus; None to do without one. rate: customers a second. seed: of these.
 
+    configs: more of them, for the collector.
     Raises stack.NotReadyError or toolchain.UnavailableError.
     """
     tools, traces = directory / "tools.json", directory / "traces.jsonl"
     tools.write_text(PUBLISHED.read_text())
     with ExitStack() as running:
         provider = running.enter_context(_provider(directory))
-        configs = [stack.BASE, stack.OVERLAY, HERE / "collector.yaml"]
-        collector = running.enter_context(stack.collector(configs, directory, {"DEMO_TRACES": str(traces)}))
+        all_of_them = [stack.BASE, stack.OVERLAY, HERE / "collector.yaml", *configs]
+        collector = running.enter_context(stack.collector(all_of_them, directory, {"DEMO_TRACES": str(traces)}))
         prometheus = None
         if rules is not None:
             target = urlsplit(collector.metrics).netloc
@@ -131,6 +134,7 @@ def _environment(provider: Remote, collector: stack.Collector) -> dict[str, str]
         "OTEL_TRACES_EXPORTER": "otlp",
         "OTEL_LOGS_EXPORTER": "otlp",
         "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_AGENTOPS_PRICES": str(HERE / "prices.json"),
         "OTEL_BSP_SCHEDULE_DELAY": "500",
         "OTEL_BLRP_SCHEDULE_DELAY": "500",
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(sorted(_others())),

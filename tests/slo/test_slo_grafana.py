@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import promql_parser
 import pytest
-from dashboards_read import DIRECTORY, FILES, Asked, filled, panels, queries, read
 from ruamel.yaml import YAML
 
+from dashboards import DIRECTORY, FILES, Asked, filled, panels, queries, read
 from generate import ROOT
 from otel_agentops import slo
 from otel_agentops.semconv import metrics as M
@@ -99,7 +99,7 @@ def test_no_panel_lies_on_another_one(path: Path) -> None:
 def test_every_variable_that_is_used_is_there(path: Path) -> None:
     content = read(path)
     defined = {variable["name"] for variable in content["templating"]["list"]}
-    used = set(re.findall(r"\$\{?(\w+)", json.dumps(content)))
+    used = set(re.findall(r"\$\{?([a-z_]\w*)", json.dumps(content)))
     assert {name for name in used if not name.startswith("__")} <= defined
     assert "datasource" in defined
 

@@ -40,6 +40,11 @@ def lines(title: str, about: str, unit: str, *queries: Query, width: int = 12, z
     return _filled(panel, title, about, unit, queries, width)
 
 
+def shares(title: str, about: str, *queries: Query, width: int = 12) -> Panel:
+    """Parts of several wholes over time, each between nothing and all."""
+    return lines(title, about, "percentunit", *queries, width=width).max(1)
+
+
 def stacked(title: str, about: str, unit: str, *queries: Query, width: int = 12) -> Panel:
     """Parts of a whole over time."""
     whole = common.StackingConfig().mode(C.StackingMode.NORMAL)
@@ -57,6 +62,8 @@ def figures(title: str, about: str, unit: str, *queries: Query, width: int = 6, 
     """The last values as numbers."""
     panel = stat.Panel().graph_mode(C.BigValueGraphMode.AREA).text_mode(C.BigValueTextMode.VALUE_AND_NAME)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+    if unit == "short":
+        panel.decimals(0)
     return _filled(panel, title, about, unit, queries, width, height)
 
 

@@ -41,6 +41,7 @@ def _table() -> Panel:
             f"otel_agentops:slo_bad:increase{{{OF_SLO}}} / (otel_agentops:slo_events:increase{{{OF_SLO}}} > 0)", "bad"
         ),
         Query(f"otel_agentops:slo_events:increase{{{OF_SLO}}}", "events"),
+        height=6,
         units={"events": "short"},
     )
 

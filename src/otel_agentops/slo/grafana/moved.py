@@ -5,11 +5,9 @@ from __future__ import annotations
 from otel_agentops.slo._promql import SERVICE
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
-from otel_agentops.slo.grafana._panels import Panel, Query, colours, rows, stacked, states
+from otel_agentops.slo.grafana._panels import Panel, Query, colours, lines, rows, shares, stacked, states
 from otel_agentops.slo.grafana._queries import OF
 from otel_agentops.slo.variables import PREFIX, VARIABLES
-
-SCOPE = ", ".join((*SERVICE, "variable", "scope"))
 
 
 def dashboard() -> Dashboard:
@@ -21,7 +19,8 @@ def dashboard() -> Dashboard:
         "A value is there only while it is observed.",
         rows=(
             Row("Values", (_values(), _moves())),
-            Row("Shares", (_shares(), _traffic())),
+            Row("Shares", (_shares("model"), _shares("prompt"), _shares("tools"), _shares("index"))),
+            Row("Traffic", (_traffic(), _distance())),
         ),
         moves=True,
         traces=(traceql.BAD_TASKS, traceql.UNLISTED),
@@ -30,8 +29,7 @@ def dashboard() -> Dashboard:
 
 def share(variable: str) -> str:
     """The part of the observations in its scope that each value has."""
-    active = f'{PREFIX}active{{{OF}, variable="{variable}"}}'
-    return f"{active} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({active})"
+    return f'{PREFIX}share{{{OF}, variable="{variable}"}}'
 
 
 def _values() -> Panel:
@@ -54,17 +52,17 @@ def _moves() -> Panel:
         "of their first observation.",
         "dateTimeAsIso",
         Query(f"last_over_time({PREFIX}moved{{{OF}}}[$__range]) * 1000", "moved"),
+        height=6,
         links={"value": (traceql.NEW_VALUE,)},
     )
 
 
-def _shares() -> Panel:
-    return stacked(
-        "Share of each model version",
-        "Of the calls to each model that was asked for, the part that each resolved version answered. A ramp is a "
-        "gradual roll-out.",
-        "percentunit",
-        Query(share("model"), "{{scope}}: {{value}}"),
+def _shares(variable: str) -> Panel:
+    return shares(
+        f"Share of each {variable}",
+        f"The part of the observations of its scope that each value of the variable `{variable}` has. A step is a "
+        "switch, a ramp a gradual roll-out.",
+        Query(share(variable), "{{scope}}: {{value}}"),
     )
 
 
@@ -74,4 +72,14 @@ def _traffic() -> Panel:
         "The share of each segment of the traffic, as the application declares it.",
         "percentunit",
         Query(share("traffic"), "{{value}}"),
+    )
+
+
+def _distance() -> Panel:
+    return lines(
+        "Traffic that is other than before",
+        "The part of the last hour's traffic that the day before did not have: half of the sum of what all segments "
+        "gained or lost. A fifth and more than chance is told as a move.",
+        "percentunit",
+        Query(f"otel_agentops:traffic:distance{{{OF}}}", f"{{{{{SERVICE[0]}}}}}"),
     )

@@ -87,11 +87,10 @@ def _dropped() -> Panel:
 def _streams() -> Panel:
     return lines(
         "Series of the overlay",
-        "Series that delta_to_cumulative keeps, and the most that each of its instances may have. Above that no new "
-        "series is counted.",
+        "Series that the processors delta_to_cumulative keep, all together. Each has a limit of its own, above which "
+        "no new series is counted.",
         "short",
-        Query("sum by (instance) (otelcol_deltatocumulative_streams_tracked)", "kept {{instance}}"),
-        Query("max by (instance) (otelcol_deltatocumulative_streams_limit)", "limit {{instance}}"),
+        Query("sum by (instance) (otelcol_deltatocumulative_streams_tracked)", "{{instance}}"),
     )
 
 
@@ -124,6 +123,14 @@ def _memory() -> Panel:
     )
 
 
+RULES = '{rule_group=~".*;otel_agentops.*"}'
+
+
+def _by_group(expression: str) -> str:
+    """With the group's name without the path of its file."""
+    return f'label_replace({expression}, "group", "$1", "rule_group", ".*;(.*)")'
+
+
 def _up() -> Panel:
     panel = states(
         "Scrapes",
@@ -152,19 +159,21 @@ def _rules() -> Panel:
         "and what came in them is not counted.",
         "percentunit",
         Query(
-            'prometheus_rule_group_last_duration_seconds{rule_group=~".*;otel_agentops.*"} '
-            '/ prometheus_rule_group_interval_seconds{rule_group=~".*;otel_agentops.*"}',
-            "{{rule_group}}",
+            _by_group(
+                f"prometheus_rule_group_last_duration_seconds{RULES} / prometheus_rule_group_interval_seconds{RULES}"
+            ),
+            "{{group}}",
         ),
     )
 
 
 def _failures() -> Panel:
-    of = '{rule_group=~".*;otel_agentops.*"}'
     return lines(
         "Rules that failed or were missed",
         "Per minute. A missed evaluation of a group loses what came since the one before. 0 is good.",
         "none",
-        Query(f"rate(prometheus_rule_evaluation_failures_total{of}[{RATE}]) * 60", "failed {{rule_group}}"),
-        Query(f"rate(prometheus_rule_group_iterations_missed_total{of}[{RATE}]) * 60", "missed {{rule_group}}"),
+        Query(_by_group(f"rate(prometheus_rule_evaluation_failures_total{RULES}[{RATE}]) * 60"), "failed {{group}}"),
+        Query(
+            _by_group(f"rate(prometheus_rule_group_iterations_missed_total{RULES}[{RATE}]) * 60"), "missed {{group}}"
+        ),
     )

@@ -6,7 +6,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
-from otel_agentops.slo.grafana._panels import Panel, Query, figures, lines, stacked
+from otel_agentops.slo.grafana._panels import Panel, Query, figures, lines, shares, stacked
 from otel_agentops.slo.grafana._queries import (
     MODEL,
     OF,
@@ -39,7 +39,7 @@ def dashboard() -> Dashboard:
             Row("All surfaces", (_tagged(), _counts())),
             Row("Model", (_tagged_of("model", MODEL), _model_duration(), _attempts(), _versions())),
             Row("Prompt", (_active("prompt", "calls"), _share("prompt"))),
-            Row("Retrieval", (_tagged_of("retrieval"), _duration("retrieval", TASK), _share("index"))),
+            Row("Retrieval", (_tagged_of("retrieval", width=8), _duration("retrieval", TASK, 8), _share("index", 8))),
             Row("Tool", (_tool_failures(), _tool_duration(), _tagged_of("tool", TOOL), _share("tool"))),
             Row("Judge", (_judged(), _share("judge"))),
             Row("Traffic and infrastructure", (_share("traffic"), _tagged_of("infra", MODEL))),
@@ -76,7 +76,7 @@ def _spans(*matchers: str) -> str:
     return f"{M.METRICS[M.SPAN_DURATION].prometheus}_count{{{', '.join((OF, *matchers))}}}"
 
 
-def _tagged_of(surface: str, by: str = OPERATION) -> Panel:
+def _tagged_of(surface: str, by: str = OPERATION, width: int = 12) -> Panel:
     return lines(
         f"Tagged {surface}",
         f"Operations per minute that were tagged with the surface `{surface}`.",
@@ -85,6 +85,7 @@ def _tagged_of(surface: str, by: str = OPERATION) -> Panel:
             rate(M.SPAN_DURATION, OPERATION, by, matchers=(f'{SURFACE}="{surface}"',), suffix="_count"),
             f"{shown(A.GEN_AI_OPERATION_NAME)} {{{{{by}}}}}" if by != OPERATION else shown(A.GEN_AI_OPERATION_NAME),
         ),
+        width=width,
     )
 
 
@@ -110,10 +111,9 @@ def _attempts() -> Panel:
 
 
 def _versions() -> Panel:
-    return stacked(
+    return shares(
         "Versions that answered",
         "Of the calls to each model that was asked for, the part that each resolved version answered.",
-        "percentunit",
         Query(share("model"), "{{scope}}: {{value}}"),
     )
 
@@ -127,23 +127,24 @@ def _active(variable: str, what: str) -> Panel:
     )
 
 
-def _share(variable: str) -> Panel:
-    return stacked(
+def _share(variable: str, width: int = 12) -> Panel:
+    return shares(
         f"Share of each {variable}",
         f"The part of the observations of its scope that each value of the variable `{variable}` has. A step is a "
         "switch, a ramp a roll-out.",
-        "percentunit",
         Query(share(variable), "{{scope}}: {{value}}"),
+        width=width,
     )
 
 
-def _duration(operation: str, by: str) -> Panel:
+def _duration(operation: str, by: str, width: int) -> Panel:
     of = (f'{OPERATION}="{operation}"',)
     return lines(
         f"Duration of {operation}",
         f"95th percentile of the operation `{operation}`. Points lead to traces.",
         "s",
         Query(quantile(0.95, M.SPAN_DURATION, by, matchers=of), f"{{{{{by}}}}}", exemplars=True),
+        width=width,
     )
 
 
