@@ -36,7 +36,7 @@ are told after `5m` and for `2h`, and only in scopes that are older than `30m` a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from otel_agentops.slo._promql import Clock, duration
@@ -44,8 +44,11 @@ from otel_agentops.slo.moves import variable_rules
 from otel_agentops.slo.prometheus._text import dump
 from otel_agentops.slo.prometheus.budget import budget_rules
 from otel_agentops.slo.prometheus.burn import BURNS, UnreachableError, burning_rules, note
+from otel_agentops.slo.prometheus.health import health_rules, heartbeat, silence_rules
 from otel_agentops.slo.prometheus.moves import move_alerts
 from otel_agentops.slo.prometheus.ratios import WINDOWS, ratio_rules
+from otel_agentops.slo.prometheus.trust import trust_rules
+from otel_agentops.slo.prometheus.truth import label_rules, truth_rules
 from otel_agentops.slo.spec import Slo
 
 __all__ = ["BURNS", "WINDOWS", "UnreachableError", "files", "notes", "rules", "text"]
@@ -60,13 +63,23 @@ def rules(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, Any]:
     clock = Clock(time_scale)
     # Rules of one group are evaluated one after the other: what reads another series of now comes after it.
     groups = (
-        ("otel_agentops_sli", clock.tick, [*ratio_rules(clock), *burning_rules(slos)]),
+        ("otel_agentops_sli", clock.tick, [*ratio_rules(clock), *label_rules(clock), *burning_rules(slos, clock)]),
         ("otel_agentops_variables", clock.tick, [*variable_rules(clock), *move_alerts(slos, clock)]),
-        ("otel_agentops_budget", clock.seconds("5m", 1), [r for slo in slos for r in budget_rules(slo, clock)]),
+        ("otel_agentops_budget", clock.seconds("5m", 1), [r for slo in slos for r in _slow_rules(slo, clock)]),
     )
+    watched = [(name, interval, [heartbeat(name), *made]) for name, interval, made in groups if made]
+    health = [*health_rules(clock, [(name, interval) for name, interval, _ in watched])]
     return {
-        "groups": [{"name": name, "interval": duration(each), "rules": made} for name, each, made in groups if made],
+        "groups": [
+            {"name": name, "interval": duration(interval), "rules": made}
+            for name, interval, made in (*watched, ("otel_agentops_health", clock.seconds("5m", 1), health))
+        ],
     }
+
+
+def _slow_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+    for of in (budget_rules, truth_rules, trust_rules, silence_rules):
+        yield from of(slo, clock)
 
 
 def text(slos: Sequence[Slo], time_scale: float = 1.0) -> str:

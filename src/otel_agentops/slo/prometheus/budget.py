@@ -18,5 +18,6 @@ def budget_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
         yield rule(f"otel_agentops:slo_{half}:increase", summed, slo=slo.name)
     of = f"{{slo={quoted(slo.name)}}}"
     bad, events = (f"otel_agentops:slo_{half}:increase{of}" for half in ("bad", "events"))
-    remaining = f"1 - {bad} / ({events} > 0) / {number(slo.budget)}"
+    yield rule("otel_agentops:slo_error:ratio", f"{bad} / ({events} > 0)", slo=slo.name)
+    remaining = f"1 - otel_agentops:slo_error:ratio{of} / {number(slo.budget)}"
     yield rule("otel_agentops:slo_budget:remaining", remaining, slo=slo.name)

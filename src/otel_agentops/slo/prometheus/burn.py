@@ -6,8 +6,19 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from otel_agentops.slo._promql import number, rule
-from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, burn_of, facts, kind, labels, promise, selector
+from otel_agentops.slo._promql import Clock, number, rule
+from otel_agentops.slo.prometheus.objective import (
+    OF,
+    SERVICE_TEXT,
+    SLI,
+    alert,
+    burn_of,
+    kind,
+    policy_step,
+    promise,
+    selector,
+)
+from otel_agentops.slo.prometheus.trust import both_if_known, claims_too_much
 from otel_agentops.slo.spec import Slo
 
 # Above this part of all events a threshold can hardly be reached: where nine of ten are bad nothing is left to learn.
@@ -35,20 +46,32 @@ class UnreachableError(ValueError):
     """An objective for which no alert can be made."""
 
 
-def burning_rules(slos: Sequence[Slo]) -> Iterator[dict[str, Any]]:
+def burning_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
     """What burns, since when, and the alerts."""
     for slo in slos:
-        yield from _burn_rules(slo)
+        yield from _burn_rules(slo, clock)
     if slos:
         yield _since()
     for slo in slos:
         yield from (_burn_alert(slo, severity) for severity in severities(slo))
 
 
-def _burn_rules(slo: Slo) -> Iterator[dict[str, Any]]:
-    for severity in severities(slo):
-        burns = [_burning(slo, burn) for burn in BURNS if burn.severity == severity]
-        yield rule("otel_agentops:slo_burn:ratio", "\nor\n".join(burns), slo=slo.name, severity=severity)
+def _burn_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+    """The page of a proxy that claims too much is a ticket."""
+    burns = {each: [_burning(slo, burn) for burn in BURNS if burn.severity == each] for each in severities(slo)}
+    if len(burns) == 2 and slo.indicator.type == "proxy":
+        distrust = f"on ({', '.join(SLI)}) ({claims_too_much(slo, clock)})"
+        page = _either(burns["page"])
+        burns = {
+            "page": [f"(\n{page}\n) unless {distrust}"],
+            "ticket": [*burns["ticket"], f"(\n{page}\n) and {distrust}"],
+        }
+    for severity, each in burns.items():
+        yield rule("otel_agentops:slo_burn:ratio", _either(each), slo=slo.name, severity=severity)
+
+
+def _either(burns: Sequence[str]) -> str:
+    return "\nor\n".join(burns)
 
 
 def severities(slo: Slo) -> tuple[str, ...]:
@@ -99,17 +122,15 @@ def _since() -> dict[str, Any]:
 
 
 def _burn_alert(slo: Slo, severity: str) -> dict[str, Any]:
-    texts = [f"{promise(slo)} Right now {{{{ $value | humanizePercentage }}}} are bad.", *_notes_of(slo, severity)]
-    return {
-        "alert": "OtelAgentopsErrorBudgetBurn",
-        "expr": f"otel_agentops:slo_burn:ratio{burn_of(slo, severity)}",
-        "labels": labels(slo, severity),
-        "annotations": {
-            "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({kind(slo)})",
-            "description": " ".join(texts),
-            **facts(slo),
-        },
+    truth = [both_if_known(slo)] if slo.indicator.type == "proxy" else []
+    now = "Right now {{ $value | humanizePercentage }} are bad."
+    texts = {
+        "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({kind(slo)})",
+        "description": OF + " ".join([promise(slo), now, *truth, *_notes_of(slo, severity)]),
+        **policy_step(slo),
     }
+    expr = f"otel_agentops:slo_burn:ratio{burn_of(slo, severity)}"
+    return alert("OtelAgentopsErrorBudgetBurn", expr, slo, severity, texts)
 
 
 def _notes_of(slo: Slo, severity: str) -> Iterator[str]:

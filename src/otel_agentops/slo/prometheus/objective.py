@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from otel_agentops.semconv import attributes as A
 from otel_agentops.slo._promql import SERVICE, number, quoted
 from otel_agentops.slo.spec import Slo
@@ -12,6 +15,11 @@ SLI = (
 )
 _SLI_NAME = A.SLI_NAME.replace(".", "_")
 SERVICE_TEXT = f"{{{{ $labels.{SERVICE[0]} }}}}"
+# An annotation that begins with it can tell other series of the same objective and the same indicator.
+OF = (
+    f"{{{{ $of := printf `{{slo=%q,{','.join(f'{label}=%q' for label in SLI)}}}` "
+    f"$labels.slo {' '.join(f'$labels.{label}' for label in SLI)} }}}}"
+)
 
 
 def selector(slo: Slo) -> str:
@@ -30,6 +38,35 @@ def labels(slo: Slo, severity: str) -> dict[str, str]:
 def burn_of(slo: Slo, severity: str) -> str:
     """Selects the series of one burn."""
     return f"{{slo={quoted(slo.name)}, severity={quoted(severity)}}}"
+
+
+def alert(name: str, expr: str, slo: Slo, severity: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """An alert of an objective."""
+    annotations = {**texts, "type": slo.indicator.type, **facts(slo)}
+    return {"alert": name, "expr": expr, "labels": labels(slo, severity), "annotations": annotations}
+
+
+def told(series: str, form: str) -> str:
+    """The value of another series, in an annotation that begins with OF."""
+    return (
+        f'{{{{ with printf "otel_agentops:{series}%s" $of | query }}}}{{{{ . | first | value | {form} }}}}'
+        "{{ else }}unknown{{ end }}"
+    )
+
+
+def policy_step(slo: Slo) -> dict[str, str]:
+    """Where the team is on its trip policy: an annotation of what an indicator's series raises."""
+    if not slo.trip_policy:
+        return {}
+    step = (
+        '{{ with printf "otel_agentops:slo_budget:remaining%s" $of | query }}'
+        "{{ with . | first | value }}"
+        "{{ if gt . 0.0 }}{{ . | humanizePercentage }} of the budget is left: the trip policy holds from 0 on."
+        "{{ else }}The budget is spent ({{ . | humanizePercentage }} is left): the trip policy holds.{{ end }}"
+        "{{ else }}The budget is spent: the trip policy holds.{{ end }}"  # `with` takes 0 for nothing
+        "{{ else }}How much of the budget is left is not known.{{ end }}"
+    )
+    return {"policy_step": OF + step}
 
 
 def kind(slo: Slo) -> str:
