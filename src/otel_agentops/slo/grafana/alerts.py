@@ -50,7 +50,9 @@ def _alert(rule: Mapping[str, Any], group: str) -> dict[str, Any]:
     # No series is no alert. A query that fails is told.
     made.no_data_state("OK").exec_err_state("Error").for_val(rule.get("for", "0s"))
     made.labels(dict(rule.get("labels", {})))
-    made.annotations({key: _template(text) for key, text in rule.get("annotations", {}).items()})
+    texts = rule.get("annotations", {}).items()
+    # Grafana's templates cannot ask for another series: the dashboards show it.
+    made.annotations({key: _template(text) for key, text in texts if "| query }}" not in text})
     plain: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
     for key in ("folderUID", "orgID", "ruleGroup"):  # a file says these of the group
         del plain[key]

@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 from otel_agentops.slo._promql import Clock, number, rule
 from otel_agentops.slo.prometheus.objective import (
-    OF,
     SERVICE_TEXT,
     SLI,
     alert,
@@ -122,11 +121,12 @@ def _since() -> dict[str, Any]:
 
 
 def _burn_alert(slo: Slo, severity: str) -> dict[str, Any]:
-    truth = [both_if_known(slo)] if slo.indicator.type == "proxy" else []
+    truth = {"truth": both_if_known(slo)} if slo.indicator.type == "proxy" else {}
     now = "Right now {{ $value | humanizePercentage }} are bad."
     texts = {
         "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({kind(slo)})",
-        "description": OF + " ".join([promise(slo), now, *truth, *_notes_of(slo, severity)]),
+        "description": " ".join([promise(slo), now, *_notes_of(slo, severity)]),
+        **truth,
         **policy_step(slo),
     }
     expr = f"otel_agentops:slo_burn:ratio{burn_of(slo, severity)}"

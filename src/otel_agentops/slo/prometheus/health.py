@@ -57,7 +57,7 @@ def health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Iterator[
 
 def heartbeat(group: str) -> dict[str, Any]:
     """When a group of rules was evaluated."""
-    return rule(_EVALUATED, "vector(time())", rule_group=group)
+    return rule(_EVALUATED, "vector(time())", rule_group=_short(group))
 
 
 def _target_alert(clock: Clock) -> dict[str, Any]:
@@ -82,7 +82,7 @@ group by (job) ({known} unless on (job) up == 1)"""
 def _rules_alert(groups: Sequence[tuple[str, float]]) -> dict[str, Any]:
     """Five evaluations were missed. That Prometheus itself is gone, no rule of it can tell."""
     late = (
-        f"time() - last_over_time({_EVALUATED}{{rule_group={quoted(name)}}}[1d]) > {5 * interval:g}"
+        f"time() - last_over_time({_EVALUATED}{{rule_group={quoted(_short(name))}}}[1d]) > {5 * interval:g}"
         for name, interval in groups
     )
     return {
@@ -95,3 +95,7 @@ def _rules_alert(groups: Sequence[tuple[str, float]]) -> dict[str, Any]:
             "on its page of rules.",
         },
     }
+
+
+def _short(group: str) -> str:
+    return group.rpartition("_")[2]

@@ -34,7 +34,13 @@ def claims_too_much(slo: Slo, clock: Clock) -> str:
     return f"last_over_time({_DISAGREES}{_of(slo)}[{clock.window('10m')}]) > 0"
 
 
-def both(slo: Slo) -> str:
+def both_if_known(slo: Slo) -> str:
+    """The same, or that it is not known."""
+    known = f'{OF}{{{{ if printf "otel_agentops:slo_corrected:error%s" $of | query }}}}{_both(slo)}'
+    return f"{known}{{{{ else }}}}Too few random labels say how often it is right.{{{{ end }}}}"
+
+
+def _both(slo: Slo) -> str:
     """The proxy's number beside that of the labels, in an annotation that begins with OF."""
     error, corrected, low, high = (
         told(name, "humanizePercentage")
@@ -45,12 +51,6 @@ def both(slo: Slo) -> str:
         f"Over {slo.window} the proxy says that {error} are bad; by {count} random labels it is {corrected}, between "
         f"{low} and {high} with 95 % confidence."
     )
-
-
-def both_if_known(slo: Slo) -> str:
-    """The same, or that it is not known."""
-    known = f'{{{{ if printf "otel_agentops:slo_corrected:error%s" $of | query }}}}{both(slo)}'
-    return f"{known}{{{{ else }}}}Too few random labels say how often it is right.{{{{ end }}}}"
 
 
 # -- series
@@ -101,7 +101,7 @@ def _disagreement_alert(slo: Slo) -> dict[str, Any]:
         "{{ else }}It misses failures: less of the budget is left than it says.{{ end }}"
     )
     summary = f"{SERVICE_TEXT}: the proxy of {slo.name} contradicts the truth ({kind(slo)})"
-    texts = {"summary": summary, "description": f"{OF}{both(slo)} {verdict}"}
+    texts = {"summary": summary, "description": verdict, "truth": f"{OF}{_both(slo)}"}
     return alert("OtelAgentopsProxyDisagreesWithTruth", f"{_DISAGREES}{_of(slo)}", slo, "ticket", texts)
 
 
