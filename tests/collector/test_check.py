@@ -170,6 +170,13 @@ def test_a_list_that_loses_an_entry() -> None:
     )
 
 
+def test_two_fragments_that_exclude_each_other() -> None:
+    both = [shipped.read(shipped.find(f"push-prometheus{end}")) for end in ("", "-remote-write")]
+    found = findings(base(), overlay(), *both)
+    assert [one.subject.partition(":")[0] for one in found] == ["push-prometheus-remote-write.yaml"] * 3
+    assert {one.text.partition(": ")[2].partition(" of ")[0] for one in found} == {"otlp_http/otel_agentops_prometheus"}
+
+
 def test_the_overlay_twice_and_another_one() -> None:
     rendered = document(render.rendered([base(), overlay()]))
     assert findings(rendered) == []

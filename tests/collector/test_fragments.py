@@ -12,7 +12,7 @@ import overlay_lint
 import pytest
 from test_overlay_merge import changed, parsed, print_config
 
-from otel_agentops.collector import shipped
+from otel_agentops.collector import shipped, tags
 from otel_agentops.collector.document import Document
 from otel_agentops.collector.render import merged
 from stack import BASE, OVERLAY
@@ -42,6 +42,16 @@ def test_the_head_says_what_it_is_when_it_is_for_and_what_it_costs(name: str) ->
     assert all(line.startswith("#") for line in lines)
     assert lines[0].endswith(".") and lines[1] == "#", "its one idea, then the rest"
     assert [word for word in ("When: ", "Cost: ") if f"\n# {word}" not in head] == []
+
+
+def test_the_readme_lists_them_all_with_their_idea() -> None:
+    overlay = Document.read(OVERLAY)
+    readme = (OVERLAY.parent / "README.md").read_text()
+    rows = []
+    for name, path, idea in shipped.fragments():
+        loose = len(tags.processors(overlay, [shipped.read(path)])) > len(tags.processors(overlay))
+        rows.append(f"| [`{name}`](fragments/{name}.yaml){' ✎' * (loose and name != 'two-tier-2')} | {idea} |")
+    assert "\n".join(rows) in readme
 
 
 @pytest.mark.collector

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from otel_agentops.collector.document import is_ours
+from otel_agentops.collector.document import Document, is_ours
 from otel_agentops.collector.situation import COUNTING, PIPELINES, Situation, counting, kind, names
 from otel_agentops.doctor import Finding
 
@@ -40,17 +40,23 @@ def _shortened(found: Situation) -> Iterator[Finding]:
     """A pipeline's list in a later file without an entry of the one before."""
     last: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for document in found.documents:
-        pipelines = document.get(*PIPELINES)
-        for id_, pipeline in pipelines.items() if isinstance(pipelines, Mapping) else ():
-            for key in ("receivers", "processors"):
-                if isinstance(pipeline, Mapping) and isinstance(pipeline.get(key), list):
-                    before, entries = last.get((id_, key), ("", []))
-                    lost = [one for one in entries if one not in pipeline[key]]
-                    where = document.at(*PIPELINES, id_, key)
-                    if lost:
-                        text = f"{', '.join(lost)} of {before} is not in this list, which takes the place of that one"
-                        yield Finding("warning", where, f"{id_}: {text}", "add what is missing, lists are not merged")
-                    last[id_, key] = (where, pipeline[key])
+        for id_, key, entries in _lists(document):
+            before, there = last.get((id_, key), ("", []))
+            where = document.at(*PIPELINES, id_, key)
+            if lost := [one for one in there if one not in entries and one != _PULL]:  # a push takes the pull's place
+                text = f"{id_}: {', '.join(lost)} of {before} is not in this list, which takes the place of that one"
+                yield Finding(
+                    "warning", where, text, "add what is missing, lists are not merged; or leave one file out"
+                )
+            last[id_, key] = (where, entries)
+
+
+def _lists(document: Document) -> Iterator[tuple[str, str, list[str]]]:
+    pipelines = document.get(*PIPELINES)
+    for id_, pipeline in pipelines.items() if isinstance(pipelines, Mapping) else ():
+        for key in ("receivers", "processors", "exporters") if isinstance(pipeline, Mapping) else ():
+            if isinstance(pipeline.get(key), list):
+                yield id_, key, pipeline[key]
 
 
 def twice(found: Situation) -> Iterator[Finding]:
