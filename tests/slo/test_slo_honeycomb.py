@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,13 @@ change            = { variable = "prompt", scope = "support", previous = "a", va
 """
 
 
+parsed = cache(hcl2.loads)  # slow: a second for the board
+
+
 def blocks(texts: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Kind and type, label, and body of each resource and each source of data."""
     for text in texts.values():
-        content = hcl2.loads(text)
+        content = parsed(text)
         for kind in ("resource", "data"):
             for entry in content.get(kind, ()):
                 for type_, labelled in entry.items():
@@ -259,7 +263,7 @@ def test_more_than_honeycomb_can_promise_is_left_out() -> None:
 
 
 def test_columns_are_of_their_registered_type() -> None:
-    (columns,) = [each["columns"] for each in hcl2.loads(MADE["honeycomb/columns.tf"])["locals"]]
+    (columns,) = [each["columns"] for each in parsed(MADE["honeycomb/columns.tf"])["locals"]]
     types = {name.strip('"'): value.strip('"') for name, value in columns.items() if name != "__is_block__"}
     assert types[TASK] == types[LATE] == types["otel_agentops.attempt.count"] == "integer"
     assert types["otel_agentops.task.cost"] == "float"

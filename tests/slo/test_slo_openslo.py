@@ -235,6 +235,8 @@ def test_what_can_be_mapped_is(tmp_path: Path) -> None:
     [
         ("", "", Said({}, "o", "r"), "21: spec.indicatorRef: SLO search: errors (good of dd, total of Datadog) is not translated; say which indicator means the same: --sli 'errors=task_completed', or"),
         ("indicatorRef: errors", "indicatorRef: other", SAID, "21: spec.indicatorRef: SLO search: other (not in this file) is not translated; say"),
+        ("indicatorRef: errors", "indicator: {spec: {thresholdMetric: {metricSource: {type: Redshift, spec: {}}}}}", SAID, "21: spec.indicator: SLO search: search (thresholdMetric of Redshift) is not translated; say which indicator means the same: --sli 'search="),
+        ("  indicatorRef: errors\n", "", SAID, "18: spec: SLO search: has no indicator of its own; a composite is no objective of ours"),
         ("", "", Said(SAID.slis, None, "r"), "17: metadata: SLO search: has no owner, for which OpenSLO has no field; say it: --owner …"),
         ("", "", Said(SAID.slis, "o"), "17: metadata: SLO search: has no runbook, for which OpenSLO has no field; say it: --runbook …"),
         ("{duration: 4w, isRolling: true}", "{duration: 1M, calendar: {startTime: 2020-01-21 12:30:00, timeZone: Europe/Berlin}}", SAID, "22: spec.timeWindow: SLO search: only rolling windows of days (d) or weeks (w) can be counted, not 1M"),

@@ -195,6 +195,14 @@ def test_evil_yaml_is_one_sentence(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_a_bomb_is_not_shown(tmp_path: Path) -> None:
+    """Thirty lines that would be a billion names, where one is wanted."""
+    levels = "".join(f"- &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30))
+    file = spec(tmp_path, f"owner:\n- &a0 [x]\n{levels}name: a\nsli: tool_success\nobjective: 0.9\nrunbook: r\n")
+    with pytest.raises(slo.SpecError, match=r"a\.yaml:1: owner: a list will not do: input should be a valid string"):
+        slo.load(file)
+
+
 def test_examples() -> None:
     assert [(one.name, one.sli) for one in slo.load(ROOT / "slo")] == [
         ("answers", "task_completed"),

@@ -180,7 +180,16 @@ def problem(error: Mapping[str, Any]) -> str:
         return (
             "is missing; write proxy where it stands in for what users care about, direct where it measures just that"
         )
-    return "is missing; add it" if kind == "missing" else f"{error['input']!r} will not do: {error['msg'].lower()}"
+    return (
+        "is missing; add it" if kind == "missing" else f"{_shown(error['input'])} will not do: {error['msg'].lower()}"
+    )
+
+
+def _shown(value: Any) -> str:
+    """Never all of it: aliases in YAML can make a small file large beyond measure."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else repr(value)[:80]
 
 
 def _fields(path: Sequence[str | int]) -> list[str]:

@@ -195,7 +195,7 @@ def _service(content: CommentedMap) -> str:
 
 def _sli(content: CommentedMap, notes: Mapping[str, str], slis: Mapping[str, CommentedMap], said: Said) -> Any:
     """As the team says; else as our own export wrote it."""
-    name = str(_at(content, "spec", "indicatorRef") or _at(content, "spec", "indicator", "metadata", "name") or "")
+    name = _named(content)
     if name in said.slis:
         return said.slis[name]
     if openslo.SLI in notes:
@@ -205,6 +205,13 @@ def _sli(content: CommentedMap, notes: Mapping[str, str], slis: Mapping[str, Com
     raise _CannotError(
         ["spec", "indicator" if "indicator" in content["spec"] else "indicatorRef"], _say(name, content, slis)
     )
+
+
+def _named(content: CommentedMap) -> str:
+    """Their name of it; one without a name goes by that of its SLO."""
+    inline = _at(content, "spec", "indicator")
+    name = _at(content, "spec", "indicatorRef") or _at(inline, "metadata", "name")
+    return str(name or (content["metadata"]["name"] if inline else ""))
 
 
 def _exported(text: str) -> Any:
