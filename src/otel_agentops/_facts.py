@@ -10,6 +10,7 @@ from otel_agentops._safe import say_once
 from otel_agentops.record import Value
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
+from otel_agentops.semconv.rows import Attribute
 
 T = TypeVar("T")
 
@@ -29,25 +30,25 @@ def receipt(given: Mapping[str, Value] | None) -> dict[str, Value]:
             "receipt", "a %s is not a receipt and is left out; keep what task.receipt() gave", type(given).__name__
         )
         return {}
-    if extra := given.keys() - {key for key in E.EVENTS[E.OUTCOME] if not key.startswith(_WRITTEN_LATER)}:
+    if extra := given.keys() - _RECEIPT:
         names = ", ".join(sorted(map(str, extra)))
         say_once("receipt", "%.200s: not part of a receipt and left out; keep what task.receipt() gave", names)
-    return present({key: _typed(key, value) for key, value in given.items() if key not in extra})
+    from otel_agentops.semconv.table import ATTRIBUTES  # not wanted by a process that is given no receipt
+
+    return present({key: _typed(key, value, ATTRIBUTES[key]) for key, value in given.items() if key not in extra})
 
 
 # What the outcome and the collector add to a receipt.
 _WRITTEN_LATER = (A.TASK_REWORK, *(name.rpartition(".")[0] for name in (A.TRUTH_VERDICT, A.SLI_NAME)))
+_RECEIPT = frozenset(key for key in E.EVENTS[E.OUTCOME] if not key.startswith(_WRITTEN_LATER))
 
 
-def _typed(key: str, value: object) -> Any:
+def _typed(key: str, value: object, registered: Attribute) -> Any:
     """The value as the registry wants it, for JSON knows one kind of number; None where it is of another type."""
-    from otel_agentops.semconv.table import ATTRIBUTES  # not wanted by a process that is given no receipt
-
-    kind, values, _ = ATTRIBUTES[key]
-    read = _TYPES[kind](value)
-    if read is not None and (not values or read in values):
+    read = _TYPES[registered.type](value)
+    if read is not None and (not registered.values or read in registered.values):
         return read
-    say_once(f"receipt:{key}", "%s=%.60r of a receipt is no %s and is left out", key, value, kind)
+    say_once(f"receipt:{key}", "%s=%.60r of a receipt is no %s and is left out", key, value, registered.type)
     return None
 
 

@@ -18,6 +18,7 @@ _MOST = 1000  # values in the arguments of one call
 _DEEPEST = 20
 # RFC 8259 section 6: a leading zero is no number, it may be part of an identifier.
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?", re.ASCII)
+_WRITE = json.JSONEncoder(sort_keys=True).encode  # json.dumps would make an encoder for each call
 _NAMED: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
 _TEXTUAL = (uuid.UUID, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, pathlib.PurePath)
 
@@ -40,7 +41,7 @@ def near(tool: str, arguments: Any) -> int | None:
         return None
     try:
         read = _Reader().value(_parsed(arguments), 0)
-        return hash((tool, json.dumps(read, sort_keys=True)))
+        return hash((tool, _WRITE(read)))
     except (_UnreadableError, ValueError):  # ValueError: an integer of more digits than Python writes
         return None
 
@@ -73,7 +74,7 @@ class _Reader:
         if isinstance(value, (list, tuple)):
             return [self.value(member, depth + 1) for member in value]
         if isinstance(value, (set, frozenset)):
-            return sorted(json.dumps(self.value(member, depth + 1), sort_keys=True) for member in value)
+            return sorted(_WRITE(self.value(member, depth + 1)) for member in value)
         if (members := _members(value)) is not None:
             read = ((str(name), self.value(member, depth + 1)) for name, member in members.items())
             return {name: member for name, member in read if member is not None}

@@ -1,0 +1,190 @@
+"""What a call and a task cost at the user's prices, and what is unknown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import httpx
+import openai
+import pytest
+from helper_spans import ask
+
+from fake_provider import Answer, Break, FakeProvider, Status
+from otel_agentops import _prices, task
+from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
+from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
+from otel_agentops.doctor import examine
+from otel_agentops.testing import Capture, capture
+
+Said = Callable[[], list[str]]
+MODELS = {
+    "gpt-x-2026-03-01": {"input": 2, "output": 10, "cache_read": 0.5},
+    "claude-x": {"input": 3, "output": 15, "cache_read": 0.3, "cache_write": 3.75},
+    "embed-x": {"input": 0.02},
+    "uncached": {"input": 2, "output": 10},
+    "free": {"input": 0, "output": 0, "cache_read": 0},
+}
+CHAT = (7 * 2 + 4 * 0.5 + 5 * 10) / 1e6  # the fake provider's 11 input tokens are 4 cached ones and 7 others
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Path:
+    path = tmp_path / "prices.json"
+    path.write_text(json.dumps({"date": "2026-11-01", "source": "https://example.com", "models": MODELS}))
+    return path
+
+
+@pytest.fixture
+def seen(prices: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
+    monkeypatch.setenv("OTEL_AGENTOPS_PRICES", str(prices))
+    with capture(OpenAIInstrumentor(), AnthropicInstrumentor()) as everything:
+        yield everything
+
+
+def costs(seen: Capture) -> list[Any]:
+    """Of the calls in their order, then of the task."""
+    calls = [span["attributes"].get("otel_agentops.cost") for span in seen.spans if span["kind"] == "CLIENT"]
+    return [*calls, *(s["attributes"].get("otel_agentops.task.cost") for s in seen.spans if s["kind"] == "INTERNAL")]
+
+
+def test_calls_of_all_kinds_add_up(
+    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, claude: anthropic.Anthropic
+) -> None:
+    provider.answer(lambda call: Answer(cache_write_tokens=3) if "claude" in call.model else Answer())
+    hi: Any = [{"role": "user", "content": "hi"}]
+    with task("support") as run:
+        ask(gpt)
+        for _ in ask(gpt, stream=True, stream_options={"include_usage": True}):
+            pass
+        gpt.responses.create(model="gpt-x", input="hi")
+        claude.messages.create(model="claude-x", max_tokens=9, messages=hi)
+        with claude.messages.stream(model="claude-x", max_tokens=9, messages=hi) as stream:
+            stream.get_final_message()
+        gpt.embeddings.create(model="embed-x", input="two words")
+    message = (4 * 3 + 4 * 0.3 + 3 * 3.75 + 5 * 15) / 1e6  # of 11, 4 read from and 3 written to the cache
+    expected = [CHAT, CHAT, CHAT, message, message, 2 * 0.02 / 1e6]
+    assert costs(seen) == [*map(pytest.approx, expected), pytest.approx(sum(expected))]
+    assert all(type(cost) is float for cost in costs(seen))
+    assert run.receipt()["otel_agentops.task.cost"] == costs(seen)[-1]
+
+
+def test_the_model_that_answered_has_the_price_else_the_one_asked_for(
+    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI
+) -> None:
+    provider.alias("free", "gpt-x-2026-03-01")
+    gpt.chat.completions.create(model="free", messages=[])
+    provider.alias("free", "nobody-knows")
+    gpt.chat.completions.create(model="free", messages=[])
+    assert costs(seen) == [pytest.approx(CHAT), 0.0]
+
+
+@pytest.mark.parametrize("model", ["nobody-knows", "uncached", "embed-x"])
+def test_one_unknown_cost_makes_the_tasks_unknown(
+    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, model: str
+) -> None:
+    """No price of the model, of the cached tokens, of the output."""
+    provider.alias(model, model)
+    with task("support") as run:
+        ask(gpt)
+        gpt.chat.completions.create(model=model, messages=[])
+    assert costs(seen) == [pytest.approx(CHAT), None, None]
+    assert "otel_agentops.task.cost" not in run.receipt()
+
+
+def test_tokens_that_nobody_counted_have_no_cost(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+    with task("support"):
+        for _ in ask(gpt, stream=True):  # without usage
+            pass
+    provider.script(Break(after=1))
+    with task("support"), pytest.raises((openai.APIError, httpx.HTTPError)):
+        for _ in ask(gpt, stream=True):
+            pass
+    assert costs(seen) == [None, None, None, None]
+
+
+def test_a_refused_call_costs_nothing(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+    provider.script(Status(429, retry_after=0.01), Status(500), Status(503, retry_after=0.01))
+    with task("support"):
+        with pytest.raises(openai.InternalServerError):
+            ask(gpt)
+        ask(gpt)
+    assert costs(seen) == [None, pytest.approx(CHAT), pytest.approx(CHAT)]
+
+
+def test_a_call_that_may_have_been_made_is_unknown(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+    provider.script(Break(), Break(), Break())
+    with task("support"), pytest.raises(openai.APIConnectionError):
+        ask(gpt)
+    assert costs(seen) == [None, None]
+
+
+def test_a_foreign_span_of_the_call_says_its_cost(seen: Capture, gpt: openai.OpenAI) -> None:
+    tracer = seen.tracer_provider.get_tracer("some.framework")
+    with tracer.start_as_current_span("chat gpt-x", attributes={"gen_ai.operation.name": "chat"}):
+        ask(gpt)
+    (span,) = seen.spans
+    assert span["attributes"]["otel_agentops.cost"] == pytest.approx(CHAT)
+
+
+def test_a_task_without_calls_costs_nothing_that_anybody_knows(seen: Capture) -> None:
+    with task("support"):
+        pass
+    assert costs(seen) == [None]
+
+
+def test_without_prices_nothing_is_said(gpt: openai.OpenAI) -> None:
+    with capture(OpenAIInstrumentor()) as seen, task("support"):
+        ask(gpt)
+    assert costs(seen) == [None, None]
+
+
+# -- the file
+
+WRONG = [
+    ("{", "it is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+    ("[]", "the file is not an object"),
+    ("{}", "models is not an object"),
+    ('{"models": {}, "dates": 1}', "dates is not a field; use models, date and source"),
+    ('{"models": {"m": 3}}', "models.m is not an object"),
+    ('{"models": {"m": {"output": 1}}}', "models.m.input is missing"),
+    ('{"models": {"m": {"input": 1, "cached": 1}}}',
+     "models.m.cached is not a field; use input, output, cache_read, cache_write"),
+    ('{"models": {"m": {"input": "1"}}}',
+     "models.m.input is '1' and not a number of USD per million tokens, 0 or more"),
+    ('{"models": {"m": {"input": -1}}}', "models.m.input is -1 and not a number of USD per million tokens, 0 or more"),
+    ('{"models": {"m": {"input": true}}}',
+     "models.m.input is True and not a number of USD per million tokens, 0 or more"),
+    ('{"models": {"m": {"input": 1, "output": NaN}}}',
+     "models.m.output is nan and not a number of USD per million tokens, 0 or more"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "reason"), WRONG)
+def test_a_wrong_file_is_named_in_one_sentence_and_prices_nothing(
+    tmp_path: Path, said: Said, text: str, reason: str
+) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text(text)
+    assert _prices.load(str(path)) is None
+    sentence = f"OTEL_AGENTOPS_PRICES={path} cannot be used and no cost is given: {reason}"
+    assert said() == [sentence]
+    found = examine({"OTEL_AGENTOPS_PRICES": str(path)})
+    assert [finding.text for finding in found if finding.subject == "settings"] == [sentence]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, said: Said) -> None:
+    assert _prices.load(str(tmp_path)) is None
+    assert _prices.load(str(tmp_path / "none")) is None
+    assert [sentence.rpartition(": ")[2] for sentence in said()] == ["Is a directory", "No such file or directory"]
+
+
+def test_the_documented_files_are_right(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/tasks.md").read_text()
+    path = tmp_path / "prices.json"
+    for example in (page.split("```json\n")[1].split("```")[0], _prices.__doc__ or ""):
+        path.write_text(example[example.index("{") :])
+        assert set(_prices.load(str(path)) or {}) == {"gpt-x-2026-03-01", "claude-x", "embed-x"}
