@@ -1,0 +1,570 @@
+"""The facts that proxies are computed from: retries, repeated tool calls, documents, validity, eval sets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import anthropic
+import openai
+import pydantic
+import pytest
+from helper_spans import ask, boom, root, without_ids
+from opentelemetry import trace
+
+from fake_provider import Answer, FakeProvider, Status, ToolCall
+from otel_agentops import judge, output, retrieval, task, tool
+from otel_agentops import scope as scopes
+from otel_agentops.testing import Capture
+
+Said = Callable[[], list[str]]
+HI: Any = [{"role": "user", "content": "hi"}]
+REPEATS = "otel_agentops.task.tool_repeats"
+USED = "otel_agentops.task.documents_used"
+UNFOUNDED = "otel_agentops.task.documents_unfounded"
+VALID = "otel_agentops.output.valid"
+
+
+def of_task(seen: Capture, name: str) -> Any:
+    """An attribute of the last task's root."""
+    return [span for span in seen.spans if span["name"].startswith("invoke_workflow")][-1]["attributes"].get(name)
+
+
+@pytest.fixture
+def framework(seen: Capture) -> trace.Tracer:
+    return seen.tracer_provider.get_tracer("some.framework")
+
+
+# -- retry
+
+
+@pytest.mark.parametrize("retry", [True, False, None])
+def test_a_declared_retry_is_on_the_root_alone(seen: Capture, retry: bool | None) -> None:
+    with task("support", retry=retry), task("planner", retry=True), tool("lookup"):
+        pass
+    declared = {} if retry is None else {"otel_agentops.task.retry": retry}
+    counts = {"tool_calls": 1, "agents": 1, "depth": 1}
+    assert without_ids(seen.spans[-1]) == root(
+        **declared, **{f"otel_agentops.task.{key}": value for key, value in counts.items()}
+    )
+    assert not any("otel_agentops.task.retry" in span["attributes"] for span in seen.spans[:-1])
+    assert not any("otel_agentops.task.started_at" in span["attributes"] for span in seen.spans[:-1])
+
+
+def test_a_retry_that_is_none_is_named(seen: Capture, said: Said) -> None:
+    with task("support", retry="yes"):  # type: ignore[arg-type]
+        pass
+    assert said() == ["retry='yes' is neither True nor False and is left out"]
+    assert without_ids(seen.spans[0]) == root()
+
+
+# -- repeats: the helper
+
+
+def test_near_same_calls_of_one_tool_are_counted(seen: Capture) -> None:
+    with task("support") as run:
+        for order in ("A-1", " a-1", "A-2", "A-1."):
+            with tool("lookup", arguments={"order": order}):
+                pass
+        for _ in range(2):
+            with tool("refund", arguments='{"order": "A-1"}'):
+                pass
+        with tool("lookup"):  # nobody says with what
+            pass
+    assert (of_task(seen, REPEATS), run.receipt()[REPEATS]) == (3, 3)
+    assert not any("A-1" in str(span) for span in seen.spans)
+
+
+def test_without_arguments_nothing_is_known(seen: Capture) -> None:
+    with task("support"), tool("lookup"), tool("search", arguments={"session": object()}):
+        pass
+    assert of_task(seen, REPEATS) is None
+
+
+def test_a_decorated_functions_arguments_are_known_by_name(seen: Capture) -> None:
+    @tool("lookup")
+    def lookup(order: str, limit: int = 10, *more: int, session: object = seen) -> str:
+        return order
+
+    with task("support"):
+        assert lookup("A-1") == "A-1"
+        lookup(order="a-1")
+        lookup("A-1", 10)
+        lookup("A-1", limit=10.0)  # type: ignore[arg-type]
+        lookup("A-1", 10, 3)
+        lookup("A-1", 5)
+        lookup("A-1", session=object())  # cannot be compared
+    assert of_task(seen, REPEATS) == 4
+
+
+async def test_a_methods_owner_is_no_argument(seen: Capture) -> None:
+    class Shop:
+        @tool("lookup")
+        async def lookup(self, order: str) -> str:
+            return order
+
+        @tool("count")
+        def count(self) -> int:
+            return 1
+
+    with task("support"):
+        assert (await Shop().lookup("A-1"), await Shop().lookup(order="a-1")) == ("A-1", "a-1")
+        assert [Shop().count() for _ in range(3)] == [1, 1, 1]
+    assert of_task(seen, REPEATS) == 3
+
+
+def test_told_arguments_are_those_of_a_decorated_function(seen: Capture) -> None:
+    @tool("lookup", arguments={"what": "it"})
+    def lookup(session: object) -> None: ...
+
+    with task("support"):
+        lookup(object())
+        lookup(object())
+    assert of_task(seen, REPEATS) == 2
+
+
+def test_outside_of_a_task_nothing_is_kept_and_a_wrong_call_is_the_applications(seen: Capture) -> None:
+    @tool("lookup")
+    def lookup(order: str) -> str:
+        return order
+
+    assert lookup("A-1") == "A-1"
+    with task("support"), pytest.raises(TypeError, match="unexpected keyword"):
+        lookup("A-1", colour="red")  # type: ignore[call-arg]
+    with task("support"), pytest.raises(TypeError, match="missing"):
+        lookup()  # type: ignore[call-arg]
+
+
+def test_a_call_that_fails_counts_as_well(seen: Capture) -> None:
+    @tool("lookup")
+    def lookup(order: str) -> None:
+        boom()
+
+    with task("support"):
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                lookup("A-1")
+    assert of_task(seen, REPEATS) == 2
+
+
+def test_branches_are_counted_together(seen: Capture) -> None:
+    def use(number: int) -> None:
+        with tool("lookup", arguments={"order": number % 2}):
+            pass
+
+    with task("support"), ThreadPoolExecutor(4) as pool:
+        for number in range(40):
+            pool.submit(contextvars.copy_context().run, use, number)
+    assert of_task(seen, REPEATS) == 20
+
+
+def test_what_is_kept_of_a_task_is_bounded(seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scopes, "_EXECUTIONS", 5)
+    with task("support") as run:
+        for _ in range(9):
+            with tool("lookup", arguments={}):
+                pass
+        kept = run._scope.run
+    assert (len(kept.executed), of_task(seen, REPEATS)) == (5, 5)  # type: ignore[union-attr]
+
+
+# -- repeats: frameworks
+
+
+def executed(framework: trace.Tracer, arguments: Any = None, name: str = "lookup") -> Any:
+    given = {} if arguments is None else {"gen_ai.tool.call.arguments": arguments}
+    return framework.start_as_current_span(f"execute_tool {name}", attributes=given)
+
+
+def test_a_frameworks_span_may_carry_the_arguments(seen: Capture, framework: trace.Tracer) -> None:
+    with task("support"):
+        for arguments in ('{"order": "A-1"}', '{"order":"a-1"}', '{"order": "A-2"}', None):
+            with executed(framework, arguments):
+                pass
+        with executed(framework) as span:  # some frameworks say it later
+            span.set_attribute("gen_ai.tool.call.arguments", '{"order": "A-1"}')
+    assert (of_task(seen, REPEATS), of_task(seen, "otel_agentops.task.tool_calls")) == (3, 5)
+
+
+@pytest.mark.parametrize("outer", ['{"order": "A-1"}', None])
+def test_one_execution_counts_once_whoever_knows_its_arguments(
+    seen: Capture, framework: trace.Tracer, outer: str | None
+) -> None:
+    """The helper inside of a framework's span, as its own span and enriching that one."""
+    with task("support"):
+        for between in (False, True):
+            with executed(framework, outer):
+                if between:
+                    with framework.start_as_current_span("step"), tool("lookup", arguments={"order": "A-1"}):
+                        pass
+                else:
+                    with tool("lookup", arguments={"order": "A-1"}):
+                        pass
+    assert (of_task(seen, REPEATS), of_task(seen, "otel_agentops.task.tool_calls")) == (2, 2)
+
+
+def test_another_tool_inside_is_another_execution(seen: Capture, framework: trace.Tracer) -> None:
+    with task("support"), executed(framework, "{}"), tool("inner", arguments={}):
+        pass
+    assert (of_task(seen, REPEATS), of_task(seen, "otel_agentops.task.tool_calls")) == (1, 2)
+
+
+# -- repeats: what models ask for
+
+CALLS = (ToolCall("lookup", '{"order": "A-1"}', "call_1"), ToolCall("lookup", '{"order": "A-2"}', "call_2"))
+
+
+def chat(gpt: openai.OpenAI, claude: anthropic.Anthropic, **more: Any) -> None:
+    ask(gpt, **more)
+
+
+def chat_stream(gpt: openai.OpenAI, claude: anthropic.Anthropic, **more: Any) -> None:
+    for _ in ask(gpt, stream=True, **more):
+        pass
+
+
+def chat_raw(gpt: openai.OpenAI, claude: anthropic.Anthropic, **more: Any) -> None:
+    gpt.chat.completions.with_raw_response.create(model="gpt-x", messages=HI, **more)
+
+
+def response(gpt: openai.OpenAI, claude: anthropic.Anthropic, **more: Any) -> None:
+    gpt.responses.create(model="gpt-x", input="hi", **more)
+
+
+def response_stream(gpt: openai.OpenAI, claude: anthropic.Anthropic, **more: Any) -> None:
+    for _ in gpt.responses.create(model="gpt-x", input="hi", stream=True, **more):
+        pass
+
+
+def message(gpt: openai.OpenAI, claude: anthropic.Anthropic, **more: Any) -> None:
+    claude.messages.create(model="claude-x", max_tokens=9, messages=HI, **more)
+
+
+def message_stream(gpt: openai.OpenAI, claude: anthropic.Anthropic, **more: Any) -> None:
+    for _ in claude.messages.create(model="claude-x", max_tokens=9, messages=HI, stream=True, **more):
+        pass
+
+
+OPENAI_CHOICE = {"type": "function", "function": {"name": "lookup"}}
+RESPONSES_CHOICE = {"type": "function", "name": "lookup"}
+ANTHROPIC_CHOICE = {"type": "tool", "name": "lookup"}
+WAYS = {
+    chat: OPENAI_CHOICE, chat_stream: OPENAI_CHOICE, chat_raw: OPENAI_CHOICE, response: RESPONSES_CHOICE,
+    response_stream: RESPONSES_CHOICE, message: ANTHROPIC_CHOICE, message_stream: ANTHROPIC_CHOICE,
+}  # fmt: skip
+every_client = pytest.mark.parametrize("ask_model", WAYS)
+
+
+@every_client
+def test_what_a_model_asks_for_is_counted(
+    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, claude: anthropic.Anthropic, ask_model: Any
+) -> None:
+    provider.answer(lambda call: Answer("Let me see.", tool_calls=CALLS))
+    with task("support"):
+        for _ in range(3):
+            ask_model(gpt, claude)
+    assert of_task(seen, REPEATS) == 3
+    assert not any("A-1" in str(span) for span in seen.spans)
+
+
+@every_client
+def test_a_forced_call_and_a_judges_are_none(
+    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, claude: anthropic.Anthropic, ask_model: Any
+) -> None:
+    provider.answer(lambda call: Answer("", tool_calls=CALLS))
+    with task("support"):
+        ask_model(gpt, claude, tool_choice=WAYS[ask_model])
+        with judge("grounded"):
+            ask_model(gpt, claude)
+    assert of_task(seen, REPEATS) is None
+
+
+@every_client
+def test_an_answer_without_tools_asks_for_none(
+    seen: Capture, gpt: openai.OpenAI, claude: anthropic.Anthropic, ask_model: Any
+) -> None:
+    with task("support"):
+        ask_model(gpt, claude)
+    assert of_task(seen, REPEATS) is None
+
+
+def test_an_execution_and_the_answer_that_asked_for_it_count_once(
+    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI
+) -> None:
+    provider.answer(lambda call: Answer("", tool_calls=CALLS[:1]))
+    with task("support"):
+        for _ in range(2):
+            (call,) = ask(gpt).choices[0].message.tool_calls
+            with tool(call.function.name, arguments=call.function.arguments, call_id=call.id):
+                pass
+    assert of_task(seen, REPEATS) == 2
+
+
+# -- documents
+
+
+class Document(pydantic.BaseModel):
+    id: str
+    text: str
+
+
+FOUND: dict[str, list[Any]] = {
+    "ids": ["a", "b"],
+    "numbers": [1, 2],
+    "objects": [Document(id="a", text="x"), Document(id="b", text="y")],
+    "mappings": [{"id": "a"}, {"id": "b", "text": "y"}],
+}
+
+
+@pytest.mark.parametrize("kind", FOUND)
+def test_what_was_used_is_held_against_what_was_returned(seen: Capture, kind: str) -> None:
+    found = FOUND[kind]
+    with task("support") as run:
+        with retrieval("help") as query:
+            query.documents(found)
+        run.used(found[:1])
+        with task("writer") as agent:
+            agent.used([*found[:1], "from nowhere"])
+    assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (2, 1)
+    assert "from nowhere" not in str(seen.spans)
+
+
+async def test_a_decorated_searchs_list_is_what_was_returned(seen: Capture) -> None:
+    @retrieval("help")
+    async def search(words: str) -> list[Document]:
+        return [Document(id=word, text=word) for word in words.split()]
+
+    async with task("support") as run:
+        found, more = await asyncio.gather(search("a b"), search("c"))
+        run.used(one.id for one in [*found, *more])
+    assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (3, 0)
+
+
+def test_nothing_used_is_known_and_nothing_said_is_not(seen: Capture) -> None:
+    with task("support") as run:
+        run.used([])
+    assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (0, 0)
+    with task("support"), retrieval("help") as query:
+        query.documents(["a"])
+    assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (None, None)
+
+
+def only_how_many(framework: trace.Tracer) -> None:
+    with retrieval("help") as query:
+        query.documents(3)
+
+
+def nothing(framework: trace.Tracer) -> None:
+    with retrieval("help"):
+        pass
+
+
+def without_ids_of_their_own(framework: trace.Tracer) -> None:
+    with retrieval("help") as query:
+        query.documents([{"text": "x"}])
+
+
+def of_a_framework(framework: trace.Tracer) -> None:
+    with framework.start_as_current_span("retrieval help"):
+        pass
+
+
+def of_a_framework_that_talks_rubbish(framework: trace.Tracer) -> None:
+    with framework.start_as_current_span("retrieval help", attributes={"gen_ai.retrieval.documents": "[{"}):
+        pass
+
+
+@pytest.mark.parametrize(
+    "search",
+    [only_how_many, nothing, without_ids_of_their_own, of_a_framework, of_a_framework_that_talks_rubbish],
+)
+def test_where_one_retrieval_does_not_tell_it_is_unknown_what_is_unfounded(
+    seen: Capture, framework: trace.Tracer, search: Callable[[trace.Tracer], None]
+) -> None:
+    with task("support") as run:
+        search(framework)
+        with retrieval("faq") as query:
+            query.documents(["a"])
+        run.used(["a", "b"])
+    assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (2, None)
+
+
+def test_a_retrieval_that_failed_or_found_nothing_returned_nothing(seen: Capture, framework: trace.Tracer) -> None:
+    with task("support") as run:
+        with pytest.raises(ZeroDivisionError), retrieval("help"):
+            boom()
+        with retrieval("help") as query:
+            query.documents(0)
+        with framework.start_as_current_span("retrieval help") as span:
+            span.set_attribute("error.type", "timeout")
+        run.used(["a"])
+    assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (1, 1)
+
+
+def test_a_frameworks_retrieval_may_tell_its_documents(seen: Capture, framework: trace.Tracer) -> None:
+    told = json.dumps([{"id": "a", "score": 0.9}, {"id": "b", "score": 0.1}])
+    with task("support") as run:
+        with framework.start_as_current_span("retrieval help", attributes={"gen_ai.retrieval.documents": told}):
+            pass
+        with framework.start_as_current_span("retrieval faq"), retrieval("faq") as query:  # the same one
+            query.documents(["c"])
+        run.used(["a", "c", "d"])
+    assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (3, 1)
+
+
+@pytest.mark.parametrize("wrong", [7, None, [object()], [True], [{"text": "x"}]])
+def test_used_documents_without_ids_are_named(seen: Capture, said: Said, wrong: Any) -> None:
+    with task("support") as run:
+        run.used(wrong)
+    assert of_task(seen, USED) is None
+    assert said() == ["the documents that a task used are left out: give their ids, each a text or a number"]
+
+
+def test_ids_are_remembered_up_to_a_limit(seen: Capture, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scopes, "_DOCUMENTS", 3)
+    with task("support") as run:
+        with retrieval("help") as query:
+            query.documents(["a", "b"])
+        run.used("a")
+        run.used(["b", "c", "d"])
+    assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (1, 0)
+    assert said() == ["a task's answer uses more than 3 documents; further ones are not counted"]
+    with task("support") as run:
+        for _ in range(2):
+            with retrieval("help") as query:
+                query.documents(["a", "b"])
+        run.used("x")
+    assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (1, None)
+
+
+# -- output
+
+
+def calls(seen: Capture) -> list[Any]:
+    """What each model call's span says of its output, in the order in which they were exported."""
+    return [span["attributes"].get(VALID) for span in seen.spans if span["name"].startswith("chat")]
+
+
+def test_a_block_that_ends_well_had_a_valid_output_and_one_that_raises_had_not(
+    seen: Capture, gpt: openai.OpenAI
+) -> None:
+    with output():
+        ask(gpt)
+        assert seen.spans == []
+    with pytest.raises(ValueError, match="not what was asked for"), output():
+        ask(gpt)
+        raise ValueError("not what was asked for")
+    plain = ask(gpt)
+    assert calls(seen) == [True, False, None]
+    valid, invalid, without = seen.spans
+    assert valid == {**without, "attributes": {**without["attributes"], VALID: True}}
+    assert invalid == {**without, "attributes": {**without["attributes"], VALID: False}}
+    assert plain.model == "gpt-x-2026-03-01"
+
+
+def test_the_word_comes_later_and_the_times_are_those_of_the_call(seen: Capture, gpt: openai.OpenAI) -> None:
+    with output() as made:
+        ask(gpt)
+        with tool("validate"):
+            pass
+        made.valid(False)
+        made.valid(True)  # too late: it was said
+        assert calls(seen) == [False]
+    validate, call = seen.finished
+    assert call.end_time <= validate.start_time  # type: ignore[operator]
+    assert call.start_time < call.end_time  # type: ignore[operator]
+
+
+async def test_every_way_of_using_it(seen: Capture, gpt: openai.OpenAI, async_gpt: openai.AsyncOpenAI) -> None:
+    @output()
+    def asked() -> Any:
+        return ask(gpt)
+
+    @output()
+    async def asked_later() -> Any:
+        return await ask(async_gpt)  # type: ignore[arg-type]
+
+    assert (asked().id, (await asked_later()).id) == ("chatcmpl-fake", "chatcmpl-fake")
+    async with output():
+        async for _ in await ask(async_gpt, stream=True):  # type: ignore[arg-type]
+            pass
+    assert calls(seen) == [True, True, True]
+
+
+def test_a_call_that_is_made_again_without_a_word_has_none(
+    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI
+) -> None:
+    with output() as made:
+        ask(gpt)
+        ask(gpt)
+        assert calls(seen) == [None]
+        made.valid(False)
+        ask(gpt)
+    assert calls(seen) == [None, False, True]
+
+
+def test_what_is_not_an_output_is_not_said_to_be_one(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+    """A call that failed, embeddings, a judge's; a block that is stopped; a stream that is read later."""
+    provider.script(Status(400))
+    with pytest.raises(openai.BadRequestError), output():
+        ask(gpt)
+    with output():
+        gpt.embeddings.create(model="gpt-x", input="hi")
+        with judge("grounded"):
+            ask(gpt)
+    with pytest.raises(KeyboardInterrupt), output():
+        ask(gpt)
+        raise KeyboardInterrupt
+    with output():
+        stream = ask(gpt, stream=True)
+    list(stream)
+    assert len(seen.spans) == 5
+    assert not any(VALID in span["attributes"] for span in seen.spans)
+
+
+def test_a_judges_own_output_may_be_validated(seen: Capture, gpt: openai.OpenAI) -> None:
+    with judge("grounded"), output():
+        ask(gpt)
+    assert calls(seen) == [True]
+
+
+def test_a_foreign_span_says_it_while_it_lasts(
+    seen: Capture, said: Said, gpt: openai.OpenAI, framework: trace.Tracer
+) -> None:
+    named = {"gen_ai.operation.name": "chat"}
+    with framework.start_as_current_span("chat gpt-x", attributes=named), output():
+        ask(gpt)
+    with output(), framework.start_as_current_span("chat gpt-x", attributes=named):
+        ask(gpt)
+    assert calls(seen) == [True, None]
+    assert said() == [
+        "another instrumentation ended the span of a call before it was known whether the output is valid, so it does "
+        "not say so; set OTEL_AGENTOPS_MODE=own for spans that do"
+    ]
+
+
+def test_validity_that_is_none_is_named(seen: Capture, said: Said, gpt: openai.OpenAI) -> None:
+    with output() as made:
+        ask(gpt)
+        made.valid("yes")  # type: ignore[arg-type]
+        made.valid(False)
+    assert calls(seen) == [False]
+    assert said() == ["output.valid('yes') is neither True nor False and is left out"]
+
+
+# -- eval sets
+
+
+def test_a_verdict_about_a_case_of_an_eval_set(seen: Capture) -> None:
+    with judge("grounded", eval_set="refunds", eval_set_version="2026-11") as judgement:
+        judgement.score(0.5)
+    with judge("grounded") as judgement:
+        judgement.score(0.5)
+    of_set, of_traffic = (event["attributes"] for event in seen.events)
+    assert of_set == {
+        **of_traffic, "otel_agentops.eval_set.name": "refunds", "otel_agentops.eval_set.version": "2026-11",
+    }  # fmt: skip
