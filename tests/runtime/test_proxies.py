@@ -568,3 +568,39 @@ def test_a_verdict_about_a_case_of_an_eval_set(seen: Capture) -> None:
     assert of_set == {
         **of_traffic, "otel_agentops.eval_set.name": "refunds", "otel_agentops.eval_set.version": "2026-11",
     }  # fmt: skip
+
+
+class Town(pydantic.BaseModel):
+    name: str
+
+
+def chat_manager(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+    with gpt.chat.completions.stream(model="gpt-x", messages=HI, response_format=Town) as stream:
+        stream.get_final_completion()
+
+
+def response_manager(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+    with gpt.responses.stream(model="gpt-x", input="hi", text_format=Town) as stream:
+        stream.get_final_response()
+
+
+def message_manager(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+    with claude.messages.stream(model="claude-x", max_tokens=9, messages=HI, output_format=Town) as stream:
+        stream.get_final_message()
+
+
+@pytest.mark.parametrize("manage", [chat_manager, response_manager, message_manager])
+@pytest.mark.parametrize("fits", [True, False])
+def test_what_the_parser_of_a_stream_manager_thinks_of_it_is_said_by_a_block(
+    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, claude: anthropic.Anthropic, manage: Any, fits: bool
+) -> None:
+    """The client parses outside of the call: without a block the span does not say it."""
+    provider.answer(lambda call: Answer('{"name": "Oslo"}' if fits else '{"town": "Oslo"}'))
+    if fits:
+        with output():
+            manage(gpt, claude)
+    else:
+        with pytest.raises(pydantic.ValidationError), output():
+            manage(gpt, claude)
+    assert calls(seen) == [fits]
+    assert "error.type" not in seen.spans[0]["attributes"]

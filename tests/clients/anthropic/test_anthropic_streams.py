@@ -13,6 +13,7 @@ from expected_claude import ANSWERED, ASK, CALL, SENT, STREAMED, UNTRACED, span,
 
 from fake_provider import Answer, Break, Fail, FakeProvider, Malformed
 from otel_agentops._fingerprint import identity
+from otel_agentops.clients.anthropic import fold, settled
 from otel_agentops.testing import SECONDS, Capture
 
 # What is known of a stream after its first event: not how it ends, and not how long the answer is.
@@ -215,3 +216,27 @@ async def test_measurements(seen: Capture, claude: Any) -> None:
     (first,) = seen.metrics["gen_ai.client.operation.time_to_first_chunk"]
     assert (first["count"], first["sum"]) == (1, SECONDS)
     assert [point["sum"] for point in seen.metrics["gen_ai.client.token.usage"]] == [11, 5]
+
+
+def test_the_tools_that_a_stream_asks_the_application_for() -> None:
+    """Not those that the provider executes, whose arguments come in the same way."""
+
+    def begins(index: int, kind: str, **more: str) -> dict[str, Any]:
+        return {"type": "content_block_start", "index": index, "content_block": {"type": kind, **more}}
+
+    def part(index: int, text: str) -> dict[str, Any]:
+        delta = {"type": "input_json_delta", "partial_json": text}
+        return {"type": "content_block_delta", "index": index, "delta": delta}
+
+    events = [
+        begins(0, "text"),
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Let me see."}},
+        begins(1, "tool_use", name="look"), part(1, ""), part(1, '{"a"'), part(1, ": 1}"),
+        begins(2, "server_tool_use", name="web_search"), part(2, '{"query": "x"}'),
+        begins(3, "tool_use", name="see"),
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+        {"type": "message_stop"},
+    ]  # fmt: skip
+    state: dict[str, Any] = {}
+    assert [fold(state, event) for event in events] == [False] * 10 + [True]
+    assert settled(state).asked == [("look", '{"a": 1}'), ("see", "")]

@@ -56,6 +56,18 @@ async def test_an_answer_that_the_client_cannot_parse_is_paid_for(
     assert seen.spans == [span(provider, CHAT, shape, says, status="ERROR")]
 
 
+async def test_an_answer_that_was_cut_before_it_could_be_parsed(
+    provider: FakeProvider, client: Any, seen: Capture
+) -> None:
+    provider.answer(lambda call: Answer(text='{"name": "Os', finish="length"))
+    with pytest.raises(openai.LengthFinishReasonError):
+        await done(client.chat.completions.parse(model="gpt-x", messages=ASK, response_format=Town))
+    shape = parameters(response_format=provider.requests[-1].body["response_format"])
+    says = {"error.type": "openai.LengthFinishReasonError", "gen_ai.output.type": "json"}
+    cut = {"gen_ai.response.finish_reasons": ["length"]}
+    assert seen.spans == [span(provider, CHAT, shape, says, cut, status="ERROR")]
+
+
 async def test_a_body_that_is_no_json_says_nothing(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Malformed())
     with pytest.raises(json.JSONDecodeError):

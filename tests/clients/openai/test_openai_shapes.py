@@ -112,3 +112,58 @@ def test_how_a_response_ended(status: str, more: dict[str, Any], reasons: Any, e
 )
 def test_the_material_of_a_tool(wire: Any, material: dict[str, Any]) -> None:
     assert tool(wire) == material
+
+
+# -- what the model asks the application to do
+
+
+def piece(index: int | None, arguments: str | None, name: str | None = None) -> dict[str, Any]:
+    return {"index": index, "function": {"name": name, "arguments": arguments}, "type": "function"}
+
+
+def asks(*pieces: dict[str, Any], choice: int = 0) -> ChatCompletionChunk:
+    return chunk(choices=[{"index": choice, "delta": {"tool_calls": list(pieces)}, "finish_reason": None}])
+
+
+PIECES = {
+    "in parts": [
+        asks(piece(0, "", "look")), asks(piece(0, '{"a"')), asks(piece(0, ": 1}")), asks(piece(1, "{}", "see")),
+    ],
+    "in turns": [asks(piece(0, '{"a"', "look"), piece(1, "", "see")), asks(piece(1, "{}"), piece(0, ": 1}"))],
+    "whole, all of one index": [asks(piece(0, '{"a": 1}', "look"), piece(0, "{}", "see"))],
+    "without an index": [asks(piece(None, '{"a": 1}', "look")), asks(piece(None, "{}", "see"))],
+    "with another choice": [
+        asks(piece(0, '{"a": 1}', "look"), piece(1, "{}", "see")), asks(piece(0, "{}", "other"), choice=1),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", PIECES)
+def test_the_tools_that_a_stream_asks_for(shape: str) -> None:
+    assert settled(*PIECES[shape]).asked == [("look", '{"a": 1}'), ("see", "{}")]
+
+
+def test_pieces_that_name_no_tool_ask_for_none() -> None:
+    custom = {"index": 0, "type": "custom", "custom": {"name": "run", "input": "ls"}}
+    nothing = {"index": 0, "delta": None, "finish_reason": None}
+    assert settled(asks(custom), asks(piece(1, None)), chunk(choices=[nothing])).asked == []
+
+
+def test_the_tools_that_an_answer_asks_for() -> None:
+    calls = [
+        {"id": "1", "type": "function", "function": {"name": "look", "arguments": '{"a": 1}'}},
+        {"id": "2", "type": "custom", "custom": {"name": "run", "input": "ls"}},
+        {"id": "3", "type": "function", "function": {"name": None, "arguments": None}},
+    ]
+    choice = {"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "tool_calls": calls}}
+    body = {"id": "c", "model": "m", "choices": [choice, choice]}
+    for result in (body, ChatCompletion.construct(**body)):  # type: ignore[arg-type]
+        assert chat_response(result).asked == [("look", '{"a": 1}')]
+    output = [
+        {"type": "function_call", "name": "look", "arguments": '{"a": 1}', "call_id": "1"},
+        {"type": "custom_tool_call", "name": "run", "input": "ls", "call_id": "2"},
+        {"type": "web_search_call", "id": "3", "status": "completed"},
+    ]
+    body = {"id": "r", "model": "m", "status": "completed", "output": output}
+    for result in (body, Response.construct(**body)):  # type: ignore[arg-type]
+        assert responses_response(result).asked == [("look", '{"a": 1}'), ("run", "ls")]
