@@ -300,6 +300,25 @@ def test_a_sum_of_two_kinds_of_numbers_ends_the_collector() -> None:
     )
 
 
+def test_a_refusal_must_not_reach_the_users_receiver() -> None:
+    text = overlay().text.replace("        - batch/otel_agentops\n", "", 1)
+    found = findings(base(), document(text))
+    said = "has a limiter and no batch before it: when it refuses, the SDK sends again what is stored"
+    assert [(one.level, one.text) for one in found if one.level == "problem"] == [
+        ("problem", f"{signal}/otel_agentops {said}") for signal in ("traces", "logs")
+    ]
+
+
+def test_a_metric_with_two_descriptions() -> None:
+    text = (
+        "connectors:\n  signal_to_metrics/mine:\n    spans:\n      - name: otel_agentops.llm.calls\n"
+        "        unit: '{call}'\n        description: calls\n        sum: {value: '1'}\n"
+    )
+    level, where, said = only(base(), overlay(), document(text))
+    assert (level, where) == ("problem", "x.yaml:2")
+    assert said.startswith("otel_agentops.llm.calls is ('{call}', 'calls') here and ('{call}', 'Number of model calls")
+
+
 # -- the environment in a config, as a collector fills it in
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_overlay_merge import BASES, CONFIGS, changed, parsed, print_config
 from typer.testing import CliRunner
 
@@ -267,6 +269,46 @@ def test_undo_keeps_what_the_user_edited_since() -> None:
 def test_undo_of_nothing_is_nothing() -> None:
     before = Document.read(BASE)
     assert tags.undone(before, None).text == before.text
+
+
+# Lists as people write them: flow or block, entries quoted or not, comments, indents, aligned or not.
+ENTRIES = st.lists(
+    st.sampled_from(
+        ["memory_limiter", "batch", "'batch/x'", '"k8sattributes"', "transform", "tail_sampling", "filter/é😀"]
+    ),
+    max_size=5,
+    unique_by=lambda entry: entry.strip("'\""),
+)
+
+
+@st.composite
+def pipeline(draw: st.DrawFn, id_: str) -> str:
+    entries, key = draw(ENTRIES), draw(st.sampled_from(["processors:", "processors :", "'processors':"]))
+    end = draw(st.sampled_from(["", "  # why", " #"]))
+    if draw(st.booleans()) or not entries:
+        space, comma = draw(st.sampled_from(["", " "])), draw(st.sampled_from([", ", " , ", ",  "]))
+        flow = f"[{space}{comma.join(entries)}{space}]"
+        if draw(st.booleans()):
+            return f"    {id_}: {{receivers: [otlp], {key} {flow}, exporters: [debug]}}{end}\n"
+        return f"    {id_}:\n      receivers: [otlp]\n      {key} {flow}{end}\n      exporters: [debug]\n"
+    indent = " " * draw(st.integers(6, 9))
+    lines = [f"{indent}-{' ' * draw(st.integers(1, 3))}{entry}{end}" for entry in entries]
+    comment = draw(st.sampled_from([[], [f"{indent}# about"], ["# far left"]]))
+    body = "\n".join([f"      {key}{end}", *comment, *lines])
+    blank = "\n" * draw(st.integers(0, 2))
+    return f"    {id_}:\n      receivers: [otlp]\n{body}\n{blank}      exporters: [debug]\n"
+
+
+@settings(max_examples=30, deadline=None)  # each parses YAML a dozen times
+@given(st.tuples(pipeline("traces"), pipeline("logs/x"), pipeline("metrics")).map("".join))
+def test_there_and_back_is_the_same_text(pipelines: str) -> None:
+    before = Document("x.yaml", f"service:\n  pipelines:\n{pipelines}")
+    after = tags.tagged(before, OURS)
+    for id_ in ("traces", "logs/x"):
+        current = before.get("service", "pipelines", id_, "processors") or []
+        assert after.get("service", "pipelines", id_, "processors") == tags.placed(current, OURS)
+    assert tags.tagged(after, OURS).text == after.text
+    assert tags.untagged(after).text == before.text
 
 
 # -- the commands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -60,11 +61,12 @@ def _step(document: Document, keys: Sequence[str], current: Sequence[str], wante
     at = next((n for n, one in enumerate(current) if n >= len(wanted) or one != wanted[n]), len(current))
     if at < len(current) and current[at] not in wanted:
         return _out(document.text, value, at)
-    return _in(document.text, key, value, at, wanted[at])
+    new = list(takewhile(lambda one: one not in current, wanted[at:]))
+    return _in(document.text, key, value, at, new or [wanted[at]])
 
 
-def _in(text: str, key: Node, sequence: SequenceNode, at: int, entry: str) -> Edit:
-    items = sequence.value
+def _in(text: str, key: Node, sequence: SequenceNode, at: int, new: Sequence[str]) -> Edit:
+    items, entry = sequence.value, ", ".join(new)
     if sequence.flow_style:
         if not items:
             start = text.index("[", sequence.start_mark.index) + 1
@@ -74,7 +76,7 @@ def _in(text: str, key: Node, sequence: SequenceNode, at: int, entry: str) -> Ed
     indent = " " * sequence.start_mark.column
     # Behind the line of the entry before it, whose comment ends that line; a comment above the next one stays with it.
     start = _end_of_line(text, (items[at - 1] if at else key).end_mark.index)
-    return Edit(start, start, f"{_line_end(text)}{indent}- {entry}")
+    return Edit(start, start, "".join(f"{_line_end(text)}{indent}- {one}" for one in new))
 
 
 def _out(text: str, sequence: SequenceNode, at: int) -> Edit:

@@ -14,6 +14,7 @@ from otel_agentops.doctor import Finding
 _IDENTITY = "transform/otel_agentops_identity"
 _PULL = "prometheus/otel_agentops"
 _PROMETHEUS = frozenset({"prometheus", "prometheusremotewrite", "prometheus_remote_write"})
+_COUNTERS = frozenset({"signal_to_metrics", "signaltometrics"})
 _TYPED = re.compile(r"\d+|(?:Int|Double)\(.*\)", re.DOTALL)
 
 
@@ -157,6 +158,27 @@ def identity(found: Situation) -> Iterator[Finding]:
             yield Finding("problem", where, text, "put delta_to_cumulative/otel_agentops into the list")
 
 
+def handed_over(found: Situation) -> Iterator[Finding]:
+    """What can refuse stands behind a batch: else its refusal is the receiver's, and the SDK sends again."""
+    for id_ in (COUNTING, COUNTING.replace("traces", "logs")):
+        kinds = [kind(one) for one in names(found.pipelines().get(id_, {}), "processors")]
+        if "memory_limiter" in kinds and "batch" not in kinds[: kinds.index("memory_limiter")]:
+            text = f"{id_} has a limiter and no batch before it: when it refuses, the SDK sends again what is stored"
+            yield Finding("problem", found.at(*PIPELINES, id_, "processors"), text, "put batch/otel_agentops before it")
+
+
+def definitions(found: Situation) -> Iterator[Finding]:
+    """Metrics of one name that differ in unit or description: one overwrites the other."""
+    known: dict[str, tuple[Any, str]] = {}
+    for id_, connector in found.section("connectors").items():
+        for metric in _metrics(connector or {}) if kind(id_) in _COUNTERS else ():
+            said = (metric.get("unit"), metric.get("description"))
+            before, where = known.setdefault(str(metric.get("name")), (said, found.at("connectors", id_)))
+            if said != before:
+                text = f"{metric.get('name')} is {said} here and {before} at {where}: one overwrites the other"
+                yield Finding("problem", found.at("connectors", id_), text, "make the file of the same version again")
+
+
 def promoted(found: Situation) -> Iterator[Finding]:
     """The application's own metrics on the user's way to Prometheus."""
     for id_, pipeline in found.pipelines().items():
@@ -180,7 +202,7 @@ def _promotes(found: Situation, exporter: str) -> bool:
 def mixed_numbers(found: Situation) -> Iterator[Finding]:
     """An int and a double for one sum in one payload end the whole collector (0.161; still in 0.165's source)."""
     for id_, connector in found.section("connectors").items():
-        if kind(id_) in {"signal_to_metrics", "signaltometrics"}:
+        if kind(id_) in _COUNTERS:
             for name, value in _sums(connector or {}):
                 if not _TYPED.fullmatch(value):
                     text = f"{name}: {value} may be an int and a double; both in one payload end the collector"
@@ -189,10 +211,14 @@ def mixed_numbers(found: Situation) -> Iterator[Finding]:
 
 
 def _sums(connector: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for metric in _metrics(connector):
+        if "sum" in metric:
+            yield str(metric.get("name")), str(metric["sum"].get("value", ""))
+
+
+def _metrics(connector: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for signal in ("spans", "logs", "datapoints"):
-        for metric in connector.get(signal) or ():
-            if "sum" in metric:
-                yield str(metric.get("name")), str(metric["sum"].get("value", ""))
+        yield from connector.get(signal) or ()
 
 
 def _leaves(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
