@@ -34,8 +34,8 @@ __all__ = ["Minimum", "Slo", "SpecError", "load", "notes", "problem"]
 
 NAME = r"[a-z]([a-z0-9_-]{0,61}[a-z0-9])?"
 # Python's, which RE2 and so Prometheus does not know: lookaround and named groups, backreferences, its own escapes,
-# possessive repetition.
-_NOT_RE2 = re.compile(r"\(\?(?!:|i\)|i:)|\\[1-9NuUZ]|[*+?}]\+")
+# possessive repetition, a backslash before a letter that is not ASCII.
+_NOT_RE2 = re.compile(r"\(\?(?!:|i\)|i:)|\\(?:[1-9NuUZ]|[^\x00-\x7f])|[*+?}]\+")
 
 
 def _service(pattern: str) -> str:
