@@ -40,6 +40,7 @@ LAYERS = (
     ("slo", "slo.*"),
     ("collector", "collector.*"),
     ("lock", "lock.*"),
+    ("truth", "truth.*"),
     ("cli",),
 )
 # What `pip install otel-agentops` brings; the rest is the extra `cli`, and the clients are the application's.
@@ -121,7 +122,7 @@ def test_records_know_no_opentelemetry() -> None:
 
 
 # Their packages come with the extra `cli`.
-TOOLS = {"slo", "collector", "lock", "cli"}
+TOOLS = {"slo", "collector", "lock", "truth", "cli"}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.partition(".")[0] not in TOOLS])

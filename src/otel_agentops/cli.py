@@ -30,11 +30,13 @@ def _app() -> typer.Typer:
     from otel_agentops.collector.cli import app as collector
     from otel_agentops.lock.cli import app as lock
     from otel_agentops.slo.cli import app as slo
+    from otel_agentops.truth.cli import app as truth
 
     app = typer.Typer(no_args_is_help=True, add_completion=False, help="Which variable moved?")
     app.add_typer(slo, name="slo")
     app.add_typer(collector, name="collector")
     app.add_typer(lock, name="lock")
+    app.add_typer(truth, name="truth")
     marks = {"ok": "[green]ok", "note": "[blue]note", "warning": "[yellow]warning", "problem": "[red]problem"}
 
     @app.command()

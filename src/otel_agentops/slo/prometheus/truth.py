@@ -23,6 +23,7 @@ from otel_agentops.slo.prometheus.objective import SLI, selector
 from otel_agentops.slo.spec import Slo
 
 PROXY, VERDICT, SAMPLING = (name.replace(".", "_") for name in (A.TRUTH_PROXY, A.TRUTH_VERDICT, A.TRUTH_SAMPLING))
+LABELS_INCREASE = "otel_agentops:truth_labels:increase"
 _RANDOM = f'{SAMPLING}="random"'
 
 # Of a row, not of a cell: whether a number is shown must not depend on what was found. Below ten labels a 95 % interval
@@ -36,7 +37,7 @@ def label_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Labels that arrived since the last evaluation, and how late they were."""
     labels = grown(M.METRICS[M.TRUTH_LABELS].prometheus, clock)
     by = ", ".join((*SLI, PROXY, VERDICT, SAMPLING))
-    yield rule("otel_agentops:truth_labels:increase", f"sum by ({by}) (\n  {labels}\n)")
+    yield rule(LABELS_INCREASE, f"sum by ({by}) (\n  {labels}\n)")
     delays = grown(f"{M.METRICS[M.TRUTH_DELAY].prometheus}_bucket", clock)
     by = ", ".join((*SERVICE, SAMPLING, "le"))
     yield rule("otel_agentops:truth_delay:increase", f"sum by ({by}) (\n  {delays}\n)")
@@ -52,7 +53,7 @@ def truth_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
 
 def random_labels(slo: Slo, clock: Clock, nominal: str) -> str:
     """How many labels of a random sample came within a window."""
-    labels = f"otel_agentops:truth_labels:increase{selector(slo)[:-1]}, {_RANDOM}}}"
+    labels = f"{LABELS_INCREASE}{selector(slo)[:-1]}, {_RANDOM}}}"
     return f"sum by ({', '.join(SLI)}) (sum_over_time({labels}[{clock.samples(nominal)}]))"
 
 
@@ -71,7 +72,7 @@ def needed(slo: Slo, row: str) -> int:
 
 def _counts(slo: Slo, clock: Clock) -> Iterator[tuple[str, str]]:
     of, window = _of(slo), clock.samples(slo.window)
-    labels = f"otel_agentops:truth_labels:increase{selector(slo)}"
+    labels = f"{LABELS_INCREASE}{selector(slo)}"
     random = f"{labels[:-1]}, {_RANDOM}}}"
     yield "slo_truth:cell", f"sum by ({', '.join((*SLI, PROXY, VERDICT))}) (sum_over_time({random}[{window}]))"
     yield "slo_truth:labels", f"sum without ({PROXY}, {VERDICT}) (otel_agentops:slo_truth:cell{of})"
