@@ -34,6 +34,7 @@ def own(**fields: object) -> slo.Slo:
         ("tool", 'attributes["x"] > 1 or span.status.code == STATUS_CODE_ERROR', None),
         ("tool", 'Foo(attributes["x"]) == 1', 'inferred context "span" does not support the function "Foo"'),
         ("tool", 'attributes["x"] == STATUS_X', 'inferred context "span" does not support the enum symbol "STATUS_X"'),
+        ("tool", 'attributes["x"] == "\U00010000 é $b ${env:HOME}"', None),
         ("outcome", 'attributes["x"] > 1 and log.severity_number > 3', None),
         ("outcome", "log.no == 1", 'unable to parse OTTL condition "log.no == 1": segment "no" from path'),
     ],

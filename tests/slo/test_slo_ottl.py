@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_agentops.slo import _ottl
@@ -51,6 +52,9 @@ BAD = {
     'Int(attributes["x"] > 3': "',' or ')' is wanted within the call of Int, found is '>' at column 21",
     r'IsMatch(attributes["x"], "\d")': r"\d in the string at column 26 is no escape; write \\d",
     'attributes["x"] == True': "True at column 20 is neither a call nor a constant as STATUS_CODE_ERROR",
+    r'attributes["x"] == "\ud800"': r"\u in the string at column 20 is no escape; write \\u",
+    r'attributes["x"] == "\777"': r"\7 in the string at column 20 is no escape; write \\7",
+    r'attributes["x"] == "\U00110000"': r"\U in the string at column 20 is no escape; write \\U",
     "status.code == STATUS_CODE_ERROR": (
         "'status.code' is no path; write attributes[\"…\"], or one that begins with `span.`, `log.`, `resource.`"
     ),
@@ -58,9 +62,15 @@ BAD = {
     'not not attributes["x"] == 1': "a value is wanted, found is 'not' at column 5",
     'attributes["x"] == 1 == 2': "`and`, `or` or the end is wanted, found is '==' at column 22",
     'attributes["x"] == 1e5': "`and`, `or` or the end is wanted, found is 'e5' at column 21",
+    "span.": "a name is wanted behind the dot, found is the end",
     "": "a value is wanted, found is the end",
     "true": "reads nothing of a span or an event, and so says the same of each",
 }
+
+
+MUTILATED = st.builds(
+    lambda text, start, end: text[:start] + text[end:], st.sampled_from(GOOD), st.integers(0, 80), st.integers(0, 80)
+)
 
 
 def validate(otelcol: Path, directory: Path, conditions: list[str]) -> int:
@@ -71,7 +81,7 @@ def validate(otelcol: Path, directory: Path, conditions: list[str]) -> int:
         "exporters": {"debug": None},
         "service": {"pipelines": {"traces": {"receivers": ["otlp"], "processors": ["filter"], "exporters": ["debug"]}}},
     }
-    (directory / "config.json").write_text(json.dumps(config))
+    (directory / "config.json").write_text(json.dumps(config, ensure_ascii=False), "utf-8")
     command = [otelcol, "validate", "--config", directory / "config.json"]
     return subprocess.run(command, capture_output=True, check=False).returncode
 
@@ -120,7 +130,8 @@ def test_bare_attributes_are_read_from_a_context() -> None:
     assert _ottl.rebased(text, "log") == log
 
 
-@given(st.text(max_size=60) | st.text('attributes["x"]()=<and or1.+-{},\\', max_size=40))
+@given(st.text(max_size=60) | st.text('attributes["x"]()=<and or1.+-{},\\', max_size=40) | MUTILATED)
+@settings(max_examples=300)
 def test_any_text_is_a_condition_or_a_sentence(text: str) -> None:
     try:
         _ottl.parse(text)
@@ -139,3 +150,50 @@ def test_any_text_can_be_compared(value: str) -> None:
 def test_depth_is_bounded(deep: str) -> None:
     with pytest.raises(OttlError):
         _ottl.parse(deep)
+
+
+# -- whatever is taken here, a collector takes
+
+PATHS = st.sampled_from(
+    ['attributes["a.b"]', 'span.attributes["x"]', 'resource.attributes["y"]', "span.name", 'attributes["l"][0]']
+)
+LITERALS = st.one_of(
+    st.integers(-9, 9).map(str),
+    st.sampled_from(
+        ["1.5", "-.5", "2.", "1.0e3", "true", "false", "nil", "0xff", "STATUS_CODE_ERROR", '"a\\n\\"b\\\\d"']
+    ),
+    st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=6).map(
+        lambda text: json.dumps(text, ensure_ascii=False)
+    ),
+)
+# A call's arguments have types, which only a collector knows; IsString takes anything.
+VALUES = st.recursive(
+    PATHS | LITERALS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda parts: f"[{', '.join(parts)}]"),
+        inner.map(lambda part: f'{{"k": {part}}}'),
+        PATHS.map(lambda part: f'Concat([{part}], "-")'),
+        st.tuples(PATHS, st.sampled_from("+-*/"), st.integers(1, 9)).map(lambda parts: "({} {} {})".format(*parts)),
+    ),
+    max_leaves=4,
+)
+COMPARED = st.tuples(PATHS, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), VALUES).map(" ".join)
+CONDITIONS = st.recursive(
+    COMPARED | PATHS.map(lambda path: f"IsString({path})"),
+    lambda inner: st.one_of(
+        inner.map(lambda part: f"({part})"),
+        inner.map(lambda part: f"not ({part})"),
+        st.tuples(inner, st.sampled_from([" and ", " or "]), inner).map("".join),
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.collector
+@given(st.lists(CONDITIONS, min_size=30, max_size=30))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+def test_conditions_at_random(otelcol: Path, conditions: list[str]) -> None:
+    for text in conditions:
+        _ottl.parse(text)
+    with TemporaryDirectory() as directory:
+        assert validate(otelcol, Path(directory), [_ottl.rebased(text, "span") for text in conditions]) == 0

@@ -24,8 +24,11 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-# Go's, since a collector unquotes strings as Go does.
-_ESCAPE = re.compile(r'\\(?:[abfnrtv\\"]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[0-7]{3})')
+# Go's, since a collector unquotes strings as Go does: no half of a surrogate pair, nothing beyond Unicode or a byte.
+_ESCAPE = re.compile(
+    r'\\(?:[abfnrtv\\"]|x[0-9A-Fa-f]{2}|u(?![dD][89A-Fa-f])[0-9A-Fa-f]{4}'
+    r"|U(?!0000[dD][89A-Fa-f])00(?:0[0-9A-Fa-f]|10)[0-9A-Fa-f]{4}|[0-3][0-7]{2})"
+)
 _MEANT = {"&": "`and`", "|": "`or`", "!": "`not` or `!=`", "'": 'double quotes ("…")', "“": 'double quotes ("…")'}
 _WORDS = {"true", "false", "nil", "and", "or", "not"}
 DEEPEST = 40  # a collector's parser and ours are recursive; nobody reads a condition as deep as that
@@ -273,6 +276,8 @@ class _Parser:
     def path(self, first: _Token) -> Read | None:
         parts, keys = [first.text], self.keys()
         while not keys and self.takes("."):
+            if self.token.kind != "word":
+                raise self.wrong("a name is wanted behind the dot")
             parts.append(self.token.text)
             self.next += 1
             keys = self.keys()

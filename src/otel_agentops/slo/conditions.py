@@ -27,7 +27,7 @@ def _refused(name: str, own: Own, otelcol: Path) -> Iterator[str]:
 def _reason(condition: str, event: bool, otelcol: Path) -> str:
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory, "config.json")
-        config.write_text(json.dumps(_config(condition, event)), "utf-8")
+        config.write_text(json.dumps(_config(condition, event), ensure_ascii=False), "utf-8")
         done = subprocess.run([otelcol, "validate", "--config", config], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""

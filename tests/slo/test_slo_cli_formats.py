@@ -1,0 +1,77 @@
+"""`slo schema`, `slo export` and `slo import` as a person runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from otel_agentops import slo
+from otel_agentops.slo import schema
+from otel_agentops.slo.cli import app
+from otel_agentops.slo.exchange import openslo, sloth
+
+SPEC = "{name: a, sli: tool_success, objective: 0.99, owner: o, runbook: r}\n"
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "slo").mkdir()
+    (tmp_path / "slo" / "a.yaml").write_text(SPEC)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, list(arguments))
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_schema(directory: Path) -> None:
+    assert run("schema") == (0, schema.text(), "")
+    assert run("schema", "--out", "s.json") == (0, "", "")
+    assert (directory / "s.json").read_text("utf-8") == schema.text()
+    assert run("schema", "--out", "s.json", "--check") == (0, "", "")
+    (directory / "s.json").write_text("{}")
+    code, printed, said = run("schema", "--out", "s.json", "--check")
+    sentence = "s.json: not the schema of this version; run this without --check and commit the result\n"
+    assert (code, printed + said) == (1, sentence)
+    code, printed, said = run("schema", "--check")
+    assert (code, printed + said) == (1, "otel-agentops slo: --check compares a file; name it with --out\n")
+
+
+def test_exports(directory: Path) -> None:
+    slos = slo.load(directory / "slo")
+    assert run("export", "openslo") == (0, openslo.text(slos), "")
+    code, printed, said = run("export", "sloth")
+    assert (code, printed) == (0, sloth.text(slos))
+    assert said == "note: a: sloth has no minimum of events (20) or failures (3) before an alert\n"
+    (directory / "slo" / "b.yaml").write_text(SPEC.replace("name: a", "name: b_c"))
+    (directory / "slo" / "c.yaml").write_text(SPEC.replace("name: a", "name: b-c"))
+    code, printed, said = run("export", "openslo")
+    sentence = "otel-agentops slo: b-c and b_c have one name in OpenSLO, 'b-c'; rename one of them\n"
+    assert (code, printed + said) == (1, sentence)
+
+
+def test_an_export_can_be_imported(directory: Path) -> None:
+    assert run("export", "openslo", "--out", "x.yaml")[0] == 0
+    assert run("import", "openslo", "x.yaml", "--out", "again") == (0, "again/a.yaml\n", "")
+    assert slo.load(directory / "again") == slo.load(directory / "slo")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nothing.yaml",), "nothing.yaml: cannot be read: No such file or directory"),
+        (("slo/a.yaml",), "slo/a.yaml:1: apiVersion: None is not read; openslo/v1 is"),
+        (("slo/a.yaml", "--sli", "errors"), "--sli errors: is no NAME=SLI; write for instance --sli errors=task_"),
+        (("slo/a.yaml", "--sli", "errors={"), "'{' is no YAML: "),
+    ],
+)  # fmt: skip
+def test_one_sentence(directory: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    code, printed, said = run("import", "openslo", *arguments)
+    assert (code, printed + said)[0] == 1
+    assert (printed + said).startswith(f"otel-agentops slo: {sentence}")
+    assert (printed + said).count("\n") == 1
+    assert [path.name for path in directory.rglob("*.yaml")] == ["a.yaml"]
