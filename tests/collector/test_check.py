@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,12 @@ from stack import BASE, OVERLAY
 NOT_ASKED = Finding("note", "collector", "not asked: there is no otelcol-contrib on PATH", "name yours with --otelcol")
 
 
+@cache  # reading it takes half a second
 def base() -> Document:
     return Document.read(BASE, "base.yaml")
 
 
+@cache
 def overlay() -> Document:
     return shipped.read(OVERLAY)
 
@@ -224,6 +227,19 @@ def test_a_receiver_that_is_not_there() -> None:
         "the overlay has no receiver: OTEL_AGENTOPS_RECEIVERS is set to nothing"
     )
     assert only(base())[2] == "the overlay is not among the files: nothing is counted"
+
+
+def test_a_fragment_whose_processor_is_used_has_to_be_among_the_files() -> None:
+    fragment = shipped.read(shipped.find("tail-sampling"))
+    mine = tags.tagged(base(), tags.processors(overlay(), [fragment]))
+    assert findings(mine, overlay()) == [
+        Finding(
+            "problem",
+            "base.yaml:18",
+            "tail_sampling/otel_agentops is defined in the fragment tail-sampling, which is not among the files",
+            "give --config tail-sampling.yaml, too; here: --with tail-sampling",
+        )
+    ]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,9 @@ def accepted(found: Situation) -> Iterator[Finding]:
         yield Finding("problem", str(found.collector.path), reason, "correct the file; the collector would not start")
     else:
         named = _dotted(found.collector.version) if found.collector.version else "of an unknown version"
-        yield Finding("ok", "collector", f"{found.collector.path} ({named}) accepts {len(files)} files")
+        yield Finding(
+            "ok", "collector", f"{found.collector.path} ({named}) accepts {len(files)} file{'s'[: len(files) > 1]}"
+        )
 
 
 def _dotted(version: tuple[int, int]) -> str:
@@ -81,6 +83,7 @@ CHECKS: tuple[Check, ...] = (
     sampling.before_counting,
     sampling.before_tags,
     lints.loose,
+    lints.undefined,
     lints.handed_over,
     lints.port,
     lints.identity,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from otel_agentops.collector import shipped
 from otel_agentops.collector.document import Document, is_ours
 from otel_agentops.collector.situation import COUNTING, PIPELINES, Situation, counting, kind, names
 from otel_agentops.doctor import Finding
@@ -120,6 +121,21 @@ def loose(found: Situation) -> Iterator[Finding]:
             text = f"{id_} is defined and in no pipeline: it does nothing"
             advice = "otel-agentops collector merge yours.yaml --with the fragment it is from"
             yield Finding("warning", found.at("processors", id_), text, advice)
+
+
+def undefined(found: Situation) -> Iterator[Finding]:
+    """A processor of ours in a pipeline, whose fragment is not among the files."""
+    missing = {
+        one: found.at(*PIPELINES, id_, "processors")
+        for id_, pipeline in found.pipelines().items()
+        for one in names(pipeline, "processors")
+        if is_ours(one) and one not in found.section("processors")
+    }
+    for fragment in shipped.fragments() if missing else ():
+        for one in missing.keys() & set(shipped.read(fragment.path).get("processors") or ()):
+            text = f"{one} is defined in the fragment {fragment.name}, which is not among the files"
+            advice = f"give --config {fragment.path.name}, too; here: --with {fragment.name}"
+            yield Finding("problem", missing[one], text, advice)
 
 
 def port(found: Situation) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ def untagged(document: Document) -> Document:
 def undone(document: Document, backup: Document | None) -> Document:
     """The config as it was: the backup where that is all that happened since, else ours taken out of what is there."""
     if backup is not None and is_from(document, backup):
-        return backup
+        return Document(document.name, backup.text)
     return untagged(document)
 
 
