@@ -28,13 +28,16 @@ VARIABLES: dict[str, tuple[str, tuple[str, ...], str]] = {
 # Traffic moves as a mix (moves/traffic.py), which presence cannot tell.
 NOT_MOVED = "tool|traffic"
 
+# Where a value was observed: the region, where that is not known the collector; and the declared stage of a roll-out.
+PLACE, STAGE = "place", A.ROLLOUT_STAGE.replace(".", "_")
 SCOPE = ", ".join((*SERVICE, "variable", "scope"))
 VALUE = f"{SCOPE}, value"
 
 
 def observed_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Observations since the last evaluation and in the last five minutes and the last hour, and their shares."""
-    yield from _increases(clock)
+    yield from (_placed(variable, clock) for variable in VARIABLES)
+    yield rule(f"{PREFIX}increase", f"sum by ({VALUE}) ({PREFIX}observed)")
     yield rule(f"{PREFIX}active", f"sum_over_time({PREFIX}increase[{clock.samples('5m')}]) > 0")
     yield rule(f"{PREFIX}increase1h", f"sum_over_time({PREFIX}increase[{clock.samples('1h')}]) > 0")
     yield rule(f"{PREFIX}share", share(f"{PREFIX}active"))
@@ -46,14 +49,21 @@ def share(counted: str, by: str = SCOPE) -> str:
     return f"{counted} / on ({by}) group_left () sum by ({by}) ({counted})"
 
 
-def _increases(clock: Clock) -> Iterator[dict[str, Any]]:
-    for variable, (metric, scope, value) in VARIABLES.items():
-        observed = f"{grown(M.METRICS[metric].prometheus, clock)}"
-        sources = "".join(f', "{_label(part)}"' for part in scope)
-        scoped = f'label_join({observed}, "scope", "/"{sources})' if scope else set_label(observed, "scope", "all")
-        named = f'label_join({scoped}, "value", "", "{_label(value)}")'
-        expr = f"sum by ({', '.join(SERVICE)}, scope, value) (\n  {named}\n)"
-        yield rule(f"{PREFIX}increase", expr, variable=variable)
+def _placed(variable: str, clock: Clock) -> dict[str, Any]:
+    metric, scope, value = VARIABLES[variable]
+    sources = "".join(f', "{_label(part)}"' for part in scope)
+    found = placed(grown(M.METRICS[metric].prometheus, clock))
+    scoped = f'label_join({found}, "scope", "/"{sources})' if scope else set_label(found, "scope", "all")
+    named = f'label_join({scoped}, "value", "", "{_label(value)}")'
+    expr = f"sum by ({', '.join(SERVICE)}, {PLACE}, {STAGE}, scope, value) (\n  {named}\n)"
+    return rule(f"{PREFIX}observed", expr, variable=variable)
+
+
+def placed(series: str) -> str:
+    """With the place at which the collector or the application was."""
+    region = _label(A.CLOUD_REGION)
+    collector = f'label_replace({series}, "{PLACE}", "$1", "instance", "(.*)")'
+    return f'label_replace({collector}, "{PLACE}", "$1", "{region}", "(.+)")'
 
 
 def _label(attribute: str) -> str:

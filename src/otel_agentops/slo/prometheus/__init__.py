@@ -17,6 +17,10 @@ Every series carries `service_name` and `deployment_environment_name`. SLI label
 | `otel_agentops:variable:active` | variable, scope, value | observations within five minutes |
 | `otel_agentops:variable:share`, `:share1h` | variable, scope, value | part of its scope, over 5 minutes and an hour |
 | `otel_agentops:variable:share_before` | variable, scope, value, against | the same at an earlier time |
+| `otel_agentops:variable:skewed` | variable, scope, place, value, elsewhere | Unix time since which it is |
+| `otel_agentops:variable:drifted` | variable, scope, value, previous | Unix time of a model's undeclared move |
+| `otel_agentops:variable:unlisted` | variable, scope, value | observations of what is not in the lock file, in an hour |
+| `otel_agentops:eval_set:stale` | eval set, reason; only the service | Unix time of the move or last evaluation |
 | `otel_agentops:traffic:distance` | | part of the traffic that the day before did not have |
 | `otel_agentops:variable:moved` | variable, scope, value, previous | Unix time of the move, for two hours |
 
@@ -47,6 +51,7 @@ from otel_agentops.slo.prometheus.burn import BURNS, UnreachableError, burning_r
 from otel_agentops.slo.prometheus.health import health_rules, heartbeat, silence_rules
 from otel_agentops.slo.prometheus.moves import move_alerts
 from otel_agentops.slo.prometheus.ratios import WINDOWS, ratio_rules
+from otel_agentops.slo.prometheus.standing import standing_alerts
 from otel_agentops.slo.prometheus.trust import trust_rules
 from otel_agentops.slo.prometheus.truth import label_rules, truth_rules
 from otel_agentops.slo.spec import Slo
@@ -65,6 +70,7 @@ def rules(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, Any]:
     groups = (
         ("otel_agentops_sli", clock.tick, [*ratio_rules(clock), *label_rules(clock), *burning_rules(slos, clock)]),
         ("otel_agentops_variables", clock.tick, [*variable_rules(clock), *move_alerts(slos, clock)]),
+        ("otel_agentops_standing", clock.tick, [*standing_alerts()]),
         ("otel_agentops_budget", clock.seconds("5m", 1), [r for slo in slos for r in _slow_rules(slo, clock)]),
     )
     watched = [(name, interval, [heartbeat(name), *made]) for name, interval, made in groups if made]

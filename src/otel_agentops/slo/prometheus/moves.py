@@ -6,13 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from otel_agentops.slo._promql import SERVICE, Clock, rule
+from otel_agentops.slo.prometheus._look import look, runbook
 from otel_agentops.slo.prometheus.burn import severities
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, burn_of, facts, kind, labels, promise
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.variables import PREFIX as VARIABLE
 
+# How long before a slow burn the move may be: about as long as such a burn takes to be seen (the windows of burn.py).
+LOOK_BACK = {"page": "6h", "ticket": "1d"}
+
 _SEEN_TEXT = "The new value was first seen at {{ $value | humanizeTimestamp }}."
 _MOVE_TEXT = "{{ $labels.variable }} of {{ $labels.scope }} moved from {{ $labels.previous }} to {{ $labels.value }}"
+_MOVE = {"previous": "{{ $labels.previous }}", "first_seen": "{{ $value | humanizeTimestamp }}"}
 
 
 def move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
@@ -27,14 +32,18 @@ def move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
 def _burn_moved(slo: Slo, severity: str, clock: Clock) -> dict[str, Any]:
     """The moves from before a burn, give or take two evaluations, for as long as it burns.
 
-    A rollback comes while it burns, and is not to blame.
+    A rollback comes while it burns, and is not to blame. Where no move is told any more, the last one before it.
     """
     of, service = burn_of(slo, severity), ", ".join(SERVICE)
     since = f"otel_agentops:slo_burn:since{of}"
+    before = f"<= on ({service}) group_left () max by ({service}) ({since}) + {2 * clock.tick}"
+    earlier = f"last_over_time({VARIABLE}moved[{clock.window(LOOK_BACK[severity])}])"
     expr = f"""\
-{VARIABLE}moved <= on ({service}) group_left () max by ({service}) ({since}) + {2 * clock.tick}
+{VARIABLE}moved {before}
 or
-max without (slo, severity) (otel_agentops:slo_burn:moved{of} and on ({service}) {since})"""
+max without (slo, severity) (otel_agentops:slo_burn:moved{of} and on ({service}) {since})
+or on ({service})
+topk by ({service}) (1, {earlier} {before})"""
     return rule("otel_agentops:slo_burn:moved", expr, slo=slo.name, severity=severity)
 
 
@@ -46,8 +55,8 @@ def _after_move_alert(slo: Slo, severity: str) -> dict[str, Any]:
         "annotations": {
             "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({kind(slo)}) after {_MOVE_TEXT}",
             "description": f"{promise(slo)} {_SEEN_TEXT}",
-            "previous": "{{ $labels.previous }}",
-            "value": "{{ $labels.value }}",
+            **look(),
+            **_MOVE,
             **facts(slo),
         },
     }
@@ -61,8 +70,9 @@ def _moved_alert() -> dict[str, Any]:
         "annotations": {
             "summary": f"{SERVICE_TEXT}: {_MOVE_TEXT}",
             "description": _SEEN_TEXT,
-            "service": SERVICE_TEXT,
-            "previous": "{{ $labels.previous }}",
-            "value": "{{ $labels.value }}",
+            **look(),
+            **_MOVE,
+            "runbook": runbook("OtelAgentopsVariableMoved"),
+            "policy_step": "Nothing where it was meant and declared; else find out who moved it, or pin the old value.",
         },
     }

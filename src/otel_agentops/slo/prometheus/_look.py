@@ -1,0 +1,91 @@
+"""Where to look at a value of a variable: texts with the labels of an alert filled in by Prometheus.
+
+An alert cannot read exemplars or traces, so it says the queries. Grafana fills in the same templates but asks no
+queries: what is asked of Prometheus here is `unknown` there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from otel_agentops.slo._promql import SERVICE
+from otel_agentops.slo.moves.drift import DECLARED
+from otel_agentops.slo.prometheus.objective import SERVICE_TEXT
+from otel_agentops.slo.variables import PREFIX, VARIABLES
+
+RUNBOOK = "backends/prometheus/README.md#"
+VALUE = "{{ $labels.value }}"
+
+
+def runbook(alert: str) -> str:
+    """The section of an alert that no objective has a runbook for."""
+    return f"{RUNBOOK}{alert.lower()}"
+
+
+def look() -> dict[str, str]:
+    """What it is now, whether somebody declared it, and where traces of it are."""
+    said = {SERVICE[0]: SERVICE[0], SERVICE[1]: SERVICE[1], "variable": "variable"}
+    return {
+        "service": SERVICE_TEXT,
+        "environment": f"{{{{ $labels.{SERVICE[1]} }}}}",
+        "variable": "{{ $labels.variable }}",
+        "scope": "{{ $labels.scope }}",
+        "value": VALUE,
+        "share": _share(said),
+        "declared": _declared(said),
+        "traceql": _traceql(),
+        "exemplars": _exemplars(),
+    }
+
+
+def _declared(said: Mapping[str, str]) -> str:
+    """Where a service declared nothing at all its silence says nothing."""
+    value, anything = _asked(DECLARED, {**said, "value": "value"}), _asked(DECLARED, {name: name for name in SERVICE})
+    no = f"{{{{ with {anything} }}}}no{{{{ else }}}}unknown{{{{ end }}}}"
+    return f"{{{{ with {value} }}}}yes{{{{ else }}}}{no}{{{{ end }}}}"
+
+
+def _share(said: Mapping[str, str]) -> str:
+    asked = _asked(f"{PREFIX}share", {**said, "scope": "scope", "value": "value"})
+    return f"{{{{ with {asked} }}}}{{{{ . | first | value | humanizePercentage }}}}{{{{ else }}}}unknown{{{{ end }}}}"
+
+
+def _asked(series: str, labels: Mapping[str, str]) -> str:
+    """A query of a series by labels of the alert, as a pipeline of the template."""
+    matchers = ",".join(f"{name}=%q" for name in labels)
+    values = " ".join(f"$labels.{label}" for label in labels.values())
+    return f"printf `{series}{{{matchers}}}` {values} | query"
+
+
+def _traceql() -> str:
+    """Selects the spans with the value."""
+    attribute = _each((variable, value) for variable, (_, _, value) in VARIABLES.items())
+    service = f'resource.{A.SERVICE_NAME} = {{{{ printf "%q" $labels.{SERVICE[0]} }}}}'
+    return f'{{ {service} && span.{attribute} = {{{{ printf "%q" $labels.value }}}} }}'
+
+
+def _exemplars() -> str:
+    """The durations of the place that the value is in; an exemplar has no labels for the value itself."""
+    task = '{{ printf "%q" (reReplaceAll "/.*" "" $labels.scope) }}'
+    scope = '{{ printf "%q" $labels.scope }}'
+    place = {
+        "model": f", {_label(A.GEN_AI_REQUEST_MODEL)}={scope}",
+        "prompt": f", {_label(A.TASK_NAME)}={task}",
+        "tools": f", {_label(A.TASK_NAME)}={scope}",
+        "tool": f", {_label(A.GEN_AI_TOOL_NAME)}={scope}",
+        "index": f', {_label(A.GEN_AI_OPERATION_NAME)}="retrieval"',
+    }
+    service = f'{SERVICE[0]}={{{{ printf "%q" $labels.{SERVICE[0]} }}}}'
+    return f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{{{service}{_each(place.items())}}}"
+
+
+def _each(texts: Iterable[tuple[str, str]]) -> str:
+    """A text by variable."""
+    cases = [f'if eq $labels.variable "{variable}" }}}}{text}' for variable, text in texts]
+    return "{{ " + "{{ else ".join(cases) + "{{ end }}"
+
+
+def _label(attribute: str) -> str:
+    return attribute.replace(".", "_")
