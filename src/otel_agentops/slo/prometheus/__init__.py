@@ -19,7 +19,7 @@ Every series carries `service_name` and `deployment_environment_name`. SLI label
 | `otel_agentops:variable:share_before` | variable, scope, value, against | the same at an earlier time |
 | `otel_agentops:variable:skewed` | variable, scope, place, value, elsewhere | Unix time since which it is |
 | `otel_agentops:variable:drifted` | variable, scope, value, previous | Unix time of a model's undeclared move |
-| `otel_agentops:variable:unlisted` | variable, scope, value | observations of what is not in the lock file, in an hour |
+| `otel_agentops:variable:unlisted` | variable, scope, value | observations of what no lock file lists, in an hour |
 | `otel_agentops:eval_set:stale` | eval set, reason; only the service | Unix time of the move or last evaluation |
 | `otel_agentops:traffic:distance` | | part of the traffic that the day before did not have |
 | `otel_agentops:variable:moved` | variable, scope, value, previous | Unix time of the move, for two hours |
