@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pytest
 from bench.detect.world import Counted, Rate, World, ask, constant, observed, steps, write
 
 from otel_agentops.semconv import attributes as A
@@ -64,10 +63,8 @@ def rules(folder: Path) -> Path:
     return folder / "rules.yaml"
 
 
-@pytest.fixture(scope="module")
-def stale(promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], list[float]]:
+def stale(promtool: Path, folder: Path) -> dict[tuple[str, ...], list[float]]:
     """Days: the time that is told, and from when to when a set is told to be stale."""
-    folder = tmp_path_factory.mktemp("sets")
     world = World([counted for case in CASES.values() for counted in case], END, CLOCK)
     when = f"timestamp({STALE})[{RANGE}:1s]"
     asked = [
@@ -79,8 +76,8 @@ def stale(promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tupl
     return {key: [round(answer[key] / day, 1) for answer in told] for key in next(iter(told))}
 
 
-def test_stale_sets(stale: dict[tuple[str, ...], list[float]]) -> None:
-    assert stale == {
+def test_stale_sets(promtool: Path, tmp_path: Path) -> None:
+    assert stale(promtool, tmp_path) == {
         ("moved", "late"): [2, 2, 3],
         ("moved", "never"): [2, 2, 8],
         ("age", "never"): [0.6, 7.6, 8],

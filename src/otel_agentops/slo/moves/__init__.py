@@ -20,15 +20,22 @@ from otel_agentops.slo.moves.unlisted import unlisted_rules
 from otel_agentops.slo.variables import observed_rules
 
 
-def variable_rules(clock: Clock) -> list[dict[str, Any]]:
-    """The rules in the order in which they read each other."""
+def move_rules(clock: Clock) -> list[dict[str, Any]]:
+    """What moved."""
     return [
-        *observed_rules(clock),
         *appeared_rules(clock),
         *before_rules(clock),
         *ramp_rules(clock),
         *traffic_rules(clock),
         moved_rule(clock),
+    ]
+
+
+def variable_rules(clock: Clock) -> list[dict[str, Any]]:
+    """The rules in the order in which they read each other."""
+    return [
+        *observed_rules(clock),
+        *move_rules(clock),
         *skew_rules(clock),
         *drift_rules(clock),
         *unlisted_rules(clock),

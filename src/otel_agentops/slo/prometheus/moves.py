@@ -32,18 +32,20 @@ def move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
 def _burn_moved(slo: Slo, severity: str, clock: Clock) -> dict[str, Any]:
     """The moves from before a burn, give or take two evaluations, for as long as it burns.
 
-    A rollback comes while it burns, and is not to blame. Where no move is told any more, the last one before it.
+    A rollback comes while it burns, and is not to blame. Where no move is told any more, the last one before it: but
+    only when it has burnt for longer than a move takes to be told.
     """
     of, service = burn_of(slo, severity), ", ".join(SERVICE)
     since = f"otel_agentops:slo_burn:since{of}"
     before = f"<= on ({service}) group_left () max by ({service}) ({since}) + {2 * clock.tick}"
+    while_ = f"and on ({service}) {since} < time() - {clock.seconds('10m', 8):g}"
     earlier = f"last_over_time({VARIABLE}moved[{clock.window(LOOK_BACK[severity])}])"
     expr = f"""\
 {VARIABLE}moved {before}
 or
 max without (slo, severity) (otel_agentops:slo_burn:moved{of} and on ({service}) {since})
 or on ({service})
-topk by ({service}) (1, {earlier} {before})"""
+topk by ({service}) (1, {earlier} {before}) {while_}"""
     return rule("otel_agentops:slo_burn:moved", expr, slo=slo.name, severity=severity)
 
 
