@@ -130,7 +130,15 @@ ALERTS = {
     "OtelAgentopsVariableMoved",
     "OtelAgentopsVariableSkewed",
 }
-OWN_LABELS = {"slo", "severity", "variable", "scope", "value", "previous", "against", "rule_group", "place", "elsewhere"}
+OWN_LABELS = {"slo", "severity", "rule_group"} | {
+    "variable",
+    "scope",
+    "value",
+    "previous",
+    "against",
+    "place",
+    "elsewhere",
+}
 FOR_PEOPLE = {  # no rule reads them
     "otel_agentops:slo_objective:ratio",
     "otel_agentops:slo_budget:remaining",

@@ -1,7 +1,7 @@
 """Where to look at a value of a variable: texts with the labels of an alert filled in by Prometheus.
 
-An alert cannot read exemplars or traces, so it says the queries. Grafana fills in the same templates but asks no
-queries: what is asked of Prometheus here is `unknown` there.
+An alert cannot read exemplars or traces, so it says the queries. `share` and `declared` are asked of Prometheus, which
+Grafana's templates cannot.
 """
 
 from __future__ import annotations
