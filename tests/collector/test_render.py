@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from otel_agentops.collector import shipped
 from otel_agentops.collector.cli import app
 from otel_agentops.collector.document import ConfigError, Document
-from otel_agentops.collector.render import merged, rendered
+from otel_agentops.collector.legacy import RENAMED, make_legacy
+from otel_agentops.collector.render import merged, rendered, round_trip
 from stack import BASE, OVERLAY, ROOT
 
 EVERY = {**BASES, "anchors": (CONFIGS / "anchors.yaml", "otlp"), "stored": (CONFIGS / "stored.yaml", "otlp")}
@@ -99,6 +100,51 @@ def test_a_position_is_that_of_the_key_or_of_what_is_nearest_above() -> None:
     document = Document("x.yaml", text)
     found = [document.at(*keys.split("/")) for keys in ("a/b/c", "d/e", "d/b", "d/nope", "nope")]
     assert found == ["x.yaml:3", "x.yaml:6", "x.yaml:2", "x.yaml:4", "x.yaml:1"]
+
+
+# -- old names
+
+
+@pytest.mark.collector
+def test_files_with_old_names_mean_the_same_to_a_collector_that_takes_both(otelcol: Path, tmp_path: Path) -> None:
+    """Its own output is in the new names but for the ids; what else differs is listed in legacy.py."""
+    CliRunner().invoke(app, ["fragments", "--legacy-names", "--out", str(tmp_path)])
+    names = ["guard", "push-prometheus", "honeycomb", "tail-sampling", "honeycomb-sampled", "content", "lock"]
+    files = [tmp_path / OVERLAY.name, *(tmp_path / "fragments" / f"{name}.yaml" for name in names)]
+    text = "".join(path.read_text() for path in files)
+    assert [new for kind in RENAMED.values() for new in kind if f"{new}/" in text] == []
+    assert "_conditions:" not in text
+    old = parsed(print_config(otelcol, "otlp", BASE, *files))
+    new = parsed(print_config(otelcol, "otlp", BASE, OVERLAY, *map(shipped.find, names)))
+    assert old["service"]["pipelines"] == {
+        id_: {key: [_old(one, key) for one in entries] for key, entries in pipeline.items()}
+        for id_, pipeline in new["service"]["pipelines"].items()
+    }
+    span_metrics = old["connectors"]["spanmetrics/otel_agentops"]
+    assert span_metrics == new["connectors"]["span_metrics/otel_agentops"]
+
+
+def _old(id_: str, place: str) -> str:
+    kind, _, name = id_.partition("/")
+    kinds = {"receivers": ["connectors"], "exporters": ["connectors", "exporters"]}.get(place, [place])
+    found = next((RENAMED[one][kind] for one in kinds if kind in RENAMED[one]), kind)
+    return f"{found}/{name}" if name.startswith("otel_agentops") else id_
+
+
+def test_old_filters_name_the_context_in_the_key_and_not_in_the_path() -> None:
+    config = round_trip().load(
+        "processors:\n  # ours\n  filter/otel_agentops_x:\n    error_mode: ignore\n    trace_conditions:\n"
+        '      - span.attributes["a.span.b"] == nil and span.name == "span.name"\n'
+        "  filter/theirs: {trace_conditions: [span.name == nil]}\n"
+    )
+    make_legacy(config)
+    assert config["processors"] == {
+        "filter/otel_agentops_x": {
+            "error_mode": "ignore",
+            "traces": {"span": ['attributes["a.span.b"] == nil and name == "span.name"']},
+        },
+        "filter/theirs": {"trace_conditions": ["span.name == nil"]},
+    }
 
 
 # -- the command
