@@ -22,6 +22,7 @@ from tests.clients.both import block, done, drained
 from fake_provider import Break, FakeProvider, Status
 from otel_agentops import _engine, _telemetry
 from otel_agentops._identity import Identities
+from otel_agentops._measures import Measures
 from otel_agentops.testing import Capture
 
 
@@ -106,7 +107,7 @@ def tracer(**members: Any) -> Break_:
 
 def meter(provider: Callable[[], Any]) -> Break_:
     def change(seen: Capture, client: _engine.Client, patch: pytest.MonkeyPatch) -> None:
-        _telemetry.get()._instruments(provider().get_meter("otel_agentops"))
+        patch.setattr(_telemetry.get(), "_measures", Measures(provider().get_meter("otel_agentops")))
 
     return change
 
@@ -168,6 +169,7 @@ ENDED: dict[str, Break_] = {
     "provider": step(_telemetry.Telemetry, "watch_provider"),
     "open": step(_telemetry.Telemetry, "open"),
     "account": step(_telemetry.Telemetry, "_account"),
+    "cost": step(_telemetry.Telemetry, "_cost"),
     "measure": step(_telemetry.Telemetry, "_measure"),
     "settle": step(_telemetry.Telemetry, "settle"),
     "attempted": step(_telemetry.Telemetry, "attempted"),

@@ -615,7 +615,7 @@ WRONG: dict[Callable[[], None], list[str]] = {
         "timestamp='today' is not a number and is left out"
     ],
     lambda: change("weather", scope="s", value="v"): [
-        "'weather' is not a variable and is left out; use one of model, prompt, judge, index, tools, traffic"
+        "'weather' is not a variable and is left out; use one of model, prompt, judge, index, tools, tool, traffic"
     ],
 }
 
