@@ -18,11 +18,13 @@ import anthropic
 import openai
 
 from support_agent import customers
-from support_agent.agent import Agent, Ticket
+from support_agent.agent import Agent, Reply, Ticket
 from support_agent.telemetry import outcome
 from support_agent.tools import PUBLISHED, Toolbox
 
 SURVEYED = 0.1  # of the customers are asked, at random, whether they were helped
+ANSWERED_AFTER = 2.0  # seconds
+IMPATIENT = 0.3  # of those who are handed over ask once more
 log = logging.getLogger("support_agent")
 
 
@@ -47,24 +49,31 @@ def serve(agent: Agent, rate: float, seed: int) -> None:
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    dice = random.Random(seed)
+    dice, moods = random.Random(seed), random.Random(seed + 1)
     next_at = time.monotonic()
     with ThreadPoolExecutor(max_workers=8) as pool:
         for ticket in customers.tickets(seed):
-            pool.submit(_serve_one, agent, ticket, dice.random() < SURVEYED)
+            pool.submit(_serve_one, agent, ticket, dice.random() < SURVEYED, moods.random() < IMPATIENT)
             next_at += 1 / rate
             if done.wait(max(0.0, next_at - time.monotonic())):
                 break
 
 
-def _serve_one(agent: Agent, ticket: Ticket, surveyed: bool) -> None:
+def _serve_one(agent: Agent, ticket: Ticket, surveyed: bool, impatient: bool) -> None:
     try:
         reply = agent.handle(ticket)
+        if impatient and reply.outcome == "escalated":
+            agent.handle(ticket._replace(again=True))
     except (openai.OpenAIError, anthropic.AnthropicError, ValueError):
         log.exception("ticket failed: %s", ticket.question)
         return
-    if surveyed and reply.receipt:
-        outcome(reply.outcome == "completed", receipt=reply.receipt, source="survey", sampling="random")
+    if surveyed:
+        threading.Timer(ANSWERED_AFTER, _answer_survey, (ticket, reply)).start()
+
+
+def _answer_survey(ticket: Ticket, reply: Reply) -> None:
+    helped = customers.was_helped(ticket, reply.text)
+    outcome(helped, receipt=reply.receipt, source="survey", sampling="random")
 
 
 if __name__ == "__main__":

@@ -21,14 +21,16 @@ Answer from the articles and from what the tools return, and from nothing else.
 
 Articles:
 {articles}"""
+HANDED_OVER = "A colleague will get back to you within the hour."
 ROUNDS = 4  # of tool use, then the model has to answer
 
 
 class Ticket(NamedTuple):
-    """What a customer wants."""
+    """What a customer wants. again: the last reply was no help."""
 
     question: str
     segment: str = "web"
+    again: bool = False
 
 
 class Reply(NamedTuple):
@@ -49,14 +51,14 @@ class Agent:
         self._knowledge = Knowledge(gpt, "help-pages", shop.INDEX_VERSION, shop.ARTICLES)
 
     def handle(self, ticket: Ticket) -> Reply:
-        with task("support", segment=ticket.segment) as run:
+        with task("support", segment=ticket.segment, retry=ticket.again) as run:
             known = self._knowledge.search(ticket.question)
             answer = self._converse(ticket.question, known)
+            run.used(self._knowledge.quoted(answer))
             passed = self._judge.grade(ticket.question, known, answer).passed
             outcome = "completed" if passed else "escalated"
             run.outcome(outcome)
-            text = answer if passed else "A colleague will get back to you within the hour."
-            return Reply(text, outcome, run.receipt())
+        return Reply(answer if passed else HANDED_OVER, outcome, run.receipt())
 
     def _converse(self, question: str, known: list[str]) -> str:
         """The answer; what tools return is added to `known`."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import zlib
 from collections.abc import Iterator
 
 from support_agent import shop
@@ -34,3 +36,20 @@ def tickets(seed: int = 1) -> Iterator[Ticket]:
         question = dice.choice(ABOUT_AN_ORDER if dice.random() < 2 / 3 else GENERAL)
         asked = f"{dice.choice(NAMES)} here. {question.format(order=dice.choice(orders))}"
         yield Ticket(asked, dice.choice(SEGMENTS))
+
+
+def was_helped(ticket: Ticket, reply: str) -> bool:
+    """What the customer says in a survey: the reply is about the order, or about what was asked for.
+
+    One of thirty says the opposite, for reasons of their own; always the same ones.
+    """
+    order = _ORDER.search(ticket.question)
+    helped = order[0] in reply if order else bool(_words(ticket.question) & _words(reply))
+    return helped != (zlib.crc32(ticket.question.encode()) % 30 == 0)
+
+
+_ORDER = re.compile(r"A-\d+")
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]{5,}", text.lower()))

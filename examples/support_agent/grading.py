@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from anthropic import Anthropic
 
-from support_agent.telemetry import judge
+from support_agent.telemetry import judge, output
 
 MODEL = "claude-haiku-5"
 THRESHOLD = 0.7
@@ -41,8 +41,9 @@ class Judge:
         return Verdict(score, passed)
 
     def _ask(self, case: dict[str, Any]) -> float:
-        reply = self._claude.messages.create(
-            model=MODEL, max_tokens=200, system=PROMPT, messages=[{"role": "user", "content": json.dumps(case)}]
-        )
-        said = "".join(block.text for block in reply.content if block.type == "text")
-        return float(json.loads(said)["score"])
+        with output():
+            reply = self._claude.messages.create(
+                model=MODEL, max_tokens=200, system=PROMPT, messages=[{"role": "user", "content": json.dumps(case)}]
+            )
+            said = "".join(block.text for block in reply.content if block.type == "text")
+            return float(json.loads(said)["score"])

@@ -30,6 +30,10 @@ class Knowledge:
             query.documents(found)
         return found
 
+    def quoted(self, answer: str) -> list[str]:
+        """The texts that an answer repeats, whether or not they were found for it."""
+        return [text for text in self._texts if text in answer]
+
     def _embed(self, texts: Sequence[str]) -> list[list[float]]:
         answer = self._gpt.embeddings.create(model=MODEL, input=list(texts))
         return [one.embedding for one in answer.data]

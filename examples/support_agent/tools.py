@@ -32,7 +32,7 @@ class Toolbox:
     def run(self, name: str, arguments: str, call_id: str) -> str:
         """What a call of the model comes to, as JSON; a tool that fails says so to the model."""
         try:
-            with tool(name, effect=_EFFECTS.get(name), call_id=call_id):
+            with tool(name, effect=_EFFECTS.get(name), call_id=call_id, arguments=arguments):
                 return json.dumps(_TOOLS[name](**json.loads(arguments)))
         except (TypeError, LookupError, ValueError) as error:
             return json.dumps({"error": f"{name} failed: {error}"})

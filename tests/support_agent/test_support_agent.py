@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -13,12 +14,13 @@ import anthropic
 import openai
 import pytest
 
-from demo import brain
+from demo import brain, world
 from fake_provider import FakeProvider
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
 from otel_agentops.testing import Capture, capture
-from support_agent.agent import Agent, Ticket
+from support_agent import customers
+from support_agent.agent import HANDED_OVER, Agent, Ticket
 from support_agent.tools import PUBLISHED, Toolbox
 
 WHERE = Ticket("Where is my order A-1007?")
@@ -95,6 +97,10 @@ def test_one_ticket_is_one_task_with_everything_below(provider: FakeProvider) ->
     counts = {key.rpartition(".")[2]: value for key, value in root.items() if key.startswith("otel_agentops.task.")}
     assert counts.items() >= {"llm_calls": 5, "llm_attempts": 5, "tool_calls": 2, "tool_failures": 0}.items()
     assert counts["outcome"] == "completed"
+    declared = {"retry": False, "tool_repeats": 1, "documents_used": 1, "documents_unfounded": 0}
+    assert counts.items() >= declared.items()
+    judged = next(span["attributes"] for span in seen.spans if span["name"] == "chat claude-haiku-5")
+    assert judged["otel_agentops.output.valid"] is True
     (verdict,) = seen.events
     assert verdict["event_name"] == "gen_ai.evaluation.result"
     assert verdict["attributes"].items() >= {
@@ -103,6 +109,45 @@ def test_one_ticket_is_one_task_with_everything_below(provider: FakeProvider) ->
         "otel_agentops.judge.threshold": 0.7,
         "otel_agentops.judge.model": brain.JUDGE,
     }.items()  # fmt: skip
+
+
+def test_a_receipt_is_taken_when_the_task_has_ended(provider: FakeProvider) -> None:
+    with capture(OpenAIInstrumentor(), AnthropicInstrumentor()) as seen:
+        reply = agent(provider).handle(DAMAGED._replace(again=True))
+    root = seen.spans[-1]["attributes"]
+    assert reply.receipt is not None
+    sums = {key: value for key, value in root.items() if key.startswith("otel_agentops.task.")}
+    assert reply.receipt.items() >= sums.items()
+    assert sums.items() >= {"otel_agentops.task.retry": True, "otel_agentops.task.outcome": "completed"}.items()
+    assert reply.receipt["gen_ai.evaluation.score.value"] == 0.94
+
+
+def test_the_demos_prices_are_those_of_its_models(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_AGENTOPS_PRICES", str(world.HERE / "prices.json"))
+    for model in (brain.CAREFUL, brain.HASTY):
+        provider.alias("gpt-5.5", model)
+        assert seen_of(provider, WHERE).spans[-1]["attributes"]["otel_agentops.task.cost"] > 0
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "helped"),
+    [
+        (WHERE.question, "Order A-1007, the backpack, is packed with Bring.", True),
+        (WHERE.question, "Order A-1008, the lamp, is packed with Bring.", False),
+        (WHERE.question, HANDED_OVER, False),
+        ("Do you ship to Norway, and are there customs duties?", "Norway and Switzerland: we ship there.", True),
+        ("Do you ship to Norway, and are there customs duties?", HANDED_OVER, False),
+    ],
+)
+def test_customers_know_whether_they_were_helped(question: str, reply: str, helped: bool) -> None:
+    assert customers.was_helped(Ticket(question), reply) is helped
+
+
+def test_some_customers_say_the_opposite() -> None:
+    """So that what the agent thinks of an answer is not the truth about it."""
+    asked = [ticket for ticket in itertools.islice(customers.tickets(), 300) if "A-" in ticket.question]
+    angry = [ticket for ticket in asked if not customers.was_helped(ticket, ticket.question)]
+    assert 0 < len(angry) < len(asked) / 15
 
 
 def test_each_variable_shows_in_its_own_attribute_alone(provider: FakeProvider, tmp_path: Path) -> None:
