@@ -60,12 +60,24 @@ TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: _valid(owner=text))
 SERVICES = st.one_of(st.just(".*"), st.from_regex(r"[a-z][a-z0-9._+\"\\|*-]{0,20}", fullmatch=True), TEXTS)
 
 
+OWN = st.fixed_dictionaries(
+    {
+        "name": st.from_regex(r"own_[a-z0-9_]{0,20}", fullmatch=True),
+        "type": st.sampled_from(["proxy", "direct"]),
+        "on": st.sampled_from(["task", "tool", "model", "retrieval"]),
+        "eligible": st.just('attributes["gen_ai.operation.name"] != nil'),
+        "bad": st.just('attributes["error.type"] != nil'),
+        "about": TEXTS,
+    }
+)
+
+
 @st.composite
 def specs(draw: st.DrawFn) -> slo.Slo:
     """Valid ones: what the model refuses is drawn again."""
     fields = {
         "name": draw(st.from_regex(r"[a-z]([a-z0-9_-]{0,20}[a-z0-9])?", fullmatch=True)),
-        "sli": draw(st.sampled_from(sorted(slo.BUILT_IN))),
+        "sli": draw(st.sampled_from(sorted(slo.BUILT_IN)) | OWN.filter(lambda own: _valid(sli=own))),
         "objective": draw(st.floats(0.21, 1, exclude_max=True)),
         "owner": draw(TEXTS),
         "runbook": draw(TEXTS),
@@ -78,7 +90,7 @@ def specs(draw: st.DrawFn) -> slo.Slo:
     return slo.Slo.model_validate(fields)
 
 
-def _valid(**field: str) -> bool:
+def _valid(**field: Any) -> bool:
     try:
         slo.Slo.model_validate({**dict(ONE), **field})
     except ValueError:

@@ -61,12 +61,12 @@ def heartbeat(group: str) -> dict[str, Any]:
 
 
 def _target_alert(clock: Clock) -> dict[str, Any]:
-    """Pods come and go; so a target that is gone counts only where its job has no other one."""
+    """Pods come and go; so a target that is gone counts only where its job has none left."""
     known = f"last_over_time({_SCRAPED}[{clock.window('1d')}])"
     expr = f"""\
 group by (job, instance) ({known}) and on (job, instance) up == 0
 or
-group by (job) ({known} unless on (job) up == 1)"""
+group by (job) ({known} unless on (job) up)"""
     return {
         "alert": "OtelAgentopsCollectorNotScraped",
         "expr": expr,

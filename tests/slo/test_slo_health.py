@@ -1,0 +1,184 @@
+"""Who falls silent is told, and nights are no silence; days are 144 seconds here."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from otel_agentops import slo
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from otel_agentops.slo import prometheus
+
+SCALE = 600
+DAY, HOUR, WEEK = 144, 6, 7 * 144
+END = 13 * DAY
+BASE = {"sli": "task_completed", "objective": 0.95, "owner": "o", "runbook": "r", "window": "7d"}
+ONE = slo.Slo.model_validate({"name": "answers", **BASE})
+
+Weight = Callable[[int], int]
+
+
+def series(metric: str, service: str, weight: Weight, instance: str = "c", **labels: str) -> dict[str, str]:
+    """A counter that grows by weight(second); not there before its first event."""
+    total, values = 0, []
+    for second in range(END + 1):
+        total += weight(second)
+        values.append(str(total) if total and second > 3 else "_")
+    known = {A.SERVICE_NAME: service, A.SLI_NAME: "task_completed", A.SLI_TYPE: "proxy"}
+    pairs = ", ".join(f'{name.replace(".", "_")}="{value}"' for name, value in {**known, **labels}.items())
+    name = M.METRICS[metric].prometheus
+    return {"series": f'{name}{{job="otelcol", instance="{instance}", {pairs}}}', "values": " ".join(values)}
+
+
+def until(end: int, start: int = 0, every: int = 1) -> Weight:
+    return lambda second: int(start <= second < end and second % every == 0)
+
+
+def shifts(end: int) -> Weight:
+    """Two fifths of a day, and no Saturday or Sunday."""
+    return lambda second: int(second < end and second % DAY < 58 and second // DAY % 7 < 5)
+
+
+def evaluated(
+    promtool: Path,
+    directory: Path,
+    inputs: Sequence[Mapping[str, str]],
+    wanted: Mapping[tuple[str, int], set[str]],
+    among: Mapping[str, str],
+) -> None:
+    """Which services have an alert, by its name and the second."""
+    content = prometheus.rules([ONE], SCALE)
+    groups = [group for group in content["groups"] if "variables" not in group["name"]]
+    tests = [
+        {
+            "expr": f'count by (service_name) (ALERTS{{alertname="{alert}", service_name=~"{among[alert]}"}})',
+            "eval_time": f"{at}s",
+            "exp_samples": [{"labels": f'{{service_name="{each}"}}', "value": 1} for each in sorted(services)],
+        }
+        for (alert, at), services in wanted.items()
+    ]
+    file: dict[str, Any] = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1s",
+        "tests": [{"interval": "1s", "input_series": [*map(dict, inputs)], "promql_expr_test": tests}],
+    }
+    for name, written in (("rules.yaml", {"groups": groups}), ("test.yaml", file)):
+        with (directory / name).open("w") as out:
+            YAML().dump(written, out)
+    done = subprocess.run([promtool, "test", "rules", directory / "test.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+UP = {"series": 'up{job="otelcol", instance="c"}', "values": f"1x{END}"}
+RANDOM = {A.TRUTH_PROXY: "good", A.TRUTH_VERDICT: "good", A.TRUTH_SAMPLING: "random"}
+
+
+def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set[str]]]:
+    """Services that stop on the tenth day, or never."""
+    told = "OtelAgentopsNoData"
+    inputs = [
+        series(M.SLI_EVENTS, "busy", until(stop)),
+        # the longest silence is from Friday's evening to Monday's morning: 86 + 2 * 144 s
+        series(M.SLI_EVENTS, "office", shifts(END)),
+        series(M.SLI_EVENTS, "rare", until(stop, every=100)),
+        series(M.SLI_EVENTS, "new", until(stop, start=6 * DAY - 20)),
+    ]
+    return inputs, {
+        (told, stop): set(),
+        (told, stop + HOUR): set(),
+        # one hour, and the five minutes (here four seconds) that the last event stays in sight
+        (told, stop + HOUR + 5): {"busy"},
+        # the last was at 1200 s; twice 100 s later
+        (told, 1200 + 195): {"busy"},
+        (told, 1200 + 210): {"busy", "rare"},
+        # `new` has no week of history when it stops; at its age of a week it has, and no data
+        (told, 12 * DAY): {"busy", "rare"},
+        (told, 13 * DAY - 5): {"busy", "rare", "new"},
+    }
+
+
+def labels(last: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set[str]]]:
+    """Labels every day, or until the fifth day, or none that is random."""
+    stale, without = "OtelAgentopsGroundTruthStale", "OtelAgentopsProxyWithoutTruth"
+
+    def stopping(second: int) -> int:
+        return int(second <= last and second % (DAY // 2) == 10)
+
+    inputs = [
+        *(series(M.SLI_EVENTS, each, until(END)) for each in ("labelled", "stopped", "never", "complaints")),
+        series(M.SLI_EVENTS, "gone", until(5 * DAY)),
+        series(M.TRUTH_LABELS, "labelled", until(END, start=10, every=DAY), **RANDOM),
+        series(M.TRUTH_LABELS, "stopped", stopping, **RANDOM),
+        series(M.TRUTH_LABELS, "gone", stopping, **RANDOM),
+        series(M.TRUTH_LABELS, "complaints", until(END, every=50), **{**RANDOM, A.TRUTH_SAMPLING: "escalated"}),
+    ]
+    # four days of seven had labels when the last came: it is due after three times seven quarters of a day
+    due = last + 3 * WEEK // 4
+    return inputs, {
+        (stale, due - 5): set(),
+        (stale, due + 10): {"stopped"},
+        (without, WEEK - 5): set(),
+        (without, WEEK + 10): {"complaints", "never"},
+        (without, last + WEEK - 5): {"complaints", "never"},
+        (without, last + WEEK + 10): {"complaints", "never", "stopped"},
+    }
+
+
+def test_silences_and_labels_that_stop(promtool: Path, tmp_path: Path) -> None:
+    silent, no_data = silences(9 * DAY)
+    labelled, truth = labels(4 * DAY + 10)
+    among = dict.fromkeys((alert for alert, _ in truth), "labelled|stopped|never|complaints|gone")
+    among["OtelAgentopsNoData"] = "busy|office|rare|new|labelled"
+    evaluated(promtool, tmp_path, [UP, *silent, *labelled], no_data | truth, among)
+
+
+@pytest.mark.parametrize(
+    ("up", "told"),
+    [
+        ({"c": "1x200"}, ""),
+        ({"c": "1x100 0x100"}, "c"),
+        ({"c": "1x100 stale"}, "job alone"),
+        # a pod was replaced
+        ({"c": "1x100 stale", "d": "_x100 1x100"}, ""),
+        # half of the last quarter of an hour (here four seconds)
+        ({"c": "1x198 0x2"}, ""),
+        # a target of that job that never counted anything
+        ({"other": "1x100 0x100", "c": "1x200"}, ""),
+    ],
+)
+def test_a_collector_that_is_not_scraped(promtool: Path, tmp_path: Path, up: Mapping[str, str], told: str) -> None:
+    targets = [{"series": f'up{{job="otelcol", instance="{name}"}}', "values": values} for name, values in up.items()]
+    alerts: Iterator[dict[str, Any]] = (
+        rule
+        for group in prometheus.rules([ONE], SCALE)["groups"]
+        if group["name"] == "otel_agentops_health"
+        for rule in group["rules"]
+    )
+    kept = [rule for rule in alerts if "CollectorNotScraped" in str(rule) or "collector:scraped" in str(rule)]
+    instance = {"c": 'instance="c", ', "job alone": "", "": ""}[told]
+    expected = (
+        f'{{alertname="OtelAgentopsCollectorNotScraped", alertstate="firing", {instance}job="otelcol", '
+        'severity="ticket"}'
+    )
+    test = {
+        "expr": 'ALERTS{alertstate="firing"}',
+        "eval_time": "200s",
+        "exp_samples": [{"labels": f"ALERTS{expected}", "value": 1}] if told else [],
+    }
+    counter = {"series": 'otel_agentops_sli_events_total{job="otelcol", instance="c"}', "values": "1x99 stale"}
+    file = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1s",
+        "tests": [{"interval": "1s", "input_series": [*targets, counter], "promql_expr_test": [test]}],
+    }
+    for name, written in (("rules.yaml", {"groups": [{"name": "a", "rules": kept}]}), ("test.yaml", file)):
+        with (tmp_path / name).open("w") as out:
+            YAML().dump(written, out)
+    done = subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
