@@ -176,11 +176,13 @@ def identity(found: Situation) -> Iterator[Finding]:
 
 def handed_over(found: Situation) -> Iterator[Finding]:
     """What can refuse stands behind a batch: else its refusal is the receiver's, and the SDK sends again."""
-    for id_ in (COUNTING, COUNTING.replace("traces", "logs")):
-        kinds = [kind(one) for one in names(found.pipelines().get(id_, {}), "processors")]
+    for id_, pipeline in found.pipelines().items():
+        if not is_ours(id_) or id_.startswith("metrics") or any(map(is_ours, names(pipeline, "receivers"))):
+            continue
+        kinds = [kind(one) for one in names(pipeline, "processors")]
         if "memory_limiter" in kinds and "batch" not in kinds[: kinds.index("memory_limiter")]:
             text = f"{id_} has a limiter and no batch before it: when it refuses, the SDK sends again what is stored"
-            yield Finding("problem", found.at(*PIPELINES, id_, "processors"), text, "put batch/otel_agentops before it")
+            yield Finding("problem", found.at(*PIPELINES, id_, "processors"), text, "put a batch of ours before it")
 
 
 def definitions(found: Situation) -> Iterator[Finding]:
