@@ -220,6 +220,20 @@ data "honeycombio_query_specification" "unlisted" {
   }
 }
 
+data "honeycombio_query_specification" "eval_set" {
+  time_range = 86400
+  breakdowns = ["otel_agentops.eval_set.name", "otel_agentops.eval_set.version", "otel_agentops.judge.name", "otel_agentops.judge.revision"]
+
+  calculation {
+    op = "COUNT"
+  }
+
+  filter {
+    column = "otel_agentops.eval_set.name"
+    op     = "exists"
+  }
+}
+
 data "honeycombio_query_specification" "surface" {
   time_range = 86400
   breakdowns = ["service.name", "otel_agentops.incident.surface", "otel_agentops.incident.reason"]
@@ -531,6 +545,11 @@ locals {
       description = "Values that nobody approved, where the collector has the fragment of a lock file."
       json        = data.honeycombio_query_specification.unlisted.json
     }
+    eval_set = {
+      name        = "Which eval set, judged by whom"
+      description = "A set or a judge that changed makes scores before and after it two measures."
+      json        = data.honeycombio_query_specification.eval_set.json
+    }
     surface = {
       name        = "Which surface fails"
       description = "Operations that went wrong, by what is at fault and why, as far as one span can say."
@@ -653,7 +672,7 @@ resource "honeycombio_flexible_board" "incident" {
   }
 
   dynamic "panel" {
-    for_each = ["error_task_completed", "error_judge_score", "error_tool_success", "moved_model", "moved_prompt", "moved_tools", "moved_tool", "moved_index", "moved_judge", "moved_traffic", "changes", "unlisted", "surface", "surface_model", "surface_retrieval", "surface_tool", "surface_judge", "surface_prompt", "cost", "tokens", "attempts", "truth_task_completed", "truth_delay"]
+    for_each = ["error_task_completed", "error_judge_score", "error_tool_success", "moved_model", "moved_prompt", "moved_tools", "moved_tool", "moved_index", "moved_judge", "moved_traffic", "changes", "unlisted", "eval_set", "surface", "surface_model", "surface_retrieval", "surface_tool", "surface_judge", "surface_prompt", "cost", "tokens", "attempts", "truth_task_completed", "truth_delay"]
 
     content {
       type = "query"

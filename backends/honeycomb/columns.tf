@@ -14,6 +14,8 @@ locals {
     "otel_agentops.change.source"          = "string"
     "otel_agentops.change.value"           = "string"
     "otel_agentops.change.variable"        = "string"
+    "otel_agentops.eval_set.name"          = "string"
+    "otel_agentops.eval_set.version"       = "string"
     "otel_agentops.incident.reason"        = "string"
     "otel_agentops.incident.surface"       = "string"
     "otel_agentops.index.name"             = "string"

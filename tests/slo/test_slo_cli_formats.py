@@ -1,4 +1,4 @@
-"""`slo schema`, `slo export` and `slo import` as a person runs them."""
+"""`slo check`, `slo schema`, `slo export` and `slo import` as a person runs them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,20 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(*arguments: str) -> tuple[int, str, str]:
     done = CliRunner().invoke(app, list(arguments))
     return done.exit_code, done.stdout, done.stderr
+
+
+def test_check(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(directory))
+    monkeypatch.delenv("OTELCOL", raising=False)
+    assert run("check") == (0, "1 objective; no collector here to ask about conditions\n", "")
+    (directory / "slo" / "a.yaml").write_text(SPEC.replace("0.99", "0.8"))
+    code, _, said = run("check")
+    assert code == 0
+    assert said.startswith("note: a: 14.4 times the budget of 0.2 is 2.88 of all events, which nothing can exceed")
+    (directory / "slo" / "a.yaml").write_text(SPEC.replace("0.99", "0.2"))
+    code, printed, said = run("check")
+    assert code == 1
+    assert (printed + said).startswith("otel-agentops slo: a: objective: with a budget of 0.8 even 0.8 of bad events")
 
 
 def test_schema(directory: Path) -> None:

@@ -55,13 +55,13 @@ def test_built_ins_are_taken(otelcol: Path) -> None:
 
 
 def test_the_command(otelcol: Path, tmp_path: Path) -> None:
-    head = "{name: a, objective: 0.9, owner: o, runbook: r, sli: {use: latency, threshold: 8}}"
+    head = "{name: a, objective: 0.99, owner: o, runbook: r, sli: {use: latency, threshold: 8}}"
     (tmp_path / "a.yaml").write_text(head)
     assert run(tmp_path, otelcol) == (0, f"1 objective; {otelcol.name} takes their conditions\n", "")
     sli = (
         "{name: x, type: direct, on: tool, about: x, eligible: 'attributes[\"gen_ai.x\"] == 1', bad: 'Foo(span.name)'}"
     )
-    (tmp_path / "b.yaml").write_text(f"{{name: b, objective: 0.9, owner: o, runbook: r, sli: {sli}}}")
+    (tmp_path / "b.yaml").write_text(f"{{name: b, objective: 0.99, owner: o, runbook: r, sli: {sli}}}")
     code, printed, said = run(tmp_path, otelcol)
     assert (code, printed) == (1, "")
     assert said.splitlines() == [

@@ -57,10 +57,14 @@ def check(
     ] = None,
 ) -> None:
     """Whether every spec is one, and whether a collector takes its conditions."""
-    from otel_agentops.slo import conditions, spec
+    from otel_agentops.slo import conditions, prometheus, spec
 
     slos = _loaded(slo)
-    for note in spec.notes(slos):
+    try:
+        notes = [*spec.notes(slos), *prometheus.notes(slos)]
+    except ValueError as error:  # a promise for which no alert is left
+        sys.exit(f"otel-agentops slo: {error}")
+    for note in notes:
         typer.echo(f"note: {note}", err=True)
     otelcol = _collector(collector)
     if otelcol and (wrong := conditions.refused(slos, otelcol)):

@@ -81,6 +81,15 @@ def _moved() -> Iterator[Question]:
         (_exists(A.LOCK_UNLISTED),),
     )
 
+    evaluated = (A.EVAL_SET_NAME, A.EVAL_SET_VERSION, A.JUDGE_NAME, A.JUDGE_REVISION)
+    yield Question(
+        "eval_set",
+        "Which eval set, judged by whom",
+        "A set or a judge that changed makes scores before and after it two measures.",
+        evaluated,
+        (_exists(A.EVAL_SET_NAME),),
+    )
+
 
 # -- which surface
 
