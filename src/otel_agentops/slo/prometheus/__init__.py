@@ -11,6 +11,18 @@ Every series carries `service_name` and `deployment_environment_name`. SLI label
 | `otel_agentops:slo_objective:ratio` | slo | what was promised (no service) |
 | `otel_agentops:slo_events:increase`, `:slo_bad:increase` | SLI, slo | events within the objective's window |
 | `otel_agentops:slo_budget:remaining` | SLI, slo | 1 untouched, 0 spent, below 0 overspent |
+| `otel_agentops:slo_error:ratio` | SLI, slo | bad / events within the objective's window |
+| `otel_agentops:truth_labels:increase` | SLI, truth_proxy, _verdict, _sampling | labels since the last evaluation |
+| `otel_agentops:truth_delay:increase` | truth_sampling, le | how late they were |
+| `otel_agentops:slo_truth:cell` | SLI, slo, truth_proxy, _verdict | random labels within the objective's window |
+| `otel_agentops:slo_truth:labels`, `:coverage`, `:delay` | SLI, slo | random ones; all / events; median delay, s |
+| `otel_agentops:slo_truth:ppv`, `:for`, `…_low`, `…_high` | SLI, slo | truly bad where the proxy says bad, good |
+| `otel_agentops:slo_corrected:error`, `…_low`, `…_high` | SLI, slo | ppv * p + for * (1 - p), interval of 95 % |
+| `otel_agentops:slo_corrected:remaining` | SLI, slo | the budget by that |
+| `otel_agentops:slo_truth:disagrees` | SLI, slo | the proxy's ratio minus the labels', while they contradict |
+| `otel_agentops:slo_truth:due` | SLI, slo | Unix time at which the next random label is overdue |
+| `otel_agentops:slo_events:seen`, `:silence` | SLI without judge, slo | last event; how long a silence had been |
+| `otel_agentops:collector:scraped`, `otel_agentops:rules:evaluated` | job, instance; rule_group | 1; Unix time |
 | `otel_agentops:slo_burn:ratio` | SLI, slo, severity | error ratio of now, present while the budget burns |
 | `otel_agentops:slo_burn:since` | SLI, slo, severity | Unix time at which that began |
 | `otel_agentops:slo_burn:moved` | slo, severity, variable, scope, value, previous | Unix time of a move before it |
@@ -25,7 +37,9 @@ Every series carries `service_name` and `deployment_environment_name`. SLI label
 | `otel_agentops:variable:moved` | variable, scope, value, previous | Unix time of the move, for two hours |
 
 Alerts: `OtelAgentopsErrorBudgetBurn` (severity page or ticket), `OtelAgentopsVariableMoved` (severity info),
-`OtelAgentopsBurnAfterMove` (severity of the burn; one alert for each pair of a burn and a move that came before it).
+`OtelAgentopsBurnAfterMove` (severity of the burn; one alert for each pair of a burn and a move that came before it),
+`OtelAgentopsProxyDisagreesWithTruth`, `OtelAgentopsGroundTruthStale`, `OtelAgentopsNoData`,
+`OtelAgentopsCollectorNotScraped`, `OtelAgentopsRulesStale` (ticket), `OtelAgentopsProxyWithoutTruth` (info).
 
 A move is a value that became active in a scope that was active without it, also one that comes back after five minutes
 or more; a value that gained a fifth of its scope over an hour or half of it over five minutes; and a mix of traffic of

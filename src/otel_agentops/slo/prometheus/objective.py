@@ -42,7 +42,7 @@ def burn_of(slo: Slo, severity: str) -> str:
 
 def alert(name: str, expr: str, slo: Slo, severity: str, texts: Mapping[str, str]) -> dict[str, Any]:
     """An alert of an objective."""
-    annotations = {**texts, "type": slo.indicator.type, **facts(slo)}
+    annotations = {**texts, **facts(slo)}
     return {"alert": name, "expr": expr, "labels": labels(slo, severity), "annotations": annotations}
 
 
@@ -84,7 +84,7 @@ def promise(slo: Slo) -> str:
 def facts(slo: Slo) -> dict[str, str]:
     """What the spec says."""
     policy = {"trip_policy": slo.trip_policy} if slo.trip_policy else {}
-    said = {"slo": slo.name, "owner": slo.owner, "runbook": slo.runbook, **policy}
+    said = {"slo": slo.name, "type": slo.indicator.type, "owner": slo.owner, "runbook": slo.runbook, **policy}
     return {"service": SERVICE_TEXT} | {key: literal(value) for key, value in said.items()}
 
 
