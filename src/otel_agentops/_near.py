@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _LONGEST = 4096  # characters of a text that is read; a longer one is near to itself alone
+_LARGEST = 100_000  # characters of JSON that are parsed, under 1 ms; a longer text is taken as it is
 _MOST = 1000  # values in the arguments of one call
 _DEEPEST = 20
 # RFC 8259 section 6: a leading zero is no number, it may be part of an identifier.
@@ -33,7 +34,8 @@ def near(tool: str, arguments: Any) -> int | None:
     - numbers, true, false and null differ in how they are written: `1`, `1.0`, `1e0` and `"1"`, but not `"01"`,
     - objects differ in the order of their members, or in members that are null.
 
-    The order of a list counts. A text of more than 4096 characters is near to itself alone. Arguments of more than
+    The order of a list counts. A text of more than 4096 characters, JSON of more than 100,000, is near to itself alone.
+    Arguments of more than
     1000 values, deeper than 20, or with an object that is neither JSON nor an enum, a dataclass, a pydantic model, a
     UUID, a decimal, a date, a time, a path or bytes cannot be read.
     """
@@ -85,8 +87,10 @@ def _parsed(arguments: Any) -> Any:
     """The arguments of a JSON text; another text is the only argument, none at all are no arguments."""
     if not isinstance(arguments, str):
         return arguments
-    if not arguments.strip():
+    if not arguments or arguments.isspace():
         return {}
+    if len(arguments) > _LARGEST:
+        return arguments
     try:
         return json.loads(arguments)
     except (ValueError, RecursionError):

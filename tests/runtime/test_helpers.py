@@ -356,7 +356,7 @@ def test_a_tool_carries_the_hash_under_which_it_was_offered(seen: Capture, gpt: 
 # -- retrieval
 
 
-@pytest.mark.parametrize(("found", "count"), [([], 0), (["a", "b"], 2), (3, 3), ({"a": 1}, 1)])
+@pytest.mark.parametrize(("found", "count"), [([], 0), (["a", "b"], 2), (3, 3), ({"a": 1}, 1), ("a", 1)])
 def test_documents_are_counted_and_never_kept(seen: Capture, found: Any, count: int) -> None:
     with retrieval("help") as query:
         query.documents(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -363,6 +363,21 @@ def nothing(framework: trace.Tracer) -> None:
         pass
 
 
+class Table:
+    """As of pandas: it has a length, and its columns are what is iterated."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["id", "text"])
+
+
+def as_a_table(framework: trace.Tracer) -> None:
+    with retrieval("help") as query:
+        query.documents(Table())
+
+
 def without_ids_of_their_own(framework: trace.Tracer) -> None:
     with retrieval("help") as query:
         query.documents([{"text": "x"}])
@@ -380,7 +395,7 @@ def of_a_framework_that_talks_rubbish(framework: trace.Tracer) -> None:
 
 @pytest.mark.parametrize(
     "search",
-    [only_how_many, nothing, without_ids_of_their_own, of_a_framework, of_a_framework_that_talks_rubbish],
+    [only_how_many, nothing, as_a_table, without_ids_of_their_own, of_a_framework, of_a_framework_that_talks_rubbish],
 )
 def test_where_one_retrieval_does_not_tell_it_is_unknown_what_is_unfounded(
     seen: Capture, framework: trace.Tracer, search: Callable[[trace.Tracer], None]

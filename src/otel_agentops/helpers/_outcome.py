@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -140,26 +139,28 @@ def _delay(task: Mapping[str, Any], timestamp: int) -> dict[str, Value]:
 
 
 class _Told:
-    """What was said so far, the last 10,000 tasks and sources of it."""
+    """What was said so far, the last 10,000 tasks and sources of it.
+
+    Each step on a dictionary is atomic: a lock could be held by a thread that is gone after a fork.
+    """
 
     def __init__(self) -> None:
-        self._said: OrderedDict[int, dict[str, Value]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._said: OrderedDict[int, dict[str, tuple[Value, object]]] = OrderedDict()
 
     def new(self, task: Value | None, source: str, truth: Mapping[str, Value]) -> dict[str, Value]:
         """What of it was not said yet, with the id of its record; of an unknown task everything is new."""
         if task is None:
             return dict(truth)
-        with self._lock:
-            before = self._said.setdefault(hash((task, source)), {})
-            self._said.move_to_end(hash((task, source)))
-            new = {key: value for key, value in truth.items() if key not in before}
-            changed = [key for key in truth if before.get(key, truth[key]) != truth[key]]
-            before.update(new)
-            if len(self._said) > _REMEMBERED:
-                self._said.popitem(last=False)
-        for key in changed:
-            say_once(f"changed:{source}:{key}", _CHANGED, source, key, before[key], task, truth[key])
+        known = self._said.setdefault(hash((task, source)), {})
+        if len(self._said) > _REMEMBERED:
+            self._said.popitem(last=False)
+        me, new = object(), {}
+        for key, value in truth.items():
+            before, who = known.setdefault(key, (value, me))
+            if who is me:
+                new[key] = value
+            elif before != value:
+                say_once(f"changed:{source}:{key}", _CHANGED, source, key, before, task, value)
         return {**new, A.LOG_RECORD_UID: _uid(task, source, new)} if new else {}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from contextlib import ExitStack
 from typing import Any
 
@@ -69,18 +69,17 @@ class retrieval(Block):  # noqa: N801
         self._span = start(stack, f"retrieval {self.index}", attributes, SpanKind.CLIENT)
 
     @guard
-    def documents(self, found: Collection[Any] | int) -> None:
+    def documents(self, found: Iterable[Any] | int) -> None:
         """What was found: the documents, their ids, or only how many there were.
 
         The number is kept, and hashes of the ids until the task has ended: what an answer uses is compared with them,
         see `task.used`. An id is a text, a number or a UUID, or the member or attribute `id` of a document.
         """
-        if isinstance(found, Collection):
-            self._found = len(found)
-            self._ids = _facts.documents(found)
-        else:
-            self._found = _facts.whole("number of documents", found)
-            self._ids = [] if self._found == 0 else None
+        found = (found,) if isinstance(found, (str, bytes)) else found
+        self._found = len(found) if isinstance(found, Sized) else _facts.whole("number of documents", found)
+        ids = _facts.documents(found) if isinstance(found, Sized) and isinstance(found, Iterable) else []
+        # As many as there are: a table, for one, is read as its columns.
+        self._ids = ids if ids is not None and len(ids) == self._found else None
 
     @override
     def returned(self, result: Any) -> None:
