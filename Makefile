@@ -38,6 +38,7 @@ check: .venv/.ready  ## format, lint, types, generated files, names
 	@$(RUN) python tools/generate.py --check
 	@$(RUN) python -m pytest -n 0 tests/semconv/test_semconv_names.py
 	@$(RUN) otel-agentops slo generate --check
+	@$(RUN) python tools/overlay.py --check
 	@$(RUN) otel-agentops slo schema --out slo/schema.json --check
 
 format: .venv/.ready  ## rewrite files as `check` wants them
@@ -47,6 +48,7 @@ format: .venv/.ready  ## rewrite files as `check` wants them
 gen: .venv/.ready  ## names, docs and rules from semconv/ and slo/
 	@$(RUN) python tools/generate.py
 	@$(RUN) otel-agentops slo generate
+	@$(RUN) python tools/overlay.py
 	@$(RUN) otel-agentops slo schema --out slo/schema.json
 
 bench: .venv/.ready  ## added microseconds per call, ours and others, one run

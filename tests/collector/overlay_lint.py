@@ -46,17 +46,18 @@ def unguarded_values(config: Config) -> Iterator[str]:
 
 
 def asymmetric_pairs(config: Config) -> Iterator[str]:
-    """`bad` and `events` are born together, with the same labels, under the same conditions."""
-    for signal in SIGNALS:
-        halves = {
-            name: [_shape(metric) for _, metric in _metrics(config, signal) if metric["name"] == name]
-            for name in (M.SLI_EVENTS, M.SLI_BAD)
-        }
-        if halves[M.SLI_EVENTS] != halves[M.SLI_BAD]:
-            yield f"{signal}: {M.SLI_EVENTS} and {M.SLI_BAD} do not go in pairs"
-        for name, _, conditions in halves[M.SLI_EVENTS]:
-            if not all(re.fullmatch(r".+ == [01]", condition) for condition in conditions):
-                yield f"{signal}: {name} counts more than the verdicts 0 and 1"
+    """`bad` and `events` are made of one count, whose first label is the verdict: 0 or 1, or it is not counted."""
+    for where, metric in _metrics(config):
+        if metric["name"] == M.SLI_BAD:
+            yield f"{where}: is a half of a pair"
+        if metric["name"] in (M.SLI_EVENTS, M.TRUTH_LABELS):
+            name = next(label["default_value"] for label in metric["attributes"] if label["key"] == A.SLI_NAME)
+            verdict = {"key": f"otel_agentops.sli.{name}.bad"}
+            if metric["attributes"][0] != verdict or metric["sum"]["value"] != "1":
+                yield f"{where}: does not count the verdict of {name}"
+            only = re.compile(rf'\w+\.attributes\["{re.escape(verdict["key"])}"\] == [01](?: and [^|]*)?')
+            if not _conditions(metric) or not all(map(only.fullmatch, _conditions(metric))):
+                yield f"{where}: {name} counts more than the verdicts 0 and 1"
 
 
 def unequal_definitions(config: Config) -> Iterator[str]:
@@ -125,8 +126,3 @@ def _metrics(config: Config, *signals: str) -> Iterator[tuple[str, Mapping[str, 
 
 def _conditions(metric: Mapping[str, Any]) -> Sequence[str]:
     return metric.get("conditions") or ()
-
-
-def _shape(metric: Mapping[str, Any]) -> tuple[str, Any, Sequence[str]]:
-    name = next(label["default_value"] for label in metric["attributes"] if label["key"] == A.SLI_NAME)
-    return name, (metric["attributes"], metric["include_resource_attributes"]), list(_conditions(metric))

@@ -119,9 +119,12 @@ def test_honeycomb_gets_every_counter() -> None:
     """Beside the overlay's own pipelines, whose exporters it does not touch; of span_metrics it has the spans."""
     connectors = [one for one in Document.read(OVERLAY).get("connectors") if not one.startswith("span_metrics")]
     pipeline = Document.read(FRAGMENTS["honeycomb"]).get("service", "pipelines", "metrics/otel_agentops_honeycomb")
-    before = Document.read(OVERLAY).get("service", "pipelines", "metrics/otel_agentops_variables", "processors")
+    before = dict(pipelines(Document.read(OVERLAY).data))
+    counting = [*before["metrics/otel_agentops"], *before["metrics/otel_agentops_variables"]]
     assert sorted(pipeline["receivers"]) == sorted(connectors)
-    assert pipeline["processors"][:-1] == [one for one in before if not one.startswith("delta_to_cumulative")]
+    expected = {one for one in counting if not one.startswith("delta_to_cumulative")}
+    assert sorted(pipeline["processors"][:-1]) == sorted(expected)
+    assert pipeline["processors"][-2] == "transform/otel_agentops_identity", "the others read what it removes"
 
 
 def test_the_two_pushes_differ_in_the_exporter_alone() -> None:

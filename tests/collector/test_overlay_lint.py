@@ -53,17 +53,22 @@ def _guarded_by_half(config: Any) -> None:
     _metric(config, "otel_agentops.task.llm_calls")["conditions"].append('span.name == "x"')
 
 
-def _one_half(config: Any) -> None:
-    del config["connectors"][SLI]["spans"][1]
+def _half(config: Any) -> None:
+    config["connectors"][SLI]["spans"][0]["name"] = "otel_agentops.sli.bad"
 
 
-def _other_labels(config: Any) -> None:
-    config["connectors"][SLI]["logs"][1]["attributes"].append({"key": "gen_ai.request.model"})
+def _no_verdict(config: Any) -> None:
+    del config["connectors"][SLI]["logs"][1]["attributes"][0]
+
+
+def _others_verdict(config: Any) -> None:
+    config["connectors"][SLI]["spans"][0]["attributes"][0] = {"key": "otel_agentops.sli.escalation.bad"}
 
 
 def _loose_pair(config: Any) -> None:
-    for half in config["connectors"][SLI]["spans"][:2]:
-        half["conditions"] = ['span.attributes["otel_agentops.sli.task_completed.bad"] >= 0']
+    config["connectors"][SLI]["spans"][0]["conditions"] = [
+        'span.attributes["otel_agentops.sli.task_completed.bad"] >= 0'
+    ]
 
 
 def _other_description(config: Any) -> None:
@@ -108,8 +113,9 @@ BROKEN: list[tuple[Callable[[Any], None], str]] = [
     (_gauge, "the sum is not monotonic"),
     (_unguarded, "not every condition compares it with a number"),
     (_guarded_by_half, "not every condition compares it with a number"),
-    (_one_half, "do not go in pairs"),
-    (_other_labels, "do not go in pairs"),
+    (_half, "is a half of a pair"),
+    (_no_verdict, "does not count the verdict of"),
+    (_others_verdict, "does not count the verdict of task_completed"),
     (_loose_pair, "task_completed counts more than the verdicts 0 and 1"),
     (_other_description, "otel_agentops.sli.events has 2 definitions"),
     (_one_connector, "shares max_streams with"),

@@ -125,13 +125,17 @@ def _is_name(name: str) -> bool:
     return name in metrics.METRICS or name in events.EVENTS or name in NAMESPACES or check.lookup(name) is not None
 
 
-# What transform/otel_agentops_unlisted gives the registered names to, or takes away.
+# What transform/otel_agentops_unlisted and transform/otel_agentops_verdicts give the registered names to, or take away.
+_VERDICTS = {name for name in table.ATTRIBUTES if re.fullmatch(r"otel_agentops\.sli\.\w+\.bad", name)}
 RENAMED = {
+    metrics.SLI_EVENTS: _VERDICTS,
+    metrics.TRUTH_LABELS: _VERDICTS,
     metrics.UNLISTED_OBSERVATIONS: {attributes.LOCK_UNLISTED}
-    | {label for name in metrics.METRICS if name.endswith(".observations") for label in metrics.METRICS[name].labels}
+    | {label for name in metrics.METRICS if name.endswith(".observations") for label in metrics.METRICS[name].labels},
 }
 # `otel_agentops.span` is what the span_metrics connector completes to the name of its metric.
-NAMESPACES = frozenset({metrics.SPAN_DURATION.rpartition(".")[0]})
+# `otel_agentops.sli` is completed to a verdict's name by transform/otel_agentops_verdicts.
+NAMESPACES = frozenset(name.rpartition(".")[0] for name in (metrics.SPAN_DURATION, attributes.SLI_NAME))
 SPELLED = {name.replace(".", "_") for name in table.ATTRIBUTES if "{}" not in name} | {
     metric.prometheus + suffix for metric in metrics.METRICS.values() for suffix in _SUFFIXES[metric.instrument]
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from otel_agentops.slo import grafana, honeycomb, prometheus
+from otel_agentops.slo import collector, grafana, honeycomb, prometheus
 from otel_agentops.slo.spec import Slo
 
 # Each has `files(slos, time_scale)`: relative path to text, the same for the same objectives.
-BACKENDS = (prometheus, grafana, honeycomb)
+BACKENDS = (collector, prometheus, grafana, honeycomb)
 
 
 def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:

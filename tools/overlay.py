@@ -1,0 +1,44 @@
+"""The part of the collector overlay that follows from slo/: what stands between the marks is written anew.
+
+python tools/overlay.py            write it
+python tools/overlay.py --check    exit 1 where it is not up to date
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from otel_agentops import slo
+from otel_agentops.slo import collector
+
+ROOT = Path(__file__).resolve().parents[1]
+OVERLAY = ROOT / "collector-config" / "otel-agentops.yaml"
+_MARKED = re.compile(r"(  # -- generated from slo/: (\w+)\n).*?(  # -- end\n)", re.DOTALL)
+
+
+def main(arguments: list[str]) -> int:
+    before = OVERLAY.read_text()
+    after = written(before)
+    if "--check" in arguments and before != after:
+        print(f"{OVERLAY.relative_to(ROOT)} does not follow from slo/; run `make gen` and commit it", file=sys.stderr)
+        return 1
+    if before != after:
+        OVERLAY.write_text(after)
+        print(f"wrote {OVERLAY.relative_to(ROOT)}")
+    return 0
+
+
+def written(overlay: str) -> str:
+    """The overlay with the defaults of today."""
+    made = collector.fragment(collector.indicators(slo.load(ROOT / "slo")))
+    return _MARKED.sub(lambda found: found[1] + _inner(made[found[2]]) + found[3], overlay)
+
+
+def _inner(section: collector.Config) -> str:
+    return collector.dump({"section": section}).partition("\n")[2]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
