@@ -284,7 +284,9 @@ def test_counters_without_a_service_and_deltas_that_are_pulled() -> None:
         ),
         ("problem", "metrics/otel_agentops gives deltas to prometheus/otel_agentops: each overwrites the one before"),
     ]
-    assert found[0].text.startswith("metrics/otel_agentops: transform/otel_agentops_identity, delta_to_cumulative")
+    assert found[0].text.startswith(
+        "metrics/otel_agentops: transform/otel_agentops_verdicts, transform/otel_agentops_identity, delta_to_cumulative"
+    )
     promotes = "exporters: {prometheus/otel_agentops: {resource_to_telemetry_conversion: {enabled: true}}}\n"
     again = findings(base(), overlay(), document(text), document(promotes, "y.yaml"))
     assert [one.text for one in again if one.level == "problem"] == [found[-1].text]
