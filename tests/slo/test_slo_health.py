@@ -57,7 +57,8 @@ def evaluated(
     groups = [group for group in content["groups"] if "variables" not in group["name"]]
     tests = [
         {
-            "expr": f'count by (service_name) (ALERTS{{alertname="{alert}", service_name=~"{among[alert]}"}})',
+            "expr": "count by (service_name) (ALERTS{"
+            f'alertname="{alert}", alertstate="firing", service_name=~"{among[alert]}"}})',
             "eval_time": f"{at}s",
             "exp_samples": [{"labels": f'{{service_name="{each}"}}', "value": 1} for each in sorted(services)],
         }
@@ -92,11 +93,12 @@ def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set
     return inputs, {
         (told, stop): set(),
         (told, stop + HOUR): set(),
-        # one hour, and the five minutes (here four seconds) that the last event stays in sight
-        (told, stop + HOUR + 5): {"busy"},
+        # an hour, five minutes in which the last event is in sight, a quarter of an hour: the two are 4 s here
+        (told, stop + HOUR + 5): set(),
+        (told, stop + HOUR + 9): {"busy"},
         # the last was at 1200 s; twice 100 s later
-        (told, 1200 + 195): {"busy"},
-        (told, 1200 + 210): {"busy", "rare"},
+        (told, 1200 + 199): {"busy"},
+        (told, 1200 + 214): {"busy", "rare"},
         # `new` has no week of history when it stops; at its age of a week it has, and no data
         (told, 12 * DAY): {"busy", "rare"},
         (told, 13 * DAY - 5): {"busy", "rare", "new"},
@@ -178,6 +180,35 @@ def test_a_collector_that_is_not_scraped(promtool: Path, tmp_path: Path, up: Map
         "tests": [{"interval": "1s", "input_series": [*targets, counter], "promql_expr_test": [test]}],
     }
     for name, written in (("rules.yaml", {"groups": [{"name": "a", "rules": kept}]}), ("test.yaml", file)):
+        with (tmp_path / name).open("w") as out:
+            YAML().dump(written, out)
+    done = subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rules_that_stand_still_are_told_when_they_did_for_two_evaluations(promtool: Path, tmp_path: Path) -> None:
+    """The heartbeats are the input here, since no group of promtool ever stops."""
+    groups = prometheus.rules([ONE])["groups"]
+    (stale,) = (rule for group in groups for rule in group["rules"] if rule.get("alert") == "OtelAgentopsRulesStale")
+    beats = [
+        {"series": 'otel_agentops:rules:evaluated{rule_group="sli"}', "values": "0+60x30 1800x30"},
+        {"series": 'otel_agentops:rules:evaluated{rule_group="budget"}', "values": "0x5 300x5 600x5 900x45"},
+        {"series": 'otel_agentops:rules:evaluated{rule_group="variables"}', "values": "0+60x60"},
+    ]
+    expr = "count by (rule_group) (ALERTS{alertstate='firing'})"
+
+    def firing(minute: int, *names: str) -> dict[str, Any]:
+        samples = [{"labels": f'{{rule_group="{name}"}}', "value": 1} for name in names]
+        return {"expr": expr, "eval_time": f"{minute}m", "exp_samples": samples}
+
+    # a minute's group after five and five more, one of five minutes after 25 and five more
+    tests = [firing(35), firing(41, "sli"), firing(44, "sli"), firing(46, "budget", "sli")]
+    file = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "input_series": beats, "promql_expr_test": tests}],
+    }
+    for name, written in (("rules.yaml", {"groups": [{"name": "a", "rules": [stale]}]}), ("test.yaml", file)):
         with (tmp_path / name).open("w") as out:
             YAML().dump(written, out)
     done = subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True)

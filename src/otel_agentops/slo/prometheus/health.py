@@ -44,7 +44,8 @@ and group by ({_WHO}, slo) (otel_agentops:slo_events:increase{of} offset {clock.
         f"{slo.window}. The budget says nothing about this time: is the service in use, is it instrumented, does the "
         "collector count?",
     }
-    return alert("OtelAgentopsNoData", expr, slo, "ticket", texts)
+    made = alert("OtelAgentopsNoData", expr, slo, "ticket", texts)
+    return {**made, "for": clock.window("15m")}  # where Prometheus was away itself, the first events come after it
 
 
 def health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Iterator[dict[str, Any]]:
@@ -52,7 +53,7 @@ def health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Iterator[
     counted = f"group by (job, instance) ({M.METRICS[M.SLI_EVENTS].prometheus})"
     yield rule(_SCRAPED, f"group by (job, instance) (up == 1 and on (job, instance) {counted})")
     yield _target_alert(clock)
-    yield _rules_alert(groups)
+    yield _rules_alert(groups, clock)
 
 
 def heartbeat(group: str) -> dict[str, Any]:
@@ -79,8 +80,11 @@ group by (job) ({known} unless on (job) up)"""
     }
 
 
-def _rules_alert(groups: Sequence[tuple[str, float]]) -> dict[str, Any]:
-    """Five evaluations were missed. That Prometheus itself is gone, no rule of it can tell."""
+def _rules_alert(groups: Sequence[tuple[str, float]], clock: Clock) -> dict[str, Any]:
+    """Five evaluations were missed. That Prometheus itself is gone, no rule of it can tell.
+
+    When it comes back, this group may be the first: so once more, after all have had their turn.
+    """
     late = (
         f"time() - last_over_time({_EVALUATED}{{rule_group={quoted(_short(name))}}}[1d]) > {5 * interval:g}"
         for name, interval in groups
@@ -88,6 +92,7 @@ def _rules_alert(groups: Sequence[tuple[str, float]]) -> dict[str, Any]:
     return {
         "alert": "OtelAgentopsRulesStale",
         "expr": "\nor\n".join(late),
+        "for": clock.window("5m"),
         "labels": {"severity": "ticket"},
         "annotations": {
             "summary": "the rules of {{ $labels.rule_group }} are not evaluated",
