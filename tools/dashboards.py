@@ -20,12 +20,15 @@ import httpx
 
 import stack
 from demo import brain
-from demo.world import World, drifted, published, world
+from demo.world import SERVICE, World, drifted, published, world
 from fake_provider import Status
 from otel_agentops import slo
+from otel_agentops.lock import fragment, load
 from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import prometheus
+from support_agent.knowledge import MODEL as EMBEDDING
 
 ROOT = stack.ROOT
 DIRECTORY = ROOT / "backends" / "grafana"
@@ -92,8 +95,9 @@ class Show:
         self._left = list(STORY)
 
     def go_on(self) -> None:
-        """What is due by now happens. Raises stack.NotReadyError where a part has ended."""
+        """What is due by now happens; to be called each second. Raises stack.NotReadyError where a part has ended."""
         self.world.check()
+        _translate(self.world)
         while self._left and time.time() - self.began >= self._left[0][0]:
             _, act = self._left.pop(0)
             act(self.world)
@@ -123,16 +127,48 @@ def _lock_out(world: World) -> None:
     world.provider.script(*[Status(401)] * 6)
 
 
+def _evaluate(world: World) -> None:
+    """A set of cases is evaluated, once."""
+    judged = {A.JUDGE_NAME: "grounded", A.EVAL_SET_NAME: "golden tickets", A.EVAL_SET_VERSION: "4"}
+    _send(world, "logs", SERVICE, "", [_event(E.GEN_AI_EVALUATION_RESULT, judged)])
+
+
 def _render(world: World) -> None:
     """Another service gives rendered prompts as templates: a hash for each call; most are not counted."""
-    calls = [{A.GEN_AI_OPERATION_NAME: "chat", A.PROMPT_HASH: f"{number:016x}"} for number in range(60)]
-    spans = [{"name": "chat", **_SPAN, "attributes": _attributes(call)} for call in calls]
-    service = {"attributes": _attributes({A.SERVICE_NAME: "mailer", A.DEPLOYMENT_ENVIRONMENT_NAME: "demo"})}
-    body = {"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": spans}]}]}
-    httpx.post(f"{world.collector.otlp}/v1/traces", json=body).raise_for_status()
+    prompts = [{A.GEN_AI_OPERATION_NAME: "chat", A.PROMPT_HASH: f"{number:016x}"} for number in range(60)]
+    _send(world, "traces", "mailer", "", [_span(prompt) for prompt in prompts])
 
 
-_SPAN = {"traceId": "1" * 32, "spanId": "1" * 16, "startTimeUnixNano": "1", "endTimeUnixNano": "50000001"}
+def _translate(world: World) -> None:
+    """A third service, all the time: another model in each region, and truth of which its tasks say nothing."""
+    task = {A.TASK_NAME: "translate", A.TASK_OUTCOME: "completed"}
+    for region, answers in (("eu-1", "gpt-x-2026-01-01"), ("us-1", "gpt-x-2026-09-01")):
+        call = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_REQUEST_MODEL: "gpt-x", A.GEN_AI_RESPONSE_MODEL: answers}
+        root = {A.GEN_AI_OPERATION_NAME: "invoke_workflow", **task}
+        _send(world, "traces", "translator", region, [*[_span(call)] * 16, *[_span(root)] * 3])
+    told = [{**task, A.TRUTH_VERDICT: verdict, A.TRUTH_SAMPLING: "random"} for verdict in ("bad", "good", "good")]
+    _send(world, "logs", "translator", "", [_event(E.OUTCOME, truth) for truth in told * 2])
+
+
+def _send(world: World, signal: str, service: str, region: str, records: list[dict[str, Any]]) -> None:
+    """As another application would."""
+    resource = {A.SERVICE_NAME: service, A.DEPLOYMENT_ENVIRONMENT_NAME: "demo"} | (
+        {A.CLOUD_REGION: region} if region else {}
+    )
+    outer, inner, each = (
+        ("resourceLogs", "scopeLogs", "logRecords") if signal == "logs" else ("resourceSpans", "scopeSpans", "spans")
+    )
+    body = {outer: [{"resource": {"attributes": _attributes(resource)}, inner: [{each: records}]}]}
+    httpx.post(f"{world.collector.otlp}/v1/{signal}", json=body).raise_for_status()
+
+
+def _span(attributes: Mapping[str, str]) -> dict[str, Any]:
+    times = {"startTimeUnixNano": "1", "endTimeUnixNano": "50000001"}
+    return {"name": "chat", "traceId": "1" * 32, "spanId": "1" * 16, **times, "attributes": _attributes(attributes)}
+
+
+def _event(name: str, attributes: Mapping[str, str]) -> dict[str, Any]:
+    return {"timeUnixNano": "1", "eventName": name, "attributes": _attributes(attributes)}
 
 
 def _attributes(values: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -142,6 +178,7 @@ def _attributes(values: Mapping[str, str]) -> list[dict[str, Any]]:
 STORY: tuple[tuple[float, Callable[[World], None]], ...] = (
     (4, _refuse),
     (6, _lock_out),
+    (8, _evaluate),
     (14, lambda world: world.repoint(brain.HASTY)),
     (18, _refuse),
     (20, _lock_out),
@@ -158,7 +195,9 @@ def showing(directory: Path) -> Iterator[Show]:
     rules = directory / "rules.yaml"
     rules.write_text(prometheus.text(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
     with ExitStack() as running:
-        made = running.enter_context(world(directory, None, RATE, 1, "1s", CROWDED))
+        locked = directory / "lock.yaml"
+        locked.write_text(fragment.text([load(_lock(directory / "agentops.lock"))]), "utf-8")
+        made = running.enter_context(world(directory, None, RATE, 1, "1s", [locked, CROWDED], SURVEY))
         targets = [urlsplit(url).netloc for url in (made.collector.metrics, made.collector.internal)]
         stored = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))
         stored.wait_until(lambda: bool(stored.query(_TASKS)))
@@ -168,5 +207,19 @@ def showing(directory: Path) -> Iterator[Show]:
 _TASKS = f"{M.METRICS[M.SPAN_DURATION].prometheus}_count{{{A.TASK_OUTCOME.replace('.', '_')}!=''}}"
 
 
-# As many series of variables are kept as the story has, and one more.
-CROWDED = ("yaml:processors::delta_to_cumulative/otel_agentops_variables::max_streams: 17",)
+# Of variables as many series are kept as the story has, and three of the rendered prompts.
+CROWDED = "yaml:processors::delta_to_cumulative/otel_agentops_variables::max_streams: 23"
+
+
+SURVEY = ("--surveyed=0.4",)  # so many that there are enough labels
+
+
+def _lock(path: Path) -> Path:
+    """The careful model is approved for the alias, the hasty one is not."""
+    entry = "{value: %s, service: " + SERVICE + ", owner: support-team, date: 2026-11-24}"
+    approved = {brain.ALIAS: brain.CAREFUL, "claude-haiku-5": brain.JUDGE, EMBEDDING: EMBEDDING}
+    lines = ["version: 1", "model:"]
+    for scope, value in approved.items():
+        lines += [f"  {scope}:", f"    - {entry % json.dumps(value)}"]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path

@@ -136,10 +136,10 @@ def _states(axes: Axes, panel: Mapping[str, Any], found: Found, show: Show) -> N
     for row, (_, samples) in enumerate(rows):
         bars = [(at - show.began, 1.0) for at, _ in samples]
         axes.broken_barh(bars, (row - 0.4, 0.8), facecolors=[_colour(steps, value) for _, value in samples], lw=0)
-    axes.set_yticks(range(len(rows)), [_short(label, 46) for label, _ in rows], fontsize=7)
+    axes.set_yticks(range(len(rows)), [_short(label, 58) for label, _ in rows], fontsize=7)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     box = axes.get_position()
-    margin = 0.24 * (panel["gridPos"]["w"] / 24) + 0.04
+    margin = 0.29 * (panel["gridPos"]["w"] / 24) + 0.04
     axes.set_position((box.x0 + margin, box.y0 - 0.005, box.width - margin, box.height))
     _frame(axes, panel, show, legend=False, units=False)
 
@@ -219,7 +219,7 @@ def _frame(axes: Axes, panel: Mapping[str, Any], show: Show, legend: bool = True
         axes.spines[side].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
     if legend and labels:
-        kept = [_short(label, 44) for label in labels[:MOST]]
+        kept = [_short(label, 48) for label in labels[:MOST]]
         down = -0.55 / (panel["gridPos"]["h"] - 3)
         axes.legend(
             handles[:MOST], kept, loc="upper left", bbox_to_anchor=(0, down), ncols=2, fontsize=6.5, frameon=False

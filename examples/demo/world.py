@@ -80,11 +80,17 @@ def drifted() -> list[dict[str, object]]:
 
 @contextmanager
 def world(
-    directory: Path, rules: Path | None, rate: float, seed: int, interval: str, configs: Sequence[Path | str] = ()
+    directory: Path,
+    rules: Path | None,
+    rate: float,
+    seed: int,
+    interval: str,
+    configs: Sequence[Path | str] = (),
+    customers: Sequence[str] = (),
 ) -> Iterator[World]:
     """The running stack. rules: for a Prometheus; None to do without one. rate: customers a second. seed: of these.
 
-    configs: more of them, for the collector.
+    configs: more of them, for the collector. customers: more arguments of the agent.
     Raises stack.NotReadyError or toolchain.UnavailableError.
     """
     tools, traces = directory / "tools.json", directory / "traces.jsonl"
@@ -98,7 +104,10 @@ def world(
             target = urlsplit(collector.metrics).netloc
             prometheus = running.enter_context(stack.prometheus([target], [rules], directory, interval))
         agent = stack.Server(
-            "agent", _agent(tools, rate, seed), directory / "agent.log", _environment(provider, collector)
+            "agent",
+            [*_agent(tools, rate, seed), *customers],
+            directory / "agent.log",
+            _environment(provider, collector),
         )
         running.callback(agent.stop)
         yield World(directory, provider, collector, prometheus, agent, tools, traces)

@@ -33,18 +33,19 @@ def main() -> None:
     parser.add_argument("question", nargs="?")
     parser.add_argument("--rate", type=float, default=0, help="customers a second")
     parser.add_argument("--seed", type=int, default=1, help="of the customers")
+    parser.add_argument("--surveyed", type=float, default=SURVEYED, help="share of them who are asked if it helped")
     parser.add_argument("--tools", type=Path, default=PUBLISHED, help="file with the published tools")
     given = parser.parse_args()
     agent = Agent(openai.OpenAI(), anthropic.Anthropic(), Toolbox(given.tools))
     if given.question:
         print(agent.handle(Ticket(given.question)).text)
     elif given.rate > 0:
-        serve(agent, given.rate, given.seed)
+        serve(agent, given.rate, given.seed, given.surveyed)
     else:
         parser.error("ask a question, or give a --rate")
 
 
-def serve(agent: Agent, rate: float, seed: int) -> None:
+def serve(agent: Agent, rate: float, seed: int, surveyed: float) -> None:
     """Serve customers at a steady rate until the process is asked to end; then finish those who are being served."""
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,7 +54,7 @@ def serve(agent: Agent, rate: float, seed: int) -> None:
     next_at = time.monotonic()
     with ThreadPoolExecutor(max_workers=8) as pool:
         for ticket in customers.tickets(seed):
-            pool.submit(_serve_one, agent, ticket, dice.random() < SURVEYED, moods.random() < IMPATIENT)
+            pool.submit(_serve_one, agent, ticket, dice.random() < surveyed, moods.random() < IMPATIENT)
             next_at += 1 / rate
             if done.wait(max(0.0, next_at - time.monotonic())):
                 break

@@ -15,10 +15,10 @@ def files(slos: Sequence[Slo], time_scale: float = 1.0) -> Mapping[str, str]:
     """Relative path to text. Nothing without the models, which need Python 3.11; `notes` says so."""
     if not _has_models():
         return {}
-    from otel_agentops.slo.grafana import alerts, budget, economics, moved, pipeline, traceql, triage
+    from otel_agentops.slo.grafana import alerts, budget, economics, moved, pipeline, traceql, triage, trust
     from otel_agentops.slo.grafana._dashboard import text
 
-    dashboards = [made.dashboard() for made in (budget, moved, triage, economics, pipeline)]
+    dashboards = [made.dashboard() for made in (budget, moved, triage, economics, trust, pipeline)]
     return {
         **{f"grafana/{one.uid}.json": text(one, time_scale) for one in dashboards},
         "grafana/alerts.yaml": alerts.text(prometheus.rules(slos, time_scale)),

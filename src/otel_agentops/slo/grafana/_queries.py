@@ -10,6 +10,9 @@ OF = f'{SERVICE[0]}=~"$service", {SERVICE[1]}=~"$environment"'  # what every ser
 OF_SLO = f'{OF}, slo=~"$slo"'
 
 
+SERVED = f"{{{{{SERVICE[0]}}}}}"  # the service in a legend: several may be chosen
+
+
 def label(attribute: str) -> str:
     """An attribute's name as a label."""
     return attribute.replace(".", "_")
@@ -37,14 +40,16 @@ def rate(metric: str, *by: str, matchers: tuple[str, ...] = (), suffix: str = ""
 
 
 def quantile(part: float, metric: str, *by: str, matchers: tuple[str, ...] = ()) -> str:
-    """A quantile of a histogram."""
+    """A quantile of a histogram, of each service by itself."""
     grown = f"rate({selected(metric, *matchers, suffix='_bucket')}[$__rate_interval])"
-    return f"histogram_quantile({part}, sum by ({', '.join((*by, 'le'))}) ({grown}))"
+    return f"histogram_quantile({part}, sum by ({', '.join((SERVICE[0], *by, 'le'))}) ({grown}))"
 
 
 def mean(metric: str, *by: str, matchers: tuple[str, ...] = ()) -> str:
-    """The mean of what a histogram counted."""
-    total, count = (rate(metric, *by, matchers=matchers, suffix=suffix, per=1) for suffix in ("_sum", "_count"))
+    """The mean of what a histogram counted, of each service by itself."""
+    total, count = (
+        rate(metric, SERVICE[0], *by, matchers=matchers, suffix=suffix, per=1) for suffix in ("_sum", "_count")
+    )
     return f"({total}) / ({count} > 0)"
 
 

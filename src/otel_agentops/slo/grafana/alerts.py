@@ -50,9 +50,7 @@ def _alert(rule: Mapping[str, Any], group: str) -> dict[str, Any]:
     # No series is no alert. A query that fails is told.
     made.no_data_state("OK").exec_err_state("Error").for_val(rule.get("for", "0s"))
     made.labels(dict(rule.get("labels", {})))
-    texts = rule.get("annotations", {}).items()
-    # Grafana's templates cannot ask for another series: the dashboards show it.
-    made.annotations({key: _template(text) for key, text in texts if "| query }}" not in text})
+    made.annotations({**_annotations(rule), **_panel(rule["alert"])})
     plain: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
     for key in ("folderUID", "orgID", "ruleGroup"):  # a file says these of the group
         del plain[key]
@@ -81,6 +79,28 @@ def _title(rule: Mapping[str, Any]) -> str:
 def _uid(rule: Mapping[str, Any]) -> str:
     """Of at most 40 letters, and the same as long as the title is."""
     return f"agentops-{hashlib.sha256(_title(rule).encode()).hexdigest()[:16]}"
+
+
+# Which dashboard an alert is about; its first panel says most.
+DASHBOARDS = {
+    "agentops-moved": ("VariableMoved", "VariableSkewed", "ModelDrifted", "UnlistedValue", "EvalSetStale"),
+    "agentops-trust": ("ProxyDisagreesWithTruth", "GroundTruthStale", "ProxyWithoutTruth"),
+    "agentops-pipeline": ("NoData", "CollectorNotScraped", "RulesStale"),
+}
+FIRST_PANEL = 2  # after the heading of its row
+
+
+def _panel(alert: str) -> dict[str, str]:
+    """Grafana shows the panel with the alert."""
+    told = alert.removeprefix("OtelAgentops")
+    (uid,) = [uid for uid, alerts in DASHBOARDS.items() if told in alerts] or ["agentops-budget"]
+    return {"__dashboardUid__": uid, "__panelId__": str(FIRST_PANEL)}
+
+
+def _annotations(rule: Mapping[str, Any]) -> dict[str, str]:
+    """Without those that ask for other series: Grafana's templates have no `query`. The dashboard shows them."""
+    texts = rule.get("annotations", {})
+    return {key: _template(text) for key, text in texts.items() if "| query }}" not in text}
 
 
 def _template(text: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from otel_agentops.slo._promql import SERVICE
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
 from otel_agentops.slo.grafana._panels import Panel, Query, colours, figures, lines, rows, states
-from otel_agentops.slo.grafana._queries import OF, OF_SLO, REVISION, SLI_NAME, SLI_TYPE
+from otel_agentops.slo.grafana._queries import OF, OF_SLO, REVISION, SERVED, SLI_NAME, SLI_TYPE
 from otel_agentops.slo.prometheus.objective import SLI
 
 REMAINING = f"otel_agentops:slo_budget:remaining{{{OF_SLO}}}"
-WHO = f"{{{{slo}}}} ({{{{{SLI_TYPE}}}}}) {{{{{REVISION}}}}}"
+CORRECTED = f"otel_agentops:slo_corrected:remaining{{{OF_SLO}}}"
+WHO = f"{SERVED} {{{{slo}}}} ({{{{{SLI_TYPE}}}}}) {{{{{REVISION}}}}}"
 
 
 def dashboard() -> Dashboard:
@@ -21,7 +23,7 @@ def dashboard() -> Dashboard:
         "users care about, and is called one everywhere.",
         rows=(
             Row("Now", (_table(), *_now())),
-            Row("Over time", (_remaining(), _burn(), _errors(), _events())),
+            Row("Over time", (*_remaining(), _burn(), _errors(), _events())),
             Row("Burning", (_burning(), _blamed())),
         ),
         slo=True,
@@ -37,41 +39,59 @@ def _table() -> Panel:
         "about; `direct`: it is what it is named after. Remaining: 100 % untouched, below 0 overspent.",
         "percentunit",
         Query(REMAINING, "remaining"),
+        Query(CORRECTED, "remaining (corrected)"),
         Query(
             f"otel_agentops:slo_bad:increase{{{OF_SLO}}} / (otel_agentops:slo_events:increase{{{OF_SLO}}} > 0)", "bad"
         ),
         Query(f"otel_agentops:slo_events:increase{{{OF_SLO}}}", "events"),
+        Query(f"otel_agentops:slo_corrected:error{{{OF_SLO}}}", "bad (corrected)"),
         height=6,
         units={"events": "short"},
     )
 
 
 def _now() -> tuple[Panel, ...]:
+    """What the indicator says beside what follows from the truth."""
     left = figures(
         "Budget remaining now",
-        "The worst series of each promise. As the indicator says, be it a proxy or direct.",
+        "The worst series of each promise in each service. As the indicator says, be it a proxy or direct.",
         "percentunit",
-        Query(f"min by (slo, {SLI_TYPE}) ({REMAINING})", f"{{{{slo}}}} ({{{{{SLI_TYPE}}}}})"),
-        width=16,
+        Query(f"min by ({SERVICE[0]}, slo, {SLI_TYPE}) ({REMAINING})", f"{SERVED} {{{{slo}}}} ({{{{{SLI_TYPE}}}}})"),
+        width=9,
+    )
+    true = figures(
+        "Budget remaining now, corrected",
+        "The same for proxies, by the truth of a random sample. Absent where too few labels are known.",
+        "percentunit",
+        Query(f"min by ({SERVICE[0]}, slo) ({CORRECTED})", f"{SERVED} {{{{slo}}}} (corrected)"),
+        width=9,
     )
     promised = figures(
         "Promised",
         "The objective: the part of the events that has to be good within the window of the promise.",
         "percentunit",
         Query('otel_agentops:slo_objective:ratio{slo=~"$slo"}', "{{slo}}"),
-        width=8,
     )
-    return colours(left, (None, "red"), (0, "orange"), (0.25, "green")), promised
+    steps = ((None, "red"), (0, "orange"), (0.25, "green"))
+    return colours(left, *steps), colours(true, *steps), promised
 
 
-def _remaining() -> Panel:
-    return lines(
+def _remaining() -> tuple[Panel, ...]:
+    says = lines(
         "Budget remaining",
         "Over the window of each promise, of all its events. As the indicator says.",
         "percentunit",
         Query(REMAINING, WHO),
         zero=False,
     )
+    true = lines(
+        "Budget remaining, corrected",
+        "Of proxies, by the truth of a random sample: how often the proxy is right is on the dashboard Proxy trust.",
+        "percentunit",
+        Query(CORRECTED, f"{WHO} corrected"),
+        zero=False,
+    )
+    return says, true
 
 
 def _burn() -> Panel:
@@ -88,7 +108,7 @@ def _burn() -> Panel:
 
 
 def _errors() -> Panel:
-    of = f"{{{{{SLI_NAME}}}}} ({{{{{SLI_TYPE}}}}}) {{{{{REVISION}}}}}"
+    of = f"{SERVED} {{{{{SLI_NAME}}}}} ({{{{{SLI_TYPE}}}}}) {{{{{REVISION}}}}}"
     return lines(
         "Bad events of five minutes and an hour",
         "Bad of all events, of every indicator that is counted, whether something was promised about it or not.",
@@ -103,7 +123,8 @@ def _events() -> Panel:
         "Events within five minutes",
         "What the ratios are made of. A ratio of few events means little; alerts ask for a minimum.",
         "short",
-        Query(f"otel_agentops:sli_events:increase5m{{{OF}}}", f"{{{{{SLI_NAME}}}}} {{{{{REVISION}}}}}"),
+        Query(f"otel_agentops:sli_events:increase5m{{{OF}}}", f"{SERVED} {{{{{SLI_NAME}}}}} {{{{{REVISION}}}}}"),
+        width=24,
     )
 
 
@@ -113,7 +134,7 @@ def _burning() -> Panel:
         "Present while a promise burns over its short and its long window with enough events: the alert of the same "
         "name. The colour is the part of bad events.",
         "percentunit",
-        Query(f"otel_agentops:slo_burn:ratio{{{OF_SLO}}}", "{{slo}} {{severity}}"),
+        Query(f"otel_agentops:slo_burn:ratio{{{OF_SLO}}}", f"{SERVED} {{{{slo}}}} {{{{severity}}}}"),
         height=7,
     )
     return colours(panel, (None, "yellow"), (0.2, "orange"), (0.5, "red"))

@@ -6,7 +6,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
 from otel_agentops.slo.grafana._panels import Panel, Query, lines, rows, stacked
-from otel_agentops.slo.grafana._queries import OUTCOME, TASK, increase, mean, quantile, rate, shown
+from otel_agentops.slo.grafana._queries import OUTCOME, SERVED, TASK, increase, mean, quantile, rate, shown
 
 PARTS = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
 ENDED = (f'{OUTCOME}!=""',)
@@ -48,7 +48,11 @@ def _each(metrics: tuple[tuple[str, str, str], ...]) -> tuple[Panel, ...]:
 def _percentiles(title: str, about: str, unit: str, metric: str, matchers: tuple[str, ...] = ()) -> Panel:
     """Percentiles by task; within a bucket they are interpolated."""
     made = [
-        Query(quantile(part, metric, TASK, matchers=matchers), f"{name} {{{{{TASK}}}}}", exemplars=part == PARTS[-1][0])
+        Query(
+            quantile(part, metric, TASK, matchers=matchers),
+            f"{name} {SERVED} {{{{{TASK}}}}}",
+            exemplars=part == PARTS[-1][0],
+        )
         for part, name in PARTS
     ]
     note = "Percentiles are estimates within the histogram's buckets."
@@ -99,7 +103,7 @@ def _cost_by_outcome() -> Panel:
         "Mean cost by outcome",
         "What a task costs that helped, and one that did not.",
         "currencyUSD",
-        Query(mean(M.TASK_COST, TASK, OUTCOME), f"{shown(A.TASK_NAME)} {shown(A.TASK_OUTCOME)}"),
+        Query(mean(M.TASK_COST, TASK, OUTCOME), f"{SERVED} {shown(A.TASK_NAME)} {shown(A.TASK_OUTCOME)}"),
     )
 
 
@@ -109,5 +113,5 @@ def _wasted() -> Panel:
         "Attempts beyond the first, per task",
         "What retries add: mean attempts less mean calls of a task.",
         "none",
-        Query(f"({tried}) - ({called})", shown(A.TASK_NAME)),
+        Query(f"({tried}) - ({called})", f"{SERVED} {shown(A.TASK_NAME)}"),
     )

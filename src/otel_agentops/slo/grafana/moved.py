@@ -6,7 +6,7 @@ from otel_agentops.slo._promql import SERVICE
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
 from otel_agentops.slo.grafana._panels import Panel, Query, colours, lines, rows, shares, stacked, states
-from otel_agentops.slo.grafana._queries import OF
+from otel_agentops.slo.grafana._queries import OF, SERVED
 from otel_agentops.slo.variables import PREFIX, VARIABLES
 
 
@@ -21,6 +21,7 @@ def dashboard() -> Dashboard:
             Row("Values", (_values(), _moves())),
             Row("Shares", (_shares("model"), _shares("prompt"), _shares("tools"), _shares("index"))),
             Row("Traffic", (_traffic(), _distance())),
+            Row("Strange", (_drifted(), _skewed(), _stale(), _unlisted())),
         ),
         moves=True,
         traces=(traceql.BAD_TASKS, traceql.UNLISTED),
@@ -38,7 +39,7 @@ def _values() -> Panel:
         "One row for each variable, scope and value, there while the value was observed within five minutes. The "
         "colour is its share in the scope, in tenths: a roll-out is a row that darkens while another one fades.",
         "percentunit",
-        *(Query(f"round({share(name)}, 0.1)", f"{name} {{{{scope}}}}: {{{{value}}}}") for name in VARIABLES),
+        *(Query(f"round({share(name)}, 0.1)", f"{SERVED} {name} {{{{scope}}}}: {{{{value}}}}") for name in VARIABLES),
         height=14,
     )
     steps = ((None, "#C8F2C2"), (0.3, "#96D98D"), (0.6, "#56A64B"), (0.9, "#37872D"))
@@ -62,16 +63,16 @@ def _shares(variable: str) -> Panel:
         f"Share of each {variable}",
         f"The part of the observations of its scope that each value of the variable `{variable}` has. A step is a "
         "switch, a ramp a gradual roll-out.",
-        Query(share(variable), "{{scope}}: {{value}}"),
+        Query(share(variable), f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
     )
 
 
 def _traffic() -> Panel:
     return stacked(
         "Mix of the traffic",
-        "The share of each segment of the traffic, as the application declares it.",
+        "The share of each segment of the traffic, as the application declares it; choose one service.",
         "percentunit",
-        Query(share("traffic"), "{{value}}"),
+        Query(share("traffic"), f"{SERVED} {{{{value}}}}"),
     )
 
 
@@ -81,5 +82,48 @@ def _distance() -> Panel:
         "The part of the last hour's traffic that the day before did not have: half of the sum of what all segments "
         "gained or lost. A fifth and more than chance is told as a move.",
         "percentunit",
-        Query(f"otel_agentops:traffic:distance{{{OF}}}", f"{{{{{SERVICE[0]}}}}}"),
+        Query(f"otel_agentops:traffic:distance{{{OF}}}", SERVED),
+    )
+
+
+def _drifted() -> Panel:
+    return rows(
+        "Models that drifted",
+        "Another version answers than before, though the same one is asked for and nobody said that it would.",
+        "dateTimeAsIso",
+        Query(f"last_over_time({PREFIX}drifted{{{OF}}}[$__range]) * 1000", "drifted"),
+        height=5,
+        links={"value": (traceql.NEW_VALUE,)},
+    )
+
+
+def _unlisted() -> Panel:
+    return lines(
+        "Values that are not in the lock file",
+        "Observations within an hour of values that nobody approved. Needs the collector's fragment of a lock file.",
+        "short",
+        Query(f"{PREFIX}unlisted{{{OF}}}", f"{SERVED} {{{{variable}}}} {{{{scope}}}}: {{{{value}}}}"),
+    )
+
+
+def _skewed() -> Panel:
+    return rows(
+        "Skewed",
+        "The same scope has one value in one place and another one elsewhere, since when. A place is a region, or a "
+        "collector where the region is not known.",
+        "dateTimeAsIso",
+        Query(f"last_over_time({PREFIX}skewed{{{OF}}}[$__range]) * 1000", "since"),
+        height=5,
+    )
+
+
+def _stale() -> Panel:
+    """Sets are evaluated in any environment, so this is by service."""
+    return rows(
+        "Evaluations that are stale",
+        "Sets of cases whose last scores are about something that is there no more: reason `moved` or `judge`, or that "
+        "are a week old: `age`; and the time of the move or of the last evaluation.",
+        "dateTimeAsIso",
+        Query(f'otel_agentops:eval_set:stale{{{SERVICE[0]}=~"$service"}} * 1000', "since"),
+        width=12,
     )

@@ -12,6 +12,7 @@ from otel_agentops.slo.grafana._queries import (
     OF,
     OPERATION,
     REVISION,
+    SERVED,
     SLI_NAME,
     SURFACE,
     TASK,
@@ -95,8 +96,10 @@ def _model_duration() -> Panel:
         "95th percentile and median of a call as the application waits for it, retries included. Points lead to "
         "traces.",
         "s",
-        Query(quantile(0.95, M.SPAN_DURATION, MODEL, matchers=(CALLS,)), f"p95 {{{{{MODEL}}}}}", exemplars=True),
-        Query(quantile(0.5, M.SPAN_DURATION, MODEL, matchers=(CALLS,)), f"p50 {{{{{MODEL}}}}}"),
+        Query(
+            quantile(0.95, M.SPAN_DURATION, MODEL, matchers=(CALLS,)), f"p95 {SERVED} {{{{{MODEL}}}}}", exemplars=True
+        ),
+        Query(quantile(0.5, M.SPAN_DURATION, MODEL, matchers=(CALLS,)), f"p50 {SERVED} {{{{{MODEL}}}}}"),
     )
 
 
@@ -114,7 +117,7 @@ def _versions() -> Panel:
     return shares(
         "Versions that answered",
         "Of the calls to each model that was asked for, the part that each resolved version answered.",
-        Query(share("model"), "{{scope}}: {{value}}"),
+        Query(share("model"), f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
     )
 
 
@@ -123,7 +126,7 @@ def _active(variable: str, what: str) -> Panel:
         f"Use of each {variable}",
         f"Number of {what} within five minutes with each value of the {variable}, by task and name.",
         "short",
-        Query(f'{PREFIX}active{{{OF}, variable="{variable}"}}', "{{scope}}: {{value}}"),
+        Query(f'{PREFIX}active{{{OF}, variable="{variable}"}}', f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
     )
 
 
@@ -132,7 +135,7 @@ def _share(variable: str, width: int = 12) -> Panel:
         f"Share of each {variable}",
         f"The part of the observations of its scope that each value of the variable `{variable}` has. A step is a "
         "switch, a ramp a roll-out.",
-        Query(share(variable), "{{scope}}: {{value}}"),
+        Query(share(variable), f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
         width=width,
     )
 
@@ -143,7 +146,7 @@ def _duration(operation: str, by: str, width: int) -> Panel:
         f"Duration of {operation}",
         f"95th percentile of the operation `{operation}`. Points lead to traces.",
         "s",
-        Query(quantile(0.95, M.SPAN_DURATION, by, matchers=of), f"{{{{{by}}}}}", exemplars=True),
+        Query(quantile(0.95, M.SPAN_DURATION, by, matchers=of), f"{SERVED} {{{{{by}}}}}", exemplars=True),
         width=width,
     )
 
@@ -165,7 +168,7 @@ def _tool_duration() -> Panel:
         "Duration of tools",
         "95th percentile of each tool's executions. Points lead to traces.",
         "s",
-        Query(quantile(0.95, M.SPAN_DURATION, TOOL, matchers=of), f"{{{{{TOOL}}}}}", exemplars=True),
+        Query(quantile(0.95, M.SPAN_DURATION, TOOL, matchers=of), f"{SERVED} {{{{{TOOL}}}}}", exemplars=True),
     )
 
 
@@ -177,6 +180,6 @@ def _judged() -> Panel:
         "percentunit",
         Query(
             f'otel_agentops:sli_error:ratio5m{{{OF}, {SLI_NAME}="judge_score"}}',
-            f"{{{{{label(A.JUDGE_NAME)}}}}} {{{{{REVISION}}}}}",
+            f"{SERVED} {{{{{label(A.JUDGE_NAME)}}}}} {{{{{REVISION}}}}}",
         ),
     )

@@ -1,0 +1,145 @@
+"""Proxy trust: how often the proxy is right where the truth is known, and what follows from it for all events."""
+
+from __future__ import annotations
+
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from otel_agentops.slo.grafana import traceql
+from otel_agentops.slo.grafana._dashboard import Dashboard, Row
+from otel_agentops.slo.grafana._panels import Panel, Query, lines, rows, stacked
+from otel_agentops.slo.grafana._queries import OF, OF_SLO, SLI_NAME, SLI_TYPE, label, quantile
+from otel_agentops.slo.grafana.budget import WHO
+
+PROXY, VERDICT, SAMPLING = label(A.TRUTH_PROXY), label(A.TRUTH_VERDICT), label(A.TRUTH_SAMPLING)
+RANDOM = "Of labels of a random sample alone: who complains is no sample."
+
+
+def dashboard() -> Dashboard:
+    """What the budgets of proxies are worth."""
+    return Dashboard(
+        uid="agentops-trust",
+        title="otel-agentops / Proxy trust",
+        about="Where the truth about a task became known, was the proxy right? What the labels of a random sample say "
+        "about all events is the corrected error, and a budget of its own.",
+        rows=(
+            Row("Is it right?", (_table(), _errors(), _disagreement(), _share("ppv"), _share("for"))),
+            Row("Labels", (_labels(), _coverage(), _arriving(), _delay(), _cells())),
+        ),
+        slo=True,
+        moves=True,
+        traces=(traceql.BAD_TASKS,),
+    )
+
+
+def of(name: str) -> str:
+    """A series of the objectives whose indicator is a proxy."""
+    return f'otel_agentops:{name}{{{OF_SLO}, {SLI_TYPE}="proxy"}}'
+
+
+def _table() -> Panel:
+    return rows(
+        "Proxies",
+        f"ppv: truly bad where the proxy says bad. for: truly bad where it says good. {RANDOM} A share is absent while "
+        "there are too few labels for one.",
+        "percentunit",
+        Query(of("slo_truth:ppv"), "ppv"),
+        Query(of("slo_truth:for"), "for"),
+        Query(of("slo_error:ratio"), "error (proxy)"),
+        Query(of("slo_corrected:error"), "error (corrected)"),
+        Query(of("slo_truth:labels"), "labels"),
+        Query(of("slo_truth:coverage"), "coverage"),
+        Query(of("slo_truth:delay"), "delay"),
+        height=6,
+        units={"labels": "short", "delay": "s"},
+    )
+
+
+def _errors() -> Panel:
+    return lines(
+        "Error, as the proxy says and corrected",
+        "Corrected: ppv · p + for · (1 - p), where p is what the proxy says; with its interval of 95 %. Over the "
+        "window of the promise.",
+        "percentunit",
+        Query(of("slo_error:ratio"), f"{WHO} proxy"),
+        Query(of("slo_corrected:error"), f"{WHO} corrected"),
+        Query(of("slo_corrected:error_low"), f"{WHO} corrected, low"),
+        Query(of("slo_corrected:error_high"), f"{WHO} corrected, high"),
+    )
+
+
+def _disagreement() -> Panel:
+    return lines(
+        "Proxy less corrected",
+        "Above 0 the proxy calls more bad than is, below 0 it misses some. `told`: it is more than chance and matters, "
+        "which is the alert OtelAgentopsProxyDisagreesWithTruth; the page of such a proxy is a ticket.",
+        "percentunit",
+        Query(f"{of('slo_error:ratio')} - {of('slo_corrected:error')}", WHO),
+        Query(of("slo_truth:disagrees"), f"{WHO} told"),
+        zero=False,
+    )
+
+
+def _share(name: str) -> Panel:
+    says, what = {
+        "ppv": ("bad", "Truly bad where the proxy says bad"),
+        "for": ("good", "Truly bad though called good"),
+    }[name]
+    return lines(
+        f"{what} ({name})",
+        f"Of the labelled tasks that the proxy called {says}, with the interval of 95 %. {RANDOM}",
+        "percentunit",
+        Query(of(f"slo_truth:{name}"), WHO),
+        Query(of(f"slo_truth:{name}_low"), f"{WHO} low"),
+        Query(of(f"slo_truth:{name}_high"), f"{WHO} high"),
+    )
+
+
+def _labels() -> Panel:
+    return lines(
+        "Random labels",
+        "Labels of a random sample within the window of the promise.",
+        "short",
+        Query(of("slo_truth:labels"), WHO),
+    )
+
+
+def _coverage() -> Panel:
+    return lines(
+        "Coverage",
+        "Labels of any kind as a part of all events within the window of the promise.",
+        "percentunit",
+        Query(of("slo_truth:coverage"), WHO),
+    )
+
+
+def _arriving() -> Panel:
+    arrived = f"sum by ({SAMPLING}) (sum_over_time(otel_agentops:truth_labels:increase{{{OF}}}[$__rate_interval]))"
+    return stacked(
+        "Labels that arrive, by sampling",
+        "Labels within the smallest interval of this view, one for each indicator that a task has. `escalated`: picked "
+        "because something looked wrong; such labels speak for themselves alone and correct nothing.",
+        "short",
+        Query(arrived, f"{{{{{SAMPLING}}}}}"),
+    )
+
+
+def _cells() -> Panel:
+    by = ", ".join((SLI_NAME, PROXY, VERDICT, SAMPLING))
+    return rows(
+        "Proxy and truth in the time shown",
+        "How many tasks the proxy called good or bad, and what they were, by how they came to be labelled.",
+        "short",
+        Query(f"sum by ({by}) (sum_over_time(otel_agentops:truth_labels:increase{{{OF}}}[$__range]))", "labels"),
+        height=6,
+    )
+
+
+def _delay() -> Panel:
+    median, late = (quantile(part, M.TRUTH_DELAY, SAMPLING) for part in (0.5, 0.95))
+    return lines(
+        "How late the truth is",
+        "From the start of a task to its label, of the labels that arrive. What is younger than this has no truth yet.",
+        "s",
+        Query(median, f"p50 {{{{{SAMPLING}}}}}"),
+        Query(late, f"p95 {{{{{SAMPLING}}}}}"),
+    )
