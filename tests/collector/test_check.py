@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import functools
+import io
+import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from test_overlay_merge import BASES, CONFIGS
 from typer.testing import CliRunner
 
-from otel_agentops.collector import binary, environment, render, sampling, shipped, tags
+from otel_agentops.collector import binary, environment, kubernetes, render, sampling, shipped, tags
 from otel_agentops.collector.check import examine
 from otel_agentops.collector.cli import app
 from otel_agentops.collector.document import ConfigError, Document
@@ -335,6 +341,32 @@ def test_a_metric_with_two_descriptions() -> None:
     level, where, said = only(base(), overlay(), document(text))
     assert (level, where) == ("problem", "x.yaml:2")
     assert said.startswith("otel_agentops.llm.calls is ('{call}', 'calls') here and ('{call}', 'Number of model calls")
+
+
+def _places(value: object, depth: int = 4) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, dict) and depth:
+        for key, below in value.items():
+            yield (key,)
+            yield from ((key, *rest) for rest in _places(below, depth - 1))
+
+
+PLACES = list(_places(Document.read(CONFIGS / "other_receiver.yaml").data))
+
+
+@pytest.mark.parametrize("place", PLACES, ids="/".join)
+@pytest.mark.parametrize("value", [None, "${env:X}", [{"a": 1}], {"a": 1}, 7], ids=str)
+def test_whatever_stands_somewhere_is_no_traceback(place: tuple[str, ...], value: object) -> None:
+    """The collector says what is malformed; here it is only not a reason to end."""
+    config = copy.deepcopy(Document.read(CONFIGS / "other_receiver.yaml").data)
+    above = functools.reduce(operator.getitem, place[:-1], config)
+    above[place[-1]] = value
+    text = io.StringIO()
+    YAML(typ="safe").dump(config, text)
+    mine = document(text.getvalue())
+    assert findings(mine, overlay(), environ={"OTEL_AGENTOPS_RECEIVER": "otlp/in"}) is not None
+    with contextlib.suppress(ConfigError):
+        tags.tagged(mine, tags.processors(overlay()))
+    assert isinstance(list(kubernetes.unreachable([mine], {})), list)
 
 
 # -- the environment in a config, as a collector fills it in

@@ -35,7 +35,8 @@ def resources(template: str, documents: Sequence[Document], environ: Mapping[str
 def unreachable(documents: Sequence[Document], environ: Mapping[str, str]) -> Iterator[str]:
     """Receivers that listen where no other pod comes to."""
     for document in documents:
-        for id_, receiver in (document.get("receivers") or {}).items():
+        receivers = document.get("receivers")
+        for id_, receiver in receivers.items() if isinstance(receivers, Mapping) else ():
             for endpoint in _endpoints(environment.resolved(receiver, environ)):
                 if endpoint.startswith(_LOOPBACK):
                     where = document.at("receivers", id_)

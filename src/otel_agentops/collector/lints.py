@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from otel_agentops.collector import shipped
-from otel_agentops.collector.document import Document, is_ours
+from otel_agentops.collector.document import Document, is_ours, lookup
 from otel_agentops.collector.situation import COUNTING, PIPELINES, Situation, counting, kind, names
 from otel_agentops.doctor import Finding
 
@@ -140,22 +140,22 @@ def undefined(found: Situation) -> Iterator[Finding]:
 
 def port(found: Situation) -> Iterator[Finding]:
     """A port that is taken ends the whole collector at start; `validate` does not see it."""
-    exporter = found.section("exporters").get(_PULL) or {}
     if not any(_PULL in names(pipeline, "exporters") for pipeline in found.pipelines().values()):
         return
-    own = str(exporter.get("endpoint", "")).rpartition(":")[2]
+    own = str(lookup(found.section("exporters"), _PULL, "endpoint")).rpartition(":")[2]
     for keys, value in _leaves(found.config, ()):
-        is_port = str(value) == own if keys[-1] == "port" else str(value).rpartition(":")[1:] == (":", own)
-        if (
-            is_port
-            and keys[:2] != ("exporters", _PULL)
-            and keys[0] in ("receivers", "exporters", "extensions", "service")
-        ):
-            if keys[0] == "exporters" and keys[1].partition("/")[0] != "prometheus":
-                continue  # an address that it sends to
+        same = str(value) == own if keys[-1] == "port" else str(value).rpartition(":")[1:] == (":", own)
+        if same and _listens(keys):
             text = f"{'::'.join(keys)} is {value}, and the overlay's exporter listens on port {own}, too"
             advice = "set OTEL_AGENTOPS_PROM_ENDPOINT=127.0.0.1:<a free port>"
             yield Finding("problem", found.at(*keys[:3]), text, advice)
+
+
+def _listens(keys: tuple[str, ...]) -> bool:
+    """Whether an address is one to listen on, of another component; of exporters only `prometheus` does."""
+    if keys[0] == "exporters":
+        return kind(keys[1]) == "prometheus" and keys[1] != _PULL
+    return keys[0] in ("receivers", "extensions", "service")
 
 
 def identity(found: Situation) -> Iterator[Finding]:
@@ -189,7 +189,7 @@ def definitions(found: Situation) -> Iterator[Finding]:
     """Metrics of one name that differ in unit or description: one overwrites the other."""
     known: dict[str, tuple[Any, str]] = {}
     for id_, connector in found.section("connectors").items():
-        for metric in _metrics(connector or {}) if kind(id_) in _COUNTERS else ():
+        for metric in _metrics(connector) if kind(id_) in _COUNTERS else ():
             said = (metric.get("unit"), metric.get("description"))
             before, where = known.setdefault(str(metric.get("name")), (said, found.at("connectors", id_)))
             if said != before:
@@ -213,30 +213,30 @@ def promoted(found: Situation) -> Iterator[Finding]:
 
 
 def _promotes(found: Situation, exporter: str) -> bool:
-    settings = found.section("exporters").get(exporter) or {}
-    return bool((settings.get("resource_to_telemetry_conversion") or {}).get("enabled"))
+    return bool(lookup(found.section("exporters"), exporter, "resource_to_telemetry_conversion", "enabled"))
 
 
 def mixed_numbers(found: Situation) -> Iterator[Finding]:
     """An int and a double for one sum in one payload end the whole collector (0.161; still in 0.165's source)."""
     for id_, connector in found.section("connectors").items():
         if kind(id_) in _COUNTERS:
-            for name, value in _sums(connector or {}):
+            for name, value in _sums(connector):
                 if not _TYPED.fullmatch(value):
                     text = f"{name}: {value} may be an int and a double; both in one payload end the collector"
                     advice = f"write Int({value}) or Double({value})"
                     yield Finding("warning", found.at("connectors", id_), text, advice)
 
 
-def _sums(connector: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _sums(connector: Any) -> Iterator[tuple[str, str]]:
     for metric in _metrics(connector):
-        if "sum" in metric:
-            yield str(metric.get("name")), str(metric["sum"].get("value", ""))
+        if (value := lookup(metric, "sum", "value")) is not None:
+            yield str(metric.get("name")), str(value)
 
 
-def _metrics(connector: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _metrics(connector: Any) -> Iterator[Mapping[str, Any]]:
     for signal in ("spans", "logs", "datapoints"):
-        yield from connector.get(signal) or ()
+        found = lookup(connector, signal)
+        yield from (one for one in (found if isinstance(found, list) else ()) if isinstance(one, Mapping))
 
 
 def _leaves(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

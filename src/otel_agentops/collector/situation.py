@@ -35,7 +35,9 @@ class Situation(NamedTuple):
     def pipelines(self) -> Mapping[str, Mapping[str, Any]]:
         """The pipelines of the whole."""
         found = lookup(self.config, *PIPELINES)
-        return {id_: one or {} for id_, one in found.items()} if isinstance(found, Mapping) else {}
+        return (
+            {id_: one for id_, one in found.items() if isinstance(one, Mapping)} if isinstance(found, Mapping) else {}
+        )
 
 
 def situation(
@@ -53,9 +55,9 @@ def counting(found: Situation) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def names(pipeline: Mapping[str, Any], key: str) -> list[str]:
-    """The ids in a list of a pipeline; a single name may stand for a list."""
+    """The ids in a list of a pipeline; a single name may stand for a list. The rest the collector refuses."""
     value = pipeline.get(key)
-    return [value] if isinstance(value, str) else [str(one) for one in value or ()]
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
 def kind(id_: str) -> str:

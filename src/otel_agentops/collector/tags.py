@@ -139,7 +139,8 @@ def _list(document: Document, id_: str) -> list[str]:
 
 def _fed(document: Document, id_: str) -> bool:
     receivers = document.get(*PIPELINES, id_, "receivers")
-    return isinstance(receivers, str) or any(_kind(one) == "otlp" for one in receivers or ())
+    named = receivers if isinstance(receivers, list) else ()
+    return isinstance(receivers, str) or any(_kind(str(one)) == "otlp" for one in named)
 
 
 def _for(id_: str, ours: Sequence[str]) -> list[str]:
