@@ -28,3 +28,8 @@ def promtool() -> Path:
 @pytest.fixture(scope="session")
 def prometheus() -> Path:
     return _needed("prometheus")
+
+
+@pytest.fixture(scope="session")
+def otelcol() -> Path:
+    return _needed("otelcol")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import stack
@@ -229,3 +232,50 @@ def test_prometheus_has_the_truth_at_the_time_of_the_tasks(prometheus: Path, pro
         assert [value for _, value in server.query("otel_agentops:slo_truth:labels")] == [40]
         assert [value for _, value in server.query("otel_agentops:slo_truth:ppv")] == [pytest.approx(10 / 15)]
         assert [value for _, value in server.query("otel_agentops:slo_truth:for")] == [pytest.approx(5 / 25)]
+
+
+# -- from a real collector
+
+
+STORED = """\
+exporters:
+  file/truth: {{path: {path}}}
+service:
+  pipelines:
+    logs/truth: {{receivers: [otlp], processors: [transform/otel_agentops_sli], exporters: [file/truth]}}
+"""
+
+
+def test_a_file_of_the_collector_says_what_the_collector_counted(otelcol: Path, tmp_path: Path) -> None:
+    """Outcome events that nobody has tagged: the collector counts them live, and the back-fill what it has stored."""
+    stored = tmp_path / "stored.jsonl"
+    (tmp_path / "stored.yaml").write_text(STORED.format(path=stored))
+    outcomes = ["completed"] * 5 + ["failed"] * 3 + ["escalated"] * 2
+    events = [
+        tagged(f"t{n}", AT + n, n % 3 > 0, bad=None, **{"otel_agentops.task.outcome": outcome})
+        for n, outcome in enumerate(outcomes)
+    ]
+    quick = "yaml:processors::batch/otel_agentops::timeout: 100ms"
+    configs = [stack.BASE, stack.OVERLAY, tmp_path / "stored.yaml", quick]
+    with stack.collector(configs, tmp_path) as running:
+        for event in events:
+            httpx.post(f"{running.otlp}/v1/logs", json=event).raise_for_status()
+        running.wait_until(lambda: sum(counted(running.scrape()).values()) == len(events))
+        live = counted(running.scrape())
+        running.wait_until(lambda: stored.exists() and stored.read_text().count("otel_agentops.outcome") >= 10)
+    assert run(stored, "--out", tmp_path / "truth.om")[0] == 0
+    text = (tmp_path / "truth.om").read_text()
+    last = {series: float(value) for series, value in re.findall(rf"^({COUNTER}.*}}) (\d+) \d+$", text, re.MULTILINE)}
+    target = re.compile(r'(instance|job)="[^"]*",')
+    assert {target.sub("", series): value for series, value in last.items()} == live
+    # every third is bad: two of the five that completed, two of the five that did not
+    assert sorted(live.values()) == [2, 2, 3, 3]
+
+
+def counted(samples: Sequence[stack.Sample]) -> dict[str, float]:
+    """The collector's labels, as the file writes them."""
+    return {
+        f"{COUNTER}{{{','.join(f'{key}={json.dumps(one.labels[key])}' for key in sorted(one.labels))}}}": one.value
+        for one in samples
+        if one.name == COUNTER
+    }
