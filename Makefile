@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 export PYTHONPATH := examples:tools$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help setup demo test check bench peers gen format lowest
+.PHONY: help setup demo test accuracy check bench peers gen format lowest
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -50,6 +50,10 @@ gen: .venv/.ready  ## names, docs and rules from semconv/ and slo/
 	@$(RUN) otel-agentops slo generate
 	@$(RUN) python tools/overlay.py
 	@$(RUN) otel-agentops slo schema --out slo/schema.json
+
+accuracy: .venv/.ready  ## 100,000 tasks with known truth and two restarts: is every figure what was sent?
+	@$(PYTHON) tools/toolchain.py all
+	@ACCURACY_TASKS=$${ACCURACY_TASKS:-100000} $(RUN) python -m pytest -n 0 -s tests/accuracy $(ARGS)
 
 bench: .venv/.ready  ## added microseconds per call, ours and others, one run
 	@$(RUN) python -m bench.run $(ARGS)

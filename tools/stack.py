@@ -52,13 +52,20 @@ class Server:
     def __init__(self, name: str, command: Sequence[str | Path], log: Path, variables: Mapping[str, str]) -> None:
         self.name = name
         self.log = log
-        with log.open("w") as output:
+        self._command = list(map(str, command))
+        self._variables = variables
+        log.write_text("")
+        self.start()
+
+    def start(self) -> None:
+        """Start the process."""
+        with self.log.open("a") as output:
             # A session of its own: Ctrl-C reaches us alone, and the parts end in order, who sends before who receives.
             self.process = subprocess.Popen(
-                list(map(str, command)),
+                self._command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **variables},
+                env={**os.environ, **self._variables},
                 start_new_session=True,
             )
 
@@ -69,6 +76,7 @@ class Server:
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 30) -> None:
         """Return as soon as it is ready. Raises NotReadyError."""
+        self._ready = ready
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
             if ready():
@@ -79,6 +87,11 @@ class Server:
         lines = self.output.splitlines()
         said = "\n".join([line for line in lines if re.search(r"level=error|\terror\t", line)][-6:] or lines[-6:])
         raise NotReadyError(f"{self.name} {state}, its log is {self.log}:\n{said}")
+
+    def start_again(self) -> None:
+        """After `stop`: on the same ports, with the same storage, and ready. Raises NotReadyError."""
+        self.start()
+        self.wait_until(self._ready)
 
     def stop(self, seconds: float = 10) -> int:
         """End it, in order where it lets us; the exit code."""
