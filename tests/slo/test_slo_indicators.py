@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+import stack
 from otel_agentops.slo.indicators import BUILT_IN, PARAMETRISED, Indicator
 
 
@@ -25,6 +28,17 @@ def test_fourteen_and_each_says_what_it_is() -> None:
         "call_success": "direct",
         "latency": "direct",
     }
+
+
+def test_the_docs_have_a_row_for_each() -> None:
+    page = (stack.ROOT / "docs" / "slo.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (proxy|direct) \|.*\| (.*?) ?\|$", page, re.MULTILINE)
+    types = {**{name: each.type for name, each in BUILT_IN.items()}}
+    types |= {name: each.make(name, 3, each.ons[0]).type for name, each in PARAMETRISED.items()}
+    assert {name: kind for name, kind, _ in rows} == types
+    for name, _, threshold in rows:
+        wanted = PARAMETRISED[name].default if name in PARAMETRISED else ""
+        assert threshold.partition(",")[0] == ("needed" if wanted is None else str(wanted))
 
 
 def test_only_what_is_a_definition_has_a_default() -> None:
