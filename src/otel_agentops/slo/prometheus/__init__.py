@@ -13,7 +13,7 @@ Every series carries `service_name` and `deployment_environment_name`. SLI label
 | `otel_agentops:slo_budget:remaining` | SLI, slo | 1 untouched, 0 spent, below 0 overspent |
 | `otel_agentops:slo_error:ratio` | SLI, slo | bad / events within the objective's window |
 | `otel_agentops:truth_labels:increase` | SLI, truth_proxy, _verdict, _sampling | labels since the last evaluation |
-| `otel_agentops:truth_delay:increase` | truth_sampling, le | how late they were |
+| `otel_agentops:truth_delay:increase` | le | how late the random ones were |
 | `otel_agentops:slo_truth:cell` | SLI, slo, truth_proxy, _verdict | random labels within the objective's window |
 | `otel_agentops:slo_truth:labels`, `:coverage`, `:delay` | SLI, slo | random ones; all / events; median delay, s |
 | `otel_agentops:slo_truth:ppv`, `:for`, `…_low`, `…_high` | SLI, slo | truly bad where the proxy says bad, good |

@@ -34,12 +34,12 @@ _Z = 1.96
 
 
 def label_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Labels that arrived since the last evaluation, and how late they were."""
+    """Labels that arrived since the last evaluation, and how late the random ones were."""
     labels = grown(M.METRICS[M.TRUTH_LABELS].prometheus, clock)
     by = ", ".join((*SLI, PROXY, VERDICT, SAMPLING))
     yield rule(LABELS_INCREASE, f"sum by ({by}) (\n  {labels}\n)")
-    delays = grown(f"{M.METRICS[M.TRUTH_DELAY].prometheus}_bucket", clock)
-    by = ", ".join((*SERVICE, SAMPLING, "le"))
+    delays = grown(f"{M.METRICS[M.TRUTH_DELAY].prometheus}_bucket{{{_RANDOM}}}", clock)
+    by = ", ".join((*SERVICE, "le"))
     yield rule("otel_agentops:truth_delay:increase", f"sum by ({by}) (\n  {delays}\n)")
 
 
@@ -88,7 +88,7 @@ def _named(slo: Slo) -> str:
 
 def _delay(of: str, window: str) -> str:
     """The median. Labels know their task and not the indicator: the delay is that of the service."""
-    delays = f"sum_over_time(otel_agentops:truth_delay:increase{{{_RANDOM}}}[{window}])"
+    delays = f"sum_over_time(otel_agentops:truth_delay:increase[{window}])"
     service = ", ".join(SERVICE)
     median = f"histogram_quantile(0.5, sum by ({service}, le) ({delays}))"
     return f"(otel_agentops:slo_truth:labels{of} > 0) * 0 + on ({service}) group_left () ({median} >= 0)"
