@@ -24,6 +24,7 @@ RARE = 20  # events
 DIRECT = {"call_success", "latency", "tool_success"}
 TASKS = int(os.environ.get("ACCURACY_TASKS", "3000"))
 THIRD = TASKS // 3 // CHUNK * CHUNK
+REST = TASKS - 2 * THIRD
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +88,15 @@ def without_a_prometheus(running: World, before: Figures) -> Figures:
     before, so that what was scraped after their last evaluation is in no sum.
     """
     counted = running.scraped()
-    with running.program(2 * THIRD, THIRD) as program:
-        program.reaches(2 * THIRD + THIRD // 2)
+    with running.program(2 * THIRD, REST) as program:
+        program.reaches(2 * THIRD + REST // 2)
         begin = 2 * THIRD + running.scraped(at=running.evaluated()) - counted
         running.prometheus.stop()
         end = program.done
         running.prometheus.start_again()
-        expected = truth(2 * THIRD, THIRD, program.wait())
+        expected = truth(2 * THIRD, REST, program.wait())
     found = running.settled()
-    assert running.scraped() - counted == THIRD
+    assert running.scraped() - counted == REST
     seen = minus(found, before)
     lost("Prometheus", seen, expected, begin, end, since=2 * THIRD - counted)
     return seen
