@@ -155,6 +155,18 @@ def test_labels_that_a_row_needs(objective: float, good: int) -> None:
     assert (truth.needed(one, "bad"), truth.needed(one, "good")) == (10, good)
 
 
+def test_a_proxy_that_no_label_can_be_held_against_says_so() -> None:
+    one = ONE.model_copy(update={"sli": "valid_output"})
+    made = prometheus.text([one])
+    assert "slo_truth" not in made
+    assert "slo_corrected" not in made
+    assert made.count("truth: No label of a task can say how often it is right.") == 2
+    assert prometheus.notes([one, ONE]) == [
+        "answers: valid_output is a proxy that reads more than an outcome event carries: no label can be held "
+        "against it, and its budget is never corrected"
+    ]
+
+
 def test_what_is_direct_needs_no_truth() -> None:
     made = prometheus.text([ONE.model_copy(update={"sli": "tool_success"})])
     assert "slo_truth" not in made

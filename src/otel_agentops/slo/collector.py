@@ -63,7 +63,7 @@ def fragment(counted: Sequence[Indicator]) -> Config:
     events = [_counter(each, "log") for each in counted if each.on in _EVENTS]
     return {
         "processors": {TRANSFORM: {**verdicts, "log_statements": [*_groups(counted, "log")]}},
-        "connectors": {CONNECTOR: {**counters, "logs": [*events, *(_label(each) for each in counted if _late(each))]}},
+        "connectors": {CONNECTOR: {**counters, "logs": [*events, *(_label(each) for each in counted if late(each))]}},
     }
 
 
@@ -98,7 +98,7 @@ _SPANS: Mapping[On, str] = {
 _EVENTS: Mapping[On, str] = {"evaluation": _event(E.GEN_AI_EVALUATION_RESULT), "outcome": _event(E.OUTCOME)}
 
 
-def _late(indicator: Indicator) -> bool:
+def late(indicator: Indicator) -> bool:
     """Whether an outcome event may carry what it reads: what is bare means the same there."""
     on = indicator.on in ("task", "evaluation", "outcome")
     return on and all(_ottl.parse(condition).bare for condition in (indicator.eligible, indicator.bad))
@@ -107,7 +107,7 @@ def _late(indicator: Indicator) -> bool:
 def _groups(counted: Sequence[Indicator], context: Context) -> Iterator[Config]:
     """One group for each kind of operation or event: what it is not about costs one comparison."""
     for on, is_one in (_SPANS if context == "span" else _EVENTS).items():
-        here = [each for each in counted if each.on == on or (on == "outcome" and _late(each))]
+        here = [each for each in counted if each.on == on or (on == "outcome" and late(each))]
         statements = [line for each in here for line in _verdict(each, context)]
         if statements:
             yield {"conditions": [_text(is_one)], "statements": [_text(each) for each in statements]}

@@ -67,7 +67,7 @@ from otel_agentops.slo.prometheus.moves import move_alerts
 from otel_agentops.slo.prometheus.ratios import WINDOWS, ratio_rules
 from otel_agentops.slo.prometheus.standing import standing_alerts
 from otel_agentops.slo.prometheus.trust import trust_rules
-from otel_agentops.slo.prometheus.truth import label_rules, truth_rules
+from otel_agentops.slo.prometheus.truth import incomparable, label_rules, truth_rules
 from otel_agentops.slo.spec import Slo
 
 __all__ = ["BURNS", "WINDOWS", "UnreachableError", "files", "notes", "rules", "text"]
@@ -108,8 +108,9 @@ def text(slos: Sequence[Slo], time_scale: float = 1.0) -> str:
 
 
 def notes(slos: Sequence[Slo]) -> list[str]:
-    """What was done to an alert that could never fire, one sentence each."""
-    return [text for slo in slos for burn in BURNS if (text := note(slo, burn))]
+    """What was done to an alert that could never fire, and what can never be known, one sentence each."""
+    rescaled = [note(slo, burn) for slo in slos for burn in BURNS]
+    return [text for text in (*rescaled, *map(incomparable, slos)) if text]
 
 
 def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:

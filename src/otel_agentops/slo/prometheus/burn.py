@@ -18,6 +18,7 @@ from otel_agentops.slo.prometheus.objective import (
     selector,
 )
 from otel_agentops.slo.prometheus.trust import both_if_known, claims_too_much
+from otel_agentops.slo.prometheus.truth import comparable
 from otel_agentops.slo.spec import Slo
 
 # Above this part of all events a threshold can hardly be reached: where nine of ten are bad nothing is left to learn.
@@ -58,7 +59,7 @@ def burning_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]
 def _burn_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
     """The page of a proxy that claims too much is a ticket."""
     burns = {each: [_burning(slo, burn) for burn in BURNS if burn.severity == each] for each in severities(slo)}
-    if len(burns) == 2 and slo.indicator.type == "proxy":
+    if len(burns) == 2 and comparable(slo):
         distrust = f"on ({', '.join(SLI)}) ({claims_too_much(slo, clock)})"
         page = _either(burns["page"])
         burns = {

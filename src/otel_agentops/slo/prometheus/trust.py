@@ -11,7 +11,7 @@ from typing import Any
 
 from otel_agentops.slo._promql import Clock, number, quoted, rule
 from otel_agentops.slo.prometheus.objective import OF, SERVICE_TEXT, SLI, alert, kind, selector, told
-from otel_agentops.slo.prometheus.truth import random_labels
+from otel_agentops.slo.prometheus.truth import comparable, random_labels
 from otel_agentops.slo.spec import Slo
 
 # The question is asked anew every five minutes: half as far again as an interval of 95 % is one of 99.7 %.
@@ -22,7 +22,7 @@ _DUE = "otel_agentops:slo_truth:due"
 
 def trust_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
     """After the truth's rules, which they read."""
-    if slo.indicator.type != "proxy":
+    if not comparable(slo):
         return
     yield rule(_DISAGREES, _disagrees(slo), slo=slo.name)
     yield rule(_DUE, _due(slo, clock), slo=slo.name)
@@ -35,7 +35,9 @@ def claims_too_much(slo: Slo, clock: Clock) -> str:
 
 
 def both_if_known(slo: Slo) -> str:
-    """The same, or that it is not known."""
+    """What labels say of a proxy, or that it is not known, or never will be."""
+    if not comparable(slo):
+        return "No label of a task can say how often it is right."
     known = f'{OF}{{{{ if printf "otel_agentops:slo_corrected:error%s" $of | query }}}}{_both(slo)}'
     return f"{known}{{{{ else }}}}Too few random labels say how often it is right.{{{{ end }}}}"
 

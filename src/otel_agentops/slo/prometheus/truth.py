@@ -19,6 +19,7 @@ from typing import Any
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo._promql import SERVICE, Clock, grown, number, quoted, rule
+from otel_agentops.slo.collector import late
 from otel_agentops.slo.prometheus.objective import SLI, selector
 from otel_agentops.slo.spec import Slo
 
@@ -44,11 +45,26 @@ def label_rules(clock: Clock) -> Iterator[dict[str, Any]]:
 
 
 def truth_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
-    """Of a proxy; what is measured directly needs no truth."""
-    if slo.indicator.type != "proxy":
+    """Of a proxy that labels can be held against; what is measured directly needs no truth."""
+    if not comparable(slo):
         return
     made = (*_counts(slo, clock), *_shares(slo), *_corrected(slo))
     yield from (rule(f"otel_agentops:{name}", expr, slo=slo.name) for name, expr in made)
+
+
+def comparable(slo: Slo) -> bool:
+    """Whether a label of a task says something about the proxy: it judges what an outcome event carries."""
+    return slo.indicator.type == "proxy" and late(slo.indicator)
+
+
+def incomparable(slo: Slo) -> str:
+    """That nobody can ever know how often a proxy is right; else nothing."""
+    if slo.indicator.type != "proxy" or comparable(slo):
+        return ""
+    return (
+        f"{slo.name}: {slo.indicator.name} is a proxy that reads more than an outcome event carries: no label can be "
+        "held against it, and its budget is never corrected"
+    )
 
 
 def random_labels(slo: Slo, clock: Clock, nominal: str) -> str:
