@@ -95,12 +95,14 @@ def _streams() -> Panel:
 
 
 def _limit() -> Panel:
+    """The counter itself: it is born with the first refusal, of which no rate would tell."""
+    refused = own("otelcol_deltatocumulative_datapoints", 'error!=""')
     return lines(
-        "Points not counted",
-        "Points per second that delta_to_cumulative refused: `limit` is a new series above the limit, which is a "
-        "rendered prompt that is hashed, for instance.",
-        "none",
-        Query(_per_second("otelcol_deltatocumulative_datapoints", "error", matchers=('error!=""',)), "{{error}}"),
+        "Points not counted since its start",
+        "Points that delta_to_cumulative refused since the collector started: `limit` is a new series above the limit, "
+        "for instance of a rendered prompt that is given as a template. 0 or nothing is good.",
+        "short",
+        Query(f"sum by (instance, error) ({refused})", "{{error}} {{instance}}"),
     )
 
 
