@@ -262,7 +262,7 @@ METRICS = {
         "otel_agentops.traffic.observations",
         "counter",
         "{span}",
-        "Number of operations, by the segment of the traffic.",
+        "Number of tasks, and of operations outside of any task, by the segment of the traffic.",
         "otel_agentops_traffic_observations_total",
         ("otel_agentops.traffic.segment", "otel_agentops.rollout.stage"),
     ),
