@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 export PYTHONPATH := examples:tools$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help setup demo test accuracy check bench peers gen format lowest
+.PHONY: help setup demo test accuracy check bench peers gen format lowest load detect
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -57,6 +57,14 @@ accuracy: .venv/.ready  ## 100,000 tasks with known truth and two restarts: is e
 
 bench: .venv/.ready  ## added microseconds per call, ours and others, one run
 	@$(RUN) python -m bench.run $(ARGS)
+
+load: .venv/.ready  ## what the overlay costs a collector, the base alone and with it
+	@$(PYTHON) tools/toolchain.py otelcol
+	@$(RUN) python -m bench.load $(ARGS)
+
+detect: .venv/.ready  ## each variable moves: is it named, when, and are there false alarms?
+	@$(PYTHON) tools/toolchain.py promtool
+	@$(RUN) python -m bench.detect $(ARGS)
 
 peers: .venv/.ready  ## the clients' own unit tests, with and without us
 	@$(RUN) python tools/peers.py $(ARGS)
