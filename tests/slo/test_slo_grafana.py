@@ -28,6 +28,8 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.alerting import Rule
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from otel_agentops.slo.grafana.alerts import DASHBOARDS
+
 register_default_plugins()
 
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -54,6 +56,17 @@ def test_a_time_scale_shows_a_shorter_time_and_evaluates_more_often(slos: list[S
     assert (budget["time"]["from"], budget["refresh"]) == ("now-6m", "5s")
     groups = YAML(typ="safe").load(made["grafana/alerts.yaml"])["groups"]
     assert {group["interval"] for group in groups} == {"1s", "5s"}
+
+
+def test_without_the_models_there_are_no_dashboards_and_that_is_said(
+    slos: list[Slo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert grafana.notes() == []
+    monkeypatch.setattr(grafana, "find_spec", lambda name: None)
+    assert grafana.files(slos) == {}
+    assert grafana.notes() == [
+        "no dashboards: grafana-foundation-sdk 0.0.18, which they are made with, needs Python 3.11"
+    ]
 
 
 # -- dashboards
@@ -224,6 +237,11 @@ def test_each_alert_of_the_rules_is_one_of_grafana(alerts: list[dict[str, Any]],
         assert told and texts == told  # Grafana's templates cannot ask for another series
         assert made["title"].split()[0] == rule["alert"]
         assert Rule.from_json(made).uid == made["uid"]
+
+
+def test_alerts_that_have_a_dashboard_exist(alerts: list[dict[str, Any]]) -> None:
+    named = {f"OtelAgentops{name}" for names in DASHBOARDS.values() for name in names}
+    assert named <= {alert["title"].split()[0] for alert in alerts}
 
 
 def test_uids_and_titles_of_alerts_are_their_own(alerts: list[dict[str, Any]]) -> None:
