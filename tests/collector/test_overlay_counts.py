@@ -301,10 +301,11 @@ def test_an_agent_that_names_its_models_is_no_model_call(collector: Collector, s
 def test_exemplars_lead_to_calls_that_failed(collector: Collector, sender: Sender, service: str) -> None:
     good = Span("execute_tool x", {A.GEN_AI_OPERATION_NAME: "execute_tool", A.GEN_AI_TOOL_NAME: "x"}, seconds=0.3)
     bad = good._replace(attributes={**good.attributes, A.ERROR_TYPE: "ValueError"}, error=True)
-    traces = sender.spans(service, *([good, bad] * 20))
+    traces: list[str] = []
     found: set[str] = set()
-    end = time.monotonic() + 10
-    while not found and time.monotonic() < end:  # an exemplar is shown until the next flush
+    end = time.monotonic() + 20
+    while not found and time.monotonic() < end:  # an exemplar is shown until the next flush, which a scrape may miss
+        traces += sender.spans(service, *([good, bad] * 20))
         found = {
             sample.exemplar["trace_id"]
             for sample in collector.scrape()

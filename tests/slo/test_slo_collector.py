@@ -92,10 +92,12 @@ def test_folding_changes_nothing() -> None:
     made = fragment_of(indicator("tool", condition, condition))
     (group,) = made["processors"][collector.TRANSFORM]["trace_statements"]
     spans = condition.replace("attributes", "span.attributes").replace("$", "$$")
-    key = 'span.attributes["otel_agentops.sli.mine.bad"]'
+    key, cache = (f'span.{where}["otel_agentops.sli.mine.bad"]' for where in ("attributes", "cache"))
     assert group["statements"] == [
-        f"set({key}, 1) where ({spans}) and ({spans})",
-        f"set({key}, 0) where ({spans}) and not ({spans})",
+        f"set({cache}, 2) where {spans}",
+        f"set({cache}, 0) where {cache} == 2 and not ({spans})",
+        f"set({cache}, 1) where {cache} == 2 and ({spans})",
+        f"set({key}, {cache}) where {cache} < 2",
     ]
 
 

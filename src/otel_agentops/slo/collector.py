@@ -114,12 +114,17 @@ def _groups(counted: Sequence[Indicator], context: Context) -> Iterator[Config]:
 
 
 def _verdict(indicator: Indicator, context: Context) -> Iterator[str]:
-    """Bad first: where `bad` fails for what it reads, neither statement is done, and the event is not eligible."""
-    key = f'{context}.attributes["{verdict(indicator.name)}"]'
+    """Each condition is asked once, `bad` again where it holds; where it fails for what it reads there is no verdict.
+
+    What is not yet decided is in the cache, which is the record's own and which no application can write.
+    """
+    key, open_ = (f'{context}.{where}["{verdict(indicator.name)}"]' for where in ("attributes", "cache"))
     eligible, bad = (_ottl.rebased(condition, context) for condition in (indicator.eligible, indicator.bad))
-    only = "" if eligible == _SPANS.get(indicator.on) else f"({eligible}) and "
-    yield f"set({key}, 1) where {only}({bad})"
-    yield f"set({key}, 0) where {only}not ({bad})"
+    always = eligible == _SPANS.get(indicator.on)
+    yield f"set({open_}, 2)" + ("" if always else f" where {eligible}")
+    yield f"set({open_}, 0) where {open_} == 2 and not ({bad})"
+    yield f"set({open_}, 1) where {open_} == 2 and ({bad})"
+    yield f"set({key}, {open_}) where {open_} < 2"
 
 
 def _text(ottl: str) -> str:

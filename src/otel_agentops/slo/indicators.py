@@ -171,7 +171,8 @@ def _valid_output() -> Indicator:
         _attribute(A.OUTPUT_VALID),
         _matches(_ERROR, _UNPARSED),
     )
-    told = f"(IsList({reasons}) or IsString({reasons})) and {_matches(reasons, '[A-Za-z]')}"
+    listed = f'IsList({reasons}) and Len({reasons}) > 0 and IsString({reasons}[0]) and {reasons}[0] != ""'
+    told = f'({listed}) or (IsString({reasons}) and {reasons} != "")'
     broken = _matches(reasons, f'(?i)(^|")({_BROKEN})("|$)')
     return Indicator(
         "valid_output",
