@@ -6,6 +6,7 @@ import json
 import random
 import re
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ def ask(
         {"expr": expr, "eval_time": at(world, world.minutes), "exp_samples": [{"labels": "nothing", "value": 0}]}
         for expr in exprs
     ]
-    file = folder / "world.test.yaml"
+    file = folder / f"{uuid.uuid4().hex}.test.yaml"
     write(file, document(world, rules, asked))
     done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
     answers = {match["expr"].replace('\\"', '"'): match["got"] for match in READ.finditer(done.stdout + done.stderr)}
