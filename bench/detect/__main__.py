@@ -25,7 +25,7 @@ from otel_agentops.slo import prometheus
 from otel_agentops.slo._promql import Clock
 from stack import ROOT
 
-HEAD = ("case", "burns", "told as moved", "named for it", "after", "false alarms", "")
+HEAD = ("case", "burns", "told as moved", "named for the burn", "false alarms", "")
 
 
 def main(arguments: Sequence[str]) -> int:

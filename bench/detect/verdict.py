@@ -57,19 +57,9 @@ class Verdict:
     def row(self) -> tuple[str, ...]:
         """As the table shows it."""
         burns = "no" if self.burns is None else f"{self.burns:.0f} min"
-        told = ", ".join(f"{variable} {at:.0f}" for variable, at in sorted(self.told.items(), key=lambda item: item[1]))
-        joined = sorted(self.joined.items(), key=lambda item: item[1])
-        named = ", ".join(variable for variable, _ in joined)
-        after = ", ".join(f"{at - (self.burns or 0):.0f}" for _, at in joined)
-        return (
-            self.case.name,
-            burns,
-            named or "-",
-            told or "-",
-            after or "-",
-            ", ".join(self.wrong) or "0",
-            self._mark(),
-        )
+        told = ", ".join(f"{variable} {at:.0f} min" for variable, at in _sorted(self.told)) or "-"
+        named = ", ".join(f"{variable} {at:.0f} min" for variable, at in _sorted(self.joined)) or "-"
+        return self.case.name, burns, told, named, ", ".join(self.wrong) or "0", self._mark()
 
     def _mark(self) -> str:
         return "ok" if self.good else "MISSED"
@@ -111,3 +101,7 @@ def _is_wrong(name: str, variable: str, case: Case, allowed: frozenset[str], mea
     if name == "OtelAgentopsErrorBudgetBurn":
         return not case.named
     return not (name in ("OtelAgentopsVariableMoved", "OtelAgentopsBurnAfterMove") and variable in allowed)
+
+
+def _sorted(times: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(times.items(), key=lambda item: item[1])
