@@ -55,9 +55,9 @@ def _began(clock: Clock) -> dict[str, Any]:
 
     Told one window later, when everything before it has left `active`. It is true for one window, so that a missed
     evaluation does not matter. The scope has been known for half an hour: at its start every value is new.
-    A value that was seen within three days counts only if at its present share its absence was no chance: twelve or more
-    observations were to be expected in the window before, of which none is there once in 160,000 windows; with five it
-    was two times a day. Rare values come and go without having moved.
+    A value that was seen within three days counts only if at its present share its absence was no chance: twelve or
+    more observations were to be expected in the window before, of which none is there once in 160,000 windows; with
+    five it was twice a day. Rare values come and go without having moved.
     """
     active, once, twice = f"{PREFIX}active", clock.window("5m"), clock.window(*TWICE)
     settled = clock.window("30m", 12)
