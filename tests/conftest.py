@@ -1,12 +1,17 @@
-"""A provider with two aliases. The guard is loud under test: a telemetry step that fails raises where it failed."""
+"""A provider with two aliases, and the programs that a test may need.
+
+The guard is loud under test: a telemetry step that fails raises where it failed.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import toolchain
 from fake_provider import FakeProvider
 
 os.environ.setdefault("OTEL_AGENTOPS_STRICT", "1")  # read when otel_agentops is imported
@@ -18,3 +23,28 @@ def provider() -> Iterator[FakeProvider]:
         running.alias("gpt-x", "gpt-x-2026-03-01")
         running.alias("claude-x", "claude-x-20260301")
         yield running
+
+
+def _needed(name: str) -> Path:
+    """A program, or the test is skipped with the reason; with CI=true that is a failure."""
+    try:
+        return toolchain.find(name, make=False)
+    except toolchain.UnavailableError as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(reason))
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def otelcol() -> Path:
+    return _needed("otelcol")
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> Path:
+    return _needed("prometheus")
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    return _needed("promtool")

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.collector, pytest.mark.slow, pytest.mark.xdist_group("
 
 RARE = 20  # events
 DIRECT = {"call_success", "latency", "tool_success"}
+OF_A_CALL = {"valid_output"}  # a proxy that no label of a task can be held against
 TASKS = int(os.environ.get("ACCURACY_TASKS", "3000"))
 THIRD = TASKS // 3 // CHUNK * CHUNK
 REST = TASKS - 2 * THIRD
@@ -168,7 +169,9 @@ def ratios(running: World, counted: Figures) -> None:
         random[key] += count * (sampling == "random")
     close(running, "slo_truth:labels", {key: float(count) for key, count in random.items()})
     close(
-        running, "slo_truth:coverage", {key: labels[key] / counted.events[key] for key in keys if key.sli not in DIRECT}
+        running,
+        "slo_truth:coverage",
+        {key: labels[key] / counted.events[key] for key in keys if key.sli not in DIRECT | OF_A_CALL},
     )
 
 

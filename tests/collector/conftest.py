@@ -1,8 +1,7 @@
-"""One collector with the overlay for all tests that do not break it, and the programs that a test may need."""
+"""One collector with the overlay for all tests that do not break it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,27 +9,6 @@ import pytest
 from overlay_signals import QUICK, Sender, errors
 
 import stack
-import toolchain
-
-
-def _needed(name: str) -> Path:
-    """A program, or the test is skipped with the reason; with CI=true that is a failure."""
-    try:
-        return toolchain.find(name, make=False)
-    except toolchain.UnavailableError as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
-
-
-@pytest.fixture(scope="session")
-def otelcol() -> Path:
-    return _needed("otelcol")
-
-
-@pytest.fixture(scope="session")
-def prometheus() -> Path:
-    return _needed("prometheus")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -28,16 +29,18 @@ def installed() -> dict[str, Version]:
 
 
 def declared() -> Iterator[Requirement]:
-    """What the package and its command line require, and the clients."""
+    """What the package and its command line require on that Python, and the clients."""
+    version = subprocess.check_output([lowest.LOWEST.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+    place = {"extra": "cli", "python_version": version.decode().strip()}
     for text in importlib.metadata.requires("otel-agentops") or ():
-        if (requirement := Requirement(text)).marker is None or requirement.marker.evaluate({"extra": "cli"}):
+        if (requirement := Requirement(text)).marker is None or requirement.marker.evaluate(place):
             yield requirement
     yield from lowest.clients()
 
 
 def test_each_range_begins_with_the_version_that_is_tested(installed: dict[str, Version]) -> None:
     for requirement in declared():
-        begins = [Version(part.version) for part in requirement.specifier if part.operator == ">="]
+        begins = [Version(part.version) for part in requirement.specifier if part.operator in (">=", "==")]
         assert begins == [installed[requirement.name.replace(".", "-")]], f"the lowest that works of {requirement}"
 
 
