@@ -1,6 +1,6 @@
 """Objectives as Terraform for Honeycomb: calculated fields, SLOs, burn alerts, a board, markers.
 
-https://registry.terraform.io/providers/honeycombio/honeycombio/latest/docs ; README.md says how to apply it.
+https://github.com/honeycombio/terraform-provider-honeycombio/tree/main/docs ; README.md says how to apply it.
 """
 
 from __future__ import annotations
