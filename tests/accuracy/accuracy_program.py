@@ -1,9 +1,9 @@
 """An application that does what the plan says, and prints how far it is: `accuracy_program.py FIRST COUNT CHUNK`.
 
 It is started with `opentelemetry-instrument`, and drives openai's client and the verbs as an application does. The
-provider answers inside the process: over a socket 100,000 tasks would take three times as long, and no figure here
-would be another one. After each chunk everything is handed to the exporters; then the number of tasks is printed. The
-last line is what only this program knows: how long the model calls took.
+provider answers inside the process, so that 100,000 tasks take ten minutes; no figure here would be another one. After
+each chunk everything is handed to the exporters; then the number of tasks is printed. The last line is what only this
+program knows: how long the model calls took.
 """
 
 from __future__ import annotations

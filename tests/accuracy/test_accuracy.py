@@ -10,13 +10,12 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from accuracy_arithmetic import Figures, Key, figures, proxies, remaining
 from accuracy_plan import PROMPT, UNPRICED, plan
 from accuracy_world import CHUNK, OBJECTIVES, World, world
-
-import toolchain
 
 pytestmark = [pytest.mark.collector, pytest.mark.slow, pytest.mark.xdist_group("accuracy")]
 
@@ -29,14 +28,7 @@ REST = TASKS - 2 * THIRD
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    for name in ("otelcol", "prometheus"):
-        try:
-            toolchain.find(name, make=False)
-        except toolchain.UnavailableError as reason:
-            if os.environ.get("CI") == "true":
-                pytest.fail(str(reason))
-            pytest.skip(str(reason))
+def running(otelcol: Path, prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("accuracy")) as everything:
         yield everything
 

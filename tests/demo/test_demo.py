@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-import toolchain
 from demo import brain, perform
 from demo.summary import Summary
 
@@ -35,16 +34,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**kept, **found, "PYTHONPATH": paths, "TMPDIR": str(tmp_path)}
 
 
-def _needed(*names: str) -> None:
-    for name in names:
-        try:
-            toolchain.find(name, make=False)
-        except toolchain.UnavailableError as reason:
-            if os.environ.get("CI") == "true":
-                pytest.fail(str(reason))
-            pytest.skip(str(reason))
-
-
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "demo", *arguments],
@@ -58,8 +47,8 @@ def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]
 
 @pytest.mark.demo
 @pytest.mark.slow
+@pytest.mark.usefixtures("otelcol", "prometheus")
 def test_the_right_variable_is_named_in_every_phase(environment: dict[str, str], tmp_path: Path) -> None:
-    _needed("otelcol", "prometheus")
     written, drawn = tmp_path / "demo.json", tmp_path / "demo.svg"
     demo = start({**environment, "DEMO_JSON": str(written)}, f"--svg={drawn}")
     said, complained = demo.communicate()
@@ -102,8 +91,8 @@ def leftovers(directory: Path) -> list[str]:
 
 @pytest.mark.collector
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, which tells the processes of a session")
+@pytest.mark.usefixtures("otelcol", "prometheus")
 def test_it_ends_cleanly_by_hand(environment: dict[str, str], tmp_path: Path) -> None:
-    _needed("otelcol", "prometheus")
     demo = start(environment)
     assert demo.stdout is not None
     for line in demo.stdout:

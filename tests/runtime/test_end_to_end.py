@@ -21,7 +21,6 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from programs import prefork, service, shop
 
 import stack
-import toolchain
 from fake_provider import FakeProvider, Status
 from otel_agentops import task
 from otel_agentops._fingerprint import identity
@@ -89,15 +88,9 @@ def plain(value: dict[str, Any]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("end_to_end")
     stored = directory / "traces.jsonl"
-    try:
-        toolchain.find("otelcol", make=False)
-    except toolchain.UnavailableError as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
     configs = [HERE / "stored.yaml", stack.OVERLAY, QUICK]
     with stack.collector(configs, directory, {"STORED": str(stored)}) as collector:
         yield Running(collector, stored)
