@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import toolchain
-from fake_provider import FakeProvider
+from otel_agentops.testing.fake_provider import FakeProvider
 
 os.environ.setdefault("OTEL_AGENTOPS_STRICT", "1")  # read when otel_agentops is imported
 

@@ -21,13 +21,13 @@ import httpx
 import stack
 from demo import brain
 from demo.world import SERVICE, World, drifted, published, world
-from fake_provider import Status
 from otel_agentops import slo
 from otel_agentops.lock import fragment, load
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import prometheus
+from otel_agentops.testing.fake_provider import Status
 from support_agent.knowledge import MODEL as EMBEDDING
 
 ROOT = stack.ROOT

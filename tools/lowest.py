@@ -60,7 +60,8 @@ NEWEST = End("newest", "highest", PYTHONS[::-1])
 def clients() -> list[Requirement]:
     """The supported clients, each in the range that its adapter supports."""
     ours = (entry for entry in entry_points(group="opentelemetry_instrumentor") if entry.name.startswith("agentops_"))
-    adapters = sorted((entry.load().client for entry in ours), key=lambda client: str(client.distribution))
+    patched = (client for entry in ours for client in entry.load().clients)
+    adapters = sorted(patched, key=lambda client: str(client.distribution))
     return [Requirement(client.distribution + client.versions) for client in adapters]
 
 

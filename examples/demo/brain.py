@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fake_provider import Answer, Call, ToolCall
+from otel_agentops.testing.fake_provider import Answer, Call, ToolCall
 
 CAREFUL = "gpt-5.5-2026-03-05"
 HASTY = "gpt-5.5-2026-10-21"

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import fake_provider
 import stack
 from demo import brain
-from fake_provider import Remote
+from otel_agentops.testing import fake_provider
+from otel_agentops.testing.fake_provider import Remote
 from support_agent.tools import PUBLISHED
 
 SERVICE = "support-agent"

@@ -22,6 +22,7 @@ from opentelemetry.context import detach
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion
 
 from otel_agentops import _telemetry
 from otel_agentops._finalize import later
@@ -83,10 +84,32 @@ class Patch:
         return True
 
 
-class Client:
-    """One patched library: its targets, and the telemetry that its calls go to while it is active."""
+class Support(NamedTuple):
+    """What the README's table says of a client, as clauses.
 
-    def __init__(self, distribution: str, versions: str, targets: Collection[Target]) -> None:
+    operations: what is observed, e.g. "chat", "embeddings". native: the client's own tracing and what we do beside it,
+    None where it has none. not_covered: what the client can do that passes unobserved, with the reason where it is not
+    plain.
+    """
+
+    operations: tuple[str, ...] = ()
+    native: str | None = None
+    not_covered: tuple[str, ...] = ()
+
+
+UNTOLD = Support()
+
+
+class Client:
+    """One patched library: its targets, and the telemetry that its calls go to while it is active.
+
+    distribution: its name on PyPI. versions: the supported range as PEP 440 has it, `>=oldest,<next`; both ends tested.
+    """
+
+    def __init__(
+        self, distribution: str, versions: str, targets: Collection[Target], support: Support = UNTOLD
+    ) -> None:
+        self.support = support
         self.distribution = distribution
         self.versions = versions
         self.targets = tuple(targets)
@@ -144,8 +167,9 @@ class Client:
         except importlib.metadata.PackageNotFoundError:
             log.warning("%s is imported but not installed; its calls are not instrumented", self.distribution)
             return False
-        if SpecifierSet(self.versions, prereleases=True).contains(version):
-            return True
+        with suppress(InvalidVersion):  # of a build that names its own; packaging before 26 raises
+            if SpecifierSet(self.versions, prereleases=True).contains(version):
+                return True
         log.warning(
             "%s %s is outside the supported range %s; its calls are not instrumented",
             self.distribution, version, self.versions,
@@ -354,9 +378,9 @@ def _until(date: str) -> float | None:
 
 
 class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """The entry point of a client: `client` is all that a subclass sets."""
+    """The entry point of an adapter: `clients`, the libraries that it patches, are all that a subclass sets."""
 
-    client: ClassVar[Client]
+    clients: ClassVar[tuple[Client, ...]]
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """None: the version is checked when the client is imported, because `opentelemetry-instrument` drops ours."""
@@ -364,11 +388,14 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     @guard
     def _instrument(self, **kwargs: Any) -> None:
-        self.client.install(_telemetry.using(**{name: kwargs.get(name) for name in _PROVIDERS}))
+        telemetry = _telemetry.using(**{name: kwargs.get(name) for name in _PROVIDERS})
+        for client in self.clients:
+            client.install(telemetry)
 
     @guard
     def _uninstrument(self, **kwargs: Any) -> None:
-        self.client.uninstall()
+        for client in self.clients:
+            client.uninstall()
 
 
 _PROVIDERS = ("tracer_provider", "meter_provider", "logger_provider")

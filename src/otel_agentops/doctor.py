@@ -81,8 +81,7 @@ def sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
 def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Each client we know: installed, supported, switched off, patched, and who else traces it."""
     inactive = []
-    for entry in _our_entry_points():
-        client: _engine.Client = entry.load().client
+    for entry, client in _our_clients():
         version = _version(client.distribution)
         if version is None:
             yield Finding("note", client.distribution, "not installed")
@@ -101,6 +100,11 @@ def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
         text = f"{' and '.join(inactive)} not patched here: this process was started without opentelemetry-instrument"
         advice = "opentelemetry-instrument otel-agentops doctor checks the patches as well"
         yield Finding("note", "patches", text, advice)
+
+
+def _our_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _engine.Client]]:
+    for entry in _our_entry_points():
+        yield from ((entry, client) for client in entry.load().clients)
 
 
 def _patched(client: _engine.Client) -> Iterator[Finding]:

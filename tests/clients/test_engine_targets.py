@@ -14,11 +14,11 @@ import openai._base_client
 import pytest
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-from fake_provider import FakeProvider
 from otel_agentops import _telemetry
 from otel_agentops._engine import Client, Target
 from otel_agentops.clients.openai import CLIENT, Instrumentor
 from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import FakeProvider
 
 BASE = "openai._base_client"
 ABSENT = object()

@@ -25,8 +25,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from fake_provider import Answer, FakeProvider
 from otel_agentops import task
+from otel_agentops.testing.fake_provider import Answer, FakeProvider
 
 INSTRUMENTORS = {
     ("openai", "ours"): "otel_agentops.clients.openai:Instrumentor",

@@ -10,10 +10,10 @@ import anthropic
 import pytest
 from opentelemetry.trace import Span
 
-from fake_provider import FakeProvider
 from otel_agentops import _telemetry
 from otel_agentops.clients.anthropic import Instrumentor
 from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import FakeProvider
 
 CALL: Any = {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
 OTHER = {**CALL, "model": "claude-y"}

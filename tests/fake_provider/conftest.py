@@ -6,7 +6,7 @@ import anthropic
 import openai
 import pytest
 
-from fake_provider import FakeProvider
+from otel_agentops.testing.fake_provider import FakeProvider
 
 
 @pytest.fixture

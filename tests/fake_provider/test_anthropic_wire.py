@@ -8,7 +8,7 @@ import anthropic
 import pytest
 from pydantic import BaseModel
 
-from fake_provider import Answer, FakeProvider, ToolCall
+from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 ALL = Answer(

@@ -9,7 +9,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from fake_provider import Answer, FakeProvider, ToolCall
+from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 COUNTED: Any = {"include_usage": True}

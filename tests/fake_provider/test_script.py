@@ -9,8 +9,21 @@ import anthropic
 import openai
 import pytest
 
-from fake_provider import Answer, Break, Call, Delay, Fail, FakeProvider, Hang, Malformed, Ok, Status, Step, process
-from fake_provider.behaviour import step_as_json, step_from_json
+from otel_agentops.testing.fake_provider import (
+    Answer,
+    Break,
+    Call,
+    Delay,
+    Fail,
+    FakeProvider,
+    Hang,
+    Malformed,
+    Ok,
+    Status,
+    Step,
+    process,
+)
+from otel_agentops.testing.fake_provider.behaviour import step_as_json, step_from_json
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 

@@ -23,11 +23,11 @@ import openai
 from opentelemetry import context as otel_context
 from tests.clients.both import done
 
-from fake_provider import Call, FakeProvider
 from otel_agentops import _engine
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
 from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import Call, FakeProvider
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 # What differs between two requests of the bare SDK as well.
@@ -174,7 +174,7 @@ class Bench:
     @property
     def patched(self) -> _engine.Client:
         """The patched library."""
-        return self.instrumentor().client  # type: ignore[no-any-return]
+        return self.instrumentor().clients[0]  # type: ignore[no-any-return]
 
 
 @contextmanager

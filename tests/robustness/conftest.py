@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from bare import Bench
 
-from fake_provider import Answer, FakeProvider
 from otel_agentops import _safe
+from otel_agentops.testing.fake_provider import Answer, FakeProvider
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,11 +19,11 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from tests.clients.both import block, done, drained
 
-from fake_provider import Break, FakeProvider, Status
 from otel_agentops import _engine, _telemetry
 from otel_agentops._identity import Identities
 from otel_agentops._measures import Measures
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Break, FakeProvider, Status
 
 
 class BrokenTelemetryError(Exception):

@@ -18,9 +18,9 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from tests.clients.both import block, done, drained
 
-from fake_provider import Break, Fail, Hang, Malformed, Status
 from otel_agentops import _telemetry
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Break, Fail, Hang, Malformed, Status
 
 
 def nothing(seen: Capture) -> None:

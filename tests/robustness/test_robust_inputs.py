@@ -14,7 +14,7 @@ from bare import ASK, App, Bench
 from pydantic import BaseModel
 from tests.clients.both import done
 
-from fake_provider import Status
+from otel_agentops.testing.fake_provider import Status
 
 SYSTEM: Any = {"role": "system", "content": "be brief"}
 

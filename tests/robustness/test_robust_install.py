@@ -164,7 +164,7 @@ RELOAD = """
 import importlib, sys
 import {sdk}
 from bare import Bench
-from fake_provider import FakeProvider
+from otel_agentops.testing.fake_provider import FakeProvider
 import asyncio
 
 async def scenario(app):

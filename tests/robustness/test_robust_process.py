@@ -8,7 +8,7 @@ from test_robust_install import run
 PROLOGUE = """
 import os, sys, gc, warnings
 import {sdk}
-from fake_provider import FakeProvider, Hang
+from otel_agentops.testing.fake_provider import FakeProvider, Hang
 from bare import App, Bench
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider

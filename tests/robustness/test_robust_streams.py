@@ -16,7 +16,7 @@ from bare import App, Bench
 from opentelemetry import trace
 from tests.clients.both import block, done, drained, each, following
 
-from fake_provider import Answer, Break, Fail, Hang, Malformed
+from otel_agentops.testing.fake_provider import Answer, Break, Fail, Hang, Malformed
 
 
 async def opened(app: App, **more: Any) -> Any:

@@ -9,12 +9,12 @@ import anthropic
 import openai
 import pytest
 
-from fake_provider import FakeProvider
 from otel_agentops import _safe
 from otel_agentops import scope as scopes
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
 from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import FakeProvider
 
 
 @pytest.fixture

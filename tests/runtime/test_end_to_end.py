@@ -21,10 +21,10 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from programs import prefork, service, shop
 
 import stack
-from fake_provider import FakeProvider, Status
 from otel_agentops import task
 from otel_agentops._fingerprint import identity
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import FakeProvider, Status
 
 pytestmark = [pytest.mark.collector, pytest.mark.xdist_group("end_to_end")]
 

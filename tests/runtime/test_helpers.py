@@ -12,10 +12,10 @@ import pytest
 from helper_spans import EMPTY_TOTALS, HASH, ask, boom, root, without_ids
 from opentelemetry import trace
 
-from fake_provider import FakeProvider, Status
 from otel_agentops import _telemetry, change, judge, outcome, prompt, retrieval, task, tool
 from otel_agentops._config import Config
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import FakeProvider, Status
 
 Said = Callable[[], list[str]]
 # -- every verb, every way

@@ -13,12 +13,12 @@ import openai
 import pytest
 from helper_spans import ask
 
-from fake_provider import Answer, Break, FakeProvider, Status
 from otel_agentops import _prices, task
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
 from otel_agentops.doctor import examine
 from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import Answer, Break, FakeProvider, Status
 
 Said = Callable[[], list[str]]
 MODELS = {

@@ -16,10 +16,10 @@ import pytest
 from helper_spans import ask, boom, root, without_ids
 from opentelemetry import trace
 
-from fake_provider import Answer, FakeProvider, Status, ToolCall
 from otel_agentops import judge, output, retrieval, task, tool
 from otel_agentops import scope as scopes
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
 
 Said = Callable[[], list[str]]
 HI: Any = [{"role": "user", "content": "hi"}]

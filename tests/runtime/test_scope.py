@@ -16,13 +16,13 @@ import pytest
 from opentelemetry import baggage, propagate
 from opentelemetry import context as otel_context
 
-from fake_provider import FakeProvider, Status
 from otel_agentops import _telemetry, prompt, retrieval, task, tool
 from otel_agentops import scope as scopes
 from otel_agentops._config import Config
 from otel_agentops.scope import NOWHERE, Scope
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import FakeProvider, Status
 
 Said = Callable[[], list[str]]
 BRANCHES = 8

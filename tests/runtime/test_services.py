@@ -14,9 +14,9 @@ import openai
 import pytest
 from programs import service
 
-from fake_provider import FakeProvider
 from otel_agentops import task
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import FakeProvider
 
 Spans = list[dict[str, Any]]
 SERVICE = Path(service.__file__)

@@ -15,10 +15,10 @@ import openai
 import pytest
 
 from demo import brain, world
-from fake_provider import FakeProvider
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
 from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import FakeProvider
 from support_agent import customers
 from support_agent.agent import HANDED_OVER, Agent, Ticket
 from support_agent.tools import PUBLISHED, Toolbox

@@ -19,8 +19,21 @@ from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Target, Watch, begin, retry_after, unobserved
+from otel_agentops._engine import (
+    UNOBSERVED,
+    UNTOLD,
+    WATCH,
+    Client,
+    Endpoint,
+    Support,
+    Target,
+    Watch,
+    begin,
+    retry_after,
+    unobserved,
+)
 from otel_agentops._safe import guard
+from otel_agentops.clients._streams import async_watched, watched
 from otel_agentops.clients._wire import get
 from otel_agentops.record import Attributes
 from otel_agentops.semconv import attributes as A
@@ -49,13 +62,15 @@ def client(
     subclass: str | None = None,
     helpers: Iterable[tuple[str, str]] = (),
     served: str | None = None,
+    support: Support = UNTOLD,
 ) -> Client:
     """A client of the family.
 
     endpoints: by the end of the path. provider: client object and host to `gen_ai.provider.name`. module: the
     package, where it is not the distribution's name. subclass: the class on which others patch `request`. helpers:
     module and class of streams whose `close` closes the response under ours, and not ours. served: the
-    response header that names the model, where a service has one that knows better than its body.
+    response header that names the model, where a service has one that knows better than its body. support: for the
+    table of the README.
     """
     package = module or distribution
     shells = _Shells(package, endpoints, provider, served)
@@ -84,7 +99,7 @@ def client(
             Target(f"{package}._client", subclass, "request", shells.request, own_only=True),
             Target(f"{package}._client", f"Async{subclass}", "request", shells.async_request, own_only=True),
         ]
-    return Client(distribution, versions, targets)
+    return Client(distribution, versions, targets, support)
 
 
 class _Shells:
@@ -371,7 +386,7 @@ def _stream(plain: Any) -> Callable[..., Any]:
     def stream(self: Any) -> Iterator[Any]:
         source = plain.__stream__(self)
         watch = _watch_of(self.response)
-        return source if watch is None else _watched(source, watch)
+        return source if watch is None else watched(source, watch)
 
     return stream
 
@@ -380,41 +395,9 @@ def _async_stream(plain: Any) -> Callable[..., Any]:
     def stream(self: Any) -> AsyncIterator[Any]:
         source = plain.__stream__(self)
         watch = _watch_of(self.response)
-        return source if watch is None else _async_watched(source, watch)
+        return source if watch is None else async_watched(source, watch)
 
     return stream
-
-
-def _watched(source: Any, watch: Watch) -> Iterator[Any]:
-    try:
-        for chunk in source:
-            watch.chunk(chunk)
-            yield chunk
-    except GeneratorExit:
-        watch.dropped()
-        raise
-    except BaseException as error:
-        watch.end(error)
-        raise
-    finally:
-        source.close()
-    watch.end()
-
-
-async def _async_watched(source: Any, watch: Watch) -> AsyncIterator[Any]:
-    try:
-        async for chunk in source:
-            watch.chunk(chunk)
-            yield chunk
-    except GeneratorExit:
-        # The source is finalised as without us: closed here, the event loop's own closing of it would meet ours.
-        watch.dropped()
-        raise
-    except BaseException as error:
-        watch.end(error)
-        await source.aclose()  # thrown in by the application: as without us it reaches the source as well
-        raise
-    watch.end()
 
 
 def _close(plain: Any) -> Callable[..., None]:

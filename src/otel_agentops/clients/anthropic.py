@@ -162,4 +162,4 @@ CLIENT = _stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider)
 class Instrumentor(_engine.Instrumentor):
     """Entry point `agentops_anthropic`."""
 
-    client = CLIENT
+    clients = (CLIENT,)

@@ -8,6 +8,7 @@ from typing import Any
 from otel_agentops import _engine
 from otel_agentops._engine import Endpoint
 from otel_agentops.clients import _stainless
+from otel_agentops.clients._providers import by_host
 from otel_agentops.clients._stainless import Server
 from otel_agentops.clients._wire import (
     Fields,
@@ -23,24 +24,6 @@ from otel_agentops.clients._wire import (
 )
 from otel_agentops.record import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
-
-# Who answers at a host that is not OpenAI's, by the end of its name with a dot before it.
-PROVIDERS = (
-    (".openai.azure.com", "azure.ai.openai"),
-    (".cognitiveservices.azure.com", "azure.ai.openai"),
-    (".services.ai.azure.com", "azure.ai.inference"),
-    (".api.deepseek.com", "deepseek"),
-    (".api.groq.com", "groq"),
-    (".api.mistral.ai", "mistral_ai"),
-    (".api.moonshot.ai", "moonshot_ai"),
-    (".api.moonshot.cn", "moonshot_ai"),
-    (".api.perplexity.ai", "perplexity"),
-    (".api.x.ai", "x_ai"),
-    (".amazonaws.com", "aws.bedrock"),
-    (".generativelanguage.googleapis.com", "gcp.gemini"),
-    ("aiplatform.googleapis.com", "gcp.vertex_ai"),  # us-east1-aiplatform.googleapis.com
-    (".openrouter.ai", "openrouter"),
-)
 
 FIELDS = Fields(
     {
@@ -94,8 +77,7 @@ _CREDENTIALS = frozenset({"headers", "authorization"})  # of an MCP server: they
 
 def provider(api: Any, host: str) -> str:
     """`gen_ai.provider.name` for a client object and the host of its base URL."""
-    named = next((name for end, name in PROVIDERS if f".{host}".endswith(end)), None)
-    return named or ("azure.ai.openai" if "Azure" in type(api).__name__ else "openai")
+    return by_host(host) or ("azure.ai.openai" if "Azure" in type(api).__name__ else "openai")
 
 
 def tool(wire: Any) -> dict[str, Any]:
@@ -354,4 +336,4 @@ CLIENT = _stainless.client("openai", ">=2,<4", ENDPOINTS, provider, subclass="Op
 class Instrumentor(_engine.Instrumentor):
     """Entry point `agentops_openai`."""
 
-    client = CLIENT
+    clients = (CLIENT,)

@@ -9,9 +9,9 @@ import anthropic
 import pytest
 from expected_claude import UNTRACED
 
-from fake_provider import FakeProvider
 from otel_agentops.clients.anthropic import Instrumentor
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import FakeProvider
 
 
 @pytest.fixture

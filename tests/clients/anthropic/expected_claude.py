@@ -7,9 +7,9 @@ from typing import Any
 
 import anthropic
 
-from fake_provider import FakeProvider
 from otel_agentops._fingerprint import identity
 from otel_agentops.testing import SECONDS
+from otel_agentops.testing.fake_provider import FakeProvider
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "claude-x", "max_tokens": 9, "messages": ASK}

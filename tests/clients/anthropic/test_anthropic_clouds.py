@@ -15,9 +15,9 @@ import pytest
 from both import done, drained
 from expected_claude import CALL, TRACES, UNTRACED, streamed, whole
 
-from fake_provider import Answer, FakeProvider, anthropic_wire
 from otel_agentops.clients.anthropic import provider as named
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Answer, FakeProvider, anthropic_wire
 
 VERTEX: Any = {"region": "eu", "project_id": "p", "access_token": "t"}
 BEDROCK: Any = {"aws_region": "eu-west-1", "api_key": "t"}

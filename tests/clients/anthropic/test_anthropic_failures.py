@@ -9,8 +9,8 @@ import pytest
 from both import done, drained
 from expected_claude import CALL, UNTRACED, failed, streamed, whole
 
-from fake_provider import Break, FakeProvider, Hang, Malformed, Status
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Break, FakeProvider, Hang, Malformed, Status
 
 
 def tries(*statuses: int, waits: list[float] | None = None) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from both import block, done
 from expected_claude import ASK, CALL, UNTRACED, whole
 from pydantic import BaseModel
 
-from fake_provider import Answer, FakeProvider, ToolCall
 from otel_agentops._fingerprint import identity
 from otel_agentops.testing import SECONDS, Capture
+from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall
 
 WEATHER = {"name": "weather", "description": "of a town", "input_schema": {"type": "object"}, "strict": True}
 SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}

@@ -13,11 +13,11 @@ import pytest
 from both import block, done, drained, each
 from expected_claude import ANSWERED, ASK, CALL, NATIVE, SENT, STREAMED, TRACES, native, span, whole
 
-from fake_provider import Answer, Break, FakeProvider, Status, ToolCall
 from otel_agentops import task
 from otel_agentops._fingerprint import identity
 from otel_agentops.clients.anthropic import Instrumentor
 from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import Answer, Break, FakeProvider, Status, ToolCall
 
 pytestmark = pytest.mark.skipif(not TRACES, reason="anthropic before 1.14.0 has no tracing of its own")
 

@@ -11,10 +11,10 @@ import pytest
 from both import block, done, drained, each
 from expected_claude import ANSWERED, ASK, CALL, SENT, STREAMED, UNTRACED, span, streamed
 
-from fake_provider import Answer, Break, Fail, FakeProvider, Malformed
 from otel_agentops._fingerprint import identity
 from otel_agentops.clients.anthropic import fold, settled
 from otel_agentops.testing import SECONDS, Capture
+from otel_agentops.testing.fake_provider import Answer, Break, Fail, FakeProvider, Malformed
 
 # What is known of a stream after its first event: not how it ends, and not how long the answer is.
 BEGUN = {"gen_ai__response__finish_reasons": None, "gen_ai__usage__output_tokens": None}

@@ -9,8 +9,8 @@ import openai
 import pytest
 from both import done
 
-from fake_provider import FakeProvider
 from otel_agentops.clients.openai import Instrumentor
+from otel_agentops.testing.fake_provider import FakeProvider
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import openai
 import openai._base_client
 
-from fake_provider import FakeProvider
 from otel_agentops._fingerprint import identity
 from otel_agentops.testing import SECONDS
+from otel_agentops.testing.fake_provider import FakeProvider
 
 httpx: Any = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx  # httpx2 since openai 3
 BROKEN = (openai.APIError, httpx.HTTPError)  # a stream's connection that breaks; the latter before openai 3

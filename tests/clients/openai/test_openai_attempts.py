@@ -11,8 +11,8 @@ import pytest
 from both import done, drained
 from openai_spans import CHAT, STREAM, span
 
-from fake_provider import Break, FakeProvider, Hang, Ok, Status
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Break, FakeProvider, Hang, Ok, Status
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 NO_ANSWER = tuple(

@@ -13,8 +13,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai_spans import BROKEN, CHAT, COUNTED, STREAM, failed, parameters, span
 from pydantic import BaseModel
 
-from fake_provider import Answer, Break, Fail, FakeProvider, Malformed, ToolCall
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Answer, Break, Fail, FakeProvider, Malformed, ToolCall
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 USAGE: Any = {"include_usage": True}

@@ -13,10 +13,10 @@ from openai_spans import CHAT, COUNTED, STREAM, httpx, span
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from fake_provider import FakeProvider, Status
 from otel_agentops import _telemetry
 from otel_agentops._config import Config
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import FakeProvider, Status
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 
@@ -90,7 +90,7 @@ async def test_a_suppressed_call_passes(provider: FakeProvider, client: Any, see
 async def test_in_enrich_mode_a_call_in_nobodys_span_passes(
     provider: FakeProvider, client: Any, instrumentor: Any, seen: Capture
 ) -> None:
-    instrumentor.client.install(_telemetry.Telemetry(Config(mode="enrich"), **seen.providers))
+    instrumentor.clients[0].install(_telemetry.Telemetry(Config(mode="enrich"), **seen.providers))
     await done(client.chat.completions.create(model="gpt-x", messages=ASK))
     await drained(await done(client.chat.completions.create(model="gpt-x", messages=ASK, stream=True)))
     assert (seen.spans, seen.metrics) == ([], {})

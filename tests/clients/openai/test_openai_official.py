@@ -10,9 +10,9 @@ import pytest
 from both import block, done, drained
 from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 
-from fake_provider import Answer, FakeProvider, Status, ToolCall
 from otel_agentops.clients.openai import Instrumentor
 from otel_agentops.testing import SECONDS, Capture, capture
+from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
 
 # Content, which we never record by default; it does not either, but for the descriptions of tools.
 CONTENT = {

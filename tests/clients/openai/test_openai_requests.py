@@ -9,10 +9,10 @@ import pytest
 from both import done, drained
 from openai_spans import CHAT, RESPONSE, SERVER, STREAM, httpx, instructed, parameters, span, tools
 
-from fake_provider import Answer, FakeProvider
 from otel_agentops._fingerprint import identity
 from otel_agentops.clients.openai import provider as provider_of
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Answer, FakeProvider
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 

@@ -11,8 +11,8 @@ from both import block, done, drained, each
 from openai_spans import BROKEN, COUNTED, EMBEDDINGS, RESPONSE, STREAM, failed, parameters, span
 from pydantic import BaseModel
 
-from fake_provider import Answer, Break, FakeProvider, ToolCall
 from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Answer, Break, FakeProvider, ToolCall
 
 UNFINISHED = (*COUNTED, "gen_ai.response.finish_reasons")
 

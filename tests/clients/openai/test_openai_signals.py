@@ -10,8 +10,8 @@ import pytest
 from both import block, done, drained
 from openai_spans import BROKEN, failed
 
-from fake_provider import Answer, Break, FakeProvider, Status, ToolCall
 from otel_agentops.testing import SECONDS, Capture
+from otel_agentops.testing.fake_provider import Answer, Break, FakeProvider, Status, ToolCall
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 

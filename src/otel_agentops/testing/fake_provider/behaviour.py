@@ -115,13 +115,14 @@ class Answer:
 class Call:
     """One recorded request. headers: with lower-case names. body: its JSON, empty where it had none.
 
-    model: what answers, aliases resolved.
+    model: what answers, aliases resolved. method: of HTTP.
     """
 
     path: str
     headers: Mapping[str, str]
     body: dict[str, Any] = field(default_factory=dict)
     model: str = ""
+    method: str = "POST"
 
 
 Answerer = Callable[[Call], Answer]

@@ -9,7 +9,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from fake_provider.behaviour import Answer, ToolCall
+from otel_agentops.testing.fake_provider.behaviour import Answer, Call, ToolCall
+from otel_agentops.testing.fake_provider.wire import Dialect, Reply, asked_in_body, bound, sse
 
 CREATED = 1_780_000_000
 FINGERPRINT = "fp_fake"
@@ -208,3 +209,56 @@ def direction(text: str, size: int) -> list[float]:
 
 def _packed(vector: list[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+# -- the dialect
+
+_KINDS = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
+
+
+def kind_of(status: int) -> str:
+    """The type of an error, in the word that both OpenAI and Anthropic have for it."""
+    return _KINDS.get(status, "api_error" if status >= 500 else "invalid_request_error")
+
+
+def _error(message: str, status: int) -> dict[str, Any]:
+    return {"error": {"type": kind_of(status), "message": message, "param": None, "code": None}}
+
+
+def _asked(path: str, body: dict[str, Any]) -> str:
+    """On an Azure path the deployment."""
+    return path.split("/deployments/")[1].split("/")[0] if "/deployments/" in path else asked_in_body(path, body)
+
+
+def _reply(call: Call, answer: Answer) -> Reply | None:
+    path, _, query = call.path.partition("?")
+    if call.method != "POST" or ("/deployments/" in path and "api-version=" not in query):
+        return None
+    spoken = next((make for end, make in _ROUTES.items() if path.endswith(end)), None)
+    return spoken(call.body, call.model, bound(call.body, answer)) if spoken else None
+
+
+def _chat(body: dict[str, Any], model: str, answer: Answer) -> Reply:
+    if not body.get("stream"):
+        return Reply(lambda: chat(body, model, answer))
+    return Reply(lambda: chat(body, model, answer), lambda: chat_chunks(body, model, answer), b"data: [DONE]\n\n")
+
+
+def _responses(body: dict[str, Any], model: str, answer: Answer) -> Reply:
+    if not body.get("stream"):
+        return Reply(lambda: response(body, model, answer))
+    return Reply(lambda: response(body, model, answer), lambda: response_events(body, model, answer))
+
+
+def _embeddings(body: dict[str, Any], model: str, answer: Answer) -> Reply:
+    return Reply(lambda: embeddings(body, model))
+
+
+_ROUTES = {"/chat/completions": _chat, "/responses": _responses, "/embeddings": _embeddings}
+DIALECT = Dialect(
+    speaks=lambda path: path.partition("?")[0].endswith(tuple(_ROUTES)),
+    reply=_reply,
+    error=_error,
+    model=_asked,
+    failure=lambda message: sse(_error(message, 500)),
+)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fake_provider.behaviour import Call, Step, step_as_json
+from otel_agentops.testing.fake_provider.behaviour import Call, Step, step_as_json
 
 
 class Remote:
@@ -62,9 +62,9 @@ class Remote:
 
 @contextmanager
 def process(*arguments: str, log: Path | None = None) -> Iterator[Remote]:
-    """A provider in a child process for the length of a block. arguments: those of `python -m fake_provider`."""
+    """A provider in a child process for the length of a block. arguments: those of its command line."""
     with subprocess.Popen(
-        [sys.executable, "-m", "fake_provider", *arguments],
+        [sys.executable, "-m", "otel_agentops.testing.fake_provider", *arguments],
         stdout=subprocess.PIPE,
         stderr=log.open("w") if log else None,
         text=True,

@@ -12,14 +12,27 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fake_provider import admin, routes
-from fake_provider.behaviour import Answer, Break, Call, Delay, Fail, Hang, Malformed, Ok, Status, Step
+from otel_agentops.testing.fake_provider import admin, wire
+from otel_agentops.testing.fake_provider.behaviour import (
+    Answer,
+    Break,
+    Call,
+    Delay,
+    Fail,
+    Hang,
+    Malformed,
+    Ok,
+    Status,
+    Step,
+)
 
 if TYPE_CHECKING:
-    from fake_provider.provider import FakeProvider
+    from otel_agentops.testing.fake_provider.provider import FakeProvider
+    from otel_agentops.testing.fake_provider.wire import Dialect
 
 _REASONS = {200: b"OK", 400: b"Bad Request", 404: b"Not Found", 429: b"Too Many Requests"}
-_SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
+_STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n"
+_END = b"0\r\n\r\n"
 _IDS = b"x-request-id: req_fake\r\nrequest-id: req_fake\r\n"
 _NO_JSON = b"{nope"
 
@@ -87,10 +100,8 @@ class _Connection(socketserver.StreamRequestHandler):
         raw = self.rfile.read(int(headers.get("content-length", 0)))
         if path.startswith(admin.PREFIX):
             self._json(*admin.reply(self.server.owner.provider, method, path, raw))
-        elif method != "POST":
-            self._json(routes.error(path, f"{method} {path} is not spoken here", 404), 404)
         else:
-            self._answer(path, headers, _body(raw))
+            self._answer(method, path, headers, _body(raw))
         return headers.get("connection", "").lower() != "close"
 
     def _headers(self) -> dict[str, str]:
@@ -100,48 +111,54 @@ class _Connection(socketserver.StreamRequestHandler):
             headers[name.lower()] = value.strip()
         return headers
 
-    def _answer(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> None:
-        provider = self.server.owner.provider
-        call = Call(path, headers, body, provider.resolve(routes.asked_model(path, body)))
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]) -> None:
+        provider, dialect = self.server.owner.provider, wire.of(path)
+        call = Call(path, headers, body, provider.resolve(dialect.model(path, body)), method)
+        if dialect.reply(call, Answer()) is None:
+            self._json(dialect.error(f"{method} {path} is not spoken here", 404), 404, dialect.error_headers(404))
+            return
         step, answer = provider.meet(call)
         if answer.seconds:
             self._wait(answer.seconds)
-        reply = routes.reply(call, answer)
-        if reply is None:
-            self._json(routes.error(path, f"{path} is not spoken here", 404), 404)
-        elif isinstance(step, Status):
+        reply = dialect.reply(call, answer)
+        assert reply is not None, "whether a request is answered depends on nothing but the request"
+        if isinstance(step, Status):
             after = b"" if step.retry_after is None else f"retry-after: {step.retry_after:g}\r\n".encode()
-            self._json(routes.error(path, step.message, step.status), step.status, after)
-        elif body.get("stream") and reply.events:
-            self._stream(path, reply.events(), reply.end, step, _headers(answer))
+            said = dialect.error(step.message, step.status)
+            self._json(said, step.status, after + dialect.error_headers(step.status))
+        elif reply.events:
+            self._stream(dialect, reply.events(), reply.end, step, _headers(answer))
         else:
-            self._plain(path, reply.whole(), step, _headers(answer))
+            self._plain(dialect, reply.whole(), step, _headers(answer))
 
-    def _plain(self, path: str, whole: dict[str, Any], step: Step, headers: bytes) -> None:
+    def _plain(self, dialect: Dialect, whole: Any, step: Step, headers: bytes) -> None:
         self._disturb(step)
         if isinstance(step, Fail):
-            self._json(routes.error(path, step.message, 500), 500)
+            self._json(dialect.error(step.message, 500), 500, dialect.error_headers(500))
         elif isinstance(step, Malformed):
             self._send(_NO_JSON)
+        elif isinstance(whole, bytes):
+            self._send(whole, headers=headers)
         else:
             self._json(whole, headers=headers)
 
-    def _stream(self, path: str, events: Iterator[dict[str, Any]], end: bytes, step: Step, headers: bytes) -> None:
-        head = _SSE + _IDS + headers + b"\r\n"
+    def _stream(self, dialect: Dialect, events: Iterator[Any], end: bytes, step: Step, headers: bytes) -> None:
+        head = _STREAM % dialect.content_type.encode() + _IDS + headers + b"\r\n"
         if isinstance(step, Ok):
-            self.wfile.write(head + b"".join(map(_event, events)) + _part(end) + b"0\r\n\r\n")
+            self.wfile.write(head + b"".join(_part(dialect.frame(event)) for event in events) + _part(end) + _END)
             return
         self.wfile.write(head)
         for position, event in enumerate(events):
             if position == getattr(step, "after", 0):
                 self._disturb(step)
                 if isinstance(step, (Fail, Malformed)):
-                    self.wfile.write(_broken(path, step) + b"0\r\n\r\n")
+                    broken = dialect.failure(step.message) if isinstance(step, Fail) else dialect.malformed
+                    self.wfile.write(_part(broken) + _END)
                     return
             elif isinstance(step, Delay):
                 self._wait(step.seconds)
-            self.wfile.write(_event(event))
-        self.wfile.write(_part(end) + b"0\r\n\r\n")
+            self.wfile.write(_part(dialect.frame(event)))
+        self.wfile.write(_part(end) + _END)
 
     def _disturb(self, step: Step) -> None:
         if isinstance(step, (Delay, Hang)):
@@ -175,15 +192,3 @@ def _headers(answer: Answer) -> bytes:
 
 def _part(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data) if data else b""
-
-
-def _event(event: dict[str, Any]) -> bytes:
-    name = f"event: {event['type']}\n" if "type" in event else ""
-    return _part(f"{name}data: {json.dumps(event)}\n\n".encode())
-
-
-def _broken(path: str, step: Fail | Malformed) -> bytes:
-    if isinstance(step, Malformed):
-        return _part(b"data: %s\n\n" % _NO_JSON)
-    name = "event: error\n" if routes.is_anthropic(path) else ""
-    return _part(f"{name}data: {json.dumps(routes.error(path, step.message, 500))}\n\n".encode())

@@ -13,10 +13,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from fake_provider.behaviour import step_from_json
+from otel_agentops.testing.fake_provider.behaviour import step_from_json
 
 if TYPE_CHECKING:
-    from fake_provider.provider import FakeProvider
+    from otel_agentops.testing.fake_provider.provider import FakeProvider
 
 PREFIX = "/_admin/"
 

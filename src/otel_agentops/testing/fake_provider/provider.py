@@ -6,8 +6,8 @@ import threading
 from collections import deque
 from types import TracebackType
 
-from fake_provider.behaviour import Answer, Answerer, Call, Ok, Step, When
-from fake_provider.server import Server
+from otel_agentops.testing.fake_provider.behaviour import Answer, Answerer, Call, Ok, Step, When
+from otel_agentops.testing.fake_provider.server import Server
 
 KEPT = 1000  # recorded requests: enough for any test's assertions, and flat in memory over 100,000 calls
 

@@ -6,14 +6,27 @@
         openai.OpenAI(api_key="k", base_url=provider.openai_url).chat.completions.create(...)
         provider.requests[-1].body
 
-`with process() as provider:` is the same in a process of its own; so is `python -m fake_provider --port 8099`.
+`with process() as provider:` is the same in a process of its own; so is
+`python -m otel_agentops.testing.fake_provider --port 8099`.
 """
 
 from __future__ import annotations
 
-from fake_provider.behaviour import Answer, Break, Call, Delay, Fail, Hang, Malformed, Ok, Status, Step, ToolCall
-from fake_provider.provider import FakeProvider
-from fake_provider.remote import Remote, process
+from otel_agentops.testing.fake_provider.behaviour import (
+    Answer,
+    Break,
+    Call,
+    Delay,
+    Fail,
+    Hang,
+    Malformed,
+    Ok,
+    Status,
+    Step,
+    ToolCall,
+)
+from otel_agentops.testing.fake_provider.provider import FakeProvider
+from otel_agentops.testing.fake_provider.remote import Remote, process
 
 __all__ = [
     "Answer",

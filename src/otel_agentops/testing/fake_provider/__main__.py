@@ -1,4 +1,4 @@
-"""`python -m fake_provider`: a provider as a process of its own; prints its URL and serves until it is ended."""
+"""A provider as a process of its own: `python -m` prints its URL and serves until it is ended."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 import threading
 from typing import cast
 
-from fake_provider.behaviour import Answerer
-from fake_provider.provider import FakeProvider
+from otel_agentops.testing.fake_provider.behaviour import Answerer
+from otel_agentops.testing.fake_provider.provider import FakeProvider
 
 
 def main() -> int:

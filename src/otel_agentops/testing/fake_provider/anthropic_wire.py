@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
-from fake_provider.behaviour import Answer
-from fake_provider.openai_wire import pieces
+from otel_agentops.testing.fake_provider.behaviour import Answer, Call
+from otel_agentops.testing.fake_provider.openai_wire import kind_of, pieces
+from otel_agentops.testing.fake_provider.wire import Dialect, Reply, asked_in_body, bound, sse
 
 
 def message(model: str, answer: Answer) -> dict[str, Any]:
@@ -87,3 +90,43 @@ def _output(answer: Answer) -> dict[str, Any]:
 
 def _stop(answer: Answer) -> str:
     return answer.finish or ("tool_use" if answer.tool_calls else "end_turn")
+
+
+# -- the dialect
+
+
+def _error(message: str, status: int) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind_of(status), "message": message}, "request_id": "req_fake"}
+
+
+_CLOUDS = re.compile(r"/models?/([^/]+)(?::rawPredict|:streamRawPredict|/invoke)$")  # Vertex, Bedrock (plain only)
+
+
+def _asked(path: str, body: dict[str, Any]) -> str:
+    cloud = _CLOUDS.search(path)
+    return unquote(cloud[1]) if cloud else asked_in_body(path, body)
+
+
+def _speaks(path: str) -> bool:
+    path = path.partition("?")[0]
+    return path.endswith(("/messages", "/messages/count_tokens")) or bool(_CLOUDS.search(path))
+
+
+def _reply(call: Call, answer: Answer) -> Reply | None:
+    if call.method != "POST":
+        return None
+    if "/messages/count_tokens" in call.path:
+        return Reply(lambda: {"input_tokens": answer.input_tokens})
+    said = bound(call.body, answer)
+    if not call.body.get("stream"):
+        return Reply(lambda: message(call.model, said))
+    return Reply(lambda: message(call.model, said), lambda: events(call.model, said))
+
+
+DIALECT = Dialect(
+    speaks=_speaks,
+    reply=_reply,
+    error=_error,
+    model=_asked,
+    failure=lambda message: sse(_error(message, 500)),
+)

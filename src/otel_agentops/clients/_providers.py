@@ -1,0 +1,31 @@
+"""Who answers at an address: `gen_ai.provider.name` from the host of a base URL, for what speaks OpenAI's protocol."""
+
+from __future__ import annotations
+
+# By the end of the host's name with a dot before it. Names of the convention where it has one, else the service's own.
+_PROVIDERS = (
+    (".api.openai.com", "openai"),
+    (".openai.azure.com", "azure.ai.openai"),
+    (".cognitiveservices.azure.com", "azure.ai.openai"),
+    (".services.ai.azure.com", "azure.ai.inference"),
+    (".api.anthropic.com", "anthropic"),
+    (".api.cohere.com", "cohere"),
+    (".api.cohere.ai", "cohere"),
+    (".api.deepseek.com", "deepseek"),
+    (".api.groq.com", "groq"),
+    (".api.mistral.ai", "mistral_ai"),
+    (".api.moonshot.ai", "moonshot_ai"),
+    (".api.moonshot.cn", "moonshot_ai"),
+    (".api.perplexity.ai", "perplexity"),
+    (".api.x.ai", "x_ai"),
+    (".amazonaws.com", "aws.bedrock"),
+    (".generativelanguage.googleapis.com", "gcp.gemini"),
+    ("aiplatform.googleapis.com", "gcp.vertex_ai"),  # us-east1-aiplatform.googleapis.com
+    (".openrouter.ai", "openrouter"),
+)
+
+
+def by_host(host: str) -> str | None:
+    """`gen_ai.provider.name` of who serves there; None for a host that nobody is known by, such as a local server."""
+    dotted = f".{host}"
+    return next((name for end, name in _PROVIDERS if dotted.endswith(end)), None)

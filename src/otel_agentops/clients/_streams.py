@@ -1,0 +1,102 @@
+"""Streams on their way to the application: each item is seen once, and each stream ends once, whatever ends it.
+
+`watched` is for a stream whose call was made before (the watch has been entered and left), `lazily` for one whose call
+is only made when the first item is asked for: it is a generator function of the client, and nothing happens before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from typing import Any
+
+from otel_agentops._engine import Watch
+
+_END = object()
+
+
+def watched(source: Any, watch: Watch) -> Iterator[Any]:
+    """The items of a generator, each told to the watch before the application has it."""
+    try:
+        for chunk in source:
+            watch.chunk(chunk)
+            yield chunk
+    except GeneratorExit:
+        watch.dropped()
+        raise
+    except BaseException as error:
+        watch.end(error)
+        raise
+    finally:
+        source.close()
+    watch.end()
+
+
+async def async_watched(source: Any, watch: Watch) -> AsyncIterator[Any]:
+    """The same of an asynchronous generator."""
+    try:
+        async for chunk in source:
+            watch.chunk(chunk)
+            yield chunk
+    except GeneratorExit:
+        # The source is finalised as without us: closed here, the event loop's own closing of it would meet ours.
+        watch.dropped()
+        raise
+    except BaseException as error:
+        watch.end(error)
+        await source.aclose()  # thrown in by the application: as without us it reaches the source as well
+        raise
+    watch.end()
+
+
+def lazily(source: Generator[Any, Any, Any], begin: Callable[[], Watch | None]) -> Generator[Any, Any, Any]:
+    """The items of a generator that makes its call when the first is asked for.
+
+    begin: makes the watch, just before; None leaves the stream unobserved. `leaving` is told from inside the call or by
+    `begin`; whether the attempt succeeded is told here where nobody inside has.
+    """
+    watch = begin()
+    if watch is None:
+        return (yield from source)
+    with watch:
+        first = next(source, _END)
+        _came(watch)
+    if first is _END:
+        watch.end()
+        return None
+    return (yield from watched(_resumed(first, source), watch))
+
+
+async def async_lazily(source: AsyncGenerator[Any, Any], begin: Callable[[], Watch | None]) -> AsyncIterator[Any]:
+    """The same of an asynchronous generator."""
+    watch = begin()
+    if watch is None:
+        async for item in source:
+            yield item
+        return
+    with watch:
+        first = await anext(source, _END)
+        _came(watch)
+    if first is _END:
+        watch.end()
+        return
+    async for item in async_watched(_async_resumed(first, source), watch):
+        yield item
+
+
+def _came(watch: Watch) -> None:
+    if watch.sent > len(watch.attempts):
+        watch.attempted(200)
+
+
+def _resumed(first: Any, source: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    try:
+        yield first
+        return (yield from source)
+    finally:
+        source.close()
+
+
+async def _async_resumed(first: Any, source: AsyncGenerator[Any, Any]) -> AsyncIterator[Any]:
+    yield first
+    async for item in source:
+        yield item
