@@ -64,7 +64,7 @@ class Remote:
 def process(*arguments: str, log: Path | None = None) -> Iterator[Remote]:
     """A provider in a child process for the length of a block. arguments: those of its command line."""
     with subprocess.Popen(
-        [sys.executable, "-m", "otel_agentops.testing.fake_provider", *arguments],
+        [sys.executable, "-m", str(__package__), *arguments],
         stdout=subprocess.PIPE,
         stderr=log.open("w") if log else None,
         text=True,
