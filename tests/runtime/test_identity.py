@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from otel_agentops import _identity, _telemetry, prompt, task
 from otel_agentops._fingerprint import identity
 from otel_agentops._identity import Identities
+from otel_agentops.clients import _openai_wire
 from otel_agentops.clients import anthropic as anthropic_client
 from otel_agentops.clients import openai as openai_client
+from otel_agentops.clients._providers import Server
 from otel_agentops.record import ModelCall
 from otel_agentops.scope import NOWHERE
 from otel_agentops.semconv import attributes as A
@@ -40,7 +42,7 @@ def identities() -> Identities:
 
 
 def hashed(identities: Identities, tools: Any) -> str:
-    return str(identities.tools(tools, openai_client.tool).attributes[A.TOOLS_HASH])
+    return str(identities.tools(tools, _openai_wire.tool).attributes[A.TOOLS_HASH])
 
 
 def of(identities: Identities, **call: Any) -> dict[str, Any]:
@@ -51,8 +53,8 @@ def of(identities: Identities, **call: Any) -> dict[str, Any]:
 
 
 def test_the_set_and_each_tool(identities: Identities) -> None:
-    normal = openai_client.tool(TOOL)
-    found = identities.tools([TOOL], openai_client.tool)
+    normal = _openai_wire.tool(TOOL)
+    found = identities.tools([TOOL], _openai_wire.tool)
     assert found.hashes == {"lookup": identity(normal)}
     assert found.attributes == {
         "otel_agentops.tools.hash": identity([identity(normal)]),
@@ -115,7 +117,7 @@ def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
 
     def normalise(tool: Any) -> dict[str, Any]:
         asked.append(tool)
-        return openai_client.tool(tool)
+        return _openai_wire.tool(tool)
 
     for _ in range(5):
         identities.tools([copy.deepcopy(TOOL)], normalise)
@@ -125,11 +127,11 @@ def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
 def test_credentials_of_a_remote_server_are_in_no_identity() -> None:
     server = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example/mcp", "allowed_tools": ["find"]}
     secret = {"headers": {"authorization": "Bearer s3cret"}, "authorization": "s3cret"}
-    material = openai_client.tool({**server, **secret})
+    material = _openai_wire.tool({**server, **secret})
     assert "s3cret" not in str(material)
-    assert identity(material) == identity(openai_client.tool(server))
+    assert identity(material) == identity(_openai_wire.tool(server))
     body = {"model": "c", "messages": [], "mcp_servers": [{"name": "crm", "authorization_token": "s3cret"}]}
-    call = anthropic_client.request(body, openai_client.Server("anthropic", {}))
+    call = anthropic_client.request(body, Server("anthropic", {}))
     assert "s3cret" not in str(call)
 
 
@@ -218,7 +220,7 @@ def test_another_key_is_other_identities_everywhere() -> None:
     call: dict[str, Any] = {
         "instructions": ("Be kind.",),
         "tools": [TOOL],
-        "normalise": openai_client.tool,
+        "normalise": _openai_wire.tool,
         "params": {"n": 2},
     }
     plain, keyed, other = (of(Identities(key, 9), **call) for key in (None, b"one", b"two"))
@@ -243,9 +245,7 @@ def test_nothing_that_is_remembered_grows_without_end(said: Said) -> None:
     for number in range(3000):
         scope = NOWHERE._replace(run=_identity.scopes.Run(f"task-{number}"))
         tool = {"type": "function", "function": {"name": f"t{number}"}}
-        call = ModelCall(
-            "chat", "openai", "m", {}, (f"prompt {number}",), [tool], openai_client.tool, {f"p{number}": 1}
-        )
+        call = ModelCall("chat", "openai", "m", {}, (f"prompt {number}",), [tool], _openai_wire.tool, {f"p{number}": 1})
         identities.of(call, scope)
     memories = (identities._texts, identities._tools, identities._params, identities._prompts)
     assert all(0 < len(memory) <= _identity._KEPT for memory in memories)

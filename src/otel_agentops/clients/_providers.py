@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from otel_agentops.record import Attributes
+from otel_agentops.semconv import attributes as A
+
+
+class Server(NamedTuple):
+    """Where a client sends its calls. attributes: `server.address` and, where known, `server.port`."""
+
+    provider: str
+    attributes: Attributes
+
+
 # By the end of the host's name with a dot before it. Names of the convention where it has one, else the service's own.
 _PROVIDERS = (
     (".api.openai.com", "openai"),
@@ -29,3 +43,11 @@ def by_host(host: str) -> str | None:
     """`gen_ai.provider.name` of who serves there; None for a host that nobody is known by, such as a local server."""
     dotted = f".{host}"
     return next((name for end, name in _PROVIDERS if dotted.endswith(end)), None)
+
+
+def address(url: str) -> Attributes:
+    """`server.address` and `server.port` of a base URL; none of an address without a host."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return {}
+    return {A.SERVER_ADDRESS: parts.hostname, A.SERVER_PORT: parts.port or (80 if parts.scheme == "http" else 443)}

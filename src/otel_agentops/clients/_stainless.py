@@ -15,7 +15,7 @@ import json
 import types
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin
+from typing import Any, Generic, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -33,9 +33,9 @@ from otel_agentops._engine import (
     unobserved,
 )
 from otel_agentops._safe import guard
+from otel_agentops.clients._providers import Server, address
 from otel_agentops.clients._streams import async_watched, watched
 from otel_agentops.clients._wire import get
-from otel_agentops.record import Attributes
 from otel_agentops.semconv import attributes as A
 
 T = TypeVar("T")
@@ -43,13 +43,6 @@ T = TypeVar("T")
 _RAW = "x-stainless-raw-response"  # request header: body already read ("true", "raw") or left unread ("stream")
 _MOVED = ("model", "stream")  # what the clients of clouds take out of the body and put into the path
 _KEY = "otel_agentops.watch"  # in `response.extensions`, which is ours to write and goes with the response
-
-
-class Server(NamedTuple):
-    """Where a client sends its calls. attributes: `server.address` and, where known, `server.port`."""
-
-    provider: str
-    attributes: Attributes
 
 
 def client(
@@ -285,13 +278,8 @@ class _Shells:
         return known[1]
 
     def _describe(self, api: Any, url: str) -> Server:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        attributes: Attributes = {}
-        if host:
-            attributes[A.SERVER_ADDRESS] = host
-            attributes[A.SERVER_PORT] = parts.port or (80 if parts.scheme == "http" else 443)
-        return Server(self._provider(api, host), attributes)
+        attributes = address(url)
+        return Server(self._provider(api, str(attributes.get(A.SERVER_ADDRESS, ""))), attributes)
 
 
 def _default_stream_class(api: Any, args: tuple[Any, ...]) -> Any:

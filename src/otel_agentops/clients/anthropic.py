@@ -8,7 +8,7 @@ from typing import Any
 from otel_agentops import _engine
 from otel_agentops._engine import Endpoint
 from otel_agentops.clients import _stainless
-from otel_agentops.clients._stainless import Server
+from otel_agentops.clients._providers import Server
 from otel_agentops.clients._wire import (
     Fields,
     double,

@@ -1,0 +1,83 @@
+"""OpenAI's responses API: its answer is one object, whole or as the last snapshot of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_agentops._engine import Endpoint
+from otel_agentops.clients._openai_wire import FIELDS, answer_of, asked, model_call, output_type, system
+from otel_agentops.clients._providers import Server
+from otel_agentops.clients._wire import Fields, get, instructions, items, present_attributes, text
+from otel_agentops.record import Answer, ModelCall
+from otel_agentops.semconv import attributes as A
+
+
+def responses_request(body: Mapping[str, Any], server: Server, fields: Fields = FIELDS) -> ModelCall:
+    """`POST /responses`."""
+    attributes = fields.attributes(body, server.attributes)
+    output_type(attributes, get(body.get("text"), "format"))
+    conversation = body.get("conversation")
+    attributes |= present_attributes(
+        (A.GEN_AI_REQUEST_REASONING_LEVEL, text(get(body.get("reasoning"), "effort"))),
+        (A.GEN_AI_CONVERSATION_ID, text(conversation) or text(get(conversation, "id"))),
+    )
+    told = instructions((body.get("instructions"), *system(body.get("input"))))
+    return model_call("chat", body, server, attributes, told, fields=fields)
+
+
+_EFFECTIVE = ("temperature", "top_p", "max_output_tokens")
+
+
+def responses_response(result: Any) -> Answer:
+    """A `Response`, or its JSON."""
+    reasons = _response_reasons(result)
+    answer = answer_of(result, get(result, "usage"), reasons)
+    if reasons == ["tool_calls"]:
+        answer = answer._replace(asked=asked(item for item in get(result, "output") if _is_function(item)))
+    effective = {name: value for name in _EFFECTIVE if (value := get(result, name)) is not None}
+    return answer._replace(effective=effective, error=text(get(get(result, "error"), "code")))
+
+
+# The events that carry the response as it is by then, and whether it is the last of them.
+_SNAPSHOTS = {
+    "response.created": False,
+    "response.queued": False,
+    "response.in_progress": False,
+    "response.completed": True,
+    "response.incomplete": True,
+    "response.failed": True,
+}
+
+
+def responses_fold(state: dict[str, Any], event: Any) -> bool:
+    """A response stream event: the ones that carry the response replace each other, the last is complete."""
+    last = _SNAPSHOTS.get(getattr(event, "type", ""))
+    if last is None:
+        return False
+    state["response"] = event.response
+    return last
+
+
+def responses_settled(state: dict[str, Any]) -> Answer:
+    """What the stream's last snapshot of the response says."""
+    return responses_response(state["response"])
+
+
+def _response_reasons(result: Any) -> list[str]:
+    """A response has a status where a chat has finish reasons; one that is still running has none."""
+    status = get(result, "status")
+    if status == "completed":
+        calls = any(_is_function(item) for item in items(get(result, "output")))
+        return ["tool_calls" if calls else "stop"]
+    if status == "incomplete":
+        reason = str(get(get(result, "incomplete_details"), "reason") or status)
+        return ["length" if reason == "max_output_tokens" else reason]
+    return ["error"] if status in {"failed", "cancelled"} else []
+
+
+def _is_function(item: Any) -> bool:
+    return get(item, "type") in {"function_call", "custom_tool_call"}
+
+
+RESPONSES = Endpoint(responses_request, responses_response, responses_fold, responses_settled)
