@@ -68,6 +68,23 @@ class Asked(NamedTuple):
         return {name: value for name, value in given.items() if value is not None}
 
 
+class Beside(NamedTuple):
+    """Where a call beside another instrumentation does not make one span that has everything.
+
+    peer: its title. calls: a pattern of kind and way, such as "(sync|async) stream". spans: how many. ours: whether our
+    identity is on a span of ours, else it is on theirs. answer: whether that span has what the answer says. order: who
+    was installed first, "ours" or "theirs", None for both. why: the reason, as a clause about the peer.
+    """
+
+    peer: str
+    calls: str
+    spans: int
+    ours: bool
+    answer: bool
+    why: str
+    order: str | None = None
+
+
 class Subject:
     """A client under test; a subclass says what is its own.
 
@@ -87,6 +104,7 @@ class Subject:
     missing: ClassVar[Mapping[str, str]] = {}
     errors: ClassVar[Mapping[str, str]] = {}
     peers: ClassVar[Mapping[str, str]] = {}
+    beside: ClassVar[Sequence[Beside]] = ()
     attempts_known: ClassVar[bool] = True
 
     # -- how it is called
