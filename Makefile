@@ -36,6 +36,7 @@ check: .venv/.ready  ## format, lint, types, generated files, names
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) python tools/generate.py --check
+	@$(RUN) python tools/support.py --check
 	@$(RUN) python -m pytest -n 0 tests/semconv/test_semconv_names.py
 	@$(RUN) otel-agentops slo generate --check
 	@$(RUN) python tools/overlay.py --check
@@ -47,6 +48,7 @@ format: .venv/.ready  ## rewrite files as `check` wants them
 
 gen: .venv/.ready  ## names, docs and rules from semconv/ and slo/
 	@$(RUN) python tools/generate.py
+	@$(RUN) python tools/support.py
 	@$(RUN) otel-agentops slo generate
 	@$(RUN) python tools/overlay.py
 	@$(RUN) otel-agentops slo schema --out slo/schema.json

@@ -27,18 +27,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from otel_agentops import _finalize, task
 from otel_agentops.testing.contract import done
-from otel_agentops.testing.subject import MODEL, RESOLVED, TOOL, Asked, Subject
+from otel_agentops.testing.subject import MODEL, RESOLVED, TOOL, Asked, Subject, load
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 TASK = "matrix"
-
-
-def subject_of(client: str) -> Subject:
-    """The description of a client, from its folder of tests."""
-    sys.path.insert(0, str(CLIENTS / client))
-    module = import_module(f"{client}_subject")
-    kinds = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Subject)]
-    return next(kind() for kind in kinds if kind.__module__ == module.__name__ and kind.name == client)
 
 
 def ways(subject: Subject) -> Iterator[tuple[str, Callable[[Any], Any]]]:
@@ -143,7 +135,7 @@ def in_a_child(work: Callable[[], Any]) -> Any:
 
 def main() -> None:
     logging.disable()  # of peers that report what they do not support
-    subject = subject_of(sys.argv[1])
+    subject = load(CLIENTS / sys.argv[1])
     ours = type(subject.instrumentor())
     found = {"alone": in_a_child(lambda: beside(subject, [ours]))}
     for title, where in subject.peers.items():

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import inspect
 import logging
 import re
@@ -476,14 +475,3 @@ async def _collected() -> None:
     gc.collect()
     for _ in range(10):  # an async generator is finalised by its loop, some rounds later
         await asyncio.sleep(0)
-
-
-def subjects(modules: list[str]) -> dict[str, Subject]:
-    """The subjects that modules define, by name."""
-    found = {}
-    for module in map(importlib.import_module, modules):
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Subject) and value.__module__ == module.__name__:
-                subject = value()
-                found[subject.name] = subject
-    return found

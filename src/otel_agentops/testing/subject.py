@@ -5,8 +5,11 @@ One description serves the contract (`otel_agentops.testing.contract`), the coex
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
@@ -167,6 +170,18 @@ class Subject:
         embed, failed (no answer came), begun (a stream left after its first item), broken (cut after two events).
         """
         return {}
+
+
+def load(folder: Path) -> Subject:
+    """The description in a client's folder of tests: the class in `<folder>/<name>_subject.py` with the folder's name.
+
+    Raises ImportError where the file imports a library that is not installed.
+    """
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    module = importlib.import_module(f"{folder.name}_subject")
+    kinds = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Subject)]
+    return next(kind() for kind in kinds if kind.__module__ == module.__name__ and kind.name == folder.name)
 
 
 def expected(subject: Subject, way: str, provider: FakeProvider) -> dict[str, Any]:

@@ -1,0 +1,53 @@
+"""Every adapter is one file with an entry point, a row in the table, a description and the contract."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+import support
+from otel_agentops._engine import Client
+
+ROOT = Path(__file__).parents[2]
+ADAPTERS = support.adapters()
+every_adapter = pytest.mark.parametrize("name", ADAPTERS)
+
+
+@every_adapter
+def test_it_has_an_entry_point(name: str) -> None:
+    found = importlib.metadata.entry_points(group="opentelemetry_instrumentor", name=f"agentops_{name}")
+    assert [entry.value for entry in found] == [f"otel_agentops.clients.{name}:Instrumentor"], "run make setup"
+
+
+@every_adapter
+def test_it_is_one_file_of_250_lines_at_most(name: str) -> None:
+    for path in (ROOT / "src/otel_agentops/clients").glob("*.py"):
+        if path.name.strip("_").startswith(name):
+            assert len(path.read_text().splitlines()) <= 250, path.name
+
+
+@every_adapter
+def test_it_says_what_it_observes(name: str) -> None:
+    assert ADAPTERS[name][0].support.operations
+
+
+@every_adapter
+def test_its_range_has_two_ends(name: str) -> None:
+    def operators(client: Client) -> list[str]:
+        return sorted(part.operator for part in SpecifierSet(client.versions))
+
+    assert [operators(client) for client in ADAPTERS[name]] == [["<", ">="] for _ in ADAPTERS[name]]
+
+
+@every_adapter
+def test_it_keeps_the_contract(name: str) -> None:
+    folder = ROOT / "tests" / "clients" / name
+    assert (folder / f"{name}_subject.py").exists()
+    assert "(Contract)" in (folder / f"test_{name}_contract.py").read_text()
+
+
+def test_the_tables_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    assert support.main(["--check"]) == 0, capsys.readouterr().err
