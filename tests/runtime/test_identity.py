@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from otel_agentops import _identity, _telemetry, prompt, task
 from otel_agentops._fingerprint import identity
 from otel_agentops._identity import Identities
+from otel_agentops.clients import _anthropic_wire as anthropic_client
 from otel_agentops.clients import _openai_wire
-from otel_agentops.clients import anthropic as anthropic_client
 from otel_agentops.clients import openai as openai_client
 from otel_agentops.clients._providers import Server
 from otel_agentops.record import ModelCall
