@@ -31,8 +31,8 @@ LAYERS = (
     ("_identity", "_processor"),
     ("_telemetry",),
     ("_block", "_engine"),
-    ("clients", "clients._providers", "clients._streams", "clients._wire"),
-    ("clients._anthropic_wire", "clients._openai_wire", "clients._stainless"),
+    ("clients", "clients._google_schema", "clients._providers", "clients._streams", "clients._wire"),
+    ("clients._anthropic_wire", "clients._google_seams", "clients._openai_wire", "clients._stainless"),
     ("clients._openai_responses",),
     ("clients.*",),  # one may not import another: see below
     ("helpers", "helpers.*"),
