@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.clients import Timed
 from bench.variants import VARIANTS
-from bench.workload import WORKLOADS, Shape, Workload, async_call, sync_call
 from opentelemetry import metrics, trace
 from opentelemetry._logs import set_logger_provider
 from opentelemetry.sdk._logs import LoggerProvider
@@ -28,6 +28,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from bench import clients
 
 BATCHES = 10
 WARM_UP = 20  # calls: caches of the client (models, transforms) and of the instrumentation are filled
@@ -117,8 +119,8 @@ class Clock:
         return {"cpu": statistics.median(self._cpu), "wall": statistics.median(self._wall)}
 
 
-def time_sync(workload: Workload, shape: Shape, calls: int) -> dict[str, float]:
-    call = sync_call(workload, shape)
+def time_sync(workload: Timed, shape: str, calls: int) -> dict[str, float]:
+    call = workload.sync_call(shape)
     for number in range(WARM_UP):
         call(number)
     clock = Clock(calls)
@@ -129,8 +131,8 @@ def time_sync(workload: Workload, shape: Shape, calls: int) -> dict[str, float]:
     return clock.medians()
 
 
-async def time_async(workload: Workload, shape: Shape, calls: int) -> dict[str, float]:
-    call = async_call(workload, shape)
+async def time_async(workload: Timed, shape: str, calls: int) -> dict[str, float]:
+    call = workload.async_call(shape)
     for number in range(WARM_UP):
         await call(number)
     clock = Clock(calls)
@@ -141,22 +143,25 @@ async def time_async(workload: Workload, shape: Shape, calls: int) -> dict[str, 
     return clock.medians()
 
 
-def time_shapes(workload: Workload, pipeline: Pipeline, calls: int) -> dict[str, Any]:
-    """Every shape, sync and async. A stream takes ten times a plain call, so it gets a third of the calls."""
-    times, emitted = {}, {}
-    for shape in workload.shapes:
-        count = max(1, calls // 3) if shape.name == "stream" else calls
+def time_rows(workload: Timed, pipeline: Pipeline, calls: int) -> dict[str, Any]:
+    """Every shape by each kind of client. A stream takes ten times a plain call, so it gets a third of the calls."""
+    times: dict[str, Any] = {}
+    emitted: dict[str, Any] = {}
+    for row, (shape, kind) in workload.kinds.items():
+        count = max(1, calls // 3) if shape == "stream" else calls
         before = pipeline.emitted()
-        times[f"{shape.name} sync"] = time_sync(workload, shape, count)
-        times[f"{shape.name} async"] = asyncio.run(time_async(workload, shape, count))
-        made = 2 * (WARM_UP + BATCHES * count)
-        emitted[shape.name] = {what: (n - before[what]) / made for what, n in pipeline.emitted().items()}
+        if kind == "sync":
+            times[row] = time_sync(workload, shape, count)
+        else:
+            times[row] = asyncio.run(time_async(workload, shape, count))
+        made = WARM_UP + BATCHES * count
+        emitted[shape] = {what: (n - before[what]) / made for what, n in pipeline.emitted().items()}
     return {"times": times, "emitted": emitted}
 
 
-def memory(workload: Workload, pipeline: Pipeline, calls: int) -> dict[str, float]:
+def memory(workload: Timed, pipeline: Pipeline, calls: int) -> dict[str, float]:
     """Growth of resident memory over many small calls, in KiB, after as many others: the heap is full-grown by then."""
-    call = sync_call(workload, workload.shapes[0])
+    call = workload.sync_call("small")
     _make(call, calls, pipeline)
     before = resident()
     _make(call, calls, pipeline)
@@ -182,16 +187,17 @@ def resident() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("variant", choices=VARIANTS)
-    parser.add_argument("client", choices=WORKLOADS)
+    parser.add_argument("client", choices=clients.NAMES)
     parser.add_argument("what", choices=["times", "memory"])
     parser.add_argument("calls", type=int)
     asked = parser.parse_args()
-    pipeline, workload = Pipeline(), WORKLOADS[asked.client]
-    point = VARIANTS[asked.variant].instrumentor(asked.client)
-    if point is not None:
-        point.load()().instrument(skip_dep_check=True)
-    measure = time_shapes if asked.what == "times" else memory
-    print(json.dumps(measure(workload, pipeline, asked.calls)))
+    pipeline = Pipeline()
+    with clients.timed(asked.client) as workload:
+        instrumentor = clients.instrumentor(asked.variant, asked.client)
+        if instrumentor is not None:
+            instrumentor().instrument(skip_dep_check=True)
+        measure = time_rows if asked.what == "times" else memory
+        print(json.dumps(measure(workload, pipeline, asked.calls)))
 
 
 if __name__ == "__main__":

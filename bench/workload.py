@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from typing import Any, NamedTuple
 
 CHUNKS = 50
-_WORDS = "The parcel left our warehouse on Monday and the carrier scanned it twice since then, so it is on its way. "
+WORDS = "The parcel left our warehouse on Monday and the carrier scanned it twice since then, so it is on its way. "
 
 
 class Shape(NamedTuple):
@@ -32,35 +32,41 @@ class Workload(NamedTuple):
     create: Callable[[Any], Callable[..., Any]]
     shapes: tuple[Shape, ...]
 
+    @property
+    def kinds(self) -> dict[str, tuple[str, str]]:
+        """Row to shape and kind of client."""
+        return {f"{shape.name} {kind}": (shape.name, kind) for shape in self.shapes for kind in ("sync", "async")}
 
-def sync_call(workload: Workload, shape: Shape) -> Callable[[int], None]:
-    """A function that makes one call and reads the whole answer."""
-    http = _http(workload)
-    transport = http.MockTransport(_answering(http, shape))
-    create = workload.create(_api(workload, 0, http.Client(transport=transport)))
+    def sync_call(self, shape: str) -> Callable[[int], None]:
+        """A function that makes one call and reads the whole answer."""
+        http, found = _http(self), self._shape(shape)
+        transport = http.MockTransport(_answering(http, found))
+        create = self.create(_api(self, 0, http.Client(transport=transport)))
 
-    def call(number: int) -> None:
-        result = create(**shape.arguments(number))
-        if isinstance(result, Iterator):
-            for _ in result:
-                pass
+        def call(number: int) -> None:
+            result = create(**found.arguments(number))
+            if isinstance(result, Iterator):
+                for _ in result:
+                    pass
 
-    return call
+        return call
 
+    def async_call(self, shape: str) -> Callable[[int], Awaitable[None]]:
+        """The same with the asynchronous client; make it inside the event loop that it is used in."""
+        http, found = _http(self), self._shape(shape)
+        transport = http.MockTransport(_answering(http, found))
+        create = self.create(_api(self, 1, http.AsyncClient(transport=transport)))
 
-def async_call(workload: Workload, shape: Shape) -> Callable[[int], Awaitable[None]]:
-    """The same with the asynchronous client; make it inside the event loop that it is used in."""
-    http = _http(workload)
-    transport = http.MockTransport(_answering(http, shape))
-    create = workload.create(_api(workload, 1, http.AsyncClient(transport=transport)))
+        async def call(number: int) -> None:
+            result = await create(**found.arguments(number))
+            if isinstance(result, AsyncIterator):
+                async for _ in result:
+                    pass
 
-    async def call(number: int) -> None:
-        result = await create(**shape.arguments(number))
-        if isinstance(result, AsyncIterator):
-            async for _ in result:
-                pass
+        return call
 
-    return call
+    def _shape(self, name: str) -> Shape:
+        return next(shape for shape in self.shapes if shape.name == name)
 
 
 def _http(workload: Workload) -> Any:
@@ -85,7 +91,7 @@ def _events(events: Iterable[dict[str, Any]], named: bool = False) -> bytes:
 
 
 # The turns so far, about 400 characters each; the last one is new on every call.
-_TURNS = [{"role": ("user", "assistant")[n % 2], "content": f"({n}) " + _WORDS * 4} for n in range(8)]
+_TURNS = [{"role": ("user", "assistant")[n % 2], "content": f"({n}) " + WORDS * 4} for n in range(8)]
 
 
 def _schema(n: int) -> dict[str, Any]:
@@ -101,7 +107,7 @@ def _schema(n: int) -> dict[str, Any]:
     }
 
 
-_TOOLS = [(f"lookup_{n}", f"Look up record {n} of an order in the shop's database.", _schema(n)) for n in range(5)]
+TOOLS = [(f"lookup_{n}", f"Look up record {n} of an order in the shop's database.", _schema(n)) for n in range(5)]
 
 
 # -- openai: chat completions
@@ -117,7 +123,7 @@ _CHAT = {"id": "chatcmpl-1", "created": 1, "model": "gpt-4.1-mini-2025-04-14", "
 
 
 def _chat_reply() -> bytes:
-    message = {"role": "assistant", "content": _WORDS}
+    message = {"role": "assistant", "content": WORDS}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     return json.dumps({**_CHAT, "object": "chat.completion", "choices": [choice], "usage": _USAGE}).encode()
 
@@ -130,10 +136,10 @@ def _chat_stream() -> bytes:
     return _events([*chunks, {**common, "choices": [], "usage": _USAGE}]) + b"data: [DONE]\n\n"
 
 
-_OPENAI_TURNS = [{"role": "system", "content": "You help customers of a shop. " + _WORDS * 3}, *_TURNS]
+_OPENAI_TURNS = [{"role": "system", "content": "You help customers of a shop. " + WORDS * 3}, *_TURNS]
 _OPENAI_TOOLS = [
     {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
-    for name, description, schema in _TOOLS
+    for name, description, schema in TOOLS
 ]
 
 
@@ -148,7 +154,7 @@ def _openai_small(number: int) -> dict[str, Any]:
 def _openai_typical(number: int) -> dict[str, Any]:
     return {
         "model": "gpt-4.1-mini",
-        "messages": [*_OPENAI_TURNS, {"role": "user", "content": f"Where is order {number}? " + _WORDS * 2}],
+        "messages": [*_OPENAI_TURNS, {"role": "user", "content": f"Where is order {number}? " + WORDS * 2}],
         "tools": _OPENAI_TOOLS,
         "temperature": 0.2,
         "max_tokens": 400,
@@ -178,7 +184,7 @@ _MESSAGE = {
 
 
 def _message_reply() -> bytes:
-    return json.dumps({**_MESSAGE, "content": [{"type": "text", "text": _WORDS}]}).encode()
+    return json.dumps({**_MESSAGE, "content": [{"type": "text", "text": WORDS}]}).encode()
 
 
 def _message_stream() -> bytes:
@@ -199,7 +205,7 @@ def _message_stream() -> bytes:
 
 
 _ANTHROPIC_TOOLS = [
-    {"name": name, "description": description, "input_schema": schema} for name, description, schema in _TOOLS
+    {"name": name, "description": description, "input_schema": schema} for name, description, schema in TOOLS
 ]
 
 
@@ -215,8 +221,8 @@ def _anthropic_small(number: int) -> dict[str, Any]:
 def _anthropic_typical(number: int) -> dict[str, Any]:
     return {
         **_anthropic_small(number),
-        "system": "You help customers of a shop. " + _WORDS * 3,
-        "messages": [*_TURNS, {"role": "user", "content": f"Where is order {number}? " + _WORDS * 2}],
+        "system": "You help customers of a shop. " + WORDS * 3,
+        "messages": [*_TURNS, {"role": "user", "content": f"Where is order {number}? " + WORDS * 2}],
         "tools": _ANTHROPIC_TOOLS,
     }
 
