@@ -66,9 +66,11 @@ def _beside(name: str) -> Iterator[str]:
     subject = load(folder)
     for peer in subject.peers:
         rows = [row for row in subject.beside if row.peer == peer]
-        yield f"| {name} | {peer} | {'all others' if rows else 'all'} | 1 | theirs | |"
+        if not any(row.calls == ".*" for row in rows):
+            yield f"| {name} | {peer} | {'all others' if rows else 'all'} | 1 | theirs | |"
         for row in rows:
-            calls = row.calls.replace("|", "\\|") + (f", {row.order} first" if row.order else "")
+            calls = "all" if row.calls == ".*" else row.calls.replace("|", "\\|")
+            calls += f", {row.order} first" if row.order else ""
             carrier = ("ours" if row.ours else "theirs") + ("" if row.answer else ", without the answer")
             yield f"| {name} | {peer} | {calls} | {row.spans} | {carrier} | {row.why} |"
 

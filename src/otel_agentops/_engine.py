@@ -10,7 +10,7 @@ import functools
 import importlib.metadata
 import inspect
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
@@ -47,6 +47,7 @@ class Endpoint(NamedTuple):
 class Target(NamedTuple):
     """A place to patch. wrap: the original function to its replacement, which calls it unless `Client.active` is off.
 
+    owner: the class in the module; empty for a function of the module itself.
     parameters: names that the original's signature must have; where they are missing the target is left alone.
     own_only: patch only where the class itself defines the name, e.g. because somebody patched it there before us.
     """
@@ -60,9 +61,9 @@ class Target(NamedTuple):
 
 
 class Patch:
-    """One replaced attribute of a class, and how to put the original back."""
+    """One replaced attribute of a class or module, and how to put the original back."""
 
-    def __init__(self, target: Target, owner: type, original: Any, replacement: Any) -> None:
+    def __init__(self, target: Target, owner: Any, original: Any, replacement: Any) -> None:
         self.target = target
         self.owner = owner
         self.inherited = target.name not in vars(owner)
@@ -106,9 +107,7 @@ class Client:
     distribution: its name on PyPI. versions: the supported range as PEP 440 has it, `>=oldest,<next`; both ends tested.
     """
 
-    def __init__(
-        self, distribution: str, versions: str, targets: Collection[Target], support: Support = UNTOLD
-    ) -> None:
+    def __init__(self, distribution: str, versions: str, targets: Iterable[Target], support: Support = UNTOLD) -> None:
         self.support = support
         self.distribution = distribution
         self.versions = versions
@@ -144,7 +143,7 @@ class Client:
                 self.patches[target] = patch
 
     def _patch(self, target: Target, module: Any) -> Patch | None:
-        owner = getattr(module, target.owner, None)
+        owner = getattr(module, target.owner, None) if target.owner else module
         original = getattr(owner, target.name, None)
         if target.own_only and (owner is None or target.name not in vars(owner)):
             return None
@@ -154,8 +153,8 @@ class Client:
             or not set(target.parameters) <= set(inspect.signature(original).parameters)
         ):
             log.warning(
-                "%s.%s.%s of %s %s; it is left alone, and the telemetry of calls that pass it lacks a part",
-                target.module, target.owner, target.name, self.distribution,
+                "%s of %s %s; it is left alone, and the telemetry of calls that pass it lacks a part",
+                ".".join(filter(None, target[:3])), self.distribution,
                 "is missing" if original is None else "has another signature than expected",
             )  # fmt: skip
             return None
@@ -291,7 +290,7 @@ class Watch:
     @guard
     def _refused(self, error: BaseException) -> None:
         status = getattr(error, "status_code", None)
-        headers = getattr(getattr(error, "response", None), "headers", None)
+        headers = getattr(getattr(error, "response", error), "headers", None)
         self.attempted(status if type(status) is int else 0, retry_after(headers))
 
     @guard

@@ -30,11 +30,14 @@ _KINDS = {
     "completion": "text_completion",
     "embedding": "embeddings",
     "rerank": "retrieval",
+    "reranker": "retrieval",
     "retriever": "retrieval",
     "tool": "execute_tool",
     "agent": "invoke_agent",
     "workflow": "invoke_workflow",
 }
+# What OpenInference says of a model's call when it starts, where the kind is told when it ends (Cohere, Groq, Mistral).
+_INVOKED = "llm.invocation_parameters"
 # Span names of instrumentations that set neither: OpenLLMetry's clients, the clients' own tracing.
 _NAMES = {
     "openai.chat": "chat",
@@ -44,6 +47,8 @@ _NAMES = {
     "anthropic.chat": "chat",
     "anthropic.messages.create": "chat",
     "anthropic.completion": "text_completion",
+    "ClientV2.rerank": "retrieval",  # OpenInference for Cohere, which says the kind when the span ends
+    "AsyncClientV2.rerank": "retrieval",
 }
 
 
@@ -56,6 +61,8 @@ def operation_of(span: Span) -> str | None:
     for key in _KIND_KEYS:
         if (kind := attributes.get(key)) is not None:
             return _KINDS.get(str(kind).lower())
+    if _INVOKED in attributes:
+        return "chat"
     return _by_name(str(getattr(span, "name", "")))
 
 
@@ -79,8 +86,18 @@ def started_for(span: Span, operation: str, model: str | None) -> bool:
     found = operation_of(span)
     if found != operation and not (operation in INFERENCE and found in INFERENCE):
         return False
+    if found == "retrieval" and model is not None and _retrieves(span):
+        return False
     first, _, rest = str(getattr(span, "name", "")).partition(" ")
     return first != found or rest == model or _described(span)
+
+
+def _retrieves(span: Span) -> bool:
+    """Whether a retrieval is a framework's, of which the call of a model that ranks is only a part."""
+    attributes: Mapping[str, Any] = getattr(span, "attributes", None) or {}
+    kind = next((attributes[key] for key in _KIND_KEYS if key in attributes), None)
+    named = A.GEN_AI_OPERATION_NAME in attributes and A.GEN_AI_REQUEST_MODEL not in attributes
+    return named or str(kind).lower() == "retriever"
 
 
 def _described(span: Span) -> bool:

@@ -23,6 +23,9 @@ from otel_agentops.testing import Capture
         ("anthropic.messages.create", {}, "chat"),
         ("x", {"gen_ai.operation.name": "embeddings"}, "embeddings"),
         ("x", {"openinference.span.kind": "RETRIEVER"}, "retrieval"),
+        ("x", {"openinference.span.kind": "RERANKER"}, "retrieval"),
+        ("ClientV2.rerank", {}, "retrieval"),
+        ("x", {"llm.invocation_parameters": "{}"}, "chat"),
         ("x", {"openinference.span.kind": "CHAIN"}, None),
         ("x", {"traceloop.span.kind": "workflow"}, "invoke_workflow"),
         ("chat", {}, None),
@@ -79,3 +82,22 @@ def test_a_span_for_something_else_is_left_alone(
 ) -> None:
     assert call_inside(seen, gpt, name, attributes) == ["chat gpt-x", name]
     assert seen.spans[1]["attributes"] == attributes
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "model", "stands"),
+    [
+        ("rank", {"openinference.span.kind": "RERANKER"}, "rank-x", True),
+        ("cohere.rerank", {"llm.request.type": "rerank"}, "rank-x", True),
+        ("rank", {"gen_ai.operation.name": "retrieval", "gen_ai.request.model": "rank-x"}, "rank-x", True),
+        ("search", {"openinference.span.kind": "RETRIEVER"}, "rank-x", False),
+        ("retrieval docs", {"gen_ai.operation.name": "retrieval"}, "rank-x", False),
+        ("search", {"openinference.span.kind": "RETRIEVER"}, None, True),
+        ("retrieval docs", {"gen_ai.operation.name": "retrieval"}, None, True),
+    ],
+)
+def test_a_frameworks_retrieval_is_not_the_model_that_ranks_in_it(
+    seen: Capture, name: str, attributes: dict[str, str], model: str | None, stands: bool
+) -> None:
+    span = seen.tracer_provider.get_tracer("x").start_span(name, attributes=attributes)
+    assert _foreign.started_for(span, "retrieval", model) is stands

@@ -7,6 +7,7 @@ is only made when the first item is asked for: it is a generator function of the
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from otel_agentops._engine import Watch
@@ -46,6 +47,23 @@ async def async_watched(source: Any, watch: Watch) -> AsyncIterator[Any]:
         await source.aclose()  # thrown in by the application: as without us it reaches the source as well
         raise
     watch.end()
+
+
+@contextmanager
+def ending(watch: Watch | None) -> Iterator[None]:
+    """The block in which the application has a stream: with it the call is over, read to its end or not."""
+    try:
+        yield
+    except GeneratorExit:
+        if watch is not None:
+            watch.dropped()
+        raise
+    except BaseException:
+        if watch is not None:
+            watch.end()
+        raise
+    if watch is not None:
+        watch.end()
 
 
 def lazily(source: Generator[Any, Any, Any], begin: Callable[[], Watch | None]) -> Generator[Any, Any, Any]:

@@ -1,0 +1,78 @@
+"""The cohere client under the contract: `ClientV2`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cohere
+
+from otel_agentops.clients.cohere import Instrumentor
+from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import MODEL, SCHEMA, Asked, Beside, Subject
+
+
+class CohereSubject(Subject):
+    name = "cohere"
+    instrumentor = Instrumentor
+    provider = "cohere"
+    peers = {
+        "OpenLLMetry": "opentelemetry.instrumentation.cohere:CohereInstrumentor",
+        "OpenInference": "openinference.instrumentation.cohere:CohereInstrumentor",
+    }
+
+    beside = (
+        Beside("OpenLLMetry", ".*", 1, ours=True, answer=True, why="it supports cohere below 6 and installs nothing"),
+    )
+
+    def client(self, kind: str, provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0) -> Any:
+        made: Any = {"sync": cohere.ClientV2, "async": cohere.AsyncClientV2}[kind]
+        return made(api_key="k", base_url=provider.url, max_retries=retries, timeout=timeout)
+
+    def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
+        return client.chat(**_request(asked), **more)
+
+    def stream(self, client: Any, asked: Asked) -> Any:
+        return client.chat_stream(**_request(asked))
+
+    def raw(self, client: Any, asked: Asked) -> Any:
+        return client.with_raw_response.chat(**_request(asked))
+
+    def structured(self, client: Any, asked: Asked) -> Any:
+        return self.chat(client, asked, response_format=_format(asked.schema))
+
+    def embed(self, client: Any, texts: Sequence[str]) -> Any:
+        return client.embed(model=MODEL, texts=list(texts), input_type="search_query", embedding_types=["float"])
+
+    def one_shot(self, client: Any, asked: Asked) -> Any:
+        return client.chat(**{**_request(asked), "messages": iter(asked.turns())})
+
+    def unset(self, client: Any, asked: Asked) -> Any:
+        omitted: Any = ...
+        return self.chat(client, asked, tools=omitted, p=omitted, seed=omitted)
+
+    def parameters(self, way: str) -> Mapping[str, Any]:
+        if way == "embed":
+            return {"input_type": "search_query", "embedding_types": ["float"]}
+        return {**self.params, "response_format": _format(SCHEMA)} if way == "structured" else self.params
+
+    def differs(self, way: str) -> Mapping[str, Any]:
+        unnamed = {"gen_ai.response.model": None, "otel_agentops.model.resolution": "unreported"}
+        if way == "failed":
+            return {}
+        if way == "embed":
+            counted = {"gen_ai.request.encoding_formats": ["float"], "gen_ai.usage.input_tokens": 1}
+            return {**unnamed, **counted, "gen_ai.response.id": "fake"}
+        found = {**unnamed, "gen_ai.response.id": "fake", "gen_ai.usage.reasoning.output_tokens": None}
+        if way in ("begun", "broken"):
+            return found
+        return {**found, "gen_ai.response.finish_reasons": ["TOOL_CALL" if way == "tools" else "COMPLETE"]}
+
+
+def _request(asked: Asked) -> dict[str, Any]:
+    offered = {"tools": asked.functions()} if asked.tools else {}
+    return {"model": asked.model, "messages": asked.turns(), **asked.sampling(), **offered}
+
+
+def _format(schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"type": "json_object", "json_schema": schema}
