@@ -10,7 +10,7 @@ from google.genai import types
 
 from otel_agentops.clients.google_genai import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import SCHEMA, Asked, Subject
+from otel_agentops.testing.subject import SCHEMA, Asked, Beside, Subject
 
 PARAMS = {"temperature": 0.2, "maxOutputTokens": 64}
 RAW = "should_return_http_response" in types.GenerateContentConfig.model_fields
@@ -32,6 +32,10 @@ class GoogleGenaiSubject(Subject):
         "OpenLLMetry": "opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor",
         "OpenInference": "openinference.instrumentation.google_genai:GoogleGenAIInstrumentor",
     }
+    beside = (
+        Beside("official", ".*", 1, True, True, "it refuses google-genai 3; made to, there is one span too"),
+        Beside("OpenLLMetry", ".* embed", 1, True, True, "it does not observe embeddings"),
+    )
 
     def client(self, kind: str, provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0) -> Any:
         client = genai.Client(api_key="k", http_options=options(provider, retries=retries, timeout=timeout))
