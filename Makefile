@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 export PYTHONPATH := examples:tools$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help setup demo test accuracy check bench peers gen format lowest load detect
+.PHONY: help setup demo test accuracy check bench peers gen format ends load detect
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -71,5 +71,5 @@ detect: .venv/.ready  ## each variable moves: is it named, when, and are there f
 peers: .venv/.ready  ## the clients' own unit tests, with and without us
 	@$(RUN) python tools/peers.py $(ARGS)
 
-lowest: .venv/.ready  ## the tests of the runtime against the oldest supported versions
-	@$(RUN) python tools/lowest.py $(ARGS)
+ends: .venv/.ready  ## every client's tests at the oldest and the newest supported version
+	@$(RUN) python tools/ends.py $(ARGS)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import toolchain
-from otel_agentops.testing.fake_provider import FakeProvider
 
 os.environ.setdefault("OTEL_AGENTOPS_STRICT", "1")  # read when otel_agentops is imported
+
+from otel_agentops.testing.fake_provider import FakeProvider  # noqa: E402
 
 
 @pytest.fixture
