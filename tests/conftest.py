@@ -15,7 +15,7 @@ import toolchain
 
 os.environ.setdefault("OTEL_AGENTOPS_STRICT", "1")  # read when otel_agentops is imported
 
-from otel_agentops.testing.fake_provider import FakeProvider  # noqa: E402
+from otel_agentops.testing.fake_provider import FakeProvider
 
 
 @pytest.fixture

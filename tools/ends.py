@@ -99,7 +99,7 @@ def needed() -> list[Environment]:
 
 
 def lacking(client: str) -> str | None:
-    """The distribution whose tests cannot run in this environment, which has none of the client; None where they can."""
+    """The distribution that this environment lacks to run the tests of a client; None where it can."""
     names = [requirement.name for requirement in adapters().get(client, ())]
     return None if not names or any(map(_here, names)) else names[0]
 
@@ -192,7 +192,9 @@ def lock(environment: Environment) -> str:
     new = environment.kept.with_suffix(".new")
     new.write_text(versions)
     new.replace(environment.kept)
-    return f"{environment.kept.relative_to(ROOT)}: {venvs.installed(environment.place).get(environment.name, 'written')}"
+    return (
+        f"{environment.kept.relative_to(ROOT)}: {venvs.installed(environment.place).get(environment.name, 'written')}"
+    )
 
 
 def test(environment: Environment, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -204,7 +206,7 @@ def test(environment: Environment, arguments: Sequence[str]) -> subprocess.Compl
         "AGENTOPS_END": environment.client,  # its tests are not left out here, whatever is missing
     }
     python = str(environment.place / "bin" / "python")
-    command = [python, "-m", "pytest", "-n", "0", "-rs", "-p", "no:cacheprovider", *arguments]
+    command = [python, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", *arguments]
     said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.run(command, cwd=ROOT, env=variables, check=False, **said)  # type: ignore[call-overload,no-any-return]
 
@@ -234,7 +236,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--client", action="append", choices=["runtime", *adapters()], help="default: all")
     parser.add_argument("--end", choices=[*RESOLUTION], help="default: both")
     parser.add_argument("--fresh", action="store_true", help="what can be had today instead of the kept versions")
-    parser.add_argument("--lock", action="store_true", help="write the kept versions anew, where `make test` needs them")
+    parser.add_argument(
+        "--lock", action="store_true", help="write the kept versions anew, where `make test` needs them"
+    )
     asked, rest = parser.parse_known_args(arguments)
     wanted = [each for each in (needed() if asked.lock else environments()) if asked.end in (None, each.end)]
     wanted = [each for each in wanted if asked.client is None or each.client in asked.client]
