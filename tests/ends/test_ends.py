@@ -18,13 +18,8 @@ import venvs
 
 pytest_plugins = ["pytester"]
 
-# Chat and messages, plain and streamed, sync and async, and how a client is patched; `make ends` runs everything.
-QUICK = (
-    "tests/clients/test_engine_targets.py",
-    "tests/clients/openai/test_openai_chat.py",
-    "tests/clients/anthropic/test_anthropic_messages.py",
-    "tests/clients/anthropic/test_anthropic_streams.py",
-)
+# How a client is patched and a span is seen; the contracts are run with the oldest versions of ours as well.
+QUICK = ("tests/clients/test_engine_targets.py", "tests/runtime/test_processor.py", "tests/runtime/test_scope.py")
 ENVIRONMENTS = {str(environment): environment for environment in ends.needed()}
 RUNTIME = ENVIRONMENTS.pop("runtime-oldest")
 every_environment = pytest.mark.parametrize("name", ENVIRONMENTS)
