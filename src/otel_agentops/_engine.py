@@ -36,12 +36,14 @@ class Endpoint(NamedTuple):
 
     request: wire body and the client's facts to a ModelCall. response: the client's result object, or the decoded
     JSON body, to an Answer. fold: one chunk into the state, True on the last one. settled: the state to an Answer.
+    status: the HTTP status that an exception of the client is about, None where it says so itself.
     """
 
     request: Callable[[Mapping[str, Any], Any], ModelCall]
     response: Callable[[Any], Answer]
     fold: Callable[[dict[str, Any], Any], bool]
     settled: Callable[[dict[str, Any]], Answer]
+    status: Callable[[BaseException], int | None] | None = None
 
 
 class Target(NamedTuple):
@@ -289,9 +291,11 @@ class Watch:
 
     @guard
     def _refused(self, error: BaseException) -> None:
-        status = getattr(error, "status_code", None)
-        headers = getattr(getattr(error, "response", error), "headers", None)
-        self.attempted(status if type(status) is int else 0, retry_after(headers))
+        response = getattr(error, "response", error)
+        status = None if self.endpoint.status is None else self.endpoint.status(error)
+        if status is None:
+            status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+        self.attempted(status if type(status) is int else 0, retry_after(getattr(response, "headers", None)))
 
     @guard
     def end(self, error: BaseException | None = None) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Target, Watch, begin, retry_after
 from otel_agentops._safe import guard
-from otel_agentops.clients._providers import Server
+from otel_agentops.clients._providers import Server, Servers
 from otel_agentops.clients._streams import async_watched, ending, watched
 
 
@@ -52,8 +51,7 @@ class _Shells:
     """What replaces the methods: each makes the original call once, unguarded, and tells the watch what it saw."""
 
     def __init__(self, server: Callable[[Any], Server]) -> None:
-        self._describe = server
-        self._servers: WeakKeyDictionary[Any, tuple[str, Server]] = WeakKeyDictionary()
+        self._servers = Servers(server)
 
     # -- the call
 
@@ -103,15 +101,9 @@ class _Shells:
     def _begin(self, patched: Client, endpoint: Endpoint, raw: Any) -> Watch | None:
         watch = begin(patched, endpoint)
         if watch is not None:
-            watch.asked = _Asked(self._server(raw._client_wrapper))
+            wrapper = raw._client_wrapper
+            watch.asked = _Asked(self._servers.of(wrapper, wrapper.get_base_url()))
         return watch
-
-    def _server(self, wrapper: Any) -> Server:
-        url = wrapper.get_base_url()
-        known = self._servers.get(wrapper)
-        if known is None or known[0] is not url:
-            known = self._servers[wrapper] = (url, self._describe(wrapper))
-        return known[1]
 
     # -- inside the call
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from otel_agentops.record import Attributes
 from otel_agentops.semconv import attributes as A
@@ -51,3 +53,18 @@ def address(url: str) -> Attributes:
     if not parts.hostname:
         return {}
     return {A.SERVER_ADDRESS: parts.hostname, A.SERVER_PORT: parts.port or (80 if parts.scheme == "http" else 443)}
+
+
+class Servers:
+    """Where each client object sends its calls, found out once for each address that it has."""
+
+    def __init__(self, describe: Callable[[Any], Server]) -> None:
+        self._describe = describe
+        self._known: WeakKeyDictionary[Any, tuple[Any, Server]] = WeakKeyDictionary()
+
+    def of(self, api: Any, url: Any) -> Server:
+        """url: the address that the client object has now, the same object as long as it is the same."""
+        known = self._known.get(api)
+        if known is None or known[0] is not url:
+            known = self._known[api] = (url, self._describe(api))
+        return known[1]

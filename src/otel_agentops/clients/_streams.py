@@ -66,16 +66,25 @@ def ending(watch: Watch | None) -> Iterator[None]:
         watch.end()
 
 
-def lazily(source: Generator[Any, Any, Any], begin: Callable[[], Watch | None]) -> Generator[Any, Any, Any]:
+def _told_inside(watch: Watch) -> None:
+    """The call itself tells when its request leaves."""
+
+
+def lazily(
+    source: Generator[Any, Any, Any],
+    begin: Callable[[], Watch | None],
+    leave: Callable[[Watch], object] = _told_inside,
+) -> Generator[Any, Any, Any]:
     """The items of a generator that makes its call when the first is asked for.
 
-    begin: makes the watch, just before; None leaves the stream unobserved. `leaving` is told from inside the call or by
-    `begin`; whether the attempt succeeded is told here where nobody inside has.
+    begin: makes the watch, just before; None leaves the stream unobserved. leave: tells the watch that the request
+    leaves, where nothing inside the call does. Whether the attempt succeeded is told here where nobody inside has.
     """
     watch = begin()
     if watch is None:
         return (yield from source)
     with watch:
+        leave(watch)
         first = next(source, _END)
         _came(watch)
     if first is _END:
@@ -84,7 +93,11 @@ def lazily(source: Generator[Any, Any, Any], begin: Callable[[], Watch | None]) 
     return (yield from watched(_resumed(first, source), watch))
 
 
-async def async_lazily(source: AsyncGenerator[Any, Any], begin: Callable[[], Watch | None]) -> AsyncIterator[Any]:
+async def async_lazily(
+    source: AsyncGenerator[Any, Any],
+    begin: Callable[[], Watch | None],
+    leave: Callable[[Watch], object] = _told_inside,
+) -> AsyncIterator[Any]:
     """The same of an asynchronous generator."""
     watch = begin()
     if watch is None:
@@ -92,6 +105,7 @@ async def async_lazily(source: AsyncGenerator[Any, Any], begin: Callable[[], Wat
             yield item
         return
     with watch:
+        leave(watch)
         first = await anext(source, _END)
         _came(watch)
     if first is _END:
