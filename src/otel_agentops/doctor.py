@@ -80,11 +80,11 @@ def sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Each client we know: installed, supported, switched off, patched, and who else traces it."""
-    inactive = []
+    inactive, absent = [], []
     for entry, client in _our_clients():
         version = _version(client.distribution)
         if version is None:
-            yield Finding("note", client.distribution, "not installed")
+            absent.append(client.distribution)
         elif _is_disabled(entry.name, environ):
             text = f"{version}; switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
             yield Finding("warning", client.distribution, text, f"remove {entry.name} from it")
@@ -96,8 +96,10 @@ def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield from _patched(client) if client.active else ()
             yield _beside(client.distribution, _others(client.distribution, version, environ), _mode(environ))
             inactive += [] if client.active else [client.distribution]
+    if absent:
+        yield Finding("note", "clients", f"not installed, and known where they are: {', '.join(absent)}")
     if inactive:
-        text = f"{' and '.join(inactive)} not patched here: this process was started without opentelemetry-instrument"
+        text = f"{', '.join(inactive)} not patched here: this process was started without opentelemetry-instrument"
         advice = "opentelemetry-instrument otel-agentops doctor checks the patches as well"
         yield Finding("note", "patches", text, advice)
 

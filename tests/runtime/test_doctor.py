@@ -243,13 +243,15 @@ def test_the_command_under_opentelemetry_instrument(listening: int) -> None:
     )
     assert code == 0, printed
     lines = [line.split(maxsplit=1) for line in printed.splitlines() if line.strip()]
-    assert [mark for mark, *_ in lines] == ["ok"] * 9 + ["problems:"]
-    assert len(re.findall(r"\d+ places patched in this process", printed)) == 2
+    marks = [mark for mark, *_ in lines]
+    assert {mark for mark in marks if mark in ("ok", "note", "warning", "problem")} <= {"ok", "note"}
+    here = [client for _, client in doctor._our_clients() if _installed(client.distribution)]
+    assert len(re.findall(r"\d+ places patched in this process", printed)) == len(here) >= 2
     assert printed.endswith("problems: 0, warnings: 0\n")
 
 
 def test_the_command_alone_says_what_it_did_not_look_at() -> None:
     code, printed = run(COMMAND, "doctor", **CONFIGURED, OTEL_LOGS_EXPORTER="none")
     assert code == 1, "the problem of the logs"
-    assert "anthropic and openai not patched here" in printed
+    assert re.search(r"anthropic, .*not patched here", " ".join(printed.split()))
     assert "→ opentelemetry-instrument otel-agentops doctor" in printed
