@@ -37,7 +37,7 @@ def chat(body: dict[str, Any], model: str, answer: Answer) -> dict[str, Any]:
         message["tool_calls"] = [_chat_call(call, call.arguments) for call in answer.tool_calls]
     choice = {"finish_reason": _finish(answer), "message": message, "logprobs": None}
     choices = [{"index": index, **choice} for index in range(body.get("n") or 1)]
-    return {**_head(body, model, answer), "object": "chat.completion", "choices": choices, "usage": _chat_usage(answer)}
+    return {**_head(body, model, answer), "object": "chat.completion", "choices": choices, "usage": chat_usage(answer)}
 
 
 def chat_chunks(body: dict[str, Any], model: str, answer: Answer) -> Iterator[dict[str, Any]]:
@@ -49,7 +49,7 @@ def chat_chunks(body: dict[str, Any], model: str, answer: Answer) -> Iterator[di
         for delta, finish in _deltas(answer):
             yield {**head, "choices": [{"index": index, "delta": delta, "finish_reason": finish, "logprobs": None}]}
     if counted:
-        yield {**head, "choices": [], "usage": _chat_usage(answer)}
+        yield {**head, "choices": [], "usage": chat_usage(answer)}
 
 
 def _deltas(answer: Answer) -> Iterator[tuple[dict[str, Any], str | None]]:
@@ -82,7 +82,7 @@ def _finish(answer: Answer) -> str:
     return answer.finish or ("tool_calls" if answer.tool_calls else "stop")
 
 
-def _chat_usage(answer: Answer) -> dict[str, Any]:
+def chat_usage(answer: Answer) -> dict[str, Any]:
     return {
         "prompt_tokens": answer.input_tokens,
         "completion_tokens": answer.output_tokens,
@@ -95,6 +95,31 @@ def _chat_usage(answer: Answer) -> dict[str, Any]:
 def _input_details(answer: Answer) -> dict[str, int]:
     details = {"cached_tokens": answer.cached_tokens}
     return details | ({"cache_write_tokens": answer.cache_write_tokens} if answer.cache_write_tokens else {})
+
+
+# -- completions
+
+
+def completion(body: dict[str, Any], model: str, answer: Answer) -> dict[str, Any]:
+    choice = {"text": answer.text, "finish_reason": _finish(answer), "logprobs": None}
+    choices = [{"index": index, **choice} for index in range(body.get("n") or 1)]
+    return {**_text_head(model, answer), "choices": choices, "usage": chat_usage(answer)}
+
+
+def completion_chunks(body: dict[str, Any], model: str, answer: Answer) -> Iterator[dict[str, Any]]:
+    head = _text_head(model, answer)
+    for index in range(body.get("n") or 1):
+        for text, finish in [*((part, None) for part in pieces(answer.text, answer.chunks)), ("", _finish(answer))]:
+            yield {**head, "choices": [{"index": index, "text": text, "finish_reason": finish, "logprobs": None}]}
+    if (body.get("stream_options") or {}).get("include_usage"):
+        yield {**head, "choices": [], "usage": chat_usage(answer)}
+
+
+def _text_head(model: str, answer: Answer) -> dict[str, Any]:
+    return {
+        "id": f"cmpl-{answer.id}", "object": "text_completion", "created": CREATED, "model": model,
+        "system_fingerprint": FINGERPRINT,
+    }  # fmt: skip
 
 
 # -- responses
@@ -244,6 +269,13 @@ def _chat(body: dict[str, Any], model: str, answer: Answer) -> Reply:
     return Reply(lambda: chat(body, model, answer), lambda: chat_chunks(body, model, answer), b"data: [DONE]\n\n")
 
 
+def _completions(body: dict[str, Any], model: str, answer: Answer) -> Reply:
+    if not body.get("stream"):
+        return Reply(lambda: completion(body, model, answer))
+    whole, events = lambda: completion(body, model, answer), lambda: completion_chunks(body, model, answer)
+    return Reply(whole, events, b"data: [DONE]\n\n")
+
+
 def _responses(body: dict[str, Any], model: str, answer: Answer) -> Reply:
     if not body.get("stream"):
         return Reply(lambda: response(body, model, answer))
@@ -254,7 +286,12 @@ def _embeddings(body: dict[str, Any], model: str, answer: Answer) -> Reply:
     return Reply(lambda: embeddings(body, model))
 
 
-_ROUTES = {"/chat/completions": _chat, "/responses": _responses, "/embeddings": _embeddings}
+_ROUTES = {
+    "/chat/completions": _chat,  # before the next, which it ends with
+    "/completions": _completions,
+    "/responses": _responses,
+    "/embeddings": _embeddings,
+}
 DIALECT = Dialect(
     speaks=lambda path: path.partition("?")[0].endswith(tuple(_ROUTES)),
     reply=_reply,

@@ -11,7 +11,7 @@ import functools
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,17 +63,24 @@ class Dialect(NamedTuple):
 
 
 def of(path: str) -> Dialect:
-    """The dialect that a path is spoken in; that of OpenAI where nobody speaks it, which then says so."""
-    return next((dialect for dialect in dialects() if dialect.speaks(path)), dialects()[-1])
+    """The dialect that a path is spoken in; that of OpenAI where nobody speaks it, which then says so.
+
+    Several services have the same paths: one that begins with a wire's name, `/writer/v1/chat`, is spoken in that one.
+    """
+    named = dialects().get(path.lstrip("/").partition("/")[0])
+    if named is not None and named.speaks(path):
+        return named
+    *rest, last = dialects().values()
+    return next((dialect for dialect in rest if dialect.speaks(path)), last)
 
 
 @functools.cache
-def dialects() -> Sequence[Dialect]:
+def dialects() -> Mapping[str, Dialect]:
     """All of them: those that know their paths exactly first, OpenAI's, whose paths others have as well, last."""
     package = str(__package__)
     names = sorted(each.name for each in pkgutil.iter_modules([str(Path(__file__).parent)]))
     names = sorted((name for name in names if name.endswith("_wire")), key=lambda name: name == "openai_wire")
-    return [importlib.import_module(f"{package}.{name}").DIALECT for name in names]
+    return {name.removesuffix("_wire"): importlib.import_module(f"{package}.{name}").DIALECT for name in names}
 
 
 def bound(body: dict[str, Any], answer: Answer) -> Answer:

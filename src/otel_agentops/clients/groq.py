@@ -1,0 +1,41 @@
+"""Groq: OpenAI's chat and embeddings, with what the service adds to them under `x_groq`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_agentops import _engine
+from otel_agentops._engine import Support
+from otel_agentops.clients import _stainless
+from otel_agentops.clients._openai_wire import CHAT, EMBEDDINGS, chat_fold
+from otel_agentops.clients._providers import by_host
+from otel_agentops.clients._wire import get
+
+
+def provider(api: Any, host: str) -> str:
+    """`gen_ai.provider.name`: the client's own, also behind a gateway of unknown name."""
+    return by_host(host) or "groq"
+
+
+def fold(state: dict[str, Any], chunk: Any) -> bool:
+    """A chunk of a chat. The last one has the usage under `x_groq` whether or not the application asks for one."""
+    if (usage := get(get(chunk, "x_groq"), "usage")) is not None:
+        state.setdefault("usage", usage)
+    return chat_fold(state, chunk)
+
+
+ENDPOINTS = {
+    "/chat/completions": CHAT._replace(fold=fold),
+    "/embeddings": EMBEDDINGS,
+}
+SUPPORT = Support(
+    operations=("chat", "embeddings"),
+    not_covered=("audio: the conventions have no operation for it", "batches", "files"),
+)
+CLIENT = _stainless.client("groq", ">=1,<2", ENDPOINTS, provider, support=SUPPORT)
+
+
+class Instrumentor(_engine.Instrumentor):
+    """Entry point `agentops_groq`."""
+
+    clients = (CLIENT,)
