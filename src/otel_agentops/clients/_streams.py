@@ -15,11 +15,12 @@ from otel_agentops._engine import Watch
 _END = object()
 
 
-def watched(source: Any, watch: Watch) -> Iterator[Any]:
-    """The items of a generator, each told to the watch before the application has it."""
+def watched(source: Any, watch: Watch, told: bool = False) -> Iterator[Any]:
+    """The items of a generator, each told to the watch before the application has it. told: somebody inside tells."""
     try:
         for chunk in source:
-            watch.chunk(chunk)
+            if not told:
+                watch.chunk(chunk)
             yield chunk
     except GeneratorExit:
         watch.dropped()
@@ -32,11 +33,12 @@ def watched(source: Any, watch: Watch) -> Iterator[Any]:
     watch.end()
 
 
-async def async_watched(source: Any, watch: Watch) -> AsyncIterator[Any]:
+async def async_watched(source: Any, watch: Watch, told: bool = False) -> AsyncIterator[Any]:
     """The same of an asynchronous generator."""
     try:
         async for chunk in source:
-            watch.chunk(chunk)
+            if not told:
+                watch.chunk(chunk)
             yield chunk
     except GeneratorExit:
         # The source is finalised as without us: closed here, the event loop's own closing of it would meet ours.

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+AWS_BEDROCK_GUARDRAIL_ID = "aws.bedrock.guardrail.id"
+AWS_BEDROCK_KNOWLEDGE_BASE_ID = "aws.bedrock.knowledge_base.id"
 CLOUD_REGION = "cloud.region"
 DEPLOYMENT_ENVIRONMENT_NAME = "deployment.environment.name"
 DEPLOYMENT_ENVIRONMENT_NAME_VALUES = ("production", "staging", "test", "development")

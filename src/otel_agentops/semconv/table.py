@@ -7,6 +7,8 @@ from __future__ import annotations
 from otel_agentops.semconv.rows import Attribute
 
 ATTRIBUTES = {
+    "aws.bedrock.guardrail.id": Attribute("string", None, "yes"),
+    "aws.bedrock.knowledge_base.id": Attribute("string", None, "yes"),
     "cloud.region": Attribute("string", None, "yes"),
     "deployment.environment.name": Attribute("string", ("production", "staging", "test", "development"), "yes"),
     "error.type": Attribute("string", ("_OTHER",), "yes"),

@@ -127,9 +127,9 @@ class _Connection(socketserver.StreamRequestHandler):
             said = dialect.error(step.message, step.status)
             self._json(said, step.status, after + dialect.error_headers(step.status))
         elif reply.events:
-            self._stream(dialect, reply.events(), reply.end, step, _headers(answer))
+            self._stream(dialect, reply.events(), reply.end, step, _headers(answer) + reply.headers)
         else:
-            self._plain(dialect, reply.whole(), step, _headers(answer))
+            self._plain(dialect, reply.whole(), step, _headers(answer) + reply.headers)
 
     def _plain(self, dialect: Dialect, whole: Any, step: Step, headers: bytes) -> None:
         self._disturb(step)

@@ -23,12 +23,13 @@ class Reply(NamedTuple):
     """What goes back.
 
     whole: the body of a plain answer, bytes or what becomes JSON. events: those of a stream, where the request asks
-    for one, each to be framed by the dialect; `end`: bytes after the last.
+    for one, each to be framed by the dialect; `end`: bytes after the last. headers: further header lines.
     """
 
     whole: Callable[[], Any]
     events: Callable[[], Iterator[Any]] | None = None
     end: bytes = b""
+    headers: bytes = b""
 
 
 def sse(event: dict[str, Any]) -> bytes:

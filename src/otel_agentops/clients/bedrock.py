@@ -1,0 +1,44 @@
+"""Amazon Bedrock through botocore, so boto3, and through aiobotocore: models and knowledge bases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_agentops import _engine
+from otel_agentops._engine import Support
+from otel_agentops.clients import _botocore
+from otel_agentops.clients._bedrock_converse import CONVERSE
+from otel_agentops.clients._bedrock_models import Asked, named
+from otel_agentops.clients._botocore import Call, Prepared
+
+
+def _conversation(stream: bool) -> Any:
+    def prepare(params: Mapping[str, Any], body: Any) -> Prepared:
+        """The parameters are the body, with the model beside them."""
+        return Prepared(CONVERSE, params, Asked(named(params["modelId"]), stream))
+
+    return prepare
+
+
+CALLS = {
+    "Converse": Call("bedrock-runtime", CONVERSE, _conversation(False)),
+    "ConverseStream": Call("bedrock-runtime", CONVERSE, _conversation(True), events="stream"),
+}
+SUPPORT = Support(
+    ("chat (Converse)",),
+    not_covered=(
+        "CountTokens, ApplyGuardrail, async invocations: the convention has no operation for them",
+        "InvokeAgent, InvokeFlow, Rerank",
+        "InvokeModelWithBidirectionalStream (speech)",
+    ),
+)
+# Before, botocore left the cached input out of what it parsed, and no total of the input could be told.
+SYNC = _botocore.client("botocore", ">=1.37.24,<2", CALLS, support=SUPPORT)
+ASYNC = _botocore.client("aiobotocore", ">=2.23,<4", CALLS, asynchronous=True, support=SUPPORT)
+
+
+class Instrumentor(_engine.Instrumentor):
+    """Entry point `agentops_bedrock`."""
+
+    clients = (SYNC, ASYNC)
