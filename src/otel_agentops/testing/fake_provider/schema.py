@@ -28,8 +28,8 @@ def wanted(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The schema that a request binds its answer to, in any of the dialects."""
     bound = body.get("response_format") or (body.get("text") or {}).get("format")
     bound = bound or (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
-    if bound.get("type") == "json_object":  # Cohere's, with or without a schema
-        return bound.get("json_schema") or bound.get("schema")
+    if bound.get("type") == "json_object":  # those of Cohere's two versions and of Hugging Face; or no schema
+        return bound.get("json_schema") or bound.get("schema") or bound.get("value")
     if bound.get("type") != "json_schema":
         return None
     schema: Mapping[str, Any] = bound.get("json_schema", bound).get("schema", {})

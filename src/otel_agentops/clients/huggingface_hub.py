@@ -1,0 +1,248 @@
+"""Hugging Face's InferenceClient: chat, completions and embeddings, on its router, routed providers and own servers.
+
+A call is watched at the public method, whose result is parsed; its request is told from `_inner_post`, which has the
+final body and the address.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from otel_agentops import _engine
+from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Support, Target, Watch, begin, retry_after
+from otel_agentops._safe import guard
+from otel_agentops.clients._openai_wire import FIELDS, chat_fold, chat_request, chat_response, chat_settled, no_stream
+from otel_agentops.clients._providers import Server, address, by_host
+from otel_agentops.clients._streams import async_watched, watched
+from otel_agentops.clients._wire import Fields, get, present_attributes, text, texts, whole
+from otel_agentops.record import Answer, ModelCall
+from otel_agentops.semconv import attributes as A
+
+_ROUTER = "router.huggingface.co"
+_OWN = frozenset({"", "v1", "models", "hf-inference"})  # paths of the router that name no provider, or its own service
+# Where the router's word for a provider is not the one that the provider has everywhere else here.
+_NAMES = {"fireworks-ai": "fireworks", "together": "together_ai"}
+GENERATION = Fields(
+    {
+        **FIELDS.readers,
+        "max_new_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        "grammar": (A.GEN_AI_OUTPUT_TYPE, lambda grammar: "json" if get(grammar, "type") == "json" else None),
+    },
+    FIELDS.not_parameters | {"inputs", "parameters"},
+)
+
+
+def server(url: str, named: str | None) -> Server:
+    """Where a request goes. named: the provider that the application chose for its client, None for no certain one."""
+    parts = urlsplit(url)
+    if parts.hostname == _ROUTER:
+        first = parts.path.split("/")[1]
+        provider = "huggingface" if first in _OWN else first
+    else:
+        provider = by_host(parts.hostname or "") or named or "huggingface"
+    return Server(_NAMES.get(provider, provider), address(url))
+
+
+# -- requests; facts: the client library's own description of one, and where it goes
+
+
+def chat(body: Mapping[str, Any], facts: tuple[Any, Server]) -> ModelCall:
+    """OpenAI's protocol, with a word in the place of a model that a server of one model does not need."""
+    call = chat_request(body, facts[1])
+    return call._replace(model=None) if call.model == "dummy" else call
+
+
+def inference(operation: str, body: Mapping[str, Any], facts: tuple[Any, Server]) -> ModelCall:
+    """Completions and embeddings: the model is in the address, and what shapes the answer may be in `parameters`."""
+    sent, target = facts
+    inner = body.get("parameters")
+    flat = {**body, **inner} if isinstance(inner, Mapping) else body
+    model = text(body.get("model")) or text(sent.model)
+    model = None if model is None or "://" in model else model
+    attributes = GENERATION.attributes(flat, target.attributes)
+    return ModelCall(operation, target.provider, model, attributes, params=GENERATION.parameters(flat))
+
+
+# -- answers
+
+
+def generated(result: Any) -> Answer:
+    """A text alone, or with details where the application asked for them."""
+    return _detailed(None if isinstance(result, str) else get(result, "details"))
+
+
+def generated_fold(state: dict[str, Any], chunk: Any) -> bool:
+    """A piece of text, or a token; the last one has the details."""
+    details = None if isinstance(chunk, str) else chunk.details
+    state["details"] = details
+    return details is not None
+
+
+def generated_settled(state: dict[str, Any]) -> Answer:
+    """What the details say."""
+    return _detailed(state["details"])
+
+
+def _detailed(details: Any) -> Answer:
+    attributes = present_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, texts(get(details, "finish_reason"))))
+    effective = {"seed": seed} if (seed := get(details, "seed")) is not None else None
+    counts = (whole(get(details, "input_length")), whole(get(details, "generated_tokens")))
+    return Answer(None, attributes, *counts, effective=effective)
+
+
+def embedded(body: bytes) -> Answer:
+    """A list of numbers says nothing; OpenAI's shape, which some providers have, is read from its end, past those."""
+    model = _last(body, b'"model"')
+    return Answer(text(model), {}, whole(get(_last(body, b'"usage"'), "prompt_tokens")))
+
+
+def _last(body: bytes, key: bytes) -> Any:
+    """The value of the last member of that name; the rest of the body is numbers, and not looked at."""
+    found = body.rfind(key)
+    if found < 0:
+        return None
+    rest = body[found + len(key) : found + 1000].decode(errors="replace").lstrip(" :")
+    try:
+        return json.JSONDecoder().raw_decode(rest)[0]
+    except ValueError:
+        return None
+
+
+# -- where it is patched
+
+
+def _method(endpoint: Endpoint, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def method(api: Any, *args: Any, **kwargs: Any) -> Any:
+        with _begin(patched, endpoint, api) or UNOBSERVED as watch:
+            result = original(api, *args, **kwargs)
+            if watch is None:
+                return result
+            if not hasattr(type(result), "__next__"):
+                _answered(watch, result)
+                return result
+        return watched(result, watch)
+
+    return method
+
+
+def _async_method(endpoint: Endpoint, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    async def method(api: Any, *args: Any, **kwargs: Any) -> Any:
+        with _begin(patched, endpoint, api) or UNOBSERVED as watch:
+            result = await original(api, *args, **kwargs)
+            if watch is None:
+                return result
+            if not hasattr(type(result), "__anext__"):
+                _answered(watch, result)
+                return result
+        return async_watched(result, watch)
+
+    return method
+
+
+@guard
+def _begin(patched: Client, endpoint: Endpoint, api: Any) -> Watch | None:
+    outer = WATCH.get()
+    if outer is not None and outer.asked is api:
+        return None  # the method calls itself again without the parameters that the server has refused
+    watch = begin(patched, endpoint)
+    if watch is not None:
+        watch.asked = api
+    return watch
+
+
+@guard
+def _answered(watch: Watch, result: Any) -> None:
+    if watch.answer is None:
+        watch.answered(result)
+
+
+def _post(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def _inner_post(api: Any, request_parameters: Any, **kwargs: Any) -> Any:
+        watch = _leaving(api, request_parameters)
+        try:
+            body = original(api, request_parameters, **kwargs)
+        except BaseException as error:
+            _refused(watch, error)
+            raise
+        _came(watch, body)
+        return body
+
+    return _inner_post
+
+
+def _async_post(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    async def _inner_post(api: Any, request_parameters: Any, **kwargs: Any) -> Any:
+        watch = _leaving(api, request_parameters)
+        try:
+            body = await original(api, request_parameters, **kwargs)
+        except BaseException as error:
+            _refused(watch, error)
+            raise
+        _came(watch, body)
+        return body
+
+    return _inner_post
+
+
+@guard
+def _leaving(api: Any, sent: Any) -> Watch | None:
+    watch = WATCH.get()
+    if watch is None or watch.asked is not api:
+        return None
+    body = sent.json if isinstance(sent.json, Mapping) else {}
+    by_address = "://" in str(sent.model or "") or "://" in str(api.model or "")
+    chosen = None if by_address or api.provider in (None, "auto", "hf-inference") else api.provider
+    watch.leaving(body, (sent, _server(sent.url, chosen)))
+    return watch
+
+
+_server = functools.lru_cache(256)(server)
+
+
+@guard
+def _refused(watch: Watch | None, error: BaseException) -> None:
+    if watch is not None:
+        response = getattr(error, "response", None)
+        status = getattr(response, "status_code", None)
+        watch.attempted(status if type(status) is int else 0, retry_after(getattr(response, "headers", None)))
+
+
+@guard
+def _came(watch: Watch | None, body: Any) -> None:
+    if watch is not None:
+        watch.attempted(200)
+        if watch.endpoint is EMBEDDINGS:
+            watch.answered(body)  # the method gives an array of what it found in it
+
+
+CHAT = Endpoint(chat, chat_response, chat_fold, chat_settled)
+COMPLETIONS = Endpoint(functools.partial(inference, "text_completion"), generated, generated_fold, generated_settled)
+EMBEDDINGS = Endpoint(functools.partial(inference, "embeddings"), embedded, no_stream, chat_settled)
+_METHODS = {"chat_completion": CHAT, "text_generation": COMPLETIONS, "feature_extraction": EMBEDDINGS}
+_SYNC, _ASYNC = "huggingface_hub.inference._client", "huggingface_hub.inference._generated._async_client"
+_TARGETS = [
+    Target(_SYNC, "InferenceClient", "_inner_post", _post, ("request_parameters",)),
+    Target(_ASYNC, "AsyncInferenceClient", "_inner_post", _async_post, ("request_parameters",)),
+]
+for _name, _endpoint in _METHODS.items():
+    _TARGETS.append(Target(_SYNC, "InferenceClient", _name, functools.partial(_method, _endpoint)))
+    _TARGETS.append(Target(_ASYNC, "AsyncInferenceClient", _name, functools.partial(_async_method, _endpoint)))
+CLIENT = Client(
+    "huggingface_hub",
+    ">=1,<3",
+    _TARGETS,
+    Support(
+        operations=("chat", "text_completion (text_generation)", "embeddings (feature_extraction)"),
+        not_covered=("all other tasks (images, audio, classification, ...): the convention has no operation for them",),
+    ),
+)
+
+
+class Instrumentor(_engine.Instrumentor):
+    """Entry point `agentops_huggingface_hub`."""
+
+    clients = (CLIENT,)
