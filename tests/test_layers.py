@@ -32,7 +32,14 @@ LAYERS = (
     ("_telemetry",),
     ("_block", "_engine"),
     ("clients", "clients._google_schema", "clients._providers", "clients._streams", "clients._wire"),
-    ("clients._anthropic_wire", "clients._fern", "clients._google_seams", "clients._openai_wire", "clients._stainless"),
+    (
+        "clients._anthropic_wire",
+        "clients._fern",
+        "clients._google_seams",
+        "clients._openai_wire",
+        "clients._speakeasy",
+        "clients._stainless",
+    ),
     ("clients._openai_responses",),
     ("clients.*",),  # one may not import another: see below
     ("helpers", "helpers.*"),

@@ -236,10 +236,20 @@ class Watch:
     @guard
     def leaving(self, body: Mapping[str, Any], facts: Any) -> None:
         """The request goes out, for the first time or again; the first body opens the operation."""
+        if not self.pending:
+            return  # given up while another thread still made the request
         self.sent += 1
         if self.sent == 1:
             self.operation = self.telemetry.open(self.endpoint.request(body, facts), self.started)
+        elif self.operation is not None:
+            self.telemetry.follow(self.operation)
         self._keep_attempts()
+
+    @guard
+    def here(self) -> None:
+        """The call goes on in this context, after a step of it ran in a copy: our span is current here as well."""
+        if self.operation is not None and self.operation.own:
+            self.telemetry.enter(self.operation)
 
     @guard
     def attempted(self, status: int, retry_after: float | None = None) -> None:

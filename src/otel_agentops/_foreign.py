@@ -49,6 +49,29 @@ _NAMES = {
     "anthropic.completion": "text_completion",
     "ClientV2.rerank": "retrieval",  # OpenInference for Cohere, which says the kind when the span ends
     "AsyncClientV2.rerank": "retrieval",
+    # OpenInference for Mistral, which says the kind when the span ends.
+    "MistralClient.chat": "chat",
+    "MistralAsyncClient.chat": "chat",
+    "MistralClient.agents": "chat",
+    "MistralAsyncClient.agents": "chat",
+}
+# Scopes of clients' own tracing that starts a span for every attempt and forgets those of the attempts that failed. It
+# names them after the API's operations until it has read the request, and then a call of a remote agent `invoke_agent`.
+_OF_ATTEMPTS = {
+    "mistralai_sdk_tracer": {
+        "chat_completion_v1_chat_completions_post": "chat",
+        "stream_chat": "chat",
+        "agents_completion_v1_agents_completions_post": "chat",
+        "stream_agents": "chat",
+        **{
+            f"agents_api_v1_conversations_{action}{stream}": "chat"
+            for action in ("start", "append", "restart")
+            for stream in ("", "_stream")
+        },
+        "fim_completion_v1_fim_completions_post": "text_completion",
+        "stream_fim": "text_completion",
+        "embeddings_v1_embeddings_post": "embeddings",
+    }
 }
 
 
@@ -63,13 +86,24 @@ def operation_of(span: Span) -> str | None:
             return _KINDS.get(str(kind).lower())
     if _INVOKED in attributes:
         return "chat"
-    return _by_name(str(getattr(span, "name", "")))
+    name = str(getattr(span, "name", ""))
+    return _operations_of(span).get(name) or _by_name(name)
 
 
 def is_ours(span: Span) -> bool:
     """Whether this package made the span."""
     scope = getattr(span, "instrumentation_scope", None)
     return scope is not None and scope.name == SCOPE
+
+
+def is_of_an_attempt(span: Span) -> bool:
+    """Whether its maker starts a span for every attempt, and never ends those of the attempts that failed."""
+    return bool(_operations_of(span))
+
+
+def _operations_of(span: Span) -> Mapping[str, str]:
+    scope = getattr(span, "instrumentation_scope", None)
+    return _OF_ATTEMPTS.get(scope.name, {}) if scope is not None else {}
 
 
 def tool_of(span: Span) -> str:
@@ -84,6 +118,8 @@ def started_for(span: Span, operation: str, model: str | None) -> bool:
     A span that only its name describes must name the model: the application's own `chat with a customer` is no call.
     """
     found = operation_of(span)
+    if found in AGENTS and is_of_an_attempt(span):
+        found = "chat"
     if found != operation and not (operation in INFERENCE and found in INFERENCE):
         return False
     if found == "retrieval" and model is not None and _retrieves(span):

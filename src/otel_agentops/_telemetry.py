@@ -40,10 +40,21 @@ class Operation:
     """One model call between its opening and its closing.
 
     own: the span is ours, to be ended here. started, first_chunk, last_chunk: time in ns; first_chunk is None until one
-    came. chunks: how many came.
+    came. chunks: how many came. asked: what was added to a foreign span when the request left.
     """
 
-    __slots__ = ("call", "chunks", "first_chunk", "last_chunk", "own", "scope", "span", "started", "token")
+    __slots__ = (
+        "asked",
+        "call",
+        "chunks",
+        "first_chunk",
+        "last_chunk",
+        "own",
+        "scope",
+        "span",
+        "started",
+        "token",
+    )
 
     def __init__(self, call: ModelCall, scope: Scope, span: Span, own: bool, started: int) -> None:
         self.call = call
@@ -55,6 +66,7 @@ class Operation:
         self.last_chunk = 0
         self.chunks = 0
         self.token: Any = None
+        self.asked: Attributes = {}
 
 
 class Telemetry:
@@ -93,7 +105,9 @@ class Telemetry:
             # Words of the application, which Anthropic's own tracing takes for content: its maker may leave them out.
             attributes.pop(A.GEN_AI_REQUEST_STOP_SEQUENCES, None)
             add_missing(found, attributes)
-            return Operation(call, scope, found, False, started)
+            operation = Operation(call, scope, found, False, started)
+            operation.asked = attributes
+            return operation
         span = self.tracer.start_span(
             f"{call.operation} {call.model}" if call.model else call.operation,
             kind=SpanKind.CLIENT,
@@ -101,7 +115,7 @@ class Telemetry:
             start_time=started,
         )
         operation = Operation(call, scope, span, True, started)
-        operation.token = otel_context.attach(set_span_in_context(span))
+        self.enter(operation)
         return operation
 
     @guard
@@ -110,6 +124,21 @@ class Telemetry:
         context = otel_context.get_current()
         told = scopes.untold(context)
         return None if told is context else otel_context.attach(told)
+
+    def enter(self, operation: Operation) -> None:
+        """Make our span the current one, until `leave`."""
+        if trace.get_current_span() is not operation.span:
+            operation.token = otel_context.attach(set_span_in_context(operation.span))
+
+    def follow(self, operation: Operation) -> None:
+        """The call is made once more: where its span's maker starts one for each attempt, go on with the new one."""
+        if operation.own or not _foreign.is_of_an_attempt(operation.span):
+            return
+        found = self._span_of(operation.call)
+        if found is not None and _foreign.is_of_an_attempt(found):
+            self._taken.add(found)
+            add_missing(found, operation.asked)
+            operation.span = found
 
     def leave(self, operation: Operation) -> None:
         """The call returned to the application: our span is no longer current, whether or not it has ended."""
@@ -164,6 +193,9 @@ class Telemetry:
             attributes[A.ERROR_TYPE] = answer.error
         if not operation.own:
             add_missing(operation.span, attributes)
+            if error is not None and _foreign.is_of_an_attempt(operation.span):
+                operation.span.set_status(ERROR)  # its maker has forgotten it: nobody else ends it
+                operation.span.end(ended)
             return
         operation.span.set_attributes(attributes)
         if A.ERROR_TYPE in attributes:

@@ -14,6 +14,7 @@ ATTRIBUTES = {
     "error.type": Attribute("string", ("_OTHER",), "yes"),
     "gen_ai.agent.id": Attribute("string", None, "opt_in"),
     "gen_ai.agent.name": Attribute("string", None, "yes"),
+    "gen_ai.agent.version": Attribute("string", None, "opt_in"),
     "gen_ai.conversation.id": Attribute("string", None, "never"),
     "gen_ai.data_source.id": Attribute("string", None, "yes"),
     "gen_ai.embeddings.dimension.count": Attribute("int", None, "no"),

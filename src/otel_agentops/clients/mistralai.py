@@ -1,0 +1,215 @@
+"""Mistral: chat, agents, fill-in-the-middle, embeddings and conversations; on its own service, Azure and Vertex."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from otel_agentops import _engine
+from otel_agentops._engine import Endpoint, Support
+from otel_agentops.clients import _speakeasy
+from otel_agentops.clients._openai_wire import (
+    asked,
+    chat_response,
+    chat_settled,
+    embeddings_response,
+    model_call,
+    no_stream,
+    output_type,
+    system,
+    tokens,
+)
+from otel_agentops.clients._providers import Server, by_host
+from otel_agentops.clients._speakeasy import Package
+from otel_agentops.clients._wire import (
+    Fields,
+    double,
+    get,
+    instructions,
+    items,
+    present_attributes,
+    text,
+    texts,
+    whole,
+)
+from otel_agentops.record import Answer, Attributes, ModelCall
+from otel_agentops.semconv import attributes as A
+
+FIELDS = Fields(
+    {
+        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
+        "top_p": (A.GEN_AI_REQUEST_TOP_P, double),
+        "top_k": (A.GEN_AI_REQUEST_TOP_K, whole),
+        "frequency_penalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, double),
+        "presence_penalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, double),
+        "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        "random_seed": (A.GEN_AI_REQUEST_SEED, whole),
+        "n": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else whole(n)),  # the convention: if not 1
+        "stop": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
+        "reasoning_effort": (A.GEN_AI_REQUEST_REASONING_LEVEL, text),
+        "output_dimension": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),
+        "encoding_format": (A.GEN_AI_REQUEST_ENCODING_FORMATS, texts),
+        "agent_id": (A.GEN_AI_AGENT_ID, text),
+        "agent_version": (A.GEN_AI_AGENT_VERSION, lambda given: str(given) if type(given) is int else text(given)),
+        "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
+    },
+    not_parameters=frozenset([
+        "model", "messages", "input", "inputs", "instructions", "tools", "prompt", "suffix", "stream", "random_seed",
+        "metadata", "prediction", "prompt_cache_key", "agent_id", "agent_version", "completion_args", "store", "name",
+        "description", "from_entry_id",
+    ]),
+)  # fmt: skip
+
+
+# -- requests
+
+
+def request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /v1/chat/completions`, and `/v1/agents/completions`, where the agent has the model."""
+    attributes = FIELDS.attributes(body, server.attributes)
+    output_type(attributes, body.get("response_format"))
+    told = instructions(system(body.get("messages")))
+    return model_call("chat", body, server, attributes, told, fields=FIELDS)
+
+
+def fim_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /v1/fim/completions`."""
+    attributes = FIELDS.attributes(body, server.attributes)
+    # The client library before 3 sends the value by itself where the application names none.
+    return model_call("text_completion", body, server, attributes, defaults={"top_p": 1}, fields=FIELDS)
+
+
+def embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /v1/embeddings`."""
+    return model_call("embeddings", body, server, FIELDS.attributes(body, server.attributes), fields=FIELDS)
+
+
+def conversation_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /v1/conversations` and what goes on from one: the settings of the model are an object of their own."""
+    settings = body.get("completion_args")
+    flat = {**body, **settings} if isinstance(settings, Mapping) else body
+    attributes = FIELDS.attributes(flat, server.attributes)
+    output_type(attributes, get(settings, "response_format"))
+    told = instructions((body.get("instructions"), *system(body.get("inputs"))))
+    return model_call("chat", flat, server, attributes, told, fields=FIELDS)
+
+
+# -- answers
+
+
+def response(result: Any) -> Answer:
+    """A `ChatCompletionResponse` or a `FIMCompletionResponse`, or its JSON."""
+    return _counted(chat_response(result), get(result, "usage"))
+
+
+def fold(state: dict[str, Any], event: Any) -> bool:
+    """A `CompletionEvent`; the last one has the usage."""
+    chunk = event.data
+    if "first" not in state:
+        state["first"] = chunk
+    for choice in chunk.choices:
+        if choice.finish_reason:
+            state.setdefault("reasons", {})[choice.index] = choice.finish_reason
+        if pieces := choice.delta.tool_calls:
+            state.setdefault("tools", []).extend(pieces if choice.index == 0 else ())
+    if chunk.usage:
+        state["usage"] = chunk.usage
+        return True
+    return False
+
+
+def settled(state: dict[str, Any]) -> Answer:
+    """What the chunks of a stream added up to."""
+    return _counted(chat_settled(state), state.get("usage"))
+
+
+def _counted(answer: Answer, usage: Any) -> Answer:
+    """The client's usage says 0 for what the wire does not count."""
+    if usage is None or type(usage) is dict or "prompt_tokens" in usage.model_fields_set:
+        return answer
+    return answer._replace(input_tokens=None, output_tokens=None)
+
+
+def conversation_response(result: Any) -> Answer:
+    """A `ConversationResponse`, or its JSON."""
+    outputs = items(get(result, "outputs"))
+    calls = [output for output in outputs if get(output, "type") == "function.call"]
+    return _conversation(get(result, "conversation_id"), outputs, get(result, "usage"), calls)
+
+
+def conversation_fold(state: dict[str, Any], event: Any) -> bool:
+    """A `ConversationEvents`."""
+    data = event.data
+    kind = data.type
+    if kind == "message.output.delta":
+        if "output" not in state:
+            state["output"] = data
+    elif kind == "function.call.delta":
+        state.setdefault("calls", {}).setdefault(data.tool_call_id, []).append(data)
+    elif kind == "conversation.response.started":
+        state["conversation"] = data.conversation_id
+    elif kind == "conversation.response.error":
+        state["error"] = data.code
+    elif kind == "conversation.response.done":
+        state["usage"] = data.usage
+        return True
+    return False
+
+
+def conversation_settled(state: dict[str, Any]) -> Answer:
+    """What the events of a stream added up to."""
+    calls = state.get("calls", {}).values()
+    joined = [{"name": parts[0].name, "arguments": "".join(part.arguments for part in parts)} for parts in calls]
+    outputs = [state["output"]] if "output" in state else [parts[0] for parts in calls]
+    answer = _conversation(state.get("conversation"), outputs, state.get("usage"), joined)
+    return answer._replace(error=str(state["error"])) if "error" in state else answer
+
+
+def _conversation(conversation: Any, outputs: Sequence[Any], usage: Any, calls: Sequence[Any]) -> Answer:
+    model = next((name for output in outputs if (name := text(get(output, "model")))), None)
+    attributes: Attributes = present_attributes((A.GEN_AI_CONVERSATION_ID, text(conversation)))
+    return _counted(Answer(model, attributes, *tokens(attributes, usage), asked=asked(calls)), usage)
+
+
+# -- where it is patched
+
+CHAT = Endpoint(request, response, fold, settled)
+FIM = Endpoint(fim_request, response, fold, settled)
+EMBEDDINGS = Endpoint(embeddings_request, embeddings_response, no_stream, settled)
+CONVERSATION = Endpoint(conversation_request, conversation_response, conversation_fold, conversation_settled)
+
+_CHAT = {"chat.Chat.complete": CHAT, "chat.Chat.stream": CHAT}
+_FIM = {"fim.Fim.complete": FIM, "fim.Fim.stream": FIM}
+_CONVERSATIONS = {
+    f"conversations.Conversations.{action}{stream}": CONVERSATION
+    for action in ("start", "append", "restart")
+    for stream in ("", "_stream")
+}
+_METHODS = {
+    **_CHAT,
+    **_FIM,
+    **_CONVERSATIONS,
+    "agents.Agents.complete": CHAT,
+    "agents.Agents.stream": CHAT,
+    "embeddings.Embeddings.create": EMBEDDINGS,
+}
+CLIENT = _speakeasy.client(
+    "mistralai",
+    ">=2,<4",
+    (
+        Package("mistralai.client", lambda host: by_host(host) or "mistral_ai", _METHODS),
+        Package("mistralai.azure.client", lambda host: by_host(host) or "azure.ai.inference", _CHAT),
+        Package("mistralai.gcp.client", lambda host: by_host(host) or "gcp.vertex_ai", {**_CHAT, **_FIM}),
+    ),
+    Support(
+        operations=("chat", "agents", "conversations", "text_completion (fill in the middle)", "embeddings"),
+        native="enriched; on by default before 3, in 3 only where asked for",
+        not_covered=("responses", "OCR", "audio", "moderation and classification", "batch jobs", "realtime sessions"),
+    ),
+)
+
+
+class Instrumentor(_engine.Instrumentor):
+    """Entry point `agentops_mistralai`."""
+
+    clients = (CLIENT,)
