@@ -52,6 +52,7 @@ class Target(NamedTuple):
     owner: the class in the module; empty for a function of the module itself.
     parameters: names that the original's signature must have; where they are missing the target is left alone.
     own_only: patch only where the class itself defines the name, e.g. because somebody patched it there before us.
+    unless: a name of newer versions that is patched in the place of this one; where the class has it, this is left out.
     """
 
     module: str
@@ -60,6 +61,12 @@ class Target(NamedTuple):
     wrap: Callable[[Callable[..., Any], Client], Callable[..., Any]]
     parameters: tuple[str, ...] = ()
     own_only: bool = False
+    unless: str = ""
+
+    @property
+    def expected(self) -> bool:
+        """Whether every version has it."""
+        return not self.own_only and not self.unless
 
 
 class Patch:
@@ -148,6 +155,8 @@ class Client:
         owner = getattr(module, target.owner, None) if target.owner else module
         original = getattr(owner, target.name, None)
         if target.own_only and (owner is None or target.name not in vars(owner)):
+            return None
+        if target.unless and hasattr(owner, target.unless):
             return None
         if (
             owner is None

@@ -110,7 +110,7 @@ def _our_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _engine.Clie
 
 
 def _patched(client: _engine.Client) -> Iterator[Finding]:
-    wanted = [target for target in client.targets if not target.own_only]
+    wanted = [target for target in client.targets if target.expected]
     for module in dict.fromkeys(target.module for target in wanted):
         importlib.import_module(module)
     missing = [f"{target.module}.{target.owner}.{target.name}" for target in wanted if target not in client.patches]

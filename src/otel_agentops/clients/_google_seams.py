@@ -32,8 +32,10 @@ def client(versions: str, content: Endpoint, embeddings: Endpoint, support: Supp
         Target(models, "AsyncModels", "_generate_content", _async_whole(content)),
         Target(models, "Models", "_generate_content_stream", _stream(content)),
         Target(models, "AsyncModels", "_generate_content_stream", _async_stream(content)),
-        Target(models, "Models", "_embed_content", _whole(embeddings)),
-        Target(models, "AsyncModels", "_embed_content", _async_whole(embeddings)),
+        Target(models, "Models", "_embed_content", _whole(embeddings), own_only=True),
+        Target(models, "AsyncModels", "_embed_content", _async_whole(embeddings), own_only=True),
+        Target(models, "Models", "embed_content", _whole(embeddings), unless="_embed_content"),  # before 1.64
+        Target(models, "AsyncModels", "embed_content", _async_whole(embeddings), unless="_embed_content"),
     ]
     return Client("google-genai", versions, targets, support)
 

@@ -19,6 +19,12 @@ def instrumentor() -> Instrumentor:
 
 
 @pytest.fixture
+def provider(provider: FakeProvider) -> FakeProvider:
+    provider.alias("gemini-x", "gemini-x-001")
+    return provider
+
+
+@pytest.fixture
 def make(kind: str, provider: FakeProvider) -> Callable[..., Any]:
     """A client, sync or async, made with these HTTP options."""
 

@@ -1,11 +1,20 @@
-"""Google's client keeps the contract."""
+"""Google's client keeps the contract, its async half over both of the libraries that it can use."""
 
 from __future__ import annotations
 
-from google_genai_subject import GoogleGenaiSubject
+import pytest
+from google_genai_subject import GoogleGenaiSubject, HttpxSubject
 
 from otel_agentops.testing.contract import Contract
 
 
 class TestGoogleGenai(Contract):
     subject = GoogleGenaiSubject()
+
+
+class TestOverHttpx(Contract):
+    subject = HttpxSubject()
+
+    @pytest.fixture(params=["async"])
+    def kind(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
