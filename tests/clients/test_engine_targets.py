@@ -186,6 +186,15 @@ def test_a_target_that_does_not_fit_is_left_alone(
     ]
 
 
+@pytest.mark.parametrize(("newer", "patched"), [("_build_request", 0), ("no_such", 1)])
+def test_a_place_of_older_versions_is_patched_where_the_newer_one_is_missing(
+    provider: FakeProvider, seen: Capture, installed: Any, newer: str, patched: int
+) -> None:
+    (request,) = [target for target in CLIENT.targets if target[1:3] == ("SyncAPIClient", "request")]
+    client = installed(seen, targets=[request._replace(unless=newer)])
+    assert len(client.patches) == patched
+
+
 def test_the_rest_is_patched_where_one_target_does_not_fit(
     provider: FakeProvider, seen: Capture, installed: Any
 ) -> None:
