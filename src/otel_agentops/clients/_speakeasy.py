@@ -9,7 +9,7 @@ be tried again. For asyncio the hooks run in a thread, with a copy of the contex
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from otel_agentops.clients._streams import async_watched, watched
 from otel_agentops.semconv import attributes as A
 
 _KEY = "otel_agentops.watch"  # in `response.extensions`, which is ours to write and goes with the response
+_END = object()
 _REFUSED = 400  # the first HTTP status of an error
 
 Provider = Callable[[str], str]
@@ -108,10 +109,25 @@ def _async_method(endpoint: Endpoint, original: Callable[..., Any], patched: Cli
             except BaseException as error:
                 _paid(watch, error)
                 raise
+            if watch is not None and not watch.sent and hasattr(type(result), "__anext__"):
+                return _delayed(result, watch)
             _came(watch, result)
             return result
 
     return method
+
+
+async def _delayed(source: Any, watch: Watch) -> AsyncIterator[Any]:
+    """A generator of somebody who wraps the method, and makes the call when the first item is asked for.
+
+    The client's own stream is told apart inside; the generator is finalised as without us.
+    """
+    with watch:
+        first = await anext(source, _END)
+    if first is not _END:
+        yield first
+        async for item in source:
+            yield item
 
 
 @guard

@@ -11,7 +11,7 @@ from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 from otel_agentops.clients.mistralai import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import SCHEMA, Asked, Subject
+from otel_agentops.testing.subject import SCHEMA, Asked, Beside, Subject
 
 PARAMS = {"temperature": 0.2, "max_tokens": 64}
 
@@ -43,6 +43,7 @@ class MistralaiSubject(Subject):
     provider = "mistral_ai"
     missing = {"raw": "the SDK has no raw responses"}
     peers = {"OpenInference": "openinference.instrumentation.mistralai:MistralAIInstrumentor"}
+    beside = (Beside("OpenInference", ".* embed", 1, True, True, "it does not observe embeddings"),)
 
     def client(self, kind: str, provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0) -> Any:
         options: dict[str, Any] = {"retry_config": retrying(retries)} if retries else {}
