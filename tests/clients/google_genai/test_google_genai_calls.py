@@ -68,7 +68,7 @@ async def test_asking_for_the_same_again_is_seen(provider: FakeProvider, seen: C
     with task("forecast", id="t1"):
         await done(gemini.models.generate_content(model="gemini-x", contents="hi", config=off))
         await drained(await done(gemini.models.generate_content_stream(model="gemini-x", contents="hi", config=off)))
-    assert seen.spans[-1]["attributes"]["otel_agentops.task.tool_repeats"] == 1
+    assert seen.spans[-1]["attributes"]["otel_agentops.task.tool_repeats"] == 2
 
 
 async def test_a_chat(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
