@@ -194,7 +194,7 @@ ENDPOINTS = {
 }
 CLIENT = Client(
     "ollama",
-    ">=0.4,<1",
+    ">=0.4.4,<1",
     [
         Target("ollama._client", "Client", "_request", _request, ("cls", "stream")),
         Target("ollama._client", "AsyncClient", "_request", _async_request, ("cls", "stream")),

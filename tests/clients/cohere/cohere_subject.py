@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cohere
+from cohere.core.http_client import HttpClient
 
 from otel_agentops.clients.cohere import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.subject import MODEL, SCHEMA, Asked, Beside, Subject
+
+# From where the client counts attempts: 2 in version 5, so that a `max_retries` of 3 is one more.
+COUNTED = inspect.signature(HttpClient.request).parameters["retries"].default
 
 
 class CohereSubject(Subject):
@@ -27,10 +32,12 @@ class CohereSubject(Subject):
 
     def client(self, kind: str, provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0) -> Any:
         made: Any = {"sync": cohere.ClientV2, "async": cohere.AsyncClientV2}[kind]
-        return made(api_key="k", base_url=provider.url, max_retries=retries, timeout=timeout)
+        client = made(api_key="k", base_url=provider.url, timeout=timeout)
+        client.retries = COUNTED + retries  # in all versions an option of the call
+        return client
 
     def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
-        return client.chat(**_request(asked), **more)
+        return client.chat(**_request(asked), request_options={"max_retries": client.retries}, **more)
 
     def stream(self, client: Any, asked: Asked) -> Any:
         return client.chat_stream(**_request(asked))

@@ -51,7 +51,7 @@ class OllamaSubject(Subject):
         return self.chat(client, asked, messages=iter(asked.turns()))
 
     def unset(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, tools=None, format=None, think=None, keep_alive=None)
+        return self.chat(client, asked, tools=None, format=None, keep_alive=None)
 
     def close(self, client: Any) -> Any:
         inner = client._client  # before 0.6 nothing closes it
