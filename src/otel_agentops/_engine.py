@@ -27,7 +27,7 @@ from packaging.version import InvalidVersion
 from otel_agentops import _telemetry
 from otel_agentops._finalize import later
 from otel_agentops._safe import guard, log
-from otel_agentops._telemetry import NO_ANSWER, Operation, Telemetry
+from otel_agentops._telemetry import NO_ANSWER, Operation, Telemetry, error_type
 from otel_agentops.record import Answer, Attempt, ModelCall
 
 
@@ -37,6 +37,8 @@ class Endpoint(NamedTuple):
     request: wire body and the client's facts to a ModelCall. response: the client's result object, or the decoded
     JSON body, to an Answer. fold: one chunk into the state, True on the last one. settled: the state to an Answer.
     status: the HTTP status that an exception of the client is about, None where it says so itself.
+    failure: `error.type` of an exception whose class does not say what failed, None where the class does.
+    attempts: False where the client's transport repeats requests by itself: then nothing is known of attempts.
     """
 
     request: Callable[[Mapping[str, Any], Any], ModelCall]
@@ -44,6 +46,8 @@ class Endpoint(NamedTuple):
     fold: Callable[[dict[str, Any], Any], bool]
     settled: Callable[[dict[str, Any]], Answer]
     status: Callable[[BaseException], int | None] | None = None
+    failure: Callable[[BaseException], str | None] | None = None
+    attempts: bool = True
 
 
 class Target(NamedTuple):
@@ -217,7 +221,7 @@ class Watch:
         self.started = time_ns()
         self.sent = 0
         self.served: str | None = None  # the model, where the response's head names it better than its body
-        self.attempts: list[Attempt] = []
+        self.attempts: list[Attempt] | None = [] if endpoint.attempts else None  # None: unknown
         self.state: dict[str, Any] = {}
         self.operation: Operation | None = None
         self.answer: Answer | None = None
@@ -263,11 +267,17 @@ class Watch:
     @guard
     def attempted(self, status: int, retry_after: float | None = None) -> None:
         """One attempt is over. status: 0 where no response came."""
-        self.attempts.append(Attempt(status, retry_after))
-        self._keep_attempts()
+        if self.attempts is not None:
+            self.attempts.append(Attempt(status, retry_after))
+            self._keep_attempts()
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the attempt that was sent last is not over, as far as attempts are known."""
+        return self.attempts is not None and self.sent > len(self.attempts)
 
     def _keep_attempts(self) -> None:
-        if self.operation is not None and not self.operation.own:
+        if self.operation is not None and not self.operation.own and self.attempts is not None:
             self.telemetry.attempted(self.operation, self.sent, self.attempts)
 
     @guard
@@ -304,7 +314,7 @@ class Watch:
         """The call raised. A stream's failure after its response is `end`."""
         if self.operation is not None:
             self.telemetry.leave(self.operation)
-        if self.sent > len(self.attempts):
+        if self.unanswered:
             self._refused(error)
         self.end(error)
 
@@ -326,7 +336,12 @@ class Watch:
         if self.operation is not None:
             if self.answer is None and self.state:
                 self._settle()
-            self.telemetry.close(self.operation, self.answer, error, self.attempts)
+            failure = None if error is None else self._named(error) or error_type(error)
+            self.telemetry.close(self.operation, self.answer, failure, self.attempts)
+
+    @guard
+    def _named(self, error: BaseException) -> str | None:
+        return None if self.endpoint.failure is None else self.endpoint.failure(error)
 
     @guard
     def _settle(self) -> None:

@@ -184,7 +184,7 @@ def _declared(prompt: Prompt) -> Attributes:
 def _first_name(offered: Sequence[Any]) -> Any:
     first = offered[0]
     if not isinstance(first, dict):
-        return None
+        return first if isinstance(first, bytes) else None
     inner = first.get("function", first)
     return inner.get("name") if isinstance(inner, dict) else None
 

@@ -153,16 +153,20 @@ class Telemetry:
         attributes = _attempt_attributes(attempts) if attempts else {}
         operation.span.set_attributes({**attributes, A.ATTEMPT_COUNT: sent})
 
-    def settle(self, operation: Operation, answer: Answer, attempts: Sequence[Attempt]) -> None:
+    def settle(self, operation: Operation, answer: Answer, attempts: Sequence[Attempt] | None) -> None:
         """Write an answer to a foreign span as soon as it is known: its maker may end it before we are called again."""
         if not operation.own:
             usd = self._cost(operation.call, answer, attempts)
             add_missing(operation.span, _answer_attributes(operation, answer, attempts, usd))
 
     def close(
-        self, operation: Operation, answer: Answer | None, error: BaseException | None, attempts: Sequence[Attempt]
+        self, operation: Operation, answer: Answer | None, error: str | None, attempts: Sequence[Attempt] | None
     ) -> None:
-        """End the operation; call it once. answer: None where the call failed before one came."""
+        """End the operation; call it once.
+
+        answer: None where the call failed before one came. error: the type of the exception that it ended with.
+        attempts: None where they are not known.
+        """
         ended = time_ns()
         held = operation.scope.output if error is None and operation.call.operation in _foreign.INFERENCE else None
         answer = answer or NO_ANSWER
@@ -179,18 +183,16 @@ class Telemetry:
         self,
         operation: Operation,
         answer: Answer,
-        error: BaseException | None,
-        attempts: Sequence[Attempt],
+        error: str | None,
+        attempts: Sequence[Attempt] | None,
         ended: int,
         usd: float | None,
     ) -> None:
         if not operation.own and not operation.span.is_recording():
             return  # ended by its maker; what was known before is on it
         attributes = _answer_attributes(operation, answer, attempts, usd)
-        if error is not None:
-            attributes[A.ERROR_TYPE] = error_type(error)
-        elif answer.error is not None:
-            attributes[A.ERROR_TYPE] = answer.error
+        if (failure := error or answer.error) is not None:
+            attributes[A.ERROR_TYPE] = failure
         if not operation.own:
             add_missing(operation.span, attributes)
             if error is not None and _foreign.is_of_an_attempt(operation.span):
@@ -228,7 +230,7 @@ class Telemetry:
         return _foreign.started_for(span, call.operation, call.model)
 
     @guard
-    def _cost(self, call: ModelCall, answer: Answer, attempts: Sequence[Attempt]) -> float | None:
+    def _cost(self, call: ModelCall, answer: Answer, attempts: Sequence[Attempt] | None) -> float | None:
         """USD of the call where the user gave prices. None: not known; nobody is charged for a refusal."""
         if self._prices is None:
             return None
@@ -238,13 +240,14 @@ class Telemetry:
 
     @guard
     def _account(
-        self, scope: Scope, call: ModelCall, answer: Answer, attempts: Sequence[Attempt], usd: float | None
+        self, scope: Scope, call: ModelCall, answer: Answer, attempts: Sequence[Attempt] | None, usd: float | None
     ) -> None:
         if scope.judge is not None and answer.model:
             scope.judge.models.append(answer.model)
         run = scope.run
         if run is not None:
-            run.calls.append((len(attempts), answer.input_tokens, answer.output_tokens, usd))
+            tried = None if attempts is None else len(attempts)
+            run.calls.append((tried, answer.input_tokens, answer.output_tokens, usd))
             if answer.asked and not call.forced and scope.judge is None:
                 run.ask(near(name, arguments) for name, arguments in answer.asked)
             if answer.model is not None and _for_the_task(call, scope):
@@ -319,7 +322,7 @@ def _request_attributes(call: ModelCall, scope: Scope) -> Attributes:
 
 
 def _answer_attributes(
-    operation: Operation, answer: Answer, attempts: Sequence[Attempt], usd: float | None
+    operation: Operation, answer: Answer, attempts: Sequence[Attempt] | None, usd: float | None
 ) -> Attributes:
     attributes = dict(answer.attributes)
     if usd is not None and answer is not NO_ANSWER:
@@ -334,7 +337,8 @@ def _answer_attributes(
         attributes[A.GEN_AI_USAGE_OUTPUT_TOKENS] = answer.output_tokens
     if operation.first_chunk is not None:
         attributes[A.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = (operation.first_chunk - operation.started) / 1e9
-    attributes.update(_attempt_attributes(attempts))
+    if attempts is not None:
+        attributes.update(_attempt_attributes(attempts))
     attributes.update(_echoed(operation.call, answer))
     return attributes
 

@@ -83,8 +83,8 @@ class Run:
     def __init__(self, name: str, id: str | None = None) -> None:
         self.name = name
         self.id = id or uuid.uuid4().hex
-        # Attempts, input tokens, output tokens, USD of each model call.
-        self.calls: list[tuple[int, int | None, int | None, float | None]] = []
+        # Attempts, input tokens, output tokens, USD of each model call; None: not known.
+        self.calls: list[tuple[int | None, int | None, int | None, float | None]] = []
         self.tool_results: list[bool] = []  # one entry a tool call: did it succeed
         # What tools were called with, as hashes of `_near`: as executed, and as the models asked for it.
         self.executed: list[int] = []
@@ -102,18 +102,20 @@ class Run:
     def totals(self) -> Attributes:
         """The sums for the root span. A token sum is absent where no call below reported that count.
 
-        The cost is absent where one call's is unknown, the repeats where nobody saw a tool's arguments, the documents
-        where the application did not say which it used.
+        Attempts and cost are absent where one call's are unknown, the repeats where nobody saw a tool's arguments, the
+        documents where the application did not say which it used.
         """
         calls = list(self.calls)
         sums: Attributes = {
             A.TASK_LLM_CALLS: len(calls),
-            A.TASK_LLM_ATTEMPTS: sum(call[0] for call in calls),
             A.TASK_TOOL_CALLS: len(self.tool_results),
             A.TASK_TOOL_FAILURES: self.tool_results.count(False),
             A.TASK_AGENTS: len(self.agents),
             A.TASK_DEPTH: max(self.agents, default=0),
         }
+        tried = [call[0] for call in calls if call[0] is not None]
+        if len(tried) == len(calls):
+            sums[A.TASK_LLM_ATTEMPTS] = sum(tried)
         if given := [call[1] for call in calls if call[1] is not None]:
             sums[A.TASK_INPUT_TOKENS] = sum(given)
         if given := [call[2] for call in calls if call[2] is not None]:

@@ -132,7 +132,7 @@ def _leaving(given: Any, bodies: Sequence[Any]) -> None:
     if call.given is None:
         call.given = given
     if call.given is given:  # else another request that this one makes on its way, say for a token
-        if watch.sent > len(watch.attempts):
+        if watch.unanswered:
             watch.attempted(0)  # the connection broke, and the client tries again
         watch.leaving(bodies[0], call.server)
 
@@ -140,7 +140,7 @@ def _leaving(given: Any, bodies: Sequence[Any]) -> None:
 @guard
 def _responded(response: Any) -> None:
     watch = WATCH.get()
-    if watch is not None and type(watch.asked) is _Asked and watch.sent > len(watch.attempts):
+    if watch is not None and type(watch.asked) is _Asked and watch.unanswered:
         watch.attempted(response.status_code, retry_after(response.headers))
 
 

@@ -230,7 +230,7 @@ def _refused(original: Callable[..., Any], patched: Client) -> Callable[..., Any
 @guard
 def _over(watch: Watch, response: Any) -> None:
     """An attempt came to nothing; said once, by whichever hook is told first. response: None where none came."""
-    if watch.sent > len(watch.attempts):
+    if watch.unanswered:
         watch.attempted(getattr(response, "status_code", 0), retry_after(getattr(response, "headers", None)))
 
 

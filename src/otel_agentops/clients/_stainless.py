@@ -182,7 +182,7 @@ class _Shells:
     def refuse(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def _make_status_error_from_response(api: Any, response: Any) -> Any:
             watch = WATCH.get()
-            if watch is not None and watch.sent > len(watch.attempts):
+            if watch is not None and watch.unanswered:
                 _failed(watch, response)
             return original(api, response)
 

@@ -118,7 +118,7 @@ async def async_lazily(
 
 
 def _came(watch: Watch) -> None:
-    if watch.sent > len(watch.attempts):
+    if watch.unanswered:
         watch.attempted(200)
 
 
