@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otel_agentops import _engine
+from otel_agentops._engine import Support
 from otel_agentops.clients import _stainless
 from otel_agentops.clients._anthropic_wire import MESSAGES
 
@@ -24,7 +25,15 @@ ENDPOINTS = {
     "/invoke": MESSAGES,  # Bedrock
     "/invoke-with-response-stream": MESSAGES,
 }
-CLIENT = _stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider)
+SUPPORT = Support(
+    operations=("chat (messages)", "Bedrock, Vertex, Foundry"),
+    native="on where the application has a global TracerProvider (1.14 and later): its span is enriched",
+    not_covered=(
+        "message batches, `count_tokens` and files: the convention has no operation for them",
+        "agents, sessions and environments",
+    ),
+)
+CLIENT = _stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider, support=SUPPORT)
 
 
 class Instrumentor(_engine.Instrumentor):

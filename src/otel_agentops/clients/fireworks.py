@@ -1,4 +1,4 @@
-"""Fireworks: OpenAI's chat and completions."""
+"""Fireworks: OpenAI's chat and completions, and Anthropic's messages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from otel_agentops import _engine
 from otel_agentops._engine import Support
 from otel_agentops.clients import _stainless
+from otel_agentops.clients._anthropic_wire import MESSAGES
 from otel_agentops.clients._openai_wire import CHAT, COMPLETIONS
 from otel_agentops.clients._providers import by_host
 
@@ -19,9 +20,10 @@ def provider(api: Any, host: str) -> str:
 ENDPOINTS = {
     "/chat/completions": CHAT,  # before the next, which it ends with
     "/completions": COMPLETIONS,
+    "/messages": MESSAGES,
 }
 SUPPORT = Support(
-    operations=("chat", "text_completion"),
+    operations=("chat", "messages", "text_completion"),
     not_covered=("batch inference", "training and everything else that runs no model"),
 )
 CLIENT = _stainless.client("fireworks-ai", ">=1.2,<2", ENDPOINTS, provider, module="fireworks", support=SUPPORT)

@@ -32,7 +32,7 @@ SUPPORT = Support(
     operations=("chat", "embeddings"),
     not_covered=("audio: the conventions have no operation for it", "batches", "files"),
 )
-CLIENT = _stainless.client("groq", ">=1,<2", ENDPOINTS, provider, support=SUPPORT)
+CLIENT = _stainless.client("groq", ">=0.24,<2", ENDPOINTS, provider, support=SUPPORT)
 
 
 class Instrumentor(_engine.Instrumentor):

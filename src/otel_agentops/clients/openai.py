@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops import _engine
-from otel_agentops._engine import Endpoint
+from otel_agentops._engine import Endpoint, Support
 from otel_agentops.clients import _openai_responses, _openai_wire, _stainless
 from otel_agentops.clients._openai_responses import responses_fold
 from otel_agentops.clients._openai_wire import chat_fold
@@ -82,6 +82,7 @@ def _answered(answer: Answer, result: Any) -> Answer:
 ENDPOINTS = {
     "/chat/completions": Endpoint(chat_request, chat_response, chat_fold, chat_settled),
     "/responses": Endpoint(responses_request, responses_response, responses_fold, responses_settled),
+    "/completions": _openai_wire.COMPLETIONS,  # after the first, whose end it is
     "/embeddings": _openai_wire.EMBEDDINGS._replace(request=embeddings_request),
 }
 _HELPERS = (
@@ -89,7 +90,24 @@ _HELPERS = (
     ("lib.streaming.responses._responses", "ResponseStream"),
 )
 _SERVED = "x-ms-served-model"  # Azure's responses name the deployment, and the model only in this header
-CLIENT = _stainless.client("openai", ">=2,<4", ENDPOINTS, provider, subclass="OpenAI", helpers=_HELPERS, served=_SERVED)
+SUPPORT = Support(
+    operations=("chat (chat completions, responses)", "text_completion", "embeddings", "Azure and any `base_url`"),
+    not_covered=(
+        "`realtime`, `live` and `responses.connect`: websockets",
+        "batches, images, audio, videos, moderations and files: the convention has no operation for them",
+        "assistants, vector stores, fine-tuning and evals",
+    ),
+)
+CLIENT = _stainless.client(
+    "openai",
+    ">=2,<4",
+    ENDPOINTS,
+    provider,
+    subclass="OpenAI",
+    helpers=_HELPERS,
+    served=_SERVED,
+    support=SUPPORT,
+)
 
 
 class Instrumentor(_engine.Instrumentor):

@@ -77,7 +77,10 @@ SUPPORT = Support(
         "files",
     ),
 )
-CLIENT = _stainless.client("writer-sdk", ">=2,<4", ENDPOINTS, provider, module="writerai", support=SUPPORT)
+_HELPERS = (("lib.streaming.chat._completions", "ChatCompletionStream"),)
+CLIENT = _stainless.client(
+    "writer-sdk", ">=2.2,<4", ENDPOINTS, provider, module="writerai", helpers=_HELPERS, support=SUPPORT
+)
 
 
 class Instrumentor(_engine.Instrumentor):

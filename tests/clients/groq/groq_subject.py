@@ -17,7 +17,7 @@ class GroqSubject(OpenAIShaped):
     provider = "groq"
     classes = {"sync": groq.Groq, "async": groq.AsyncGroq}
     path = "/groq"
-    omit = (groq.omit, groq.not_given)
+    omit = (groq.NOT_GIVEN,)  # the one sentinel that all versions export
     peers = {
         "OpenLLMetry": "opentelemetry.instrumentation.groq:GroqInstrumentor",
         "OpenInference": "openinference.instrumentation.groq:GroqInstrumentor",

@@ -17,7 +17,7 @@ class WriterSubject(OpenAIShaped):
     provider = "writer"
     classes = {"sync": writerai.Writer, "async": writerai.AsyncWriter}
     path = "/writer"
-    omit = (writerai.omit, writerai.not_given)
+    omit = (writerai.NOT_GIVEN,)  # the one sentinel that all versions export
     missing = {"embed": "the SDK has no embeddings"}
     peers = {"OpenLLMetry": "opentelemetry.instrumentation.writer:WriterInstrumentor"}
 
