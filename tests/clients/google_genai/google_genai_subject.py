@@ -17,7 +17,9 @@ from otel_agentops.testing.subject import SCHEMA, Asked, Beside, Subject
 PARAMS = {"temperature": 0.2, "maxOutputTokens": 64}
 RAW = "should_return_http_response" in types.GenerateContentConfig.model_fields
 COUNTED = "usage_metadata" in types.EmbedContentResponse.model_fields
-TRIES = "implicit_retry" in inspect.signature(_api_client.BaseApiClient._async_request_once).parameters
+TRIES = not _api_client.has_aiohttp or (
+    "implicit_retry" in inspect.signature(_api_client.BaseApiClient._async_request_once).parameters
+)
 ERRORS_IN_STREAMS = "raise_error" in inspect.getsource(_api_client.BaseApiClient.request_streamed)
 http: Any = getattr(_api_client, "httpx2", None) or _api_client.httpx  # httpx2 since 3
 TLS = ssl.create_default_context()  # made once: a client spends 0.3 s on three of them
