@@ -125,7 +125,12 @@ def started_for(span: Span, operation: str, model: str | None) -> bool:
     if found == "retrieval" and model is not None and _retrieves(span):
         return False
     first, _, rest = str(getattr(span, "name", "")).partition(" ")
-    return first != found or rest == model or _described(span)
+    return first != found or same_model(rest, model) or _described(span)
+
+
+def same_model(one: Any, other: str | None) -> bool:
+    """Whether two names mean one model: before its own may stand who made it, or the path to it."""
+    return one == other or (bool(other) and str(one).rpartition("/")[2] == str(other).rpartition("/")[2])
 
 
 def _retrieves(span: Span) -> bool:

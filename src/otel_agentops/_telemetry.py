@@ -219,7 +219,7 @@ class Telemetry:
             return current
         for span in _foreign.waiting_beside(current):
             asked = (getattr(span, "attributes", None) or {}).get(A.GEN_AI_REQUEST_MODEL, call.model)
-            if asked == call.model and self._was_started_for(span, call):
+            if _foreign.same_model(asked, call.model) and self._was_started_for(span, call):
                 return span
         return None
 

@@ -46,6 +46,7 @@ def test_a_span_that_tells_nothing_is_of_no_operation() -> None:
 
 
 ENRICHED = [
+    ("chat openai/gpt-x", {}),
     ("chat gpt-x", {}),
     ("openai.chat", {}),
     ("my call", {"gen_ai.operation.name": "chat"}),
@@ -54,6 +55,8 @@ ENRICHED = [
     ("chat with a customer", {"gen_ai.operation.name": "chat"}),
 ]
 NOT_ENRICHED = [
+    ("chat openai/gpt-y", {}),
+    ("chat ", {}),
     ("chat with a customer", {}),
     ("chat gpt-y", {}),
     ("embeddings gpt-x", {}),
