@@ -103,7 +103,7 @@ class Identities:
         if declared is not None:
             return _declared(declared)
         if not call.instructions:
-            return {A.PROMPT_SOURCE: "none"}
+            return {} if call.instructions is None else {A.PROMPT_SOURCE: "none"}
         return self._bounded(self.text(call.instructions), f"{scope.run.name if scope.run else ''}/{call.operation}")
 
     def _bounded(self, value: str, where: str) -> Attributes:

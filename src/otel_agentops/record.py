@@ -18,9 +18,9 @@ class ModelCall(NamedTuple):
 
     operation: `gen_ai.operation.name`. provider: `gen_ai.provider.name`. model: the model asked for, None where the
     body names none. attributes: further convention attributes of the request. instructions: texts (or JSON parts)
-    of the system and developer turns, in order; empty where there are none. tools: the tools offered, normalised by
-    the adapter to `Tool`-shaped mappings when asked (see `normalise`). params: what else shapes the answer.
-    defaults: names in `params` that the client library fills in by itself with this very value.
+    of the system and developer turns, in order; empty where there are none, None where the body cannot be read. tools:
+    the tools offered, normalised by the adapter to `Tool`-shaped mappings when asked (see `normalise`). params: what
+    else shapes the answer. defaults: names in `params` that the client library fills in by itself with this very value.
     prompt: name and version of a prompt template kept by the provider, None where none is used.
     forced: whether the model has to call one certain tool: that call is the form of the answer, and nothing to execute.
     """
@@ -29,7 +29,7 @@ class ModelCall(NamedTuple):
     provider: str
     model: str | None
     attributes: Attributes
-    instructions: tuple[Any, ...] = ()
+    instructions: tuple[Any, ...] | None = ()
     tools: Sequence[Any] | None = None
     normalise: Any = None
     params: Mapping[str, Any] | None = None

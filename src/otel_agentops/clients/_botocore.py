@@ -6,7 +6,7 @@ everybody else's whatever the order of patching. There a span of others is still
 with its status, in each of botocore's retry modes.
 
 What is read later keeps its object. An event is seen where it is parsed, which others wrap on each stream, and the end
-of a stream where it is iterated.
+of a stream where it is iterated; for a body see `_botocore_body`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from otel_agentops._engine import (
     unobserved,
 )
 from otel_agentops._safe import guard
+from otel_agentops.clients import _botocore_body
+from otel_agentops.clients._botocore_body import Held, async_reads, reads
 from otel_agentops.clients._providers import address
 from otel_agentops.clients._streams import async_watched, watched
 from otel_agentops.record import Attributes
 
-_KEY = "_otel_agentops_watch"  # in an event stream's own attributes: the watch goes where the stream goes
+_KEY = "_otel_agentops_held"  # in an event stream's own attributes: what is held goes where the stream goes
 _REFUSED = 300  # botocore's own border between a result and an error
 
 
@@ -59,13 +61,6 @@ class Prepared(NamedTuple):
     endpoint: Endpoint
     body: Mapping[str, Any]
     facts: Any
-
-
-class Invoked(NamedTuple):
-    """The answer of a call whose result is a body: its headers, and the bytes; empty where nobody read them."""
-
-    headers: Mapping[str, Any]
-    body: bytes
 
 
 class Addressed(NamedTuple):
@@ -103,6 +98,7 @@ def client(
                 Target("aiobotocore.endpoint", "AioEndpoint", "_get_response", shells.async_attempt, attempt),
                 Target("aiobotocore.eventstream", "AioEventStream", "_parse_event", shells.async_parsing, ("event",)),
                 Target("aiobotocore.eventstream", "AioEventStream", "__aiter__", shells.async_iterating),
+                *(Target("aiobotocore.response", "StreamingBody", name, async_reads) for name in ("read", "readinto")),
             ],
             support,
         )
@@ -115,6 +111,7 @@ def client(
             Target("botocore.eventstream", "EventStream", "_parse_event", shells.parsing, ("event",)),
             Target("botocore.eventstream", "EventStream", "__iter__", shells.iterating),
             Target("botocore.eventstream", "EventStream", "close", shells.closing),
+            *(Target("botocore.response", "StreamingBody", name, reads) for name in ("read", "readinto")),
         ],
         support,
     )
@@ -192,9 +189,9 @@ class _Shells:
     def parsing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def _parse_event(stream: Any, event: Any) -> Any:
             parsed = original(stream, event)
-            watch = vars(stream).get(_KEY)
-            if watch is not None:
-                watch.chunk(parsed)
+            held = vars(stream).get(_KEY)
+            if held is not None:
+                held.watch.chunk(parsed)
             return parsed
 
         return _parse_event
@@ -202,9 +199,9 @@ class _Shells:
     def async_parsing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         async def _parse_event(stream: Any, event: Any) -> Any:
             parsed = await original(stream, event)
-            watch = vars(stream).get(_KEY)
-            if watch is not None:
-                watch.chunk(parsed)
+            held = vars(stream).get(_KEY)
+            if held is not None:
+                held.watch.chunk(parsed)
             return parsed
 
         return _parse_event
@@ -212,24 +209,24 @@ class _Shells:
     def iterating(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def each(stream: Any) -> Any:
             source = original(stream)
-            watch = vars(stream).get(_KEY)
-            return source if watch is None else watched(source, watch, told=True)
+            held = vars(stream).get(_KEY)
+            return source if held is None else watched(source, held.watch, told=True)
 
         return each
 
     def async_iterating(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def each(stream: Any) -> Any:
             source = original(stream)
-            watch = vars(stream).get(_KEY)
-            return source if watch is None else async_watched(source, watch, told=True)
+            held = vars(stream).get(_KEY)
+            return source if held is None else async_watched(source, held.watch, told=True)
 
         return each
 
     def closing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def close(stream: Any) -> Any:
-            watch = vars(stream).get(_KEY)
-            if watch is not None:
-                watch.end()
+            held = vars(stream).get(_KEY)
+            if held is not None:
+                held.watch.end()
             return original(stream)
 
         return close
@@ -268,6 +265,9 @@ def _came(watch: Watch, outcome: Any) -> None:
         return
     call: Call = watch.asked.call
     if call.events is not None:
-        vars(parsed[call.events])[_KEY] = watch
+        vars(parsed[call.events])[_KEY] = Held(watch)
+    elif call.body is not None:
+        watch.state["headers"] = headers = parsed["ResponseMetadata"]["HTTPHeaders"]
+        _botocore_body.observe(parsed[call.body], watch, headers)
     else:
         watch.answered(parsed)

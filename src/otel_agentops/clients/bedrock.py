@@ -7,7 +7,7 @@ from typing import Any
 
 from otel_agentops import _engine
 from otel_agentops._engine import Support
-from otel_agentops.clients import _botocore
+from otel_agentops.clients import _bedrock_bodies, _botocore
 from otel_agentops.clients._bedrock_converse import CONVERSE
 from otel_agentops.clients._bedrock_models import Asked, named
 from otel_agentops.clients._botocore import Call, Prepared
@@ -21,12 +21,24 @@ def _conversation(stream: bool) -> Any:
     return prepare
 
 
+def _invocation(stream: bool) -> Any:
+    def prepare(params: Mapping[str, Any], body: Any) -> Prepared:
+        """The body is the model's own; what else shapes the answer goes in headers."""
+        model, given = named(params["modelId"]), _bedrock_bodies.decoded(body)
+        return Prepared(_bedrock_bodies.of(model.bare, given), given, Asked(model, stream, params))
+
+    return prepare
+
+
+RUNTIME = "bedrock-runtime"
 CALLS = {
-    "Converse": Call("bedrock-runtime", CONVERSE, _conversation(False)),
-    "ConverseStream": Call("bedrock-runtime", CONVERSE, _conversation(True), events="stream"),
+    "Converse": Call(RUNTIME, CONVERSE, _conversation(False)),
+    "ConverseStream": Call(RUNTIME, CONVERSE, _conversation(True), events="stream"),
+    "InvokeModel": Call(RUNTIME, _bedrock_bodies.UNKNOWN, _invocation(False), body="body"),
+    "InvokeModelWithResponseStream": Call(RUNTIME, _bedrock_bodies.UNKNOWN, _invocation(True), events="body"),
 }
 SUPPORT = Support(
-    ("chat (Converse)",),
+    ("chat (Converse, InvokeModel)", "text_completion, embeddings (InvokeModel)"),
     not_covered=(
         "CountTokens, ApplyGuardrail, async invocations: the convention has no operation for them",
         "InvokeAgent, InvokeFlow, Rerank",

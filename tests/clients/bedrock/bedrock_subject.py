@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
@@ -22,13 +22,14 @@ NO_AIO = "aiobotocore is not installed: it wants an older botocore"
 class Lazily:
     """A client of aiobotocore, which is only to be had in a block of its own: entered at the first call."""
 
-    def __init__(self, manager: Any) -> None:
-        self._manager = manager
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
         self._client: Any = None
 
     async def call(self, name: str, **arguments: Any) -> Any:
         """The result of a method."""
         if self._client is None:
+            self._manager = self._make()
             self._client = await self._manager.__aenter__()
         return await getattr(self._client, name)(**arguments)
 
@@ -51,7 +52,8 @@ def made(kind: str, service: str, url: str, *, retries: int = 0, timeout: float 
     from aiobotocore.config import AioConfig
     from aiobotocore.session import get_session
 
-    return Lazily(get_session().create_client(service, endpoint_url=url, config=AioConfig(**settings), **KEYS))
+    options = {**KEYS, "endpoint_url": url, "config": AioConfig(**settings)}
+    return Lazily(lambda: get_session().create_client(service, **options))
 
 
 def conversation(asked: Asked) -> dict[str, Any]:

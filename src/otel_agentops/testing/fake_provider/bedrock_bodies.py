@@ -22,21 +22,30 @@ class Family(NamedTuple):
 
 def counted(answer: Answer) -> bytes:
     """What the service says in headers, whatever the model."""
-    return (
-        f"x-amzn-bedrock-input-token-count: {answer.input_tokens}\r\n"
-        f"x-amzn-bedrock-output-token-count: {answer.output_tokens}\r\n"
-        "x-amzn-bedrock-invocation-latency: 1\r\n"
-    ).encode()
+    return "".join(f"x-amzn-bedrock-{name}-token-count: {count}\r\n" for name, count in _counts(answer)).encode()
 
 
 def metrics(answer: Answer) -> Body:
     """The same in the last chunk of a stream."""
     return {
-        "inputTokenCount": answer.input_tokens,
+        "inputTokenCount": _fresh(answer),
         "outputTokenCount": answer.output_tokens,
+        "cacheReadInputTokenCount": answer.cached_tokens,
+        "cacheWriteInputTokenCount": answer.cache_write_tokens,
         "invocationLatency": 1,
         "firstByteLatency": 1,
     }
+
+
+def _counts(answer: Answer) -> Iterator[tuple[str, int]]:
+    yield "input", _fresh(answer)
+    yield "output", answer.output_tokens
+    yield "cache-read-input", answer.cached_tokens
+    yield "cache-write-input", answer.cache_write_tokens
+
+
+def _fresh(answer: Answer) -> int:
+    return answer.input_tokens - answer.cached_tokens - answer.cache_write_tokens
 
 
 def _once(call: Call, answer: Answer) -> Iterator[Body]:
@@ -108,7 +117,7 @@ def _llama_events(call: Call, answer: Answer) -> Iterator[Body]:
         yield {
             "generation": part,
             "prompt_token_count": answer.input_tokens if number == 0 else None,
-            "generation_token_count": number + 1,
+            "generation_token_count": answer.output_tokens if number == len(parts) - 1 else number + 1,
             "stop_reason": _word(answer, "stop") if number == len(parts) - 1 else None,
         }
 

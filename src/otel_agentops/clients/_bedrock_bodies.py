@@ -1,0 +1,262 @@
+"""InvokeModel: a body in the words of the model's family, which is found by the model's id, else by the body itself.
+
+The service counts the tokens of every model and says so beside the body: in headers, or in the last chunk of a stream.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from otel_agentops._engine import Endpoint
+from otel_agentops.clients import (
+    _anthropic_wire,
+    _bedrock_completion,
+    _bedrock_converse,
+    _cohere_wire,
+    _openai_wire,
+)
+from otel_agentops.clients._bedrock_models import PROVIDER, Asked, Model
+from otel_agentops.clients._botocore import Addressed
+from otel_agentops.clients._botocore_body import Invoked
+from otel_agentops.clients._providers import Server
+from otel_agentops.clients._wire import Fields, get, text, texts, whole
+from otel_agentops.record import Answer, Attributes, ModelCall
+from otel_agentops.semconv import attributes as A
+
+_LAST = b'"amazon-bedrock-invocationMetrics"'
+_COUNTS = ("inputTokenCount", "outputTokenCount", "cacheReadInputTokenCount", "cacheWriteInputTokenCount")
+_HEADERS = tuple(
+    f"x-amzn-bedrock-{name}-token-count" for name in ("input", "output", "cache-read-input", "cache-write-input")
+)
+_OPTIONS = ("performanceConfigLatency", "serviceTier", "guardrailIdentifier", "guardrailVersion")
+
+
+class Family(NamedTuple):
+    """Bodies of one kind.
+
+    request: body and address to a ModelCall. whole: an answer's JSON to an Answer. fold and settled: of a stream, whose
+    chunks are read only where they are the first, the last, or contain one of `marks`. counted: whether an answer is
+    only read for its counts, which headers have as well. wordless: whether it is no text, and has no output tokens.
+    """
+
+    request: Callable[[Mapping[str, Any], Server], ModelCall]
+    whole: Callable[[Any], Answer]
+    fold: Callable[[dict[str, Any], Any], bool]
+    settled: Callable[[dict[str, Any]], Answer]
+    marks: tuple[bytes, ...] = ()
+    counted: bool = False
+    wordless: bool = False
+
+
+def decoded(body: Any) -> dict[str, Any]:
+    """The JSON object of a body; an empty one where it is something else, or a file that is the application's."""
+    if not isinstance(body, (bytes, bytearray, str)):
+        return {}
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def endpoint(family: Family) -> Endpoint:
+    """The four functions of a call with bodies of this kind."""
+
+    def request(body: Mapping[str, Any], sent: Addressed) -> ModelCall:
+        asked: Asked = sent.facts
+        call = family.request(body, Server(PROVIDER, sent.server))
+        options = {name: value for name in _OPTIONS if (value := asked.options.get(name)) is not None}
+        attributes = {**call.attributes, **_beside(asked)}
+        params = {**(call.params or {}), **options}
+        return call._replace(model=asked.model.id, prompt=asked.model.prompt, attributes=attributes, params=params)
+
+    def response(result: Invoked) -> Answer:
+        counts = [whole(_number(result.headers.get(name))) for name in _HEADERS]
+        if family.counted and counts[0] is not None:
+            return of_counts(Answer(None, {}), counts)
+        return of_counts(family.whole(decoded(result.body)), counts)
+
+    def fold(state: dict[str, Any], event: Any) -> bool:
+        data = get(get(event, "chunk"), "bytes") or b""
+        last = _LAST in data
+        if last or not state or any(mark in data for mark in family.marks):
+            chunk = decoded(data)
+            family.fold(state.setdefault("folded", {}), chunk)
+            if last:
+                state["counts"] = [whole(get(chunk["amazon-bedrock-invocationMetrics"], name)) for name in _COUNTS]
+        return last
+
+    def settled(state: dict[str, Any]) -> Answer:
+        if "folded" in state:
+            return of_counts(family.settled(state["folded"]), state.get("counts", [None] * 4))
+        return of_counts(Answer(None, {}), [whole(_number(state["headers"].get(name))) for name in _HEADERS])
+
+    def of_counts(answer: Answer, counts: list[int | None]) -> Answer:
+        return _counted(answer, counts)._replace(output_tokens=None) if family.wordless else _counted(answer, counts)
+
+    return Endpoint(request, response, fold, settled)
+
+
+def _beside(asked: Asked) -> Attributes:
+    found: Attributes = {A.GEN_AI_REQUEST_STREAM: True} if asked.stream else {}
+    if guardrail := text(asked.options.get("guardrailIdentifier")):
+        found[A.AWS_BEDROCK_GUARDRAIL_ID] = guardrail
+    return found
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdigit() else None
+
+
+def _counted(answer: Answer, counts: list[int | None]) -> Answer:
+    """The answer with the service's counts where its body has none; they leave cached input out, as Converse's do."""
+    given, made, read, written = counts
+    known = answer.attributes
+    if answer.input_tokens is not None or given is None:
+        return answer if answer.output_tokens is not None else answer._replace(output_tokens=made)
+    cached = {A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: read, A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS: written}
+    more = {name: count for name, count in cached.items() if count is not None and name not in known}
+    total = given + (read or 0) + (written or 0)
+    output = made if answer.output_tokens is None else answer.output_tokens
+    return answer._replace(attributes={**known, **more}, input_tokens=total, output_tokens=output)
+
+
+# -- the families
+
+
+def _keep(state: dict[str, Any], chunk: Any) -> bool:
+    """The first chunk is remembered, then the last: nothing between them says anything."""
+    state["chunk"] = chunk
+    return False
+
+
+def _settle(whole: Callable[[Any], Answer]) -> Callable[[dict[str, Any]], Answer]:
+    return lambda state: whole(state.get("chunk"))
+
+
+def _nova(body: Mapping[str, Any], server: Server) -> ModelCall:
+    return _bedrock_converse.request(body, Addressed(server.attributes, Asked(Model(None, ""))))
+
+
+def _chat_whole(body: Any) -> Answer:
+    return _openai_wire.chat_response(_reasoned(body))
+
+
+def _chat_fold(state: dict[str, Any], chunk: Any) -> bool:
+    return _openai_wire.chat_fold_json(state, _reasoned(chunk))
+
+
+def _reasoned(body: Any) -> Any:
+    """Mistral's `stop_reason` as everybody's `finish_reason`."""
+    choices = get(body, "choices")
+    if not isinstance(choices, list) or not any("stop_reason" in choice for choice in choices if type(choice) is dict):
+        return body
+    return {**body, "choices": [{**choice, "finish_reason": get(choice, "stop_reason")} for choice in choices]}
+
+
+def _chat_settled(state: dict[str, Any]) -> Answer:
+    return _openai_wire.chat_settled(state) if "first" in state else Answer(None, {})
+
+
+def _command_whole(body: Any) -> Answer:
+    return _cohere_wire.old_chat_response(get(body, "response") or body)
+
+
+_EMBEDDINGS = Fields(
+    {
+        "dimensions": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),  # Titan
+        "output_dimension": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),  # Cohere
+        "embeddingTypes": (A.GEN_AI_REQUEST_ENCODING_FORMATS, texts),
+        "embedding_types": (A.GEN_AI_REQUEST_ENCODING_FORMATS, texts),
+    },
+    not_parameters=frozenset(["inputText", "inputImage", "texts", "images", "inputs", "schemaVersion"]),
+)
+
+
+def _embed(body: Mapping[str, Any], server: Server) -> ModelCall:
+    attributes = _EMBEDDINGS.attributes(body, server.attributes)
+    return ModelCall("embeddings", server.provider, None, attributes, params=_EMBEDDINGS.parameters(body))
+
+
+def _embedded(body: Any) -> Answer:
+    return Answer(None, {}, whole(get(body, "inputTextTokenCount")))
+
+
+def _rerank(body: Mapping[str, Any], server: Server) -> ModelCall:
+    return _cohere_wire.request("retrieval", body, server)
+
+
+def _unknown(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """What shapes the answer and what is content cannot be told apart: neither is read."""
+    return ModelCall("generate_content", server.provider, None, dict(server.attributes), instructions=None)
+
+
+def _nothing(body: Any) -> Answer:
+    return Answer(None, {})
+
+
+CLAUDE = endpoint(
+    Family(
+        _anthropic_wire.request,
+        _anthropic_wire.response,
+        _anthropic_wire.fold,
+        _anthropic_wire.settled,
+        (b'"message_', b'"tool_use"', b'"input_json_delta"'),
+    )
+)
+NOVA = endpoint(
+    Family(
+        _nova,
+        _bedrock_converse.response,
+        _bedrock_converse.fold,
+        _bedrock_converse.settled,
+        (b'"messageStop"', b'"metadata"', b'"toolUse"'),
+    )
+)
+CHAT = endpoint(
+    Family(
+        _openai_wire.chat_request,
+        _chat_whole,
+        _chat_fold,
+        _chat_settled,
+        (b'"tool_calls"', b'_reason":"', b'_reason": "', b'"usage":{', b'"usage": {'),
+    )
+)
+COMMAND = endpoint(Family(partial(_cohere_wire.request, "chat"), _command_whole, _keep, _settle(_command_whole)))
+COMPLETION = endpoint(
+    Family(_bedrock_completion.request, _bedrock_completion.response, _keep, _settle(_bedrock_completion.response))
+)
+EMBED = endpoint(Family(_embed, _embedded, _keep, _settle(_nothing), counted=True, wordless=True))
+RERANK = endpoint(Family(_rerank, _nothing, _keep, _settle(_nothing), counted=True, wordless=True))
+UNKNOWN = endpoint(Family(_unknown, _nothing, _keep, _settle(_nothing), counted=True))
+
+
+def of(model: str, body: Mapping[str, Any]) -> Endpoint:
+    """The kind of bodies that a model has. model: its bare id, empty where that is hidden."""
+    if "embed" in model:
+        return EMBED
+    if "rerank" in model:
+        return RERANK
+    if "messages" in body:
+        return _talking(model, body)
+    if "message" in body:
+        return COMMAND
+    if "prompt" in body and not model.startswith(_PICTURES):
+        return COMPLETION
+    if "inputText" in body and ("textGenerationConfig" in body or model.startswith("amazon.titan-t")):
+        return COMPLETION
+    return UNKNOWN
+
+
+_PICTURES = ("stability.", "luma.")  # their prompt is one for images and films
+
+
+def _talking(model: str, body: Mapping[str, Any]) -> Endpoint:
+    """Claude's bodies must have an `anthropic_version`; Nova's have what no other's have, or its id."""
+    if "anthropic_version" in body:
+        return CLAUDE
+    nova = model.startswith("amazon.nova") or "inferenceConfig" in body or "schemaVersion" in body
+    return NOVA if nova else CHAT
