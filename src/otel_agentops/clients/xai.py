@@ -229,7 +229,7 @@ def _remember(client: Any, host: str) -> None:
 
 CLIENT = Client(
     "xai-sdk",
-    ">=1,<2",
+    ">=1.4,<2",
     (
         Target("xai_sdk.client", "BaseClient", "__init__", _client, ("api_host",)),
         Target("xai_sdk.sync.chat", "Chat", "__init__", _grpc.SYNC.stubbed(_methods), ("stub",)),
@@ -238,8 +238,8 @@ CLIENT = Client(
         Target("xai_sdk.aio.chat", "Chat", "_defer", _grpc.AIO.around(DEFERRED)),
     ),
     Support(
-        operations=("chat", "streams", "parse", "deferred"),
-        native="on where there is a global tracer provider; its span is enriched",
+        operations=("chat",),
+        native="on by default; its span is enriched",
         not_covered=(
             "attempts: gRPC repeats calls by itself and does not say how often",
             "images and video: the convention has no operation for them",

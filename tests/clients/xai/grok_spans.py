@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import Any
 
+from packaging.version import Version
 from xai_sdk.chat import user
 
 from otel_agentops._fingerprint import identity
@@ -36,13 +38,15 @@ ANSWERED = {
 }
 STREAMED = {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": SECONDS}
 
+# What the SDK's own tracing calls the provider, and where it says it was; before 1.6 by a name of old, and nowhere.
+NEW = Version(importlib.metadata.version("xai-sdk")) >= Version("1.6")
+NAMED = {"gen_ai.provider.name": "xai", "server.address": "api.x.ai"} if NEW else {"gen_ai.system": "xai"}
 # What the SDK's own tracing says, with and without what it takes for sensitive.
 NATIVE_ALWAYS = {
+    **NAMED,
     "gen_ai.operation.name": "chat",
     "gen_ai.output.type": "text",
-    "gen_ai.provider.name": "xai",
     "gen_ai.request.model": "grok-x",
-    "server.address": "api.x.ai",  # wherever it went
     "server.port": 443,
 }
 NATIVE_ASKED = {

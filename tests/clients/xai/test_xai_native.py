@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import Break, Fail, Status
 from otel_agentops.testing.fake_provider.xai import XaiProvider
 
+FAST = {"interval": datetime.timedelta(milliseconds=1)}
 START = {"gen_ai.completion.start_time": "a time"}
 
 
@@ -49,7 +51,7 @@ def spans(seen: Capture) -> list[dict[str, Any]]:
 
 def enriched(name: str, theirs: dict[str, Any], ours: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The SDK's span: what it says stays, what it lacks is ours."""
-    return span({**ours, **theirs, **more}, name=f"{name} grok-x")
+    return span({"server.address": "127.0.0.1", **ours, **theirs, **more}, name=f"{name} grok-x")
 
 
 async def test_sample(seen: Capture, grok: Any) -> None:
@@ -99,7 +101,7 @@ async def test_a_stream_that_is_left(seen: Capture, grok: Any) -> None:
 
 
 async def test_deferred(seen: Capture, grok: Any) -> None:
-    await done(grok.chat.create(**CALL).defer())
+    await done(grok.chat.create(**CALL).defer(**FAST))
     assert spans(seen) == [enriched("chat.defer", NATIVE, {**SENT, **ANSWERED})]
 
 
@@ -123,7 +125,7 @@ async def test_refused(provider: XaiProvider, seen: Capture, grok: Any) -> None:
 async def test_expired(provider: XaiProvider, seen: Capture, grok: Any) -> None:
     provider.script(Fail())
     with pytest.raises(RuntimeError, match="expired"):
-        await done(grok.chat.create(**CALL).defer())
+        await done(grok.chat.create(**CALL).defer(**FAST))
     (found,) = seen.spans
     assert (found["name"], found["status"], found["attributes"]["error.type"]) == (
         "chat.defer grok-x",
