@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import toolchain
 import venvs
@@ -117,7 +118,10 @@ def adapters() -> dict[str, list[Requirement]]:
     found = importlib.metadata.entry_points(group="opentelemetry_instrumentor")
     ours = {entry.name.removeprefix("agentops_"): entry for entry in found if entry.name.startswith("agentops_")}
     return {
-        name: [Requirement(client.distribution + client.versions) for client in ours[name].load().clients]
+        name: [
+            Requirement(canonicalize_name(client.distribution) + client.versions)
+            for client in ours[name].load().clients
+        ]
         for name in sorted(ours)
     }
 

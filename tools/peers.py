@@ -1,11 +1,11 @@
 """Nothing that passes without us may fail with us: the clients' own unit tests, with and without an instrumentation.
 
-    python tools/peers.py [--client openai|anthropic] [--quick] [--strict] [--instrumentation official|openinference|…]
+    python tools/peers.py [--client NAME] [--quick] [--strict] [--instrumentation official|openinference|…]
 
 The tests come from the client's source distribution, in the version that uv.lock names, and run in an environment of
-their own (.venvs/peers, the group `suites`). Both runs have global providers; the second has an instrumentation. Only
-what passed in the first run is run in the second. `tests/api_resources` needs the mock server of the client's project:
-it is left out unless TEST_API_BASE_URL names one (without it 7,045 of openai's and 7,225 of anthropic's tests fail).
+their own (.venvs/peers/<client>, the groups `suite` and `suite-<client>`). Both runs have global providers; the second
+has an instrumentation. Only what passed in the first run is run in the second. Which clients carry tests, and which of
+those are run, is in suites.py.
 """
 
 from __future__ import annotations
@@ -27,34 +27,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import toolchain
-from peers_plugin import INSTRUMENTATIONS
+from peers_plugin import INSTRUMENTATIONS, makers
+from suites import BREAKS_OPENTELEMETRY, OF_ITS_SPAN, SOURCES
 
 ROOT = Path(__file__).resolve().parents[1]
-ENVIRONMENT = ROOT / ".venvs" / "peers"
-QUICK = {
-    "openai": ("test_client", "test_streaming", "test_response", "test_legacy_response", "lib/chat", "lib/responses"),
-    "anthropic": ("test_client", "test_streaming", "test_response", "test_middleware", "lib/streaming", "lib/_parse"),
-}
-# Tests that say what the span of the client itself does not hold, or that nothing but it is made. They cannot hold
-# with us: we enrich that span, and where it is off or sampled out the call gets one of ours. Not one is of an answer.
-OF_ITS_SPAN = {
-    f"tests/test_open_telemetry.py::{name}"
-    for name in (
-        "TestCallSpans::test_async_sampling_fields_that_the_sdk_does_not_model_have_no_attribute",
-        "TestCallSpans::test_async_stream_without_a_content_block_delta_has_no_time_to_first_chunk",
-        "TestCallSpans::test_output_type_is_json_when_the_request_sets_a_json_output_format",
-        "TestCallSpans::test_sampling_fields_that_the_sdk_does_not_model_have_no_attribute",
-        "TestCallSpans::test_stop_reason_is_the_one_in_the_response",
-        "TestCallSpans::test_stream_closed_early",
-        "TestCallSpans::test_stream_without_a_content_block_delta_has_no_time_to_first_chunk",
-        "TestCallSpans::test_unary_attributes",
-        "TestPropagationOption::test_false_keeps_a_span_that_the_sampler_dropped_current_for_the_requests",
-        "TestTracingFailures::test_disabled_spans_call_nothing_of_opentelemetry",
-    )
-}
-
-# Tests that break OpenTelemetry itself, on purpose: what the guard swallows there is what it is for.
-BREAKS_OPENTELEMETRY = "tests/test_open_telemetry.py::TestTracingFailures"
 
 
 class Results(NamedTuple):
@@ -92,12 +68,13 @@ class Comparison(NamedTuple):
 
 
 class Suite:
-    """The unit tests of one client, unpacked, and the environment to run them in."""
+    """The unit tests of one client, unpacked. `python`: of the environment to run them in."""
 
     def __init__(self, client: str, home: Path, processes: int) -> None:
         self.client = client
         self.home = home
         self.processes = processes
+        self.python = _environment(client) / "bin" / "python"
 
     def run(
         self,
@@ -108,7 +85,7 @@ class Suite:
         strict: bool = False,
         alone: bool = False,
     ) -> Results:
-        """Run tests. files: below `tests`. only: ids, all where empty. alone: in one process."""
+        """Run tests. files: arguments of pytest. only: ids, all where empty. alone: in one process."""
         with tempfile.TemporaryDirectory() as work, _no_api() as api:
             report, wanted, log = (Path(work) / name for name in ("report", "only", "log"))
             report.touch()
@@ -125,7 +102,8 @@ class Suite:
             }
             processes = 0 if alone else self.processes
             options = ["-p", "peers_plugin", "-p", "no:cacheprovider", "-n", str(processes), "--durations=0", "-qq"]
-            command = [str(ENVIRONMENT / "bin/python"), "-m", "pytest", *options, "--inline-snapshot=disable", *files]
+            more = ["--inline-snapshot=disable", "--continue-on-collection-errors"]
+            command = [str(self.python), "-m", "pytest", *options, *more, *files]
             self._watch(command, variables, log, report, f"{self.client} {_with(instrumentation)}")
             return _results(report, log)
 
@@ -141,12 +119,13 @@ class Suite:
 
 def compare(suite: Suite, instrumentation: str, *, quick: bool = False, strict: bool = False) -> Comparison:
     """Run the tests without and with, and what broke once more."""
-    files = _quick(suite) if quick else _all()
+    files = SOURCES[suite.client].quick if quick else _all(suite.client)
     without = suite.run("none", files)
     observed = suite.run(instrumentation, files, sorted(without.passed), strict=strict)
     suspects = without.passed - observed.passed
     again = _again(suite, instrumentation, suspects, strict=strict) & suspects if suspects else set()
-    known = {test for test in again if instrumentation == "ours" and test.partition("[")[0] in OF_ITS_SPAN}
+    of_its_span = OF_ITS_SPAN.get(suite.client, set()) if instrumentation == "ours" else set()
+    known = {test for test in again if test.partition("[")[0] in of_its_span}
     return Comparison(
         without,
         observed,
@@ -176,8 +155,10 @@ def _again(suite: Suite, instrumentation: str, suspects: set[str], *, strict: bo
 def suite(client: str, processes: int | None = None) -> Suite:
     """The tests of the locked version of a client, fetched where they are not in the cache. Raises UnavailableError."""
     uv = ROOT / ".tools" / "bin" / "uv"
-    sync = [str(uv), "sync", "--frozen", "--no-default-groups", "--group", "suites", "--python", sys.executable]
-    toolchain.run("setting up .venvs/peers", sync, ROOT, {"UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)})
+    groups = ["--no-default-groups", "--group", "suite", "--group", f"suite-{client.replace('_', '-')}"]
+    place = {"UV_PROJECT_ENVIRONMENT": str(_environment(client))}
+    sync = [str(uv), "sync", "--frozen", *groups, "--python", sys.executable]
+    toolchain.run(f"setting up {_environment(client)}", sync, ROOT, place)
     version, digest = _locked(client)
     home = toolchain.cache() / "suites" / f"{client}-{version}"
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -187,9 +168,13 @@ def suite(client: str, processes: int | None = None) -> Suite:
     return Suite(client, home, os.cpu_count() or 1 if processes is None else processes)
 
 
+def _environment(client: str) -> Path:
+    return ROOT / ".venvs" / "peers" / client
+
+
 def _locked(client: str) -> tuple[str, str]:
     """Version and sha256 of the source distribution that uv.lock names."""
-    entry = rf'^name = "{client}"\nversion = "(.+)"\n(?:.+\n)*?sdist = .* hash = "(.+?)"'
+    entry = rf'^name = "{SOURCES[client].distribution}"\nversion = "(.+)"\n(?:.+\n)*?sdist = .* hash = "(.+?)"'
     found = re.search(entry, (ROOT / "uv.lock").read_text(), re.MULTILINE)
     if found is None:
         raise toolchain.UnavailableError(f"uv.lock names no source distribution of {client}")
@@ -197,24 +182,24 @@ def _locked(client: str) -> tuple[str, str]:
 
 
 def _fetch(client: str, version: str, digest: str, home: Path) -> None:
+    source = SOURCES[client]
     with tempfile.TemporaryDirectory(prefix=f".{home.name}.", dir=home.parent) as work:
-        wanted = Path(work) / "wanted.txt"
-        wanted.write_text(f"{client}=={version} --hash={digest}\n")
+        wanted, unpacked = Path(work) / "wanted.txt", Path(work) / "unpacked"
+        wanted.write_text(f"{source.distribution}=={version} --hash={digest}\n")
         pip = [str(ROOT / ".tools" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "download"]
-        options = ["--no-deps", "--no-binary", client, "--require-hashes", "-r", str(wanted), "-d", work]
+        options = ["--no-deps", "--no-binary", source.distribution, "--require-hashes", "-r", str(wanted), "-d", work]
         toolchain.run(f"fetching the source distribution of {client} {version}", [*pip, *options], Path(work))
         with tarfile.open(next(Path(work).glob("*.tar.gz"))) as archive:
-            archive.extractall(work, filter="data")
-        (Path(work) / home.name).rename(home)
+            archive.extractall(unpacked, filter="data")
+        (found,) = unpacked.iterdir()
+        for package in source.packages:
+            (found / package / "__init__.py").touch()
+        found.rename(home)
 
 
-def _all() -> list[str]:
-    return ["tests"] if "TEST_API_BASE_URL" in os.environ else ["tests", "--ignore=tests/api_resources"]
-
-
-def _quick(suite: Suite) -> list[str]:
-    paths = (suite.home / "tests" / name for name in QUICK[suite.client])
-    return [str((path if path.is_dir() else path.with_suffix(".py")).relative_to(suite.home)) for path in paths]
+def _all(client: str) -> tuple[str, ...]:
+    served = "TEST_API_BASE_URL" in os.environ
+    return tuple(argument for argument in SOURCES[client].tests if not (served and "api_resources" in argument))
 
 
 # -- one run
@@ -222,7 +207,7 @@ def _quick(suite: Suite) -> list[str]:
 
 def _neutral(environment: Any) -> dict[str, str]:
     """The environment without what would change a client, a provider or us."""
-    ours = ("OTEL_", "OPENAI_", "ANTHROPIC_", "AZURE_", "AWS_", "PYTEST_", "COV_")
+    ours = ("OTEL_", "AZURE_", "AWS_", "GOOGLE_", "HF_", "PYTEST_", "COV_", *(f"{name.upper()}_" for name in SOURCES))
     return {name: value for name, value in environment.items() if not name.startswith(ours)}
 
 
@@ -309,16 +294,20 @@ def show(client: str, instrumentation: str, found: Comparison) -> None:
         print(f"{instrumentation} made no span at all: it was not at work, and the comparison says nothing")
 
 
+def _takes_part(client: str, asked: argparse.Namespace) -> bool:
+    return bool(makers(client, asked.instrumentation) and (SOURCES[client].quick or not asked.quick))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; 1 where something broke."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--client", choices=[*QUICK], action="append", help="default: both")
+    parser.add_argument("--client", choices=[*SOURCES], action="append", help="default: all")
     parser.add_argument("--quick", action="store_true", help="what `make test` runs: requests, responses, streams")
     parser.add_argument("--instrumentation", default="ours", choices=[*INSTRUMENTATIONS])
     parser.add_argument("--strict", action="store_true", help="failures of our telemetry are raised, not swallowed")
     asked = parser.parse_args(arguments)
     harmless = True
-    for client in asked.client or QUICK:
+    for client in asked.client or [name for name in SOURCES if _takes_part(name, asked)]:
         found = compare(suite(client), asked.instrumentation, quick=asked.quick, strict=asked.strict)
         show(client, asked.instrumentation, found)
         harmless &= found.harmless

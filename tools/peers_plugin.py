@@ -12,7 +12,7 @@ import os
 import traceback
 from collections import Counter
 from collections.abc import Sequence
-from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 
 INSTRUMENTATIONS = {
     "none": (),
-    "ours": ("otel_agentops.clients.openai:Instrumentor", "otel_agentops.clients.anthropic:Instrumentor"),
+    "ours": (),  # all of them: the entry points of an installation
     "official": (
         "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
         "opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
@@ -40,8 +40,18 @@ INSTRUMENTATIONS = {
     ),
 }
 OURS = "otel_agentops"
+GROUP = "opentelemetry_instrumentor"
 ENRICHED = "spans of others with attributes of ours"
 SWALLOWED = "otel-agentops failed in"  # what the guard logs about a failure of ours
+
+
+def makers(client: str, instrumentation: str) -> list[EntryPoint]:
+    """The instrumentors of a client; of ours all, as an application has them."""
+    if instrumentation == "ours":
+        found = [each for each in entry_points(group=GROUP) if each.name.startswith("agentops_")]
+        return found if f"agentops_{client}" in {each.name for each in found} else []
+    named = (EntryPoint(client, place, GROUP) for place in INSTRUMENTATIONS[instrumentation])
+    return [each for each in named if client in each.module.split(".")]
 
 
 class Counted(SpanExporter):
@@ -89,8 +99,8 @@ class Peers:
         trace.set_tracer_provider(tracers)
         metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
         logging.getLogger(OURS).addHandler(self.swallowed)
-        for module, _, name in (place.partition(":") for place in INSTRUMENTATIONS[instrumentation] if client in place):
-            getattr(import_module(module), name)().instrument()
+        for maker in makers(client, instrumentation):
+            maker.load()().instrument()
 
     @property
     def seen(self) -> dict[str, Any]:
