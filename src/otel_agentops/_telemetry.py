@@ -231,12 +231,16 @@ class Telemetry:
 
     @guard
     def _cost(self, call: ModelCall, answer: Answer, attempts: Sequence[Attempt] | None) -> float | None:
-        """USD of the call where the user gave prices. None: not known; nobody is charged for a refusal."""
+        """USD of the call, at the user's prices, else as the provider says. None: not known.
+
+        Nobody is charged for a refusal.
+        """
         if self._prices is None:
-            return None
+            return answer.usd
         if answer is NO_ANSWER and attempts and all(attempt.status >= _REFUSED for attempt in attempts):
             return 0.0
-        return _prices.cost(self._prices, call, answer)
+        found = _prices.cost(self._prices, call, answer)
+        return answer.usd if found is None else found
 
     @guard
     def _account(

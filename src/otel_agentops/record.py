@@ -45,7 +45,7 @@ class Answer(NamedTuple):
     reasoning output included), None where the provider did not report them; never 0 for unknown.
     effective: sampling values that the provider says it used, by request parameter name. error: the provider's code
     where the answer, though it came, says that the operation failed. asked: name and arguments (JSON, as text or read)
-    of each tool that the application is to execute.
+    of each tool that the application is to execute. usd: what the provider says it charges, None where it does not.
     """
 
     model: str | None
@@ -55,6 +55,7 @@ class Answer(NamedTuple):
     effective: Mapping[str, Any] | None = None
     error: str | None = None
     asked: Sequence[tuple[str, Any]] = ()
+    usd: float | None = None
 
 
 class Attempt(NamedTuple):

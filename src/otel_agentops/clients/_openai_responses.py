@@ -8,7 +8,7 @@ from typing import Any
 from otel_agentops._engine import Endpoint
 from otel_agentops.clients._openai_wire import FIELDS, answer_of, asked, model_call, output_type, system
 from otel_agentops.clients._providers import Server
-from otel_agentops.clients._wire import Fields, get, instructions, items, present_attributes, text
+from otel_agentops.clients._wire import Fields, double, get, instructions, items, present_attributes, text
 from otel_agentops.record import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -35,7 +35,7 @@ def responses_response(result: Any) -> Answer:
     answer = answer_of(result, get(result, "usage"), reasons)
     if reasons == ["tool_calls"]:
         answer = answer._replace(asked=asked(item for item in get(result, "output") if _is_function(item)))
-    effective = {name: value for name in _EFFECTIVE if (value := get(result, name)) is not None}
+    effective = {name: value for name in _EFFECTIVE if (value := double(get(result, name))) is not None}
     return answer._replace(effective=effective, error=text(get(get(result, "error"), "code")))
 
 

@@ -1,0 +1,109 @@
+"""OpenRouter: chat, responses and embeddings through its own SDK, with what it charged for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_agentops import _engine
+from otel_agentops._engine import Endpoint, Support
+from otel_agentops.clients import _openai_responses as responses
+from otel_agentops.clients import _openai_wire as wire
+from otel_agentops.clients import _speakeasy
+from otel_agentops.clients._providers import Server, by_host
+from otel_agentops.clients._speakeasy import Package
+from otel_agentops.clients._wire import double, get, text
+from otel_agentops.record import Answer, ModelCall
+from otel_agentops.semconv import attributes as A
+
+# Beside what nobody's answer is shaped by, what OpenRouter passes on to those who watch, and never to the model.
+FIELDS = wire.FIELDS._replace(not_parameters=wire.FIELDS.not_parameters | {"session_id", "trace", "debug"})
+# What the client library sends by itself where the application says nothing.
+_DEFAULTS = {"service_tier": "auto"}
+
+
+def request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /chat/completions`."""
+    call = wire.chat_request(body, server, FIELDS)
+    if effort := text(get(body.get("reasoning"), "effort")):
+        call.attributes[A.GEN_AI_REQUEST_REASONING_LEVEL] = effort
+    return call
+
+
+def responses_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /responses`."""
+    return responses.responses_request(body, server, FIELDS)._replace(defaults=_DEFAULTS)
+
+
+def embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`POST /embeddings`."""
+    attributes = FIELDS.attributes(body, server.attributes)
+    return wire.model_call("embeddings", body, server, attributes, fields=FIELDS)
+
+
+def response(result: Any) -> Answer:
+    """A `ChatResult`, or its JSON."""
+    return _charged(wire.chat_response(result), get(result, "usage"))
+
+
+def fold(state: dict[str, Any], chunk: Any) -> bool:
+    """A `ChatStreamChunk`. Who answers may fail when the stream has begun: then a chunk says so, and is the last."""
+    if chunk.error:
+        state["error"] = chunk.error.code
+    return wire.chat_fold(state, chunk)
+
+
+def settled(state: dict[str, Any]) -> Answer:
+    """What the chunks of a chat added up to."""
+    answer = _charged(wire.chat_settled(state), state.get("usage"))
+    return answer._replace(error=str(state["error"])) if "error" in state else answer
+
+
+def responses_response(result: Any) -> Answer:
+    """An `OpenResponsesResult`, or its JSON."""
+    return _charged(responses.responses_response(result), get(result, "usage"))
+
+
+def responses_settled(state: dict[str, Any]) -> Answer:
+    """What the stream's last snapshot of the response says."""
+    return responses_response(state["response"])
+
+
+def embeddings_response(result: Any) -> Answer:
+    """A `CreateEmbeddingsResponseBody`, or its JSON."""
+    return _charged(wire.embeddings_response(result), get(result, "usage"))
+
+
+def _charged(answer: Answer, usage: Any) -> Answer:
+    """What the account is charged. With a key of the user's own that is a fee; the rest goes on another's bill."""
+    usd = double(get(usage, "cost"))
+    if usd is not None and get(usage, "is_byok") is True:
+        upstream = double(get(get(usage, "cost_details"), "upstream_inference_cost"))
+        usd = None if upstream is None else usd + upstream
+    return answer if usd is None else answer._replace(usd=usd)
+
+
+CHAT = Endpoint(request, response, fold, settled)
+RESPONSES = Endpoint(responses_request, responses_response, responses.responses_fold, responses_settled)
+EMBEDDINGS = Endpoint(embeddings_request, embeddings_response, wire.no_stream, settled)
+_METHODS = {
+    "chat.Chat.send": CHAT,
+    "responses.Responses.send": RESPONSES,
+    "beta_responses.BetaResponses.send": RESPONSES,
+    "embeddings.Embeddings.generate": EMBEDDINGS,
+}
+CLIENT = _speakeasy.client(
+    "openrouter",
+    ">=1,<2",
+    (Package("openrouter", lambda host: by_host(host) or "openrouter", _METHODS),),
+    Support(
+        operations=("chat", "responses", "embeddings"),
+        not_covered=("rerank", "images, videos and audio", "presets and batches", "everything that runs no model"),
+    ),
+)
+
+
+class Instrumentor(_engine.Instrumentor):
+    """Entry point `agentops_openrouter`."""
+
+    clients = (CLIENT,)
