@@ -206,8 +206,8 @@ _server = functools.lru_cache(256)(server)
 @guard
 def _refused(watch: Watch | None, error: BaseException) -> None:
     if watch is not None:
-        response = getattr(error, "response", None)
-        status = getattr(response, "status_code", None)
+        response = getattr(error, "response", error)  # before 1 the errors of aiohttp have none, and say it themselves
+        status = getattr(response, "status_code", None) or getattr(error, "status", None)
         watch.attempted(status if type(status) is int else 0, retry_after(getattr(response, "headers", None)))
 
 
@@ -233,7 +233,7 @@ for _name, _endpoint in _METHODS.items():
     _TARGETS.append(Target(_ASYNC, "AsyncInferenceClient", _name, functools.partial(_async_method, _endpoint)))
 CLIENT = Client(
     "huggingface_hub",
-    ">=1,<3",
+    ">=0.32,<3",
     _TARGETS,
     Support(
         operations=("chat", "text_completion (text_generation)", "embeddings (feature_extraction)"),
