@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import copy_context
 from typing import Any
 
 from otel_agentops import _engine
-from otel_agentops._engine import Client, Support
+from otel_agentops._engine import Client, Support, Target
 from otel_agentops.clients import _fern
 from otel_agentops.clients._cohere_wire import CHAT, EMBED, OLD_CHAT, RERANK
 from otel_agentops.clients._providers import Server, address
@@ -32,24 +33,53 @@ def _oci(module: Mapping[str, Any], held: Mapping[str, Any]) -> Server:
     return Server("oci", address(module["get_oci_url"](region=held["oci_region"], endpoint="chat")))
 
 
+class _Carrying:
+    """A client of v1 as its `embed` sees it: the threads that its batches run on are in the context of the call.
+
+    Else their spans would belong to nothing, and what others made of the call could not be found.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._executor = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def map(self, run: Callable[[Any], Any], batches: Iterable[Any]) -> Iterator[Any]:
+        here = copy_context()
+        results: Iterator[Any] = self._client._executor.map(lambda batch: here.copy().run(run, batch), batches)
+        return results
+
+
+def _embed(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def embed(client: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(_Carrying(client) if patched.active else client, *args, **kwargs)
+
+    return embed
+
+
 _CLOUDS = {"cohere.aws_client": _aws, "cohere.oci_client": _oci}
 _METHODS = {"embed": EMBED, "rerank": RERANK}
 CLIENT = Client(
     "cohere",
     ">=5.16,<8",
-    _fern.targets(
-        "cohere",
-        {
-            ("v2.raw_client", "RawV2Client"): {"chat": CHAT, "chat_stream": CHAT, **_METHODS},
-            ("raw_base_client", "RawBaseCohere"): {"chat": OLD_CHAT, "chat_stream": OLD_CHAT, **_METHODS},
-        },
-        server,
-    ),
+    [
+        Target("cohere.client", "Client", "embed", _embed),
+        *_fern.targets(
+            "cohere",
+            {
+                ("v2.raw_client", "RawV2Client"): {"chat": CHAT, "chat_stream": CHAT, **_METHODS},
+                ("raw_base_client", "RawBaseCohere"): {"chat": OLD_CHAT, "chat_stream": OLD_CHAT, **_METHODS},
+            },
+            server,
+        ),
+    ],
     Support(
         operations=("chat", "embeddings", "retrieval (rerank)", "API v1 and v2", "Bedrock, SageMaker, OCI"),
         not_covered=(
             "generate, summarize, classify, parse, tokenize, embed jobs, fine-tuning",
-            "`Client.embed` of v1 runs its batches on threads: one span a batch",
+            "`embed` of v1 sends long lists in batches: one span a batch",
         ),
     ),
 )
