@@ -24,6 +24,7 @@ AGENTS = frozenset({"invoke_agent", "invoke_workflow"})
 
 # Attributes by which instrumentations outside the GenAI conventions say what a span is.
 _KIND_KEYS = ("openinference.span.kind", "traceloop.span.kind", "llm.request.type")
+_MODEL_KEYS = (A.GEN_AI_REQUEST_MODEL, "llm.model_name", "embedding.model_name")
 _KINDS = {
     "llm": "chat",
     "chat": "chat",
@@ -121,16 +122,26 @@ def started_for(span: Span, operation: str, model: str | None) -> bool:
     if found in AGENTS and is_of_an_attempt(span):
         found = "chat"
     if found != operation and not (operation in INFERENCE and found in INFERENCE):
-        return False
+        return found in MODEL_CALLS and operation in MODEL_CALLS and _names(span, model)
     if found == "retrieval" and model is not None and _retrieves(span):
         return False
     first, _, rest = str(getattr(span, "name", "")).partition(" ")
     return first != found or same_model(rest, model) or _described(span)
 
 
+def _names(span: Span, model: str | None) -> bool:
+    """Whether a span that calls the operation something else is about this model: nobody chats with one that embeds."""
+    attributes: Mapping[str, Any] = getattr(span, "attributes", None) or {}
+    named = next((attributes[key] for key in _MODEL_KEYS if key in attributes), None)
+    return named is not None and same_model(named, model)
+
+
 def same_model(one: Any, other: str | None) -> bool:
-    """Whether two names mean one model: before its own may stand who made it, or the path to it."""
-    return one == other or (bool(other) and str(one).rpartition("/")[2] == str(other).rpartition("/")[2])
+    """Whether two names mean one model: before its own may stand who made it, where, or the path to it."""
+    if one == other or not other:
+        return bool(one == other)
+    ours, theirs = str(other).rpartition("/")[2], str(one).rpartition("/")[2]
+    return ours == theirs or ours.endswith(f".{theirs}") or theirs.endswith(f".{ours}")
 
 
 def _retrieves(span: Span) -> bool:

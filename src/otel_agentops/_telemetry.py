@@ -16,7 +16,7 @@ from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, LogRecord, get_logger_provider
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 
-from otel_agentops import _config, _foreign, _prices
+from otel_agentops import _config, _facts, _foreign, _prices
 from otel_agentops import scope as scopes
 from otel_agentops._config import Config
 from otel_agentops._identity import Identities
@@ -97,7 +97,8 @@ class Telemetry:
         if found is None and self.config.mode == "enrich":
             return None
         attributes = _request_attributes(call, scope)
-        attributes.update(self.identities.of(call, scope))
+        if not call.lookup:
+            attributes.update(self.identities.of(call, scope))
         if scope.run is not None and _for_the_task(call, scope):
             scope.run.facts.update((key, attributes[key]) for key in _RECEIPT if key in attributes)
         if found is not None:
@@ -109,7 +110,7 @@ class Telemetry:
             operation.asked = attributes
             return operation
         span = self.tracer.start_span(
-            f"{call.operation} {call.model}" if call.model else call.operation,
+            " ".join(filter(None, (call.operation, call.model or call.base))),
             kind=SpanKind.CLIENT,
             attributes=attributes,
             start_time=started,
@@ -249,7 +250,11 @@ class Telemetry:
         if scope.judge is not None and answer.model:
             scope.judge.models.append(answer.model)
         run = scope.run
-        if run is not None:
+        if run is not None and call.base is not None and answer is not NO_ANSWER:
+            run.indexes.append(f"{call.base}@unknown")
+            if call.lookup:
+                run.retrieve(None if answer.found is None else _facts.documents(answer.found))
+        if run is not None and not call.lookup:
             tried = None if attempts is None else len(attempts)
             run.calls.append((tried, answer.input_tokens, answer.output_tokens, usd))
             if answer.asked and not call.forced and scope.judge is None:
@@ -331,7 +336,7 @@ def _answer_attributes(
     attributes = dict(answer.attributes)
     if usd is not None and answer is not NO_ANSWER:
         attributes[A.COST] = usd
-    if answer is not NO_ANSWER:
+    if answer is not NO_ANSWER and not operation.call.lookup:
         attributes[A.MODEL_RESOLUTION] = resolution(operation.call.model, answer.model)
     if answer.model is not None:
         attributes[A.GEN_AI_RESPONSE_MODEL] = answer.model

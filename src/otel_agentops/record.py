@@ -23,6 +23,7 @@ class ModelCall(NamedTuple):
     else shapes the answer. defaults: names in `params` that the client library fills in by itself with this very value.
     prompt: name and version of a prompt template kept by the provider, None where none is used.
     forced: whether the model has to call one certain tool: that call is the form of the answer, and nothing to execute.
+    base: what documents are looked up in for the call, None where none are.
     """
 
     operation: str
@@ -36,6 +37,12 @@ class ModelCall(NamedTuple):
     defaults: Mapping[str, Any] | None = None
     prompt: tuple[str, str | None] | None = None
     forced: bool = False
+    base: str | None = None
+
+    @property
+    def lookup(self) -> bool:
+        """Whether looking up documents is all that the call does: no model is called that anybody could name."""
+        return self.base is not None and self.operation == "retrieval"
 
 
 class Answer(NamedTuple):
@@ -46,6 +53,8 @@ class Answer(NamedTuple):
     effective: sampling values that the provider says it used, by request parameter name. error: the provider's code
     where the answer, though it came, says that the operation failed. asked: name and arguments (JSON, as text or read)
     of each tool that the application is to execute. usd: what the provider says it charges, None where it does not.
+    of each tool that the application is to execute. found: the ids of the documents that were looked up, None where
+    one has none.
     """
 
     model: str | None
@@ -56,6 +65,7 @@ class Answer(NamedTuple):
     error: str | None = None
     asked: Sequence[tuple[str, Any]] = ()
     usd: float | None = None
+    found: Sequence[str] | None = None
 
 
 class Attempt(NamedTuple):

@@ -38,7 +38,7 @@ _REGIONS = frozenset({"us", "us-gov", "eu", "apac", "jp", "au", "ca", "sa", "me"
 def named(given: str) -> Model:
     """What a `modelId` says; an ARN is `arn:partition:bedrock:region:account:kind/name`."""
     if not given.startswith("arn:"):
-        return Model(given, _bare(given))
+        return Model(given or None, _bare(given))
     kind, _, name = given.split(":", 5)[-1].partition("/")
     if kind == "prompt":
         name, _, version = name.partition(":")

@@ -8,6 +8,7 @@ from typing import Any
 from otel_agentops import _engine
 from otel_agentops._engine import Support
 from otel_agentops.clients import _bedrock_bodies, _botocore
+from otel_agentops.clients._bedrock_bases import ANSWER, LOOKUP, configuration
 from otel_agentops.clients._bedrock_converse import CONVERSE
 from otel_agentops.clients._bedrock_models import Asked, named
 from otel_agentops.clients._botocore import Call, Prepared
@@ -30,15 +31,35 @@ def _invocation(stream: bool) -> Any:
     return prepare
 
 
-RUNTIME = "bedrock-runtime"
+def _lookup(params: Mapping[str, Any], body: Any) -> Prepared:
+    return Prepared(LOOKUP, params, None)
+
+
+def _generation(stream: bool) -> Any:
+    def prepare(params: Mapping[str, Any], body: Any) -> Prepared:
+        """The model is named where the rest of the configuration is."""
+        return Prepared(ANSWER, params, Asked(named(str(configuration(params).get("modelArn", ""))), stream))
+
+    return prepare
+
+
+RUNTIME, AGENTS = "bedrock-runtime", "bedrock-agent-runtime"
 CALLS = {
     "Converse": Call(RUNTIME, CONVERSE, _conversation(False)),
     "ConverseStream": Call(RUNTIME, CONVERSE, _conversation(True), events="stream"),
     "InvokeModel": Call(RUNTIME, _bedrock_bodies.UNKNOWN, _invocation(False), body="body"),
     "InvokeModelWithResponseStream": Call(RUNTIME, _bedrock_bodies.UNKNOWN, _invocation(True), events="body"),
+    "Retrieve": Call(AGENTS, LOOKUP, _lookup),
+    "RetrieveAndGenerate": Call(AGENTS, ANSWER, _generation(False)),
+    "RetrieveAndGenerateStream": Call(AGENTS, ANSWER, _generation(True), events="stream"),
 }
 SUPPORT = Support(
-    ("chat (Converse, InvokeModel)", "text_completion, embeddings (InvokeModel)"),
+    (
+        "chat (Converse, InvokeModel)",
+        "text_completion, embeddings (InvokeModel)",
+        "retrieval (Retrieve)",
+        "chat (RetrieveAndGenerate)",
+    ),
     not_covered=(
         "CountTokens, ApplyGuardrail, async invocations: the convention has no operation for them",
         "InvokeAgent, InvokeFlow, Rerank",
