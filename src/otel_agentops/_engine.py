@@ -98,17 +98,27 @@ class Patch:
         return True
 
 
+class Tracing(NamedTuple):
+    """A client's own tracing, on by default. versions: that have it. variable: turns it off when it is `off`."""
+
+    versions: str
+    variable: str
+    off: str
+
+
 class Support(NamedTuple):
-    """What the README's table says of a client, as clauses.
+    """What the README's table and `doctor` say of a client; operations, native and not_covered are clauses.
 
     operations: what is observed, e.g. "chat", "embeddings". native: the client's own tracing and what we do beside it,
     None where it has none. not_covered: what the client can do that passes unobserved, with the reason where it is not
-    plain.
+    plain. peers: distributions that instrument the client as well. tracing: how its own is turned off, where it is on.
     """
 
     operations: tuple[str, ...] = ()
     native: str | None = None
     not_covered: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    tracing: Tracing | None = None
 
 
 UNTOLD = Support()

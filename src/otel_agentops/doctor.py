@@ -18,22 +18,7 @@ from otel_agentops import _config, _engine, _prices, _safe
 
 GROUP = "opentelemetry_instrumentor"
 UNBIASED = ("always_on", "parentbased_always_on")
-# Instrumentations of the same clients, by distribution; the word that follows is what they are called here.
-PEERS = {
-    "openai": {
-        "opentelemetry-instrumentation-genai-openai": "official",
-        "opentelemetry-instrumentation-openai-v2": "official (older)",
-        "opentelemetry-instrumentation-openai": "OpenLLMetry",
-        "openinference-instrumentation-openai": "OpenInference",
-    },
-    "anthropic": {
-        "opentelemetry-instrumentation-genai-anthropic": "official",
-        "opentelemetry-instrumentation-anthropic": "OpenLLMetry",
-        "openinference-instrumentation-anthropic": "OpenInference",
-    },
-}
-# Clients that make spans themselves as soon as a tracer provider exists: since when, and the variable that says false.
-NATIVE = {"anthropic": (">=1.14", "ANTHROPIC_OPEN_TELEMETRY")}
+_OFFICIAL = {f"opentelemetry-instrumentation-{name}" for name in ("botocore", "google-genai", "openai-v2")}
 
 
 class Finding(NamedTuple):
@@ -94,7 +79,7 @@ def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
         else:
             yield Finding("ok", client.distribution, f"{version} is in the supported range {client.versions}")
             yield from _patched(client) if client.active else ()
-            yield _beside(client.distribution, _others(client.distribution, version, environ), _mode(environ))
+            yield _beside(client.distribution, _others(client, version, environ), _mode(environ))
             inactive += [] if client.active else [client.distribution]
     if absent:
         yield Finding("note", "clients", f"not installed, and known where they are: {', '.join(absent)}")
@@ -128,16 +113,23 @@ class _Other(NamedTuple):
     stop: str
 
 
-def _others(client: str, version: str, environ: Mapping[str, str]) -> list[_Other]:
+def _others(client: _engine.Client, version: str, environ: Mapping[str, str]) -> list[_Other]:
     found = []
-    for package, name in PEERS.get(client, {}).items():
+    for package in client.support.peers:
         entry = _entry_name(package)
         if entry is not None and not _is_disabled(entry, environ):
-            found.append(_Other(name, f"uninstall {package}"))
-    since, variable = NATIVE.get(client, ("", ""))
-    if variable and SpecifierSet(since).contains(version) and environ.get(variable, "").lower() != "false":
-        found.append(_Other("its own tracing", f"set {variable}=false"))
+            found.append(_Other(_title(package), f"uninstall {package}"))
+    own = client.support.tracing
+    if own and SpecifierSet(own.versions).contains(version) and environ.get(own.variable, "").lower() != own.off:
+        found.append(_Other("its own tracing", f"set {own.variable}={own.off}"))
     return found
+
+
+def _title(package: str) -> str:
+    """Who an instrumentation is from, by the name of its distribution."""
+    if package.startswith("openinference-"):
+        return "OpenInference"
+    return "official" if package in _OFFICIAL or "-genai-" in package else "OpenLLMetry"
 
 
 def _beside(client: str, others: list[_Other], mode: str) -> Finding:

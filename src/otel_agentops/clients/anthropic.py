@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otel_agentops import _engine
-from otel_agentops._engine import Support
+from otel_agentops._engine import Support, Tracing
 from otel_agentops.clients import _stainless
 from otel_agentops.clients._anthropic_wire import MESSAGES
 
@@ -32,6 +32,12 @@ SUPPORT = Support(
         "message batches, `count_tokens` and files: the convention has no operation for them",
         "agents, sessions and environments",
     ),
+    peers=(
+        "opentelemetry-instrumentation-genai-anthropic",
+        "opentelemetry-instrumentation-anthropic",
+        "openinference-instrumentation-anthropic",
+    ),
+    tracing=Tracing(">=1.14", "ANTHROPIC_OPEN_TELEMETRY", "false"),
 )
 CLIENT = _stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider, support=SUPPORT)
 

@@ -65,6 +65,11 @@ SUPPORT = Support(
         "InvokeAgent, InvokeFlow, Rerank",
         "InvokeModelWithBidirectionalStream (speech)",
     ),
+    peers=(
+        "opentelemetry-instrumentation-botocore",
+        "opentelemetry-instrumentation-bedrock",
+        "openinference-instrumentation-bedrock",
+    ),
 )
 # Before, botocore left the cached input out of what it parsed, and no total of the input could be told.
 SYNC = _botocore.client("botocore", ">=1.37.24,<2", CALLS, support=SUPPORT)

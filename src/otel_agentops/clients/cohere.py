@@ -81,6 +81,7 @@ CLIENT = Client(
             "generate, summarize, classify, parse, tokenize, embed jobs, fine-tuning",
             "`embed` of v1 sends long lists in batches: one span a batch",
         ),
+        peers=("opentelemetry-instrumentation-cohere", "openinference-instrumentation-cohere"),
     ),
 )
 

@@ -204,6 +204,11 @@ CLIENT = _google_seams.client(
             "live sessions (a websocket)",
             "Imagen, Veo and `count_tokens`: the convention has no operation for them",
         ),
+        peers=(
+            "opentelemetry-instrumentation-google-genai",
+            "opentelemetry-instrumentation-google-generativeai",
+            "openinference-instrumentation-google-genai",
+        ),
     ),
 )
 

@@ -31,6 +31,7 @@ ENDPOINTS = {
 SUPPORT = Support(
     operations=("chat", "embeddings"),
     not_covered=("audio: the conventions have no operation for it", "batches", "files"),
+    peers=("opentelemetry-instrumentation-groq", "openinference-instrumentation-groq"),
 )
 CLIENT = _stainless.client("groq", ">=0.24,<2", ENDPOINTS, provider, support=SUPPORT)
 

@@ -205,6 +205,7 @@ CLIENT = _speakeasy.client(
         operations=("chat", "agents", "conversations", "text_completion (fill in the middle)", "embeddings"),
         native="enriched; on by default before 3, in 3 only where asked for",
         not_covered=("responses", "OCR", "audio", "moderation and classification", "batch jobs", "realtime sessions"),
+        peers=("opentelemetry-instrumentation-mistralai", "openinference-instrumentation-mistralai"),
     ),
 )
 

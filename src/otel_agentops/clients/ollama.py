@@ -204,6 +204,7 @@ CLIENT = Client(
     Support(
         operations=("chat", "text_completion (generate)", "embeddings"),
         not_covered=("systemone, web_search, web_fetch; pull, push, create and what else keeps models",),
+        peers=("opentelemetry-instrumentation-ollama", "openinference-instrumentation-ollama"),
     ),
 )
 

@@ -97,6 +97,12 @@ SUPPORT = Support(
         "batches, images, audio, videos, moderations and files: the convention has no operation for them",
         "assistants, vector stores, fine-tuning and evals",
     ),
+    peers=(
+        "opentelemetry-instrumentation-genai-openai",
+        "opentelemetry-instrumentation-openai-v2",
+        "opentelemetry-instrumentation-openai",
+        "openinference-instrumentation-openai",
+    ),
 )
 CLIENT = _stainless.client(
     "openai",

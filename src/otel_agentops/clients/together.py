@@ -52,6 +52,7 @@ SUPPORT = Support(
         "realtime (a websocket)",
         "batches, files, fine-tuning and everything that runs no model",
     ),
+    peers=("opentelemetry-instrumentation-together", "openinference-instrumentation-together"),
 )
 CLIENT = _stainless.client("together", ">=2,<4", ENDPOINTS, provider, support=SUPPORT)
 

@@ -76,6 +76,7 @@ SUPPORT = Support(
         "in the conventions",
         "files",
     ),
+    peers=("opentelemetry-instrumentation-writer",),
 )
 _HELPERS = (("lib.streaming.chat._completions", "ChatCompletionStream"),)
 CLIENT = _stainless.client(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from otel_agentops import _engine
-from otel_agentops._engine import Client, Endpoint, Support, Target
+from otel_agentops._engine import Client, Endpoint, Support, Target, Tracing
 from otel_agentops._safe import guard
 from otel_agentops.clients import _grpc
 from otel_agentops.clients._protobuf import as_json, plain, word
@@ -240,6 +240,7 @@ CLIENT = Client(
     Support(
         operations=("chat",),
         native="on by default; its span is enriched",
+        tracing=Tracing(">=1.4", "XAI_SDK_DISABLE_TRACING", "1"),
         not_covered=(
             "attempts: gRPC repeats calls by itself and does not say how often",
             "images and video: the convention has no operation for them",
