@@ -160,6 +160,26 @@ def test_somebody_who_wrapped_before_us_gets_theirs_back(
         assert vars(openai.OpenAI)["request"] is theirs
 
 
+def test_a_function_of_a_module_is_patched_and_put_back(seen: Capture, installed: Any) -> None:
+    """It is looked up where it stands at each call, so that its callers need no patch."""
+    told: list[Any] = []
+
+    def wrap(original: Any, patched: Client) -> Any:
+        def make(*args: Any, **kwargs: Any) -> Any:
+            told.append(args)
+            return original(*args, **kwargs)
+
+        return make
+
+    module = importlib.import_module(BASE)
+    original = module._merge_mappings
+    client = installed(seen, targets=[Target(BASE, "", "_merge_mappings", wrap)])
+    assert module._merge_mappings({"a": 1}, {"b": 2}) == original({"a": 1}, {"b": 2})
+    assert told == [({"a": 1}, {"b": 2})]
+    client.uninstall()
+    assert module._merge_mappings is original
+
+
 # -- what does not fit
 
 
@@ -173,6 +193,7 @@ def nothing(original: Any, patched: Client) -> Any:
         (Target(BASE, "SyncAPIClient", "request", nothing, ("no_such",)), "has another signature than expected"),
         (Target(BASE, "SyncAPIClient", "no_such", nothing), "is missing"),
         (Target(BASE, "NoSuchClient", "request", nothing), "is missing"),
+        (Target(BASE, "", "no_such", nothing), "is missing"),
     ],
 )
 def test_a_target_that_does_not_fit_is_left_alone(
@@ -181,7 +202,7 @@ def test_a_target_that_does_not_fit_is_left_alone(
     client = installed(seen, targets=[target])
     assert client.patches == {}
     assert [record.getMessage() for record in caplog.records] == [
-        f"{BASE}.{target.owner}.{target.name} of openai {problem}; it is left alone, and the telemetry of calls that "
+        f"{'.'.join(filter(None, target[:3]))} of openai {problem}; it is left alone, and the telemetry of calls that "
         "pass it lacks a part"
     ]
 
