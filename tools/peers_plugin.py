@@ -91,6 +91,7 @@ class Peers:
         self.only = frozenset(only.read_text().splitlines()) if only.name else frozenset()
         self.counted = Counted()
         self.swallowed = Swallowed()
+        self.instrumentor: Any = None  # of the client; an installation has others beside it
 
     def instrument(self, client: str, instrumentation: str) -> None:
         """Set the global providers, which both runs have, and install the instrumentation of the client, if any."""
@@ -100,12 +101,20 @@ class Peers:
         metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
         logging.getLogger(OURS).addHandler(self.swallowed)
         for maker in makers(client, instrumentation):
-            maker.load()().instrument()
+            instrumentor = maker.load()()
+            instrumentor.instrument()
+            if maker.name in (client, f"agentops_{client}"):
+                self.instrumentor = instrumentor
 
     @property
     def seen(self) -> dict[str, Any]:
-        """Spans by their scope, and what was swallowed, in this process."""
-        return {"scopes": dict(self.counted.scopes), "swallowed": self.swallowed.said}
+        """Spans by their scope, what was swallowed, and where a client is patched by us, in this process."""
+        patched = {
+            f"{target.module}.{target.owner}.{target.name}"
+            for client in getattr(self.instrumentor, "clients", ())
+            for target in client.patches
+        }
+        return {"scopes": dict(self.counted.scopes), "swallowed": self.swallowed.said, "patched": sorted(patched)}
 
     def write(self, **line: Any) -> None:
         """Append to the report; lines are read while the run goes on."""
@@ -145,7 +154,7 @@ class Run(Peers):
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """A worker of pytest-xdist has ended."""
-        self.write(**getattr(node, "workeroutput", {}).get("peers", {"scopes": {}, "swallowed": []}))
+        self.write(**getattr(node, "workeroutput", {}).get("peers", {"scopes": {}, "swallowed": [], "patched": []}))
 
     def pytest_sessionfinish(self) -> None:
         """What this process saw by itself, where there are no workers."""

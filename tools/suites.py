@@ -9,12 +9,14 @@ class Source(NamedTuple):
     """Where the tests of a client are. tests, quick: arguments of pytest, for all and for those that `make test` runs.
 
     packages: folders that were packages where the tests were written; the source distribution lacks the __init__.py.
+    asks_no_model: every call of a test is of another kind, or none is made: no span of ours can be expected.
     """
 
     distribution: str
     tests: tuple[str, ...] = ("tests",)
     quick: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    asks_no_model: bool = False
 
 
 def _stainless(distribution: str, *quick: str) -> Source:
@@ -39,6 +41,7 @@ SOURCES = {
             *("tests/functional/test_events.py", "tests/functional/test_retry.py", "tests/functional/retries"),
             *("tests/functional/test_history.py", "tests/functional/test_stub.py", "tests/functional/test_session.py"),
         ),
+        asks_no_model=True,
     ),
     "fireworks": _stainless("fireworks-ai"),
     # The others replay calls of Google's own, which the source distribution lacks.
@@ -67,7 +70,7 @@ SOURCES = {
         *("test_client.py", "test_streaming.py", "test_response.py", "test_legacy_response.py"),
         *("lib/chat", "lib/responses"),
     ),
-    "openrouter": Source("openrouter"),
+    "openrouter": Source("openrouter", asks_no_model=True),
     "replicate": Source("replicate"),
     "together": _stainless("together"),
     "writer": _stainless("writer-sdk"),

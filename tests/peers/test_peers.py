@@ -103,7 +103,9 @@ def test_what_breaks_is_found(small: peers.Suite, capsys: pytest.CaptureFixture[
     assert list(found.broke) == [test("breaks")]
     assert found.flaky == [test("fails_now_and_then")]
     assert (found.unseen, found.harmless) == (False, False)
-    assert peers.idle("ours", found.without, found.without), "no span of ours: nothing was observed, so no pass"
+    assert peers.idle("openai", "ours", found.without, found.without), "no span of ours: nothing was observed"
+    assert not peers.idle("openrouter", "ours", found.without, found.observed), "patched, where no test asks a model"
+    assert peers.idle("openrouter", "ours", found.without, found.without)
     peers.show(small.client, "ours", found)
     said = capsys.readouterr().out
     assert "somebody is here" in said
