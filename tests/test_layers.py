@@ -43,12 +43,13 @@ LAYERS = (
         "clients._anthropic_wire",
         "clients._fern",
         "clients._google_seams",
+        "clients._google_wire",
         "clients._grpc",
         "clients._openai_wire",
         "clients._speakeasy",
         "clients._stainless",
     ),
-    ("clients._openai_responses",),
+    ("clients._google_interactions", "clients._openai_responses"),
     ("clients.*",),  # one may not import another: see below
     ("helpers", "helpers.*"),
     ("",),  # otel_agentops itself: the public verbs

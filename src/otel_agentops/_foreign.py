@@ -39,6 +39,8 @@ _KINDS = {
 }
 # What OpenInference says of a model's call when it starts, where the kind is told when it ends (Cohere, Groq, Mistral).
 _INVOKED = "llm.invocation_parameters"
+# Operations that are named beside the convention.
+_RENAMED = {"interactions.create": "generate_content"}  # the official instrumentation of google-genai
 # Span names of instrumentations that set neither: OpenLLMetry's clients, the clients' own tracing.
 _NAMES = {
     "openai.chat": "chat",
@@ -81,7 +83,7 @@ def operation_of(span: Span) -> str | None:
     attributes: Mapping[str, Any] = getattr(span, "attributes", None) or {}
     named = attributes.get(A.GEN_AI_OPERATION_NAME)
     if named is not None:
-        return str(named)
+        return _RENAMED.get(str(named), str(named))
     for key in _KIND_KEYS:
         if (kind := attributes.get(key)) is not None:
             return _KINDS.get(str(kind).lower())

@@ -9,7 +9,7 @@ answer is the client's own object.
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Support, Target, Watch, begin, retry_after
@@ -22,8 +22,10 @@ from otel_agentops.semconv import attributes as A
 _Wrap = Callable[[Callable[..., Any], Client], Callable[..., Any]]
 
 
-def client(versions: str, content: Endpoint, embeddings: Endpoint, support: Support) -> Client:
-    """The client; the two endpoints get a `Sent` as their facts."""
+def client(
+    versions: str, content: Endpoint, embeddings: Endpoint, support: Support, further: Iterable[Target] = ()
+) -> Client:
+    """The client; the two endpoints get a `Sent` as their facts. further: where it is patched beside."""
     api, models = "google.genai._api_client", "google.genai.models"
     targets = [
         Target(api, "BaseApiClient", "_request_once", _once, ("http_request",)),
@@ -37,7 +39,7 @@ def client(versions: str, content: Endpoint, embeddings: Endpoint, support: Supp
         Target(models, "Models", "embed_content", _whole(embeddings), unless="_embed_content"),  # before 1.64
         Target(models, "AsyncModels", "embed_content", _async_whole(embeddings), unless="_embed_content"),
     ]
-    return Client("google-genai", versions, targets, support)
+    return Client("google-genai", versions, [*targets, *further], support)
 
 
 class Sent(NamedTuple):

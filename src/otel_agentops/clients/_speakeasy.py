@@ -3,7 +3,8 @@
 The public method is the call as the application sees it: no place below it knows both the result and the exception.
 `SDKHooks.before_request` is an attempt with its final body, after the client's own tracing has begun a span for it;
 `after_success` and `after_error` are its end, before that span ends; `TemporaryError` is made of a response that will
-be tried again. For asyncio the hooks run in a thread, with a copy of the context: `run_sync_in_thread` comes back.
+be tried again. For asyncio the hooks run in a thread, with a copy of the context: `run_sync_in_thread` comes back; what
+is generated with classes of their own for asyncio has hooks of their own as well.
 """
 
 from __future__ import annotations
@@ -42,45 +43,64 @@ class Package(NamedTuple):
     """One generated package, with hooks and streams of its own.
 
     name: of its module. provider: host to `gen_ai.provider.name`. methods: `module.Class.method` to its endpoint; the
-    same method with `_async` behind its name is the one for asyncio.
+    same method with `_async` behind its name is the one for asyncio. split: it is the method of that name of the class
+    with `Async` before its name.
     """
 
     name: str
     provider: Provider
     methods: Mapping[str, Endpoint]
+    split: bool = False
 
 
 def client(distribution: str, versions: str, packages: tuple[Package, ...], support: Support = UNTOLD) -> Client:
     """A client of the family, of one or several packages in one distribution."""
-    targets = [target for package in packages for target in _targets(package)]
-    return Client(distribution, versions, targets, support)
+    return Client(distribution, versions, [each for package in packages for each in targets(package)], support)
 
 
-def _targets(package: Package) -> list[Target]:
+def targets(package: Package) -> list[Target]:
+    """Where one package is patched."""
     name, streaming = package.name, f"{package.name}.utils.eventstreaming"
-    hooks = (f"{name}._hooks.sdkhooks", "SDKHooks")
+    streams = ("Stream", "AsyncStream") if package.split else ("EventStream", "EventStreamAsync")
     return [
-        *(target for path, endpoint in package.methods.items() for target in _methods(f"{name}.{path}", endpoint)),
-        Target(*hooks, "before_request", _Attempt(package.provider).leaving, ("hook_ctx", "request")),
-        Target(*hooks, "after_success", _succeeded, ("hook_ctx", "response")),
-        Target(*hooks, "after_error", _failed, ("hook_ctx", "response", "error")),
+        *(target for path, endpoint in package.methods.items() for target in _methods(package, path, endpoint)),
+        *_hooks(package),
         Target(f"{name}.utils.retries", "TemporaryError", "__init__", _refused, ("response",)),
-        Target(f"{name}.basesdk", "", "run_sync_in_thread", _in_thread, ("func",)),
-        Target(streaming, "EventStream", "__init__", _streamed(watched), ("response",)),
-        Target(streaming, "EventStreamAsync", "__init__", _streamed(async_watched), ("response",)),
+        Target(streaming, streams[0], "__init__", _streamed(watched), ("response",)),
+        Target(streaming, streams[1], "__init__", _streamed(async_watched), ("response",)),
         # `__exit__` calls `close` where there is one; before there was, it closed the response by itself.
-        Target(streaming, "EventStream", "__exit__", _closing),
-        Target(streaming, "EventStream", "close", _closing, own_only=True),
-        Target(streaming, "EventStreamAsync", "__aexit__", _async_closing),
-        Target(streaming, "EventStreamAsync", "close", _async_closing, own_only=True),
+        Target(streaming, streams[0], "__exit__", _closing),
+        Target(streaming, streams[0], "close", _closing, own_only=True),
+        Target(streaming, streams[1], "__aexit__", _async_closing),
+        Target(streaming, streams[1], "close", _async_closing, own_only=True),
     ]
 
 
-def _methods(path: str, endpoint: Endpoint) -> list[Target]:
-    module, owner, name = path.rsplit(".", 2)
+def _methods(package: Package, path: str, endpoint: Endpoint) -> list[Target]:
+    module, owner, name = f"{package.name}.{path}".rsplit(".", 2)
+    other = (f"Async{owner}", name) if package.split else (owner, f"{name}_async")
     return [
         Target(module, owner, name, functools.partial(_method, endpoint)),
-        Target(module, owner, f"{name}_async", functools.partial(_async_method, endpoint)),
+        Target(module, *other, functools.partial(_async_method, endpoint)),
+    ]
+
+
+def _hooks(package: Package) -> list[Target]:
+    attempt, name = _Attempt(package.provider), package.name
+    hooks = (f"{name}._hooks.sdkhooks", "SDKHooks")
+    found = [
+        Target(*hooks, "before_request", attempt.leaving, ("hook_ctx", "request")),
+        Target(*hooks, "after_success", _succeeded, ("hook_ctx", "response")),
+        Target(*hooks, "after_error", _failed, ("hook_ctx", "response", "error")),
+    ]
+    if not package.split:
+        return [*found, Target(f"{name}.basesdk", "", "run_sync_in_thread", _in_thread, ("func",))]
+    hooks = (f"{name}._hooks.asyncsdkhooks", "AsyncSDKHooks")
+    return [
+        *found,
+        Target(*hooks, "before_request", attempt.async_leaving, ("hook_ctx", "request")),
+        Target(*hooks, "after_success", _async_succeeded, ("hook_ctx", "response")),
+        Target(*hooks, "after_error", _async_failed, ("hook_ctx", "response", "error")),
     ]
 
 
@@ -143,8 +163,12 @@ def _begin(patched: Client, endpoint: Endpoint, api: Any) -> AbstractContextMana
 def _came(watch: Watch | None, result: Any) -> None:
     """A plain result is the answer, unless it is known from its JSON; a stream reports by itself."""
     kind = type(result)
-    if watch is not None and watch.answer is None and not (hasattr(kind, "__next__") or hasattr(kind, "__anext__")):
+    if watch is None or watch.answer is not None or hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
+        return
+    if (raw := getattr(result, "http_response", None)) is None:
         watch.answered(result)
+    elif raw.is_closed:  # a raw response, read; one that is not the application reads by itself
+        watch.answered(_decoded(raw.content))
 
 
 @guard
@@ -167,8 +191,16 @@ class _Attempt:
     def leaving(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def before_request(hooks: Any, hook_ctx: Any, request: Any) -> Any:
             request = original(hooks, hook_ctx, request)
-            watch = WATCH.get()
-            if watch is not None and watch.asked is hook_ctx.config:
+            if (watch := _watch_in(hook_ctx)) is not None:
+                self._leaving(watch, request)
+            return request
+
+        return before_request
+
+    def async_leaving(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+        async def before_request(hooks: Any, hook_ctx: Any, request: Any) -> Any:
+            request = await original(hooks, hook_ctx, request)
+            if (watch := _watch_in(hook_ctx)) is not None:
                 self._leaving(watch, request)
             return request
 
@@ -189,12 +221,26 @@ def _server(provider: Provider, url: tuple[str, bytes]) -> Server:
     return Server(provider(str(attributes.get(A.SERVER_ADDRESS, ""))), attributes)
 
 
+def _watch_in(hook_ctx: Any) -> Watch | None:
+    """The watch over the call that a hook is run for."""
+    watch = WATCH.get()
+    return watch if watch is not None and watch.asked is hook_ctx.config else None
+
+
 def _succeeded(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
     def after_success(hooks: Any, hook_ctx: Any, response: Any) -> Any:
-        watch = WATCH.get()
-        if watch is not None and watch.asked is hook_ctx.config:
+        if (watch := _watch_in(hook_ctx)) is not None:
             _responded(watch, response)
         return original(hooks, hook_ctx, response)
+
+    return after_success
+
+
+def _async_succeeded(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    async def after_success(hooks: Any, hook_ctx: Any, response: Any) -> Any:
+        if (watch := _watch_in(hook_ctx)) is not None:
+            _responded(watch, response)
+        return await original(hooks, hook_ctx, response)
 
     return after_success
 
@@ -209,10 +255,18 @@ def _responded(watch: Watch, response: Any) -> None:
 
 def _failed(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
     def after_error(hooks: Any, hook_ctx: Any, response: Any, error: Any) -> Any:
-        watch = WATCH.get()
-        if watch is not None and watch.asked is hook_ctx.config:
+        if (watch := _watch_in(hook_ctx)) is not None:
             _over(watch, response)
         return original(hooks, hook_ctx, response, error)
+
+    return after_error
+
+
+def _async_failed(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    async def after_error(hooks: Any, hook_ctx: Any, response: Any, error: Any) -> Any:
+        if (watch := _watch_in(hook_ctx)) is not None:
+            _over(watch, response)
+        return await original(hooks, hook_ctx, response, error)
 
     return after_error
 

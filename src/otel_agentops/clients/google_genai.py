@@ -8,56 +8,13 @@ from typing import Any
 
 from otel_agentops import _engine
 from otel_agentops._engine import Endpoint, Support
-from otel_agentops.clients import _google_seams
+from otel_agentops.clients import _google_interactions, _google_seams
 from otel_agentops.clients._google_schema import camel, camel_name, json_schema
 from otel_agentops.clients._google_seams import Sent
-from otel_agentops.clients._wire import (
-    Fields,
-    double,
-    get,
-    instructions,
-    items,
-    present,
-    present_attributes,
-    text,
-    texts,
-    whole,
-)
+from otel_agentops.clients._google_wire import FIELDS, output_type, total
+from otel_agentops.clients._wire import get, instructions, items, present, present_attributes, text, whole
 from otel_agentops.record import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
-
-FIELDS = Fields(
-    {
-        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
-        "topP": (A.GEN_AI_REQUEST_TOP_P, double),
-        "topK": (A.GEN_AI_REQUEST_TOP_K, whole),
-        "frequencyPenalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, double),
-        "presencePenalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, double),
-        "maxOutputTokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
-        "candidateCount": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else whole(n)),  # as OpenAI's `n`
-        "stopSequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
-        "seed": (A.GEN_AI_REQUEST_SEED, whole),
-        "thinkingConfig": (A.GEN_AI_REQUEST_REASONING_LEVEL, lambda config: text(get(config, "thinkingLevel"))),
-        "outputDimensionality": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),
-    },
-    not_parameters=frozenset(
-        [
-            "contents",
-            "systemInstruction",
-            "tools",
-            "generationConfig",
-            "seed",
-            "labels",
-            "cachedContent",  # the name that a copy of prompt and tools has until it expires
-            "continuationToken",
-            "model",  # of each embedding request
-            "content",
-            "title",
-        ]
-    ),
-)
-_IMAGE, _SPEECH = "IMAGE", "AUDIO"
-
 
 # -- requests
 
@@ -70,7 +27,7 @@ def content_request(body: Mapping[str, Any], to: Sent) -> ModelCall:
     if "toolConfig" in flat:
         flat["toolConfig"] = calling  # beside it is where the user is
     attributes = FIELDS.attributes(flat, to.attributes)
-    if kind := _output_type(config):
+    if kind := output_type(config):
         attributes[A.GEN_AI_OUTPUT_TYPE] = kind
     system = instructions((items(get(body.get("systemInstruction"), "parts")),))
     forced = get(calling, "mode") == "ANY" and len(items(get(calling, "allowedFunctionNames"))) == 1
@@ -114,14 +71,6 @@ def _offered(tools: Sequence[Any]) -> list[Any]:
         for kind, value in each.items():
             found.extend(value if kind == "functionDeclarations" else [{kind: value}])
     return found
-
-
-def _output_type(config: Mapping[str, Any]) -> str | None:
-    modalities = items(config.get("responseModalities"))
-    if _IMAGE in modalities or _SPEECH in modalities:
-        return "image" if _IMAGE in modalities else "speech"
-    kind = text(config.get("responseMimeType"))
-    return kind and ("json" if kind == "application/json" else "text")
 
 
 # -- answers
@@ -181,12 +130,6 @@ class _Json(dict[str, Any]):
         return self.get(camel_name(name))
 
 
-def total(*counts: Any) -> int | None:
-    """The sum of the counts that are there; None where there is none."""
-    known = [number for count in counts if (number := whole(count)) is not None]
-    return sum(known) if known else None
-
-
 def _no_stream(state: dict[str, Any], chunk: Any) -> bool:
     raise TypeError("embeddings do not stream")
 
@@ -198,9 +141,8 @@ CLIENT = _google_seams.client(
     CONTENT,
     EMBEDDINGS,
     Support(
-        ("generate_content", "embeddings"),
+        ("generate_content", "embeddings", "interactions (from 2.9)"),
         not_covered=(
-            "`client.interactions`",
             "live sessions (a websocket)",
             "Imagen, Veo and `count_tokens`: the convention has no operation for them",
         ),
@@ -210,6 +152,7 @@ CLIENT = _google_seams.client(
             "openinference-instrumentation-google-genai",
         ),
     ),
+    _google_interactions.TARGETS,
 )
 
 

@@ -100,7 +100,7 @@ class Capture:
         """One sentence for each name of ours that the registry does not know, or knows with another type."""
         ours = [metric for scope, metric in self._collected() if scope == _foreign.SCOPE]
         emitted = [span.attributes or {} for span in self.finished if _is_ours(span)]
-        emitted += [event["attributes"] for event in self.events]
+        emitted += [event_as_dict(log)["attributes"] for log in self._logs.get_finished_logs() if _is_ours(log)]
         emitted += [point.attributes for metric in ours for point in metric.data.data_points]
         found = [f"metric {metric.name} is not registered" for metric in ours if metric.name not in METRICS]
         return found + [sentence for attributes in emitted for sentence in check.problems(attributes)]
@@ -150,8 +150,8 @@ def event_as_dict(log: ReadableLogRecord) -> dict[str, Any]:
     }
 
 
-def _is_ours(span: ReadableSpan) -> bool:
-    return span.instrumentation_scope is not None and span.instrumentation_scope.name == _foreign.SCOPE
+def _is_ours(made: ReadableSpan | ReadableLogRecord) -> bool:
+    return made.instrumentation_scope is not None and made.instrumentation_scope.name == _foreign.SCOPE
 
 
 def _point(point: Any) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
-from google_genai_subject import GoogleGenaiSubject, HttpxSubject
+from google_genai_subject import GoogleGenaiSubject, HttpxSubject, InteractionsSubject
 
 from otel_agentops.testing.contract import Contract
 
@@ -18,3 +20,8 @@ class TestOverHttpx(Contract):
     @pytest.fixture(params=["async"])
     def kind(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("google.genai._gaos") is None, reason="interactions are new in 2.9")
+class TestInteractions(Contract):
+    subject = InteractionsSubject()

@@ -1,4 +1,4 @@
-"""Google's shapes: content, whole and as events, embeddings and counted tokens, on Gemini's own paths and Vertex's."""
+"""Google's shapes: content and interactions, whole and as events, embeddings, on Gemini's own paths and Vertex's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from otel_agentops.testing.fake_provider import schema
 from otel_agentops.testing.fake_provider.behaviour import Answer, Call
 from otel_agentops.testing.fake_provider.openai_wire import direction, pieces
-from otel_agentops.testing.fake_provider.wire import Dialect, Reply, sse
+from otel_agentops.testing.fake_provider.wire import Dialect, Reply, asked_in_body, sse
 
 _PATH = re.compile(r"/([^/:?]+):([A-Za-z]+)(?:\?|$)")  # .../models/gemini-x:generateContent
 
@@ -93,6 +93,56 @@ def _rest(model: str, answer: Answer) -> dict[str, Any]:
     return {"usageMetadata": usage, "modelVersion": model, "responseId": answer.id}
 
 
+# -- interactions
+
+
+def interaction(model: str, answer: Answer) -> dict[str, Any]:
+    """Cached input is part of the input's count here too, and thoughts are apart."""
+    usage = {
+        "total_input_tokens": answer.input_tokens,
+        "total_cached_tokens": answer.cached_tokens,
+        "total_output_tokens": answer.output_tokens - answer.reasoning_tokens,
+        "total_thought_tokens": answer.reasoning_tokens,
+        "total_tokens": answer.input_tokens + answer.output_tokens,
+    }
+    status = answer.finish or ("requires_action" if answer.tool_calls else "completed")
+    named = {"model": model} if model else {}  # an agent's has none
+    return {"id": f"int_{answer.id}", **named, "status": status, "steps": _steps(answer), "usage": usage}
+
+
+def interaction_events(model: str, answer: Answer) -> Iterator[dict[str, Any]]:
+    whole = interaction(model, answer)
+    yield {"event_type": "interaction.created", "interaction": {**_bare(whole), "status": "in_progress"}}
+    for index, step in enumerate(whole["steps"]):
+        empty: dict[str, Any] = {"content": []} if "content" in step else {"arguments": {}}
+        yield {"event_type": "step.start", "index": index, "step": {**step, **empty}}
+        for delta in _deltas(step, answer.chunks):
+            yield {"event_type": "step.delta", "index": index, "delta": delta}
+        yield {"event_type": "step.stop", "index": index}
+    yield {"event_type": "interaction.completed", "interaction": {**_bare(whole), "usage": whole["usage"]}}
+
+
+def _bare(whole: dict[str, Any]) -> dict[str, Any]:
+    return {name: whole[name] for name in ("id", "model", "status") if name in whole}
+
+
+def _steps(answer: Answer) -> list[dict[str, Any]]:
+    words = {"type": "model_output", "content": [{"type": "text", "text": answer.text}]}
+    calls = [
+        {"type": "function_call", "id": call.id, "name": call.name, "arguments": json.loads(call.arguments)}
+        for call in answer.tool_calls
+    ]
+    return ([words] if answer.text or not calls else []) + calls
+
+
+def _deltas(step: dict[str, Any], chunks: int) -> Iterator[dict[str, Any]]:
+    if "content" in step:
+        yield from ({"type": "text", "text": text} for text in pieces(step["content"][0]["text"], chunks))
+    else:
+        for part in pieces(json.dumps(step["arguments"]), 2):
+            yield {"type": "arguments_delta", "arguments": part}
+
+
 # -- the dialect
 
 _WORDS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL"}
@@ -117,6 +167,8 @@ def _lower(google: Any) -> Any:
 
 
 def _reply(call: Call, answer: Answer) -> Reply | None:
+    if _interacts(call.path):
+        return _interaction(call, answer) if call.method == "POST" else None
     found = _PATH.search(call.path)
     verb = found[2] if found and call.method == "POST" else ""
     said = _bound(call.body, answer)
@@ -129,18 +181,29 @@ def _reply(call: Call, answer: Answer) -> Reply | None:
     return Reply(lambda: embeddings(call.body, verb)) if verb in _EMBEDDINGS else None
 
 
+def _interaction(call: Call, answer: Answer) -> Reply:
+    if not call.body.get("stream"):
+        return Reply(lambda: interaction(call.model, answer))
+    end = b"data: [DONE]\n\n"
+    return Reply(lambda: interaction(call.model, answer), lambda: interaction_events(call.model, answer), end)
+
+
+def _interacts(path: str) -> bool:
+    return path.partition("?")[0].endswith("/interactions")
+
+
 _EMBEDDINGS = ("batchEmbedContents", "embedContent", "predict")
 _VERBS = ("generateContent", "streamGenerateContent", "countTokens", *_EMBEDDINGS)
 
 
 def _asked(path: str, body: dict[str, Any]) -> str:
     found = _PATH.search(path)
-    return found[1] if found else ""
+    return found[1] if found else asked_in_body(path, body)
 
 
 def _speaks(path: str) -> bool:
     found = _PATH.search(path)
-    return found is not None and found[2] in _VERBS
+    return (found is not None and found[2] in _VERBS) or _interacts(path)
 
 
 DIALECT = Dialect(

@@ -1,0 +1,128 @@
+"""Interactions: what is asked of a model or an agent, what is known of how it ended, and who else traces them."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from both import done
+from expected_gemini import parameters, whole
+from google_genai_subject import GoogleGenaiSubject
+
+from otel_agentops import task
+from otel_agentops._fingerprint import identity
+from otel_agentops.clients import google_genai
+from otel_agentops.clients._google_interactions import response
+from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("google.genai._gaos") is None, reason="interactions are new in 2.9"
+)
+ENDED: Any = {"gen_ai__response__id": "int_fake", "gen_ai__response__finish_reasons": ["completed"]}
+PEERS = {name: GoogleGenaiSubject.peers[name] for name in ("official", "OpenInference")}
+
+
+async def read(stream: Any, kind: str) -> list[Any]:
+    """By the kind of client: the stream of a peer claims to be both."""
+    return [event async for event in stream] if kind == "async" else list(stream)
+
+
+async def test_settings(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+    """The same setting is the same parameter as in `generate_content`, where it is spelt otherwise."""
+    given = {"max_output_tokens": 64, "top_p": 0.5, "seed": 7, "stop_sequences": ["END"], "thinking_level": "low"}
+    await done(gemini.interactions.create(model="gemini-x", input="hi", generation_config=given, labels={"a": "b"}))
+    sent = {"maxOutputTokens": 64, "topP": 0.5, "stopSequences": ["END"], "thinkingLevel": "low"}
+    asked = {
+        "gen_ai__request__max_tokens": 64,
+        "gen_ai__request__reasoning__level": "low",
+        "gen_ai__request__seed": 7,
+        "gen_ai__request__stop_sequences": ["END"],
+        "gen_ai__request__top_p": 0.5,
+    }
+    assert seen.spans == [whole(provider, **ENDED, **asked, **parameters(**sent))]
+
+
+async def test_one_after_another(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+    before = {"previous_interaction_id": "int_0", "store": True}
+    await done(gemini.interactions.create(model="gemini-x", input="hi", **before))
+    assert seen.spans == [whole(provider, **ENDED, gen_ai__request__previous_response__id="int_0")]
+
+
+async def test_an_agent(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+    await done(gemini.interactions.create(agent="deep-research-x", input="hi"))
+    (only,) = seen.spans
+    named = {"gen_ai__agent__name": "deep-research-x", "otel_agentops__model__resolution": "unreported"}
+    expected = whole(provider, **ENDED, gen_ai__operation__name="invoke_agent", **named)
+    unasked = ("gen_ai.request.model", "gen_ai.response.model")
+    attributes = {name: value for name, value in expected["attributes"].items() if name not in unasked}
+    assert only == {**expected, "name": "invoke_agent", "attributes": attributes}
+
+
+async def test_tools(seen: Capture, gemini: Any) -> None:
+    """A function has the identity that it has everywhere; a server's credentials are none of it."""
+    schema = {"type": "object", "properties": {"town": {"type": "string"}}}
+    function = {"name": "weather", "description": "The weather.", "parameters": schema}
+    server = {"type": "mcp_server", "name": "files", "url": "https://x.example/mcp"}
+    offered = [
+        {"type": "function", **function},
+        {"type": "google_search"},
+        {**server, "headers": {"authorization": "t"}},
+    ]
+    await done(gemini.interactions.create(model="gemini-x", input="hi", tools=offered))
+    (only,) = seen.spans
+    weather = {"name": "weather", "description": "The weather.", "input_schema": schema}
+    search = {"name": "google_search", "settings": {"type": "google_search"}}
+    expected = [weather, search, {"name": "files", "settings": server}]
+    assert only["attributes"]["otel_agentops.tools.versions"] == [
+        f"{each['name']}@{identity(each)}" for each in expected
+    ]
+
+
+async def test_a_call_that_is_asked_for(provider: FakeProvider, seen: Capture, kind: str, gemini: Any) -> None:
+    """A plain answer and a stream, whose arguments come in parts, ask for the same."""
+    provider.answer(lambda call: Answer(text="", tool_calls=(ToolCall("weather", '{"town": "Rome"}'),)))
+    with task("forecast", id="t1"):
+        await done(gemini.interactions.create(model="gemini-x", input="hi"))
+        await read(await done(gemini.interactions.create(model="gemini-x", input="hi", stream=True)), kind)
+    first, second, root = seen.spans
+    assert first["attributes"]["gen_ai.response.finish_reasons"] == ["requires_action"]
+    assert second["attributes"]["gen_ai.response.finish_reasons"] == ["requires_action"]
+    assert root["attributes"]["otel_agentops.task.tool_repeats"] == 2
+
+
+async def test_tries(provider: FakeProvider, seen: Capture, make: Any) -> None:
+    provider.script(Status(503), Status(429, retry_after=0.02))
+    client = make(retries=2)
+    await done(client.interactions.create(model="gemini-x", input="hi"))
+    tries = {"otel_agentops__attempt__count": 3, "otel_agentops__attempt__statuses": [503, 429, 200]}
+    assert seen.spans == [whole(provider, **ENDED, **tries, otel_agentops__attempt__retry_after=[0.02])]
+
+
+def test_one_that_runs_in_the_background_has_not_ended() -> None:
+    assert response({"id": "int_1", "status": "queued", "model": "m"})[:2] == ("m", {"gen_ai.response.id": "int_1"})
+
+
+def test_one_that_failed() -> None:
+    failed = {"id": "int_1", "status": "failed", "error": {"code": "internal", "message": "secret"}}
+    assert response(failed).error == "internal"
+    assert response({"status": "failed"}).error == "failed"
+
+
+@pytest.fixture(params=[f"{order} {peer}" for peer in PEERS for order in ("before", "after")])
+def beside(request: pytest.FixtureRequest) -> Iterator[Capture]:
+    order, _, peer = str(request.param).partition(" ")
+    module, _, name = PEERS[peer].partition(":")
+    theirs = getattr(pytest.importorskip(module, reason=f"{peer} is not installed"), name)()
+    both = (google_genai.Instrumentor(), theirs) if order == "before" else (theirs, google_genai.Instrumentor())
+    with capture(*both) as seen:
+        yield seen
+
+
+async def test_beside_others(provider: FakeProvider, beside: Capture, kind: str, gemini: Any) -> None:
+    """One span for each, which has our identity and the answer."""
+    await done(gemini.interactions.create(model="gemini-x", input="hi"))
+    await read(await done(gemini.interactions.create(model="gemini-x", input="hi", stream=True)), kind)
+    assert [found["attributes"].get("otel_agentops.model.resolution") for found in beside.spans] == ["resolved"] * 2
