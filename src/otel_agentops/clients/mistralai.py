@@ -59,6 +59,9 @@ FIELDS = Fields(
         "description", "from_entry_id",
     ]),
 )  # fmt: skip
+# What the client library sends by itself where the application says nothing: of fill-in-the-middle before 3, and of
+# what goes on with a conversation.
+_DEFAULTS = {"top_p": 1, "handoff_execution": "server"}
 
 
 # -- requests
@@ -75,8 +78,7 @@ def request(body: Mapping[str, Any], server: Server) -> ModelCall:
 def fim_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /v1/fim/completions`."""
     attributes = FIELDS.attributes(body, server.attributes)
-    # The client library before 3 sends the value by itself where the application names none.
-    return model_call("text_completion", body, server, attributes, defaults={"top_p": 1}, fields=FIELDS)
+    return model_call("text_completion", body, server, attributes, defaults=_DEFAULTS, fields=FIELDS)
 
 
 def embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
@@ -91,7 +93,7 @@ def conversation_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     attributes = FIELDS.attributes(flat, server.attributes)
     output_type(attributes, get(settings, "response_format"))
     told = instructions((body.get("instructions"), *system(body.get("inputs"))))
-    return model_call("chat", flat, server, attributes, told, fields=FIELDS)
+    return model_call("chat", flat, server, attributes, told, _DEFAULTS, FIELDS)
 
 
 # -- answers
@@ -103,9 +105,10 @@ def response(result: Any) -> Answer:
 
 
 def fold(state: dict[str, Any], event: Any) -> bool:
-    """A `CompletionEvent`; the last one has the usage."""
+    """A `CompletionEvent`; the last one has the usage. The first is worth as much where the stream will break."""
     chunk = event.data
-    if "first" not in state:
+    begun = "first" not in state
+    if begun:
         state["first"] = chunk
     for choice in chunk.choices:
         if choice.finish_reason:
@@ -115,7 +118,7 @@ def fold(state: dict[str, Any], event: Any) -> bool:
     if chunk.usage:
         state["usage"] = chunk.usage
         return True
-    return False
+    return begun
 
 
 def settled(state: dict[str, Any]) -> Answer:
