@@ -7,7 +7,8 @@ for each. `runtime` is the package itself with its command line, and the oldest 
 What uv resolved is kept beside the tests (tests/clients/<client>/<distribution>-oldest.txt; `-newest.txt` where the
 development environment lacks the client) and holds while what is asked for is the same. `--lock` writes it, `--fresh`
 leaves it aside. Beside the client an environment has the group `ends` of pyproject.toml and, where they exist, what
-requirements.txt and <distribution>-<end>.in in the client's folder ask for.
+requirements.txt and <distribution>-<end>.in in the client's folder ask for; a line `--only-binary numpy` there leaves
+out a Python for which it would have to be compiled.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ def _resolved(environment: Environment) -> str:
 
 
 def _made(environment: Environment, python: str) -> str:
-    asked = ", ".join(environment.asked)
+    asked = ", ".join(line for line in environment.asked if not line.startswith("--"))
     command = f'make ends ARGS="--lock --client {environment.client}"'
     return f"# {asked} at the {environment.end}. By `{command}`, on Python {python}, from {environment.inputs}"
 
