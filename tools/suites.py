@@ -59,6 +59,7 @@ SOURCES = {
             *("tests/test_inference_types.py", "tests/test_utils_http.py"),
         ),
         packages=("tests",),
+        asks_no_model=True,
     ),
     "mistralai": Source("mistralai", ("src/mistralai/extra/tests",)),
     "ollama": Source("ollama", quick=("tests/test_client.py",)),

@@ -156,7 +156,7 @@ def _begin(patched: Client, endpoint: Endpoint, api: Any) -> Watch | None:
 
 @guard
 def _answered(watch: Watch, result: Any) -> None:
-    if watch.answer is None:
+    if watch.answer is None and watch.endpoint is not EMBEDDINGS:  # of those see `_came`: this is an array
         watch.answered(result)
 
 

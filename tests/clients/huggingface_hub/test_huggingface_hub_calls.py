@@ -193,3 +193,19 @@ async def test_other_tasks_pass(provider: FakeProvider, seen: Capture, make: Any
     with pytest.raises(Exception, match="404"):
         await done(make(model=f"{provider.url}/nowhere").text_classification("hi"))
     assert seen.spans == []
+
+
+async def test_a_client_that_sends_by_itself_is_left_alone(provider: FakeProvider, seen: Capture, make: Any) -> None:
+    """Request and answer are seen in the method that it overrides; the array that is made of them is neither."""
+
+    def sends(self: Any, request_parameters: Any, **_: Any) -> bytes:
+        return b"[[0.5, 0.25]]"
+
+    async def sends_async(self: Any, request_parameters: Any, **_: Any) -> bytes:
+        return b"[[0.5, 0.25]]"
+
+    client = make(base_url=provider.url)
+    own = sends_async if isinstance(client, huggingface_hub.AsyncInferenceClient) else sends
+    client.__class__ = type("Own", (type(client),), {"_inner_post": own})
+    assert (await done(client.feature_extraction("hi"))).tolist() == [[0.5, 0.25]]
+    assert seen.spans == []
