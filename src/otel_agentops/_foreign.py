@@ -57,7 +57,17 @@ _NAMES = {
     "MistralAsyncClient.chat": "chat",
     "MistralClient.agents": "chat",
     "MistralAsyncClient.agents": "chat",
+    # OpenInference for Bedrock, the same.
+    "bedrock.converse": "chat",
+    "bedrock.converse_stream": "chat",
+    "bedrock.invoke_model": "chat",
+    "bedrock.invoke_model_with_response_stream": "chat",
+    "bedrock.retrieve": "retrieval",
+    "bedrock.retrieve_and_generate": "chat",
+    "bedrock.retrieve_and_generate_stream": "chat",
 }
+# Scopes of instrumentations that know the last event of some streams: botocore's, of four families of Bedrock's models.
+_FORGETFUL = frozenset({"opentelemetry.instrumentation.botocore.bedrock-runtime"})
 # Scopes of clients' own tracing that starts a span for every attempt and forgets those of the attempts that failed. It
 # names them after the API's operations until it has read the request, and then a call of a remote agent `invoke_agent`.
 _OF_ATTEMPTS = {
@@ -87,10 +97,9 @@ def operation_of(span: Span) -> str | None:
     for key in _KIND_KEYS:
         if (kind := attributes.get(key)) is not None:
             return _KINDS.get(str(kind).lower())
-    if _INVOKED in attributes:
-        return "chat"
     name = str(getattr(span, "name", ""))
-    return _operations_of(span).get(name) or _by_name(name)
+    known = _operations_of(span).get(name) or _NAMES.get(name)
+    return known or ("chat" if _INVOKED in attributes else _by_name(name))
 
 
 def is_ours(span: Span) -> bool:
@@ -102,6 +111,12 @@ def is_ours(span: Span) -> bool:
 def is_of_an_attempt(span: Span) -> bool:
     """Whether its maker starts a span for every attempt, and never ends those of the attempts that failed."""
     return bool(_operations_of(span))
+
+
+def is_forgotten(span: Span) -> bool:
+    """Whether its maker ends the span of a stream at a last event that it knows, and never where it knows none."""
+    scope = getattr(span, "instrumentation_scope", None)
+    return scope is not None and scope.name in _FORGETFUL
 
 
 def _operations_of(span: Span) -> Mapping[str, str]:
@@ -188,7 +203,5 @@ def _parent_id(span: Span) -> int:
 
 
 def _by_name(name: str) -> str | None:
-    if name in _NAMES:
-        return _NAMES[name]
     first = name.partition(" ")[0]
     return first if first in OPERATIONS and first != name else None

@@ -199,6 +199,8 @@ class Telemetry:
             if error is not None and _foreign.is_of_an_attempt(operation.span):
                 operation.span.set_status(ERROR)  # its maker has forgotten it: nobody else ends it
                 operation.span.end(ended)
+            elif error is None and operation.chunks and _foreign.is_forgotten(operation.span):
+                operation.span.end(ended)
             return
         operation.span.set_attributes(attributes)
         if A.ERROR_TYPE in attributes:

@@ -53,8 +53,7 @@ class Answer(NamedTuple):
     effective: sampling values that the provider says it used, by request parameter name. error: the provider's code
     where the answer, though it came, says that the operation failed. asked: name and arguments (JSON, as text or read)
     of each tool that the application is to execute. usd: what the provider says it charges, None where it does not.
-    of each tool that the application is to execute. found: the ids of the documents that were looked up, None where
-    one has none.
+    found: the ids of the documents that were looked up, None where one has none.
     """
 
     model: str | None
