@@ -7,7 +7,7 @@ from typing import Any
 
 from otel_agentops._engine import Endpoint
 from otel_agentops.clients._bedrock_models import PROVIDER, Asked
-from otel_agentops.clients._botocore import Addressed
+from otel_agentops.clients._botocore import Addressed, code
 from otel_agentops.clients._openai_wire import no_stream
 from otel_agentops.clients._wire import Fields, double, get, instructions, items, present_attributes, text, texts, whole
 from otel_agentops.record import Answer, Attributes, ModelCall
@@ -128,5 +128,5 @@ def settled(state: dict[str, Any]) -> Answer:
     return Answer(None, {})
 
 
-LOOKUP = Endpoint(lookup_request, lookup_response, no_stream, settled)
-ANSWER = Endpoint(answer_request, answer_response, fold, settled)
+LOOKUP = Endpoint(lookup_request, lookup_response, no_stream, settled, failure=code)
+ANSWER = Endpoint(answer_request, answer_response, fold, settled, failure=code)

@@ -19,7 +19,7 @@ from otel_agentops.clients import (
     _openai_wire,
 )
 from otel_agentops.clients._bedrock_models import PROVIDER, Asked, Model
-from otel_agentops.clients._botocore import Addressed
+from otel_agentops.clients._botocore import Addressed, code
 from otel_agentops.clients._botocore_body import Invoked
 from otel_agentops.clients._providers import Server
 from otel_agentops.clients._wire import Fields, get, text, texts, whole
@@ -97,7 +97,7 @@ def endpoint(family: Family) -> Endpoint:
     def of_counts(answer: Answer, counts: list[int | None]) -> Answer:
         return _counted(answer, counts)._replace(output_tokens=None) if family.wordless else _counted(answer, counts)
 
-    return Endpoint(request, response, fold, settled)
+    return Endpoint(request, response, fold, settled, failure=code)
 
 
 def _beside(asked: Asked) -> Attributes:

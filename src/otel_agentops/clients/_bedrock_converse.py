@@ -7,7 +7,7 @@ from typing import Any
 
 from otel_agentops._engine import Endpoint
 from otel_agentops.clients._bedrock_models import PROVIDER, Asked
-from otel_agentops.clients._botocore import Addressed
+from otel_agentops.clients._botocore import Addressed, code
 from otel_agentops.clients._wire import (
     Fields,
     double,
@@ -184,4 +184,4 @@ def _either(usage: Any, name: str, other: str) -> Any:
     return get(usage, other) if found is None else found
 
 
-CONVERSE = Endpoint(request, response, fold, settled)
+CONVERSE = Endpoint(request, response, fold, settled, failure=code)

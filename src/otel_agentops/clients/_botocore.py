@@ -34,6 +34,7 @@ from otel_agentops.clients import _botocore_body
 from otel_agentops.clients._botocore_body import Held, async_reads, reads
 from otel_agentops.clients._providers import address
 from otel_agentops.clients._streams import async_watched, watched
+from otel_agentops.clients._wire import get, text
 from otel_agentops.record import Attributes
 
 _KEY = "_otel_agentops_held"  # in an event stream's own attributes: what is held goes where the stream goes
@@ -53,6 +54,16 @@ class Call(NamedTuple):
     prepare: Callable[[Mapping[str, Any], Any], Prepared]
     events: str | None = None
     body: str | None = None
+
+
+_GENERAL = frozenset({"ClientError", "EventStreamError"})  # of a code that the service's model does not have
+
+
+def code(error: BaseException) -> str | None:
+    """The service's code of an error whose class says no more than that there was one."""
+    if type(error).__name__ not in _GENERAL:
+        return None
+    return text(get(get(getattr(error, "response", None), "Error"), "Code"))
 
 
 class Prepared(NamedTuple):

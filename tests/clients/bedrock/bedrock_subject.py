@@ -95,6 +95,7 @@ class BedrockSubject(Subject):
         "one_shot": "botocore takes lists alone",
         "unset": "botocore has no sentinel: what is not given is left out",
     }
+    errors = {"401": "UnrecognizedClientException"}  # the class is that of every error
     peers = {
         "official": "opentelemetry.instrumentation.botocore:BotocoreInstrumentor",
         "OpenLLMetry": "opentelemetry.instrumentation.bedrock:BedrockInstrumentor",
