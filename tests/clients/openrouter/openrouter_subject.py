@@ -31,6 +31,10 @@ class Bound:
             found = getattr(found, part)
         return getattr(found, name if self.kind == "sync" else f"{name}_async")(**options)
 
+    def close(self) -> Any:
+        """Close the connections of this kind."""
+        return self.sdk.__exit__(None, None, None) if self.kind == "sync" else self.sdk.__aexit__(None, None, None)
+
 
 class OpenrouterSubject(Subject):
     name = "openrouter"

@@ -1,0 +1,67 @@
+"""Where our span is current: while the request is on its way, for asyncio as well, whose hooks run in a thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mistralai.client.httpclient
+import pytest
+from both import done, drained
+from mistralai.client.utils import BackoffStrategy, RetryConfig
+from mistralai_spans import CALL
+from mistralai_subject import Bound
+from opentelemetry import trace
+
+from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import FakeProvider, Status
+
+httpx: Any = mistralai.client.httpclient.httpx  # the one that this version uses
+
+
+@pytest.fixture
+def sent_in() -> list[Any]:
+    """The spans that were current when a request left."""
+    return []
+
+
+@pytest.fixture
+def watched(kind: str, provider: FakeProvider, sent_in: list[Any]) -> Any:
+    """A client that says what is current where it sends."""
+
+    def see(request: Any) -> None:
+        sent_in.append(trace.get_current_span())
+
+    async def async_see(request: Any) -> None:
+        see(request)
+
+    made: dict[str, Any] = {
+        "client": httpx.Client(event_hooks={"request": [see]}),
+        "async_client": httpx.AsyncClient(event_hooks={"request": [async_see]}),
+    }
+    url = f"{provider.url}/mistral"
+    return Bound(kind, mistralai.client.Mistral(api_key="k", server_url=url, **made))
+
+
+@pytest.mark.parametrize("method", ["chat.complete", "chat.stream"])
+async def test_our_span_is_current_while_the_request_leaves(
+    seen: Capture, watched: Any, sent_in: list[Any], method: str
+) -> None:
+    before = trace.get_current_span()
+    result = await done(watched.call(method, **CALL))
+    assert trace.get_current_span() is before, "and no longer, when the application has its result"
+    if method == "chat.stream":
+        await drained(result)
+    (found,) = seen.finished
+    assert [span.get_span_context() for span in sent_in] == [found.context]
+
+
+async def test_also_when_it_is_tried_again(
+    provider: FakeProvider, seen: Capture, watched: Any, sent_in: list[Any]
+) -> None:
+    provider.script(Status(429), Status(503))
+    before = trace.get_current_span()
+    retries = RetryConfig("backoff", BackoffStrategy(1, 1, 1.0, 60_000), True)
+    await done(watched.call("chat.complete", retries=retries, **CALL))
+    (found,) = seen.finished
+    assert [span.get_span_context() for span in sent_in] == [found.context] * 3
+    assert trace.get_current_span() is before
