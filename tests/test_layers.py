@@ -50,6 +50,8 @@ LAYERS = (
         "clients._stainless",
     ),
     ("clients._google_interactions", "clients._openai_responses"),
+    ("clients._litellm_arguments", "clients._litellm_wire"),
+    ("clients._litellm_inside",),
     ("clients.*",),  # one may not import another: see below
     ("helpers", "helpers.*"),
     ("",),  # otel_agentops itself: the public verbs

@@ -57,6 +57,7 @@ class Target(NamedTuple):
     parameters: names that the original's signature must have; where they are missing the target is left alone.
     own_only: patch only where the class itself defines the name, e.g. because somebody patched it there before us.
     unless: a name of newer versions that is patched in the place of this one; where the class has it, this is left out.
+    optional: some of the supported versions do not have it, and no word is lost about that.
     """
 
     module: str
@@ -66,11 +67,12 @@ class Target(NamedTuple):
     parameters: tuple[str, ...] = ()
     own_only: bool = False
     unless: str = ""
+    optional: bool = False
 
     @property
     def expected(self) -> bool:
         """Whether every version has it."""
-        return not self.own_only and not self.unless
+        return not self.own_only and not self.unless and not self.optional
 
 
 class Patch:
@@ -89,7 +91,9 @@ class Patch:
 
     def undo(self) -> bool:
         """Put the original back; False, and nothing done, where somebody else has wrapped ours meanwhile."""
-        if vars(self.owner).get(self.target.name) is not self.replacement:
+        name = self.target.name
+        # A class may keep what is set on it somewhere else: then reading gives it back.
+        if vars(self.owner).get(name, getattr(self.owner, name, None)) is not self.replacement:
             return False
         if self.inherited:
             delattr(self.owner, self.target.name)
@@ -172,6 +176,8 @@ class Client:
             return None
         if target.unless and hasattr(owner, target.unless):
             return None
+        if target.optional and original is None:
+            return None
         if (
             owner is None
             or original is None
@@ -183,7 +189,20 @@ class Client:
                 "is missing" if original is None else "has another signature than expected",
             )  # fmt: skip
             return None
+        return self._replacing(target, owner, original)
+
+    def _replacing(self, target: Target, owner: Any, original: Any) -> Patch:
         return Patch(target, owner, original, functools.wraps(original)(target.wrap(original, self)))
+
+    def meet(self, owner: type, name: str, wrap: Callable[[Callable[..., Any], Client], Callable[..., Any]]) -> None:
+        """Patch a method of a class that is only known by an object of it; it is put back with the others."""
+        target = Target(owner.__module__, owner.__qualname__, name, wrap)
+        if not self.active or target in self.patches:
+            return
+        patch = self._replacing(target, owner, vars(owner)[name])
+        patch.apply()
+        if "<locals>" not in target.owner:  # a class of one call goes with it
+            self.patches[target] = patch
 
     def _is_supported(self) -> bool:
         try:
@@ -214,6 +233,7 @@ class Watch:
         "attempts",
         "endpoint",
         "operation",
+        "outer",
         "pending",
         "sent",
         "served",
@@ -222,11 +242,14 @@ class Watch:
         "telemetry",
         "token",
         "told",
+        "wide",
     )
 
-    def __init__(self, telemetry: Telemetry, endpoint: Endpoint) -> None:
+    def __init__(self, telemetry: Telemetry, endpoint: Endpoint, outer: Watch | None = None) -> None:
         self.telemetry = telemetry
         self.endpoint = endpoint
+        self.outer = outer  # the call of another client that this one may be an attempt of; see `leaving`
+        self.wide = False  # whether what other clients send meanwhile is this call on its way
         self.asked: Any = None  # the request as the client's own method made it, where its adapter wants it
         self.started = time_ns()
         self.sent = 0
@@ -257,16 +280,79 @@ class Watch:
             detach(self.told)
 
     @guard
-    def leaving(self, body: Mapping[str, Any], facts: Any) -> None:
-        """The request goes out, for the first time or again; the first body opens the operation."""
+    def opening(self, call: ModelCall) -> None:
+        """The call is known before anything is sent; again where the foreign span of a former try has ended."""
+        operation = self.operation
+        if operation is None and self._joins(call):
+            return
+        if operation is None or not (operation.own or operation.span.is_recording()):
+            self.operation = self.telemetry.open(call, self.started)
+            if self.operation is not None and not self._is_here():
+                self.operation.token = None  # current in the context of a task or thread, and gone with it
+            self._keep_attempts()
+
+    def _is_here(self) -> bool:
+        """Whether this is the context that the watch was entered in."""
+        try:
+            WATCH.reset(self.token)
+        except ValueError:
+            return False
+        self.token = WATCH.set(self)
+        return True
+
+    @guard
+    def leaving(self, body: Mapping[str, Any] | None, facts: Any = None) -> None:
+        """The request goes out, for the first time or again; the first body opens the operation.
+
+        Inside a call of another client that has sent this very request it is an attempt of that one, and no operation.
+        body: None where the call is open by now.
+        """
         if not self.pending:
             return  # given up while another thread still made the request
         self.sent += 1
-        if self.sent == 1:
-            self.operation = self.telemetry.open(self.endpoint.request(body, facts), self.started)
+        if self.sent == 1 and body is not None:
+            call = self.endpoint.request(body, facts)
+            if not self._joins(call):
+                self.operation = self.telemetry.open(call, self.started)
         elif self.operation is not None:
             self.telemetry.follow(self.operation)
+        elif self.outer is not None:
+            self.outer.sent_again()
         self._keep_attempts()
+
+    def _joins(self, call: ModelCall) -> bool:
+        """Whether this is an attempt of the call of another client around it, which is told where it goes."""
+        if self.outer is not None and not self.outer.sends(call):
+            self.outer = None
+        if self.outer is not None:
+            self.outer.directed(None, call.attributes)
+        return self.outer is not None
+
+    def sends(self, call: ModelCall) -> bool:
+        """Whether the call that another client is about to make is this one: the same operation, and one is due."""
+        operation = self.operation
+        if operation is None:
+            return self.outer is not None and self.outer.sends(call)
+        return bool(self.pending) and self.unanswered and operation.call.is_like(call)
+
+    def sent_again(self) -> None:
+        """Another client inside tries again by itself."""
+        if not self.unanswered:
+            self.sent += 1
+            self._keep_attempts()
+        if self.outer is not None:
+            self.outer.sent_again()
+
+    @guard
+    def directed(self, provider: str | None, attributes: Mapping[str, Any], sent: str | None = None) -> None:
+        """Where the call goes is known now, or is another place than that of a former try.
+
+        provider: None where nothing new is known of it. attributes: `server.*` among others. sent: the model.
+        """
+        if self.operation is not None:
+            self.telemetry.direct(self.operation, provider, attributes, sent)
+        elif self.outer is not None:
+            self.outer.directed(provider, attributes, sent)
 
     @guard
     def here(self) -> None:
@@ -280,6 +366,8 @@ class Watch:
         if self.attempts is not None:
             self.attempts.append(Attempt(status, retry_after))
             self._keep_attempts()
+        if self.outer is not None:
+            self.outer.attempted(status, retry_after)
 
     @property
     def unanswered(self) -> bool:
@@ -297,12 +385,15 @@ class Watch:
         self.answer = self._of_served(self.endpoint.response(result))
         if self.operation is not None:
             self.telemetry.settle(self.operation, self.answer, self.attempts)
+        self._tell()
 
     @guard
     def chunk(self, chunk: Any) -> None:
         """One chunk of a stream, on its way to the application."""
         operation = self.operation
         if operation is None:
+            if self.outer is not None:
+                self.endpoint.fold(self.state, chunk)
             return
         operation.last_chunk = now = time_ns()
         operation.chunks += 1
@@ -348,6 +439,14 @@ class Watch:
                 self._settle()
             failure = None if error is None else self._named(error) or error_type(error)
             self.telemetry.close(self.operation, self.answer, failure, self.attempts)
+        elif self.outer is not None and self.state:
+            self._settle()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Pass on which model answered: the client itself knows it from the wire."""
+        if self.outer is not None and self.answer is not None and self.answer.model is not None:
+            self.outer.served = self.answer.model
 
     @guard
     def _named(self, error: BaseException) -> str | None:
@@ -396,7 +495,8 @@ def begin(client: Client, endpoint: Endpoint | None) -> Watch | None:
     """A watch over a call that is about to be made; None where it is to pass unobserved."""
     if endpoint is None or not client.active or client.telemetry is None or not is_instrumentation_enabled():
         return None
-    return Watch(client.telemetry, endpoint)
+    outer = WATCH.get()
+    return Watch(client.telemetry, endpoint, outer if outer is not None and outer.wide else None)
 
 
 def retry_after(headers: Mapping[str, str] | None) -> float | None:

@@ -14,10 +14,10 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
+from otel_agentops.record import INFERENCE
 from otel_agentops.semconv import attributes as A
 
 SCOPE = "otel_agentops"
-INFERENCE = frozenset({"chat", "generate_content", "text_completion"})
 OPERATIONS = INFERENCE | {"embeddings", "retrieval", "execute_tool", "invoke_agent", "invoke_workflow", "create_agent"}
 MODEL_CALLS = INFERENCE | {"embeddings"}
 AGENTS = frozenset({"invoke_agent", "invoke_workflow"})
@@ -37,8 +37,9 @@ _KINDS = {
     "agent": "invoke_agent",
     "workflow": "invoke_workflow",
 }
-# What OpenInference says of a model's call when it starts, where the kind is told when it ends (Cohere, Groq, Mistral).
-_INVOKED = "llm.invocation_parameters"
+# What OpenInference says of a model's call when it starts, where the kind is told when it ends (Cohere, Groq, Mistral,
+# LiteLLM).
+_INVOKED = {"llm.invocation_parameters": "chat", "embedding.model_name": "embeddings"}
 # Operations that are named beside the convention.
 _RENAMED = {"interactions.create": "generate_content"}  # the official instrumentation of google-genai
 # Span names of instrumentations that set neither: OpenLLMetry's clients, the clients' own tracing.
@@ -99,7 +100,8 @@ def operation_of(span: Span) -> str | None:
             return _KINDS.get(str(kind).lower())
     name = str(getattr(span, "name", ""))
     known = _operations_of(span).get(name) or _NAMES.get(name)
-    return known or ("chat" if _INVOKED in attributes else _by_name(name))
+    invoked = next((operation for key, operation in _INVOKED.items() if key in attributes), None)
+    return known or invoked or _by_name(name)
 
 
 def is_ours(span: Span) -> bool:

@@ -59,7 +59,9 @@ class Measures:
 
 
 def _labels(call: ModelCall, answer: Answer) -> dict[str, Any]:
-    labels: dict[str, Any] = {A.GEN_AI_OPERATION_NAME: call.operation, A.GEN_AI_PROVIDER_NAME: call.provider}
+    labels: dict[str, Any] = {A.GEN_AI_OPERATION_NAME: call.operation}
+    if call.provider is not None:
+        labels[A.GEN_AI_PROVIDER_NAME] = call.provider
     if call.model is not None:
         labels[A.GEN_AI_REQUEST_MODEL] = call.model
     if answer.model is not None:

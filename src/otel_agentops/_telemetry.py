@@ -24,7 +24,7 @@ from otel_agentops._measures import Measures
 from otel_agentops._near import near
 from otel_agentops._processor import stamp_spans_of
 from otel_agentops._safe import guard
-from otel_agentops.record import Answer, Attempt, Attributes, ModelCall, Value
+from otel_agentops.record import INFERENCE, Answer, Attempt, Attributes, ModelCall, Value
 from otel_agentops.scope import Scope
 from otel_agentops.semconv import attributes as A
 from otel_agentops.version import __version__
@@ -91,7 +91,7 @@ class Telemetry:
         """Begin the operation: enrich the span of this call, else start one and make it current; None to pass."""
         self.watch_provider()
         scope = scopes.current()
-        if scope.output is not None and call.operation in _foreign.INFERENCE:
+        if scope.output is not None and call.operation in INFERENCE:
             scope.output.tell(None)  # another call was made before anybody said whether the last one's output is valid
         found = self._span_of(call) if self.config.mode != "own" else None
         if found is None and self.config.mode == "enrich":
@@ -147,6 +147,24 @@ class Telemetry:
         if token is not None:
             otel_context.detach(token)
 
+    def direct(
+        self, operation: Operation, provider: str | None, attributes: Mapping[str, Any], sent: str | None
+    ) -> None:
+        """The call goes elsewhere than was known when it was opened: whoever is asked last is who answers."""
+        call = operation.call
+        found = {key: attributes[key] for key in (A.SERVER_ADDRESS, A.SERVER_PORT) if key in attributes}
+        if provider is not None:
+            found[A.GEN_AI_PROVIDER_NAME] = provider
+        operation.call = call._replace(
+            provider=provider or call.provider,
+            attributes={**call.attributes, **found},
+            sent=call.sent if sent is None or sent == call.model else sent,
+        )
+        if not operation.own:
+            add_missing(operation.span, found)
+        else:
+            operation.span.set_attributes(found)
+
     def attempted(self, operation: Operation, sent: int, attempts: Sequence[Attempt]) -> None:
         """Keep the attempts on a foreign span up to date: where the call fails its maker ends it before we know."""
         if not operation.span.is_recording():
@@ -169,7 +187,7 @@ class Telemetry:
         attempts: None where they are not known.
         """
         ended = time_ns()
-        held = operation.scope.output if error is None and operation.call.operation in _foreign.INFERENCE else None
+        held = operation.scope.output if error is None and operation.call.operation in INFERENCE else None
         answer = answer or NO_ANSWER
         try:
             usd = self._cost(operation.call, answer, attempts)
@@ -222,7 +240,8 @@ class Telemetry:
             return current
         for span in _foreign.waiting_beside(current):
             asked = (getattr(span, "attributes", None) or {}).get(A.GEN_AI_REQUEST_MODEL, call.model)
-            if _foreign.same_model(asked, call.model) and self._was_started_for(span, call):
+            meant = any(_foreign.same_model(asked, model) for model in (call.model, call.sent))
+            if meant and self._was_started_for(span, call):
                 return span
         return None
 
@@ -308,7 +327,7 @@ def error_type(error: BaseException) -> str:
 
 def _for_the_task(call: ModelCall, scope: Scope) -> bool:
     """Whether the task's answer comes from this call; a judge's and an index's model are none of its identities."""
-    return call.operation in _foreign.INFERENCE and scope.judge is None
+    return call.operation in INFERENCE and scope.judge is None
 
 
 def add_missing(span: Span, attributes: Mapping[str, Value]) -> None:
@@ -320,7 +339,9 @@ def add_missing(span: Span, attributes: Mapping[str, Value]) -> None:
 
 
 def _request_attributes(call: ModelCall, scope: Scope) -> Attributes:
-    attributes: Attributes = {A.GEN_AI_OPERATION_NAME: call.operation, A.GEN_AI_PROVIDER_NAME: call.provider}
+    attributes: Attributes = {A.GEN_AI_OPERATION_NAME: call.operation}
+    if call.provider is not None:
+        attributes[A.GEN_AI_PROVIDER_NAME] = call.provider
     if call.model is not None:
         attributes[A.GEN_AI_REQUEST_MODEL] = call.model
     attributes.update(call.attributes)
@@ -339,7 +360,7 @@ def _answer_attributes(
     if usd is not None and answer is not NO_ANSWER:
         attributes[A.COST] = usd
     if answer is not NO_ANSWER and not operation.call.lookup:
-        attributes[A.MODEL_RESOLUTION] = resolution(operation.call.model, answer.model)
+        attributes[A.MODEL_RESOLUTION] = resolution(operation.call.sent or operation.call.model, answer.model)
     if answer.model is not None:
         attributes[A.GEN_AI_RESPONSE_MODEL] = answer.model
     if answer.input_tokens is not None:

@@ -10,24 +10,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 Value: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]"
+INFERENCE = frozenset({"chat", "generate_content", "text_completion"})
 Attributes: TypeAlias = "dict[str, Value]"
 
 
 class ModelCall(NamedTuple):
     """One call of a model as it goes on the wire.
 
-    operation: `gen_ai.operation.name`. provider: `gen_ai.provider.name`. model: the model asked for, None where the
-    body names none. attributes: further convention attributes of the request. instructions: texts (or JSON parts)
-    of the system and developer turns, in order; empty where there are none, None where the body cannot be read. tools:
-    the tools offered, normalised by the adapter to `Tool`-shaped mappings when asked (see `normalise`). params: what
-    else shapes the answer. defaults: names in `params` that the client library fills in by itself with this very value.
+    operation: `gen_ai.operation.name`. provider: `gen_ai.provider.name`, None where it is not known yet. model: the
+    model asked for, None where the body names none. attributes: further convention attributes of the request.
+    instructions: texts (or JSON parts) of the system and developer turns, in order; empty where there are none, None
+    where the body cannot be read. tools: the tools offered, normalised by the adapter to `Tool`-shaped mappings when
+    asked (see `normalise`). params: what else shapes the answer. defaults: names in `params` that the client library
+    fills in by itself with this very value.
     prompt: name and version of a prompt template kept by the provider, None where none is used.
     forced: whether the model has to call one certain tool: that call is the form of the answer, and nothing to execute.
     base: what documents are looked up in for the call, None where none are.
+    sent: the model that is sent, where the application asked for it by a name of a router.
     """
 
     operation: str
-    provider: str
+    provider: str | None
     model: str | None
     attributes: Attributes
     instructions: tuple[Any, ...] | None = ()
@@ -38,11 +41,16 @@ class ModelCall(NamedTuple):
     prompt: tuple[str, str | None] | None = None
     forced: bool = False
     base: str | None = None
+    sent: str | None = None
 
     @property
     def lookup(self) -> bool:
         """Whether looking up documents is all that the call does: no model is called that anybody could name."""
         return self.base is not None and self.operation == "retrieval"
+
+    def is_like(self, other: ModelCall) -> bool:
+        """Whether both are of one kind: a text may be completed by a chat."""
+        return self.operation == other.operation or {self.operation, other.operation} <= INFERENCE
 
 
 class Answer(NamedTuple):

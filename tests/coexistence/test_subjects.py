@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -35,14 +36,18 @@ clients = pytest.mark.parametrize(
 @functools.cache
 def subject_of(client: str) -> Subject:
     try:
-        return load(ROOT / "tests" / "clients" / client)
+        subject = load(ROOT / "tests" / "clients" / client)
+        for library in subject.instrumentor.clients:
+            importlib.metadata.version(library.distribution)
     except ModuleNotFoundError as missing:
         pytest.skip(f"{missing.name} is not in this environment: make ends has one for {client}")
+    return subject
 
 
 @functools.cache
 def cells(client: str) -> dict[str, Any]:
     """Everything that the client's calls make, by who is installed."""
+    subject_of(client)
     folders = (ROOT / "tests" / "clients", ROOT / "tests" / "clients" / client)
     ended = subprocess.run(
         [sys.executable, HERE / "subject_cell.py", client],

@@ -12,9 +12,12 @@ from otel_agentops.semconv import attributes as A
 
 
 class Server(NamedTuple):
-    """Where a client sends its calls. attributes: `server.address` and, where known, `server.port`."""
+    """Where a client sends its calls. attributes: `server.address` and, where known, `server.port`.
 
-    provider: str
+    provider: None where it is not known yet.
+    """
+
+    provider: str | None
     attributes: Attributes
 
 

@@ -2,15 +2,18 @@
 
 `watched` is for a stream whose call was made before (the watch has been entered and left), `lazily` for one whose call
 is only made when the first item is asked for: it is a generator function of the client, and nothing happens before.
+`followed` is for an iterator object of the client's own, whose class is only known when it comes.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import WeakKeyDictionary, finalize
 
-from otel_agentops._engine import Watch
+from otel_agentops._engine import WATCH, Client, Watch
+from otel_agentops._safe import guard
 
 _END = object()
 
@@ -134,3 +137,80 @@ async def _async_resumed(first: Any, source: AsyncGenerator[Any, Any]) -> AsyncI
     yield first
     async for item in source:
         yield item
+
+
+_FOLLOWED: WeakKeyDictionary[Any, Watch] = WeakKeyDictionary()  # by the stream
+
+
+@guard
+def followed(client: Client, stream: Any, watch: Watch) -> None:
+    """Tell the watch of every item of this iterator, which stays the object that it is: its class is patched once.
+
+    While an item is fetched the watch is the current one: what is sent for it, late or once more, is an attempt of it.
+    """
+    while (inner := getattr(stream, "__wrapped__", None)) is not None:
+        stream = inner  # the proxy of another instrumentation, which is to be told after us
+    _FOLLOWED[stream] = watch
+    # A task or thread that was started inside the call has the watch in its context, perhaps for ever.
+    finalize(stream, watch.dropped).atexit = False
+    for name, wrap in _STEPS.items():
+        owner = next((each for each in type(stream).__mro__ if name in vars(each)), None)
+        if owner is not None:
+            client.meet(owner, name, wrap)
+
+
+def _next(original: Callable[..., Any], client: Client) -> Callable[..., Any]:
+    def step(stream: Any) -> Any:
+        watch = _FOLLOWED.get(stream)
+        if watch is None or WATCH.get() is watch:  # not ours, or a method of a base class
+            return original(stream)
+        token = WATCH.set(watch)
+        try:
+            item = original(stream)
+        except BaseException as error:
+            watch.end(None if isinstance(error, StopIteration) else error)
+            raise
+        finally:
+            WATCH.reset(token)
+        watch.chunk(item)
+        return item
+
+    return step
+
+
+def _anext(original: Callable[..., Any], client: Client) -> Callable[..., Any]:
+    async def step(stream: Any) -> Any:
+        watch = _FOLLOWED.get(stream)
+        if watch is None or WATCH.get() is watch:
+            return await original(stream)
+        token = WATCH.set(watch)
+        try:
+            item = await original(stream)
+        except BaseException as error:
+            watch.end(None if isinstance(error, StopAsyncIteration) else error)
+            raise
+        finally:
+            with suppress(ValueError):  # closed from another context
+                WATCH.reset(token)
+        watch.chunk(item)
+        return item
+
+    return step
+
+
+def _close(original: Callable[..., Any], client: Client) -> Callable[..., Any]:
+    def close(stream: Any, *args: Any, **kwargs: Any) -> Any:  # of either kind: an awaitable is handed through
+        _left(stream)
+        return original(stream, *args, **kwargs)
+
+    return close
+
+
+@guard
+def _left(stream: Any) -> None:
+    watch = _FOLLOWED.get(stream)
+    if watch is not None and WATCH.get() is not watch:
+        watch.end()
+
+
+_STEPS = {"__next__": _next, "__anext__": _anext, "close": _close, "aclose": _close}

@@ -95,7 +95,8 @@ class Subject:
     `chat`. kinds: of clients. params: what `Asked`'s temperature and max_tokens become on the wire; they are hashed.
     missing: cases of the contract that the client does not have, each with the reason. errors: `error.type` of a case
     where it is not the exception that the application sees. peers: other instrumentations, `module:class` by title.
-    attempts_known: False where the client tries again without anybody seeing it.
+    attempts_known: False where the client tries again without anybody seeing it. volatile: fields of a result that the
+    client fills in itself, such as the time.
     """
 
     name: ClassVar[str]
@@ -108,6 +109,7 @@ class Subject:
     errors: ClassVar[Mapping[str, str]] = {}
     peers: ClassVar[Mapping[str, str]] = {}
     beside: ClassVar[Sequence[Beside]] = ()
+    volatile: ClassVar[frozenset[str]] = frozenset()
     attempts_known: ClassVar[bool] = True
 
     # -- how it is called

@@ -1,0 +1,122 @@
+"""LiteLLM under the contract: chat completions that it sends itself, and through openai's SDK, instrumented as well."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from otel_agentops import _engine
+from otel_agentops.clients import openai
+from otel_agentops.clients.litellm import CLIENT, Instrumentor
+from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import SCHEMA, Asked, Subject
+
+PARAMS = {"temperature": 0.2, "max_tokens": 64}
+
+
+class Read:
+    """A stream as a sync application reads it: the object has the methods of an async one as well."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            for item in self.stream:  # noqa: UP028  `yield from` would close it
+                yield item
+        finally:
+            _logged()
+
+
+def _logged() -> None:
+    """Wait for LiteLLM's threads: they log each item, and hold the stream for as long."""
+    pool: Any = importlib.import_module("litellm.litellm_core_utils.thread_pool_executor").executor
+    for _ in range(500):
+        if pool._work_queue.empty() and pool._idle_semaphore._value == len(pool._threads):
+            return
+        time.sleep(0.01)
+
+
+class LitellmSubject(Subject):
+    name = "litellm"
+    instrumentor = Instrumentor
+    provider = "groq"  # one of the many that it speaks to by itself
+    volatile = frozenset({"created"})  # of a chunk
+    missing = {
+        "raw": "it has no raw responses",
+        "one_shot": "it iterates the messages several times",
+        "unset": "it has no sentinels of its own: None is not given",
+    }
+    peers = {
+        "OpenLLMetry": "opentelemetry.instrumentation.litellm:LiteLLMInstrumentor",
+        "OpenInference": "openinference.instrumentation.litellm:LiteLLMInstrumentor",
+    }
+
+    def client(self, kind: str, provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0) -> Any:
+        import litellm  # is not in the environment that the documentation is made in
+
+        litellm.in_memory_llm_clients_cache.flush_cache()  # of another loop
+        where = {"api_base": provider.openai_url, "api_key": "k", "num_retries": retries, "timeout": timeout}
+        called = {"chat": litellm.completion, "embed": litellm.embedding}
+        if kind == "async":
+            called = {"chat": litellm.acompletion, "embed": litellm.aembedding}
+
+        def call(what: str, **given: Any) -> Any:
+            return called[what](**where, **given)
+
+        return call
+
+    def chat(self, client: Callable[..., Any], asked: Asked, **more: Any) -> Any:
+        offered = {"tools": asked.functions()} if asked.tools else {}
+        return client(
+            "chat",
+            model=f"{self.provider}/{asked.model}",
+            messages=asked.turns(),
+            **asked.sampling(),
+            **offered,
+            **more,
+        )
+
+    def stream(self, client: Callable[..., Any], asked: Asked) -> Any:
+        found = self.chat(client, asked, stream=True, stream_options={"include_usage": True})
+        return found if inspect.isawaitable(found) else Read(found)
+
+    def structured(self, client: Callable[..., Any], asked: Asked) -> Any:
+        return self.chat(client, asked, response_format=_format(asked.schema))
+
+    def embed(self, client: Callable[..., Any], texts: Sequence[str]) -> Any:
+        return client("embed", model="openai/m-x", input=list(texts))  # the others' embeddings are not OpenAI's
+
+    def close(self, client: Any) -> Any:
+        return None
+
+    def parameters(self, way: str) -> Mapping[str, Any]:
+        if way == "embed":
+            return {}
+        return {**PARAMS, "response_format": _format(SCHEMA)} if way == "structured" else PARAMS
+
+    def differs(self, way: str) -> Mapping[str, Any]:
+        if way == "embed":
+            return {"gen_ai.usage.input_tokens": 1, "gen_ai.provider.name": "openai"}
+        return {} if way == "failed" else {"gen_ai.response.id": "chatcmpl-fake"}
+
+
+def _format(schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "order", "schema": schema, "strict": True}}
+
+
+class Both(_engine.Instrumentor):
+    """What the entry points of both make together."""
+
+    clients = (CLIENT, openai.CLIENT)
+
+
+class ThroughOpenai(LitellmSubject):
+    """LiteLLM sends with openai's SDK: one span all the same."""
+
+    name = "litellm through openai"
+    instrumentor = Both
+    provider = "openai"
