@@ -147,7 +147,8 @@ def form(schema: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def options(provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0, **more: Any) -> types.HttpOptions:
     """Where the provider is, and how often it is tried; with nothing said aiohttp's session tries by itself."""
-    tries = types.HttpRetryOptions(attempts=retries + 1, initial_delay=0.01, max_delay=0.02)
+    none = None if retries else [599]  # interactions before 3 count the tries after the first one
+    tries = types.HttpRetryOptions(attempts=retries + 1, initial_delay=0.01, max_delay=0.02, http_status_codes=none)
     tls = {"client_args": {"verify": TLS}, "async_client_args": {"ssl": TLS}}
     return types.HttpOptions(base_url=provider.url, timeout=int(timeout * 1000), retry_options=tries, **{**tls, **more})
 

@@ -33,7 +33,7 @@ async def read(stream: Any, kind: str) -> list[Any]:
 async def test_settings(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     """The same setting is the same parameter as in `generate_content`, where it is spelt otherwise."""
     given = {"max_output_tokens": 64, "top_p": 0.5, "seed": 7, "stop_sequences": ["END"], "thinking_level": "low"}
-    await done(gemini.interactions.create(model="gemini-x", input="hi", generation_config=given, labels={"a": "b"}))
+    await done(gemini.interactions.create(model="gemini-x", input="hi", generation_config=given, store=True))
     sent = {"maxOutputTokens": 64, "topP": 0.5, "stopSequences": ["END"], "thinkingLevel": "low"}
     asked = {
         "gen_ai__request__max_tokens": 64,
