@@ -8,7 +8,7 @@ from typing import Any
 from otel_agentops._engine import Endpoint, Target
 from otel_agentops.clients import _speakeasy
 from otel_agentops.clients._google_schema import camel, camel_name
-from otel_agentops.clients._google_wire import FIELDS, output_type, total
+from otel_agentops.clients._google_wire import FIELDS, mapping, output_type, total
 from otel_agentops.clients._providers import Server, by_host
 from otel_agentops.clients._speakeasy import Package
 from otel_agentops.clients._wire import get, instructions, items, present, present_attributes, text, whole
@@ -41,18 +41,19 @@ def request(body: Mapping[str, Any], server: Server) -> ModelCall:
 def _flat(body: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as the other API spells them, so that one setting is one parameter."""
     found = {camel_name(name): value for name, value in body.items()}
-    return {**found, **camel(body.get("generation_config") or {})}
+    return {**found, **camel(dict(mapping(body.get("generation_config"))))}
 
 
 def _output_type(body: Mapping[str, Any], flat: Mapping[str, Any]) -> str | None:
-    wanted = body.get("response_format")
-    mime = get(wanted, "mime_type") if isinstance(wanted, Mapping) else None
+    mime = mapping(body.get("response_format")).get("mime_type")
     modalities = [str(each).upper() for each in items(body.get("response_modalities"))]
     return output_type({"responseModalities": modalities, "responseMimeType": mime or flat.get("responseMimeType")})
 
 
 def tool(wire: Any) -> dict[str, Any]:
     """The identity material of one tool: of a function, or of a built-in with its settings."""
+    if not isinstance(wire, Mapping):  # not a tool, but sent as one
+        return {"name": "unknown", "settings": wire}
     if wire.get("type") != "function":
         settings = {name: value for name, value in wire.items() if name not in _CREDENTIALS}
         return {"name": str(wire.get("name") or wire.get("type")), "settings": settings}

@@ -65,6 +65,7 @@ def sent(url: str, vertex: bool) -> Sent:
 # -- a call
 
 
+@guard
 def _begin(patched: Client, endpoint: Endpoint, models: Any) -> Watch | None:
     watch = begin(patched, endpoint)
     if watch is not None:

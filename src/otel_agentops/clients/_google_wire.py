@@ -53,6 +53,11 @@ FIELDS = Fields(
 _IMAGE, _SPEECH = "IMAGE", "AUDIO"
 
 
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A JSON object; an empty one for anything else, which the provider is about to refuse."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def output_type(config: Mapping[str, Any]) -> str | None:
     """`gen_ai.output.type` of the settings of a call."""
     modalities = items(config.get("responseModalities"))

@@ -11,7 +11,7 @@ from otel_agentops._engine import Endpoint, Support
 from otel_agentops.clients import _google_interactions, _google_seams
 from otel_agentops.clients._google_schema import camel, camel_name, json_schema
 from otel_agentops.clients._google_seams import Sent
-from otel_agentops.clients._google_wire import FIELDS, output_type, total
+from otel_agentops.clients._google_wire import FIELDS, mapping, output_type, total
 from otel_agentops.clients._wire import get, instructions, items, present, present_attributes, text, whole
 from otel_agentops.record import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -21,7 +21,7 @@ from otel_agentops.semconv import attributes as A
 
 def content_request(body: Mapping[str, Any], to: Sent) -> ModelCall:
     """`POST models/<model>:generateContent`."""
-    config = body.get("generationConfig") or {}
+    config = mapping(body.get("generationConfig"))
     flat = {name: camel(value) if name.endswith("Config") else value for name, value in {**body, **config}.items()}
     calling = get(body.get("toolConfig"), "functionCallingConfig")
     if "toolConfig" in flat:
@@ -40,8 +40,8 @@ def content_request(body: Mapping[str, Any], to: Sent) -> ModelCall:
 def embeddings_request(body: Mapping[str, Any], to: Sent) -> ModelCall:
     """`:batchEmbedContents`, and Vertex's `:embedContent` and `:predict`."""
     first = next(iter(items(body.get("requests")) or items(body.get("instances"))), body)
-    settings = get(body, "parameters") or get(body, "embedContentConfig") or {}
-    flat = camel({**first, **settings})
+    settings = mapping(body.get("parameters") or body.get("embedContentConfig"))
+    flat = camel({**mapping(first), **settings})
     flat.pop("embedContentConfig", None)
     return ModelCall(
         "embeddings", to.provider, to.model, FIELDS.attributes(flat, to.attributes), params=FIELDS.parameters(flat)
@@ -53,6 +53,8 @@ def tool(wire: Any) -> dict[str, Any]:
 
     Not of a function's result: whether its schema is sent depends on the version of the client.
     """
+    if not isinstance(wire, Mapping):  # not a tool, but sent as one
+        return {"name": "unknown", "settings": wire}
     if "name" not in wire:
         ((name, settings),) = wire.items()
         return {"name": name, "settings": settings}
@@ -68,8 +70,11 @@ def _offered(tools: Sequence[Any]) -> list[Any]:
     """One entry for each function and for each built-in, which share the objects of the wire."""
     found: list[Any] = []
     for each in tools:
+        if not isinstance(each, Mapping):
+            found.append(each)
+            continue
         for kind, value in each.items():
-            found.extend(value if kind == "functionDeclarations" else [{kind: value}])
+            found.extend(items(value) if kind == "functionDeclarations" else [{kind: value}])
     return found
 
 

@@ -11,7 +11,8 @@ from google.genai import types
 from google_genai_subject import COUNTED
 
 from otel_agentops._fingerprint import identity
-from otel_agentops.clients.google_genai import content_response
+from otel_agentops.clients._google_seams import sent
+from otel_agentops.clients.google_genai import content_request, content_response, embeddings_request
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
 
@@ -113,6 +114,21 @@ async def test_the_body_is_the_one_that_leaves(provider: FakeProvider, seen: Cap
     sent = {"temperature": 0.5, "topK": 3, "safetySettings": []}
     known = {"gen_ai__request__temperature": 0.5, "gen_ai__request__top_k": 3}
     assert seen.spans == [whole(provider, **known, **parameters(**sent))]
+
+
+@pytest.mark.parametrize("wrong", [{"tools": ["x", 3]}, {"tools": [{"functionDeclarations": "x"}]}, {"tools": {}}])
+async def test_a_body_that_the_provider_would_refuse(seen: Capture, make: Any, wrong: Any) -> None:
+    """What cannot be read of it is left out; the call is a span all the same."""
+    client = make(extra_body=wrong)
+    await done(client.models.generate_content(model="gemini-x", contents="hi"))
+    (only,) = seen.spans
+    assert only["attributes"]["gen_ai.response.model"] == "gemini-x-001"
+
+
+def test_settings_that_are_no_object() -> None:
+    to = sent("http://127.0.0.1:1/v1/models/m:generateContent", False)
+    assert content_request({"generationConfig": "x"}, to).params == {}
+    assert embeddings_request({"requests": ["x"], "parameters": 3}, to).params == {}
 
 
 # -- who serves which model
