@@ -158,6 +158,23 @@ async def test_azure(kind: str, provider: FakeProvider, seen: Capture, make: Any
     ]
 
 
+async def test_vertex(kind: str, provider: FakeProvider, seen: Capture, make: Any) -> None:
+    """A hook of the client's moves the model into the path; the body keeps it."""
+    pytest.importorskip("google.auth", reason="the client for Vertex needs google-auth")
+    from mistralai.gcp.client import MistralGCP
+
+    gcp = MistralGCP(project_id="p", region="r", access_token="t", server_url=provider.url)
+    vertex = Bound(kind, gcp)
+    await done(vertex.call("chat.complete", **CALL))
+    await drained(await done(vertex.call("chat.stream", **CALL)))
+    await done(vertex.call("fim.complete", model="m-x", prompt="def f("))
+    assert "/publishers/mistralai/models/m-x:rawPredict" in provider.requests[0].path
+    clouds = {"gen_ai__provider__name": "gcp.vertex_ai"}
+    *chats, fim = seen.spans
+    assert chats == [whole(provider, **clouds), streamed(provider, **clouds)]
+    assert (fim["name"], fim["attributes"]["gen_ai.provider.name"]) == ("text_completion m-x", "gcp.vertex_ai")
+
+
 # -- streams
 
 

@@ -99,7 +99,7 @@ def _error(message: str, status: int) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind_of(status), "message": message}, "request_id": "req_fake"}
 
 
-_CLOUDS = re.compile(r"/models/([^/]+)(?::rawPredict|:streamRawPredict)$")  # Vertex
+_CLOUDS = re.compile(r"(?<!/publishers/mistralai)/models/([^/]+)(?::rawPredict|:streamRawPredict)$")  # Vertex
 
 
 def _asked(path: str, body: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Mistral's shapes, below `/mistral`: chat, agents, fill-in-the-middle, embeddings and conversations.
+"""Mistral's shapes, below `/mistral` and on Vertex: chat, agents, fill-in-the-middle, embeddings and conversations.
 
 Its chat and embeddings differ from OpenAI's in little: the last chunk of a stream has the usage unasked, an embedding
 has an id, and there is no fingerprint.
@@ -15,7 +15,7 @@ from otel_agentops.testing.fake_provider.behaviour import Answer, Call, ToolCall
 from otel_agentops.testing.fake_provider.openai_wire import kind_of, pieces
 from otel_agentops.testing.fake_provider.wire import Dialect, Reply, bound, sse
 
-PREFIX = "/mistral/"
+PREFIX, VERTEX = "/mistral/", "/publishers/mistralai/models/"
 _OPENAIS = ("system_fingerprint", "service_tier")
 AGENT = "ag:fake"  # the model behind every agent is asked for under this name
 
@@ -104,14 +104,14 @@ def _reply(call: Call, answer: Answer) -> Reply | None:
     if "/conversations" in path:
         streamed = (lambda: conversation_events(body, call.model, said)) if body.get("stream") else None
         return Reply(lambda: conversation(body, call.model, said), streamed)
-    if not path.endswith("/completions"):
+    if not path.endswith(("/completions", ":rawPredict", ":streamRawPredict")):
         return None
     events = (lambda: chunks(body, call.model, said)) if body.get("stream") else None
     return Reply(lambda: chat(body, call.model, said), events, b"data: [DONE]\n\n")
 
 
 DIALECT = Dialect(
-    speaks=lambda path: path.startswith(PREFIX),
+    speaks=lambda path: path.startswith(PREFIX) or VERTEX in path,
     reply=_reply,
     error=_error,
     model=_asked,
