@@ -47,9 +47,9 @@ LAYERS = (
         "clients._grpc",
         "clients._openai_wire",
         "clients._speakeasy",
-        "clients._stainless",
+        "clients._stainless_streams",
     ),
-    ("clients._google_interactions", "clients._openai_responses"),
+    ("clients._google_interactions", "clients._openai_responses", "clients._stainless"),
     ("clients._litellm_arguments", "clients._litellm_wire"),
     ("clients._litellm_inside",),
     ("clients.*",),  # one may not import another: see below

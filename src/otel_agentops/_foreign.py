@@ -14,7 +14,7 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from otel_agentops.record import INFERENCE
+from otel_agentops.record import FETCH, INFERENCE
 from otel_agentops.semconv import attributes as A
 
 SCOPE = "otel_agentops"
@@ -140,7 +140,7 @@ def started_for(span: Span, operation: str, model: str | None) -> bool:
     found = operation_of(span)
     if found in AGENTS and is_of_an_attempt(span):
         found = "chat"
-    if found != operation and not (operation in INFERENCE and found in INFERENCE):
+    if found != operation and not (found in INFERENCE and _can_be(span, operation)):
         return found in MODEL_CALLS and operation in MODEL_CALLS and _names(span, model)
     if found == "retrieval" and model is not None and _retrieves(span):
         return False
@@ -161,6 +161,13 @@ def same_model(one: Any, other: str | None) -> bool:
         return bool(one == other)
     ours, theirs = str(other).rpartition("/")[2], str(one).rpartition("/")[2]
     return ours == theirs or ours.endswith(f".{theirs}") or theirs.endswith(f".{ours}")
+
+
+def _can_be(span: Span, operation: str) -> bool:
+    """Whether the span of an inference can stand for this operation; OpenInference calls a fetch one, by its kind."""
+    if operation == FETCH:
+        return A.GEN_AI_OPERATION_NAME not in (getattr(span, "attributes", None) or {})
+    return operation in INFERENCE
 
 
 def _retrieves(span: Span) -> bool:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from otel_agentops import scope as scopes
 from otel_agentops._fingerprint import identity
 from otel_agentops._safe import say_once
-from otel_agentops.record import Attributes, ModelCall
+from otel_agentops.record import FETCH, Attributes, ModelCall
 from otel_agentops.scope import Prompt, Run, Scope
 from otel_agentops.semconv import attributes as A
 
@@ -46,7 +46,9 @@ class Identities:
         self._prompts: dict[str, set[str]] = {}
 
     def of(self, call: ModelCall, scope: Scope) -> Attributes:
-        """The identity attributes of a call: prompt, tools and parameters."""
+        """The identity attributes of a call: prompt, tools and parameters. A fetch of what was said before has none."""
+        if call.operation == FETCH:
+            return {}
         found = _if_json(self._prompt, call, scope)
         if call.tools:
             found.update(_if_json(self._offered, call.tools, call.normalise, scope.run))

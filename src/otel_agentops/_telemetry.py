@@ -24,7 +24,7 @@ from otel_agentops._measures import Measures
 from otel_agentops._near import near
 from otel_agentops._processor import stamp_spans_of
 from otel_agentops._safe import guard
-from otel_agentops.record import INFERENCE, Answer, Attempt, Attributes, ModelCall, Value
+from otel_agentops.record import FETCH, INFERENCE, Answer, Attempt, Attributes, ModelCall, Value
 from otel_agentops.scope import Scope
 from otel_agentops.semconv import attributes as A
 from otel_agentops.version import __version__
@@ -268,16 +268,19 @@ class Telemetry:
     def _account(
         self, scope: Scope, call: ModelCall, answer: Answer, attempts: Sequence[Attempt] | None, usd: float | None
     ) -> None:
-        if scope.judge is not None and answer.model:
+        run, tokens = scope.run, (answer.input_tokens, answer.output_tokens)
+        fetched = call.operation == FETCH
+        if scope.judge is not None and answer.model and not fetched:
             scope.judge.models.append(answer.model)
-        run = scope.run
         if run is not None and call.base is not None and answer is not NO_ANSWER:
             run.indexes.append(f"{call.base}@unknown")
             if call.lookup:
                 run.retrieve(None if answer.found is None else _facts.documents(answer.found))
         if run is not None and not call.lookup:
-            tried = None if attempts is None else len(attempts)
-            run.calls.append((tried, answer.input_tokens, answer.output_tokens, usd))
+            if not fetched:
+                run.calls.append((None if attempts is None else len(attempts), *tokens, usd))
+            elif tokens != (None, None):
+                run.fetched.append(tokens)
             if answer.asked and not call.forced and scope.judge is None:
                 run.ask(near(name, arguments) for name, arguments in answer.asked)
             if answer.model is not None and _for_the_task(call, scope):
@@ -359,7 +362,8 @@ def _answer_attributes(
     attributes = dict(answer.attributes)
     if usd is not None and answer is not NO_ANSWER:
         attributes[A.COST] = usd
-    if answer is not NO_ANSWER and not operation.call.lookup:
+    fetched = operation.call.operation == FETCH
+    if answer is not NO_ANSWER and not operation.call.lookup and not fetched:
         attributes[A.MODEL_RESOLUTION] = resolution(operation.call.sent or operation.call.model, answer.model)
     if answer.model is not None:
         attributes[A.GEN_AI_RESPONSE_MODEL] = answer.model
@@ -367,7 +371,7 @@ def _answer_attributes(
         attributes[A.GEN_AI_USAGE_INPUT_TOKENS] = answer.input_tokens
     if answer.output_tokens is not None:
         attributes[A.GEN_AI_USAGE_OUTPUT_TOKENS] = answer.output_tokens
-    if operation.first_chunk is not None:
+    if operation.first_chunk is not None and not fetched:  # the convention: from when the generation is asked for
         attributes[A.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = (operation.first_chunk - operation.started) / 1e9
     if attempts is not None:
         attributes.update(_attempt_attributes(attempts))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 Value: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]"
 INFERENCE = frozenset({"chat", "generate_content", "text_completion"})
+FETCH = "fetch_response"  # of what a model said before: none runs for it
 Attributes: TypeAlias = "dict[str, Value]"
 
 

@@ -70,6 +70,7 @@ class Run:
         "declared",
         "executed",
         "facts",
+        "fetched",
         "id",
         "indexes",
         "judged",
@@ -85,6 +86,8 @@ class Run:
         self.id = id or uuid.uuid4().hex
         # Attempts, input tokens, output tokens, USD of each model call; None: not known.
         self.calls: list[tuple[int | None, int | None, int | None, float | None]] = []
+        # Input and output tokens that a fetch told of what a call had begun; None: not known.
+        self.fetched: list[tuple[int | None, int | None]] = []
         self.tool_results: list[bool] = []  # one entry a tool call: did it succeed
         # What tools were called with, as hashes of `_near`: as executed, and as the models asked for it.
         self.executed: list[int] = []
@@ -116,10 +119,10 @@ class Run:
         tried = [call[0] for call in calls if call[0] is not None]
         if len(tried) == len(calls):
             sums[A.TASK_LLM_ATTEMPTS] = sum(tried)
-        if given := [call[1] for call in calls if call[1] is not None]:
-            sums[A.TASK_INPUT_TOKENS] = sum(given)
-        if given := [call[2] for call in calls if call[2] is not None]:
-            sums[A.TASK_OUTPUT_TOKENS] = sum(given)
+        counted = [*(call[1:3] for call in calls), *self.fetched]
+        for position, total in enumerate((A.TASK_INPUT_TOKENS, A.TASK_OUTPUT_TOKENS)):
+            if given := [tokens for pair in counted if (tokens := pair[position]) is not None]:
+                sums[total] = sum(given)
         paid = [call[3] for call in calls]
         if paid and None not in paid:
             sums[A.TASK_COST] = math.fsum(usd for usd in paid if usd is not None)

@@ -9,7 +9,7 @@ from otel_agentops._engine import Endpoint
 from otel_agentops.clients._openai_wire import FIELDS, answer_of, asked, model_call, output_type, system
 from otel_agentops.clients._providers import Server
 from otel_agentops.clients._wire import Fields, double, get, instructions, items, present_attributes, text
-from otel_agentops.record import Answer, ModelCall
+from otel_agentops.record import FETCH, Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 
@@ -31,6 +31,11 @@ _EFFECTIVE = ("temperature", "top_p", "max_output_tokens")
 
 def responses_response(result: Any) -> Answer:
     """A `Response`, or its JSON."""
+    _keep_running(result)
+    return _answer(result)
+
+
+def _answer(result: Any) -> Answer:
     reasons = _response_reasons(result)
     answer = answer_of(result, get(result, "usage"), reasons)
     if reasons == ["tool_calls"]:
@@ -80,4 +85,55 @@ def _is_function(item: Any) -> bool:
     return get(item, "type") in {"function_call", "custom_tool_call"}
 
 
+# -- a response that is fetched
+
+# Ids of the responses that this process began in the background and that have not ended as far as it knows.
+_RUNNING: dict[str, bool] = {}
+_KEPT = 10_000
+_UNFINISHED = frozenset({"queued", "in_progress"})
+
+
+def fetch_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`GET /responses/{id}`. body: its query, with the id."""
+    cursor = body.get("starting_after")
+    attributes = server.attributes | present_attributes(
+        (A.GEN_AI_RESPONSE_ID, text(body["id"])),
+        (A.GEN_AI_REQUEST_STREAM_CURSOR, None if cursor is None else str(cursor)),
+    )
+    return ModelCall(FETCH, server.provider, None, attributes)
+
+
+def fetch_response(result: Any) -> Answer:
+    """A `Response` that was made before, or its JSON.
+
+    To fetch one costs no tokens, and those that it cost are told by the call that made it. One that ran in the
+    background had none yet when that call returned: they are told here, by the first fetch that finds it ended in the
+    process that began it.
+    """
+    status = text(get(result, "status"))
+    if status not in _UNFINISHED and _RUNNING.pop(str(get(result, "id")), False):
+        answer = _answer(result)._replace(effective=None, error=None)
+    else:
+        answer = answer_of(result, None, _response_reasons(result))
+    answer.attributes.update(present_attributes((A.GEN_AI_RESPONSE_STATUS, status)))
+    return answer
+
+
+def fetch_settled(state: dict[str, Any]) -> Answer:
+    """What the last snapshot of a fetched stream says; asked again, it says the same."""
+    if "answer" not in state:
+        state["answer"] = fetch_response(state["response"])
+    answer: Answer = state["answer"]
+    return answer
+
+
+def _keep_running(result: Any) -> None:
+    """Remember a response that goes on in the background; the oldest are forgotten first."""
+    if get(result, "status") in _UNFINISHED and get(result, "background") is True:
+        while len(_RUNNING) >= _KEPT:
+            _RUNNING.pop(next(iter(_RUNNING)), None)
+        _RUNNING[str(get(result, "id"))] = True
+
+
 RESPONSES = Endpoint(responses_request, responses_response, responses_fold, responses_settled)
+FETCHED = Endpoint(fetch_request, fetch_response, responses_fold, fetch_settled)

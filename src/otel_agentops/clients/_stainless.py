@@ -4,18 +4,15 @@
 a failed attempt that is tried again, `_make_status_error_from_response` one that is not, `_process_response` the
 final response. The last four are called through `self`, so they sit inside every other instrumentation whatever the
 order of patching. Streams are observed by substituting `stream_cls`, which also covers the raw and streaming
-responses that a proxy around the result does not see.
+responses that a proxy around the result does not see (`_stainless_streams`).
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
 import json
-import types
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -34,15 +31,13 @@ from otel_agentops._engine import (
 )
 from otel_agentops._safe import guard
 from otel_agentops.clients._providers import Server, address
-from otel_agentops.clients._streams import async_watched, watched
+from otel_agentops.clients._stainless_streams import KEY, helper_closed, observing
 from otel_agentops.clients._wire import get
 from otel_agentops.semconv import attributes as A
 
-T = TypeVar("T")
-
 _RAW = "x-stainless-raw-response"  # request header: body already read ("true", "raw") or left unread ("stream")
+NOTHING: Mapping[str, Endpoint] = {}
 _MOVED = ("model", "stream")  # what the clients of clouds take out of the body and put into the path
-_KEY = "otel_agentops.watch"  # in `response.extensions`, which is ours to write and goes with the response
 
 
 def client(
@@ -51,6 +46,7 @@ def client(
     endpoints: Mapping[str, Endpoint],
     provider: Callable[[Any, str], str],
     *,
+    fetched: Mapping[str, Endpoint] = NOTHING,
     module: str | None = None,
     subclass: str | None = None,
     helpers: Iterable[tuple[str, str]] = (),
@@ -59,14 +55,14 @@ def client(
 ) -> Client:
     """A client of the family.
 
-    endpoints: by the end of the path. provider: client object and host to `gen_ai.provider.name`. module: the
-    package, where it is not the distribution's name. subclass: the class on which others patch `request`. helpers:
-    module and class of streams whose `close` closes the response under ours, and not ours. served: the
-    response header that names the model, where a service has one that knows better than its body. support: for the
-    table of the README.
+    endpoints: of POST, by the end of the path. provider: client object and host to `gen_ai.provider.name`. fetched: of
+    GET, by the end of the path before the identifier; their body is the query with that as `id`. module: the package,
+    where it is not the distribution's name. subclass: the class on which others patch `request`. helpers: module and
+    class of streams whose `close` closes the response under ours, and not ours. served: the response header that names
+    the model, where a service has one that knows better than its body. support: for the table of the README.
     """
     package = module or distribution
-    shells = _Shells(package, endpoints, provider, served)
+    shells = _Shells(package, endpoints, fetched, provider, served)
     base, response = f"{package}._base_client", f"{package}._response"
     build = ("options", "retries_taken")
     process = ("cast_to", "options", "response", "stream", "stream_cls", "retries_taken")
@@ -102,15 +98,16 @@ class _Shells:
         self,
         package: str,
         endpoints: Mapping[str, Endpoint],
+        fetched: Mapping[str, Endpoint],
         provider: Callable[[Any, str], str],
         served: str | None,
     ) -> None:
         self._package = package
         self._served = served
         self._endpoints = dict(endpoints)
+        self._fetched = dict(fetched)
         self._provider = provider
         self._servers: WeakKeyDictionary[Any, tuple[Any, Server]] = WeakKeyDictionary()
-        self._stream_classes: dict[Any, Any] = {}
 
     # -- the call
 
@@ -133,21 +130,20 @@ class _Shells:
         self, patched: Client, api: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> AbstractContextManager[Any]:
         options = args[1] if len(args) > 1 else kwargs["options"]
-        watch = begin(patched, self._endpoint(options.url)) if options.method.lower() == "post" else None
+        watch = begin(patched, self._endpoint(options))
         if watch is None:
             return unobserved(options)
         watch.asked = options
         if kwargs.get("stream"):
             stream_cls = kwargs.get("stream_cls") or _default_stream_class(api, args)
             if stream_cls is not None:
-                kwargs["stream_cls"] = self._observing(stream_cls)
+                kwargs["stream_cls"] = observing(stream_cls, self._package)
         return watch
 
-    def _endpoint(self, url: str) -> Endpoint | None:
-        if (found := self._endpoints.get(url)) is not None:
-            return found
-        path = urlsplit(url).path
-        return next((endpoint for end, endpoint in self._endpoints.items() if path.endswith(end)), None)
+    def _endpoint(self, options: Any) -> Endpoint | None:
+        if (method := options.method.lower()) == "post":
+            return self._endpoints.get(options.url) or _ending(self._endpoints, urlsplit(options.url).path)
+        return _ending(self._fetched, _split(options)[0]) if method == "get" and self._fetched else None
 
     # -- inside the call
 
@@ -162,7 +158,7 @@ class _Shells:
 
     @guard
     def _leaving(self, watch: Watch, api: Any, options: Any) -> None:
-        if self._endpoint(options.url) is not watch.endpoint:
+        if self._endpoint(options) is not watch.endpoint:
             return  # another request that the call makes on its way, say for a token
         body = _body(options)
         if "model" not in body:
@@ -240,30 +236,17 @@ class _Shells:
 
     def closing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def close(stream: Any) -> None:
-            _helper_closed(stream)
+            helper_closed(stream)
             original(stream)
 
         return close
 
     def async_closing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         async def close(stream: Any) -> None:
-            _helper_closed(stream)
+            helper_closed(stream)
             await original(stream)
 
         return close
-
-    # -- streams
-
-    def _observing(self, stream_cls: Any) -> Any:
-        """The stream class that reports its chunks: a subclass, so that every isinstance of the application holds."""
-        known = self._stream_classes.get(stream_cls)
-        if known is None:
-            plain = get_origin(stream_cls) or stream_cls
-            asynchronous = issubclass(plain, importlib.import_module(f"{self._package}._streaming").AsyncStream)
-            observed = _observed_class(plain, asynchronous)
-            arguments = get_args(stream_cls)
-            known = self._stream_classes[stream_cls] = observed[arguments] if arguments else observed
-        return known
 
     # -- facts of the client object
 
@@ -288,8 +271,20 @@ def _default_stream_class(api: Any, args: tuple[Any, ...]) -> Any:
     return None if default is None or not args else default[args[0]]
 
 
+def _ending(endpoints: Mapping[str, Endpoint], path: str) -> Endpoint | None:
+    return next((endpoint for end, endpoint in endpoints.items() if path.endswith(end)), None)
+
+
+def _split(options: Any) -> tuple[str, str]:
+    """The path before its last part, and that."""
+    before, _, last = urlsplit(options.url).path.rpartition("/")
+    return before, last
+
+
 def _body(options: Any) -> Mapping[str, Any]:
     """The body as the client is about to merge it: `extra_body` replaces members, what it omits is not sent."""
+    if options.method.lower() == "get":
+        return {**(options.params or {}), "id": _split(options)[1]}
     body = options.json_data if isinstance(options.json_data, Mapping) else {}
     if extra := getattr(options, "extra_json", None):
         return {name: value for name, value in {**body, **extra}.items() if type(value).__name__ != "Omit"}
@@ -308,7 +303,7 @@ def _responded(watch: Watch, response: Any, served: str | None) -> None:
         watch.served = response.headers.get(served) or None
     if response.is_success:  # with a middleware error responses come by too; they are counted where they fail
         watch.attempted(response.status_code)
-        response.extensions[_KEY] = watch
+        response.extensions[KEY] = watch
 
 
 @guard
@@ -334,7 +329,7 @@ def _read_body(watch: Watch, kwargs: dict[str, Any]) -> None:
 @guard
 def _handed_out(response: Any, how: str, result: Any) -> None:
     """The application reads a streaming response by itself: `parse` and `read` give the answer, `close` ends it."""
-    watch = response.http_response.extensions.get(_KEY)
+    watch = response.http_response.extensions.get(KEY)
     if watch is None or watch is WATCH.get() or not watch.pending or hasattr(type(result), "__stream__"):
         return  # not ours, still inside the call, over, or handed to a stream that reports by itself
     if how == "parse":
@@ -351,71 +346,3 @@ def _decoded(body: bytes) -> Any:
     except ValueError:
         return {}
     return decoded if isinstance(decoded, dict) else {}
-
-
-@functools.cache
-def _observed_class(plain: Any, asynchronous: bool) -> Any:
-    stream = _async_stream if asynchronous else _stream
-    close = _async_close if asynchronous else _close
-    members = {
-        "__stream__": stream(plain),
-        "close": close(plain),
-        "__module__": plain.__module__,
-        "__qualname__": plain.__qualname__,
-        "__doc__": plain.__doc__,
-    }
-    # Spelt as a class statement would: the library looks for the chunk type in `__orig_bases__`.
-    generic: Any = Generic
-    bases = (plain[T], generic[T]) if getattr(plain, "__parameters__", ()) else (plain,)
-    return types.new_class(plain.__name__, bases, exec_body=lambda namespace: namespace.update(members))
-
-
-def _stream(plain: Any) -> Callable[..., Any]:
-    def stream(self: Any) -> Iterator[Any]:
-        source = plain.__stream__(self)
-        watch = _watch_of(self.response)
-        return source if watch is None else watched(source, watch)
-
-    return stream
-
-
-def _async_stream(plain: Any) -> Callable[..., Any]:
-    def stream(self: Any) -> AsyncIterator[Any]:
-        source = plain.__stream__(self)
-        watch = _watch_of(self.response)
-        return source if watch is None else async_watched(source, watch)
-
-    return stream
-
-
-def _close(plain: Any) -> Callable[..., None]:
-    def close(self: Any) -> None:
-        _closed(self.response)
-        plain.close(self)
-
-    return close
-
-
-def _async_close(plain: Any) -> Callable[..., Any]:
-    async def close(self: Any) -> None:
-        _closed(self.response)
-        await plain.close(self)
-
-    return close
-
-
-def _closed(response: Any) -> None:
-    watch = _watch_of(response)
-    if watch is not None:
-        watch.end()
-
-
-@guard
-def _helper_closed(stream: Any) -> None:
-    _closed(stream._response)
-
-
-@guard
-def _watch_of(response: Any) -> Watch | None:
-    watch: Watch | None = response.extensions.get(_KEY)
-    return watch

@@ -46,6 +46,11 @@ def _asking(call: ModelCall, body: Mapping[str, Any], api: str) -> ModelCall:
     return call
 
 
+def fetch_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """`GET /responses/{id}`."""
+    return _asking(_openai_responses.fetch_request(body, server), body, "responses")
+
+
 # -- answers
 
 
@@ -69,6 +74,16 @@ def responses_settled(state: dict[str, Any]) -> Answer:
     return responses_response(state["response"])
 
 
+def fetch_response(result: Any) -> Answer:
+    """A `Response` that was made before, or its JSON."""
+    return _answered(_openai_responses.fetch_response(result), result)
+
+
+def fetch_settled(state: dict[str, Any]) -> Answer:
+    """What the last snapshot of a fetched stream says."""
+    return _answered(_openai_responses.fetch_settled(state), state["response"])
+
+
 def _answered(answer: Answer, result: Any) -> Answer:
     answer.attributes.update(
         present_attributes(
@@ -85,6 +100,7 @@ ENDPOINTS = {
     "/completions": _openai_wire.COMPLETIONS,  # after the first, whose end it is
     "/embeddings": _openai_wire.EMBEDDINGS._replace(request=embeddings_request),
 }
+FETCHED = {"/responses": Endpoint(fetch_request, fetch_response, responses_fold, fetch_settled)}
 _HELPERS = (
     ("lib.streaming.chat._completions", "ChatCompletionStream"),
     ("lib.streaming.responses._responses", "ResponseStream"),
@@ -109,6 +125,7 @@ CLIENT = _stainless.client(
     ">=2,<4",
     ENDPOINTS,
     provider,
+    fetched=FETCHED,
     subclass="OpenAI",
     helpers=_HELPERS,
     served=_SERVED,

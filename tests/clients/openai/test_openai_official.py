@@ -65,6 +65,14 @@ async def response_stream(client: Any) -> None:
         await drained(events)
 
 
+async def fetched(client: Any) -> None:
+    await done(client.responses.retrieve("resp_fake"))
+
+
+async def fetched_stream(client: Any) -> None:
+    await drained(await done(client.responses.retrieve("resp_fake", stream=True, starting_after=1)))
+
+
 async def embeddings(client: Any) -> None:
     await done(client.embeddings.create(model="gpt-x", input="hi", dimensions=64, encoding_format="float"))
 
@@ -75,7 +83,7 @@ async def failure(client: Any) -> None:
 
 
 HEAD = ("name", "kind", "status", "parent")
-SCENARIOS = (plain, stream, raw, response, response_stream, embeddings, failure)
+SCENARIOS = (plain, stream, raw, response, response_stream, fetched, fetched_stream, embeddings, failure)
 
 
 async def emitted(instrumentor: Any, scenario: Callable[[Any], Awaitable[None]], client: Any) -> Capture:
@@ -86,8 +94,9 @@ async def emitted(instrumentor: Any, scenario: Callable[[Any], Awaitable[None]],
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 async def test_nothing_is_missing(provider: FakeProvider, client: Any, scenario: Any) -> None:
+    provider.alias("", "gpt-x")  # of what is fetched
     provider.answer(lambda call: Answer(tool_calls=(ToolCall("weather", "{}"),), cache_write_tokens=3))
-    provider.script(Status(429), Status(429), when=lambda call: call.body["model"] == "refused")
+    provider.script(Status(429), Status(429), when=lambda call: call.body.get("model") == "refused")
     theirs = await emitted(official.OpenAIInstrumentor(), scenario, client)
     ours = await emitted(Instrumentor(), scenario, client)
     [their_span], [our_span] = theirs.spans, ours.spans

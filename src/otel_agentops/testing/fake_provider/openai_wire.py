@@ -6,8 +6,9 @@ import base64
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import parse_qs
 
 from otel_agentops.testing.fake_provider.behaviour import Answer, Call, ToolCall
 from otel_agentops.testing.fake_provider.wire import Dialect, Reply, asked_in_body, bound, sse
@@ -257,6 +258,8 @@ def _asked(path: str, body: dict[str, Any]) -> str:
 
 def _reply(call: Call, answer: Answer) -> Reply | None:
     path, _, query = call.path.partition("?")
+    if call.method == "GET" and path.rpartition("/")[0].endswith("/responses"):
+        return _fetched(call.model, answer, parse_qs(query))
     if call.method != "POST" or ("/deployments/" in path and "api-version=" not in query):
         return None
     spoken = next((make for end, make in _ROUTES.items() if path.endswith(end)), None)
@@ -280,6 +283,15 @@ def _responses(body: dict[str, Any], model: str, answer: Answer) -> Reply:
     if not body.get("stream"):
         return Reply(lambda: response(body, model, answer))
     return Reply(lambda: response(body, model, answer), lambda: response_events(body, model, answer))
+
+
+def _fetched(model: str, answer: Answer, query: Mapping[str, Sequence[str]]) -> Reply:
+    """A response that ran in the background, of the model that `""` is an alias of."""
+    going = answer.finish if answer.finish in ("queued", "in_progress", "cancelled") else ""
+    whole = {**response({}, model, answer, going), "background": True}
+    after = int(query.get("starting_after", ["-1"])[0])
+    events = (event for event in response_events({}, model, answer) if event["sequence_number"] > after)
+    return Reply(lambda: whole, (lambda: events) if query.get("stream") == ["true"] else None)
 
 
 def _embeddings(body: dict[str, Any], model: str, answer: Answer) -> Reply:

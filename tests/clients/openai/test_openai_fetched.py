@@ -1,0 +1,149 @@
+"""Responses that are fetched, and who tells their tokens: one call or one fetch, never two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+import pytest
+from both import done, drained, each
+from openai_spans import COUNTED, ONCE, RESPONSE, failed, parameters, span
+
+from otel_agentops import task
+from otel_agentops.clients import _openai_responses
+from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status
+
+RESOLVED = "gpt-x-2026-03-01"
+REASONS = "gen_ai.response.finish_reasons"
+FETCHED = {
+    **ONCE,
+    "gen_ai.operation.name": "fetch_response",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.response.finish_reasons": ["stop"],
+    "gen_ai.response.id": "resp_fake",
+    "gen_ai.response.model": RESOLVED,
+    "gen_ai.response.status": "completed",
+    "openai.api.type": "responses",
+    "openai.response.service_tier": "default",
+}
+BACKGROUND: Any = {"model": "gpt-x", "input": "hi", "background": True}
+POLLS = ("queued", "in_progress", None, None)  # None: ended
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(provider: FakeProvider) -> None:
+    """The model of what is fetched, and nothing in the background yet."""
+    provider.alias("", RESOLVED)
+    _openai_responses._RUNNING.clear()
+
+
+def fetched(provider: FakeProvider, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return span(provider, FETCHED, *parts, name="fetch_response", **more)
+
+
+async def poll(provider: FakeProvider, client: Any, finish: str | None) -> Any:
+    provider.answer(lambda call: Answer(finish=finish))
+    return await done(client.responses.retrieve("resp_fake"))
+
+
+async def test_a_fetch_costs_no_tokens(provider: FakeProvider, client: Any, seen: Capture) -> None:
+    await done(client.responses.create(model="gpt-x", input="hi"))
+    found = await done(client.responses.retrieve("resp_fake"))
+    assert found.output_text == "Hello there."
+    assert provider.requests[-1].method == "GET"
+    assert seen.spans == [span(provider, RESPONSE), fetched(provider)]
+    durations = seen.metrics["gen_ai.client.operation.duration"]
+    assert sorted(point["attributes"]["gen_ai.operation.name"] for point in durations) == ["chat", "fetch_response"]
+    assert [point["sum"] for point in seen.metrics["gen_ai.client.token.usage"]] == [11, 5]
+
+
+async def test_what_ran_in_the_background_is_counted_once(provider: FakeProvider, client: Any, seen: Capture) -> None:
+    await done(client.responses.create(**BACKGROUND))
+    for status in POLLS:
+        await poll(provider, client, status)
+    going = [fetched(provider, {"gen_ai.response.status": status}, without=(REASONS,)) for status in POLLS[:2]]
+    begun = span(provider, RESPONSE, parameters(background=True), without=(*COUNTED, REASONS))
+    assert seen.spans == [begun, *going, fetched(provider, COUNTED), fetched(provider)]
+
+
+async def test_a_task_has_its_tokens_and_no_calls_more(provider: FakeProvider, client: Any, seen: Capture) -> None:
+    with task("answer"):
+        await done(client.responses.create(**BACKGROUND))
+        for status in POLLS:
+            await poll(provider, client, status)
+    sums = seen.spans[-1]["attributes"]
+    assert sums["otel_agentops.task.llm_calls"] == 1
+    assert sums["otel_agentops.task.llm_attempts"] == 1
+    assert (sums["otel_agentops.task.input_tokens"], sums["otel_agentops.task.output_tokens"]) == (11, 5)
+
+
+@pytest.mark.parametrize(
+    ("finish", "status", "reason"),
+    [("length", "incomplete", "length"), ("failed", "failed", "error"), ("cancelled", "cancelled", "error")],
+)
+async def test_other_ends(
+    provider: FakeProvider, client: Any, seen: Capture, finish: str, status: str, reason: str
+) -> None:
+    await poll(provider, client, finish)
+    assert seen.spans == [fetched(provider, {"gen_ai.response.status": status, REASONS: [reason]})]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_fetched_stream(provider: FakeProvider, client: Any, seen: Capture, begun: bool) -> None:
+    if begun:
+        await done(client.responses.create(**BACKGROUND))
+        seen.clear()
+    events = await drained(await done(client.responses.retrieve("resp_fake", stream=True, starting_after=2)))
+    assert (events[0].sequence_number, events[-1].type) == (3, "response.completed")
+    assert seen.spans == [fetched(provider, {"gen_ai.request.stream_cursor": "2"}, COUNTED if begun else {})]
+
+
+async def test_a_background_stream_left_early_and_fetched_on(
+    provider: FakeProvider, client: Any, seen: Capture
+) -> None:
+    stream = await done(client.responses.create(**BACKGROUND, stream=True))
+    async for _ in each(stream):
+        break
+    await done(stream.close())
+    await drained(await done(client.responses.retrieve("resp_fake", stream=True, starting_after=0)))
+    begun, rest = seen.spans
+    assert begun["name"] == "chat gpt-x"
+    assert not [name for name in begun["attributes"] if "usage" in name]
+    assert rest == fetched(provider, {"gen_ai.request.stream_cursor": "0"}, COUNTED)
+
+
+async def test_a_span_that_calls_the_fetch_an_inference(provider: FakeProvider, client: Any, seen: Capture) -> None:
+    kind = {"openinference.span.kind": "LLM"}  # as OpenInference does
+    with seen.tracer_provider.get_tracer("theirs").start_as_current_span("Response", attributes=kind):
+        await done(client.responses.retrieve("resp_fake"))
+    (found,) = seen.spans
+    assert found["attributes"] == {**fetched(provider)["attributes"], **kind}
+
+
+async def test_raw(provider: FakeProvider, client: Any, seen: Capture) -> None:
+    assert (await done(client.responses.with_raw_response.retrieve("resp_fake"))).parse().id == "resp_fake"
+    assert seen.spans == [fetched(provider)]
+
+
+async def test_one_that_is_gone(provider: FakeProvider, client: Any, seen: Capture) -> None:
+    provider.script(Status(404))
+    with pytest.raises(openai.NotFoundError) as caught:
+        await done(client.responses.retrieve("resp_gone"))
+    tried = {"otel_agentops.attempt.statuses": [404], "gen_ai.response.id": "resp_gone", **failed(caught.value)}
+    unknown = (REASONS, "gen_ai.response.model", "gen_ai.response.status", "openai.response.service_tier")
+    assert seen.spans == [fetched(provider, tried, without=unknown, status="ERROR")]
+
+
+async def test_what_is_below_a_response_is_not_one(provider: FakeProvider, client: Any, seen: Capture) -> None:
+    provider.script(Status(404))
+    with pytest.raises(openai.NotFoundError):
+        await drained(await done(client.responses.input_items.list("resp_fake")))
+    assert seen.spans == []
+
+
+def test_what_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_openai_responses, "_KEPT", 2)
+    for name in ("a", "b", "c"):
+        _openai_responses.responses_response({"id": name, "status": "queued", "background": True})
+    assert list(_openai_responses._RUNNING) == ["b", "c"]
