@@ -8,7 +8,7 @@ from typing import Any
 from otel_agentops._engine import Endpoint, Target
 from otel_agentops.clients import _speakeasy
 from otel_agentops.clients._google_schema import camel, camel_name
-from otel_agentops.clients._google_wire import FIELDS, mapping, output_type, total
+from otel_agentops.clients._google_wire import FIELDS, code, mapping, output_type, total
 from otel_agentops.clients._providers import Server, by_host
 from otel_agentops.clients._speakeasy import Package
 from otel_agentops.clients._wire import get, instructions, items, present, present_attributes, text, whole
@@ -111,7 +111,7 @@ def _answer(interaction: Any, calls: list[tuple[str, Any]]) -> Answer:
 PACKAGE = Package(
     "google.genai._gaos",
     lambda host: by_host(host) or "gcp.gemini",
-    {"interactions.Interactions.create": Endpoint(request, response, fold, settled)},
+    {"interactions.Interactions.create": Endpoint(request, response, fold, settled, failure=code)},
     split=True,
 )
 # Versions before 2.9 do not have these modules: nothing of them is expected.

@@ -71,3 +71,9 @@ def total(*counts: Any) -> int | None:
     """The sum of the counts that are there; None where there is none."""
     known = [number for count in counts if (number := whole(count)) is not None]
     return sum(known) if known else None
+
+
+def code(error: BaseException) -> str | None:
+    """The status of an error response: the client has one class for all of 4xx, and one for all of 5xx."""
+    status = getattr(error, "code", None) or getattr(error, "status_code", None)
+    return str(status) if type(status) is int else None

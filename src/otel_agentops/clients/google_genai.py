@@ -11,7 +11,7 @@ from otel_agentops._engine import Endpoint, Support
 from otel_agentops.clients import _google_interactions, _google_seams
 from otel_agentops.clients._google_schema import camel, camel_name, json_schema
 from otel_agentops.clients._google_seams import Sent
-from otel_agentops.clients._google_wire import FIELDS, mapping, output_type, total
+from otel_agentops.clients._google_wire import FIELDS, code, mapping, output_type, total
 from otel_agentops.clients._wire import get, instructions, items, present, present_attributes, text, whole
 from otel_agentops.record import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -139,8 +139,8 @@ def _no_stream(state: dict[str, Any], chunk: Any) -> bool:
     raise TypeError("embeddings do not stream")
 
 
-CONTENT = Endpoint(content_request, content_response, content_fold, content_settled)
-EMBEDDINGS = Endpoint(embeddings_request, embeddings_response, _no_stream, content_settled)
+CONTENT = Endpoint(content_request, content_response, content_fold, content_settled, failure=code)
+EMBEDDINGS = Endpoint(embeddings_request, embeddings_response, _no_stream, content_settled, failure=code)
 CLIENT = _google_seams.client(
     ">=1.32,<4",
     CONTENT,

@@ -15,6 +15,7 @@ from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.subject import SCHEMA, Asked, Beside, Subject
 
 PARAMS = {"temperature": 0.2, "maxOutputTokens": 64}
+REFUSED = {status: status for status in ("400", "401", "404", "429", "500", "503")}  # its classes tell 4xx from 5xx
 RAW = "should_return_http_response" in types.GenerateContentConfig.model_fields
 COUNTED = "usage_metadata" in types.EmbedContentResponse.model_fields
 TRIES = not _api_client.has_aiohttp or (
@@ -37,6 +38,7 @@ class GoogleGenaiSubject(Subject):
         **({} if RAW else {"raw": "this version has no raw responses"}),
         **({} if TRIES else dict.fromkeys(("cut", "timeout"), "this version tries again by itself, seconds later")),
     }
+    errors = REFUSED
     peers = {
         "official": "opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor",
         "OpenLLMetry": "opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor",
@@ -102,7 +104,7 @@ class InteractionsSubject(GoogleGenaiSubject):
         "unset": GoogleGenaiSubject.missing["unset"],
         "embed": "interactions embed nothing",
     }
-    errors = {"broken": f"{http.__name__}.RemoteProtocolError"}  # which the client wraps on its way out
+    errors = {**REFUSED, "broken": f"{http.__name__}.RemoteProtocolError"}  # which the client wraps on its way out
 
     def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
         return client.interactions.create(**interaction(asked), **more)
