@@ -45,6 +45,7 @@ LAYERS = (
         "clients._google_seams",
         "clients._google_wire",
         "clients._grpc",
+        "clients._methods",
         "clients._openai_wire",
         "clients._speakeasy",
         "clients._stainless_streams",
