@@ -263,6 +263,12 @@ def _origin(url: str) -> str:
 _address = functools.lru_cache(maxsize=64)(address)
 
 
+def wait(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a response asked to wait; AWS has a header of its own beside the general one, in ms."""
+    asked = headers.get("x-amz-retry-after") or ""
+    return int(asked) / 1000 if asked.isdigit() else retry_after(headers)
+
+
 @guard
 def _came(watch: Watch, outcome: Any) -> None:
     """One attempt is over. outcome: what came, None where nothing did, and the error that it ended with."""
@@ -271,7 +277,7 @@ def _came(watch: Watch, outcome: Any) -> None:
         watch.attempted(0)
         return
     http, parsed = came
-    watch.attempted(http.status_code, retry_after(http.headers))
+    watch.attempted(http.status_code, wait(http.headers))
     if http.status_code >= _REFUSED:
         return
     call: Call = watch.asked.call

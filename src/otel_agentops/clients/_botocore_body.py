@@ -92,11 +92,6 @@ def observe(body: Any, watch: Watch, headers: Mapping[str, Any]) -> None:
     body._raw_stream = kind(raw, reading)
 
 
-def _raw_reading(body: Any) -> Reading | None:
-    raw = getattr(body, "_raw_stream", None)
-    return raw._self_reading if type(raw) is _Raw else None  # every body of every service comes by
-
-
 def _async_reading(body: Any) -> Reading | None:
     raw = getattr(body, "__wrapped__", None) or body._raw_stream
     return raw._self_reading if type(raw) in (_Response, _Httpx) else None
@@ -236,9 +231,10 @@ def reads(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
     """The library's method that reads: the exception that leaves it is the application's."""
 
     def read(body: Any, *args: Any, **kwargs: Any) -> Any:
-        reading = _raw_reading(body)
-        if reading is None:
-            return original(body, *args, **kwargs)
+        raw = getattr(body, "_raw_stream", None)
+        if type(raw) is not _Raw:
+            return original(body, *args, **kwargs)  # every body of every service comes by
+        reading = raw._self_reading
         reading.inside = True
         try:
             return original(body, *args, **kwargs)

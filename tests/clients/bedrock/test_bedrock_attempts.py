@@ -14,6 +14,7 @@ from bedrock_subject import KEYS, call
 from both import done, drained
 from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 
+from otel_agentops.clients._botocore import wait
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Fail, FakeProvider, Malformed, Status
 
@@ -36,6 +37,18 @@ async def test_every_attempt_has_its_status(
         f"{ATTEMPTS}statuses": [*refused, 200],
         f"{ATTEMPTS}retry_after": [0.01 for _ in refused],
     }
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-amz-retry-after": "1500", "retry-after": "3"}, 1.5),
+        ({"x-amz-retry-after": "soon", "retry-after": "3"}, 3.0),
+        ({}, None),
+    ],
+)
+def test_how_long_it_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert wait(headers) == seconds
 
 
 @pytest.mark.parametrize(
