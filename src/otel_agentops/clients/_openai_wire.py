@@ -82,6 +82,8 @@ def chat_request(body: Mapping[str, Any], server: Server, fields: Fields = FIELD
     """`POST /chat/completions`. fields: where a service has others."""
     attributes = fields.attributes(body, server.attributes)
     output_type(attributes, body.get("response_format"))
+    if "audio" in items(body.get("modalities")):
+        attributes[A.GEN_AI_OUTPUT_TYPE] = "speech"
     return model_call("chat", body, server, attributes, instructions(system(body.get("messages"))), fields=fields)
 
 

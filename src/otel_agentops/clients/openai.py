@@ -107,11 +107,18 @@ _HELPERS = (
 )
 _SERVED = "x-ms-served-model"  # Azure's responses name the deployment, and the model only in this header
 SUPPORT = Support(
-    operations=("chat (chat completions, responses)", "text_completion", "embeddings", "Azure and any `base_url`"),
+    operations=(
+        "chat (chat completions, responses)",
+        "text_completion",
+        "embeddings",
+        "fetch_response (`responses.retrieve`)",
+        "Azure and any `base_url`",
+    ),
     not_covered=(
         "`realtime`, `live` and `responses.connect`: websockets",
         "batches, images, audio, videos, moderations and files: the convention has no operation for them",
-        "assistants, vector stores, fine-tuning and evals",
+        "`responses.compact`, `responses.cancel` and stored chat completions",
+        "agents, assistants, vector stores, fine-tuning and evals",
     ),
     peers=(
         "opentelemetry-instrumentation-genai-openai",

@@ -1,0 +1,56 @@
+"""Chunks that a client leaves as JSON add up to what they add up to as objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletionChunk
+
+from otel_agentops.clients._openai_wire import chat_fold, chat_request, chat_settled
+from otel_agentops.clients._providers import Server
+from otel_agentops.record import Answer
+from otel_agentops.testing.fake_provider import Answer as Said
+from otel_agentops.testing.fake_provider import ToolCall
+from otel_agentops.testing.fake_provider.openai_wire import chat_chunks
+
+SAID = {
+    "text": Said(),
+    "tools": Said(text="", tool_calls=(ToolCall("weather", '{"city": "Paris"}'), ToolCall("time", "{}", id="call_2"))),
+    "cut": Said(finish="length"),
+}
+BODIES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "counted": {"stream_options": {"include_usage": True}},
+    "two choices": {"n": 2},
+}
+
+
+def folded(chunks: list[Any]) -> Answer:
+    state: dict[str, Any] = {}
+    assert [chat_fold(state, chunk) for chunk in chunks] == [False] * len(chunks)
+    return chat_settled(state)
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("said", SAID)
+def test_they_say_the_same(said: str, body: str) -> None:
+    chunks = list(chat_chunks(BODIES[body], "gpt-x", SAID[said]))
+    found = folded(chunks)
+    assert found == folded([ChatCompletionChunk.construct(**chunk) for chunk in chunks])
+    reason = {"text": "stop", "tools": "tool_calls", "cut": "length"}[said]
+    assert found.attributes["gen_ai.response.finish_reasons"] == [reason] * (2 if body == "two choices" else 1)
+    assert found.input_tokens == (11 if body == "counted" else None)
+    assert list(found.asked) == ([("weather", '{"city": "Paris"}'), ("time", "{}")] if said == "tools" else [])
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({"modalities": ["text", "audio"]}, "speech"),
+        ({"modalities": ["text"]}, None),
+        ({"response_format": {"type": "json_object"}}, "json"),
+    ],
+)
+def test_what_form_of_answer_is_asked_for(given: dict[str, Any], kind: str | None) -> None:
+    assert chat_request(given, Server("openai", {})).attributes.get("gen_ai.output.type") == kind
