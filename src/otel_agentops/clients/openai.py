@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from otel_agentops import _engine
 from otel_agentops._engine import Endpoint, Support
@@ -18,7 +19,9 @@ from otel_agentops.semconv import attributes as A
 
 def provider(api: Any, host: str) -> str:
     """`gen_ai.provider.name` for a client object and the host of its base URL."""
-    return by_host(host) or ("azure.ai.openai" if "Azure" in type(api).__name__ else "openai")
+    return by_host(host, urlsplit(str(api.base_url)).path) or (
+        "azure.ai.openai" if "Azure" in type(api).__name__ else "openai"
+    )
 
 
 # -- requests
