@@ -1,4 +1,4 @@
-"""Mistral: chat, agents, fill-in-the-middle, embeddings and conversations; on its own service, Azure and Vertex."""
+"""Mistral: chat, agents, conversations, responses, fill-in-the-middle, embeddings; on its service, Azure and Vertex."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from typing import Any
 from otel_agentops import _engine
 from otel_agentops._engine import Endpoint, Support
 from otel_agentops.clients import _speakeasy
+from otel_agentops.clients._openai_responses import (
+    responses_fold,
+    responses_request,
+    responses_response,
+    responses_settled,
+)
 from otel_agentops.clients._openai_wire import (
     asked,
     chat_response,
@@ -43,6 +49,7 @@ FIELDS = Fields(
         "frequency_penalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, double),
         "presence_penalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, double),
         "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        "max_output_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
         "random_seed": (A.GEN_AI_REQUEST_SEED, whole),
         "n": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else whole(n)),  # the convention: if not 1
         "stop": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
@@ -59,9 +66,16 @@ FIELDS = Fields(
         "description", "from_entry_id",
     ]),
 )  # fmt: skip
-# What the client library sends by itself where the application says nothing: of fill-in-the-middle before 3, and of
-# what goes on with a conversation.
-_DEFAULTS = {"top_p": 1, "handoff_execution": "server"}
+# What the client library sends by itself where the application says nothing: of fill-in-the-middle before 3, of what
+# goes on with a conversation, and of responses.
+_DEFAULTS = {
+    "top_p": 1,
+    "handoff_execution": "server",
+    "parallel_tool_calls": True,
+    "truncation": "disabled",
+    "background": False,
+    "top_logprobs": 0,
+}
 
 
 # -- requests
@@ -179,6 +193,12 @@ def _conversation(conversation: Any, outputs: Sequence[Any], usage: Any, calls: 
 CHAT = Endpoint(request, response, fold, settled)
 FIM = Endpoint(fim_request, response, fold, settled)
 EMBEDDINGS = Endpoint(embeddings_request, embeddings_response, no_stream, settled)
+RESPONSES = Endpoint(
+    lambda body, server: responses_request(body, server, FIELDS)._replace(defaults=_DEFAULTS),
+    responses_response,
+    lambda state, frame: responses_fold(state, frame.data),
+    responses_settled,
+)
 CONVERSATION = Endpoint(conversation_request, conversation_response, conversation_fold, conversation_settled)
 
 _CHAT = {"chat.Chat.complete": CHAT, "chat.Chat.stream": CHAT}
@@ -195,6 +215,7 @@ _METHODS = {
     "agents.Agents.complete": CHAT,
     "agents.Agents.stream": CHAT,
     "embeddings.Embeddings.create": EMBEDDINGS,
+    "responses.Responses.create": RESPONSES,
 }
 CLIENT = _speakeasy.client(
     "mistralai",
@@ -205,9 +226,16 @@ CLIENT = _speakeasy.client(
         Package("mistralai.gcp.client", lambda host: by_host(host) or "gcp.vertex_ai", {**_CHAT, **_FIM}),
     ),
     Support(
-        operations=("chat", "agents", "conversations", "text_completion (fill in the middle)", "embeddings"),
+        operations=(
+            "chat",
+            "agents",
+            "conversations",
+            "responses",
+            "text_completion (fill in the middle)",
+            "embeddings",
+        ),
         native="enriched; on by default before 3, in 3 only where asked for",
-        not_covered=("responses", "OCR", "audio", "moderation and classification", "batch jobs", "realtime sessions"),
+        not_covered=("OCR", "audio", "moderation and classification", "batch jobs", "realtime sessions"),
         peers=("opentelemetry-instrumentation-mistralai", "openinference-instrumentation-mistralai"),
     ),
 )

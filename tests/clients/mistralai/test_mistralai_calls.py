@@ -114,6 +114,35 @@ async def test_a_conversation_that_fails_in_its_stream(
     assert (only["status"], only["attributes"]["error.type"]) == ("ERROR", "3000")
 
 
+# -- responses
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_responses(provider: FakeProvider, seen: Capture, mistral: Any, stream: bool) -> None:
+    if not hasattr(mistral.sdk, "responses"):
+        pytest.skip(f"mistralai {mistralai.client.VERSION} has no responses")
+    provider.answer(lambda call: Answer(cache_write_tokens=1))  # without it the client's type takes no usage at all
+    asked: dict[str, Any] = {"model": "m-x", "input": "hi", "instructions": "Be brief.", "max_output_tokens": 9}
+    result = await done(mistral.call("responses.create", stream=stream, **asked))
+    if stream:
+        await drained(result)
+    by_itself = {"parallel_tool_calls": True, "truncation": "disabled", "background": False, "top_logprobs": 0}
+    assert by_itself.items() <= provider.requests[-1].body.items()
+    known: dict[str, Any] = {
+        "gen_ai__request__max_tokens": 9,
+        "gen_ai__response__id": "resp_fake",
+        "gen_ai__usage__cache_creation__input_tokens": 1,
+        "gen_ai__usage__reasoning__output_tokens": 2,
+        "otel_agentops__param__max_output_tokens__source": "explicit",
+        "otel_agentops__params__hash": identity({"max_output_tokens": 9, **by_itself}),
+        "otel_agentops__param__temperature__source": "echoed",
+        "otel_agentops__param__top_p__source": "echoed",
+        **{f"otel_agentops__param__{name}__source": "unknown" for name in by_itself},
+    }
+    expected = streamed if stream else whole
+    assert seen.spans == [expected(provider, **ADVICE, **known)]
+
+
 # -- fill in the middle
 
 

@@ -101,6 +101,9 @@ def _reply(call: Call, answer: Answer) -> Reply | None:
     body, said = call.body, bound(call.body, answer)
     if path.endswith("/embeddings"):
         return Reply(lambda: {"id": f"embd_{said.id}", **openai_wire.embeddings(body, call.model)})
+    if path.endswith("/responses"):
+        events = (lambda: openai_wire.response_events(body, call.model, said)) if body.get("stream") else None
+        return Reply(lambda: openai_wire.response(body, call.model, said), events)
     if "/conversations" in path:
         streamed = (lambda: conversation_events(body, call.model, said)) if body.get("stream") else None
         return Reply(lambda: conversation(body, call.model, said), streamed)
