@@ -75,6 +75,12 @@ SOURCES = {
     "xai": Source("xai-sdk", ("tests", "-o", "python_files=*_test.py")),
 }
 
+WITHOUT_TESTS = {
+    "cohere": "its source distribution has none",
+    "litellm": "its source distribution has none",
+    "watsonx": "its source distribution has none",
+}
+
 # Tests that say what the span of the client itself does not hold, or that nothing but it is made. They cannot hold
 # with us: we enrich that span, and where it is off or sampled out the call gets one of ours. Not one is of an answer.
 OF_ITS_SPAN = {

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import ends
 import peers
 import toolchain
+from suites import SOURCES, WITHOUT_TESTS
 
 pytestmark = pytest.mark.slow
 
@@ -69,14 +71,21 @@ def suite(client: str) -> peers.Suite:
         pytest.skip(str(reason))
 
 
-@pytest.mark.parametrize("client", ["openai", "anthropic"])
-def test_nothing_breaks(client: str) -> None:
-    """Requests, responses and streams; `make peers` runs everything."""
+@pytest.mark.parametrize(("client", "least"), [("openai", 500), ("anthropic", 500), ("ollama", 50)])
+def test_nothing_breaks(client: str, least: int) -> None:
+    """Requests, responses and streams; `make peers` runs everything, and the clients of fewer people."""
     found = peers.compare(suite(client), "ours", quick=True)
     assert found.broke == {}
     assert found.observed.swallowed == []
     assert not found.unseen
-    assert len(found.without.passed) > 500
+    assert len(found.without.passed) > least
+
+
+def test_every_client_takes_part_or_it_is_said_why_not() -> None:
+    assert {*ends.adapters()} <= {*SOURCES, *WITHOUT_TESTS}
+    assert not SOURCES.keys() & WITHOUT_TESTS.keys()
+    said = (ends.ROOT / "docs" / "compatibility.md").read_text()
+    assert [client for client in (*SOURCES, *WITHOUT_TESTS) if f"| {client} |" not in said] == []
 
 
 @pytest.fixture
