@@ -270,6 +270,14 @@ async def test_the_stub_stays_what_it_was(seen: Capture, grok: Any) -> None:
     assert len(seen.spans) == 1
 
 
+async def test_a_stub_without_methods_is_one_all_the_same(seen: Capture, grok: Any) -> None:
+    """The client's own tests make such, for chats that nobody asks."""
+    grok.chat._stub = type(grok.chat._stub).__new__(type(grok.chat._stub))
+    chat = grok.chat.create(**CALL)
+    assert len(chat.messages) == len(CALL["messages"])
+    assert vars(chat._stub) == {}
+
+
 @pytest.mark.parametrize(
     ("host", "found"),
     [("api.x.ai", ("api.x.ai", 443)), ("localhost:8080", ("localhost", 8080)), ("[::1]:50051", ("::1", 50051))],
