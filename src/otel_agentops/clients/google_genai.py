@@ -22,19 +22,27 @@ from otel_agentops.semconv import attributes as A
 def content_request(body: Mapping[str, Any], to: Sent) -> ModelCall:
     """`POST models/<model>:generateContent`."""
     config = mapping(body.get("generationConfig"))
-    flat = {name: camel(value) if name.endswith("Config") else value for name, value in {**body, **config}.items()}
-    calling = get(body.get("toolConfig"), "functionCallingConfig")
+    flat = {**body, **config}
+    for name, value in config.items():
+        if type(value) is dict and name.endswith("Config"):  # a schema's names are the application's
+            flat[name] = camel(value)
+    calling = None
     if "toolConfig" in flat:
-        flat["toolConfig"] = calling  # beside it is where the user is
+        calling = flat["toolConfig"] = get(
+            flat["toolConfig"], "functionCallingConfig"
+        )  # beside it is where the user is
     attributes = FIELDS.attributes(flat, to.attributes)
     if kind := output_type(config):
         attributes[A.GEN_AI_OUTPUT_TYPE] = kind
     system = instructions((items(get(body.get("systemInstruction"), "parts")),))
-    forced = get(calling, "mode") == "ANY" and len(items(get(calling, "allowedFunctionNames"))) == 1
     return ModelCall(
         "generate_content", to.provider, to.model, attributes, system, _offered(items(body.get("tools"))), tool,
-        FIELDS.parameters(flat), forced=forced,
+        FIELDS.parameters(flat), forced=calling is not None and _forced(calling),
     )  # fmt: skip
+
+
+def _forced(calling: Any) -> bool:
+    return get(calling, "mode") == "ANY" and len(items(get(calling, "allowedFunctionNames"))) == 1
 
 
 def embeddings_request(body: Mapping[str, Any], to: Sent) -> ModelCall:
