@@ -38,6 +38,7 @@ from otel_agentops.clients._wire import get, text
 from otel_agentops.record import Attributes
 
 _KEY = "_otel_agentops_held"  # in an event stream's own attributes: what is held goes where the stream goes
+_HTTPX = "AioHttpxStreamingBody"  # of aiobotocore's newer backend
 _REFUSED = 300  # botocore's own border between a result and an error
 
 
@@ -100,6 +101,7 @@ def client(
     shells = _Shells(calls)
     attempt = ("request", "operation_model", "context")
     made = ("operation_name", "api_params")
+    reading = ("read", "readinto")
     if asynchronous:
         return Client(
             distribution,
@@ -109,7 +111,8 @@ def client(
                 Target("aiobotocore.endpoint", "AioEndpoint", "_get_response", shells.async_attempt, attempt),
                 Target("aiobotocore.eventstream", "AioEventStream", "_parse_event", shells.async_parsing, ("event",)),
                 Target("aiobotocore.eventstream", "AioEventStream", "__aiter__", shells.async_iterating),
-                *(Target("aiobotocore.response", "StreamingBody", name, async_reads) for name in ("read", "readinto")),
+                *(Target("aiobotocore.response", "StreamingBody", name, async_reads) for name in reading),
+                *(Target("aiobotocore.response", _HTTPX, name, async_reads, own_only=True) for name in reading),
             ],
             support,
         )
@@ -122,7 +125,7 @@ def client(
             Target("botocore.eventstream", "EventStream", "_parse_event", shells.parsing, ("event",)),
             Target("botocore.eventstream", "EventStream", "__iter__", shells.iterating),
             Target("botocore.eventstream", "EventStream", "close", shells.closing),
-            *(Target("botocore.response", "StreamingBody", name, reads) for name in ("read", "readinto")),
+            *(Target("botocore.response", "StreamingBody", name, reads) for name in reading),
         ],
         support,
     )

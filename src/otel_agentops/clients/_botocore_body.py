@@ -88,7 +88,8 @@ def observe(body: Any, watch: Watch, headers: Mapping[str, Any]) -> None:
         body.__wrapped__ = _Response(raw, reading)
         return
     raw = body._raw_stream
-    kind = _Response if hasattr(raw, "content") else _Httpx if hasattr(raw, "aiter_raw") else _Raw
+    # httpx's content raises something else than AttributeError where it is not read.
+    kind = _Httpx if hasattr(raw, "aiter_raw") else _Response if hasattr(raw, "content") else _Raw
     body._raw_stream = kind(raw, reading)
 
 

@@ -62,7 +62,7 @@ SUPPORT = Support(
     ),
     not_covered=(
         "CountTokens, ApplyGuardrail, async invocations: the convention has no operation for them",
-        "InvokeAgent, InvokeFlow, Rerank",
+        "InvokeAgent, InvokeFlow, Rerank of the agents' runtime",
         "InvokeModelWithBidirectionalStream (speech)",
     ),
     peers=(
