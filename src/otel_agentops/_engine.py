@@ -286,10 +286,13 @@ class Watch:
         if operation is None and self._joins(call):
             return
         if operation is None or not (operation.own or operation.span.is_recording()):
-            self.operation = self.telemetry.open(call, self.started)
-            if self.operation is not None and not self._is_here():
-                self.operation.token = None  # current in the context of a task or thread, and gone with it
+            self._open(call)
             self._keep_attempts()
+
+    def _open(self, call: ModelCall) -> None:
+        self.operation = self.telemetry.open(call, self.started)
+        if self.operation is not None and not self._is_here():
+            self.operation.token = None  # current in the context of a task or thread, and gone with it
 
     def _is_here(self) -> bool:
         """Whether this is the context that the watch was entered in."""
@@ -313,7 +316,7 @@ class Watch:
         if self.sent == 1 and body is not None:
             call = self.endpoint.request(body, facts)
             if not self._joins(call):
-                self.operation = self.telemetry.open(call, self.started)
+                self._open(call)
         elif self.operation is not None:
             self.telemetry.follow(self.operation)
         elif self.outer is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import threading
 from typing import Any
 
 import mistralai.client.httpclient
@@ -11,6 +14,7 @@ from mistralai.client.utils import BackoffStrategy, RetryConfig
 from mistralai_spans import CALL
 from mistralai_subject import Bound
 from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor
 
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
@@ -65,3 +69,37 @@ async def test_also_when_it_is_tried_again(
     (found,) = seen.finished
     assert [span.get_span_context() for span in sent_in] == [found.context] * 3
     assert trace.get_current_span() is before
+
+
+@pytest.mark.parametrize("kind", ["async"])
+async def test_a_call_that_is_cancelled_while_its_hooks_run_makes_no_span(
+    seen: Capture, watched: Any, sent_in: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread cannot be cancelled with it, and comes too late."""
+    entered, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow:
+        def before_request(self, hook_ctx: Any, request: Any) -> Any:
+            entered.set()
+            go_on.wait(5)
+            over.set()
+            return request
+
+    class Begun(SpanProcessor):
+        def on_start(self, span: Any, parent_context: Any = None) -> None:
+            begun.append(span.name)
+
+    begun: list[str] = []
+    seen.tracer_provider.add_span_processor(Begun())
+    watched.sdk.sdk_configuration.__dict__["_hooks"].register_before_request_hook(Slow())
+    call = asyncio.ensure_future(watched.call("chat.complete", **CALL))
+    assert await asyncio.to_thread(entered.wait, 5)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    with caplog.at_level(logging.WARNING):
+        go_on.set()
+        assert await asyncio.to_thread(over.wait, 5)
+        await asyncio.sleep(0.05)
+    assert (begun, sent_in, caplog.messages) == ([], [], [])
+    assert not trace.get_current_span().is_recording()
