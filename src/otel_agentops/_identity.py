@@ -1,19 +1,20 @@
 """Which prompt, tools and parameters a call is made of, as hashes that cost next to nothing when nothing moved.
 
-What was hashed is kept beside its hash. Instructions are found again by their text, tools and parameters by equality
-with a kept copy (1.4 us for five tools against 45 us to hash them), which still sees a mutated list.
+What was hashed is kept beside its hash. Instructions are found again by their text, unless that is long; tools and
+parameters by equality with a kept copy (1.4 us for five tools against 45 us to hash them), which still sees a mutated
+list.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from typing_extensions import override
 
 from otel_agentops import scope as scopes
-from otel_agentops._fingerprint import identity
+from otel_agentops._fingerprint import identity, text_identity
 from otel_agentops._safe import say_once
 from otel_agentops.record import FETCH, Attributes, ModelCall
 from otel_agentops.scope import Prompt, Run, Scope
@@ -24,6 +25,7 @@ V = TypeVar("V")
 P = ParamSpec("P")
 
 _KEPT = 256  # entries of a memory before it starts over; the hot set of a service is a handful
+_ALIKE = 4  # contents of one shape: callers that take turns with lists that differ in their middle alone
 _LONGEST = 65_536  # characters of a text that is kept: with 256 entries at most 16 MB
 
 
@@ -41,19 +43,20 @@ class Identities:
         self.key = key
         self._prompt_limit = prompt_limit
         self._texts: dict[tuple[Any, ...], str] = {}
-        self._tools: dict[tuple[Any, ...], tuple[Sequence[Any], Tools]] = {}
-        self._params: dict[tuple[Any, ...], tuple[Mapping[str, Any], Attributes]] = {}
+        self._tools: Memory[Tools] = {}
+        self._params: Memory[Attributes] = {}
         self._prompts: dict[str, set[str]] = {}
 
     def of(self, call: ModelCall, scope: Scope) -> Attributes:
         """The identity attributes of a call: prompt, tools and parameters. A fetch of what was said before has none."""
         if call.operation == FETCH:
             return {}
-        found = _if_json(self._prompt, call, scope)
+        found: Attributes = {}
+        _if_json(found, self._prompt, call, scope)
         if call.tools:
-            found.update(_if_json(self._offered, call.tools, call.normalise, scope.run))
+            _if_json(found, self._offered, call.tools, call.normalise, scope.run)
         if call.params:
-            found.update(_if_json(self._parameters, call.params, call.defaults or {}))
+            _if_json(found, self._parameters, call.params, call.defaults or {})
         return found
 
     def _offered(
@@ -65,17 +68,14 @@ class Identities:
 
     def text(self, parts: tuple[Any, ...]) -> str:
         """The identity of prompt text: a tuple of texts or JSON parts, in order."""
-        try:
-            known = self._texts.get(parts)
-        except TypeError:  # a part is a JSON object: not hashable by Python, so not remembered
-            return identity(list(parts), self.key)
-        return known or self._new_text(parts)
-
-    def _new_text(self, parts: tuple[Any, ...]) -> str:
-        value = identity(list(parts), self.key)
-        if not all(type(part) is str for part in parts) or sum(map(len, parts)) > _LONGEST:
-            return value  # True and 1 are one key of a dict and two JSON values
-        return _keep(self._texts, parts, value)
+        length = 0
+        for part in parts:
+            if type(part) is not str:  # not remembered: True and 1 are one key of a dict and two JSON values
+                return identity(list(parts), self.key)
+            length += len(part)
+        if length > _LONGEST:  # to look it up would be to hash it once more
+            return text_identity(parts, self.key)
+        return self._texts.get(parts) or _keep(self._texts, parts, identity(list(parts), self.key))
 
     def declared(self, name: str | None, version: str | None, template: str | None = None) -> Prompt:
         """A declared template. Its text is its identity; where that is unseen, its name and version are."""
@@ -86,11 +86,8 @@ class Identities:
     def tools(self, offered: Sequence[Any], normalise: Callable[[Any], dict[str, Any]]) -> Tools:
         """The identity of tools in their wire form; `normalise` gives {name, description, input_schema, ...} of one."""
         shape = (normalise, len(offered), _first_name(offered))
-        known = self._tools.get(shape)
-        if known is not None and known[0] == offered:
-            return known[1]
-        tools = self._hash_tools([normalise(tool) for tool in offered])
-        return _keep(self._tools, shape, (_kept(offered), tools))[1]
+        known = _find(self._tools, shape, offered)
+        return known or _remember(self._tools, shape, offered, self._hash_tools([normalise(tool) for tool in offered]))
 
     def _hash_tools(self, tools: Sequence[Mapping[str, Any]]) -> Tools:
         pairs = [(str(tool["name"]), identity(tool, self.key)) for tool in tools]
@@ -122,14 +119,13 @@ class Identities:
 
     def _parameters(self, params: Mapping[str, Any], defaults: Mapping[str, Any]) -> Attributes:
         shape = tuple(params)
-        known = self._params.get(shape)
-        if known is not None and known[0] == params:
-            return known[1]
+        if (known := _find(self._params, shape, params)) is not None:
+            return known
         attributes: Attributes = {A.PARAMS_HASH: identity(dict(params), self.key)}
         for name, value in params.items():
             framework = name in defaults and defaults[name] == value
             attributes[A.PARAM_SOURCE.format(name)] = "unknown" if framework else "explicit"
-        return _keep(self._params, shape, (_kept(params), attributes))[1]
+        return _remember(self._params, shape, params, attributes)
 
 
 _UNBOUNDED = (
@@ -138,12 +134,12 @@ _UNBOUNDED = (
 )
 
 
-def _if_json(identify: Callable[P, Attributes], *args: P.args, **kwargs: P.kwargs) -> Attributes:
-    """What identifies a part of the body; nothing where that part is not JSON: the client is about to refuse it."""
+def _if_json(found: Attributes, identify: Callable[P, Attributes], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Add what identifies a part of the body, unless that part is not JSON: the client is about to refuse it."""
     try:
-        return dict(identify(*args, **kwargs))
+        found.update(identify(*args, **kwargs))
     except (TypeError, ValueError, RecursionError):
-        return {}
+        return
 
 
 class _Digit:
@@ -189,6 +185,22 @@ def _first_name(offered: Sequence[Any]) -> Any:
         return first if isinstance(first, bytes) else None
     inner = first.get("function", first)
     return inner.get("name") if isinstance(inner, dict) else None
+
+
+# What was hashed, as a copy, with what came of it: the latest few of each shape, the newest first.
+Memory: TypeAlias = "dict[tuple[Any, ...], tuple[tuple[Any, V], ...]]"
+
+
+def _find(memory: Memory[V], shape: tuple[Any, ...], given: Any) -> V | None:
+    for kept, value in memory.get(shape, ()):
+        if kept == given:
+            return value
+    return None
+
+
+def _remember(memory: Memory[V], shape: tuple[Any, ...], given: Any, value: V) -> V:
+    _keep(memory, shape, ((_kept(given), value), *memory.get(shape, ())[: _ALIKE - 1]))
+    return value
 
 
 def _keep(memory: dict[K, V], key: K, value: V) -> V:

@@ -15,7 +15,7 @@ from otel_agentops.semconv import metrics as M
 _SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
 _TOKENS = [4**n for n in range(14)]
 # What the convention adds to usage and duration where the provider is OpenAI.
-_OPENAI_LABELS = frozenset({A.OPENAI_RESPONSE_SERVICE_TIER, A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT})
+_OPENAI_LABELS = (A.OPENAI_RESPONSE_SERVICE_TIER, A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)
 
 
 class Measures:
@@ -35,8 +35,10 @@ class Measures:
     def call(self, call: ModelCall, answer: Answer, error_type: Any, seconds: float, context: Context) -> None:
         """One call. context: of its span, so that exemplars point at this very call."""
         # A new mapping each time: the SDK keeps the one it is given.
-        shared = {key: value for key, value in answer.attributes.items() if key in _OPENAI_LABELS}
-        labels = {**_labels(call, answer), **shared}
+        labels = _labels(call, answer)
+        for key in _OPENAI_LABELS:
+            if key in answer.attributes:
+                labels[key] = answer.attributes[key]
         if answer.input_tokens is not None:
             self._tokens.record(answer.input_tokens, {**labels, A.GEN_AI_TOKEN_TYPE: "input"}, context)
         if answer.output_tokens is not None:

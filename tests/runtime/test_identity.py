@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -250,3 +251,37 @@ def test_nothing_that_is_remembered_grows_without_end(said: Said) -> None:
     memories = (identities._texts, identities._tools, identities._params, identities._prompts)
     assert all(0 < len(memory) <= _identity._KEPT for memory in memories)
     assert size < sys.getsizeof(identities._texts) < 100_000
+
+
+# -- what it costs
+
+
+def test_a_long_prompt_is_neither_copied_nor_kept() -> None:
+    """A megabyte is hashed in parts: at no time is there a second one."""
+    identities, prompt = Identities(None, 9), "é" + "x" * 1_000_000
+    expected = identity([prompt])
+    tracemalloc.start()
+    try:
+        assert identities.text((prompt,)) == expected
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 400_000
+    assert identities._texts == {}
+
+
+def test_equal_tools_are_hashed_once_whoever_takes_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists of one length that begin with the same tool, sent in turn and made anew each time: one hashing each."""
+    hashed = []
+    original = Identities._hash_tools
+    monkeypatch.setattr(Identities, "_hash_tools", lambda self, tools: hashed.append(1) or original(self, tools))
+    identities = Identities(None, 9)
+    lists = [[_tool("first"), _tool(name)] for name in ("second", "third")]
+    found = [identities.tools(copy.deepcopy(offered), _openai_wire.tool) for _ in range(5) for offered in lists]
+    assert (len(hashed), len({str(tools.attributes) for tools in found})) == (2, 2)
+    lists[0][1]["function"]["description"] = "Something else."
+    assert identities.tools(lists[0], _openai_wire.tool) not in found
+
+
+def _tool(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}

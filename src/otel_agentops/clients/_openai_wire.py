@@ -6,7 +6,7 @@ spells differently is the business of its adapter, which calls these functions a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from otel_agentops._engine import Endpoint
@@ -16,6 +16,7 @@ from otel_agentops.clients._wire import (
     double,
     get,
     instructions,
+    is_object,
     items,
     present,
     present_attributes,
@@ -97,11 +98,9 @@ def embeddings_request(body: Mapping[str, Any], server: Server, defaults: Mappin
     return model_call("embeddings", body, server, FIELDS.attributes(body, server.attributes), defaults=defaults)
 
 
-def system(turns: Any) -> Iterator[Any]:
-    """The contents of the system and developer turns of a conversation."""
-    for turn in items(turns):
-        if isinstance(turn, Mapping) and turn.get("role") in _SYSTEM:
-            yield turn.get("content")
+def system(turns: Any) -> list[Any]:
+    """The contents of the system and developer turns of a conversation, which may be long."""
+    return [turn.get("content") for turn in items(turns) if is_object(turn) and turn.get("role") in _SYSTEM]
 
 
 def model_call(

@@ -54,6 +54,11 @@ def texts(value: Any) -> list[str] | None:
     return read if read and len(read) == len(given) else None
 
 
+def is_object(value: Any) -> bool:
+    """Whether a value is a JSON object; that it is a dict is known ten times sooner than that it is another mapping."""
+    return type(value) is dict or isinstance(value, Mapping)
+
+
 def items(value: Any) -> Sequence[Any]:
     """A list, empty for anything else: a one-shot iterator is the application's."""
     return value if isinstance(value, (list, tuple)) else ()
