@@ -5,8 +5,10 @@ Whoever else is patched has begun by then, and its span is still open.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from otel_agentops._engine import WATCH, Client, Target, Watch, retry_after
@@ -181,9 +183,37 @@ def _completed(result: Any) -> None:
     answered(watch, result)
 
 
+def _crossing(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    """`run_async_function`: inside a running loop it goes on in a thread, which knows nothing of where it came from."""
+
+    def run_async_function(async_function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return original(_brought(async_function) or async_function, *args, **kwargs)
+
+    return run_async_function
+
+
+@guard
+def _brought(function: Callable[..., Any]) -> Callable[..., Any] | None:
+    if current() is None:
+        return None
+    context = copy_context()
+
+    @functools.wraps(function)
+    async def brought(*args: Any, **kwargs: Any) -> Any:
+        for variable, value in context.items():
+            variable.set(value)
+        return await function(*args, **kwargs)
+
+    return brought
+
+
 _CORE = "litellm.litellm_core_utils"
 _HANDLERS = "litellm.llms.custom_httpx.http_handler"
 TARGETS = (
+    *(
+        Target(module, "", "run_async_function", _crossing, ("async_function",), optional=True)
+        for module in (f"{_CORE}.asyncify", f"{_CORE}.fallback_utils", "litellm.router")
+    ),
     Target(f"{_CORE}.litellm_logging", "Logging", "update_environment_variables", _describing),
     Target(f"{_CORE}.litellm_logging", "Logging", "pre_call", _sending, ("additional_args",)),
     Target(_HANDLERS, "HTTPHandler", "post", _posting, ("url",)),

@@ -84,10 +84,20 @@ def rerank_response(result: Any) -> Answer:
     return Answer(None, {A.GEN_AI_RESPONSE_ID: found} if (found := text(get(result, "id"))) else {})
 
 
-# -- answers that nobody was asked for
+# -- results that say more than is so
 
 
-def is_unspent(given: Mapping[str, Any], result: Any) -> bool:
+def believed(endpoint: Endpoint, given: Mapping[str, Any], result: Any) -> Endpoint:
+    """The endpoint that reads of this result only what the provider said."""
+    if _is_unspent(given, result):
+        return _without(endpoint, True)
+    return _without(endpoint, False) if type(result).__name__ == _TRANSLATED else endpoint
+
+
+_TRANSLATED = "LiteLLMCompletionStreamingIterator"  # a chat's stream as responses': its model is the one asked for
+
+
+def _is_unspent(given: Mapping[str, Any], result: Any) -> bool:
     """Whether the answer is made up for a test, or was given before and kept: no token was spent on it."""
     return (
         any(name.startswith("mock_") and value is not None for name, value in given.items())
@@ -103,16 +113,18 @@ _USAGE = frozenset({
 
 
 @functools.cache
-def unspent(endpoint: Endpoint) -> Endpoint:
-    """The same, without the token counts of whoever was asked first."""
+def _without(endpoint: Endpoint, usage: bool) -> Endpoint:
+    """The same without token counts, or without a model."""
 
-    def without(answer: Answer) -> Answer:
+    def less(answer: Answer) -> Answer:
+        if not usage:
+            return answer._replace(model=None)
         kept = {name: value for name, value in answer.attributes.items() if name not in _USAGE}
         return answer._replace(attributes=kept, input_tokens=None, output_tokens=None)
 
     return endpoint._replace(
-        response=lambda result: without(endpoint.response(result)),
-        settled=lambda state: without(endpoint.settled(state)),
+        response=lambda result: less(endpoint.response(result)),
+        settled=lambda state: less(endpoint.settled(state)),
     )
 
 
@@ -130,7 +142,7 @@ CHAT = Operation("inference", Endpoint(_openai_wire.chat_request, response, fold
 TEXT = Operation("inference", Endpoint(_openai_wire.completion_request, response, fold, settled))
 RESPONSES = Operation(
     "inference",
-    _openai_responses.RESPONSES._replace(response=response),
+    _openai_responses.RESPONSES._replace(response=response, settled=lambda state: response(state["response"])),
 )
 EMBEDDINGS = Operation("embeddings", _openai_wire.EMBEDDINGS._replace(response=embeddings_response))
 RERANK = Operation("rerank", Endpoint(rerank_request, rerank_response, _openai_wire.no_stream, settled))

@@ -94,8 +94,7 @@ def _returned(patched: Client, watch: Watch | None, result: Any) -> None:
         watch.opening(call_of(watch.asked))
     if watch.unanswered:
         watch.attempted(200)
-    if _litellm_wire.is_unspent(watch.asked.given, result):
-        watch.endpoint = _litellm_wire.unspent(watch.endpoint)
+    watch.endpoint = _litellm_wire.believed(watch.endpoint, watch.asked.given, result)
     if is_stream(result):
         followed(patched, result, watch)
     else:
