@@ -31,6 +31,7 @@ from packaging.utils import canonicalize_name
 
 import toolchain
 import venvs
+from otel_agentops._engine import Client
 from venvs import PYTHONS, ROOT
 
 OLDEST, NEWEST = "oldest", "newest"
@@ -42,7 +43,7 @@ class Environment(NamedTuple):
     """What is tested at one end. asked: requirements, beside those that `options` name to uv.
 
     home: of the tests and of the file with the versions. held: constraints on packages that only others require, at
-    the oldest end, so that their newest does not hold up what we require.
+    the oldest end, so that their newest does not hold up what we require. modules: those that the adapter patches.
     """
 
     client: str
@@ -53,6 +54,7 @@ class Environment(NamedTuple):
     options: tuple[str, ...]
     tests: tuple[str, ...]
     held: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name}-{self.end}"
@@ -69,7 +71,7 @@ class Environment(NamedTuple):
 
     @property
     def pythons(self) -> tuple[str, ...]:
-        """The supported Pythons; the first is taken for which uv finds versions, and can install them."""
+        """The supported Pythons; the first is taken for which uv finds versions that can be installed and imported."""
         return PYTHONS if self.end == OLDEST else PYTHONS[::-1]
 
     @property
@@ -116,25 +118,28 @@ def _here(distribution: str) -> bool:
 @cache
 def adapters() -> dict[str, list[Requirement]]:
     """The name of each client and its distributions, in the ranges that the adapter supports."""
-    found = importlib.metadata.entry_points(group="opentelemetry_instrumentor")
-    ours = {entry.name.removeprefix("agentops_"): entry for entry in found if entry.name.startswith("agentops_")}
     return {
-        name: [
-            Requirement(canonicalize_name(client.distribution) + client.versions)
-            for client in ours[name].load().clients
-        ]
-        for name in sorted(ours)
+        name: [Requirement(canonicalize_name(client.distribution) + client.versions) for client in patched]
+        for name, patched in _patched().items()
     }
 
 
+def _patched() -> dict[str, tuple[Client, ...]]:
+    found = importlib.metadata.entry_points(group="opentelemetry_instrumentor")
+    ours = {entry.name.removeprefix("agentops_"): entry for entry in found if entry.name.startswith("agentops_")}
+    return {name: ours[name].load().clients for name in sorted(ours)}
+
+
 def _clients(end: str) -> Iterator[Environment]:
-    for client, requirements in adapters().items():
+    for client, patched in _patched().items():
         home = ROOT / "tests" / "clients" / client
-        for requirement in requirements:
+        for requirement, library in zip(adapters()[client], patched, strict=True):
             name = requirement.name
             beside = (*_lines(home / "requirements.txt"), *_lines(home / f"{name}-{end}.in"))
             asked = (str(requirement), *beside)
-            yield Environment(client, name, end, home, asked, ("--group", "ends"), (str(home.relative_to(ROOT)),))
+            modules = tuple(dict.fromkeys(target.module for target in library.targets))
+            tests = (str(home.relative_to(ROOT)),)
+            yield Environment(client, name, end, home, asked, ("--group", "ends"), tests, modules=modules)
 
 
 def _lines(file: Path) -> list[str]:
@@ -170,7 +175,7 @@ def set_up(environment: Environment, *, fresh: bool = False) -> str:
 
 
 def _resolved(environment: Environment) -> str:
-    """Resolve, for the first Python for which there are versions that can be installed."""
+    """Resolve, for the first Python for which there are versions that can be installed and imported."""
     reasons = []
     for version, python in venvs.present(environment.pythons):
         options = ("pyproject.toml", *environment.options, "--resolution", RESOLUTION[environment.end])
@@ -178,6 +183,7 @@ def _resolved(environment: Environment) -> str:
             found = venvs.resolve(str(environment), environment.asked, (*options, "--python", python), environment.held)
             versions = f"{_made(environment, version)}\n{found}"
             venvs.hold(environment.place, python, versions)
+            venvs.imports(environment.place, environment.modules)
         except toolchain.UnavailableError as reason:
             reasons.append(f"Python {version}: {reason}")
         else:

@@ -67,6 +67,25 @@ def hold(place: Path, python: str, versions: str) -> None:
         done.write_text(stamp)
 
 
+IMPORTED = """
+import importlib, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:  # not every version has every module
+        if (error.name or "").partition(".")[0] != name.partition(".")[0]:
+            raise
+"""
+
+
+def imports(place: Path, modules: Sequence[str]) -> None:
+    """Try to import these modules, as far as there are such. Raises UnavailableError where one cannot be imported.
+
+    That a distribution can be installed for a Python is what it says; litellm 1.100 says so of 3.10, and needs 3.11.
+    """
+    toolchain.run(f"importing {', '.join(modules)}", [str(place / "bin" / "python"), "-c", IMPORTED, *modules], ROOT)
+
+
 def installed(place: Path) -> dict[str, Version]:
     """What the environment holds."""
     listed = [str(UV), "pip", "list", "--quiet", "--python", str(place / "bin" / "python"), "--format", "json"]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytest.importorskip("litellm.main", reason="litellm is in an environment of its own: make ends")
-
 from litellm_subject import LitellmSubject, ThroughOpenai
 
 from otel_agentops.testing.contract import Contract
