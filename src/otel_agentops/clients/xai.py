@@ -35,9 +35,7 @@ FIELDS = Fields(
         "previous_response_id": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, text),
         "reasoning_effort": (A.GEN_AI_REQUEST_REASONING_LEVEL, lambda name: name.removeprefix("EFFORT_").lower()),
     },
-    not_parameters=frozenset(
-        ["model", "user", "seed", "previous_response_id", "store_messages", "include", "safety_identifier"]
-    ),
+    frozenset(["model", "user", "seed", "previous_response_id", "store_messages", "include", "safety_identifier"]),
 )
 _APART = frozenset({"messages", "tools"})
 # Numbers of the wire, which a protocol never gives to something else.
@@ -67,17 +65,10 @@ def request(sent: Any, place: Place) -> ModelCall:
         attributes[A.GEN_AI_CONVERSATION_ID] = place.conversation
     if (form := body.get("response_format")) is not None:
         attributes[A.GEN_AI_OUTPUT_TYPE] = "text" if form.get("format_type") == "FORMAT_TYPE_TEXT" else "json"
-    return ModelCall(
-        "chat",
-        "x_ai",
-        body.get("model"),
-        attributes,
-        instructions(_system(sent.messages)),
-        [offered.SerializeToString(deterministic=True) for offered in sent.tools],
-        tool,
-        FIELDS.parameters(body),
-        forced=bool(sent.tool_choice.function_name),
-    )
+    system, forced = instructions(_system(sent.messages)), bool(sent.tool_choice.function_name)
+    tools = [offered.SerializeToString(deterministic=True) for offered in sent.tools]
+    params = FIELDS.parameters(body)
+    return ModelCall("chat", "x_ai", body.get("model"), attributes, system, tools, tool, params, forced=forced)
 
 
 def stream_request(sent: Any, place: Place) -> ModelCall:
@@ -227,15 +218,17 @@ def _remember(client: Any, host: str) -> None:
     _SERVERS[client.chat._stub] = _grpc.server(host)
 
 
+_KINDS = (("sync", _grpc.SYNC), ("aio", _grpc.AIO))
 CLIENT = Client(
     "xai-sdk",
     ">=1.4,<2",
     (
         Target("xai_sdk.client", "BaseClient", "__init__", _client, ("api_host",)),
-        Target("xai_sdk.sync.chat", "Chat", "__init__", _grpc.SYNC.stubbed(_methods), ("stub",)),
-        Target("xai_sdk.aio.chat", "Chat", "__init__", _grpc.AIO.stubbed(_methods), ("stub",)),
-        Target("xai_sdk.sync.chat", "Chat", "_defer", _grpc.SYNC.around(DEFERRED)),
-        Target("xai_sdk.aio.chat", "Chat", "_defer", _grpc.AIO.around(DEFERRED)),
+        *(
+            Target(f"xai_sdk.{name}.chat", "Chat", "__init__", kind.stubbed(_methods), ("stub",))
+            for name, kind in _KINDS
+        ),
+        *(Target(f"xai_sdk.{name}.chat", "Chat", "_defer", kind.around(DEFERRED)) for name, kind in _KINDS),
     ),
     Support(
         operations=("chat",),
@@ -243,9 +236,7 @@ CLIENT = Client(
         tracing=Tracing(">=1.4", "XAI_SDK_DISABLE_TRACING", "1"),
         not_covered=(
             "attempts: gRPC repeats calls by itself and does not say how often",
-            "images and video: the convention has no operation for them",
-            "batches: the answers are fetched later, perhaps elsewhere",
-            "collections.search: say `retrieval`",
+            "images and video: the convention has no operation for them; batches, collections.search",
         ),
     ),
 )
