@@ -280,9 +280,10 @@ def _came(watch: Watch, outcome: Any) -> None:
         watch.attempted(0)
         return
     http, parsed = came
-    watch.attempted(http.status_code, wait(http.headers))
     if http.status_code >= _REFUSED:
+        watch.attempted(http.status_code, wait(http.headers))
         return
+    watch.attempted(http.status_code)
     call: Call = watch.asked.call
     if call.events is not None:
         vars(parsed[call.events])[_KEY] = Held(watch)
