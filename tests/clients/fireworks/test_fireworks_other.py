@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -24,9 +25,11 @@ def instrumentor() -> Instrumentor:
 
 
 @pytest.fixture
-def client(kind: str, provider: FakeProvider) -> Any:
+async def client(kind: str, provider: FakeProvider) -> AsyncIterator[Any]:
     provider.alias(MODEL, RESOLVED)
-    return SUBJECT.client(kind, provider)
+    talking = SUBJECT.client(kind, provider)
+    yield talking
+    await done(SUBJECT.close(talking))
 
 
 async def test_a_message_has_the_identity_of_a_chat(

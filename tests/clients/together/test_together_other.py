@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,9 +24,11 @@ def instrumentor() -> Instrumentor:
 
 
 @pytest.fixture
-def client(kind: str, provider: FakeProvider) -> Any:
+async def client(kind: str, provider: FakeProvider) -> AsyncIterator[Any]:
     provider.alias("m-x", "m-x-2026-03-01")
-    return SUBJECT.client(kind, provider)
+    talking = SUBJECT.client(kind, provider)
+    yield talking
+    await done(SUBJECT.close(talking))
 
 
 def span(provider: FakeProvider, name: str, **attributes: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -26,9 +27,11 @@ def instrumentor() -> Instrumentor:
 
 
 @pytest.fixture
-def client(kind: str, provider: FakeProvider) -> Any:
+async def client(kind: str, provider: FakeProvider) -> AsyncIterator[Any]:
     provider.alias(MODEL, RESOLVED)
-    return SUBJECT.client(kind, provider)
+    talking = SUBJECT.client(kind, provider)
+    yield talking
+    await done(SUBJECT.close(talking))
 
 
 def completed(provider: FakeProvider, **attributes: Any) -> dict[str, Any]:
