@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from otel_agentops.semconv import attributes as A
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.subject import MODEL, SCHEMA, Asked, Subject
 
@@ -86,5 +87,5 @@ class OpenAIShaped(Subject):
     @override
     def differs(self, way: str) -> Mapping[str, Any]:
         if way == "embed":
-            return {"gen_ai.usage.input_tokens": 1}
-        return {} if way == "failed" else {"gen_ai.response.id": "chatcmpl-fake"}
+            return {A.GEN_AI_USAGE_INPUT_TOKENS: 1}
+        return {} if way == "failed" else {A.GEN_AI_RESPONSE_ID: "chatcmpl-fake"}
