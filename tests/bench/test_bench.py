@@ -158,3 +158,11 @@ def test_ours_is_held_against_each_other_package():
     row = {"none": [100.0], "ours": [160.0], "openllmetry": [400.0], "openinference": [300.0]}
     (line,) = report.rows({"small sync": row}, list(row))
     assert line[-1] == "OpenLLMetry 0.20 meets 0.25, OpenInference 0.30 misses 0.25"
+
+
+def test_a_column_that_a_client_has_not_is_empty():
+    emitted = {"none": {"small": {}}, "ours": {"small": {"spans": 1, "attributes": 20, "measurements": 3, "events": 0}}}
+    assert report.emitted_rows(emitted, ["none", "floor", "ours"]) == [
+        ["small sends", "-", "-", "1 span/20, 3 metrics", ""]
+    ]
+    assert report.rows({"small sync": {"none": [1.0], "ours": [2.0]}}, ["none", "floor", "ours"])[0][2] == "-"
