@@ -115,7 +115,7 @@ CLIENT = Client(
     (*_targets(), *TARGETS),
     Support(
         operations=("chat", "responses", "text completions", "embeddings", "retrieval (rerank)", "Router"),
-        native='its `litellm.callbacks=["otel"]` makes its span after the call has ended: one more span beside ours',
+        native='`litellm.callbacks=["otel"]` comes when the call has ended: its `raw_gen_ai_request` is below our span',
         not_covered=(
             "the proxy server",
             "images, audio, moderation, files, batches, assistants, `anthropic.messages`, `batch_completion`",

@@ -9,12 +9,10 @@ import sys
 from typing import Any
 
 import pytest
-
-pytest.importorskip("litellm.main", reason="litellm is in an environment of its own: make ends")
-
 from both import done, drained
 from litellm_spans import CLAUDE, ID, OPENAI, TURNS, USED, answered, asked, attempts, span, with_temperature
 from litellm_subject import Read
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from packaging.version import Version
 from pydantic import BaseModel
 
@@ -252,6 +250,26 @@ async def test_the_applications_callbacks_are_its_own(library: Any, openai_at: A
     before = [list(getattr(library, name)) for name in ("callbacks", "success_callback", "failure_callback")]
     await call(library, "async", "completion", model="openai/gpt-x", messages=TURNS, **openai_at)
     assert [list(getattr(library, name)) for name in ("callbacks", "success_callback", "failure_callback")] == before
+
+
+async def test_beside_its_own_tracing(
+    library: Any, openai_at: Any, seen: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its callback comes when the call has ended: it finds our span and makes only one of the raw request below it."""
+    own = pytest.importorskip("litellm.integrations.opentelemetry", exc_type=ModuleNotFoundError)
+    callback = own.OpenTelemetry(
+        config=own.OpenTelemetryConfig(exporter=InMemorySpanExporter()), tracer_provider=seen.tracer_provider
+    )
+    monkeypatch.setattr(library, "callbacks", [callback])
+    await call(library, "async", "completion", model="openai/gpt-x", messages=TURNS, **openai_at)
+    for _ in range(200):
+        if len(seen.spans) == 2:
+            break
+        await asyncio.sleep(0.01)
+    assert [(found["name"], found["parent"]) for found in seen.spans] == [
+        ("chat gpt-x", None),
+        ("raw_gen_ai_request", "chat gpt-x"),
+    ]
 
 
 def test_it_is_not_imported_at_start() -> None:

@@ -1,0 +1,142 @@
+"""A call inside a call of another client is an attempt of it, where that one has sent it; else it is one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import openai
+import pytest
+from both import done, drained
+
+from otel_agentops import _engine
+from otel_agentops._engine import Client, Watch
+from otel_agentops.clients import _openai_wire
+from otel_agentops.clients._providers import Server
+from otel_agentops.clients.openai import CLIENT as OPENAI
+from otel_agentops.testing import Capture
+from otel_agentops.testing.fake_provider import FakeProvider, Status
+
+FRAMEWORK = Client("a-framework", ">=0", ())  # nothing of it is patched: the tests are its calls
+TURNS: Any = [{"role": "user", "content": "hi"}]
+
+
+class Both(_engine.Instrumentor):
+    clients = (FRAMEWORK, OPENAI)
+
+
+@pytest.fixture
+def instrumentor() -> Both:
+    return Both()
+
+
+@contextmanager
+def asking(model: str = "alias", sent: bool = True) -> Iterator[Watch]:
+    """A call of the framework, which calls OpenAI inside. sent: whether what it sends is ready."""
+    watch = _engine.begin(FRAMEWORK, _openai_wire.CHAT)
+    assert watch is not None
+    with watch:
+        watch.wide = True
+        call = _openai_wire.chat_request({"model": model, "messages": TURNS}, Server(None, {}))
+        watch.opening(call._replace(sent="gpt-x"))
+        if sent:
+            watch.leaving(None)
+        yield watch
+
+
+@pytest.fixture
+def client(kind: str, provider: FakeProvider) -> Any:
+    made: Any = {"sync": openai.OpenAI, "async": openai.AsyncOpenAI}[kind]
+    return made(api_key="k", base_url=provider.openai_url, max_retries=1)
+
+
+async def ask(client: Any, **more: Any) -> Any:
+    result = await done(client.chat.completions.create(model="gpt-x", messages=TURNS, **more))
+    return await drained(result) if more.get("stream") else result
+
+
+async def test_what_the_client_inside_knows(client: Any, provider: FakeProvider, seen: Capture) -> None:
+    """Attempts, what it was asked to wait, the server and the model that answered."""
+    provider.script(Status(429, retry_after=0.01))
+    with asking() as watch:
+        watch.directed("somebody", {})
+        await ask(client)
+        watch.answered({"model": "alias", "choices": [{"finish_reason": "stop"}], "usage": {"prompt_tokens": 1}})
+    (span,) = seen.spans
+    assert span == {
+        "name": "chat alias",
+        "kind": "CLIENT",
+        "status": "UNSET",
+        "parent": None,
+        "attributes": {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "somebody",
+            "gen_ai.request.model": "alias",
+            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.response.model": "gpt-x-2026-03-01",
+            "gen_ai.usage.input_tokens": 1,
+            "otel_agentops.attempt.count": 2,
+            "otel_agentops.attempt.retry_after": [0.01],
+            "otel_agentops.attempt.statuses": [429, 200],
+            "otel_agentops.model.resolution": "resolved",
+            "otel_agentops.prompt.source": "none",
+            "server.address": "127.0.0.1",
+            "server.port": int(provider.url.rpartition(":")[2]),
+        },
+    }
+    (tokens,) = seen.metrics["gen_ai.client.token.usage"]
+    assert (tokens["sum"], tokens["attributes"]["gen_ai.provider.name"]) == (1, "somebody")
+
+
+async def test_the_model_of_a_stream_inside(client: Any, seen: Capture) -> None:
+    with asking() as watch:
+        await ask(client, stream=True)
+        watch.answered({"model": "alias", "choices": []})
+    (span,) = seen.spans
+    assert span["attributes"]["gen_ai.response.model"] == "gpt-x-2026-03-01"
+
+
+async def test_a_call_that_was_not_sent_by_it(client: Any, seen: Capture) -> None:
+    """A hook of the application, say: it runs before anything is ready to be sent."""
+    with asking(sent=False) as watch:
+        await ask(client)
+        watch.leaving(None)
+        watch.attempted(200)
+        await ask(client)  # and one after the answer
+        watch.answered({"model": "alias", "choices": []})
+    assert [(span["name"], span["parent"]) for span in seen.spans] == [
+        ("chat gpt-x", "chat alias"),
+        ("chat gpt-x", "chat alias"),
+        ("chat alias", None),
+    ]
+
+
+async def test_another_operation(client: Any, seen: Capture) -> None:
+    """To embed a question is no attempt to answer it."""
+    with asking() as watch:
+        await done(client.embeddings.create(model="text-x", input="hi"))
+        watch.attempted(200)
+        watch.answered({"model": "alias", "choices": []})
+    assert [span["name"] for span in seen.spans] == ["embeddings text-x", "chat alias"]
+
+
+async def test_a_failure_inside(client: Any, provider: FakeProvider, seen: Capture) -> None:
+    provider.script(Status(500), Status(400))
+    with pytest.raises(openai.BadRequestError), asking():
+        await ask(client)
+    (span,) = seen.spans
+    assert span["attributes"]["otel_agentops.attempt.statuses"] == [500, 400]
+    assert span["attributes"]["error.type"] == "openai.BadRequestError"
+
+
+async def test_a_framework_inside_a_framework(client: Any, seen: Capture) -> None:
+    with asking("outer") as outer:
+        with asking("inner") as inner:
+            await ask(client)
+            inner.answered({"model": "inner", "choices": []})
+        outer.answered({"model": "outer", "choices": []})
+    (span,) = seen.spans
+    assert span["name"] == "chat outer"
+    assert span["attributes"]["otel_agentops.attempt.statuses"] == [200]
+    assert span["attributes"]["gen_ai.response.model"] == "gpt-x-2026-03-01"
