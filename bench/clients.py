@@ -164,9 +164,8 @@ def _version(distribution: str) -> str | None:
 
 
 def installed(client: str) -> bool:
-    """Whether the client can be imported here; some want an environment of their own."""
-    try:
-        load(CLIENTS / client)
-    except ModuleNotFoundError:
-        return False
-    return True
+    """Whether the client is in this environment; some want one of their own."""
+    if client in WORKLOADS:
+        return True
+    own: Any = load(CLIENTS / client).instrumentor
+    return _version(own.clients[0].distribution) is not None

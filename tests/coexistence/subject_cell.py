@@ -1,6 +1,6 @@
 """One client beside each of its peers, in both orders: a child for each, forked when everything is imported.
 
-    python tests/coexistence/subject_cell.py groq    prints {"OpenLLMetry, ours": {"sync chat": {...}, ...}, ...}
+    python tests/coexistence/subject_cell.py groq [alone]    prints {"OpenLLMetry, ours": {"sync chat": {...}, ...}}
 
 An import costs a second or two and an installation milliseconds; nothing that one child patches is left for the next.
 """
@@ -136,9 +136,9 @@ def in_a_child(work: Callable[[], Any]) -> Any:
 def main() -> None:
     logging.disable()  # of peers that report what they do not support
     subject = load(CLIENTS / sys.argv[1])
-    ours = type(subject.instrumentor())
+    ours: Any = type(subject.instrumentor())
     found = {"alone": in_a_child(lambda: beside(subject, [ours]))}
-    for title, where in subject.peers.items():
+    for title, where in subject.peers.items() if "alone" not in sys.argv else ():
         module, _, name = where.partition(":")
         theirs = getattr(import_module(module), name)
         found[f"{title}, ours"] = in_a_child(lambda theirs=theirs: beside(subject, [ours, theirs]))

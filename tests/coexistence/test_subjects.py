@@ -37,8 +37,7 @@ clients = pytest.mark.parametrize(
 def subject_of(client: str) -> Subject:
     try:
         subject = load(ROOT / "tests" / "clients" / client)
-        for library in subject.instrumentor.clients:
-            importlib.metadata.version(library.distribution)
+        importlib.metadata.version(subject.instrumentor.clients[0].distribution)
     except ModuleNotFoundError as missing:
         pytest.skip(f"{missing.name} is not in this environment: make ends has one for {client}")
     return subject
@@ -46,12 +45,17 @@ def subject_of(client: str) -> Subject:
 
 @functools.cache
 def cells(client: str) -> dict[str, Any]:
-    """Everything that the client's calls make, by who is installed."""
-    subject_of(client)
+    """Everything that the client's calls make, by who is installed; its own tracing is off."""
+    tracing = subject_of(client).instrumentor.clients[0].support.tracing
+    return run(client, **({tracing.variable: tracing.off} if tracing else {}))
+
+
+def run(client: str, *arguments: str, **environ: str) -> dict[str, Any]:
+    """What the program prints. It is told by its environment: some clients look there when they are imported."""
     folders = (ROOT / "tests" / "clients", ROOT / "tests" / "clients" / client)
     ended = subprocess.run(
-        [sys.executable, HERE / "subject_cell.py", client],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "OTEL_AGENTOPS_STRICT": "1"},
+        [sys.executable, HERE / "subject_cell.py", client, *arguments],
+        env={**os.environ, **environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "OTEL_AGENTOPS_STRICT": "1"},
         capture_output=True,
         text=True,
         timeout=200,
@@ -68,6 +72,14 @@ def test_alone(client: str) -> None:
     for call, made in cells(client)["alone"].items():
         assert made["error"] is None, call
         assert [span["scope"] for span in made["spans"]] == [SCOPE], call
+
+
+@clients
+def test_its_own_tracing_is_enriched(client: str) -> None:
+    """Where the client traces itself unasked, its span of a call has everything."""
+    if subject_of(client).instrumentor.clients[0].support.tracing is not None:
+        for call, made in run(client, "alone")["alone"].items():
+            assert problems(None, made, cells(client)["alone"][call]["spans"][0]["attributes"]) == [], call
 
 
 @clients
