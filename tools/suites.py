@@ -47,7 +47,13 @@ SOURCES = {
     # The others replay calls of Google's own, which the source distribution lacks.
     "google_genai": Source(
         "google-genai",
-        tuple(f"google/genai/tests/{name}" for name in ("afc", "chats", "client", "errors", "gaos", "interactions")),
+        (
+            *(
+                "-o",
+                "consider_namespace_packages=true",
+            ),  # else the tests get a package `genai`, which nobody else imports
+            *(f"google/genai/tests/{name}" for name in ("afc", "chats", "client", "errors", "gaos", "interactions")),
+        ),
     ),
     "groq": _stainless("groq"),
     "huggingface_hub": Source(
