@@ -260,16 +260,21 @@ async def test_beside_its_own_tracing(
     callback = own.OpenTelemetry(
         config=own.OpenTelemetryConfig(exporter=InMemorySpanExporter()), tracer_provider=seen.tracer_provider
     )
+    for name in [name for name in vars(library) if name.endswith(("callback", "callbacks"))]:
+        if isinstance(kept := getattr(library, name), list):
+            monkeypatch.setattr(library, name, kept.copy())  # a call adds the callback to most of these lists
     monkeypatch.setattr(library, "callbacks", [callback])
     await call(library, "async", "completion", model="openai/gpt-x", messages=TURNS, **openai_at)
+
+    def made() -> list[tuple[str, str | None]]:
+        """Without what LiteLLM still had to log of the call of another test, and carried over into this loop."""
+        return [(found["name"], found["parent"]) for found in seen.spans if found["parent"] != "remote"]
+
     for _ in range(200):
-        if len(seen.spans) == 2:
+        if len(made()) == 2:
             break
         await asyncio.sleep(0.01)
-    assert [(found["name"], found["parent"]) for found in seen.spans] == [
-        ("chat gpt-x", None),
-        ("raw_gen_ai_request", "chat gpt-x"),
-    ]
+    assert made() == [("chat gpt-x", None), ("raw_gen_ai_request", "chat gpt-x")]
 
 
 def test_it_is_not_imported_at_start() -> None:
