@@ -236,7 +236,8 @@ def _tested(environment: Environment, arguments: Sequence[str], *, fresh: bool) 
         print(reason, flush=True)
         return False
     done = test(environment, (*environment.tests, *arguments))
-    said = done.stdout if done.returncode else "\n".join(done.stdout.splitlines()[-1:])
+    sums = re.findall(r"^\d+ .* in [\d.]+s.*$", done.stdout, re.MULTILINE)  # a client may print more when it ends
+    said = sums[-1] if sums and not done.returncode else done.stdout
     holds = venvs.installed(environment.place)
     print(f"{environment} {holds.get(environment.name, holds['otel-agentops'])}: {said}", flush=True)
     return done.returncode == 0

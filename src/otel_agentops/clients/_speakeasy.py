@@ -351,5 +351,6 @@ def _closed(stream: Any) -> None:
 
 @guard
 def _watch_of(stream: Any) -> Watch | None:
-    watch: Watch | None = stream.response.extensions.get(_KEY)
+    extensions = getattr(stream.response, "extensions", None) or {}  # a stand-in for a response has none
+    watch: Watch | None = extensions.get(_KEY)
     return watch

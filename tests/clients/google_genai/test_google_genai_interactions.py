@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Iterator
 from typing import Any
@@ -109,6 +110,23 @@ def test_one_that_failed() -> None:
     failed = {"id": "int_1", "status": "failed", "error": {"code": "internal", "message": "secret"}}
     assert response(failed).error == "internal"
     assert response({"status": "failed"}).error == "failed"
+
+
+class StandIn:
+    """For a response: the client's own tests read streams from such."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_stream_that_comes_from_nowhere(seen: Capture) -> None:
+    streaming = importlib.import_module("google.genai._gaos.utils.eventstreaming")
+    stream = streaming.Stream(StandIn(), str)
+    stream.close()
+    assert stream.response.closed
+    assert seen.spans == []
 
 
 @pytest.fixture(params=[f"{order} {peer}" for peer in PEERS for order in ("before", "after")])
