@@ -7,7 +7,7 @@ from typing import Any
 
 from otel_agentops import _engine
 from otel_agentops._engine import Support
-from otel_agentops.clients import _bedrock_bodies, _botocore
+from otel_agentops.clients import _bedrock_bodies, _bedrock_invoke, _botocore
 from otel_agentops.clients._bedrock_bases import ANSWER, LOOKUP, configuration
 from otel_agentops.clients._bedrock_converse import CONVERSE
 from otel_agentops.clients._bedrock_models import Asked, named
@@ -25,7 +25,7 @@ def _conversation(stream: bool) -> Any:
 def _invocation(stream: bool) -> Any:
     def prepare(params: Mapping[str, Any], body: Any) -> Prepared:
         """The body is the model's own; what else shapes the answer goes in headers."""
-        model, given = named(params["modelId"]), _bedrock_bodies.decoded(body)
+        model, given = named(params["modelId"]), _bedrock_invoke.decoded(body)
         return Prepared(_bedrock_bodies.of(model.bare, given), given, Asked(model, stream, params))
 
     return prepare
