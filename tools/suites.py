@@ -75,7 +75,6 @@ SOURCES = {
         *("lib/chat", "lib/responses"),
     ),
     "openrouter": Source("openrouter", asks_no_model=True),
-    "replicate": Source("replicate"),
     "together": _stainless("together"),
     "writer": _stainless("writer-sdk"),
     "xai": Source("xai-sdk", ("tests", "-o", "python_files=*_test.py")),
