@@ -18,6 +18,7 @@ Step = Callable[[], object]
 
 _waiting: SimpleQueue[Step] = SimpleQueue()  # its `put` may interrupt itself: made for finalizers
 _idle = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
+_first = [True]  # the same, by the first step
 _working = threading.Lock()  # never taken in a finalizer
 
 
@@ -26,6 +27,9 @@ def later(step: Step) -> None:
     if sys.is_finalizing():
         return
     _waiting.put(step)
+    if _first:
+        _first.clear()
+        atexit.register(settle)  # what is registered last runs first: before the providers' own shutdown
     try:
         _idle.pop()
     except IndexError:
