@@ -30,7 +30,8 @@ LAYERS = (
     ("_foreign",),
     ("_identity", "_processor"),
     ("_telemetry",),
-    ("_block", "_engine"),
+    ("_block", "_patches"),
+    ("_engine",),
     (
         "clients",
         "clients._google_schema",

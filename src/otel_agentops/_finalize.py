@@ -73,4 +73,4 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)  # the parent's thread is not there, its lock may be
-atexit.register(settle)
+atexit.register(settle)  # once more, after them: what is dropped while other handlers run must not wait for ever

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from packaging.specifiers import SpecifierSet
-
-from otel_agentops import _config, _engine, _prices, _safe
+from otel_agentops import _config, _patches, _prices, _safe
 
 GROUP = "opentelemetry_instrumentor"
 UNBIASED = ("always_on", "parentbased_always_on")
@@ -73,7 +71,7 @@ def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
         elif _is_disabled(entry.name, environ):
             text = f"{version}; switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
             yield Finding("warning", client.distribution, text, f"remove {entry.name} from it")
-        elif not SpecifierSet(client.versions, prereleases=True).contains(version):
+        elif not client.supports(version):
             text = f"{version} is outside the supported range {client.versions}: its calls are not instrumented"
             yield Finding("problem", client.distribution, text, "install a version within it")
         else:
@@ -89,12 +87,12 @@ def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("note", "patches", text, advice)
 
 
-def _our_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _engine.Client]]:
+def _our_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _patches.Client]]:
     for entry in _our_entry_points():
         yield from ((entry, client) for client in entry.load().clients)
 
 
-def _patched(client: _engine.Client) -> Iterator[Finding]:
+def _patched(client: _patches.Client) -> Iterator[Finding]:
     wanted = [target for target in client.targets if target.expected]
     for module in dict.fromkeys(target.module for target in wanted):
         importlib.import_module(module)
@@ -113,14 +111,14 @@ class _Other(NamedTuple):
     stop: str
 
 
-def _others(client: _engine.Client, version: str, environ: Mapping[str, str]) -> list[_Other]:
+def _others(client: _patches.Client, version: str, environ: Mapping[str, str]) -> list[_Other]:
     found = []
     for package in client.support.peers:
         entry = _entry_name(package)
         if entry is not None and not _is_disabled(entry, environ):
             found.append(_Other(_title(package), f"uninstall {package}"))
     own = client.support.tracing
-    if own and SpecifierSet(own.versions).contains(version) and environ.get(own.variable, "").lower() != own.off:
+    if own and _patches.within(own.versions, version) and environ.get(own.variable, "").lower() != own.off:
         found.append(_Other("its own tracing", f"set {own.variable}={own.off}"))
     return found
 

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-KINDS = ("sync", "async")
+from otel_agentops.testing.contract import done, each
+from otel_agentops.testing.subject import KINDS
+
+__all__ = ["END", "KINDS", "block", "done", "drained", "each", "following"]
+
 END = object()
-
-
-async def done(result: Any) -> Any:
-    """The result of a call: the value, or what its awaitable gives."""
-    return await result if inspect.isawaitable(result) else result
-
-
-async def each(items: Any) -> AsyncIterator[Any]:
-    """The items of an iterator of either kind, one at a time."""
-    if hasattr(items, "__aiter__"):
-        async for item in items:
-            yield item
-    else:
-        for item in items:
-            yield item
 
 
 async def drained(items: Any) -> list[Any]:

@@ -10,8 +10,9 @@ import openai
 import pytest
 from both import done, drained
 
-from otel_agentops import _engine
-from otel_agentops._engine import Client, Watch
+from otel_agentops import _engine, _patches
+from otel_agentops._engine import Watch
+from otel_agentops._patches import Client
 from otel_agentops.clients import _openai_wire
 from otel_agentops.clients._providers import Server
 from otel_agentops.clients.openai import CLIENT as OPENAI
@@ -22,7 +23,7 @@ FRAMEWORK = Client("a-framework", ">=0", ())  # nothing of it is patched: the te
 TURNS: Any = [{"role": "user", "content": "hi"}]
 
 
-class Both(_engine.Instrumentor):
+class Both(_patches.Instrumentor):
     clients = (FRAMEWORK, OPENAI)
 
 

@@ -19,7 +19,7 @@ import venvs
 pytest_plugins = ["pytester"]
 
 # How a client is patched and a span is seen; the contracts are run with the oldest versions of ours as well.
-QUICK = ("tests/clients/test_engine_targets.py", "tests/runtime/test_processor.py", "tests/runtime/test_scope.py")
+QUICK = ("tests/clients/test_patches.py", "tests/runtime/test_processor.py", "tests/runtime/test_scope.py")
 ENVIRONMENTS = {str(environment): environment for environment in ends.needed()}
 RUNTIME = ENVIRONMENTS.pop("runtime-oldest")
 every_environment = pytest.mark.parametrize("name", ENVIRONMENTS)

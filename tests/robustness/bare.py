@@ -23,7 +23,7 @@ import openai
 from opentelemetry import context as otel_context
 from tests.clients.both import done
 
-from otel_agentops import _engine
+from otel_agentops import _engine, _patches
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
 from otel_agentops.testing import Capture, capture
@@ -172,7 +172,7 @@ class Bench:
         return OpenAIInstrumentor() if self.sdk == "openai" else AnthropicInstrumentor()
 
     @property
-    def patched(self) -> _engine.Client:
+    def patched(self) -> _patches.Client:
         """The patched library."""
         return self.instrumentor().clients[0]  # type: ignore[no-any-return]
 

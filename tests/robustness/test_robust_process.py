@@ -62,6 +62,25 @@ del dropped, cycle
 
 
 @SDKS
+def test_a_stream_that_is_dropped_at_the_very_end_is_ended_before_the_providers_are(sdk: str, span: str) -> None:
+    program = f"""
+from otel_agentops import _finalize
+class Late:
+    def start_new_thread(self, *args):
+        raise RuntimeError("no thread comes to it any more")
+_finalize._thread = Late()
+app = App({sdk!r}, "sync", provider, None)
+client = app.client()
+stream = app.ask(client, stream=True)
+next(stream)
+del stream
+gc.collect()
+"""
+    lines, complaints = outcome(GLOBAL + program, sdk)
+    assert (lines, complaints) == ([span], "")
+
+
+@SDKS
 def test_an_async_stream_is_open_when_the_loop_ends(sdk: str, span: str) -> None:
     program = f"""
 import asyncio

@@ -16,19 +16,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
-from otel_agentops._engine import (
-    UNOBSERVED,
-    UNTOLD,
-    WATCH,
-    Client,
-    Endpoint,
-    Support,
-    Target,
-    Watch,
-    begin,
-    retry_after,
-    unobserved,
-)
+from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin, retry_after, unobserved
+from otel_agentops._patches import UNTOLD, Client, Support, Target
 from otel_agentops._safe import guard
 from otel_agentops.clients import _botocore_body
 from otel_agentops.clients._botocore_body import Held, async_reads, reads

@@ -12,7 +12,8 @@ from typing import Any
 
 import wrapt
 
-from otel_agentops._engine import Client, Watch
+from otel_agentops._engine import Watch
+from otel_agentops._patches import Client
 from otel_agentops._safe import guard
 
 _Proxy: Any = wrapt.ObjectProxy  # generic for the type checker since wrapt 2, and not at run time
@@ -74,9 +75,12 @@ class Reading(Held):
             self.watch.end()
         self.parts.clear()
 
-    def failed(self, error: BaseException) -> None:
-        """What carries the bytes raised."""
-        if not self.inside:
+    def __enter__(self) -> Reading:
+        """The block in which what carries the bytes gives some, or raises."""
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None and not self.inside and type(error) is not GeneratorExit:
             self.watch.end(error)
 
 
@@ -111,31 +115,22 @@ class _Raw(_Observed):
 
     def read(self, amt: int | None = None, *args: Any, **kwargs: Any) -> Any:
         reading = self._self_reading
-        try:
+        with reading:
             data = self.__wrapped__.read(amt, *args, **kwargs)
-        except BaseException as error:
-            reading.failed(error)
-            raise
         reading.took(data, amt)
         return data
 
     def readinto(self, buffer: Any) -> Any:
         reading = self._self_reading
-        try:
+        with reading:
             count = self.__wrapped__.readinto(buffer)
-        except BaseException as error:
-            reading.failed(error)
-            raise
         reading.took(bytes(buffer[:count]), len(buffer))
         return count
 
     def readlines(self, *args: Any) -> Any:
         reading = self._self_reading
-        try:
+        with reading:
             lines = self.__wrapped__.readlines(*args)
-        except BaseException as error:
-            reading.failed(error)
-            raise
         reading.took(b"".join(lines), None)
         return lines
 
@@ -147,15 +142,10 @@ class _Raw(_Observed):
 
     def _each(self, source: Iterator[Any]) -> Iterator[Any]:
         reading = self._self_reading
-        try:
+        with reading:
             for data in source:
                 reading.took(data, 1)
                 yield data
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            reading.failed(error)
-            raise
         reading.finished()
 
     def close(self) -> Any:
@@ -168,11 +158,8 @@ class _Content(_Observed):
 
     async def read(self, n: int = -1) -> Any:
         reading = self._self_reading
-        try:
+        with reading:
             data = await self.__wrapped__.read(n)
-        except BaseException as error:
-            reading.failed(error)
-            raise
         reading.took(data, n)
         return data
 
@@ -186,11 +173,8 @@ class _Response(_Observed):
 
     async def read(self) -> Any:
         reading = self._self_reading
-        try:
+        with reading:
             data = await self.__wrapped__.read()
-        except BaseException as error:
-            reading.failed(error)
-            raise
         reading.took(data, None)
         return data
 
@@ -212,15 +196,10 @@ class _Httpx(_Observed):
 
     async def aiter_raw(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         reading = self._self_reading
-        try:
+        with reading:
             async for data in self.__wrapped__.aiter_raw(*args, **kwargs):
                 reading.took(data, 1)
                 yield data
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            reading.failed(error)
-            raise
         reading.finished()
 
     async def aclose(self) -> None:

@@ -12,7 +12,8 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from functools import partial
 from typing import Any
 
-from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Target, Watch, begin, retry_after
+from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin, retry_after
+from otel_agentops._patches import Client, Target
 from otel_agentops._safe import guard
 from otel_agentops.clients._providers import Server, Servers
 from otel_agentops.clients._streams import async_watched, ending, watched

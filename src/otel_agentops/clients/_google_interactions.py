@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops._engine import Endpoint, Target
+from otel_agentops._engine import Endpoint
+from otel_agentops._patches import Target
 from otel_agentops.clients import _speakeasy
 from otel_agentops.clients._google_schema import camel, camel_name
 from otel_agentops.clients._google_wire import FIELDS, code, mapping, output_type, total

@@ -12,7 +12,8 @@ import functools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Support, Target, Watch, begin, retry_after
+from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin, retry_after
+from otel_agentops._patches import Client, Support, Target
 from otel_agentops._safe import guard
 from otel_agentops.clients._providers import address
 from otel_agentops.clients._streams import async_watched, lazily

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Watch, begin
+from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin
+from otel_agentops._patches import Client
 from otel_agentops._safe import guard
 from otel_agentops.clients._streams import async_watched, watched
 from otel_agentops.clients._wire import text

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import copy_context
 from typing import Any, NamedTuple
 
-from otel_agentops._engine import WATCH, Client, Target, Watch, retry_after
+from otel_agentops._engine import WATCH, Watch, retry_after
+from otel_agentops._patches import Client, Target
 from otel_agentops._safe import guard
 from otel_agentops.clients import _litellm_arguments, _litellm_wire
 from otel_agentops.clients._litellm_wire import Operation

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from otel_agentops._engine import UNOBSERVED, Client, Endpoint, begin
+from otel_agentops._engine import UNOBSERVED, Endpoint, begin
+from otel_agentops._patches import Client
 from otel_agentops.clients._streams import async_lazily, lazily
 
 

@@ -102,7 +102,10 @@ class Servers:
 
     def of(self, api: Any, url: Any) -> Server:
         """url: the address that the client object has now, the same object as long as it is the same."""
-        known = self._known.get(api)
+        try:
+            known = self._known.get(api)
+        except TypeError:  # a subclass of the application's that cannot be hashed
+            return self._describe(api)
         if known is None or known[0] is not url:
             known = self._known[api] = (url, self._describe(api))
         return known[1]

@@ -14,19 +14,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
-from otel_agentops._engine import (
-    UNOBSERVED,
-    UNTOLD,
-    WATCH,
-    Client,
-    Endpoint,
-    Support,
-    Target,
-    Watch,
-    begin,
-    retry_after,
-    unobserved,
-)
+from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin, retry_after, unobserved
+from otel_agentops._patches import UNTOLD, Client, Support, Target
 from otel_agentops._safe import guard
 from otel_agentops.clients._providers import Server, address
 from otel_agentops.clients._streams import async_watched, watched

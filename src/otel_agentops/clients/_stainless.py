@@ -14,23 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
-from otel_agentops._engine import (
-    UNOBSERVED,
-    UNTOLD,
-    WATCH,
-    Client,
-    Endpoint,
-    Support,
-    Target,
-    Watch,
-    begin,
-    retry_after,
-    unobserved,
-)
+from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin, retry_after, unobserved
+from otel_agentops._patches import UNTOLD, Client, Support, Target
 from otel_agentops._safe import guard
-from otel_agentops.clients._providers import Server, address
+from otel_agentops.clients._providers import Server, Servers, address
 from otel_agentops.clients._stainless_streams import KEY, helper_closed, observing
 from otel_agentops.clients._wire import get
 from otel_agentops.semconv import attributes as A
@@ -107,7 +95,7 @@ class _Shells:
         self._endpoints = dict(endpoints)
         self._fetched = dict(fetched)
         self._provider = provider
-        self._servers: WeakKeyDictionary[Any, tuple[Any, Server]] = WeakKeyDictionary()
+        self._servers = Servers(self._describe)
 
     # -- the call
 
@@ -164,7 +152,7 @@ class _Shells:
         if "model" not in body:
             asked = _body(watch.asked)
             body = {**{name: asked[name] for name in _MOVED if isinstance(asked.get(name), (str, bool))}, **body}
-        watch.leaving(body, self._server(api))
+        watch.leaving(body, self._servers.of(api, api.base_url))
 
     def retry(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         def _sleep_for_retry(api: Any, **kwargs: Any) -> Any:
@@ -250,18 +238,8 @@ class _Shells:
 
     # -- facts of the client object
 
-    def _server(self, api: Any) -> Server:
-        url = api.base_url
-        try:
-            known = self._servers.get(api)
-        except TypeError:  # a subclass of the application's that cannot be hashed
-            return self._describe(api, str(url))
-        if known is None or known[0] is not url:
-            known = self._servers[api] = (url, self._describe(api, str(url)))
-        return known[1]
-
-    def _describe(self, api: Any, url: str) -> Server:
-        attributes = address(url)
+    def _describe(self, api: Any) -> Server:
+        attributes = address(str(api.base_url))
         return Server(self._provider(api, str(attributes.get(A.SERVER_ADDRESS, ""))), attributes)
 
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
-from otel_agentops._engine import WATCH, Client, Watch
+from otel_agentops._engine import WATCH, Watch
+from otel_agentops._patches import Client
 from otel_agentops._safe import guard
 
 _END = object()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Support, Tracing
+from otel_agentops import _patches
+from otel_agentops._patches import Support, Tracing
 from otel_agentops.clients import _stainless
 from otel_agentops.clients._anthropic_wire import MESSAGES
 
@@ -42,7 +42,7 @@ SUPPORT = Support(
 CLIENT = _stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider, support=SUPPORT)
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_anthropic`."""
 
     clients = (CLIENT,)

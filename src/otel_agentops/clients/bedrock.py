@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Support
+from otel_agentops import _patches
+from otel_agentops._patches import Support
 from otel_agentops.clients import _bedrock_bodies, _bedrock_invoke, _botocore
 from otel_agentops.clients._bedrock_bases import ANSWER, LOOKUP, configuration
 from otel_agentops.clients._bedrock_converse import CONVERSE
@@ -76,7 +76,7 @@ SYNC = _botocore.client("botocore", ">=1.37.24,<2", CALLS, support=SUPPORT)
 ASYNC = _botocore.client("aiobotocore", ">=2.23,<4", CALLS, asynchronous=True, support=SUPPORT)
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_bedrock`."""
 
     clients = (SYNC, ASYNC)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import copy_context
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Client, Support, Target
+from otel_agentops import _patches
+from otel_agentops._patches import Client, Support, Target
 from otel_agentops.clients import _fern
 from otel_agentops.clients._cohere_wire import CHAT, EMBED, OLD_CHAT, RERANK
 from otel_agentops.clients._providers import Server, address
@@ -86,7 +86,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_cohere`."""
 
     clients = (CLIENT,)

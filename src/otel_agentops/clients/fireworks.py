@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Support
+from otel_agentops import _patches
+from otel_agentops._patches import Support
 from otel_agentops.clients import _stainless
 from otel_agentops.clients._anthropic_wire import MESSAGES
 from otel_agentops.clients._openai_wire import CHAT, COMPLETIONS
@@ -29,7 +29,7 @@ SUPPORT = Support(
 CLIENT = _stainless.client("fireworks-ai", ">=1.2,<2", ENDPOINTS, provider, module="fireworks", support=SUPPORT)
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_fireworks`."""
 
     clients = (CLIENT,)

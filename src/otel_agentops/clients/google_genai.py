@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Endpoint, Support
+from otel_agentops import _patches
+from otel_agentops._engine import Endpoint
+from otel_agentops._patches import Support
 from otel_agentops.clients import _google_interactions, _google_seams
 from otel_agentops.clients._google_schema import camel, camel_name, json_schema
 from otel_agentops.clients._google_seams import Sent
@@ -169,7 +170,7 @@ CLIENT = _google_seams.client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_google_genai`."""
 
     clients = (CLIENT,)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Support
+from otel_agentops import _patches
+from otel_agentops._patches import Support
 from otel_agentops.clients import _stainless
 from otel_agentops.clients._openai_wire import CHAT, EMBEDDINGS, chat_fold
 from otel_agentops.clients._providers import by_host
@@ -36,7 +36,7 @@ SUPPORT = Support(
 CLIENT = _stainless.client("groq", ">=0.24,<2", ENDPOINTS, provider, support=SUPPORT)
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_groq`."""
 
     clients = (CLIENT,)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from otel_agentops import _engine
-from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Support, Target, Watch, begin, retry_after
+from otel_agentops import _patches
+from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin
+from otel_agentops._patches import Client, Support, Target
 from otel_agentops._safe import guard
 from otel_agentops.clients._openai_wire import FIELDS, chat_fold, chat_request, chat_response, chat_settled, no_stream
 from otel_agentops.clients._providers import Server, address, by_host
@@ -166,7 +167,8 @@ def _post(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         try:
             body = original(api, request_parameters, **kwargs)
         except BaseException as error:
-            _refused(watch, error)
+            if watch is not None:
+                watch.refused(error)
             raise
         _came(watch, body)
         return body
@@ -180,7 +182,8 @@ def _async_post(original: Callable[..., Any], patched: Client) -> Callable[..., 
         try:
             body = await original(api, request_parameters, **kwargs)
         except BaseException as error:
-            _refused(watch, error)
+            if watch is not None:
+                watch.refused(error)
             raise
         _came(watch, body)
         return body
@@ -204,14 +207,6 @@ _server = functools.lru_cache(256)(server)
 
 
 @guard
-def _refused(watch: Watch | None, error: BaseException) -> None:
-    if watch is not None:
-        response = getattr(error, "response", error)  # before 1 the errors of aiohttp have none, and say it themselves
-        status = getattr(response, "status_code", None) or getattr(error, "status", None)
-        watch.attempted(status if type(status) is int else 0, retry_after(getattr(response, "headers", None)))
-
-
-@guard
 def _came(watch: Watch | None, body: Any) -> None:
     if watch is not None:
         watch.attempted(200)
@@ -219,9 +214,15 @@ def _came(watch: Watch | None, body: Any) -> None:
             watch.answered(body)  # the method gives an array of what it found in it
 
 
-CHAT = Endpoint(chat, chat_response, chat_fold, chat_settled)
-COMPLETIONS = Endpoint(functools.partial(inference, "text_completion"), generated, generated_fold, generated_settled)
-EMBEDDINGS = Endpoint(functools.partial(inference, "embeddings"), embedded, no_stream, chat_settled)
+def _status(error: BaseException) -> int | None:
+    """Before 1 the errors of the async client are aiohttp's, which have no response and say it themselves."""
+    return getattr(error, "status", None)
+
+
+_complete, _embed = (functools.partial(inference, operation) for operation in ("text_completion", "embeddings"))
+CHAT = Endpoint(chat, chat_response, chat_fold, chat_settled, _status)
+COMPLETIONS = Endpoint(_complete, generated, generated_fold, generated_settled, _status)
+EMBEDDINGS = Endpoint(_embed, embedded, no_stream, chat_settled, _status)
 _METHODS = {"chat_completion": CHAT, "text_generation": COMPLETIONS, "feature_extraction": EMBEDDINGS}
 _SYNC, _ASYNC = "huggingface_hub.inference._client", "huggingface_hub.inference._generated._async_client"
 _TARGETS = [
@@ -242,7 +243,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_huggingface_hub`."""
 
     clients = (CLIENT,)

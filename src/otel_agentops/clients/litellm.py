@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import UNOBSERVED, Client, Support, Target, Watch, begin
+from otel_agentops import _patches
+from otel_agentops._engine import UNOBSERVED, Watch, begin
+from otel_agentops._patches import Client, Support, Target
 from otel_agentops._safe import guard
 from otel_agentops.clients import _litellm_wire
 from otel_agentops.clients._litellm_inside import TARGETS, Asked, answered, call_of, current, is_stream, refused
@@ -125,7 +126,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_litellm`."""
 
     clients = (CLIENT,)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Endpoint, Support
-from otel_agentops.clients import _speakeasy
+from otel_agentops import _patches
+from otel_agentops._engine import Endpoint
+from otel_agentops._patches import Support
+from otel_agentops.clients import _openai_wire, _speakeasy
 from otel_agentops.clients._openai_responses import (
     responses_fold,
     responses_request,
@@ -29,13 +30,11 @@ from otel_agentops.clients._providers import Server, by_host
 from otel_agentops.clients._speakeasy import Package
 from otel_agentops.clients._wire import (
     Fields,
-    double,
     get,
     instructions,
     items,
     present_attributes,
     text,
-    texts,
     whole,
 )
 from otel_agentops.record import Answer, Attributes, ModelCall
@@ -43,22 +42,11 @@ from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
     {
-        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
-        "top_p": (A.GEN_AI_REQUEST_TOP_P, double),
-        "top_k": (A.GEN_AI_REQUEST_TOP_K, whole),
-        "frequency_penalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, double),
-        "presence_penalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, double),
-        "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
-        "max_output_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        **_openai_wire.FIELDS.readers,
         "random_seed": (A.GEN_AI_REQUEST_SEED, whole),
-        "n": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else whole(n)),  # the convention: if not 1
-        "stop": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
-        "reasoning_effort": (A.GEN_AI_REQUEST_REASONING_LEVEL, text),
         "output_dimension": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),
-        "encoding_format": (A.GEN_AI_REQUEST_ENCODING_FORMATS, texts),
         "agent_id": (A.GEN_AI_AGENT_ID, text),
         "agent_version": (A.GEN_AI_AGENT_VERSION, lambda given: str(given) if type(given) is int else text(given)),
-        "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
     },
     not_parameters=frozenset([
         "model", "messages", "input", "inputs", "instructions", "tools", "prompt", "suffix", "stream", "random_seed",
@@ -241,7 +229,7 @@ CLIENT = _speakeasy.client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_mistralai`."""
 
     clients = (CLIENT,)

@@ -7,8 +7,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import UNOBSERVED, WATCH, Client, Endpoint, Support, Target, Watch, begin
+from otel_agentops import _patches
+from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin
+from otel_agentops._patches import Client, Support, Target
 from otel_agentops._safe import guard
 from otel_agentops.clients._openai_wire import no_stream, system, tool
 from otel_agentops.clients._providers import Server, Servers, address
@@ -209,7 +210,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_ollama`."""
 
     clients = (CLIENT,)

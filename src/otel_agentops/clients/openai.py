@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from otel_agentops import _engine
-from otel_agentops._engine import Endpoint, Support
+from otel_agentops import _patches
+from otel_agentops._engine import Endpoint
+from otel_agentops._patches import Support
 from otel_agentops.clients import _openai_responses, _openai_wire, _stainless
 from otel_agentops.clients._openai_responses import responses_fold
 from otel_agentops.clients._openai_wire import chat_fold
@@ -143,7 +144,7 @@ CLIENT = _stainless.client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_openai`."""
 
     clients = (CLIENT,)

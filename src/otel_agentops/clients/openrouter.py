@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Endpoint, Support
+from otel_agentops import _patches
+from otel_agentops._engine import Endpoint
+from otel_agentops._patches import Support
 from otel_agentops.clients import _openai_responses as responses
 from otel_agentops.clients import _openai_wire as wire
 from otel_agentops.clients import _speakeasy
@@ -103,7 +104,7 @@ CLIENT = _speakeasy.client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_openrouter`."""
 
     clients = (CLIENT,)

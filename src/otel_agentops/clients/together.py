@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Endpoint, Support
+from otel_agentops import _patches
+from otel_agentops._engine import Endpoint
+from otel_agentops._patches import Support
 from otel_agentops.clients import _stainless
 from otel_agentops.clients._openai_wire import (
     CHAT,
@@ -57,7 +58,7 @@ SUPPORT = Support(
 CLIENT = _stainless.client("together", ">=2,<4", ENDPOINTS, provider, support=SUPPORT)
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_together`."""
 
     clients = (CLIENT,)

@@ -10,8 +10,9 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import WATCH, Client, Endpoint, Support, Target, retry_after
+from otel_agentops import _patches
+from otel_agentops._engine import WATCH, Endpoint, retry_after
+from otel_agentops._patches import Client, Support, Target
 from otel_agentops._safe import guard
 from otel_agentops.clients import _methods
 from otel_agentops.clients._openai_wire import FIELDS, chat_fold, chat_request, chat_response, chat_settled, no_stream
@@ -220,7 +221,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_watsonx`."""
 
     clients = (CLIENT,)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops import _engine
-from otel_agentops._engine import Support
+from otel_agentops import _patches
+from otel_agentops._patches import Support
 from otel_agentops.clients import _stainless
 from otel_agentops.clients._openai_wire import (
     CHAT,
@@ -84,7 +84,7 @@ CLIENT = _stainless.client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_writer`."""
 
     clients = (CLIENT,)

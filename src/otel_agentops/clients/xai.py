@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from otel_agentops import _engine
-from otel_agentops._engine import Client, Endpoint, Support, Target, Tracing
+from otel_agentops import _patches
+from otel_agentops._engine import Endpoint
+from otel_agentops._patches import Client, Support, Target, Tracing
 from otel_agentops._safe import guard
 from otel_agentops.clients import _grpc
 from otel_agentops.clients._protobuf import as_json, plain, word
@@ -242,7 +243,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_engine.Instrumentor):
+class Instrumentor(_patches.Instrumentor):
     """Entry point `agentops_xai`."""
 
     clients = (CLIENT,)

@@ -15,7 +15,6 @@ import inspect
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
@@ -163,14 +162,12 @@ class Contract:
         with capture(self.subject.instrumentor()) as everything:
             yield everything
 
-    @contextmanager
-    def having(self, case: str, method: str | None = None) -> Iterator[None]:
+    def needs(self, case: str, method: str | None = None) -> None:
         """Skip with the subject's reason where it has not got this case; no reason and no method is a failure."""
         if case in self.subject.missing:
             pytest.skip(f"{self.subject.name}: {self.subject.missing[case]}")
         if method is not None and getattr(type(self.subject), method) is getattr(Subject, method):
             pytest.fail(f"{type(self.subject).__name__} has neither {method}() nor a reason in `missing[{case!r}]`")
-        yield
 
     # -- answered
 
@@ -183,28 +180,27 @@ class Contract:
 
     def test_stream(self, bench: Bench, seen: Capture) -> None:
         """A stream read to its end is one whole span."""
-        with self.having("stream", "stream"):
-            assert bench.stream()
-            assert seen.spans == [bench.span("stream")]
+        self.needs("stream", "stream")
+        assert bench.stream()
+        assert seen.spans == [bench.span("stream")]
 
     def test_raw(self, bench: Bench, seen: Capture) -> None:
         """A response that the client does not parse says as much as one that it does."""
-        with self.having("raw", "raw"):
-            bench.call(lambda client: self.subject.raw(client, Asked()))
-            assert seen.spans == [bench.span("raw")]
+        self.needs("raw", "raw")
+        bench.call(lambda client: self.subject.raw(client, Asked()))
+        assert seen.spans == [bench.span("raw")]
 
     def test_tools(self, bench: Bench, seen: Capture) -> None:
         """Offered tools have the identity that they have through any other client, plain and streamed."""
-        with self.having("tools"):
-            bench.provider.answer(lambda call: _TOOL_ANSWER)
-            bench.chat(Asked(tools=[TOOL]))
-            assert seen.spans == [bench.span("tools")]
+        self.needs("tools")
+        bench.provider.answer(lambda call: _TOOL_ANSWER)
+        bench.chat(Asked(tools=[TOOL]))
+        assert seen.spans == [bench.span("tools")]
 
     def test_tools_in_a_stream(self, bench: Bench, seen: Capture) -> None:
         """The same tools have the same identity in a stream, and its end has the same reason."""
-        for case in ("tools", "stream"):
-            with self.having(case):
-                pass
+        self.needs("tools")
+        self.needs("stream")
         bench.provider.answer(lambda call: _TOOL_ANSWER)
         bench.stream(Asked(tools=[TOOL]))
         (found,) = seen.spans
@@ -214,15 +210,15 @@ class Contract:
 
     def test_structured(self, bench: Bench, seen: Capture) -> None:
         """An answer bound to a schema: the schema is a parameter, the output is JSON."""
-        with self.having("structured", "structured"):
-            bench.call(lambda client: self.subject.structured(client, Asked(schema=SCHEMA)))
-            assert seen.spans == [bench.span("structured")]
+        self.needs("structured", "structured")
+        bench.call(lambda client: self.subject.structured(client, Asked(schema=SCHEMA)))
+        assert seen.spans == [bench.span("structured")]
 
     def test_embeddings(self, bench: Bench, seen: Capture) -> None:
         """Embeddings are one whole span."""
-        with self.having("embed", "embed"):
-            bench.call(lambda client: self.subject.embed(client, ["hi"]))
-            assert seen.spans == [bench.span("embed")]
+        self.needs("embed", "embed")
+        bench.call(lambda client: self.subject.embed(client, ["hi"]))
+        assert seen.spans == [bench.span("embed")]
 
     def test_measurements(self, bench: Bench, seen: Capture) -> None:
         """Duration once, tokens as on the span."""
@@ -237,26 +233,26 @@ class Contract:
 
     def test_one_shot_iterators(self, bench: Bench, seen: Capture) -> None:
         """What can be read once is read by the client alone, and known from what it sends."""
-        with self.having("one_shot", "one_shot"):
-            bench.call(lambda client: self.subject.one_shot(client, Asked()))
-            assert USER in str(bench.provider.requests[-1].body)
-            assert seen.spans == [bench.span("chat")]
+        self.needs("one_shot", "one_shot")
+        bench.call(lambda client: self.subject.one_shot(client, Asked()))
+        assert USER in str(bench.provider.requests[-1].body)
+        assert seen.spans == [bench.span("chat")]
 
     def test_unset_sentinels(self, bench: Bench, seen: Capture) -> None:
         """What is not given does not become a parameter."""
-        with self.having("unset", "unset"):
-            bench.call(lambda client: self.subject.unset(client, Asked()))
-            assert seen.spans == [bench.span("chat")]
+        self.needs("unset", "unset")
+        bench.call(lambda client: self.subject.unset(client, Asked()))
+        assert seen.spans == [bench.span("chat")]
 
     def test_a_changed_tool_is_seen(self, bench: Bench, seen: Capture) -> None:
         """A tool list that is changed in place has another identity, and its first one when it is changed back."""
-        with self.having("tools"):
-            tool = {**TOOL, "description": "Once"}
-            for description in ("Once", "Twice", "Once"):
-                tool["description"] = description
-                bench.chat(Asked(tools=[tool]))
-            first, second, third = (span["attributes"][A.TOOLS_HASH] for span in seen.spans)
-            assert first == third != second
+        self.needs("tools")
+        tool = {**TOOL, "description": "Once"}
+        for description in ("Once", "Twice", "Once"):
+            tool["description"] = description
+            bench.chat(Asked(tools=[tool]))
+        first, second, third = (span["attributes"][A.TOOLS_HASH] for span in seen.spans)
+        assert first == third != second
 
     # -- not answered
 
@@ -270,39 +266,39 @@ class Contract:
 
     def test_an_error_of_a_stream(self, bench: Bench, seen: Capture) -> None:
         """The same where a stream was asked for."""
-        with self.having("stream"):
-            bench.provider.script(Status(429))
-            with pytest.raises(Exception) as caught:
-                bench.stream()
-            (found,) = seen.spans
-            assert found == bench.failed("429", caught.value, 429) | {"attributes": found["attributes"]}
-            assert found["attributes"] == bench.failed("429", caught.value, 429)["attributes"] | {
-                A.GEN_AI_REQUEST_STREAM: True
-            }
+        self.needs("stream")
+        bench.provider.script(Status(429))
+        with pytest.raises(Exception) as caught:
+            bench.stream()
+        (found,) = seen.spans
+        assert found == bench.failed("429", caught.value, 429) | {"attributes": found["attributes"]}
+        assert found["attributes"] == bench.failed("429", caught.value, 429)["attributes"] | {
+            A.GEN_AI_REQUEST_STREAM: True
+        }
 
     def test_retries(self, bench: Bench, seen: Capture) -> None:
         """An operation that is tried again is one span with every attempt and what the provider asked to wait."""
-        with self.having("retries"):
-            bench.provider.script(Status(429, retry_after=0.01))
-            bench.chat(retries=1)
-            assert seen.spans == [bench.span("chat", **bench.tried(429, 200, waits=[0.01]))]
-            assert len(bench.provider.requests) == 2
+        self.needs("retries")
+        bench.provider.script(Status(429, retry_after=0.01))
+        bench.chat(retries=1)
+        assert seen.spans == [bench.span("chat", **bench.tried(429, 200, waits=[0.01]))]
+        assert len(bench.provider.requests) == 2
 
     def test_a_timeout(self, bench: Bench, seen: Capture) -> None:
         """No response came: status 0."""
-        with self.having("timeout"):
-            bench.provider.script(Hang(5))
-            with pytest.raises(Exception) as caught:
-                bench.chat(timeout=0.2)
-            assert seen.spans == [bench.failed("timeout", caught.value, 0)]
+        self.needs("timeout")
+        bench.provider.script(Hang(5))
+        with pytest.raises(Exception) as caught:
+            bench.chat(timeout=0.2)
+        assert seen.spans == [bench.failed("timeout", caught.value, 0)]
 
     def test_a_cut_connection(self, bench: Bench, seen: Capture) -> None:
         """The same where the connection is cut."""
-        with self.having("cut"):
-            bench.provider.script(Break())
-            with pytest.raises(Exception) as caught:
-                bench.chat()
-            assert seen.spans == [bench.failed("cut", caught.value, 0)]
+        self.needs("cut")
+        bench.provider.script(Break())
+        with pytest.raises(Exception) as caught:
+            bench.chat()
+        assert seen.spans == [bench.failed("cut", caught.value, 0)]
 
     def test_a_cancelled_call(self, bench: Bench, seen: Capture) -> None:
         """A task that is cancelled while it waits for the answer."""
@@ -317,19 +313,19 @@ class Contract:
             with pytest.raises(asyncio.CancelledError):
                 await call
 
-        with self.having("cancelled"):
-            bench.run(using)
-            assert seen.spans == [bench.failed("cancelled", asyncio.CancelledError(), 0)]
+        self.needs("cancelled")
+        bench.run(using)
+        assert seen.spans == [bench.failed("cancelled", asyncio.CancelledError(), 0)]
 
     # -- streams that do not end
 
     def test_a_broken_stream(self, bench: Bench, seen: Capture) -> None:
         """What came before the cut is known, and the error is the stream's."""
-        with self.having("broken", "stream"):
-            bench.provider.script(Break(after=2))
-            with pytest.raises(Exception) as caught:
-                bench.stream()
-            assert seen.spans == [bench.failed("broken", caught.value, way="broken")]
+        self.needs("broken", "stream")
+        bench.provider.script(Break(after=2))
+        with pytest.raises(Exception) as caught:
+            bench.stream()
+        assert seen.spans == [bench.failed("broken", caught.value, way="broken")]
 
     def test_a_dropped_stream(self, bench: Bench, seen: Capture) -> None:
         """A stream that nobody reads on ends without an error when it is collected."""
@@ -341,11 +337,11 @@ class Contract:
             del stream
             await _collected()
 
-        with self.having("dropped", "stream"):
-            bench.run(using)
-            between, dropped = seen.spans
-            assert between["parent"] is None, "the span is current while the application reads"
-            assert dropped == bench.span("begun")
+        self.needs("dropped", "stream")
+        bench.run(using)
+        between, dropped = seen.spans
+        assert between["parent"] is None, "the span is current while the application reads"
+        assert dropped == bench.span("begun")
 
     def test_an_exception_of_the_caller(self, bench: Bench, seen: Capture) -> None:
         """What the application raises while it reads is its own; the stream was only left early."""
@@ -359,10 +355,10 @@ class Contract:
                 await reading(client)
             await _collected()
 
-        with self.having("dropped", "stream"):
-            bench.run(using)
-            gc.collect()
-            assert seen.spans == [bench.span("begun")]
+        self.needs("dropped", "stream")
+        bench.run(using)
+        gc.collect()
+        assert seen.spans == [bench.span("begun")]
 
     def test_a_cancelled_reader(self, bench: Bench, seen: Capture) -> None:
         """A task that is cancelled while it waits for the next item."""
@@ -383,12 +379,13 @@ class Contract:
             del reading
             await _collected()
 
-        with self.having("cancelled"), self.having("broken", "stream"):
-            came = self._items_before_the_cut(bench)
-            seen.clear()
-            bench.provider.script(Hang(5, after=2))
-            bench.run(using)
-            assert seen.spans == [bench.failed("cancelled", asyncio.CancelledError(), way="broken")]
+        self.needs("cancelled")
+        self.needs("broken", "stream")
+        came = self._items_before_the_cut(bench)
+        seen.clear()
+        bench.provider.script(Hang(5, after=2))
+        bench.run(using)
+        assert seen.spans == [bench.failed("cancelled", asyncio.CancelledError(), way="broken")]
 
     def _items_before_the_cut(self, bench: Bench) -> int:
         read: list[Any] = []

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import MODEL, SCHEMA, Asked, Subject
+from otel_agentops.testing.subject import MODEL, Asked, Subject
 
 
 class OpenAIShaped(Subject):
@@ -61,10 +61,6 @@ class OpenAIShaped(Subject):
     def structured(self, client: Any, asked: Asked) -> Any:
         return self.method(client)(**self.arguments(asked), response_format=self.format(asked.schema))
 
-    def format(self, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-        """A JSON schema as the wire has it."""
-        return {"type": "json_schema", "json_schema": {"name": "order", "schema": schema, "strict": True}}
-
     @override
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
         return client.embeddings.create(model=MODEL, input=list(texts))
@@ -78,11 +74,6 @@ class OpenAIShaped(Subject):
         names = ("tools", "top_p", "stop", "n")
         given = {name: self.omit[number % len(self.omit)] for number, name in enumerate(names)}
         return self.method(client)(**self.arguments(asked), **given)
-
-    @override
-    def parameters(self, way: str) -> Mapping[str, Any]:
-        plain = super().parameters(way)
-        return {**plain, "response_format": self.format(SCHEMA)} if way == "structured" else plain
 
     @override
     def differs(self, way: str) -> Mapping[str, Any]:

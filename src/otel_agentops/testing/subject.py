@@ -163,7 +163,13 @@ class Subject:
 
     def parameters(self, way: str) -> Mapping[str, Any]:
         """What shapes the answer, as the wire has it; empty where the call gives nothing."""
-        return {} if way == "embed" else self.params
+        if way == "embed":
+            return {}
+        return {**self.params, "response_format": self.format(SCHEMA)} if way == "structured" else self.params
+
+    def format(self, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A JSON schema for the answer, as OpenAI and its followers have it in `response_format`."""
+        return {"type": "json_schema", "json_schema": {"name": "order", "schema": schema, "strict": True}}
 
     def differs(self, way: str) -> Mapping[str, Any]:
         """Attributes of the span that are not the default of `expected`; None for one that is absent.
@@ -177,10 +183,12 @@ class Subject:
 def load(folder: Path) -> Subject:
     """The description in a client's folder of tests: the class in `<folder>/<name>_subject.py` with the folder's name.
 
-    Raises ImportError where the file imports a library that is not installed.
+    It may import from that folder and from the one above. Raises ImportError where it imports a library that is not
+    installed.
     """
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    for place in map(str, (folder.parent, folder)):
+        if place not in sys.path:
+            sys.path.insert(0, place)
     module = importlib.import_module(f"{folder.name}_subject")
     kinds = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Subject)]
     return next(kind() for kind in kinds if kind.__module__ == module.__name__ and kind.name == folder.name)

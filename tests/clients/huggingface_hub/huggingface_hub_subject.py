@@ -10,7 +10,7 @@ import huggingface_hub
 
 from otel_agentops.clients.huggingface_hub import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import SCHEMA, Asked, Subject
+from otel_agentops.testing.subject import Asked, Subject
 
 
 class HuggingfaceHubSubject(Subject):
@@ -37,8 +37,7 @@ class HuggingfaceHubSubject(Subject):
         return self.chat(client, asked, stream=True, stream_options={"include_usage": True})
 
     def structured(self, client: Any, asked: Asked) -> Any:
-        wanted = {"name": "order", "schema": asked.schema, "strict": True}
-        return self.chat(client, asked, response_format={"type": "json_schema", "json_schema": wanted})
+        return self.chat(client, asked, response_format=super().format(asked.schema))
 
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
         url = client.model.removesuffix("/v1") + "/hf-inference/models/m-x/pipeline/feature-extraction"
@@ -51,14 +50,8 @@ class HuggingfaceHubSubject(Subject):
         with contextlib.suppress(AttributeError):
             return client.close()
 
-    def parameters(self, way: str) -> Mapping[str, Any]:
-        if way == "embed":
-            return {}
-        bound = {
-            "type": "json_object",
-            "value": SCHEMA,
-        }  # what the SDK makes of it for a server
-        return {**self.params, "response_format": bound} if way == "structured" else self.params
+    def format(self, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {"type": "json_object", "value": schema}  # what the SDK makes of it for a server
 
     def differs(self, way: str) -> Mapping[str, Any]:
         if way == "embed":  # a server of one model: neither the request nor the answer names it

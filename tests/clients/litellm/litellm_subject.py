@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from otel_agentops import _engine
+from otel_agentops import _patches
 from otel_agentops.clients import openai
 from otel_agentops.clients.litellm import CLIENT, Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import SCHEMA, Asked, Subject
-
-PARAMS = {"temperature": 0.2, "max_tokens": 64}
+from otel_agentops.testing.subject import Asked, Subject
 
 
 class Read:
@@ -85,7 +83,7 @@ class LitellmSubject(Subject):
         return found if inspect.isawaitable(found) else Read(found)
 
     def structured(self, client: Callable[..., Any], asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=_format(asked.schema))
+        return self.chat(client, asked, response_format=self.format(asked.schema))
 
     def embed(self, client: Callable[..., Any], texts: Sequence[str]) -> Any:
         return client("embed", model="openai/m-x", input=list(texts))  # the others' embeddings are not OpenAI's
@@ -93,22 +91,13 @@ class LitellmSubject(Subject):
     def close(self, client: Any) -> Any:
         return None
 
-    def parameters(self, way: str) -> Mapping[str, Any]:
-        if way == "embed":
-            return {}
-        return {**PARAMS, "response_format": _format(SCHEMA)} if way == "structured" else PARAMS
-
     def differs(self, way: str) -> Mapping[str, Any]:
         if way == "embed":
             return {"gen_ai.usage.input_tokens": 1, "gen_ai.provider.name": "openai"}
         return {} if way == "failed" else {"gen_ai.response.id": "chatcmpl-fake"}
 
 
-def _format(schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "order", "schema": schema, "strict": True}}
-
-
-class Both(_engine.Instrumentor):
+class Both(_patches.Instrumentor):
     """What the entry points of both make together."""
 
     clients = (CLIENT, openai.CLIENT)

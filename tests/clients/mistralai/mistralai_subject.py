@@ -8,32 +8,11 @@ from typing import Any
 from mistralai.client import Mistral
 from mistralai.client.types import UNSET
 from mistralai.client.utils import BackoffStrategy, RetryConfig
+from speakeasy import Bound
 
 from otel_agentops.clients.mistralai import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import SCHEMA, Asked, Beside, Subject
-
-PARAMS = {"temperature": 0.2, "max_tokens": 64}
-
-
-class Bound:
-    """A client as one kind: the SDK has both in one object, and a method of each name for both."""
-
-    def __init__(self, kind: str, sdk: Any) -> None:
-        self.kind = kind
-        self.sdk = sdk
-
-    def call(self, path: str, **options: Any) -> Any:
-        """`chat.complete` of the SDK, or `chat.complete_async`."""
-        owner, _, name = path.rpartition(".")
-        found = self.sdk
-        for part in owner.split("."):
-            found = getattr(found, part)
-        return getattr(found, name if self.kind == "sync" else f"{name}_async")(**options)
-
-    def close(self) -> Any:
-        """Close the connections of this kind."""
-        return self.sdk.__exit__(None, None, None) if self.kind == "sync" else self.sdk.__aexit__(None, None, None)
+from otel_agentops.testing.subject import Asked, Beside, Subject
 
 
 def retrying(retries: int) -> RetryConfig | None:
@@ -62,7 +41,7 @@ class MistralaiSubject(Subject):
         return self.chat(client, asked, "chat.stream")
 
     def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=form(asked.schema))
+        return self.chat(client, asked, response_format=self.format(asked.schema))
 
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
         return client.call("embeddings.create", model="m-x", inputs=list(texts))
@@ -73,17 +52,8 @@ class MistralaiSubject(Subject):
     def unset(self, client: Any, asked: Asked) -> Any:
         return self.chat(client, asked, tools=UNSET, random_seed=UNSET, metadata=UNSET)
 
-    def parameters(self, way: str) -> Mapping[str, Any]:
-        if way == "embed":
-            return {}
-        return {**PARAMS, "response_format": form(SCHEMA)} if way == "structured" else PARAMS
-
     def differs(self, way: str) -> Mapping[str, Any]:
         if way == "embed":
             return {"gen_ai.usage.input_tokens": 1}
         unsaid = {"gen_ai.usage.reasoning.output_tokens": None}
         return unsaid if way == "failed" else {**unsaid, "gen_ai.response.id": "chatcmpl-fake"}
-
-
-def form(schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "order", "schema": schema, "strict": True}}

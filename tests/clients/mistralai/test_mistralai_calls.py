@@ -10,8 +10,8 @@ from both import block, done, drained, each
 from mistralai.client import errors
 from mistralai.client.utils import BackoffStrategy, RetryConfig
 from mistralai_spans import ANSWERED, ASK, CALL, SENT, span, streamed, whole
-from mistralai_subject import Bound
 from pydantic import BaseModel
+from speakeasy import Bound
 
 from otel_agentops._fingerprint import identity
 from otel_agentops.testing import Capture

@@ -12,9 +12,9 @@ import pytest
 from both import done, drained
 from mistralai.client.utils import BackoffStrategy, RetryConfig
 from mistralai_spans import CALL
-from mistralai_subject import Bound
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
+from speakeasy import Bound
 
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status

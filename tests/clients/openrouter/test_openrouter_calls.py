@@ -74,14 +74,14 @@ def where(request: pytest.FixtureRequest, router: Any) -> str:
 
 
 async def test_responses(provider: FakeProvider, seen: Capture, router: Any, where: str) -> None:
-    answer = await done(router.call(where, "send", model="gpt-x", input="hi", instructions="Be brief."))
+    answer = await done(router.call(f"{where}.send", model="gpt-x", input="hi", instructions="Be brief."))
     assert answer.output[0].content[0].text == "Hello there."
     assert seen.spans == [of_a_response(provider)]
 
 
 async def test_streamed_responses(provider: FakeProvider, seen: Capture, router: Any, where: str) -> None:
     asked: dict[str, Any] = {"model": "gpt-x", "input": "hi", "instructions": "Be brief.", "stream": True}
-    events = await drained(await done(router.call(where, "send", **asked)))
+    events = await drained(await done(router.call(f"{where}.send", **asked)))
     assert events[-1].type == "response.completed"
     streamed = {"gen_ai__request__stream": True, "gen_ai__response__time_to_first_chunk": SECONDS}
     assert seen.spans == [of_a_response(provider, **streamed)]
@@ -89,7 +89,7 @@ async def test_streamed_responses(provider: FakeProvider, seen: Capture, router:
 
 async def test_a_failure_that_is_tried_again(provider: FakeProvider, seen: Capture, router: Any) -> None:
     provider.script(Status(503, retry_after=0.01), Status(500))
-    await done(router.call("chat", "send", model="gpt-x", messages=ASK, retries=RETRIED))
+    await done(router.call("chat.send", model="gpt-x", messages=ASK, retries=RETRIED))
     tried = {"count": 3, "statuses": [503, 500, 200], "retry_after": [0.01]}
     assert seen.spans == [
         whole(provider, **{f"otel_agentops__attempt__{name}": value for name, value in tried.items()})
@@ -101,7 +101,7 @@ async def test_reasoning_and_routing_are_parameters_and_sessions_are_not(
 ) -> None:
     shaped: dict[str, Any] = {"reasoning": {"effort": "high"}, "provider": {"order": ["groq"]}}
     asked: dict[str, Any] = {"model": "gpt-x", "messages": ASK, **shaped}
-    await done(router.call("chat", "send", session_id="s1", user="u1", **asked))
+    await done(router.call("chat.send", session_id="s1", user="u1", **asked))
     assert provider.requests[-1].body["session_id"] == "s1"
     assert seen.spans == [
         whole(
@@ -117,7 +117,7 @@ async def test_reasoning_and_routing_are_parameters_and_sessions_are_not(
 async def test_an_answer_that_is_no_json(provider: FakeProvider, seen: Capture, router: Any) -> None:
     provider.script(Malformed())
     with pytest.raises(openrouter.errors.ResponseValidationError):
-        await done(router.call("chat", "send", model="gpt-x", messages=ASK))
+        await done(router.call("chat.send", model="gpt-x", messages=ASK))
     unknown = {name.replace(".", "__"): None for name in ANSWERED if "usage" in name or "response" in name}
     kind = "openrouter.errors.responsevalidationerror.ResponseValidationError"
     changes = {**unknown, "otel_agentops__cost": None, "otel_agentops__model__resolution": "unreported"}
@@ -137,7 +137,7 @@ async def test_who_answers_fails_in_the_middle(
         yield {**first, "error": {"code": 502, "message": "gone"}, "choices": ended}
 
     monkeypatch.setitem(openrouter_wire._ROUTES, "/chat/completions", (openrouter_wire.chat, failing))
-    stream = await done(router.call("chat", "send", model="gpt-x", messages=ASK, stream=True))
+    stream = await done(router.call("chat.send", model="gpt-x", messages=ASK, stream=True))
     assert (await drained(stream))[-1].error.code == 502
     unknown = {name.replace(".", "__"): None for name in ANSWERED if "usage" in name}
     streamed = {"gen_ai__request__stream": True, "gen_ai__response__time_to_first_chunk": SECONDS}
@@ -183,14 +183,14 @@ async def test_what_is_charged(
         return {**answer, "usage": {**answer["usage"], **told}}
 
     monkeypatch.setattr(openrouter_wire, "_priced", priced)
-    await done(router.call("chat", "send", model="gpt-x", messages=ASK))
+    await done(router.call("chat.send", model="gpt-x", messages=ASK))
     assert seen.spans == [whole(provider, otel_agentops__cost=usd)]
 
 
 async def test_a_task_knows_what_it_cost(seen: Capture, router: Any) -> None:
     with task("refund", id="t1"):
         for _ in range(2):
-            await done(router.call("chat", "send", model="gpt-x", messages=ASK))
+            await done(router.call("chat.send", model="gpt-x", messages=ASK))
     assert seen.spans[-1]["attributes"]["otel_agentops.task.cost"] == 2 * COST
 
 
@@ -203,5 +203,5 @@ async def test_prices_of_the_operator_go_first(
     prices.write_text(json.dumps({"models": {model: {"input": 1, "output": 2, "cache_read": 1}}}))
     monkeypatch.setenv("OTEL_AGENTOPS_PRICES", str(prices))
     with capture(Instrumentor()) as seen:
-        await done(router.call("chat", "send", model="gpt-x", messages=ASK))
+        await done(router.call("chat.send", model="gpt-x", messages=ASK))
     assert seen.spans == [whole(provider, otel_agentops__cost=usd)]

@@ -8,10 +8,9 @@ from typing import Any
 
 from otel_agentops.clients.watsonx import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import SCHEMA, Asked, Beside, Subject
+from otel_agentops.testing.subject import Asked, Beside, Subject
 
 HOST = "us-south.ml.cloud.ibm.com"
-PARAMS = {"temperature": 0.2, "max_tokens": 64}
 
 
 class WatsonxSubject(Subject):
@@ -41,7 +40,7 @@ class WatsonxSubject(Subject):
         return self._called(client, asked, ("chat_stream", "achat_stream"), {})
 
     def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=_format(asked.schema))
+        return self.chat(client, asked, response_format=self.format(asked.schema))
 
     def _called(self, client: Any, asked: Asked, names: tuple[str, str], more: dict[str, Any]) -> Any:
         method = getattr(client.model(model_id=asked.model), names[client.kind == "async"])
@@ -52,16 +51,10 @@ class WatsonxSubject(Subject):
         model = client.embeddings("m-x")
         return (model.agenerate if client.kind == "async" else model.generate)(list(texts))
 
-    def parameters(self, way: str) -> Mapping[str, Any]:
-        if way == "embed":
-            return {}
-        return {**PARAMS, "response_format": _format(SCHEMA)} if way == "structured" else PARAMS
+    def format(self, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {"type": "json_schema", "json_schema": {"name": "order", "schema": json.loads(json.dumps(schema))}}
 
     def differs(self, way: str) -> Mapping[str, Any]:
         if way == "embed":
             return {"gen_ai.usage.input_tokens": 1}
         return {} if way == "failed" else {"gen_ai.response.id": "chatcmpl-fake"}
-
-
-def _format(schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "order", "schema": json.loads(json.dumps(schema))}}
