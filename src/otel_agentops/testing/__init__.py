@@ -11,6 +11,7 @@ block raises AssertionError where there is one, so that no test passes on an unr
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -27,6 +28,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from otel_agentops import _config, _finalize, _foreign, _telemetry
 from otel_agentops.semconv import check
 from otel_agentops.semconv.metrics import METRICS
+
+if "pytest" in sys.modules:  # so that a case of the contract that fails shows what differs, in anybody's tests
+    sys.modules["pytest"].register_assert_rewrite("otel_agentops.testing.contract")
 
 
 class _Seconds:
