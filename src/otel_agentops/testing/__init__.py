@@ -30,7 +30,7 @@ from otel_agentops.semconv import check
 from otel_agentops.semconv.metrics import METRICS
 
 if "pytest" in sys.modules:  # so that a case of the contract that fails shows what differs, in anybody's tests
-    sys.modules["pytest"].register_assert_rewrite("otel_agentops.testing.contract")
+    sys.modules["pytest"].register_assert_rewrite(f"{__name__}.contract")
 
 
 class _Seconds:
