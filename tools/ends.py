@@ -31,7 +31,7 @@ from packaging.utils import canonicalize_name
 
 import toolchain
 import venvs
-from otel_agentops._patches import Client
+from otel_agentops._patching import Client
 from venvs import PYTHONS, ROOT
 
 OLDEST, NEWEST = "oldest", "newest"

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import otel_agentops.clients
-from otel_agentops._patches import Client
+from otel_agentops._patching import Client
 from otel_agentops.testing.subject import load
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from typing_extensions import Self
 
-from otel_agentops._safe import guard, say_once
+from otel_agentops._guard import guard, say_once
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -18,7 +18,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
-from otel_agentops._safe import log
+from otel_agentops._guard import log
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from otel_agentops.record import FETCH, INFERENCE
+from otel_agentops.operations import FETCH, INFERENCE
 from otel_agentops.semconv import attributes as A
 
 SCOPE = "otel_agentops"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_agentops._safe import say_once
+from otel_agentops._guard import say_once
 from otel_agentops.semconv import attributes as A
 
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from typing_extensions import override
 
 from otel_agentops import scope as scopes
-from otel_agentops._fingerprint import identity, text_identity
-from otel_agentops._safe import say_once
-from otel_agentops.record import FETCH, Attributes, ModelCall
+from otel_agentops._guard import say_once
+from otel_agentops._hashing import identity, text_identity
+from otel_agentops.operations import FETCH, Attributes, ModelCall
 from otel_agentops.scope import Prompt, Run, Scope
 from otel_agentops.semconv import attributes as A
 

@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry import metrics
 from opentelemetry.context import Context
 
-from otel_agentops.record import Answer, ModelCall
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 

@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from otel_agentops._safe import log
-from otel_agentops.record import Answer, ModelCall
+from otel_agentops._guard import log
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 _FIELDS = ("input", "output", "cache_read", "cache_write")

@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import Span as AnySpan
 from opentelemetry.trace import StatusCode
 
-from otel_agentops import _facts, _foreign
+from otel_agentops import _coerce, _foreign
 from otel_agentops import scope as scopes
-from otel_agentops._near import near
-from otel_agentops._safe import guard
-from otel_agentops.record import Attributes
+from otel_agentops._guard import guard
+from otel_agentops._tool_arguments import near
+from otel_agentops.operations import Attributes
 from otel_agentops.scope import Run, Scope
 from otel_agentops.semconv import attributes as A
 
@@ -130,7 +130,7 @@ def _documents(span: ReadableSpan) -> list[int] | None:
         found = json.loads(told) if isinstance(told, str) else told
     except ValueError:
         return None
-    return _facts.documents(found) if isinstance(found, (list, tuple)) else None
+    return _coerce.documents(found) if isinstance(found, (list, tuple)) else None
 
 
 def _ours(span: Span, operation: str | None, above: Place) -> Place:

@@ -16,15 +16,15 @@ from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, LogRecord, get_logger_provider
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 
-from otel_agentops import _config, _facts, _foreign, _prices
+from otel_agentops import _coerce, _config, _foreign, _prices
 from otel_agentops import scope as scopes
 from otel_agentops._config import Config
+from otel_agentops._guard import guard
 from otel_agentops._identity import Identities
 from otel_agentops._measures import Measures
-from otel_agentops._near import near
 from otel_agentops._processor import stamp_spans_of
-from otel_agentops._safe import guard
-from otel_agentops.record import FETCH, INFERENCE, Answer, Attempt, Attributes, ModelCall, Value
+from otel_agentops._tool_arguments import near
+from otel_agentops.operations import FETCH, INFERENCE, Answer, Attempt, Attributes, ModelCall, Value
 from otel_agentops.scope import Scope
 from otel_agentops.semconv import attributes as A
 from otel_agentops.version import __version__
@@ -275,7 +275,7 @@ class Telemetry:
         if run is not None and call.base is not None and answer is not NO_ANSWER:
             run.indexes.append(f"{call.base}@unknown")
             if call.lookup:
-                run.retrieve(None if answer.found is None else _facts.documents(answer.found))
+                run.retrieve(None if answer.found is None else _coerce.documents(answer.found))
         if run is not None and not call.lookup:
             if not fetched:
                 run.calls.append((None if attempts is None else len(attempts), *tokens, usd))

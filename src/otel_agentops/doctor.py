@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from otel_agentops import _config, _patches, _prices, _safe
+from otel_agentops import _config, _guard, _patching, _prices
 
 GROUP = "opentelemetry_instrumentor"
 UNBIASED = ("always_on", "parentbased_always_on")
@@ -41,11 +41,11 @@ def settings(environ: Mapping[str, str]) -> Iterator[Finding]:
     said: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = said.append  # type: ignore[method-assign, assignment]
-    _safe.log.addHandler(handler)
+    _guard.log.addHandler(handler)
     try:
         _prices.load(_config.read(environ).prices)
     finally:
-        _safe.log.removeHandler(handler)
+        _guard.log.removeHandler(handler)
     for record in said:
         yield Finding("problem", "settings", record.getMessage(), "correct or unset it")
 
@@ -87,12 +87,12 @@ def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("note", "patches", text, advice)
 
 
-def _our_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _patches.Client]]:
+def _our_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _patching.Client]]:
     for entry in _our_entry_points():
         yield from ((entry, client) for client in entry.load().clients)
 
 
-def _patched(client: _patches.Client) -> Iterator[Finding]:
+def _patched(client: _patching.Client) -> Iterator[Finding]:
     wanted = [target for target in client.targets if target.expected]
     for module in dict.fromkeys(target.module for target in wanted):
         importlib.import_module(module)
@@ -111,14 +111,14 @@ class _Other(NamedTuple):
     stop: str
 
 
-def _others(client: _patches.Client, version: str, environ: Mapping[str, str]) -> list[_Other]:
+def _others(client: _patching.Client, version: str, environ: Mapping[str, str]) -> list[_Other]:
     found = []
     for package in client.support.peers:
         entry = _entry_name(package)
         if entry is not None and not _is_disabled(entry, environ):
             found.append(_Other(_title(package), f"uninstall {package}"))
     own = client.support.tracing
-    if own and _patches.within(own.versions, version) and environ.get(own.variable, "").lower() != own.off:
+    if own and _patching.within(own.versions, version) and environ.get(own.variable, "").lower() != own.off:
         found.append(_Other("its own tracing", f"set {own.variable}={own.off}"))
     return found
 

@@ -19,9 +19,9 @@ from typing import NamedTuple
 from opentelemetry import baggage
 from opentelemetry import context as otel_context
 
+from otel_agentops._guard import say_once
 from otel_agentops._held import Held
-from otel_agentops._safe import say_once
-from otel_agentops.record import Attributes, Value
+from otel_agentops.operations import Attributes, Value
 from otel_agentops.semconv import attributes as A
 
 # Facts of each group that may travel over HTTP, out and in; which groups do is OTEL_AGENTOPS_BAGGAGE.

@@ -20,7 +20,7 @@ from accuracy_plan import INPUT_PRICE, JUDGES, OUTPUT_PRICE, PRICED, SLOW
 
 import stack
 from otel_agentops import slo
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.lock import fragment
 from otel_agentops.lock.edit import HEAD, edited
 from otel_agentops.lock.model import Entry

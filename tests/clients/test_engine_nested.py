@@ -10,11 +10,11 @@ import openai
 import pytest
 from both import done, drained
 
-from otel_agentops import _engine, _patches
-from otel_agentops._engine import Watch
-from otel_agentops._patches import Client
-from otel_agentops.clients import _openai_wire
-from otel_agentops.clients._providers import Server
+from otel_agentops import _observation, _patching
+from otel_agentops._observation import Watch
+from otel_agentops._patching import Client
+from otel_agentops.clients._protocols import openai_chat
+from otel_agentops.clients._servers import Server
 from otel_agentops.clients.openai import CLIENT as OPENAI
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
@@ -23,7 +23,7 @@ FRAMEWORK = Client("a-framework", ">=0", ())  # nothing of it is patched: the te
 TURNS: Any = [{"role": "user", "content": "hi"}]
 
 
-class Both(_patches.Instrumentor):
+class Both(_patching.Instrumentor):
     clients = (FRAMEWORK, OPENAI)
 
 
@@ -35,11 +35,11 @@ def instrumentor() -> Both:
 @contextmanager
 def asking(model: str = "alias", sent: bool = True) -> Iterator[Watch]:
     """A call of the framework, which calls OpenAI inside. sent: whether what it sends is ready."""
-    watch = _engine.begin(FRAMEWORK, _openai_wire.CHAT)
+    watch = _observation.begin(FRAMEWORK, openai_chat.CHAT)
     assert watch is not None
     with watch:
         watch.wide = True
-        call = _openai_wire.chat_request({"model": model, "messages": TURNS}, Server(None, {}))
+        call = openai_chat.chat_request({"model": model, "messages": TURNS}, Server(None, {}))
         watch.opening(call._replace(sent="gpt-x"))
         if sent:
             watch.leaving(None)

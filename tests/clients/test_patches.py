@@ -15,7 +15,7 @@ import pytest
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from otel_agentops import _telemetry
-from otel_agentops._patches import Client, Target
+from otel_agentops._patching import Client, Target
 from otel_agentops.clients.openai import CLIENT, Instrumentor
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider

@@ -9,7 +9,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 import support
-from otel_agentops._patches import Client
+from otel_agentops._patching import Client
 
 ROOT = Path(__file__).parents[2]
 ADAPTERS = support.adapters()

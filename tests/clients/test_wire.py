@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from otel_agentops.clients import _wire
-from otel_agentops.clients._wire import Fields, double, get, instructions, items, text, texts, whole
+from otel_agentops.clients._protocols import fields
+from otel_agentops.clients._protocols.fields import Fields, double, get, instructions, items, text, texts, whole
 
 
 def same(found: Any, wanted: Any) -> bool:
@@ -107,5 +107,5 @@ def test_instructions(contents: list[Any], wanted: tuple[Any, ...]) -> None:
 
 
 def test_only_what_is_known_is_present() -> None:
-    assert _wire.present(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
-    assert _wire.present_attributes(("a", None), ("b", 0)) == {"b": 0}
+    assert fields.present(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
+    assert fields.present_attributes(("a", None), ("b", 0)) == {"b": 0}

@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_agentops import _finalize, task
+from otel_agentops import _deferred_work, task
 from otel_agentops.testing.contract import done
 from otel_agentops.testing.subject import MODEL, RESOLVED, TOOL, Asked, Subject, load
 
@@ -55,7 +55,7 @@ class Cell:
 
     def look(self) -> list[dict[str, Any]]:
         """The spans below the task; they are then forgotten."""
-        _finalize.settle()
+        _deferred_work.settle()
         found = [span for span in self.spans.get_finished_spans() if TASK not in span.name]
         self.spans.clear()
         return [

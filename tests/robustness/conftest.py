@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from bare import Bench
 
-from otel_agentops import _safe
+from otel_agentops import _guard
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
 
 
@@ -54,5 +54,5 @@ def bench(sdk: str, kind: str, provider: FakeProvider) -> Bench:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The guard as in production: it swallows, and says so once."""
-    monkeypatch.setattr(_safe, "strict", False)
-    monkeypatch.setattr(_safe, "_said", set())
+    monkeypatch.setattr(_guard, "strict", False)
+    monkeypatch.setattr(_guard, "_said", set())

@@ -21,7 +21,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from otel_agentops import _finalize
+from otel_agentops import _deferred_work
 from otel_agentops.clients.openai import Instrumentor
 
 http: Any = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx  # before openai 3
@@ -77,7 +77,7 @@ class Calls:
 
 def held() -> int:
     gc.collect()
-    _finalize.settle()
+    _deferred_work.settle()
     gc.collect()
     return sys.getallocatedblocks()
 
@@ -91,7 +91,7 @@ def repeat(call: Callable[[], None], times: int) -> None:
     for number in range(times):
         call()
         if number % 100 == 0:
-            _finalize.settle()
+            _deferred_work.settle()
 
 
 def grown(call: Callable[[], None], times: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from tests.clients.both import block, done, drained
 
-from otel_agentops import _engine, _patches, _telemetry
+from otel_agentops import _observation, _patching, _telemetry
 from otel_agentops._identity import Identities
 from otel_agentops._measures import Measures
 from otel_agentops.testing import Capture
@@ -78,7 +78,7 @@ Break_ = Callable[[Capture, Any, pytest.MonkeyPatch], Any]
 
 
 def processor(**members: Any) -> Break_:
-    def add(seen: Capture, client: _patches.Client, patch: pytest.MonkeyPatch) -> None:
+    def add(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
         made = type("Broken", (SpanProcessor,), members)()
         seen.tracer_provider.add_span_processor(made)
 
@@ -92,13 +92,13 @@ def span_whose(name: str) -> Break_:
     return processor(on_start=on_start)
 
 
-def exporter(seen: Capture, client: _patches.Client, patch: pytest.MonkeyPatch) -> None:
+def exporter(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
     made = type("Broken", (SpanExporter,), {"export": boom, "shutdown": lambda self: None})()
     seen.tracer_provider.add_span_processor(SimpleSpanProcessor(made))
 
 
 def tracer(**members: Any) -> Break_:
-    def change(seen: Capture, client: _patches.Client, patch: pytest.MonkeyPatch) -> None:
+    def change(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
         for name, value in members.items():
             patch.setattr(_telemetry.get().tracer, name, value)
 
@@ -106,17 +106,17 @@ def tracer(**members: Any) -> Break_:
 
 
 def meter(provider: Callable[[], Any]) -> Break_:
-    def change(seen: Capture, client: _patches.Client, patch: pytest.MonkeyPatch) -> None:
+    def change(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(_telemetry.get(), "_measures", Measures(provider().get_meter("otel_agentops")))
 
     return change
 
 
-def propagator(seen: Capture, client: _patches.Client, patch: pytest.MonkeyPatch) -> None:
+def propagator(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(propagate, "propagator", Broken())
 
 
-def log_processor(seen: Capture, client: _patches.Client, patch: pytest.MonkeyPatch) -> None:
+def log_processor(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
     """The guard itself reports to a log that is exported, and that is broken too."""
     provider = LoggerProvider()
     provider.add_log_record_processor(type("Broken", (), {"on_emit": boom, "emit": boom, "shutdown": lambda s: None})())
@@ -127,7 +127,7 @@ def log_processor(seen: Capture, client: _patches.Client, patch: pytest.MonkeyPa
 
 
 def adapter(**functions: Any) -> Break_:
-    def change(seen: Capture, client: _patches.Client, patch: pytest.MonkeyPatch) -> None:
+    def change(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
         endpoints = client.targets[0].wrap.__self__._endpoints  # type: ignore[attr-defined]
         for path, endpoint in list(endpoints.items()):
             patch.setitem(endpoints, path, endpoint._replace(**functions))
@@ -136,7 +136,7 @@ def adapter(**functions: Any) -> Break_:
 
 
 def step(owner: Any, name: str) -> Break_:
-    def change(seen: Capture, client: _patches.Client, patch: pytest.MonkeyPatch) -> None:
+    def change(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(owner, name, boom)
 
     return change
@@ -174,8 +174,8 @@ ENDED: dict[str, Break_] = {
     "settle": step(_telemetry.Telemetry, "settle"),
     "attempted": step(_telemetry.Telemetry, "attempted"),
     "answer attributes": step(_telemetry, "_answer_attributes"),
-    "begin": step(_engine, "is_instrumentation_enabled"),
-    "retry_after": step(_engine, "_number"),
+    "begin": step(_observation, "is_instrumentation_enabled"),
+    "retry_after": step(_observation, "_number"),
 }
 # Here the SDK keeps the span to itself, or cannot end it.
 NOT_ENDED: dict[str, Break_] = {

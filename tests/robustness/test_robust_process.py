@@ -64,11 +64,11 @@ del dropped, cycle
 @SDKS
 def test_a_stream_that_is_dropped_at_the_very_end_is_ended_before_the_providers_are(sdk: str, span: str) -> None:
     program = f"""
-from otel_agentops import _finalize
+from otel_agentops import _deferred_work
 class Late:
     def start_new_thread(self, *args):
         raise RuntimeError("no thread comes to it any more")
-_finalize._thread = Late()
+_deferred_work._thread = Late()
 app = App({sdk!r}, "sync", provider, None)
 client = app.client()
 stream = app.ask(client, stream=True)
@@ -102,13 +102,13 @@ def test_a_forked_child_calls_and_exports(sdk: str, span: str) -> None:
     """Also one that was forked while the parent reads a stream and while its finalizers have work."""
     program = """
 import threading
-from otel_agentops import _finalize
+from otel_agentops import _deferred_work
 client = app.client()
 app.ask(client)
 tracing.force_flush()
 stream = app.ask(client, stream=True)
 next(stream)
-_finalize._working.acquire()
+_deferred_work._working.acquire()
 child = os.fork()
 if child == 0:
     client = app.client()
@@ -117,11 +117,11 @@ if child == 0:
     next(dropped)
     del dropped
     gc.collect()
-    _finalize.settle()
+    _deferred_work.settle()
     tracing.force_flush()
     os.write(1, b"child\\n")
     os._exit(0)
-_finalize._working.release()
+_deferred_work._working.release()
 _, status = os.waitpid(child, 0)
 list(stream)
 tracing.force_flush()

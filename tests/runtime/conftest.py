@@ -9,7 +9,7 @@ import anthropic
 import openai
 import pytest
 
-from otel_agentops import _safe
+from otel_agentops import _guard
 from otel_agentops import scope as scopes
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
@@ -41,7 +41,7 @@ def claude(provider: FakeProvider) -> anthropic.Anthropic:
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """What this package says in the log, from a state in which nothing was said before."""
-    monkeypatch.setattr(_safe, "_said", set())
+    monkeypatch.setattr(_guard, "_said", set())
     monkeypatch.setattr(scopes, "_arrived", {})
     caplog.set_level(logging.WARNING, "otel_agentops")
     return lambda: [record.getMessage() for record in caplog.records if record.name == "otel_agentops"]
@@ -50,4 +50,4 @@ def said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> C
 @pytest.fixture
 def production(monkeypatch: pytest.MonkeyPatch) -> None:
     """The guard as it is in production: what fails in telemetry is swallowed."""
-    monkeypatch.setattr(_safe, "strict", False)
+    monkeypatch.setattr(_guard, "strict", False)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_agentops import _config, _safe
+from otel_agentops import _config, _guard
 from otel_agentops._config import Config, read
 
 ROOT = Path(__file__).parents[2]
@@ -77,11 +77,11 @@ def test_a_wrong_value_is_named_in_one_sentence_and_the_others_are_kept(
 
 @given(st.dictionaries(st.sampled_from([MODE, KEY, LIMIT, BAGGAGE]), st.text()))
 def test_no_environment_makes_it_fail(environ: dict[str, str]) -> None:
-    _safe.log.disabled = True
+    _guard.log.disabled = True
     try:
         config = read(environ)
     finally:
-        _safe.log.disabled = False
+        _guard.log.disabled = False
     assert config.mode in _config.MODES
     assert config.prompt_limit > 0
     assert config.baggage <= set(_config.BAGGAGE_GROUPS)

@@ -22,7 +22,7 @@ from programs import prefork, service, shop
 
 import stack
 from otel_agentops import task
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
 

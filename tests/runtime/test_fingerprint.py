@@ -14,8 +14,8 @@ import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from otel_agentops import _fingerprint
-from otel_agentops._fingerprint import canonical, identity, text_identity
+from otel_agentops import _hashing
+from otel_agentops._hashing import canonical, identity, text_identity
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = json.loads((ROOT / "tests/vectors/identity.json").read_text())
@@ -42,18 +42,18 @@ def test_every_json_value_has_the_bytes_of_the_rfc(value: Any) -> None:
 @given(json_values(st.none() | st.booleans() | exact | texts))
 def test_the_fast_path_is_taken_only_where_it_is_equal(value: Any) -> None:
     fast = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    if _fingerprint._plain(value):
+    if _hashing._plain(value):
         assert fast == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize("value", [{"name": "t", "schema": {"a": [1, True, None]}}, ["a", "ä"], -(2**53) + 1, ("a",)])
 def test_what_tools_and_prompts_are_made_of_takes_the_fast_path(value: Any) -> None:
-    assert _fingerprint._plain(value)
+    assert _hashing._plain(value)
 
 
 @pytest.mark.parametrize("value", [1.0, {"ä": 1}, [2**53], {1: "a"}, type("Text", (str,), {})("a"), object()])
 def test_what_the_standard_encoder_writes_otherwise_does_not(value: Any) -> None:
-    assert not _fingerprint._plain(value)
+    assert not _hashing._plain(value)
 
 
 @settings(deadline=None)
@@ -90,7 +90,7 @@ def test_a_published_vector_holds(vector: dict[str, Any]) -> None:
 
 def test_published_vectors_are_the_recipe_by_hand() -> None:
     prefix = f"{PUBLISHED['recipe']}:".encode()
-    assert prefix == _fingerprint.RECIPE
+    assert prefix == _hashing.RECIPE
     for vector in PUBLISHED["vectors"]:
         message = prefix + vector["canonical"].encode()
         assert vector["sha256"] == hashlib.sha256(message).hexdigest()[:16]

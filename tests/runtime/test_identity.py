@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_agentops import _identity, _telemetry, prompt, task
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops._identity import Identities
-from otel_agentops.clients import _anthropic_wire as anthropic_client
-from otel_agentops.clients import _openai_wire
 from otel_agentops.clients import openai as openai_client
-from otel_agentops.clients._providers import Server
-from otel_agentops.record import ModelCall
+from otel_agentops.clients._protocols import anthropic_messages as anthropic_client
+from otel_agentops.clients._protocols import openai_chat
+from otel_agentops.clients._servers import Server
+from otel_agentops.operations import ModelCall
 from otel_agentops.scope import NOWHERE
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import capture
@@ -43,7 +43,7 @@ def identities() -> Identities:
 
 
 def hashed(identities: Identities, tools: Any) -> str:
-    return str(identities.tools(tools, _openai_wire.tool).attributes[A.TOOLS_HASH])
+    return str(identities.tools(tools, openai_chat.tool).attributes[A.TOOLS_HASH])
 
 
 def of(identities: Identities, **call: Any) -> dict[str, Any]:
@@ -54,8 +54,8 @@ def of(identities: Identities, **call: Any) -> dict[str, Any]:
 
 
 def test_the_set_and_each_tool(identities: Identities) -> None:
-    normal = _openai_wire.tool(TOOL)
-    found = identities.tools([TOOL], _openai_wire.tool)
+    normal = openai_chat.tool(TOOL)
+    found = identities.tools([TOOL], openai_chat.tool)
     assert found.hashes == {"lookup": identity(normal)}
     assert found.attributes == {
         "otel_agentops.tools.hash": identity([identity(normal)]),
@@ -118,7 +118,7 @@ def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
 
     def normalise(tool: Any) -> dict[str, Any]:
         asked.append(tool)
-        return _openai_wire.tool(tool)
+        return openai_chat.tool(tool)
 
     for _ in range(5):
         identities.tools([copy.deepcopy(TOOL)], normalise)
@@ -128,9 +128,9 @@ def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
 def test_credentials_of_a_remote_server_are_in_no_identity() -> None:
     server = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example/mcp", "allowed_tools": ["find"]}
     secret = {"headers": {"authorization": "Bearer s3cret"}, "authorization": "s3cret"}
-    material = _openai_wire.tool({**server, **secret})
+    material = openai_chat.tool({**server, **secret})
     assert "s3cret" not in str(material)
-    assert identity(material) == identity(_openai_wire.tool(server))
+    assert identity(material) == identity(openai_chat.tool(server))
     body = {"model": "c", "messages": [], "mcp_servers": [{"name": "crm", "authorization_token": "s3cret"}]}
     call = anthropic_client.request(body, Server("anthropic", {}))
     assert "s3cret" not in str(call)
@@ -221,7 +221,7 @@ def test_another_key_is_other_identities_everywhere() -> None:
     call: dict[str, Any] = {
         "instructions": ("Be kind.",),
         "tools": [TOOL],
-        "normalise": _openai_wire.tool,
+        "normalise": openai_chat.tool,
         "params": {"n": 2},
     }
     plain, keyed, other = (of(Identities(key, 9), **call) for key in (None, b"one", b"two"))
@@ -246,7 +246,7 @@ def test_nothing_that_is_remembered_grows_without_end(said: Said) -> None:
     for number in range(3000):
         scope = NOWHERE._replace(run=_identity.scopes.Run(f"task-{number}"))
         tool = {"type": "function", "function": {"name": f"t{number}"}}
-        call = ModelCall("chat", "openai", "m", {}, (f"prompt {number}",), [tool], _openai_wire.tool, {f"p{number}": 1})
+        call = ModelCall("chat", "openai", "m", {}, (f"prompt {number}",), [tool], openai_chat.tool, {f"p{number}": 1})
         identities.of(call, scope)
     memories = (identities._texts, identities._tools, identities._params, identities._prompts)
     assert all(0 < len(memory) <= _identity._KEPT for memory in memories)
@@ -277,10 +277,10 @@ def test_equal_tools_are_hashed_once_whoever_takes_turns(monkeypatch: pytest.Mon
     monkeypatch.setattr(Identities, "_hash_tools", lambda self, tools: hashed.append(1) or original(self, tools))
     identities = Identities(None, 9)
     lists = [[_tool("first"), _tool(name)] for name in ("second", "third")]
-    found = [identities.tools(copy.deepcopy(offered), _openai_wire.tool) for _ in range(5) for offered in lists]
+    found = [identities.tools(copy.deepcopy(offered), openai_chat.tool) for _ in range(5) for offered in lists]
     assert (len(hashed), len({str(tools.attributes) for tools in found})) == (2, 2)
     lists[0][1]["function"]["description"] = "Something else."
-    assert identities.tools(lists[0], _openai_wire.tool) not in found
+    assert identities.tools(lists[0], openai_chat.tool) not in found
 
 
 def _tool(name: str) -> dict[str, Any]:

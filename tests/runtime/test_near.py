@@ -13,7 +13,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from otel_agentops._near import near
+from otel_agentops._tool_arguments import near
 
 
 class Colour(enum.Enum):

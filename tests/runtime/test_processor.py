@@ -16,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
 
-from otel_agentops import _processor, _safe, _telemetry, judge, task, tool
+from otel_agentops import _guard, _processor, _telemetry, judge, task, tool
 from otel_agentops._config import Config
 from otel_agentops.testing import Capture
 
@@ -280,7 +280,7 @@ def test_a_provider_that_refuses_processors_still_gets_our_spans(
     _telemetry.replace(before)
     assert names == ["invoke_agent agent", "invoke_workflow support"]
     assert len(said()) == 1 and "no more processors" in said()[0]
-    assert not _safe.strict
+    assert not _guard.strict
 
 
 class _Noting(_processor.SpanProcessor):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_agentops.record import Answer, Attempt, ModelCall
+from otel_agentops.operations import Answer, Attempt, ModelCall
 
 ROOT = Path(__file__).parents[2]
 RECORDS = [ModelCall("chat", "openai", None, {}), Answer(None, {}), Attempt(0, None)]
@@ -29,8 +29,8 @@ def test_what_is_not_known_is_none_and_not_zero() -> None:
 def test_records_know_no_opentelemetry() -> None:
     program = (
         "import importlib.util, sys; sys.modules['otel_agentops'] = type(sys)('otel_agentops');"
-        "spec = importlib.util.spec_from_file_location('record', 'src/otel_agentops/record.py');"
-        "module = importlib.util.module_from_spec(spec); sys.modules['record'] = module;"
+        "spec = importlib.util.spec_from_file_location('operations', 'src/otel_agentops/operations.py');"
+        "module = importlib.util.module_from_spec(spec); sys.modules['operations'] = module;"
         "spec.loader.exec_module(module);"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from otel_agentops import _rework
-from otel_agentops._rework import rework
+from otel_agentops import _edit_distance
+from otel_agentops._edit_distance import rework
 
 
 def by_definition(left: str, right: str) -> int:
@@ -56,8 +56,10 @@ def test_a_long_text_is_compared_by_word() -> None:
 
 def test_what_is_compared_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
-    distance = _rework._distance
-    monkeypatch.setattr(_rework, "_distance", lambda *texts: compared.append(list(map(len, texts))) or distance(*texts))
+    distance = _edit_distance._distance
+    monkeypatch.setattr(
+        _edit_distance, "_distance", lambda *texts: compared.append(list(map(len, texts))) or distance(*texts)
+    )
     assert rework("a " * 10_000, "a " * 9_000 + "b") == 0.0
     assert rework("x" * 100_000, "y" * 100_000) == 1.0
     assert rework("x" * 4000, "x" * 4000) == 0.0

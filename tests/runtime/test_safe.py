@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from otel_agentops import _safe
-from otel_agentops._safe import guard, say_once
+from otel_agentops import _guard
+from otel_agentops._guard import guard, say_once
 
 Said = Callable[[], list[str]]
 
@@ -62,12 +62,12 @@ def test_what_is_said_is_bounded(said: Said) -> None:
     for number in range(3000):
         say_once(f"key {number}", "about %d", number)
         say_once(f"key {number}", "about %d", number)
-    assert len(said()) == len(_safe._said) == _safe._MOST
+    assert len(said()) == len(_guard._said) == _guard._MOST
 
 
 @pytest.mark.parametrize(("value", "strict"), [("1", True), ("true", True), ("", False), ("0", False), ("x", False)])
 def test_strictness_is_asked_for_in_the_environment(value: str, strict: bool) -> None:
-    program = "from otel_agentops import _safe; print(_safe.strict)"
+    program = "from otel_agentops import _safe; print(_guard.strict)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={"OTEL_AGENTOPS_STRICT": value},

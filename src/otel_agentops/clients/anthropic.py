@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._patches import Support, Tracing
-from otel_agentops.clients import _stainless
-from otel_agentops.clients._anthropic_wire import MESSAGES
+from otel_agentops import _patching
+from otel_agentops._patching import Support, Tracing
+from otel_agentops.clients._families import stainless
+from otel_agentops.clients._protocols.anthropic_messages import MESSAGES
 
 
 def provider(api: Any, host: str) -> str:
@@ -39,10 +39,10 @@ SUPPORT = Support(
     ),
     tracing=Tracing(">=1.14", "ANTHROPIC_OPEN_TELEMETRY", "false"),
 )
-CLIENT = _stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider, support=SUPPORT)
+CLIENT = stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider, support=SUPPORT)
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_anthropic`."""
 
     clients = (CLIENT,)

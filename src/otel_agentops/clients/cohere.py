@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import copy_context
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._patches import Client, Support, Target
-from otel_agentops.clients import _fern
-from otel_agentops.clients._cohere_wire import CHAT, EMBED, OLD_CHAT, RERANK
-from otel_agentops.clients._providers import Server, address
+from otel_agentops import _patching
+from otel_agentops._patching import Client, Support, Target
+from otel_agentops.clients._families import fern
+from otel_agentops.clients._protocols.cohere import CHAT, EMBED, OLD_CHAT, RERANK
+from otel_agentops.clients._servers import Server, address
 
 
 def server(wrapper: Any) -> Server:
@@ -66,7 +66,7 @@ CLIENT = Client(
     ">=5.16,<8",
     [
         Target("cohere.client", "Client", "embed", _embed),
-        *_fern.targets(
+        *fern.targets(
             "cohere",
             {
                 ("v2.raw_client", "RawV2Client"): {"chat": CHAT, "chat_stream": CHAT, **_METHODS},
@@ -86,7 +86,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_cohere`."""
 
     clients = (CLIENT,)

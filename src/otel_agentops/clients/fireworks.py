@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._patches import Support
-from otel_agentops.clients import _stainless
-from otel_agentops.clients._anthropic_wire import MESSAGES
-from otel_agentops.clients._openai_wire import CHAT, COMPLETIONS
-from otel_agentops.clients._providers import by_host
+from otel_agentops import _patching
+from otel_agentops._patching import Support
+from otel_agentops.clients._families import stainless
+from otel_agentops.clients._protocols.anthropic_messages import MESSAGES
+from otel_agentops.clients._protocols.openai_chat import CHAT, COMPLETIONS
+from otel_agentops.clients._servers import by_host
 
 
 def provider(api: Any, host: str) -> str:
@@ -26,10 +26,10 @@ SUPPORT = Support(
     operations=("chat", "messages", "text_completion"),
     not_covered=("batch inference", "training and everything else that runs no model"),
 )
-CLIENT = _stainless.client("fireworks-ai", ">=1.2,<2", ENDPOINTS, provider, module="fireworks", support=SUPPORT)
+CLIENT = stainless.client("fireworks-ai", ">=1.2,<2", ENDPOINTS, provider, module="fireworks", support=SUPPORT)
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_fireworks`."""
 
     clients = (CLIENT,)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._patches import Support
-from otel_agentops.clients import _stainless
-from otel_agentops.clients._openai_wire import CHAT, EMBEDDINGS, chat_fold
-from otel_agentops.clients._providers import by_host
-from otel_agentops.clients._wire import get
+from otel_agentops import _patching
+from otel_agentops._patching import Support
+from otel_agentops.clients._families import stainless
+from otel_agentops.clients._protocols.fields import get
+from otel_agentops.clients._protocols.openai_chat import CHAT, EMBEDDINGS, chat_fold
+from otel_agentops.clients._servers import by_host
 
 
 def provider(api: Any, host: str) -> str:
@@ -33,10 +33,10 @@ SUPPORT = Support(
     not_covered=("audio: the conventions have no operation for it", "batches", "files"),
     peers=("opentelemetry-instrumentation-groq", "openinference-instrumentation-groq"),
 )
-CLIENT = _stainless.client("groq", ">=0.24,<2", ENDPOINTS, provider, support=SUPPORT)
+CLIENT = stainless.client("groq", ">=0.24,<2", ENDPOINTS, provider, support=SUPPORT)
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_groq`."""
 
     clients = (CLIENT,)

@@ -12,15 +12,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from otel_agentops import _patches
-from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin
-from otel_agentops._patches import Client, Support, Target
-from otel_agentops._safe import guard
-from otel_agentops.clients._openai_wire import FIELDS, chat_fold, chat_request, chat_response, chat_settled, no_stream
-from otel_agentops.clients._providers import Server, address, by_host
-from otel_agentops.clients._streams import async_watched, watched
-from otel_agentops.clients._wire import Fields, get, present_attributes, text, texts, whole
-from otel_agentops.record import Answer, ModelCall
+from otel_agentops import _patching
+from otel_agentops._guard import guard
+from otel_agentops._observation import UNOBSERVED, WATCH, Endpoint, Watch, begin
+from otel_agentops._patching import Client, Support, Target
+from otel_agentops._streams import async_watched, watched
+from otel_agentops.clients._protocols.fields import Fields, get, present_attributes, text, texts, whole
+from otel_agentops.clients._protocols.openai_chat import (
+    FIELDS,
+    chat_fold,
+    chat_request,
+    chat_response,
+    chat_settled,
+    no_stream,
+)
+from otel_agentops.clients._servers import Server, address, by_host
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 _ROUTER = "router.huggingface.co"
@@ -243,7 +250,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_huggingface_hub`."""
 
     clients = (CLIENT,)

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._engine import Endpoint
-from otel_agentops._patches import Support
-from otel_agentops.clients import _openai_wire, _speakeasy
-from otel_agentops.clients._openai_responses import (
-    responses_fold,
-    responses_request,
-    responses_response,
-    responses_settled,
+from otel_agentops import _patching
+from otel_agentops._observation import Endpoint
+from otel_agentops._patching import Support
+from otel_agentops.clients._families import speakeasy
+from otel_agentops.clients._families.speakeasy import Package
+from otel_agentops.clients._protocols import openai_chat
+from otel_agentops.clients._protocols.fields import (
+    Fields,
+    get,
+    instructions,
+    items,
+    present_attributes,
+    text,
+    whole,
 )
-from otel_agentops.clients._openai_wire import (
+from otel_agentops.clients._protocols.openai_chat import (
     asked,
     chat_response,
     chat_settled,
@@ -26,23 +31,19 @@ from otel_agentops.clients._openai_wire import (
     system,
     tokens,
 )
-from otel_agentops.clients._providers import Server, by_host
-from otel_agentops.clients._speakeasy import Package
-from otel_agentops.clients._wire import (
-    Fields,
-    get,
-    instructions,
-    items,
-    present_attributes,
-    text,
-    whole,
+from otel_agentops.clients._protocols.openai_responses import (
+    responses_fold,
+    responses_request,
+    responses_response,
+    responses_settled,
 )
-from otel_agentops.record import Answer, Attributes, ModelCall
+from otel_agentops.clients._servers import Server, by_host
+from otel_agentops.operations import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
     {
-        **_openai_wire.FIELDS.readers,
+        **openai_chat.FIELDS.readers,
         "random_seed": (A.GEN_AI_REQUEST_SEED, whole),
         "output_dimension": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),
         "agent_id": (A.GEN_AI_AGENT_ID, text),
@@ -205,7 +206,7 @@ _METHODS = {
     "embeddings.Embeddings.create": EMBEDDINGS,
     "responses.Responses.create": RESPONSES,
 }
-CLIENT = _speakeasy.client(
+CLIENT = speakeasy.client(
     "mistralai",
     ">=2,<4",
     (
@@ -229,7 +230,7 @@ CLIENT = _speakeasy.client(
 )
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_mistralai`."""
 
     clients = (CLIENT,)

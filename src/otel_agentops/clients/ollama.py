@@ -7,15 +7,25 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._engine import UNOBSERVED, WATCH, Endpoint, Watch, begin
-from otel_agentops._patches import Client, Support, Target
-from otel_agentops._safe import guard
-from otel_agentops.clients._openai_wire import no_stream, system, tool
-from otel_agentops.clients._providers import Server, Servers, address
-from otel_agentops.clients._streams import async_lazily, lazily
-from otel_agentops.clients._wire import Fields, double, get, instructions, items, present_attributes, text, texts, whole
-from otel_agentops.record import Answer, ModelCall
+from otel_agentops import _patching
+from otel_agentops._guard import guard
+from otel_agentops._observation import UNOBSERVED, WATCH, Endpoint, Watch, begin
+from otel_agentops._patching import Client, Support, Target
+from otel_agentops._streams import async_lazily, lazily
+from otel_agentops.clients._protocols.fields import (
+    Fields,
+    double,
+    get,
+    instructions,
+    items,
+    present_attributes,
+    text,
+    texts,
+    whole,
+)
+from otel_agentops.clients._protocols.openai_chat import no_stream, system, tool
+from otel_agentops.clients._servers import Server, Servers, address
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
@@ -210,7 +220,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_ollama`."""
 
     clients = (CLIENT,)

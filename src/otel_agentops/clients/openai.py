@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from otel_agentops import _patches
-from otel_agentops._engine import Endpoint
-from otel_agentops._patches import Support
-from otel_agentops.clients import _openai_responses, _openai_wire, _stainless
-from otel_agentops.clients._openai_responses import responses_fold
-from otel_agentops.clients._openai_wire import chat_fold
-from otel_agentops.clients._providers import Server, by_host
-from otel_agentops.clients._wire import get, present_attributes, text
-from otel_agentops.record import Answer, ModelCall
+from otel_agentops import _patching
+from otel_agentops._observation import Endpoint
+from otel_agentops._patching import Support
+from otel_agentops.clients._families import stainless
+from otel_agentops.clients._protocols import openai_chat, openai_responses
+from otel_agentops.clients._protocols.fields import get, present_attributes, text
+from otel_agentops.clients._protocols.openai_chat import chat_fold
+from otel_agentops.clients._protocols.openai_responses import responses_fold
+from otel_agentops.clients._servers import Server, by_host
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 
@@ -30,17 +31,17 @@ def provider(api: Any, host: str) -> str:
 
 def chat_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /chat/completions`."""
-    return _asking(_openai_wire.chat_request(body, server), body, "chat_completions")
+    return _asking(openai_chat.chat_request(body, server), body, "chat_completions")
 
 
 def responses_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /responses`."""
-    return _asking(_openai_responses.responses_request(body, server), body, "responses")
+    return _asking(openai_responses.responses_request(body, server), body, "responses")
 
 
 def embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /embeddings`. The client asks for base64 by itself where the application names no format."""
-    return _openai_wire.embeddings_request(body, server, {"encoding_format": "base64"})
+    return openai_chat.embeddings_request(body, server, {"encoding_format": "base64"})
 
 
 def _asking(call: ModelCall, body: Mapping[str, Any], api: str) -> ModelCall:
@@ -52,7 +53,7 @@ def _asking(call: ModelCall, body: Mapping[str, Any], api: str) -> ModelCall:
 
 def fetch_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`GET /responses/{id}`."""
-    return _asking(_openai_responses.fetch_request(body, server), body, "responses")
+    return _asking(openai_responses.fetch_request(body, server), body, "responses")
 
 
 # -- answers
@@ -60,17 +61,17 @@ def fetch_request(body: Mapping[str, Any], server: Server) -> ModelCall:
 
 def chat_response(result: Any) -> Answer:
     """A `ChatCompletion`, or its JSON."""
-    return _answered(_openai_wire.chat_response(result), result)
+    return _answered(openai_chat.chat_response(result), result)
 
 
 def chat_settled(state: dict[str, Any]) -> Answer:
     """What the chunks of a chat added up to."""
-    return _answered(_openai_wire.chat_settled(state), state["first"])
+    return _answered(openai_chat.chat_settled(state), state["first"])
 
 
 def responses_response(result: Any) -> Answer:
     """A `Response`, or its JSON."""
-    return _answered(_openai_responses.responses_response(result), result)
+    return _answered(openai_responses.responses_response(result), result)
 
 
 def responses_settled(state: dict[str, Any]) -> Answer:
@@ -80,12 +81,12 @@ def responses_settled(state: dict[str, Any]) -> Answer:
 
 def fetch_response(result: Any) -> Answer:
     """A `Response` that was made before, or its JSON."""
-    return _answered(_openai_responses.fetch_response(result), result)
+    return _answered(openai_responses.fetch_response(result), result)
 
 
 def fetch_settled(state: dict[str, Any]) -> Answer:
     """What the last snapshot of a fetched stream says."""
-    return _answered(_openai_responses.fetch_settled(state), state["response"])
+    return _answered(openai_responses.fetch_settled(state), state["response"])
 
 
 def _answered(answer: Answer, result: Any) -> Answer:
@@ -101,8 +102,8 @@ def _answered(answer: Answer, result: Any) -> Answer:
 ENDPOINTS = {
     "/chat/completions": Endpoint(chat_request, chat_response, chat_fold, chat_settled),
     "/responses": Endpoint(responses_request, responses_response, responses_fold, responses_settled),
-    "/completions": _openai_wire.COMPLETIONS,  # after the first, whose end it is
-    "/embeddings": _openai_wire.EMBEDDINGS._replace(request=embeddings_request),
+    "/completions": openai_chat.COMPLETIONS,  # after the first, whose end it is
+    "/embeddings": openai_chat.EMBEDDINGS._replace(request=embeddings_request),
 }
 FETCHED = {"/responses": Endpoint(fetch_request, fetch_response, responses_fold, fetch_settled)}
 _HELPERS = (
@@ -131,7 +132,7 @@ SUPPORT = Support(
         "openinference-instrumentation-openai",
     ),
 )
-CLIENT = _stainless.client(
+CLIENT = stainless.client(
     "openai",
     ">=2,<4",
     ENDPOINTS,
@@ -144,7 +145,7 @@ CLIENT = _stainless.client(
 )
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_openai`."""
 
     clients = (CLIENT,)

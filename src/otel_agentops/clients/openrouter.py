@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._engine import Endpoint
-from otel_agentops._patches import Support
-from otel_agentops.clients import _openai_responses as responses
-from otel_agentops.clients import _openai_wire as wire
-from otel_agentops.clients import _speakeasy
-from otel_agentops.clients._providers import Server, by_host
-from otel_agentops.clients._speakeasy import Package
-from otel_agentops.clients._wire import double, get, text
-from otel_agentops.record import Answer, ModelCall
+from otel_agentops import _patching
+from otel_agentops._observation import Endpoint
+from otel_agentops._patching import Support
+from otel_agentops.clients._families import speakeasy
+from otel_agentops.clients._families.speakeasy import Package
+from otel_agentops.clients._protocols import openai_chat as wire
+from otel_agentops.clients._protocols import openai_responses as responses
+from otel_agentops.clients._protocols.fields import double, get, text
+from otel_agentops.clients._servers import Server, by_host
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 # Beside what nobody's answer is shaped by, what OpenRouter passes on to those who watch, and never to the model.
@@ -93,7 +93,7 @@ _METHODS = {
     "beta_responses.BetaResponses.send": RESPONSES,
     "embeddings.Embeddings.generate": EMBEDDINGS,
 }
-CLIENT = _speakeasy.client(
+CLIENT = speakeasy.client(
     "openrouter",
     ">=1,<2",
     (Package("openrouter", lambda host: by_host(host) or "openrouter", _METHODS),),
@@ -104,7 +104,7 @@ CLIENT = _speakeasy.client(
 )
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_openrouter`."""
 
     clients = (CLIENT,)

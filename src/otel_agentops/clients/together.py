@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._engine import Endpoint
-from otel_agentops._patches import Support
-from otel_agentops.clients import _stainless
-from otel_agentops.clients._openai_wire import (
+from otel_agentops import _patching
+from otel_agentops._observation import Endpoint
+from otel_agentops._patching import Support
+from otel_agentops.clients._families import stainless
+from otel_agentops.clients._protocols.fields import Fields, text, whole
+from otel_agentops.clients._protocols.openai_chat import (
     CHAT,
     COMPLETIONS,
     EMBEDDINGS,
@@ -17,9 +18,8 @@ from otel_agentops.clients._openai_wire import (
     chat_settled,
     no_stream,
 )
-from otel_agentops.clients._providers import Server, by_host
-from otel_agentops.clients._wire import Fields, text, whole
-from otel_agentops.record import ModelCall
+from otel_agentops.clients._servers import Server, by_host
+from otel_agentops.operations import ModelCall
 from otel_agentops.semconv import attributes as A
 
 RERANK_FIELDS = Fields(
@@ -55,10 +55,10 @@ SUPPORT = Support(
     ),
     peers=("opentelemetry-instrumentation-together", "openinference-instrumentation-together"),
 )
-CLIENT = _stainless.client("together", ">=2,<4", ENDPOINTS, provider, support=SUPPORT)
+CLIENT = stainless.client("together", ">=2,<4", ENDPOINTS, provider, support=SUPPORT)
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_together`."""
 
     clients = (CLIENT,)

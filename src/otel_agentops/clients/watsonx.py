@@ -10,15 +10,22 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._engine import WATCH, Endpoint, retry_after
-from otel_agentops._patches import Client, Support, Target
-from otel_agentops._safe import guard
-from otel_agentops.clients import _methods
-from otel_agentops.clients._openai_wire import FIELDS, chat_fold, chat_request, chat_response, chat_settled, no_stream
-from otel_agentops.clients._providers import Server, address
-from otel_agentops.clients._wire import Fields, get, items, present_attributes, text, texts, whole
-from otel_agentops.record import Answer, ModelCall
+from otel_agentops import _patching
+from otel_agentops._guard import guard
+from otel_agentops._observation import WATCH, Endpoint, retry_after
+from otel_agentops._patching import Client, Support, Target
+from otel_agentops.clients._families import methods
+from otel_agentops.clients._protocols.fields import Fields, get, items, present_attributes, text, texts, whole
+from otel_agentops.clients._protocols.openai_chat import (
+    FIELDS,
+    chat_fold,
+    chat_request,
+    chat_response,
+    chat_settled,
+    no_stream,
+)
+from otel_agentops.clients._servers import Server, address
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 _APART = frozenset({"model_id", "project_id", "space_id", "crypto", "inputs", "parameters", "random_seed"})
@@ -52,7 +59,7 @@ def inference(operation: str, body: Mapping[str, Any], server: Server) -> ModelC
 
 
 def streamed(asked: Callable[[Mapping[str, Any], Server], ModelCall], body: Any, server: Server) -> ModelCall:
-    """The same for a _methods.stream, which only the address says."""
+    """The same for a methods.stream, which only the address says."""
     call = asked(body, server)
     call.attributes[A.GEN_AI_REQUEST_STREAM] = True
     return call
@@ -176,21 +183,21 @@ def _over(response: Any, again: bool) -> None:
 _MODELS = "ibm_watsonx_ai.foundation_models"
 _BASE, _RETRIES = f"{_MODELS}.inference.base_model_inference", "ibm_watsonx_ai._wrappers.httpx"
 _CALLS: tuple[tuple[str, str, str, Any, Endpoint], ...] = (
-    (_BASE, "BaseModelInference", "_send_inference_payload", _methods.whole, TEXT),
-    (_BASE, "BaseModelInference", "_BaseModelInference__make_request", _methods.whole, TEXT),
-    (_BASE, "BaseModelInference", "_asend_inference_payload", _methods.async_whole, TEXT),
-    (_BASE, "BaseModelInference", "_generate_stream_with_url", _methods.stream, TEXT_STREAM),
-    (_BASE, "BaseModelInference", "_agenerate_stream_with_url", _methods.async_stream, TEXT_STREAM),
-    (f"{_MODELS}.embeddings.embeddings", "Embeddings", "_generate", _methods.whole, EMBEDDINGS),
-    (f"{_MODELS}.embeddings.embeddings", "Embeddings", "_agenerate", _methods.async_whole, EMBEDDINGS),
+    (_BASE, "BaseModelInference", "_send_inference_payload", methods.whole, TEXT),
+    (_BASE, "BaseModelInference", "_BaseModelInference__make_request", methods.whole, TEXT),
+    (_BASE, "BaseModelInference", "_asend_inference_payload", methods.async_whole, TEXT),
+    (_BASE, "BaseModelInference", "_generate_stream_with_url", methods.stream, TEXT_STREAM),
+    (_BASE, "BaseModelInference", "_agenerate_stream_with_url", methods.async_stream, TEXT_STREAM),
+    (f"{_MODELS}.embeddings.embeddings", "Embeddings", "_generate", methods.whole, EMBEDDINGS),
+    (f"{_MODELS}.embeddings.embeddings", "Embeddings", "_agenerate", methods.async_whole, EMBEDDINGS),
     *(
         (f"{_MODELS}.inference.{kind.lower()}_model_inference", f"{kind}ModelInference", name, wrap, endpoint)
         for kind, chats in (("FM", "chat"), ("Deployment", "deployment_chat"))
         for name, wrap, endpoint in (
-            ("chat", _methods.whole, CHAT),
-            ("achat", _methods.async_whole, CHAT),
-            (f"_generate_{chats}_stream_with_url", _methods.stream, CHAT_STREAM),
-            (f"_agenerate_{chats}_stream_with_url", _methods.async_stream, CHAT_STREAM),
+            ("chat", methods.whole, CHAT),
+            ("achat", methods.async_whole, CHAT),
+            (f"_generate_{chats}_stream_with_url", methods.stream, CHAT_STREAM),
+            (f"_agenerate_{chats}_stream_with_url", methods.async_stream, CHAT_STREAM),
         )
     ),
 )
@@ -221,7 +228,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_watsonx`."""
 
     clients = (CLIENT,)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops import _patches
-from otel_agentops._patches import Support
-from otel_agentops.clients import _stainless
-from otel_agentops.clients._openai_wire import (
+from otel_agentops import _patching
+from otel_agentops._patching import Support
+from otel_agentops.clients._families import stainless
+from otel_agentops.clients._protocols.fields import get, present_attributes, whole
+from otel_agentops.clients._protocols.openai_chat import (
     CHAT,
     COMPLETIONS,
     FIELDS,
@@ -16,9 +17,8 @@ from otel_agentops.clients._openai_wire import (
     chat_settled,
     completion_request,
 )
-from otel_agentops.clients._providers import Server, by_host
-from otel_agentops.clients._wire import get, present_attributes, whole
-from otel_agentops.record import Answer, ModelCall
+from otel_agentops.clients._servers import Server, by_host
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 COMPLETION_FIELDS = FIELDS._replace(
@@ -79,12 +79,12 @@ SUPPORT = Support(
     peers=("opentelemetry-instrumentation-writer",),
 )
 _HELPERS = (("lib.streaming.chat._completions", "ChatCompletionStream"),)
-CLIENT = _stainless.client(
+CLIENT = stainless.client(
     "writer-sdk", ">=2.2,<4", ENDPOINTS, provider, module="writerai", helpers=_HELPERS, support=SUPPORT
 )
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_writer`."""
 
     clients = (CLIENT,)

@@ -13,14 +13,23 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from otel_agentops import _patches
-from otel_agentops._engine import Endpoint
-from otel_agentops._patches import Client, Support, Target, Tracing
-from otel_agentops._safe import guard
-from otel_agentops.clients import _grpc
-from otel_agentops.clients._protobuf import as_json, plain, word
-from otel_agentops.clients._wire import Fields, double, instructions, present, present_attributes, text, texts, whole
-from otel_agentops.record import Answer, Attributes, ModelCall
+from otel_agentops import _patching
+from otel_agentops._guard import guard
+from otel_agentops._observation import Endpoint
+from otel_agentops._patching import Client, Support, Target, Tracing
+from otel_agentops.clients._families import grpc
+from otel_agentops.clients._protocols.fields import (
+    Fields,
+    double,
+    instructions,
+    present,
+    present_attributes,
+    text,
+    texts,
+    whole,
+)
+from otel_agentops.clients._protocols.protobuf import as_json, plain, word
+from otel_agentops.operations import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
@@ -178,7 +187,7 @@ def _answer(head: Any, reasons: list[Any], usage: Any) -> Answer:
 
 
 # How often it was tried is unknown: gRPC's core repeats calls that were UNAVAILABLE up to five times, and says nothing.
-CHAT = Endpoint(request, response, fold, settled, failure=_grpc.failure, attempts=False)
+CHAT = Endpoint(request, response, fold, settled, failure=grpc.failure, attempts=False)
 STREAM = CHAT._replace(request=stream_request)
 DEFERRED = CHAT._replace(response=deferred_response)
 
@@ -190,7 +199,7 @@ def _pending(result: Any) -> bool:
     return bool(getattr(result, "status", _PENDING) == _PENDING)
 
 
-def _methods(kind: _grpc.Kind, chat: Any, patched: Client) -> dict[str, Any]:
+def _methods(kind: grpc.Kind, chat: Any, patched: Client) -> dict[str, Any]:
     place = Place(_SERVERS.get(chat._stub, {}), getattr(chat, "_conversation_id", None))
     part = kind.polled(DEFERRED, place, _pending)
     return {
@@ -216,10 +225,10 @@ def _client(original: Callable[..., Any], patched: Client) -> Callable[..., Any]
 
 @guard
 def _remember(client: Any, host: str) -> None:
-    _SERVERS[client.chat._stub] = _grpc.server(host)
+    _SERVERS[client.chat._stub] = grpc.server(host)
 
 
-_KINDS = (("sync", _grpc.SYNC), ("aio", _grpc.AIO))
+_KINDS = (("sync", grpc.SYNC), ("aio", grpc.AIO))
 CLIENT = Client(
     "xai-sdk",
     ">=1.4,<2",
@@ -243,7 +252,7 @@ CLIENT = Client(
 )
 
 
-class Instrumentor(_patches.Instrumentor):
+class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_xai`."""
 
     clients = (CLIENT,)

@@ -7,10 +7,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from otel_agentops import _facts, _telemetry
+from otel_agentops import _coerce, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
-from otel_agentops._safe import guard
+from otel_agentops._guard import guard
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
@@ -63,7 +63,7 @@ class change(Block):  # noqa: N801  a verb
 
     @guard
     def _emit(self, value: str) -> None:
-        if not _facts.known("variable", self._variable, A.CHANGE_VARIABLE_VALUES):
+        if not _coerce.known("variable", self._variable, A.CHANGE_VARIABLE_VALUES):
             return
         attributes = {
             A.CHANGE_VARIABLE: self._variable,
@@ -72,5 +72,5 @@ class change(Block):  # noqa: N801  a verb
             A.CHANGE_PREVIOUS: self._previous,
             A.CHANGE_SOURCE: "declared",
         }
-        timestamp = _facts.whole("timestamp", self._timestamp)
-        _telemetry.get().event(E.CHANGE, {**scopes.current().facts, **_facts.texts(attributes)}, timestamp)
+        timestamp = _coerce.whole("timestamp", self._timestamp)
+        _telemetry.get().event(E.CHANGE, {**scopes.current().facts, **_coerce.texts(attributes)}, timestamp)

@@ -8,13 +8,13 @@ from typing import Any
 
 from typing_extensions import override
 
-from otel_agentops import _facts, _telemetry
+from otel_agentops import _coerce, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
-from otel_agentops._fingerprint import identity
-from otel_agentops._safe import guard
+from otel_agentops._guard import guard
+from otel_agentops._hashing import identity
 from otel_agentops.helpers._span import error_type
-from otel_agentops.record import Attributes, Value
+from otel_agentops.operations import Attributes, Value
 from otel_agentops.scope import NOWHERE
 from otel_agentops.scope import Judge as JudgeScope
 from otel_agentops.semconv import attributes as A
@@ -59,7 +59,7 @@ class judge(Block):  # noqa: N801
     @override
     def enter(self, stack: ExitStack) -> None:
         self._spoke = False
-        facts = _facts.json("a judge's configuration", self._identify) or {A.JUDGE_NAME: self.name}
+        facts = _coerce.json("a judge's configuration", self._identify) or {A.JUDGE_NAME: self.name}
         self._scope = scopes.current()._replace(judge=JudgeScope(facts, []), prompt=None, output=None)
         stack.enter_context(scopes.entered(self._scope))
 
@@ -78,8 +78,8 @@ class judge(Block):  # noqa: N801
         """
         self._emit(
             {
-                A.GEN_AI_EVALUATION_SCORE_VALUE: _facts.number("score", value),
-                **_facts.texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label, A.GEN_AI_RESPONSE_ID: response_id}),
+                A.GEN_AI_EVALUATION_SCORE_VALUE: _coerce.number("score", value),
+                **_coerce.texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label, A.GEN_AI_RESPONSE_ID: response_id}),
             },
             task,
         )
@@ -98,17 +98,17 @@ class judge(Block):  # noqa: N801
 
     def _identify(self) -> Attributes:
         identities = _telemetry.get().identities
-        threshold = _facts.number("threshold", self._threshold)
-        configuration = _facts.present(
+        threshold = _coerce.number("threshold", self._threshold)
+        configuration = _coerce.present(
             {
-                "model": _facts.text(self._model),
+                "model": _coerce.text(self._model),
                 "prompt": None if self._prompt is None else identities.text((self._prompt,)),
-                "rubric_version": _facts.text(self._rubric),
+                "rubric_version": _coerce.text(self._rubric),
                 "threshold": threshold,
                 "params": self._params,
             }
         )
-        return _facts.present(
+        return _coerce.present(
             {
                 A.JUDGE_NAME: self.name,
                 A.JUDGE_REVISION: identities.text((configuration,)),
@@ -126,20 +126,20 @@ class judge(Block):  # noqa: N801
         self._keep(self._scope.judge.facts, verdict, receipt)
         attributes = {
             **self._of_task(receipt),
-            **_facts.texts(self._eval_set),
+            **_coerce.texts(self._eval_set),
             **self._scope.judge.facts,
             A.GEN_AI_EVALUATION_NAME: self.name,
             A.JUDGE_MODEL: ",".join(dict.fromkeys(self._scope.judge.models)) or None,
             **verdict,
         }
-        _telemetry.get().event(E.GEN_AI_EVALUATION_RESULT, _facts.present(attributes))
+        _telemetry.get().event(E.GEN_AI_EVALUATION_RESULT, _coerce.present(attributes))
 
     def _of_task(self, receipt: Mapping[str, Value] | None) -> dict[str, Value]:
         """The identities of a receipt; what it sums up is the outcome's."""
         if receipt is None:
             return scopes.receipt(self._scope)
         registered = E.EVENTS[E.GEN_AI_EVALUATION_RESULT]
-        return {key: value for key, value in _facts.receipt(receipt).items() if key in registered}
+        return {key: value for key, value in _coerce.receipt(receipt).items() if key in registered}
 
     def _keep(self, facts: Mapping[str, Value], verdict: Mapping[str, Any], receipt: object) -> None:
         """The last score is part of the receipt of the task around, where it is about that one."""

@@ -12,12 +12,12 @@ from weakref import WeakKeyDictionary
 
 from typing_extensions import override
 
-from otel_agentops import _facts, _telemetry
+from otel_agentops import _coerce, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
-from otel_agentops._rework import rework
-from otel_agentops._safe import guard, say_once
-from otel_agentops.record import Value
+from otel_agentops._edit_distance import rework
+from otel_agentops._guard import guard, say_once
+from otel_agentops.operations import Value
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
@@ -110,17 +110,17 @@ class outcome(Block):  # noqa: N801  a verb
         new = _told().new(task.get(A.TASK_ID), self._source, truth)
         if not new:
             return
-        timestamp = _facts.whole("timestamp", self._timestamp) or time_ns()
+        timestamp = _coerce.whole("timestamp", self._timestamp) or time_ns()
         attributes = {**task, **new, **_delay(task, timestamp), **self._label()}
         _telemetry.get().event(E.OUTCOME, attributes, timestamp)
 
     def _label(self) -> dict[str, Value]:
-        known = _facts.known("sampling", self._sampling, A.TRUTH_SAMPLING_VALUES)
+        known = _coerce.known("sampling", self._sampling, A.TRUTH_SAMPLING_VALUES)
         return {A.TRUTH_SOURCE: self._source, A.TRUTH_SAMPLING: self._sampling if known else "unknown"}
 
     def _of_task(self) -> dict[str, Value]:
         around = scopes.whole_receipt(scopes.current()) if self._receipt is None else {}
-        return around or _facts.receipt(self._receipt)
+        return around or _coerce.receipt(self._receipt)
 
 
 def _verdict(good: bool) -> str:

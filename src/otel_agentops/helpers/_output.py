@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._guard import guard, say_once
 from otel_agentops._held import Held
-from otel_agentops._safe import guard, say_once
 
 
 class output(Block):  # noqa: N801

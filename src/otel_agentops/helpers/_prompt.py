@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from otel_agentops import _facts, _telemetry
+from otel_agentops import _coerce, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
 
@@ -41,6 +41,6 @@ class prompt(Block):  # noqa: N801
     @override
     def enter(self, stack: ExitStack) -> None:
         identities = _telemetry.get().identities
-        name, version = _facts.text(self.name), _facts.text(self.version)
-        declared = _facts.json("a prompt's template", lambda: identities.declared(name, version, self.template))
+        name, version = _coerce.text(self.name), _coerce.text(self.version)
+        declared = _coerce.json("a prompt's template", lambda: identities.declared(name, version, self.template))
         stack.enter_context(scopes.entered(scopes.current()._replace(prompt=declared)))

@@ -9,13 +9,13 @@ from typing import Any
 from opentelemetry.trace import Span, SpanKind, get_current_span
 from typing_extensions import override
 
-from otel_agentops import _facts, _telemetry
+from otel_agentops import _coerce, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._guard import guard
 from otel_agentops._processor import Lasting, place_below
-from otel_agentops._safe import guard
 from otel_agentops.helpers._span import error_type, start
-from otel_agentops.record import Attributes
+from otel_agentops.operations import Attributes
 from otel_agentops.scope import Run
 from otel_agentops.semconv import attributes as A
 
@@ -38,7 +38,7 @@ class retrieval(Block):  # noqa: N801
     ) -> None:
         super().__init__(index, version=version, embedding_model=embedding_model, built_at=built_at, top_k=top_k)
         self.index = str(index)
-        self.version = _facts.text(version)
+        self.version = _coerce.text(version)
         self._facts = {
             A.INDEX_VERSION: version,
             A.INDEX_EMBEDDING_MODEL: embedding_model,
@@ -62,8 +62,8 @@ class retrieval(Block):  # noqa: N801
             A.GEN_AI_DATA_SOURCE_ID: self.index,
             A.INDEX_NAME: self.index,
             A.INDEX_SOURCE: "declared" if self.version else "unknown",
-            **_facts.texts(self._facts),
-            **_facts.present({A.GEN_AI_RETRIEVAL_TOP_K: _facts.whole("top_k", self._top_k)}),
+            **_coerce.texts(self._facts),
+            **_coerce.present({A.GEN_AI_RETRIEVAL_TOP_K: _coerce.whole("top_k", self._top_k)}),
             **scope.facts,
         }
         self._span = start(stack, f"retrieval {self.index}", attributes, SpanKind.CLIENT)
@@ -76,8 +76,8 @@ class retrieval(Block):  # noqa: N801
         see `task.used`. An id is a text, a number or a UUID, or the member or attribute `id` of a document.
         """
         found = (found,) if isinstance(found, (str, bytes)) else found
-        self._found = len(found) if isinstance(found, Sized) else _facts.whole("number of documents", found)
-        ids = _facts.documents(found) if isinstance(found, Sized) and isinstance(found, Iterable) else []
+        self._found = len(found) if isinstance(found, Sized) else _coerce.whole("number of documents", found)
+        ids = _coerce.documents(found) if isinstance(found, Sized) and isinstance(found, Iterable) else []
         # As many as there are: a table, for one, is read as its columns.
         self._ids = ids if ids is not None and len(ids) == self._found else None
 
@@ -96,5 +96,5 @@ class retrieval(Block):  # noqa: N801
                 self._around.known.append(self._ids)
         if self._span is not None:
             _telemetry.get().finish(
-                self._span, _facts.present({A.RETRIEVAL_DOCUMENT_COUNT: self._found}), error_type(error)
+                self._span, _coerce.present({A.RETRIEVAL_DOCUMENT_COUNT: self._found}), error_type(error)
             )

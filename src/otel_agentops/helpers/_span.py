@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from opentelemetry.trace import Span, SpanKind, use_span
 
 from otel_agentops import _telemetry
-from otel_agentops.record import Attributes
+from otel_agentops.operations import Attributes
 
 
 def start(stack: ExitStack, name: str, attributes: Attributes, kind: SpanKind = SpanKind.INTERNAL) -> Span:

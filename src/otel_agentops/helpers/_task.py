@@ -10,13 +10,13 @@ from typing import Any
 from opentelemetry.trace import Span, get_current_span
 from typing_extensions import override
 
-from otel_agentops import _facts, _telemetry
+from otel_agentops import _coerce, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._guard import guard, say_once
 from otel_agentops._processor import place_below
-from otel_agentops._safe import guard, say_once
 from otel_agentops.helpers._span import error_type, start
-from otel_agentops.record import Attributes, Value
+from otel_agentops.operations import Attributes, Value
 from otel_agentops.scope import NOWHERE, Run, Scope
 from otel_agentops.semconv import attributes as A
 
@@ -79,7 +79,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
             run.agents.append(depth)
         else:
             run.declared = self._of_root()
-        facts: Attributes = {**outer.facts, **_facts.texts(self._declared), A.TASK_ID: run.id, A.TASK_NAME: run.name}
+        facts: Attributes = {**outer.facts, **_coerce.texts(self._declared), A.TASK_ID: run.id, A.TASK_NAME: run.name}
         self._scope = outer._replace(run=run, facts=facts, depth=depth)
         stack.enter_context(scopes.entered(self._scope, telling=True))
         on_root = run.declared if self._root else {}
@@ -105,7 +105,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         run = self._scope.run
         if run is None:
             return
-        known = _facts.documents(ids) if isinstance(ids, Iterable) else None
+        known = _coerce.documents(ids) if isinstance(ids, Iterable) else None
         if known is None:
             say_once("used", "the documents that a task used are left out: give their ids, each a text or a number")
         else:
@@ -120,7 +120,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         """
         if not self._root:
             say_once(f"agent:{self.name}", _AGENT, self.name)
-        elif _facts.known("task outcome", outcome, A.TASK_OUTCOME_VALUES):
+        elif _coerce.known("task outcome", outcome, A.TASK_OUTCOME_VALUES):
             self._outcome = outcome
 
     def receipt(self) -> dict[str, Value]:
@@ -138,7 +138,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
     def _new_run(self, outer: Scope) -> Run:
         arrived = outer.facts.get(A.TASK_ID)
         if arrived is None:
-            return Run(self.name, _facts.text(self._id))
+            return Run(self.name, _coerce.text(self._id))
         return Run(str(outer.facts.get(A.TASK_NAME, self.name)), str(arrived))
 
     def _of_root(self) -> Attributes:

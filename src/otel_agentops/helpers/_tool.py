@@ -11,14 +11,14 @@ from weakref import WeakKeyDictionary
 from opentelemetry.trace import Span, get_current_span
 from typing_extensions import override
 
-from otel_agentops import _facts, _foreign, _telemetry
+from otel_agentops import _coerce, _foreign, _telemetry
 from otel_agentops import scope as scopes
 from otel_agentops._block import Block
-from otel_agentops._near import near
+from otel_agentops._guard import guard
 from otel_agentops._processor import Place, place_below
-from otel_agentops._safe import guard
+from otel_agentops._tool_arguments import near
 from otel_agentops.helpers._span import error_type, start
-from otel_agentops.record import Attributes
+from otel_agentops.operations import Attributes
 from otel_agentops.scope import Run, Scope
 from otel_agentops.semconv import attributes as A
 
@@ -110,11 +110,11 @@ class tool(Block):  # noqa: N801
             A.GEN_AI_OPERATION_NAME: "execute_tool",
             A.GEN_AI_TOOL_NAME: self.name,
             A.GEN_AI_TOOL_TYPE: "function",
-            **_facts.texts(self._facts),
+            **_coerce.texts(self._facts),
             **scope.facts,
         }
         for what, key, values in _ENUMS:
-            if key in attributes and not _facts.known(what, attributes[key], values):
+            if key in attributes and not _coerce.known(what, attributes[key], values):
                 del attributes[key]
         if value := scopes.learned_tool(self.name) or self._declared():
             attributes[A.TOOL_HASH] = value
@@ -133,9 +133,9 @@ class tool(Block):  # noqa: N801
     def _declared(self) -> str | None:
         if self._schema is None:
             return None
-        material = _facts.present({"name": self.name, "description": self._description, "input_schema": self._schema})
+        material = _coerce.present({"name": self.name, "description": self._description, "input_schema": self._schema})
         identities = _telemetry.get().identities
-        return _facts.json("a tool's schema", lambda: identities.tools([material], dict).hashes[self.name])
+        return _coerce.json("a tool's schema", lambda: identities.tools([material], dict).hashes[self.name])
 
 
 class _Parameters(NamedTuple):

@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_agentops import _config, _finalize, _foreign, _telemetry
+from otel_agentops import _config, _deferred_work, _foreign, _telemetry
 from otel_agentops.semconv import check
 from otel_agentops.semconv.metrics import METRICS
 
@@ -73,7 +73,7 @@ class Capture:
     @property
     def finished(self) -> Sequence[ReadableSpan]:
         """The ended spans as the SDK exports them, those of dropped streams included."""
-        _finalize.settle()
+        _deferred_work.settle()
         return self._spans.get_finished_spans()
 
     @property
@@ -93,7 +93,7 @@ class Capture:
         return {metric.name: [_point(point) for point in metric.data.data_points] for _, metric in self._collected()}
 
     def _collected(self) -> Iterator[tuple[str, Any]]:
-        _finalize.settle()
+        _deferred_work.settle()
         data = self._metrics.get_metrics_data()
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import SECONDS
 from otel_agentops.testing.fake_provider import FakeProvider

@@ -9,7 +9,7 @@ from both import block, done
 from expected_claude import ASK, CALL, UNTRACED, whole
 from pydantic import BaseModel
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall
 

@@ -14,7 +14,7 @@ from both import block, done, drained, each
 from expected_claude import ANSWERED, ASK, CALL, NATIVE, SENT, STREAMED, TRACES, native, span, whole
 
 from otel_agentops import task
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.clients.anthropic import Instrumentor
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import Answer, Break, FakeProvider, Status, ToolCall

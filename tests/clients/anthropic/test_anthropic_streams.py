@@ -11,8 +11,8 @@ import pytest
 from both import block, done, drained, each
 from expected_claude import ANSWERED, ASK, CALL, SENT, STREAMED, UNTRACED, span, streamed
 
-from otel_agentops._fingerprint import identity
-from otel_agentops.clients._anthropic_wire import fold, settled
+from otel_agentops._hashing import identity
+from otel_agentops.clients._protocols.anthropic_messages import fold, settled
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Answer, Break, Fail, FakeProvider, Malformed
 

@@ -14,7 +14,7 @@ from bedrock_subject import KEYS, call
 from both import done, drained
 from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 
-from otel_agentops.clients._botocore import wait
+from otel_agentops.clients.bedrock._botocore import wait
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Fail, FakeProvider, Malformed, Status
 

@@ -8,7 +8,7 @@ from bedrock_subject import call
 from both import done, drained
 
 from otel_agentops import task
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import FakeProvider
 

@@ -9,9 +9,9 @@ import pytest
 from bedrock_subject import call, spec
 from both import done, drained
 
-from otel_agentops._fingerprint import identity
-from otel_agentops.clients._bedrock_converse import fold, settled
-from otel_agentops.clients._bedrock_models import Model, named
+from otel_agentops._hashing import identity
+from otel_agentops.clients.bedrock._converse import fold, settled
+from otel_agentops.clients.bedrock._models import Model, named
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall
 from otel_agentops.testing.subject import TOOL

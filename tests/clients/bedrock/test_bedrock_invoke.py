@@ -10,7 +10,7 @@ import pytest
 from bedrock_subject import call
 from both import done, drained
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS, Capture, capture
 from otel_agentops.testing.contract import each
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall

@@ -11,8 +11,8 @@ from both import block, done, drained, each
 from cohere_spans import ASK, CALL, PROMPT, RANK, STREAMED, chat, span
 
 from otel_agentops import task
-from otel_agentops._fingerprint import identity
-from otel_agentops.clients._cohere_wire import chat_response, fold, settled, tool
+from otel_agentops._hashing import identity
+from otel_agentops.clients._protocols.cohere import chat_response, fold, settled, tool
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
 

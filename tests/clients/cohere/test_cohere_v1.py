@@ -8,7 +8,7 @@ import pytest
 from both import done, drained
 from cohere_spans import PROMPT, RANK, STREAMED, chat, span
 
-from otel_agentops.clients._cohere_wire import old_chat_response
+from otel_agentops.clients._protocols.cohere import old_chat_response
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider
 

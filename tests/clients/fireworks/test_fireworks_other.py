@@ -9,7 +9,7 @@ import pytest
 from both import done
 from fireworks_subject import FireworksSubject
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.clients.fireworks import Instrumentor
 from otel_agentops.testing import Capture
 from otel_agentops.testing.contract import Bench

@@ -73,7 +73,7 @@ def dotted(changes: dict[str, Any]) -> dict[str, Any]:
 
 def parameters(**given: Any) -> dict[str, Any]:
     """What explicit parameters add, as `changes`."""
-    from otel_agentops._fingerprint import identity
+    from otel_agentops._hashing import identity
 
     sources = {f"otel_agentops__param__{name}__source": "explicit" for name in given}
     return {"otel_agentops__params__hash": identity(given), **sources}

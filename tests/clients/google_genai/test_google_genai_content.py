@@ -10,9 +10,9 @@ from expected_gemini import NO_AFC, embedded, parameters, streamed, whole
 from google.genai import types
 from google_genai_subject import COUNTED
 
-from otel_agentops._fingerprint import identity
-from otel_agentops.clients._google_seams import sent
+from otel_agentops._hashing import identity
 from otel_agentops.clients.google_genai import content_request, content_response, embeddings_request
+from otel_agentops.clients.google_genai._seams import sent
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
 

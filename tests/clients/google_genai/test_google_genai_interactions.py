@@ -13,9 +13,9 @@ from expected_gemini import parameters, whole
 from google_genai_subject import GoogleGenaiSubject
 
 from otel_agentops import task
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.clients import google_genai
-from otel_agentops.clients._google_interactions import response
+from otel_agentops.clients.google_genai._interactions import response
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
 

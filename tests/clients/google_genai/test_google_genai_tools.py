@@ -8,10 +8,10 @@ import pytest
 from both import done
 from google.genai import types
 
-from otel_agentops._fingerprint import identity
-from otel_agentops.clients import _openai_wire
-from otel_agentops.clients._google_schema import json_schema
+from otel_agentops._hashing import identity
+from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients.google_genai import tool
+from otel_agentops.clients.google_genai._schema import json_schema
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider
 
@@ -53,7 +53,7 @@ def declared(**schema: Any) -> Any:
     return types.Tool(function_declarations=[types.FunctionDeclaration(**NAMED, **schema)])
 
 
-OPENAI = identity(_openai_wire.tool({"type": "function", "function": {**NAMED, "parameters": SCHEMA}}))
+OPENAI = identity(openai_chat.tool({"type": "function", "function": {**NAMED, "parameters": SCHEMA}}))
 SPELLINGS = {
     "function": weather,
     "google": declared(parameters=GOOGLE),

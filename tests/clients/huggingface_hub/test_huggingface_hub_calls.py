@@ -9,7 +9,7 @@ import huggingface_hub
 import pytest
 from both import done, drained
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.clients.huggingface_hub import embedded, server
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Fail, FakeProvider, Status
@@ -166,10 +166,11 @@ def test_who_answers(url: str, named: str | None, provider: str) -> None:
 async def test_a_routed_chat(provider: FakeProvider, seen: Capture, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a key of the provider's own the request goes there, and nothing in its address says who that is."""
     from huggingface_hub.hf_api import InferenceProviderMapping
-    from huggingface_hub.inference import _providers
     from huggingface_hub.inference._providers import _common
 
     known = {"hf_model_id": "meta/llama", "task": "conversational", "status": "live"}
+    from huggingface_hub.inference import _providers
+
     mapping = InferenceProviderMapping(provider="cerebras", providerId="llama-x", **known)
     monkeypatch.setitem(_common.HARDCODED_MODEL_INFERENCE_MAPPING, "cerebras", {"meta/llama": mapping})
     monkeypatch.setattr(_providers.PROVIDERS["cerebras"]["conversational"], "base_url", provider.url)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from otel_agentops import _patches
+from otel_agentops import _patching
 from otel_agentops.clients import openai
 from otel_agentops.clients.litellm import CLIENT, Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
@@ -97,7 +97,7 @@ class LitellmSubject(Subject):
         return {} if way == "failed" else {"gen_ai.response.id": "chatcmpl-fake"}
 
 
-class Both(_patches.Instrumentor):
+class Both(_patching.Instrumentor):
     """What the entry points of both make together."""
 
     clients = (CLIENT, openai.CLIENT)

@@ -13,7 +13,7 @@ from mistralai_spans import ANSWERED, ASK, CALL, SENT, span, streamed, whole
 from pydantic import BaseModel
 from speakeasy import Bound
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Hang, Malformed, Status, ToolCall
 from otel_agentops.testing.fake_provider import mistral_wire as wire

@@ -21,7 +21,7 @@ from mistralai.client.utils import BackoffStrategy, RetryConfig
 from mistralai_spans import ANSWERED, CALL, SENT, STREAMED, dotted, span, whole
 
 from otel_agentops import task
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.clients.mistralai import Instrumentor
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import Break, FakeProvider, Hang, Status

@@ -12,7 +12,7 @@ import pytest
 from both import done, drained, each
 from opentelemetry import baggage, context
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.clients.ollama import fold, response, settled
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Answer, Fail, FakeProvider, Malformed, ToolCall

@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import openai._base_client
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS
 from otel_agentops.testing.fake_provider import FakeProvider
 

@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from otel_agentops.clients._providers import by_host
+from otel_agentops.clients._servers import by_host
 from otel_agentops.clients.openai import Instrumentor
 from otel_agentops.testing import capture
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from otel_agentops.clients._openai_wire import chat_fold, chat_request, chat_settled
-from otel_agentops.clients._providers import Server
-from otel_agentops.record import Answer
+from otel_agentops.clients._protocols.openai_chat import chat_fold, chat_request, chat_settled
+from otel_agentops.clients._servers import Server
+from otel_agentops.operations import Answer
 from otel_agentops.testing.fake_provider import Answer as Said
 from otel_agentops.testing.fake_provider import ToolCall
 from otel_agentops.testing.fake_provider.openai_wire import chat_chunks

@@ -9,9 +9,9 @@ from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response
 
-from otel_agentops.clients._openai_wire import chat_fold, embeddings_response, tool
+from otel_agentops.clients._protocols.openai_chat import chat_fold, embeddings_response, tool
 from otel_agentops.clients.openai import chat_response, chat_settled, responses_response
-from otel_agentops.record import Answer
+from otel_agentops.operations import Answer
 
 
 def chunk(**members: Any) -> ChatCompletionChunk:

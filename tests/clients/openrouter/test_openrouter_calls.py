@@ -13,7 +13,7 @@ from both import done, drained
 from openrouter.utils import BackoffStrategy, RetryConfig
 
 from otel_agentops import task
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.clients.openrouter import Instrumentor
 from otel_agentops.testing import SECONDS, Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider, Malformed, Status, openrouter_wire

@@ -9,7 +9,7 @@ import pytest
 from both import done, drained
 from together_subject import TogetherSubject
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.clients.together import Instrumentor
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status

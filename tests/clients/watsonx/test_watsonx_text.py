@@ -10,7 +10,7 @@ from ibm_watsonx_ai.wml_client_error import WMLClientError
 from watsonx_subject import HOST, WatsonxSubject
 
 from otel_agentops import task
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.clients.watsonx import generated
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Break, Fail, FakeProvider, Status

@@ -9,8 +9,8 @@ import pytest
 from both import block, done, drained
 from writer_subject import WriterSubject
 
-from otel_agentops._fingerprint import identity
-from otel_agentops.clients._openai_wire import tool
+from otel_agentops._hashing import identity
+from otel_agentops.clients._protocols.openai_chat import tool
 from otel_agentops.clients.writer import Instrumentor
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.contract import Bench

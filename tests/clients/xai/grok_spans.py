@@ -8,7 +8,7 @@ from typing import Any
 from packaging.version import Version
 from xai_sdk.chat import user
 
-from otel_agentops._fingerprint import identity
+from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS
 from otel_agentops.testing.fake_provider.xai import XaiProvider
 

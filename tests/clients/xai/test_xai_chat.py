@@ -17,8 +17,8 @@ from xai_sdk.proto import chat_pb2
 from xai_subject import XaiSubject
 
 from otel_agentops import task
-from otel_agentops._fingerprint import identity
-from otel_agentops.clients import _grpc
+from otel_agentops._hashing import identity
+from otel_agentops.clients._families import grpc as grpc_seams
 from otel_agentops.clients.xai import _SERVERS, Instrumentor
 from otel_agentops.clients.xai import tool as material
 from otel_agentops.testing import SECONDS, Capture, capture
@@ -283,7 +283,7 @@ async def test_a_stub_without_methods_is_one_all_the_same(seen: Capture, grok: A
     [("api.x.ai", ("api.x.ai", 443)), ("localhost:8080", ("localhost", 8080)), ("[::1]:50051", ("::1", 50051))],
 )
 def test_addresses(host: str, found: tuple[str, int]) -> None:
-    assert tuple(_grpc.server(host).values()) == found
+    assert tuple(grpc_seams.server(host).values()) == found
 
 
 def test_the_default_address(seen: Capture) -> None:

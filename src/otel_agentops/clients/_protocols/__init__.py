@@ -1,0 +1,1 @@
+"""What the wire formats say: requests and answers as records, with no SDK and no OpenTelemetry."""

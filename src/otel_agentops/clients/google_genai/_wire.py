@@ -1,0 +1,79 @@
+"""What Google's two APIs of its models have in common: names of settings, kinds of output, counts of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_agentops.clients._protocols.fields import Fields, double, get, items, text, texts, whole
+from otel_agentops.semconv import attributes as A
+
+FIELDS = Fields(
+    {
+        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
+        "topP": (A.GEN_AI_REQUEST_TOP_P, double),
+        "topK": (A.GEN_AI_REQUEST_TOP_K, whole),
+        "frequencyPenalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, double),
+        "presencePenalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, double),
+        "maxOutputTokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        "candidateCount": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else whole(n)),  # as OpenAI's `n`
+        "stopSequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
+        "seed": (A.GEN_AI_REQUEST_SEED, whole),
+        "thinkingConfig": (A.GEN_AI_REQUEST_REASONING_LEVEL, lambda config: text(get(config, "thinkingLevel"))),
+        "thinkingLevel": (A.GEN_AI_REQUEST_REASONING_LEVEL, text),
+        "previousInteractionId": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, text),
+        "agent": (A.GEN_AI_AGENT_NAME, text),
+        "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
+        "outputDimensionality": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),
+    },
+    not_parameters=frozenset(
+        [
+            "contents",
+            "systemInstruction",
+            "tools",
+            "generationConfig",
+            "seed",
+            "labels",
+            "cachedContent",  # the name that a copy of prompt and tools has until it expires
+            "continuationToken",
+            "model",  # of each embedding request
+            "content",
+            "title",
+            "input",  # from here on of interactions
+            "stream",
+            "store",
+            "background",
+            "previousInteractionId",
+            "webhookConfig",
+            "environment",
+            "agent",
+        ]
+    ),
+)
+_IMAGE, _SPEECH = "IMAGE", "AUDIO"
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A JSON object; an empty one for anything else, which the provider is about to refuse."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def output_type(config: Mapping[str, Any]) -> str | None:
+    """`gen_ai.output.type` of the settings of a call."""
+    modalities = items(config.get("responseModalities"))
+    if _IMAGE in modalities or _SPEECH in modalities:
+        return "image" if _IMAGE in modalities else "speech"
+    kind = text(config.get("responseMimeType"))
+    return kind and ("json" if kind == "application/json" else "text")
+
+
+def total(*counts: Any) -> int | None:
+    """The sum of the counts that are there; None where there is none."""
+    known = [number for count in counts if (number := whole(count)) is not None]
+    return sum(known) if known else None
+
+
+def code(error: BaseException) -> str | None:
+    """The status of an error response: the client has one class for all of 4xx, and one for all of 5xx."""
+    status = getattr(error, "code", None) or getattr(error, "status_code", None)
+    return str(status) if type(status) is int else None
