@@ -52,12 +52,17 @@ def _ask_error_ratios(slos: Sequence[Slo]) -> Iterator[Question]:
     """Yield the mean of 0 and 1 of each indicator; revisions of a judge are groups of their own."""
     for indicator in {slo.indicator.name: slo.indicator for slo in slos}.values():
         bad = verdict(indicator.name)
-        once = () if indicator.on == "outcome" else _NO_OUTCOME
+        no_outcome = () if indicator.on == "outcome" else _NO_OUTCOME
         by = (A.SERVICE_NAME, *indicator.labels)
         about = f"Part of the events that are {indicator.about} ({indicator.type})."
         key = f"error_{indicator.name}"
         yield Question(
-            key, f"Error ratio: {indicator.name}", about, by, (_require_column(bad), *once), (("AVG", bad), ("COUNT",))
+            key,
+            f"Error ratio: {indicator.name}",
+            about,
+            by,
+            (_require_column(bad), *no_outcome),
+            (("AVG", bad), ("COUNT",)),
         )
 
 
@@ -71,12 +76,11 @@ def _ask_moves() -> Iterator[Question]:
         yield Question(
             f"moved_{variable}", f"Which {variable}", about, by, (_require_column(value),), has_day_before=True
         )
-    declared = (A.CHANGE_VARIABLE, A.CHANGE_SCOPE, A.CHANGE_PREVIOUS, A.CHANGE_VALUE, A.CHANGE_SOURCE)
     yield Question(
         "changes",
         "Changes as they were told",
         "Events of changes that the application declared or saw for the first time.",
-        declared,
+        (A.CHANGE_VARIABLE, A.CHANGE_SCOPE, A.CHANGE_PREVIOUS, A.CHANGE_VALUE, A.CHANGE_SOURCE),
         (_require_column(A.CHANGE_VARIABLE),),
     )
     yield Question(
@@ -86,13 +90,11 @@ def _ask_moves() -> Iterator[Question]:
         (A.SERVICE_NAME, A.LOCK_UNLISTED),
         (_require_column(A.LOCK_UNLISTED),),
     )
-
-    evaluated = (A.EVAL_SET_NAME, A.EVAL_SET_VERSION, A.JUDGE_NAME, A.JUDGE_REVISION)
     yield Question(
         "eval_set",
         "Which eval set, judged by whom",
         "A set or a judge that changed makes scores before and after it two measures.",
-        evaluated,
+        (A.EVAL_SET_NAME, A.EVAL_SET_VERSION, A.JUDGE_NAME, A.JUDGE_REVISION),
         (_require_column(A.EVAL_SET_NAME),),
     )
 
