@@ -1,4 +1,4 @@
-"""Terraform for Honeycomb: what the provider takes, and fields that are true, false or null as the verdicts say."""
+"""Terraform for Honeycomb: arguments that the provider takes, and fields that are true, false or null by verdict."""
 
 from __future__ import annotations
 

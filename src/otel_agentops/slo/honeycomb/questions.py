@@ -167,17 +167,14 @@ def _ask_costs() -> Iterator[Question]:
 
 def _ask_trust(slos: Sequence[Slo]) -> Iterator[Question]:
     """Yield the questions about random labels: what was escalated was chosen because it looked bad."""
-    verdicts = [
-        verdict(one.name)
-        for one in {slo.indicator.name: slo.indicator for slo in slos}.values()
-        if one.type == "proxy" and one.on == "task"
-    ]
     random = (A.TRUTH_SAMPLING, "=", "random")
-    for bad in verdicts:
-        name = bad.split(".")[-2]
+    for indicator in {slo.indicator.name: slo.indicator for slo in slos}.values():
+        if indicator.type != "proxy" or indicator.on != "task":
+            continue
+        bad = verdict(indicator.name)
         yield Question(
-            f"truth_{name}",
-            f"Proxy beside truth: {name}",
+            f"truth_{indicator.name}",
+            f"Proxy beside truth: {indicator.name}",
             "Late labels of randomly chosen tasks by the verdict of the proxy (1 is bad) and the truth.",
             (A.SERVICE_NAME, bad, A.TRUTH_VERDICT),
             (_require_column(A.TRUTH_VERDICT), _require_column(bad), random),
