@@ -1,19 +1,18 @@
 """Dashboards as data, and a running demo whose story fills every panel of them.
 
-with showing(directory) as show:
-    while not satisfied:
+with run_show(directory) as show:
+    while any(not show.find_series(query) for query in list_queries(read_dashboard(path))):
         show.go_on()
-        show.prometheus.query(filled(asked.expr))
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 import httpx
@@ -39,7 +38,44 @@ RATE = 8.0  # customers a second
 # -- reading
 
 
-class Asked(NamedTuple):
+class GridPos(TypedDict):
+    """The place of a panel in Grafana's grid of 24 columns."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+class Target(TypedDict):
+    """A query of a panel."""
+
+    refId: str
+    expr: str
+    instant: bool
+    legendFormat: str
+
+
+class Threshold(TypedDict):
+    """A colour and the value from which on it holds; None has no beginning."""
+
+    value: float | None
+    color: str
+
+
+class Panel(TypedDict):
+    """A panel, as far as it is read here."""
+
+    id: int
+    type: str
+    title: str
+    description: str
+    gridPos: GridPos
+    targets: Sequence[Target]
+    fieldConfig: Mapping[str, Any]
+
+
+class PanelQuery(NamedTuple):
     """One query of a panel."""
 
     dashboard: str
@@ -50,30 +86,39 @@ class Asked(NamedTuple):
 
     @property
     def id(self) -> str:
-        """For people."""
+        """Return a name for people."""
         return f"{self.dashboard}: {self.panel} {self.letter}"
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A dashboard."""
+class Series(NamedTuple):
+    """A series that a query returns, with time and value of its samples."""
+
+    labels: Mapping[str, str]
+    samples: Sequence[tuple[float, float]]
+
+
+def read_dashboard(path: Path) -> dict[str, Any]:
+    """Read the JSON of a dashboard."""
     content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return content
 
 
-def panels(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Those that show something."""
+def list_panels(content: Mapping[str, Any]) -> list[Panel]:
+    """List the panels that show something, which the heading of a row does not."""
     return [panel for panel in content["panels"] if panel["type"] != "row"]
 
 
-def queries(content: Mapping[str, Any]) -> Iterator[Asked]:
-    """Every query of every panel."""
-    for panel in panels(content):
-        for target in panel["targets"]:
-            yield Asked(content["uid"], panel["title"], target["refId"], target["expr"], target["instant"])
+def list_queries(content: Mapping[str, Any]) -> list[PanelQuery]:
+    """List every query of every panel."""
+    return [
+        PanelQuery(content["uid"], panel["title"], target["refId"], target["expr"], target["instant"])
+        for panel in list_panels(content)
+        for target in panel["targets"]
+    ]
 
 
-def filled(expr: str) -> str:
-    """With the variables as Grafana fills them in: `.*` is All, a rate is over some scrapes, and the range is short."""
+def fill_variables(expr: str) -> str:
+    """Fill in the variables as Grafana does: `.*` is All, a rate is over some scrapes, and the range is short."""
     for name in sorted(VALUES, key=len, reverse=True):
         expr = expr.replace(f"${name}", VALUES[name])
     return expr
@@ -86,122 +131,132 @@ VALUES = {"service": ".*", "environment": ".*", "slo": ".*", "__rate_interval": 
 
 
 class Show:
-    """A running demo. began: its first second."""
+    """A running demo that a story happens to; `start_time` is its first second."""
 
     def __init__(self, running: World, prometheus: stack.Prometheus) -> None:
         self.world = running
         self.prometheus = prometheus
-        self.began = time.time()
-        self._left = list(STORY)
+        self.start_time = time.time()
+        self._rest_of_story = list(STORY)
 
     def go_on(self) -> None:
-        """What is due by now happens; to be called each second. Raises stack.NotReadyError where a part has ended."""
+        """Let happen what is due by now; call this each second.
+
+        Raises:
+            stack.NotReadyError: A part of the demo has ended.
+        """
         self.world.check()
-        _translate(self.world)
-        while self._left and time.time() - self.began >= self._left[0][0]:
-            _, act = self._left.pop(0)
+        _send_translations(self.world)
+        while self._rest_of_story and time.time() - self.start_time >= self._rest_of_story[0][0]:
+            _, act = self._rest_of_story.pop(0)
             act(self.world)
 
-    def found(self, asked: Asked) -> list[dict[str, Any]]:
-        """The series that a query returns, with their samples over the whole show, or the last ones."""
+    def find_series(self, query: PanelQuery) -> list[Series]:
+        """Return the series of a query with their samples: the last ones if it is instant, else of the whole show."""
         now = time.time()
-        at = {"time": now} if asked.instant else {"start": self.began, "end": now, "step": 1}
-        path = "query" if asked.instant else "query_range"
-        series = self.prometheus.api(path, query=filled(asked.expr), **at)["result"]
-        return [{"labels": one["metric"], "samples": _numbers(one)} for one in series if _numbers(one)]
+        times = {"time": now} if query.instant else {"start": self.start_time, "end": now, "step": 1}
+        path = "query" if query.instant else "query_range"
+        result = self.prometheus.api(path, query=fill_variables(query.expr), **times)["result"]
+        series = [Series(one["metric"], _list_numbers(one.get("values") or [one["value"]])) for one in result]
+        return [one for one in series if one.samples]
 
 
-def _numbers(series: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """Time and value, without what is no number."""
-    raw = series.get("values") or [series["value"]]
-    return [(float(at), float(value)) for at, value in raw if value not in ("NaN", "+Inf", "-Inf")]
+def _list_numbers(samples: Sequence[tuple[float, str]]) -> list[tuple[float, float]]:
+    return [(at, float(value)) for at, value in samples if value not in ("NaN", "+Inf", "-Inf")]
 
 
-def _refuse(world: World) -> None:
-    """The provider refuses some requests in a row: the clients try again, and some give up."""
+def _refuse_requests(world: World) -> None:
+    """Refuse some requests in a row: the clients try again, and some give up."""
     world.provider.script(*[Status(429, 0.05)] * 30)
 
 
 def _lock_out(world: World) -> None:
-    """The key is not taken any more, for some requests."""
+    """Refuse the key of some requests."""
     world.provider.script(*[Status(401)] * 6)
 
 
-def _evaluate(world: World) -> None:
-    """A set of cases is evaluated, once."""
-    judged = {A.JUDGE_NAME: "grounded", A.EVAL_SET_NAME: "golden tickets", A.EVAL_SET_VERSION: "4"}
-    _send(world, "logs", SERVICE, "", [_event(E.GEN_AI_EVALUATION_RESULT, judged)])
+def _evaluate_set(world: World) -> None:
+    """Send the event of an evaluated set of cases."""
+    attributes = {A.JUDGE_NAME: "grounded", A.EVAL_SET_NAME: "golden tickets", A.EVAL_SET_VERSION: "4"}
+    _send_records(world, "logs", SERVICE, "", [_build_event(E.GEN_AI_EVALUATION_RESULT, attributes)])
 
 
-def _render(world: World) -> None:
-    """Another service gives rendered prompts as templates: a hash for each call; most are not counted."""
+def _render_prompts(world: World) -> None:
+    """Send what another service sends that gives rendered prompts as templates: a hash for each call.
+
+    Most of them are not counted.
+    """
     prompts = [{A.GEN_AI_OPERATION_NAME: "chat", A.PROMPT_HASH: f"{number:016x}"} for number in range(60)]
-    _send(world, "traces", "mailer", "", [_span(prompt) for prompt in prompts])
+    _send_records(world, "traces", "mailer", "", [_build_span(prompt) for prompt in prompts])
 
 
-def _translate(world: World) -> None:
-    """A third service, all the time: another model in each region, and truth of which its tasks say nothing."""
+def _send_translations(world: World) -> None:
+    """Send what a third service sends: another model in each region, and truth of which its tasks say nothing."""
     task = {A.TASK_NAME: "translate", A.TASK_OUTCOME: "completed"}
     for region, answers in (("eu-1", "gpt-x-2026-01-01"), ("us-1", "gpt-x-2026-09-01")):
         call = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_REQUEST_MODEL: "gpt-x", A.GEN_AI_RESPONSE_MODEL: answers}
         root = {A.GEN_AI_OPERATION_NAME: "invoke_workflow", **task}
-        _send(world, "traces", "translator", region, [*[_span(call)] * 16, *[_span(root)] * 3])
-    told = [{**task, A.TRUTH_VERDICT: verdict, A.TRUTH_SAMPLING: "random"} for verdict in ("bad", "good", "good")]
-    _send(world, "logs", "translator", "", [_event(E.OUTCOME, truth) for truth in told * 2])
+        _send_records(world, "traces", "translator", region, [*[_build_span(call)] * 16, *[_build_span(root)] * 3])
+    outcomes = [{**task, A.TRUTH_VERDICT: verdict, A.TRUTH_SAMPLING: "random"} for verdict in ("bad", "good", "good")]
+    _send_records(world, "logs", "translator", "", [_build_event(E.OUTCOME, outcome) for outcome in outcomes * 2])
 
 
-def _send(world: World, signal: str, service: str, region: str, records: list[dict[str, Any]]) -> None:
-    """As another application would."""
+Record = Mapping[str, object]  # a span or a log record in OTLP's JSON
+
+
+def _send_records(world: World, signal: str, service: str, region: str, records: Sequence[Record]) -> None:
+    """Send records as another application would."""
     resource = {A.SERVICE_NAME: service, A.DEPLOYMENT_ENVIRONMENT_NAME: "demo"} | (
         {A.CLOUD_REGION: region} if region else {}
     )
     outer, inner, each = (
         ("resourceLogs", "scopeLogs", "logRecords") if signal == "logs" else ("resourceSpans", "scopeSpans", "spans")
     )
-    body = {outer: [{"resource": {"attributes": _attributes(resource)}, inner: [{each: records}]}]}
+    body = {outer: [{"resource": {"attributes": _encode_attributes(resource)}, inner: [{each: records}]}]}
     httpx.post(f"{world.collector.otlp}/v1/{signal}", json=body).raise_for_status()
 
 
-def _span(attributes: Mapping[str, str]) -> dict[str, Any]:
+def _build_span(attributes: Mapping[str, str]) -> Record:
     times = {"startTimeUnixNano": "1", "endTimeUnixNano": "50000001"}
-    return {"name": "chat", "traceId": "1" * 32, "spanId": "1" * 16, **times, "attributes": _attributes(attributes)}
+    ids = {"traceId": "1" * 32, "spanId": "1" * 16}
+    return {"name": "chat", **ids, **times, "attributes": _encode_attributes(attributes)}
 
 
-def _event(name: str, attributes: Mapping[str, str]) -> dict[str, Any]:
-    return {"timeUnixNano": "1", "eventName": name, "attributes": _attributes(attributes)}
+def _build_event(name: str, attributes: Mapping[str, str]) -> Record:
+    return {"timeUnixNano": "1", "eventName": name, "attributes": _encode_attributes(attributes)}
 
 
-def _attributes(values: Mapping[str, str]) -> list[dict[str, Any]]:
+def _encode_attributes(values: Mapping[str, str]) -> list[Record]:
     return [{"key": key, "value": {"stringValue": value}} for key, value in values.items()]
 
 
 STORY: tuple[tuple[float, Callable[[World], None]], ...] = (
-    (4, _refuse),
+    (4, _refuse_requests),
     (6, _lock_out),
-    (8, _evaluate),
+    (8, _evaluate_set),
     (14, lambda world: world.repoint(brain.HASTY)),
-    (18, _refuse),
+    (18, _refuse_requests),
     (20, _lock_out),
     (26, lambda world: world.publish(drifted())),
-    (34, _render),
+    (34, _render_prompts),
     (46, lambda world: world.repoint(brain.CAREFUL)),
     (56, lambda world: world.publish(published())),
 )
 
 
 @contextmanager
-def showing(directory: Path) -> Iterator[Show]:
-    """The demo's stack with the rules, a scrape of the collector's own metrics, and one of Prometheus itself."""
+def run_show(directory: Path) -> Iterator[Show]:
+    """Run the demo's stack with the rules; the collector's own metrics and Prometheus' are scraped as well."""
     rules = directory / "rules.yaml"
     rules.write_text(prometheus.text(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
     with ExitStack() as running:
-        locked = directory / "lock.yaml"
-        locked.write_text(fragment.text([load(_lock(directory / "agentops.lock"))]), "utf-8")
-        made = running.enter_context(world(directory, None, RATE, 1, "1s", [locked, CROWDED], SURVEY))
-        targets = [urlsplit(url).netloc for url in (made.collector.metrics, made.collector.internal)]
-        stored = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))
-        stored.wait_until(lambda: bool(stored.query(_TASKS)))
-        yield Show(made, stored)
+        lock = directory / "lock.yaml"
+        lock.write_text(fragment.text([load(_write_lock(directory / "agentops.lock"))]), "utf-8")
+        demo = running.enter_context(world(directory, None, RATE, 1, "1s", [lock, CROWDED], SURVEY))
+        targets = [urlsplit(url).netloc for url in (demo.collector.metrics, demo.collector.internal)]
+        server = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))
+        server.wait_until(lambda: bool(server.query(_TASKS)))
+        yield Show(demo, server)
 
 
 _TASKS = f"{M.METRICS[M.SPAN_DURATION].prometheus}_count{{{A.TASK_OUTCOME.replace('.', '_')}!=''}}"
@@ -214,12 +269,12 @@ CROWDED = "yaml:processors::delta_to_cumulative/otel_agentops_variables::max_str
 SURVEY = ("--surveyed=0.4",)  # so many that there are enough labels
 
 
-def _lock(path: Path) -> Path:
-    """The careful model is approved for the alias, the hasty one is not."""
+def _write_lock(path: Path) -> Path:
+    """Write a lock file that approves the careful model for the alias, and not the hasty one."""
     entry = "{value: %s, service: " + SERVICE + ", owner: support-team, date: 2026-11-24}"
-    approved = {brain.ALIAS: brain.CAREFUL, "claude-haiku-5": brain.JUDGE, EMBEDDING: EMBEDDING}
+    values = {brain.ALIAS: brain.CAREFUL, "claude-haiku-5": brain.JUDGE, EMBEDDING: EMBEDDING}
     lines = ["version: 1", "model:"]
-    for scope, value in approved.items():
+    for scope, value in values.items():
         lines += [f"  {scope}:", f"    - {entry % json.dumps(value)}"]
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path

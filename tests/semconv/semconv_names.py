@@ -65,7 +65,7 @@ def strings(content: Any) -> Iterator[str]:
 
 def parse(path: Path) -> list[Any]:
     """The documents of a YAML or JSON file; of any other one its text."""
-    if path.suffix in (".md", ".tf"):
+    if path.suffix == ".md":
         return [path.read_text()]
     if path.suffix == ".json":
         return [json.loads(path.read_text())]

@@ -1,4 +1,4 @@
-"""The dashboards and alerts of Grafana: whole, valid for its models, and asking only for what there is."""
+"""The dashboards and alerts of Grafana: complete, valid for its models, with queries of existing series only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import promql_parser
 import pytest
 from ruamel.yaml import YAML
 
-from dashboards import DIRECTORY, FILES, Asked, filled, panels, queries, read
+from dashboards import DIRECTORY, FILES, PanelQuery, fill_variables, list_panels, list_queries, read_dashboard
 from generate import ROOT
 from otel_agentops import slo
 from otel_agentops.semconv import metrics as M
@@ -33,8 +33,8 @@ from otel_agentops.slo.grafana.alerts import DASHBOARDS
 register_default_plugins()
 
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-QUERIES = [asked for path in FILES for asked in queries(read(path))]
-every_query = pytest.mark.parametrize("asked", QUERIES, ids=lambda asked: asked.id)
+QUERIES = [query for path in FILES for query in list_queries(read_dashboard(path))]
+every_query = pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.id)
 
 
 @pytest.fixture(scope="module")
@@ -42,25 +42,23 @@ def slos() -> list[Slo]:
     return slo.load(ROOT / "slo")
 
 
-def test_the_committed_files_are_what_follows_from_the_objectives(slos: list[Slo]) -> None:
-    made = grafana.files(slos)
+def test_committed_files_follow_from_the_objectives(slos: list[Slo]) -> None:
+    files = grafana.files(slos)
     committed = {f"grafana/{path.name}" for path in DIRECTORY.iterdir() if path.name != "README.md"}
-    assert set(made) == committed
-    assert generate.stale(made, ROOT / "backends") == []
-    assert grafana.files(slos) == made
+    assert set(files) == committed
+    assert generate.stale(files, ROOT / "backends") == []
+    assert grafana.files(slos) == files
 
 
-def test_a_time_scale_shows_a_shorter_time_and_evaluates_more_often(slos: list[Slo]) -> None:
-    made = grafana.files(slos, 60)
-    budget = json.loads(made["grafana/agentops-budget.json"])
+def test_time_scale_shortens_the_view_and_the_intervals(slos: list[Slo]) -> None:
+    files = grafana.files(slos, 60)
+    budget = json.loads(files["grafana/agentops-budget.json"])
     assert (budget["time"]["from"], budget["refresh"]) == ("now-6m", "5s")
-    groups = YAML(typ="safe").load(made["grafana/alerts.yaml"])["groups"]
+    groups = YAML(typ="safe").load(files["grafana/alerts.yaml"])["groups"]
     assert {group["interval"] for group in groups} == {"1s", "5s"}
 
 
-def test_without_the_models_there_are_no_dashboards_and_that_is_said(
-    slos: list[Slo], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_models_give_a_note_and_no_dashboards(slos: list[Slo], monkeypatch: pytest.MonkeyPatch) -> None:
     assert grafana.notes() == []
     monkeypatch.setattr(grafana, "find_spec", lambda name: None)
     assert grafana.files(slos) == {}
@@ -73,18 +71,18 @@ def test_without_the_models_there_are_no_dashboards_and_that_is_said(
 
 
 @every_file
-def test_grafanas_own_model_reads_it_and_writes_it_again(path: Path) -> None:
-    again = json.loads(json.dumps(Dashboard.from_json(read(path)), cls=JSONEncoder))
+def test_dashboard_survives_grafanas_own_model(path: Path) -> None:
+    again = json.loads(json.dumps(Dashboard.from_json(read_dashboard(path)), cls=JSONEncoder))
     for link in again["links"]:
         del link["placement"]  # the model's own default, which is not in the file
-    assert again == read(path)
+    assert again == read_dashboard(path)
 
 
 @every_file
-def test_every_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
-    content = read(path)
+def test_panel_has_title_description_and_unit(path: Path) -> None:
+    content = read_dashboard(path)
     assert content["title"] and len(content["description"]) > 40
-    shown = panels(content)
+    shown = list_panels(content)
     assert len(shown) >= 4
     for panel in shown:
         assert panel["title"], panel
@@ -99,9 +97,9 @@ def test_every_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
 
 
 @every_file
-def test_no_panel_lies_on_another_one(path: Path) -> None:
+def test_panels_do_not_overlap(path: Path) -> None:
     taken: set[tuple[int, int]] = set()
-    for panel in read(path)["panels"]:
+    for panel in read_dashboard(path)["panels"]:
         at = panel["gridPos"]
         cells = {(at["x"] + dx, at["y"] + dy) for dx in range(at["w"]) for dy in range(at["h"])}
         assert not cells & taken and at["x"] + at["w"] <= 24, panel["title"]
@@ -109,8 +107,8 @@ def test_no_panel_lies_on_another_one(path: Path) -> None:
 
 
 @every_file
-def test_every_variable_that_is_used_is_there(path: Path) -> None:
-    content = read(path)
+def test_used_variables_are_defined(path: Path) -> None:
+    content = read_dashboard(path)
     defined = {variable["name"] for variable in content["templating"]["list"]}
     used = set(re.findall(r"\$\{?([a-z_]\w*)", json.dumps(content)))
     assert {name for name in used if not name.startswith("__")} <= defined
@@ -118,9 +116,9 @@ def test_every_variable_that_is_used_is_there(path: Path) -> None:
 
 
 def test_dashboards_lead_to_each_other() -> None:
-    assert len({read(path)["uid"] for path in FILES}) == len(FILES)
+    assert len({read_dashboard(path)["uid"] for path in FILES}) == len(FILES)
     for path in FILES:
-        content = read(path)
+        content = read_dashboard(path)
         assert content["uid"] == path.stem
         (others,) = [link for link in content["links"] if link["type"] == "dashboards"]
         assert set(others["tags"]) == set(content["tags"]) == {"otel-agentops"}
@@ -129,26 +127,28 @@ def test_dashboards_lead_to_each_other() -> None:
 
 @pytest.mark.parametrize("uid", ["agentops-budget", "agentops-moved", "agentops-triage", "agentops-economics"])
 def test_moves_are_drawn_at_their_own_time(uid: str) -> None:
-    (moved,) = read(DIRECTORY / f"{uid}.json")["annotations"]["list"]
+    (moved,) = read_dashboard(DIRECTORY / f"{uid}.json")["annotations"]["list"]
     assert moved["expr"].startswith("otel_agentops:variable:moved{") and moved["expr"].endswith("} * 1000")
     assert moved["useValueForTime"] is True
     assert (moved["titleFormat"], moved["textFormat"]) == (
         "{{variable}} of {{scope}} moved",
         "{{previous}} → {{value}}",
     )
-    promql_parser.parse(filled(moved["expr"]))
+    promql_parser.parse(fill_variables(moved["expr"]))
 
 
-def test_exemplars_are_asked_for_where_there_are_some() -> None:
-    asked = {
+def test_exemplars_are_asked_of_histograms() -> None:
+    with_exemplars = {
         (content["uid"], panel["title"])
-        for content in map(read, FILES)
-        for panel in panels(content)
+        for content in map(read_dashboard, FILES)
+        for panel in list_panels(content)
         if any(target.get("exemplar") for target in panel["targets"])
     }
-    assert ("agentops-triage", "Duration of model calls") in asked
-    for uid, title in asked:
-        (panel,) = [panel for panel in panels(read(DIRECTORY / f"{uid}.json")) if panel["title"] == title]
+    assert ("agentops-triage", "Duration of model calls") in with_exemplars
+    for uid, title in with_exemplars:
+        (panel,) = [
+            panel for panel in list_panels(read_dashboard(DIRECTORY / f"{uid}.json")) if panel["title"] == title
+        ]
         assert any("_bucket" in target["expr"] for target in panel["targets"] if target.get("exemplar"))
 
 
@@ -161,14 +161,14 @@ REGISTERED = {name.replace(".", "_") for name in table.ATTRIBUTES} | {"service_n
 
 
 @every_query
-def test_a_query_is_valid_and_selects_what_is_registered_or_recorded(asked: Asked, slos: list[Slo]) -> None:
+def test_query_selects_registered_or_recorded_series(query: PanelQuery, slos: list[Slo]) -> None:
     rules = [rule for group in prometheus.rules(slos)["groups"] for rule in group["rules"]]
     recorded = {rule["record"] for rule in rules if "record" in rule}
-    known = recorded | {name for metric in M.METRICS.values() for name in spelled(metric.prometheus)}
-    selected = list(selectors(promql_parser.parse(filled(asked.expr))))
-    assert len(selected) == len(re.findall(r"\{|\bup$|_seconds$|(?:tracked|limit)\)", asked.expr))
+    known = recorded | {name for metric in M.METRICS.values() for name in spell_series(metric.prometheus)}
+    selected = list(iterate_selectors(promql_parser.parse(fill_variables(query.expr))))
+    assert len(selected) == len(re.findall(r"\{|\bup$|_seconds$|(?:tracked|limit)\)", query.expr))
     for selector in selected:
-        name = name_of(selector)
+        name = find_name(selector)
         assert name in known or name.startswith(FOREIGN), name
         labels = {matcher.name for matcher in selector.matchers.matchers} - {"__name__"}
         assert labels <= REGISTERED | LABELS | OTHERS, labels
@@ -182,25 +182,25 @@ WITHOUT_ENVIRONMENT = {"otel_agentops:slo_objective:ratio", "otel_agentops:eval_
 FOREIGN = ("otelcol_", "prometheus_rule_", "scrape_duration_seconds", "up")
 
 
-def spelled(name: str) -> set[str]:
+def spell_series(name: str) -> set[str]:
     return {name, f"{name}_bucket", f"{name}_count", f"{name}_sum"}
 
 
-def name_of(selector: Any) -> str:
-    """Its name; of a regular expression what it begins with."""
-    named = [matcher.value for matcher in selector.matchers.matchers if matcher.name == "__name__"]
-    return selector.name or named[0].partition("(")[0]
+def find_name(selector: Any) -> str:
+    """Return its name; of a regular expression what it begins with."""
+    names = [matcher.value for matcher in selector.matchers.matchers if matcher.name == "__name__"]
+    return selector.name or names[0].partition("(")[0]
 
 
-def selectors(node: Any) -> Iterator[Any]:
-    """Every vector selector in an expression."""
+def iterate_selectors(node: Any) -> Iterator[Any]:
+    """Yield every vector selector in an expression."""
     if isinstance(node, promql_parser.VectorSelector):
         yield node
     for part in ("expr", "lhs", "rhs", "param", "vector_selector"):
         if (inner := getattr(node, part, None)) is not None:
-            yield from selectors(inner)
+            yield from iterate_selectors(inner)
     for argument in getattr(node, "args", None) or ():
-        yield from selectors(argument)
+        yield from iterate_selectors(argument)
 
 
 # -- alerts
@@ -213,28 +213,35 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for group in content["groups"] for rule in group["rules"]]
 
 
-FIRST_PANELS = {(path.stem, str(panels(read(path))[0]["id"])) for path in FILES}
+FIRST_PANELS = {(path.stem, str(list_panels(read_dashboard(path))[0]["id"])) for path in FILES}
 
 
-def unescaped(text: str) -> str:
+def unescape_dollars(text: str) -> str:
     assert not re.search(r"(?<!\$)\$(?!\$)", text), f"Grafana takes {text} from its environment"
     return text.replace("$$", "$")
 
 
-def test_each_alert_of_the_rules_is_one_of_grafana(alerts: list[dict[str, Any]], slos: list[Slo]) -> None:
+def test_every_alert_of_the_rules_is_in_grafana(alerts: list[dict[str, Any]], slos: list[Slo]) -> None:
     rules = [rule for group in prometheus.rules(slos)["groups"] for rule in group["rules"] if "alert" in rule]
     assert len(alerts) == len(rules) > 5
     for made, rule in zip(alerts, rules, strict=True):
-        asked, present = made["data"]
-        assert unescaped(asked["model"]["expr"]) == rule["expr"]
-        assert asked["model"]["instant"] is True
-        assert (made["condition"], present["model"]["type"], present["model"]["expression"]) == ("B", "threshold", "A")
+        data, threshold = made["data"]
+        assert unescape_dollars(data["model"]["expr"]) == rule["expr"]
+        assert data["model"]["instant"] is True
+        assert (made["condition"], threshold["model"]["type"], threshold["model"]["expression"]) == (
+            "B",
+            "threshold",
+            "A",
+        )
         assert made["for"] == rule.get("for", "0s")
         assert made["labels"] == rule["labels"]
-        texts = {key: unescaped(text).replace("$values.A.Value", "$value") for key, text in made["annotations"].items()}
+        texts = {
+            key: unescape_dollars(text).replace("$values.A.Value", "$value")
+            for key, text in made["annotations"].items()
+        }
         assert (texts.pop("__dashboardUid__"), texts.pop("__panelId__")) in FIRST_PANELS
-        told = {key: text for key, text in rule["annotations"].items() if "| query }}" not in text}
-        assert told and texts == told  # Grafana's templates cannot ask for another series
+        expected = {key: text for key, text in rule["annotations"].items() if "| query }}" not in text}
+        assert expected and texts == expected  # Grafana's templates cannot ask for another series
         assert made["title"].split()[0] == rule["alert"]
         assert Rule.from_json(made).uid == made["uid"]
 
@@ -244,7 +251,7 @@ def test_alerts_that_have_a_dashboard_exist(alerts: list[dict[str, Any]]) -> Non
     assert named <= {alert["title"].split()[0] for alert in alerts}
 
 
-def test_uids_and_titles_of_alerts_are_their_own(alerts: list[dict[str, Any]]) -> None:
+def test_uids_and_titles_of_alerts_are_unique(alerts: list[dict[str, Any]]) -> None:
     for key in ("uid", "title"):
         assert len({alert[key] for alert in alerts}) == len(alerts)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,40}", alert["uid"]) for alert in alerts)
@@ -254,7 +261,7 @@ def test_uids_and_titles_of_alerts_are_their_own(alerts: list[dict[str, Any]]) -
 
 
 def test_links_to_explore_hold_a_whole_pane() -> None:
-    links = [link for path in FILES for link in read(path)["links"] if link["type"] == "link"]
+    links = [link for path in FILES for link in read_dashboard(path)["links"] if link["type"] == "link"]
     assert len(links) > 3
     for link in links:
         parts = parse_qs(urlsplit(link["url"].replace("${", "<").replace("}", ">", 0)).query)
@@ -266,5 +273,5 @@ def test_links_to_explore_hold_a_whole_pane() -> None:
 
 def test_questions_name_attributes_of_the_registry() -> None:
     text = (DIRECTORY / "traceql.md").read_text()
-    named = set(re.findall(r"(?:span|resource)\.([a-z_.]+)", text))
-    assert named and named <= set(table.ATTRIBUTES) | {"service.name", "error.type"}
+    attributes = set(re.findall(r"(?:span|resource)\.([a-z_.]+)", text))
+    assert attributes and attributes <= set(table.ATTRIBUTES) | {"service.name", "error.type"}

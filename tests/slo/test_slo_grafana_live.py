@@ -1,4 +1,4 @@
-"""Every query of every panel, asked of a real Prometheus that a running demo fills: it returns samples."""
+"""Every query of every panel returns samples from a real Prometheus that a running demo fills."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PATIENCE = 120  # seconds for a busy machine; the story is told after 60
 
 @pytest.mark.usefixtures("otelcol", "prometheus")
 def test_every_query_of_every_panel_returns_samples(tmp_path: Path) -> None:
-    asked = [one for path in dashboards.FILES for one in dashboards.queries(dashboards.read(path))]
-    assert len(asked) > 60
-    with dashboards.showing(tmp_path) as show:
-        silent = asked
-        while silent and time.time() < show.began + PATIENCE:
+    queries = [query for path in dashboards.FILES for query in dashboards.list_queries(dashboards.read_dashboard(path))]
+    assert len(queries) > 60
+    with dashboards.run_show(tmp_path) as show:
+        silent = queries
+        while silent and time.time() < show.start_time + PATIENCE:
             show.go_on()
-            silent = [one for one in silent if not show.found(one)]
+            silent = [query for query in silent if not show.find_series(query)]
             time.sleep(1)
-    assert [one.id for one in silent] == []
+    assert [query.id for query in silent] == []

@@ -1,4 +1,4 @@
-"""Terraform for Honeycomb: what the provider takes, and fields that are true, false or null as the verdicts say."""
+"""Terraform for Honeycomb: arguments that the provider takes, and fields that are true, false or null by verdict."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import hcl2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slo_strategies import ONE, objectives
+from typer.testing import CliRunner
 
 from otel_agentops import slo
 from otel_agentops.slo import generate, honeycomb
+from otel_agentops.slo.cli import app
+from otel_agentops.slo.honeycomb._terraform import HEAD
 from stack import ROOT
 
 ARGUMENTS = json.loads(Path(__file__).with_name("honeycomb_arguments.json").read_text())
@@ -38,7 +39,7 @@ SLOS = [
     ONE.model_copy(update={"name": "beyond", "objective": 0.9999999}),
     slo.Slo.model_validate({**dict(ONE), "name": "late", "sli": OWN, "minimum": {}}),
 ]
-SAID = """\
+VARIABLES = """\
 services          = { "support" = "support-agent", "shop" = "shop-eu" }
 judge_revisions   = ["r1", "r2"]
 create_columns    = true
@@ -48,68 +49,88 @@ change            = { variable = "prompt", scope = "support", previous = "a", va
 """
 
 
-parsed = cache(hcl2.loads)  # slow: a second for the board
+FILES = honeycomb.files(SLOS)
+Labels = dict[str, dict[str, Any]]
 
 
-def blocks(texts: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Kind and type, label, and body of each resource and each source of data."""
+def iterate_blocks(texts: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield kind and type, label, and body of each resource and each source of data."""
     for text in texts.values():
-        content = parsed(text)
+        content: dict[str, dict[str, Labels]] = json.loads(text)
         for kind in ("resource", "data"):
-            for entry in content.get(kind, ()):
-                for type_, labelled in entry.items():
-                    for label, body in labelled.items():
-                        yield f"{kind} {type_.strip(chr(34))}", label.strip('"'), body
+            for type_name, bodies in content.get(kind, {}).items():
+                for label, body in bodies.items():
+                    yield f"{kind} {type_name}", label, body
 
 
-def named(texts: Mapping[str, str], kind: str) -> dict[str, dict[str, Any]]:
-    return {label: body for each, label, body in blocks(texts) if each == f"resource {kind}"}
+def find_resources(texts: Mapping[str, str], kind: str) -> Labels:
+    """Return the bodies of one type of resource by their labels."""
+    return {label: body for each, label, body in iterate_blocks(texts) if each == f"resource {kind}"}
 
-
-MADE = honeycomb.files(SLOS)
 
 # -- what the provider takes
 
-META = {"for_each", "count", "depends_on", "lifecycle", "__is_block__"}
+META = {"for_each", "count", "depends_on", "lifecycle"}
 
 
-def wrong(where: str, body: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
-    """Arguments that the provider does not have, and required ones that are missing."""
-    inner = dict(body)
-    for dynamic in inner.pop("dynamic", ()):
-        for name, content in dynamic.items():
-            if name != "__is_block__":
-                inner[name.strip('"')] = content["content"]
+def find_mistakes(where: str, body: Mapping[str, Any], arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the arguments that the provider does not have, and the required ones that are missing."""
+    inner = {name: list_bodies(value) if isinstance(value, (dict, list)) else value for name, value in body.items()}
+    for name, dynamic in inner.pop("dynamic", [{}])[0].items():
+        inner[name] = [*inner.get(name, ()), *(each["content"] for each in list_bodies(dynamic))]
     for name, value in inner.items():
-        if name not in known and name not in META:
+        if name not in arguments and name not in META:
             yield f"{where} has no {name}"
-        elif isinstance(known.get(name), dict):
-            yield from (text for each in value for text in wrong(f"{where}.{name}", each, known[name]))
-    yield from (f"{where} lacks {name}" for name, level in known.items() if level == "required" and name not in inner)
+        elif isinstance(arguments.get(name), dict):
+            yield from (text for each in value for text in find_mistakes(f"{where}.{name}", each, arguments[name]))
+    for name, level in arguments.items():
+        if level == "required" and name not in inner:
+            yield f"{where} lacks {name}"
+
+
+def list_bodies(value: Any) -> list[Any]:
+    """Return the bodies of a block, of which JSON may hold one or a list."""
+    return value if isinstance(value, list) else [value]
 
 
 def test_every_argument_is_one_of_the_provider() -> None:
-    found = [text for kind, label, body in blocks(MADE) for text in wrong(f"{kind} {label}", body, ARGUMENTS[kind])]
-    assert found == []
+    mistakes = [
+        text
+        for kind, label, body in iterate_blocks(FILES)
+        for text in find_mistakes(f"{kind} {label}", body, ARGUMENTS[kind])
+    ]
+    assert mistakes == []
 
 
-def test_the_check_of_arguments_sees_what_is_wrong() -> None:
-    known = ARGUMENTS["resource honeycombio_slo"]
-    assert list(wrong("slo", {"name": "x", "sli": "y", "target": 9, "time_period": 1}, known)) == [
+def test_find_mistakes_names_wrong_arguments() -> None:
+    arguments = ARGUMENTS["resource honeycombio_slo"]
+    assert list(find_mistakes("slo", {"name": "x", "sli": "y", "target": 9, "time_period": 1}, arguments)) == [
         "slo has no target",
         "slo lacks target_percentage",
     ]
 
 
+def test_find_mistakes_looks_into_dynamic_blocks() -> None:
+    board = {
+        "name": "x",
+        "panel": {"type": "text", "text": {}},
+        "dynamic": {"panel": [{"for_each": [], "content": {"type": "slo", "slo_panel": {}}}]},
+    }
+    assert list(find_mistakes("board", board, ARGUMENTS["resource honeycombio_flexible_board"])) == [
+        "board.panel has no text",
+        "board.panel.slo_panel lacks slo_id",
+    ]
+
+
 @pytest.fixture(scope="session")
 def terraform() -> str:
-    found = shutil.which("terraform") or shutil.which("tofu")
-    if found is None:
+    program = shutil.which("terraform") or shutil.which("tofu")
+    if program is None:
         pytest.skip("neither terraform nor tofu is on PATH")
-    return found
+    return program
 
 
-def run(terraform: str, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_terraform(terraform: str, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # An address where nothing answers: a plan of what is new asks nobody.
     nobody = {"HONEYCOMB_API_KEY": "none", "HONEYCOMB_API_ENDPOINT": "http://127.0.0.1:9", "CHECKPOINT_DISABLE": "1"}
     command = [terraform, *arguments]
@@ -117,27 +138,22 @@ def run(terraform: str, directory: Path, *arguments: str) -> subprocess.Complete
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Path:
-    generate.write(MADE, tmp_path)
-    (tmp_path / "honeycomb" / "said.auto.tfvars").write_text(SAID)
+def directory(tmp_path: Path) -> Path:
+    generate.write(FILES, tmp_path)
+    (tmp_path / "honeycomb" / "team.auto.tfvars").write_text(VARIABLES)
     return tmp_path / "honeycomb"
 
 
-def test_terraform_would_write_it_so(terraform: str, written: Path) -> None:
-    done = run(terraform, written, "fmt", "-check", "-diff")
-    assert done.returncode == 0, done.stdout
-
-
-def test_the_provider_plans_it(terraform: str, written: Path) -> None:
+def test_the_provider_plans_it(terraform: str, directory: Path) -> None:
     """With the provider itself, where terraform can get it; TF_CLI_CONFIG_FILE may name one that is here."""
-    valid = run(terraform, written, "validate", "-no-color")
+    valid = run_terraform(terraform, directory, "validate", "-no-color")
     if "required provider" in valid.stderr or "Missing required provider" in valid.stderr:
-        run(terraform, written, "init", "-input=false", "-no-color")
-        valid = run(terraform, written, "validate", "-no-color")
+        run_terraform(terraform, directory, "init", "-input=false", "-no-color")
+        valid = run_terraform(terraform, directory, "validate", "-no-color")
     if "required provider" in valid.stderr or "Missing required provider" in valid.stderr:
         pytest.skip("terraform has no provider honeycombio/honeycombio here, and cannot fetch it")
     assert valid.returncode == 0, valid.stderr
-    planned = run(terraform, written, "plan", "-input=false", "-no-color", "-refresh=false")
+    planned = run_terraform(terraform, directory, "plan", "-input=false", "-no-color", "-refresh=false")
     assert planned.returncode == 0, planned.stderr
     slos = re.findall(r"# honeycombio_slo\.(\S+) will be created", planned.stdout)
     assert sorted(slos) == [
@@ -151,16 +167,15 @@ def test_the_provider_plans_it(terraform: str, written: Path) -> None:
 @given(st.lists(objectives(), max_size=3, unique_by=lambda one: one.name))
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_objective_gives_files_that_parse(slos: list[slo.Slo]) -> None:
-    made = honeycomb.files(slos)
-    bodies = named({"": made["honeycomb/objectives.tf"]} if slos else {}, "honeycombio_slo")
+    bodies = find_resources(honeycomb.files(slos), "honeycombio_slo")
     assert set(bodies) == {one.name for one in slos if one.objective <= 0.999999}
 
 
 # -- what the fields say
 
 
-def evaluated(expression: str, event: Mapping[str, Any]) -> bool | None:
-    """A calculated field of an event, in the few functions that are used.
+def evaluate_field(expression: str, event: Mapping[str, Any]) -> bool | None:
+    """Evaluate a calculated field of an event, in the few functions that are used.
 
     https://docs.honeycomb.io/reference/derived-column-formula/functions/
     """
@@ -173,13 +188,9 @@ def evaluated(expression: str, event: Mapping[str, Any]) -> bool | None:
         "column": event.get,
     }
     python = re.sub(r"\$([a-z_.]+)", r'column("\1")', expression)
-    found = eval(python, {"__builtins__": {}}, functions)
-    assert found is None or isinstance(found, bool)
-    return found
-
-
-def expression(name: str) -> str:
-    return str(json.loads(named(MADE, "honeycombio_derived_column")[name]["expression"]))
+    result = eval(python, {"__builtins__": {}}, functions)
+    assert result is None or isinstance(result, bool)
+    return result
 
 
 TASK, JUDGE, TOOL, LATE = (
@@ -189,7 +200,7 @@ SOURCE, VERDICT, REVISION = "otel_agentops.truth.source", "otel_agentops.truth.v
 
 
 @pytest.mark.parametrize(
-    ("name", "event", "said"),
+    ("name", "event", "expected"),
     [
         ("answers", {TASK: 0}, True),
         ("answers", {TASK: 1}, False),
@@ -206,32 +217,32 @@ SOURCE, VERDICT, REVISION = "otel_agentops.truth.source", "otel_agentops.truth.v
         ("late", {SOURCE: "edit"}, None),
     ],
 )
-def test_a_field_is_true_false_or_null(name: str, event: dict[str, Any], said: bool | None) -> None:
-    assert evaluated(expression(name), event) is said
+def test_a_field_is_true_false_or_null(name: str, event: dict[str, Any], expected: bool | None) -> None:
+    expression = find_resources(FILES, "honeycombio_derived_column")[name]["expression"]
+    assert evaluate_field(expression, event) is expected
 
 
 def test_no_query_mixes_revisions_of_a_judge() -> None:
-    for kind, label, body in blocks(MADE):
+    for kind, label, body in iterate_blocks(FILES):
         if kind == "data honeycombio_query_specification" and JUDGE in str(body):
-            assert f'"{REVISION}"' in body["breakdowns"], label
+            assert REVISION in body["breakdowns"], label
 
 
 # -- burn alerts
 
 
-def alerts(name: str) -> dict[str, tuple[Any, ...]]:
-    """By what follows the name: minutes and per cent of the budget, or minutes until there is none."""
+def list_alerts(name: str) -> dict[str, tuple[float, ...]]:
+    """Return minutes and per cent of the budget, or minutes until there is none, by what follows the name."""
     rate = ("budget_rate_window_minutes", "budget_rate_decrease_percent", "exhaustion_minutes")
-    found = named(MADE, "honeycombio_burn_alert").items()
     return {
         label.removeprefix(f"{name}_"): tuple(float(body[key]) for key in rate if key in body)
-        for label, body in found
+        for label, body in find_resources(FILES, "honeycombio_burn_alert").items()
         if label.startswith(f"{name}_")
     }
 
 
 def test_burn_alerts_are_those_of_the_rules() -> None:
-    assert alerts("answers") == {
+    assert list_alerts("answers") == {
         "page_1h": (60, 2),  # 14.4 times, an hour of 30 days
         "page_6h": (360, 5),
         "ticket_1d": (1440, 10),
@@ -241,12 +252,12 @@ def test_burn_alerts_are_those_of_the_rules() -> None:
 
 
 def test_windows_and_severities() -> None:
-    assert alerts("some") == {"ticket_1d": (1440, 42.8571), "ticket_3d": (4320, 42.8571), "exhausted": (1440,)}
+    assert list_alerts("some") == {"ticket_1d": (1440, 42.8571), "ticket_3d": (4320, 42.8571), "exhausted": (1440,)}
 
 
 def test_a_factor_that_nothing_reaches_is_lowered() -> None:
     """Half may be bad: 0.8 of all events burn 1.6 times as fast as promised."""
-    assert alerts("most") == {
+    assert list_alerts("most") == {
         "page_1h": (60, 0.2222),
         "page_6h": (360, 1.3333),
         "ticket_1d": (1440, 5.3333),
@@ -256,18 +267,70 @@ def test_a_factor_that_nothing_reaches_is_lowered() -> None:
 
 
 def test_more_than_honeycomb_can_promise_is_left_out() -> None:
-    assert "beyond" not in named(MADE, "honeycombio_slo")
+    assert "beyond" not in find_resources(FILES, "honeycombio_slo")
     assert honeycomb.notes(SLOS) == [
         "beyond: honeycomb: takes no objective above 99.9999 %, so there is no SLO of it there"
     ]
 
 
 def test_columns_are_of_their_registered_type() -> None:
-    (columns,) = [each["columns"] for each in parsed(MADE["honeycomb/columns.tf"])["locals"]]
-    types = {name.strip('"'): value.strip('"') for name, value in columns.items() if name != "__is_block__"}
+    types = json.loads(FILES["honeycomb/columns.tf.json"])["locals"]["columns"]
     assert types[TASK] == types[LATE] == types["otel_agentops.attempt.count"] == "integer"
     assert types["otel_agentops.task.cost"] == "float"
-    read = {name for text in MADE.values() for name in re.findall(r"\$([a-z_]+\.[a-z_.]+)", text)}
-    asked = {name for _, _, body in blocks(MADE) for name in re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', str(body))}
-    assert read <= set(types)
-    assert {name for name in asked if name.startswith(("otel_agentops.", "gen_ai."))} <= set(types)
+    in_fields = {name for text in FILES.values() for name in re.findall(r"\$([a-z_]+\.[a-z_.]+)", text)}
+    in_queries = {
+        name
+        for _, _, body in iterate_blocks(FILES)
+        for name in re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', json.dumps(body))
+    }
+    assert in_fields <= set(types)
+    assert {name for name in in_queries if name.startswith(("otel_agentops.", "gen_ai."))} <= set(types)
+
+
+# -- the texts of a team
+
+
+def test_texts_of_a_team_are_literal() -> None:
+    (description,) = {
+        body["description"]
+        for body in find_resources(FILES, "honeycombio_derived_column").values()
+        if "searches" in body["description"]
+    }
+    assert description == "False for searches $${x} that found %%{nothing} (proxy: empty_search)."
+    questions = json.loads(FILES["honeycomb/board.tf.json"])["locals"]["questions"]
+    assert "searches $${x} that found %%{nothing}" in questions["error_empty_search"]["description"]
+
+
+def test_service_pattern_is_a_literal_in_its_expression() -> None:
+    quoting = ONE.model_copy(update={"name": "a", "service": r'a"\d${x}'})
+    services = json.loads(honeycomb.files([quoting])["honeycomb/objectives.tf.json"])["locals"]["a_promised"]
+    pattern = r'"^(?:a\"\\d$${x})$"'
+    assert services == (
+        f"${{{{ for dataset, service in var.services : dataset => service if can(regex({pattern}, service)) }}}}"
+    )
+
+
+# -- files of earlier versions
+
+
+def test_superseded_files_are_found_by_their_head(tmp_path: Path) -> None:
+    generate.write(FILES, tmp_path)
+    assert honeycomb.find_superseded_files(tmp_path) == []
+    superseded = tmp_path / "honeycomb" / "board.tf"
+    superseded.write_text(
+        "# Generated by `otel-agentops slo generate`; do not edit. "
+        "How to apply it: backends/honeycomb/README.md of otel-agentops.\n\nlocals {\n}\n"
+    )
+    (tmp_path / "honeycomb" / "recipients.tf").write_text("# of the team\n")
+    assert honeycomb.find_superseded_files(tmp_path) == [superseded]
+
+
+def test_generate_deletes_superseded_files(tmp_path: Path) -> None:
+    arguments = ["generate", "--slo", str(ROOT / "slo"), "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    superseded = tmp_path / "honeycomb" / "board.tf"
+    superseded.write_text(f"# {HEAD}\n\nlocals {{\n}}\n")
+    checked = CliRunner().invoke(app, [*arguments, "--check"])
+    assert checked.exit_code == 1 and f"{superseded}: not what follows from" in checked.output
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert not superseded.exists()

@@ -42,7 +42,9 @@ def generate(
         typer.echo(f"note: {note}", err=True)
     if not check:
         generate.write(made, out)
-    elif stale := generate.stale(made, out):
+        for superseded in honeycomb.find_superseded_files(out):
+            superseded.unlink()
+    elif stale := [*generate.stale(made, out), *honeycomb.find_superseded_files(out)]:
         which = ", ".join(map(str, stale))
         sys.exit(f"{which}: not what follows from {slo}; run this without --check and commit the result")
     for path in () if check else made:

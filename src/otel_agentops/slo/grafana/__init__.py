@@ -1,4 +1,4 @@
-"""Objectives to Grafana: dashboards and alerts as files, made with Grafana's own models."""
+"""Dashboards and alerts for Grafana as files, made with Grafana's own models."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ __all__ = ["files", "notes"]
 
 
 def files(slos: Sequence[Slo], time_scale: float = 1.0) -> Mapping[str, str]:
-    """Relative path to text. Nothing without the models, which need Python 3.11; `notes` says so."""
+    """Return relative path to text; nothing without the models, which need Python 3.11."""
     if not _has_models():
         return {}
     from otel_agentops.slo.grafana import alerts, budget, economics, moved, pipeline, traceql, triage, trust
-    from otel_agentops.slo.grafana._dashboard import text
+    from otel_agentops.slo.grafana._dashboard import render_dashboard
 
-    dashboards = [made.dashboard() for made in (budget, moved, triage, economics, trust, pipeline)]
+    dashboards = [module.build_dashboard() for module in (budget, moved, triage, economics, trust, pipeline)]
     return {
-        **{f"grafana/{one.uid}.json": text(one, time_scale) for one in dashboards},
-        "grafana/alerts.yaml": alerts.text(prometheus.rules(slos, time_scale)),
-        "grafana/traceql.md": traceql.text(),
+        **{f"grafana/{one.uid}.json": render_dashboard(one, time_scale) for one in dashboards},
+        "grafana/alerts.yaml": alerts.render_alerts(prometheus.rules(slos, time_scale)),
+        "grafana/traceql.md": traceql.render_page(),
     }
 
 
 def notes() -> list[str]:
-    """What was left out, one sentence each."""
+    """Return a sentence for what was left out."""
     needs = "no dashboards: grafana-foundation-sdk 0.0.18, which they are made with, needs Python 3.11"
     return [] if _has_models() else [needs]
 

@@ -1,4 +1,4 @@
-"""Words of the queries: names as Prometheus spells them, the chosen services, rates and quantiles."""
+"""The parts of queries: names as Prometheus spells them, the chosen services, rates and quantiles."""
 
 from __future__ import annotations
 
@@ -6,59 +6,59 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo._promql import SERVICE
 
-OF = f'{SERVICE[0]}=~"$service", {SERVICE[1]}=~"$environment"'  # what every series of a service is selected by
+OF = f'{SERVICE[0]}=~"$service", {SERVICE[1]}=~"$environment"'  # the matchers that select the chosen services
 OF_SLO = f'{OF}, slo=~"$slo"'
 
 
 SERVED = f"{{{{{SERVICE[0]}}}}}"  # the service in a legend: several may be chosen
 
 
-def label(attribute: str) -> str:
-    """An attribute's name as a label."""
+def spell_label(attribute: str) -> str:
+    """Return the label that holds an attribute."""
     return attribute.replace(".", "_")
 
 
-def shown(attribute: str) -> str:
-    """A label's value in a legend."""
-    return f"{{{{{label(attribute)}}}}}"
+def show_label(attribute: str) -> str:
+    """Return the part of a legend that shows an attribute's value."""
+    return f"{{{{{spell_label(attribute)}}}}}"
 
 
-def selected(metric: str, *matchers: str, suffix: str = "") -> str:
-    """The series of a registered metric, of the chosen services."""
+def select_series(metric: str, *matchers: str, suffix: str = "") -> str:
+    """Select the series of a registered metric, of the chosen services."""
     return f"{M.METRICS[metric].prometheus}{suffix}{{{', '.join((OF, *matchers))}}}"
 
 
-def increase(metric: str, *by: str, matchers: tuple[str, ...] = (), suffix: str = "", over: str = "$__range") -> str:
-    """By how much a counter grew in the time that is shown."""
-    return f"sum by ({', '.join(by)}) (increase({selected(metric, *matchers, suffix=suffix)}[{over}]))"
+def sum_increase(metric: str, *by: str, matchers: tuple[str, ...] = (), suffix: str = "") -> str:
+    """Sum what a counter grew by in the time that is shown."""
+    return f"sum by ({', '.join(by)}) (increase({select_series(metric, *matchers, suffix=suffix)}[$__range]))"
 
 
-def rate(metric: str, *by: str, matchers: tuple[str, ...] = (), suffix: str = "", per: int = 60) -> str:
-    """A counter's growth per minute, or another number of seconds."""
-    grown = f"rate({selected(metric, *matchers, suffix=suffix)}[$__rate_interval])"
-    return f"sum by ({', '.join(by)}) ({grown}) * {per}"
+def sum_rate(metric: str, *by: str, matchers: tuple[str, ...] = (), suffix: str = "", per: int = 60) -> str:
+    """Sum a counter's growth per minute, or per another number of seconds."""
+    growth = f"rate({select_series(metric, *matchers, suffix=suffix)}[$__rate_interval])"
+    return f"sum by ({', '.join(by)}) ({growth}) * {per}"
 
 
-def quantile(part: float, metric: str, *by: str, matchers: tuple[str, ...] = ()) -> str:
-    """A quantile of a histogram, of each service by itself."""
-    grown = f"rate({selected(metric, *matchers, suffix='_bucket')}[$__rate_interval])"
-    return f"histogram_quantile({part}, sum by ({', '.join((SERVICE[0], *by, 'le'))}) ({grown}))"
+def estimate_quantile(part: float, metric: str, *by: str, matchers: tuple[str, ...] = ()) -> str:
+    """Estimate a quantile of a histogram, of each service by itself."""
+    growth = f"rate({select_series(metric, *matchers, suffix='_bucket')}[$__rate_interval])"
+    return f"histogram_quantile({part}, sum by ({', '.join((SERVICE[0], *by, 'le'))}) ({growth}))"
 
 
-def mean(metric: str, *by: str, matchers: tuple[str, ...] = ()) -> str:
-    """The mean of what a histogram counted, of each service by itself."""
+def compute_mean(metric: str, *by: str, matchers: tuple[str, ...] = ()) -> str:
+    """Compute the mean of a histogram's values, of each service by itself."""
     total, count = (
-        rate(metric, SERVICE[0], *by, matchers=matchers, suffix=suffix, per=1) for suffix in ("_sum", "_count")
+        sum_rate(metric, SERVICE[0], *by, matchers=matchers, suffix=suffix, per=1) for suffix in ("_sum", "_count")
     )
     return f"({total}) / ({count} > 0)"
 
 
-SURFACE = label(A.INCIDENT_SURFACE)
-OPERATION = label(A.GEN_AI_OPERATION_NAME)
-OUTCOME = label(A.TASK_OUTCOME)
-TASK = label(A.TASK_NAME)
-TOOL = label(A.GEN_AI_TOOL_NAME)
-MODEL = label(A.GEN_AI_REQUEST_MODEL)
-SLI_NAME = label(A.SLI_NAME)
-SLI_TYPE = label(A.SLI_TYPE)
-REVISION = label(A.JUDGE_REVISION)
+SURFACE = spell_label(A.INCIDENT_SURFACE)
+OPERATION = spell_label(A.GEN_AI_OPERATION_NAME)
+OUTCOME = spell_label(A.TASK_OUTCOME)
+TASK = spell_label(A.TASK_NAME)
+TOOL = spell_label(A.GEN_AI_TOOL_NAME)
+MODEL = spell_label(A.GEN_AI_REQUEST_MODEL)
+SLI_NAME = spell_label(A.SLI_NAME)
+SLI_TYPE = spell_label(A.SLI_TYPE)
+REVISION = spell_label(A.JUDGE_REVISION)

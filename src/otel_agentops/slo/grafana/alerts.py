@@ -1,4 +1,4 @@
-"""The alerts of the Prometheus rules as alert rules of Grafana, for whoever lets Grafana do the alerting."""
+"""The alerts of the Prometheus rules as alert rules of Grafana, for teams whose Grafana does the alerting."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DATASOURCE = "prometheus"  # the uid; README.md says how to take another one
 LOOK_BACK = RelativeTimeRange(600, 0)  # seconds; an instant query asks for its end alone
 
 
-def text(rules: Mapping[str, Any]) -> str:
-    """A provisioning file, from a rule file as data."""
+def render_alerts(rules: Mapping[str, Any]) -> str:
+    """Return a provisioning file, from a rule file as data."""
     yaml = YAML()
     yaml.width = 10_000
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = StringIO()
-    yaml.dump({"apiVersion": 1, "groups": list(_groups(rules))}, out)
+    yaml.dump({"apiVersion": 1, "groups": list(_build_groups(rules))}, out)
     return _HEAD + out.getvalue()
 
 
@@ -35,53 +35,48 @@ _HEAD = """\
 """
 
 
-def _groups(rules: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _build_groups(rules: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for group in rules["groups"]:
         alerts = [rule for rule in group["rules"] if "alert" in rule]
         if alerts:
-            made = [_alert(rule, group["name"]) for rule in alerts]
-            yield {"orgId": 1, "name": group["name"], "folder": FOLDER, "interval": group["interval"], "rules": made}
+            converted = [_convert_alert(rule, group["name"]) for rule in alerts]
+            head = {"orgId": 1, "name": group["name"], "folder": FOLDER, "interval": group["interval"]}
+            yield {**head, "rules": converted}
 
 
-def _alert(rule: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """A rule whose condition holds for each series that its query returns, whatever its value, as in Prometheus."""
-    made = alerting.Rule(_title(rule)).uid(_uid(rule)).condition("B").rule_group(group).folder_uid(FOLDER)
-    made.with_query(_asked(rule["expr"])).with_query(_present())
-    # No series is no alert. A query that fails is told.
-    made.no_data_state("OK").exec_err_state("Error").for_val(rule.get("for", "0s"))
-    made.labels(dict(rule.get("labels", {})))
-    made.annotations({**_annotations(rule), **_panel(rule["alert"])})
-    plain: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
-    for key in ("folderUID", "orgID", "ruleGroup"):  # a file says these of the group
-        del plain[key]
-    held = {"keepFiringFor": rule["keep_firing_for"]} if "keep_firing_for" in rule else {}
-    return {key: _escaped(value) for key, value in {**plain, **held}.items()}
-
-
-def _asked(expression: str) -> alerting.Query:
-    query = prometheus.Dataquery().expr(expression).ref_id("A").instant()
-    return alerting.Query("A").datasource_uid(DATASOURCE).relative_time_range(LOOK_BACK).model(query)
-
-
-def _present() -> alerting.Query:
+def _convert_alert(rule: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """Build a rule that fires for each series of its query, whatever its value, as in Prometheus."""
+    alert = alerting.Rule(_join_title(rule)).uid(_derive_uid(rule)).condition("B").rule_group(group).folder_uid(FOLDER)
+    data = prometheus.Dataquery().expr(rule["expr"]).ref_id("A").instant()
+    alert.with_query(alerting.Query("A").datasource_uid(DATASOURCE).relative_time_range(LOOK_BACK).model(data))
     above = expr.ExprTypeThresholdConditionsEvaluator().type("gt").params([-1e300])
-    every = expr.ExprTypeThresholdConditions().evaluator(above)
-    query = expr.TypeThreshold().expression("A").conditions([every]).ref_id("B")
-    return alerting.Query("B").datasource_uid("__expr__").relative_time_range(LOOK_BACK).model(query)
+    always = expr.TypeThreshold().expression("A").conditions([expr.ExprTypeThresholdConditions().evaluator(above)])
+    threshold = alerting.Query("B").datasource_uid("__expr__").relative_time_range(LOOK_BACK)
+    alert.with_query(threshold.model(always.ref_id("B")))
+    # A query without series is no alert; a query that fails is one.
+    alert.no_data_state("OK").exec_err_state("Error").for_val(rule.get("for", "0s"))
+    alert.labels(dict(rule.get("labels", {})))
+    alert.annotations({**_convert_annotations(rule), **_choose_panel(rule["alert"])})
+    content: dict[str, Any] = json.loads(json.dumps(alert.build(), cls=JSONEncoder))
+    for key in ("folderUID", "orgID", "ruleGroup"):  # a file says these of the group
+        del content[key]
+    if "keep_firing_for" in rule:
+        content["keepFiringFor"] = rule["keep_firing_for"]
+    return {key: _escape_dollars(value) for key, value in content.items()}
 
 
-def _title(rule: Mapping[str, Any]) -> str:
-    """The alert's name with what tells it from its like; a folder has each title once."""
+def _join_title(rule: Mapping[str, Any]) -> str:
+    """Join the alert's name and the labels that tell it from its like; a folder has each title once."""
     labels = rule.get("labels", {})
     return " ".join([rule["alert"], *(labels[key] for key in ("slo", "severity") if key in labels)])
 
 
-def _uid(rule: Mapping[str, Any]) -> str:
-    """Of at most 40 letters, and the same as long as the title is."""
-    return f"agentops-{hashlib.sha256(_title(rule).encode()).hexdigest()[:16]}"
+def _derive_uid(rule: Mapping[str, Any]) -> str:
+    """Derive a uid of at most 40 letters that stays the same as long as the title does."""
+    return f"agentops-{hashlib.sha256(_join_title(rule).encode()).hexdigest()[:16]}"
 
 
-# Which dashboard an alert is about; its first panel says most.
+# The dashboard of each alert; any other alert is about the budget. The first panel of a dashboard says most.
 DASHBOARDS = {
     "agentops-moved": ("VariableMoved", "VariableSkewed", "ModelDrifted", "UnlistedValue", "EvalSetStale"),
     "agentops-trust": ("ProxyDisagreesWithTruth", "GroundTruthStale", "ProxyWithoutTruth"),
@@ -90,28 +85,29 @@ DASHBOARDS = {
 FIRST_PANEL = 2  # after the heading of its row
 
 
-def _panel(alert: str) -> dict[str, str]:
-    """Grafana shows the panel with the alert."""
-    told = alert.removeprefix("OtelAgentops")
-    (uid,) = [uid for uid, alerts in DASHBOARDS.items() if told in alerts] or ["agentops-budget"]
+def _choose_panel(alert: str) -> dict[str, str]:
+    """Choose the panel that Grafana shows with the alert."""
+    name = alert.removeprefix("OtelAgentops")
+    (uid,) = [uid for uid, alerts in DASHBOARDS.items() if name in alerts] or ["agentops-budget"]
     return {"__dashboardUid__": uid, "__panelId__": str(FIRST_PANEL)}
 
 
-def _annotations(rule: Mapping[str, Any]) -> dict[str, str]:
-    """Without those that ask for other series: Grafana's templates have no `query`. The dashboard shows them."""
+def _convert_annotations(rule: Mapping[str, Any]) -> dict[str, str]:
+    """Convert the templates of the annotations, without those that ask for other series.
+
+    Grafana's templates have no `query`; the dashboard shows those. Prometheus' `$value` is a number; Grafana's is a
+    text about all queries, and the number is `$values.A.Value`.
+    """
     texts = rule.get("annotations", {})
-    return {key: _template(text) for key, text in texts.items() if "| query }}" not in text}
+    return {
+        key: re.sub(r"\$value\b", "$values.A.Value", text) for key, text in texts.items() if "| query }}" not in text
+    }
 
 
-def _template(text: str) -> str:
-    """Prometheus' `$value` is a number; Grafana's is a text about all queries, and the number is `$values.A.Value`."""
-    return re.sub(r"\$value\b", "$values.A.Value", text)
-
-
-def _escaped(content: Any) -> Any:
-    """Grafana fills in `$name` from its environment in every text of a provisioning file; `$$` is a `$`."""
+def _escape_dollars(content: Any) -> Any:
+    """Escape `$` as `$$`: Grafana fills in `$name` from its environment in every text of a provisioning file."""
     if isinstance(content, str):
         return content.replace("$", "$$")
     if isinstance(content, dict):
-        return {key: _escaped(value) for key, value in content.items()}
-    return [_escaped(each) for each in content] if isinstance(content, list) else content
+        return {key: _escape_dollars(value) for key, value in content.items()}
+    return [_escape_dollars(each) for each in content] if isinstance(content, list) else content

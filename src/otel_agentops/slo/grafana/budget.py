@@ -1,11 +1,19 @@
-"""Budget overview: what is left of each promise, how fast it goes, and whether the number is a proxy."""
+"""Budget overview: the rest of each budget, how fast it is spent, and if the number is a proxy."""
 
 from __future__ import annotations
 
 from otel_agentops.slo._promql import SERVICE
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
-from otel_agentops.slo.grafana._panels import Panel, Query, colours, figures, lines, rows, states
+from otel_agentops.slo.grafana._panels import (
+    Panel,
+    Query,
+    plot_lines,
+    plot_states,
+    set_colours,
+    show_figures,
+    show_table,
+)
 from otel_agentops.slo.grafana._queries import OF, OF_SLO, REVISION, SERVED, SLI_NAME, SLI_TYPE
 from otel_agentops.slo.prometheus.objective import SLI
 
@@ -14,26 +22,26 @@ CORRECTED = f"otel_agentops:slo_corrected:remaining{{{OF_SLO}}}"
 WHO = f"{SERVED} {{{{slo}}}} ({{{{{SLI_TYPE}}}}}) {{{{{REVISION}}}}}"
 
 
-def dashboard() -> Dashboard:
-    """The first look in the morning, and after a page."""
+def build_dashboard() -> Dashboard:
+    """Build the dashboard to look at first in the morning and after a page."""
     return Dashboard(
         uid="agentops-budget",
         title="otel-agentops / Budget overview",
-        about="What is left of each promise about the service, and how fast it is spent. A proxy stands in for what "
-        "users care about, and is called one everywhere.",
+        description="What is left of each promise about the service, and how fast it is spent. A proxy stands in "
+        "for what users care about, and is called one everywhere.",
         rows=(
-            Row("Now", (_table(), *_now())),
-            Row("Over time", (*_remaining(), _burn(), _errors(), _events())),
-            Row("Burning", (_burning(), _blamed())),
+            Row("Now", (_show_budgets(), *_show_budgets_now())),
+            Row("Over time", (*_plot_remaining(), _plot_burn_rate(), _plot_error_ratios(), _plot_events())),
+            Row("Burning", (_plot_burning(), _show_moves_before())),
         ),
-        slo=True,
-        moves=True,
-        traces=(traceql.BAD_TASKS,),
+        has_slo=True,
+        has_moves=True,
+        trace_links=(traceql.BAD_TASKS,),
     )
 
 
-def _table() -> Panel:
-    return rows(
+def _show_budgets() -> Panel:
+    return show_table(
         "Budgets",
         "One row for each promise, service and judge revision. Type `proxy`: the number stands in for what users care "
         "about; `direct`: it is what it is named after. Remaining: 100 % untouched, below 0 overspent.",
@@ -50,55 +58,55 @@ def _table() -> Panel:
     )
 
 
-def _now() -> tuple[Panel, ...]:
-    """What the indicator says beside what follows from the truth."""
-    left = figures(
+def _show_budgets_now() -> tuple[Panel, ...]:
+    """Show the indicator's figures beside those that follow from the truth."""
+    left = show_figures(
         "Budget remaining now",
         "The worst series of each promise in each service. As the indicator says, be it a proxy or direct.",
         "percentunit",
         Query(f"min by ({SERVICE[0]}, slo, {SLI_TYPE}) ({REMAINING})", f"{SERVED} {{{{slo}}}} ({{{{{SLI_TYPE}}}}})"),
         width=9,
     )
-    true = figures(
+    true = show_figures(
         "Budget remaining now, corrected",
         "The same for proxies, by the truth of a random sample. Absent where too few labels are known.",
         "percentunit",
         Query(f"min by ({SERVICE[0]}, slo) ({CORRECTED})", f"{SERVED} {{{{slo}}}} (corrected)"),
         width=9,
     )
-    promised = figures(
+    promised = show_figures(
         "Promised",
         "The objective: the part of the events that has to be good within the window of the promise.",
         "percentunit",
         Query('otel_agentops:slo_objective:ratio{slo=~"$slo"}', "{{slo}}"),
     )
     steps = ((None, "red"), (0, "orange"), (0.25, "green"))
-    return colours(left, *steps), colours(true, *steps), promised
+    return set_colours(left, *steps), set_colours(true, *steps), promised
 
 
-def _remaining() -> tuple[Panel, ...]:
-    says = lines(
+def _plot_remaining() -> tuple[Panel, ...]:
+    says = plot_lines(
         "Budget remaining",
         "Over the window of each promise, of all its events. As the indicator says.",
         "percentunit",
         Query(REMAINING, WHO),
-        zero=False,
+        from_zero=False,
     )
-    true = lines(
+    true = plot_lines(
         "Budget remaining, corrected",
         "Of proxies, by the truth of a random sample: how often the proxy is right is on the dashboard Proxy trust.",
         "percentunit",
         Query(CORRECTED, f"{WHO} corrected"),
-        zero=False,
+        from_zero=False,
     )
     return says, true
 
 
-def _burn() -> Panel:
-    """The error ratio of an hour as a multiple of what is allowed; the promise's name comes from its budget."""
+def _plot_burn_rate() -> Panel:
+    """Plot the error ratio of an hour as a multiple of the budget, which also brings the name of the promise."""
     share = f"otel_agentops:sli_error:ratio1h{{{OF}}} * on ({', '.join(SLI)}) group_right () ({REMAINING} * 0 + 1)"
     allowed = '(1 - otel_agentops:slo_objective:ratio{slo=~"$slo"})'
-    return lines(
+    return plot_lines(
         "Burn rate over an hour",
         "1: the budget lasts exactly as long as its window. Pages begin at 14.4, or at what the note of the alert "
         "says where that cannot be reached.",
@@ -107,9 +115,9 @@ def _burn() -> Panel:
     )
 
 
-def _errors() -> Panel:
+def _plot_error_ratios() -> Panel:
     of = f"{SERVED} {{{{{SLI_NAME}}}}} ({{{{{SLI_TYPE}}}}}) {{{{{REVISION}}}}}"
-    return lines(
+    return plot_lines(
         "Bad events of five minutes and an hour",
         "Bad of all events, of every indicator that is counted, whether something was promised about it or not.",
         "percentunit",
@@ -118,8 +126,8 @@ def _errors() -> Panel:
     )
 
 
-def _events() -> Panel:
-    return lines(
+def _plot_events() -> Panel:
+    return plot_lines(
         "Events within five minutes",
         "What the ratios are made of. A ratio of few events means little; alerts ask for a minimum.",
         "short",
@@ -128,8 +136,8 @@ def _events() -> Panel:
     )
 
 
-def _burning() -> Panel:
-    panel = states(
+def _plot_burning() -> Panel:
+    panel = plot_states(
         "Burning",
         "Present while a promise burns over its short and its long window with enough events: the alert of the same "
         "name. The colour is the part of bad events.",
@@ -137,11 +145,11 @@ def _burning() -> Panel:
         Query(f"otel_agentops:slo_burn:ratio{{{OF_SLO}}}", f"{SERVED} {{{{slo}}}} {{{{severity}}}}"),
         height=7,
     )
-    return colours(panel, (None, "yellow"), (0.2, "orange"), (0.5, "red"))
+    return set_colours(panel, (None, "yellow"), (0.2, "orange"), (0.5, "red"))
 
 
-def _blamed() -> Panel:
-    return rows(
+def _show_moves_before() -> Panel:
+    return show_table(
         "Moved before the burn",
         "What moved in the service before the burn began, and when. That it came first does not prove that it is the "
         "cause: undo it and watch.",

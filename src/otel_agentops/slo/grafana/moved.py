@@ -1,53 +1,68 @@
-"""What moved: the values of each variable over time, and what is strange about them."""
+"""Moves: the values of each variable over time, and what is strange about them."""
 
 from __future__ import annotations
 
 from otel_agentops.slo._promql import SERVICE
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
-from otel_agentops.slo.grafana._panels import Panel, Query, colours, lines, rows, shares, stacked, states
+from otel_agentops.slo.grafana._panels import (
+    Panel,
+    Query,
+    plot_lines,
+    plot_shares,
+    plot_stack,
+    plot_states,
+    set_colours,
+    show_table,
+)
 from otel_agentops.slo.grafana._queries import OF, SERVED
 from otel_agentops.slo.variables import PREFIX, VARIABLES
 
 
-def dashboard() -> Dashboard:
-    """The six variables side by side."""
+def build_dashboard() -> Dashboard:
+    """Build the dashboard of the six variables side by side."""
     return Dashboard(
         uid="agentops-moved",
         title="otel-agentops / What moved",
-        about="Which variable moved: model, prompt, tools, index, judge and the mix of the traffic, each by itself. "
-        "A value is there only while it is observed.",
+        description="Which variable moved: model, prompt, tools, index, judge and the mix of the traffic, each by "
+        "itself. A value is there only while it is observed.",
         rows=(
-            Row("Values", (_values(), _moves())),
-            Row("Shares", (_shares("model"), _shares("prompt"), _shares("tools"), _shares("index"))),
-            Row("Traffic", (_traffic(), _distance())),
-            Row("Strange", (_drifted(), _skewed(), _stale(), _unlisted())),
+            Row("Values", (_plot_values(), _show_moves())),
+            Row("Shares", (_plot_share("model"), _plot_share("prompt"), _plot_share("tools"), _plot_share("index"))),
+            Row("Traffic", (_plot_traffic(), _plot_distance())),
+            Row(
+                "Strange",
+                (_show_drifted_models(), _show_skewed_values(), _show_stale_evaluations(), _plot_unlisted_values()),
+            ),
         ),
-        moves=True,
-        traces=(traceql.BAD_TASKS, traceql.UNLISTED),
+        has_moves=True,
+        trace_links=(traceql.BAD_TASKS, traceql.UNLISTED),
     )
 
 
-def share(variable: str) -> str:
-    """The part of the observations in its scope that each value has."""
+def select_share(variable: str) -> str:
+    """Select each value's part of the observations in its scope."""
     return f'{PREFIX}share{{{OF}, variable="{variable}"}}'
 
 
-def _values() -> Panel:
-    panel = states(
+def _plot_values() -> Panel:
+    panel = plot_states(
         "Values in use",
         "One row for each variable, scope and value, there while the value was observed within five minutes. The "
         "colour is its share in the scope, in tenths: a roll-out is a row that darkens while another one fades.",
         "percentunit",
-        *(Query(f"round({share(name)}, 0.1)", f"{SERVED} {name} {{{{scope}}}}: {{{{value}}}}") for name in VARIABLES),
+        *(
+            Query(f"round({select_share(name)}, 0.1)", f"{SERVED} {name} {{{{scope}}}}: {{{{value}}}}")
+            for name in VARIABLES
+        ),
         height=14,
     )
     steps = ((None, "#C8F2C2"), (0.3, "#96D98D"), (0.6, "#56A64B"), (0.9, "#37872D"))
-    return colours(panel, *steps)
+    return set_colours(panel, *steps)
 
 
-def _moves() -> Panel:
-    return rows(
+def _show_moves() -> Panel:
+    return show_table(
         "Moves",
         "Values that became active in a scope that was active without them, also those that came back, with the time "
         "of their first observation.",
@@ -58,26 +73,26 @@ def _moves() -> Panel:
     )
 
 
-def _shares(variable: str) -> Panel:
-    return shares(
+def _plot_share(variable: str) -> Panel:
+    return plot_shares(
         f"Share of each {variable}",
         f"The part of the observations of its scope that each value of the variable `{variable}` has. A step is a "
         "switch, a ramp a gradual roll-out.",
-        Query(share(variable), f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
+        Query(select_share(variable), f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
     )
 
 
-def _traffic() -> Panel:
-    return stacked(
+def _plot_traffic() -> Panel:
+    return plot_stack(
         "Mix of the traffic",
         "The share of each segment of the traffic, as the application declares it; choose one service.",
         "percentunit",
-        Query(share("traffic"), f"{SERVED} {{{{value}}}}"),
+        Query(select_share("traffic"), f"{SERVED} {{{{value}}}}"),
     )
 
 
-def _distance() -> Panel:
-    return lines(
+def _plot_distance() -> Panel:
+    return plot_lines(
         "Traffic that is other than before",
         "The part of the last hour's traffic that the day before did not have: half of the sum of what all segments "
         "gained or lost. A fifth and more than chance is told as a move.",
@@ -86,8 +101,8 @@ def _distance() -> Panel:
     )
 
 
-def _drifted() -> Panel:
-    return rows(
+def _show_drifted_models() -> Panel:
+    return show_table(
         "Models that drifted",
         "Another version answers than before, though the same one is asked for and nobody said that it would.",
         "dateTimeAsIso",
@@ -97,8 +112,8 @@ def _drifted() -> Panel:
     )
 
 
-def _unlisted() -> Panel:
-    return lines(
+def _plot_unlisted_values() -> Panel:
+    return plot_lines(
         "Values that are not in the lock file",
         "Observations within an hour of values that nobody approved. Needs the collector's fragment of a lock file.",
         "short",
@@ -106,8 +121,8 @@ def _unlisted() -> Panel:
     )
 
 
-def _skewed() -> Panel:
-    return rows(
+def _show_skewed_values() -> Panel:
+    return show_table(
         "Skewed",
         "The same scope has one value in one place and another one elsewhere, since when. A place is a region, or a "
         "collector where the region is not known.",
@@ -117,9 +132,9 @@ def _skewed() -> Panel:
     )
 
 
-def _stale() -> Panel:
-    """Sets are evaluated in any environment, so this is by service."""
-    return rows(
+def _show_stale_evaluations() -> Panel:
+    """Show stale evaluations by service, since sets are evaluated in any environment."""
+    return show_table(
         "Evaluations that are stale",
         "Sets of cases whose last scores are about something that is there no more: reason `moved` or `judge`, or that "
         "are a week old: `age`; and the time of the move or of the last evaluation.",

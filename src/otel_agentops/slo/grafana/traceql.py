@@ -11,14 +11,14 @@ from otel_agentops.slo.grafana._panels import Link
 
 
 class Search(NamedTuple):
-    """A query. title: what it finds. when: what it is for. values: what to fill in by hand."""
+    """A query, with the question that it answers."""
 
     title: str
-    when: str
+    question: str
     query: str
 
 
-def _span(attribute: str) -> str:
+def _on_span(attribute: str) -> str:
     return f"span.{attribute}"
 
 
@@ -32,10 +32,12 @@ _VALUES = (
     A.TRAFFIC_SEGMENT,
 )
 _SERVICE = f"resource.{A.SERVICE_NAME} =~ `$service`"
-_BAD = f"{_span(A.TASK_OUTCOME)} =~ `failed|escalated|abandoned`"
-_FAILED_TOOL = f"{_span(A.GEN_AI_OPERATION_NAME)} = `execute_tool` && (status = error || {_span(A.ERROR_TYPE)} != nil)"
-_NOTHING = f"{_span(A.GEN_AI_OPERATION_NAME)} = `retrieval` && {_span(A.RETRIEVAL_DOCUMENT_COUNT)} = 0"
-_NEW = " || ".join(f"{_span(attribute)} = `$value`" for attribute in _VALUES)
+_BAD = f"{_on_span(A.TASK_OUTCOME)} =~ `failed|escalated|abandoned`"
+_FAILED_TOOL = (
+    f"{_on_span(A.GEN_AI_OPERATION_NAME)} = `execute_tool` && (status = error || {_on_span(A.ERROR_TYPE)} != nil)"
+)
+_NO_DOCUMENTS = f"{_on_span(A.GEN_AI_OPERATION_NAME)} = `retrieval` && {_on_span(A.RETRIEVAL_DOCUMENT_COUNT)} = 0"
+_NEW = " || ".join(f"{_on_span(attribute)} = `$value`" for attribute in _VALUES)
 
 SEARCHES = (
     Search(
@@ -66,30 +68,30 @@ SEARCHES = (
     Search(
         "Operations that were tagged",
         "What the collector tagged with a surface; needs the tagging processor in your own pipeline.",
-        f"{{ {_SERVICE} && {_span(A.INCIDENT_SURFACE)} != nil }} "
-        f"| select({_span(A.INCIDENT_SURFACE)}, {_span(A.INCIDENT_REASON)})",
+        f"{{ {_SERVICE} && {_on_span(A.INCIDENT_SURFACE)} != nil }} "
+        f"| select({_on_span(A.INCIDENT_SURFACE)}, {_on_span(A.INCIDENT_REASON)})",
     ),
     Search(
         "Calls that were tried again",
         "Is the provider refusing? Operations of more than one attempt.",
-        f"{{ {_SERVICE} && {_span(A.ATTEMPT_COUNT)} > 1 }} | select({_span(A.ATTEMPT_COUNT)})",
+        f"{{ {_SERVICE} && {_on_span(A.ATTEMPT_COUNT)} > 1 }} | select({_on_span(A.ATTEMPT_COUNT)})",
     ),
     Search(
         "Retrievals that found nothing",
         "The surface is `retrieval`.",
-        f"{{ {_SERVICE} && {_NOTHING} }}",
+        f"{{ {_SERVICE} && {_NO_DOCUMENTS} }}",
     ),
     Search(
         "Values that nobody approved",
         "A value is not in the lock file.",
-        f"{{ {_SERVICE} && {_span(A.LOCK_UNLISTED)} != nil }} | select({_span(A.LOCK_UNLISTED)})",
+        f"{{ {_SERVICE} && {_on_span(A.LOCK_UNLISTED)} != nil }} | select({_on_span(A.LOCK_UNLISTED)})",
     ),
 )
 _BY_TITLE = {search.title: search for search in SEARCHES}
 
 
-def _link(title: str, value: str = "") -> Link:
-    """A link to Explore. `|` joins several services, as a regular expression does."""
+def _link_explore(title: str, value: str = "") -> Link:
+    """Return a link to Explore. `|` joins several services, as a regular expression does."""
     query = _BY_TITLE[title].query.replace("$service", "${service:pipe}").replace("$value", value)
     pane = {
         "datasource": "${traces}",
@@ -101,16 +103,16 @@ def _link(title: str, value: str = "") -> Link:
     return Link(title, f"/explore?schemaVersion=1&orgId=1&panes={panes}")
 
 
-BAD_TASKS = _link("Tasks that went bad")
-NEW_VALUE = _link("Traces with the new value", "${__value.text}")
-FAILED_TOOLS = _link("Traces whose tool failed")
-TAGGED = _link("Operations that were tagged")
-UNLISTED = _link("Values that nobody approved")
+BAD_TASKS = _link_explore("Tasks that went bad")
+NEW_VALUE = _link_explore("Traces with the new value", "${__value.text}")
+FAILED_TOOLS = _link_explore("Traces whose tool failed")
+TAGGED = _link_explore("Operations that were tagged")
+UNLISTED = _link_explore("Values that nobody approved")
 
 
-def text() -> str:
-    """All of them as a page."""
-    parts = [f"## {search.title}\n\n{search.when}\n\n```\n{search.query}\n```\n" for search in SEARCHES]
+def render_page() -> str:
+    """Return all searches as a page."""
+    parts = [f"## {search.title}\n\n{search.question}\n\n```\n{search.query}\n```\n" for search in SEARCHES]
     return "\n".join([_HEAD, *parts])
 
 

@@ -1,4 +1,4 @@
-"""Proxy trust: how often the proxy is right where the truth is known, and what follows from it for all events."""
+"""Proxy trust: how often the proxy is right if the truth is known, and the error of all events that follows."""
 
 from __future__ import annotations
 
@@ -6,38 +6,49 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
-from otel_agentops.slo.grafana._panels import Panel, Query, lines, rows, stacked
-from otel_agentops.slo.grafana._queries import OF, OF_SLO, SLI_NAME, SLI_TYPE, label, quantile
+from otel_agentops.slo.grafana._panels import Panel, Query, plot_lines, plot_stack, show_table
+from otel_agentops.slo.grafana._queries import OF, OF_SLO, SLI_NAME, SLI_TYPE, estimate_quantile, spell_label
 from otel_agentops.slo.grafana.budget import WHO
 
-PROXY, VERDICT, SAMPLING = label(A.TRUTH_PROXY), label(A.TRUTH_VERDICT), label(A.TRUTH_SAMPLING)
+PROXY, VERDICT, SAMPLING = spell_label(A.TRUTH_PROXY), spell_label(A.TRUTH_VERDICT), spell_label(A.TRUTH_SAMPLING)
 RANDOM = "Of labels of a random sample alone: who complains is no sample."
 
 
-def dashboard() -> Dashboard:
-    """What the budgets of proxies are worth."""
+def build_dashboard() -> Dashboard:
+    """Build the dashboard that says how far a proxy's budget can be believed."""
     return Dashboard(
         uid="agentops-trust",
         title="otel-agentops / Proxy trust",
-        about="Where the truth about a task became known, was the proxy right? What the labels of a random sample say "
-        "about all events is the corrected error, and a budget of its own.",
+        description="Where the truth about a task became known, was the proxy right? What the labels of a random "
+        "sample say about all events is the corrected error, and a budget of its own.",
         rows=(
-            Row("Is it right?", (_table(), _errors(), _disagreement(), _share("ppv"), _share("for"))),
-            Row("Labels", (_labels(), _coverage(), _arriving(), _delay(), _cells())),
+            Row(
+                "Is it right?",
+                (
+                    _show_proxies(),
+                    _plot_errors(),
+                    _plot_disagreement(),
+                    _plot_truth_share("ppv"),
+                    _plot_truth_share("for"),
+                ),
+            ),
+            Row(
+                "Labels", (_plot_label_count(), _plot_coverage(), _plot_arriving_labels(), _plot_delay(), _show_cells())
+            ),
         ),
-        slo=True,
-        moves=True,
-        traces=(traceql.BAD_TASKS,),
+        has_slo=True,
+        has_moves=True,
+        trace_links=(traceql.BAD_TASKS,),
     )
 
 
 def of(name: str) -> str:
-    """A series of the objectives whose indicator is a proxy."""
+    """Select a series of the objectives whose indicator is a proxy."""
     return f'otel_agentops:{name}{{{OF_SLO}, {SLI_TYPE}="proxy"}}'
 
 
-def _table() -> Panel:
-    return rows(
+def _show_proxies() -> Panel:
+    return show_table(
         "Proxies",
         f"ppv: truly bad where the proxy says bad. for: truly bad where it says good. {RANDOM} A share is absent while "
         "there are too few labels for one.",
@@ -54,8 +65,8 @@ def _table() -> Panel:
     )
 
 
-def _errors() -> Panel:
-    return lines(
+def _plot_errors() -> Panel:
+    return plot_lines(
         "Error, as the proxy says and corrected",
         "Corrected: ppv · p + for · (1 - p), where p is what the proxy says; with its interval of 95 %. Over the "
         "window of the promise.",
@@ -67,24 +78,24 @@ def _errors() -> Panel:
     )
 
 
-def _disagreement() -> Panel:
-    return lines(
+def _plot_disagreement() -> Panel:
+    return plot_lines(
         "Proxy less corrected",
         "Above 0 the proxy calls more bad than is, below 0 it misses some. `told`: it is more than chance and matters, "
         "which is the alert OtelAgentopsProxyDisagreesWithTruth; the page of such a proxy is a ticket.",
         "percentunit",
         Query(f"{of('slo_error:ratio')} - {of('slo_corrected:error')}", WHO),
         Query(of("slo_truth:disagrees"), f"{WHO} told"),
-        zero=False,
+        from_zero=False,
     )
 
 
-def _share(name: str) -> Panel:
+def _plot_truth_share(name: str) -> Panel:
     says, what = {
         "ppv": ("bad", "Truly bad where the proxy says bad"),
         "for": ("good", "Truly bad though called good"),
     }[name]
-    return lines(
+    return plot_lines(
         f"{what} ({name})",
         f"Of the labelled tasks that the proxy called {says}, with the interval of 95 %. {RANDOM}",
         "percentunit",
@@ -94,8 +105,8 @@ def _share(name: str) -> Panel:
     )
 
 
-def _labels() -> Panel:
-    return lines(
+def _plot_label_count() -> Panel:
+    return plot_lines(
         "Random labels",
         "Labels of a random sample within the window of the promise.",
         "short",
@@ -103,8 +114,8 @@ def _labels() -> Panel:
     )
 
 
-def _coverage() -> Panel:
-    return lines(
+def _plot_coverage() -> Panel:
+    return plot_lines(
         "Coverage",
         "Labels of any kind as a part of all events within the window of the promise.",
         "percentunit",
@@ -112,9 +123,9 @@ def _coverage() -> Panel:
     )
 
 
-def _arriving() -> Panel:
+def _plot_arriving_labels() -> Panel:
     arrived = f"sum by ({SAMPLING}) (sum_over_time(otel_agentops:truth_labels:increase{{{OF}}}[$__rate_interval]))"
-    return stacked(
+    return plot_stack(
         "Labels that arrive, by sampling",
         "Labels within the smallest interval of this view, one for each indicator that a task has. `escalated`: picked "
         "because something looked wrong; such labels speak for themselves alone and correct nothing.",
@@ -123,9 +134,9 @@ def _arriving() -> Panel:
     )
 
 
-def _cells() -> Panel:
+def _show_cells() -> Panel:
     by = ", ".join((SLI_NAME, PROXY, VERDICT, SAMPLING))
-    return rows(
+    return show_table(
         "Proxy and truth in the time shown",
         "How many tasks the proxy called good or bad, and what they were, by how they came to be labelled.",
         "short",
@@ -134,9 +145,9 @@ def _cells() -> Panel:
     )
 
 
-def _delay() -> Panel:
-    median, late = (quantile(part, M.TRUTH_DELAY, SAMPLING) for part in (0.5, 0.95))
-    return lines(
+def _plot_delay() -> Panel:
+    median, late = (estimate_quantile(part, M.TRUTH_DELAY, SAMPLING) for part in (0.5, 0.95))
+    return plot_lines(
         "How late the truth is",
         "From the start of a task to its label, of the labels that arrive. What is younger than this has no truth yet.",
         "s",

@@ -1,4 +1,4 @@
-"""The questions of an incident as Honeycomb asks them: what moved, which surface, what it costs, is the proxy right."""
+"""The questions of an incident, as queries: what moved, which surface, what it costs, is the proxy right."""
 
 from __future__ import annotations
 
@@ -16,26 +16,30 @@ TRUTH = (A.TRUTH_SOURCE, A.TRUTH_VERDICT)  # one of them is on each outcome even
 
 @dataclass(frozen=True)
 class Question:
-    """A query. key: unique. by: columns of the groups. where: column, operator and, unless it is unary, value.
+    """A query, in Honeycomb's words.
 
-    calculate: operator and, unless it counts, column. compared: beside the day before.
+    Attributes:
+        key: The name of the query in the Terraform files.
+        filters: Column, operator and, unless the operator is unary, value.
+        calculations: Operator and, unless it counts, column.
+        has_day_before: Show the day before beside the last one.
     """
 
     key: str
     name: str
-    about: str
-    by: tuple[str, ...]
-    where: tuple[tuple[str, ...], ...]
-    calculate: tuple[tuple[str, ...], ...] = (("COUNT",),)
-    compared: bool = False
+    description: str
+    breakdowns: tuple[str, ...]
+    filters: tuple[tuple[str, ...], ...]
+    calculations: tuple[tuple[str, ...], ...] = (("COUNT",),)
+    has_day_before: bool = False
 
 
-def questions(slos: Sequence[Slo]) -> list[Question]:
-    """In the order in which they are asked."""
-    return [*_errors(slos), *_moved(), *_surfaces(), *_costs(), *_trust(slos)]
+def build_questions(slos: Sequence[Slo]) -> list[Question]:
+    """Return the questions in the order in which they are asked."""
+    return [*_ask_error_ratios(slos), *_ask_moves(), *_ask_surfaces(), *_ask_costs(), *_ask_trust(slos)]
 
 
-def _exists(column: str) -> tuple[str, str]:
+def _require_column(column: str) -> tuple[str, str]:
     return (column, "exists")
 
 
@@ -44,50 +48,54 @@ _NO_OUTCOME = tuple((column, "does-not-exist") for column in TRUTH)
 # -- is it bad, and since when
 
 
-def _errors(slos: Sequence[Slo]) -> Iterator[Question]:
-    """A mean of 0 and 1 is the part that is bad; revisions of a judge are groups of their own."""
+def _ask_error_ratios(slos: Sequence[Slo]) -> Iterator[Question]:
+    """Yield the mean of 0 and 1 of each indicator; revisions of a judge are groups of their own."""
     for indicator in {slo.indicator.name: slo.indicator for slo in slos}.values():
         bad = verdict(indicator.name)
-        once = () if indicator.on == "outcome" else _NO_OUTCOME
+        no_outcome = () if indicator.on == "outcome" else _NO_OUTCOME
         by = (A.SERVICE_NAME, *indicator.labels)
         about = f"Part of the events that are {indicator.about} ({indicator.type})."
         key = f"error_{indicator.name}"
         yield Question(
-            key, f"Error ratio: {indicator.name}", about, by, (_exists(bad), *once), (("AVG", bad), ("COUNT",))
+            key,
+            f"Error ratio: {indicator.name}",
+            about,
+            by,
+            (_require_column(bad), *no_outcome),
+            (("AVG", bad), ("COUNT",)),
         )
 
 
 # -- what moved
 
 
-def _moved() -> Iterator[Question]:
+def _ask_moves() -> Iterator[Question]:
     for variable, (_, scope, value) in VARIABLES.items():
         about = f"How often each value was seen: a new line, or one that ends, is a {variable} that moved."
         by = (A.SERVICE_NAME, *scope, value)
-        yield Question(f"moved_{variable}", f"Which {variable}", about, by, (_exists(value),), compared=True)
-    declared = (A.CHANGE_VARIABLE, A.CHANGE_SCOPE, A.CHANGE_PREVIOUS, A.CHANGE_VALUE, A.CHANGE_SOURCE)
+        yield Question(
+            f"moved_{variable}", f"Which {variable}", about, by, (_require_column(value),), has_day_before=True
+        )
     yield Question(
         "changes",
         "Changes as they were told",
         "Events of changes that the application declared or saw for the first time.",
-        declared,
-        (_exists(A.CHANGE_VARIABLE),),
+        (A.CHANGE_VARIABLE, A.CHANGE_SCOPE, A.CHANGE_PREVIOUS, A.CHANGE_VALUE, A.CHANGE_SOURCE),
+        (_require_column(A.CHANGE_VARIABLE),),
     )
     yield Question(
         "unlisted",
         "Not in the lock file",
         "Values that nobody approved, where the collector has the fragment of a lock file.",
         (A.SERVICE_NAME, A.LOCK_UNLISTED),
-        (_exists(A.LOCK_UNLISTED),),
+        (_require_column(A.LOCK_UNLISTED),),
     )
-
-    evaluated = (A.EVAL_SET_NAME, A.EVAL_SET_VERSION, A.JUDGE_NAME, A.JUDGE_REVISION)
     yield Question(
         "eval_set",
         "Which eval set, judged by whom",
         "A set or a judge that changed makes scores before and after it two measures.",
-        evaluated,
-        (_exists(A.EVAL_SET_NAME),),
+        (A.EVAL_SET_NAME, A.EVAL_SET_VERSION, A.JUDGE_NAME, A.JUDGE_REVISION),
+        (_require_column(A.EVAL_SET_NAME),),
     )
 
 
@@ -101,14 +109,14 @@ _DETAILS = {
 }
 
 
-def _surfaces() -> Iterator[Question]:
+def _ask_surfaces() -> Iterator[Question]:
     surface, reason = A.INCIDENT_SURFACE, A.INCIDENT_REASON
     yield Question(
         "surface",
         "Which surface fails",
         "Operations that went wrong, by what is at fault and why, as far as one span can say.",
         (A.SERVICE_NAME, surface, reason),
-        (_exists(surface),),
+        (_require_column(surface),),
     )
     for name, details in _DETAILS.items():
         about = f"What the collector tagged with the surface {name}, and where."
@@ -118,7 +126,7 @@ def _surfaces() -> Iterator[Question]:
         "Surface: prompt",
         "No span can say that a prompt is at fault: what its answers look like can. Compare the groups.",
         (A.TASK_NAME, A.PROMPT_HASH),
-        (_exists(A.PROMPT_HASH),),
+        (_require_column(A.PROMPT_HASH),),
         (("P50", A.GEN_AI_USAGE_OUTPUT_TOKENS), ("P95", A.GEN_AI_USAGE_OUTPUT_TOKENS), ("COUNT",)),
     )
 
@@ -126,14 +134,14 @@ def _surfaces() -> Iterator[Question]:
 # -- what it costs
 
 
-def _costs() -> Iterator[Question]:
+def _ask_costs() -> Iterator[Question]:
     by = (A.SERVICE_NAME, A.TASK_NAME, A.TASK_OUTCOME)
     yield Question(
         "cost",
         "Cost of a task",
         "USD, all calls and retries of a task together; tasks with a price that is not known are not in it.",
         by,
-        (_exists(A.TASK_COST), *_NO_OUTCOME),
+        (_require_column(A.TASK_COST), *_NO_OUTCOME),
         (("SUM", A.TASK_COST), ("P50", A.TASK_COST), ("P95", A.TASK_COST), ("COUNT",)),
     )
     yield Question(
@@ -141,7 +149,7 @@ def _costs() -> Iterator[Question]:
         "Tokens of a task",
         "Tokens in and out, all calls and retries of a task together.",
         by,
-        (_exists(A.TASK_OUTCOME), *_NO_OUTCOME),
+        (_require_column(A.TASK_OUTCOME), *_NO_OUTCOME),
         (("SUM", A.TASK_INPUT_TOKENS), ("SUM", A.TASK_OUTPUT_TOKENS), ("COUNT",)),
     )
     yield Question(
@@ -149,7 +157,7 @@ def _costs() -> Iterator[Question]:
         "Attempts of a model call",
         "Requests for each call: above 1 somebody pays and waits for retries.",
         (A.SERVICE_NAME, A.GEN_AI_PROVIDER_NAME, A.GEN_AI_REQUEST_MODEL),
-        (_exists(A.ATTEMPT_COUNT), _exists(A.GEN_AI_REQUEST_MODEL)),
+        (_require_column(A.ATTEMPT_COUNT), _require_column(A.GEN_AI_REQUEST_MODEL)),
         (("AVG", A.ATTEMPT_COUNT), ("MAX", A.ATTEMPT_COUNT), ("COUNT",)),
     )
 
@@ -157,28 +165,25 @@ def _costs() -> Iterator[Question]:
 # -- is the proxy right
 
 
-def _trust(slos: Sequence[Slo]) -> Iterator[Question]:
-    """Random labels only: what was escalated was chosen because it looked bad."""
-    verdicts = [
-        verdict(one.name)
-        for one in {slo.indicator.name: slo.indicator for slo in slos}.values()
-        if one.type == "proxy" and one.on == "task"
-    ]
+def _ask_trust(slos: Sequence[Slo]) -> Iterator[Question]:
+    """Yield the questions about random labels: what was escalated was chosen because it looked bad."""
     random = (A.TRUTH_SAMPLING, "=", "random")
-    for bad in verdicts:
-        name = bad.split(".")[-2]
+    for indicator in {slo.indicator.name: slo.indicator for slo in slos}.values():
+        if indicator.type != "proxy" or indicator.on != "task":
+            continue
+        bad = verdict(indicator.name)
         yield Question(
-            f"truth_{name}",
-            f"Proxy beside truth: {name}",
+            f"truth_{indicator.name}",
+            f"Proxy beside truth: {indicator.name}",
             "Late labels of randomly chosen tasks by the verdict of the proxy (1 is bad) and the truth.",
             (A.SERVICE_NAME, bad, A.TRUTH_VERDICT),
-            (_exists(A.TRUTH_VERDICT), _exists(bad), random),
+            (_require_column(A.TRUTH_VERDICT), _require_column(bad), random),
         )
     yield Question(
         "truth_delay",
         "How late the truth is",
         "Seconds from the end of a task to its label.",
         (A.SERVICE_NAME, A.TRUTH_SOURCE),
-        (_exists(A.TRUTH_DELAY),),
+        (_require_column(A.TRUTH_DELAY),),
         (("P50", A.TRUTH_DELAY), ("P95", A.TRUTH_DELAY), ("COUNT",)),
     )

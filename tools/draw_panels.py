@@ -1,0 +1,271 @@
+"""Drawings of the dashboards for the docs: the results of each panel's queries, drawn at the panel's place.
+
+    python tools/draw_panels.py [--out docs/grafana]        a running demo, about two minutes
+
+They are no screenshots: titles, units, legends and places are those of the dashboards, and matplotlib draws them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+import dashboards
+from dashboards import Panel, Series, Show, Target, Threshold
+
+matplotlib.use("agg")
+OUT = dashboards.ROOT / "docs" / "grafana"
+COLUMN, LINE = 0.5, 0.3  # inches of a cell of Grafana's grid
+MAX_LEGENDS, MAX_FIGURES = 8, 6
+
+
+class Drawing(NamedTuple):
+    """A panel that is being drawn, with what each of its queries returned."""
+
+    axes: Axes
+    panel: Panel
+    results: Sequence[tuple[Target, Sequence[Series]]]
+    start_time: float
+
+    def name_series(self) -> Iterator[tuple[str, Series]]:
+        """Yield each series with its legend."""
+        for target, series in self.results:
+            for one in series:
+                yield _fill_legend(target["legendFormat"], one.labels), one
+
+
+def main() -> None:
+    """Run the demo's story, ask each panel's queries, and draw the dashboards."""
+    parser = argparse.ArgumentParser(prog="draw_panels.py", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--seconds", type=float, default=100)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory, dashboards.run_show(Path(directory)) as show:
+        while time.time() < show.start_time + options.seconds:
+            show.go_on()
+            time.sleep(1)
+        for path in dashboards.FILES:
+            figure = draw_dashboard(dashboards.read_dashboard(path), show)
+            figure.savefig(options.out / f"{path.stem}.png", dpi=80)
+            pyplot.close(figure)
+            sys.stdout.write(f"{options.out / path.stem}.png\n")
+
+
+def draw_dashboard(content: Mapping[str, Any], show: Show) -> Figure:
+    """Draw one dashboard."""
+    lines = 2 + max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in content["panels"])
+    figure = pyplot.figure(figsize=(24 * COLUMN, lines * LINE), facecolor="white")
+    _write_heading(figure, 1 - 0.9 / lines, content["title"], size=15, weight="bold")
+    for panel in content["panels"]:
+        if panel["type"] == "row":
+            _write_heading(figure, 1 - (panel["gridPos"]["y"] + 2.8) / lines, panel["title"], size=12)
+        else:
+            queries = [query for query in dashboards.list_queries(content) if query.panel == panel["title"]]
+            series = [show.find_series(query) for query in queries]
+            results = list(zip(panel["targets"], series, strict=True))
+            drawing = Drawing(_add_axes(figure, panel, lines), panel, results, show.start_time)
+            DRAW_BY_TYPE[panel["type"]](drawing)
+    return figure
+
+
+def _write_heading(figure: Figure, y: float, text: str, size: float, weight: str = "normal") -> None:
+    figure.text(0.01, y, text, ha="left", va="center", color="#333", size=size, weight=weight)
+
+
+def _add_axes(figure: Figure, panel: Panel, lines: int) -> Axes:
+    place = panel["gridPos"]
+    title, room = 1.3, 0.55 + (0 if panel["type"] in ("table", "stat") else 1.6)  # lines above and below
+    left = 1.25 if panel["type"] == "timeseries" else 0.2
+    box = (
+        (place["x"] + left) / 24,
+        1 - (place["y"] + 2 + place["h"] - room) / lines,
+        (place["w"] - left - 0.3) / 24,
+        (place["h"] - title - room) / lines,
+    )
+    axes = figure.add_axes(box)
+    axes.set_title(panel["title"], loc="left", fontsize=9, weight="bold", color="#222")
+    return axes
+
+
+# -- panels of each type
+
+
+def _draw_lines(drawing: Drawing) -> None:
+    axes, defaults = drawing.axes, drawing.panel["fieldConfig"]["defaults"]
+    if defaults["custom"].get("stacking", {}).get("mode") == "normal":
+        _draw_stack(drawing)
+    else:
+        for legend, series in drawing.name_series():
+            times, values = _split_at_gaps(series.samples)
+            axes.plot([at - drawing.start_time for at in times], values, label=legend, lw=1.4)
+    _, high = axes.get_ylim()
+    if defaults.get("min") == 0:
+        axes.set_ylim(0, max(high, 0.001))
+    _draw_frame(drawing)
+
+
+def _split_at_gaps(samples: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Return times and values with NaN in each gap, so that a line ends where its samples do, as in Grafana."""
+    times: list[float] = []
+    values: list[float] = []
+    for at, value in samples:
+        if times and at - times[-1] > 1.5:
+            times.append(at)
+            values.append(float("nan"))
+        times.append(at)
+        values.append(value)
+    return times, values
+
+
+def _draw_stack(drawing: Drawing) -> None:
+    samples = [(legend, dict(series.samples)) for legend, series in drawing.name_series()]
+    times = sorted({at for _, values in samples for at in values})
+    if times:
+        heights = [[values.get(at, 0.0) for at in times] for _, values in samples]
+        labels = [legend for legend, _ in samples]
+        drawing.axes.stackplot([at - drawing.start_time for at in times], heights, labels=labels, alpha=0.75)
+
+
+def _draw_states(drawing: Drawing) -> None:
+    """Draw a bar for each sample, coloured by its value."""
+    axes, rows = drawing.axes, list(drawing.name_series())[::-1]
+    steps = drawing.panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    for row, (_, series) in enumerate(rows):
+        bars = [(at - drawing.start_time, 1.0) for at, _ in series.samples]
+        colours = [_choose_colour(steps, value) for _, value in series.samples]
+        axes.broken_barh(bars, (row - 0.4, 0.8), facecolors=colours, lw=0)
+    axes.set_yticks(range(len(rows)), [_cut_text(legend, 58) for legend, _ in rows], fontsize=7)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    box = axes.get_position()
+    margin = 0.29 * (drawing.panel["gridPos"]["w"] / 24) + 0.04
+    axes.set_position((box.x0 + margin, box.y0 - 0.005, box.width - margin, box.height))
+    _draw_frame(drawing, has_legend=False, has_units=False)
+
+
+def _draw_figures(drawing: Drawing) -> None:
+    drawing.axes.axis("off")
+    defaults = drawing.panel["fieldConfig"]["defaults"]
+    steps = defaults.get("thresholds", {}).get("steps", [{"value": None, "color": "#333"}])
+    figures = list(drawing.name_series())[:MAX_FIGURES]
+    for number, (legend, series) in enumerate(figures):
+        x, value = (number + 0.5) / len(figures), series.samples[-1][1]
+        text, colour = _format_value(value, defaults["unit"]), _choose_colour(steps, value)
+        drawing.axes.text(x, 0.62, text, ha="center", va="center", fontsize=15, color=colour)
+        label = "\n".join(textwrap.wrap(legend, 18))
+        drawing.axes.text(x, 0.18, label, ha="center", va="center", fontsize=7, color="#555")
+
+
+def _draw_table(drawing: Drawing) -> None:
+    """Draw a row for each set of labels, as the panel merges its queries."""
+    drawing.axes.axis("off")
+    rows: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+    for target, series in drawing.results:
+        unit = _find_unit(drawing.panel, target["legendFormat"])
+        for one in series:
+            labels = sorted((key, value) for key, value in one.labels.items() if key not in HIDDEN)
+            row = rows.setdefault(tuple(labels), {})
+            row[target["legendFormat"]] = _format_value(one.samples[-1][1], unit)
+    names = sorted({name for key in rows for name, _ in key}, key=lambda name: (name not in FIRST, name))
+    columns = [*names, *(target["legendFormat"] for target, _ in drawing.results)]
+    cells = [[_cut_text({**dict(key), **values}.get(name, ""), 24) for name in columns] for key, values in rows.items()]
+    room = int(drawing.panel["gridPos"]["h"] * LINE / 0.2) - 2
+    if cells:
+        heads = [re.sub("^(otel_agentops_|deployment_|gen_ai_)", "", name) for name in columns]
+        table = drawing.axes.table(
+            cells[:room], colLabels=heads, loc="upper center", cellLoc="left", edges="horizontal"
+        )
+        table.auto_set_font_size(False)
+        table.set_fontsize(7)
+        table.auto_set_column_width(list(range(len(columns))))
+
+
+HIDDEN = ("__name__", "job", "instance")
+FIRST = ("slo", "variable", "scope", "previous", "value")
+DRAW_BY_TYPE: Mapping[str, Callable[[Drawing], None]] = {
+    "timeseries": _draw_lines,
+    "state-timeline": _draw_states,
+    "stat": _draw_figures,
+    "table": _draw_table,
+}
+
+
+# -- frames, words and numbers
+
+
+def _draw_frame(drawing: Drawing, has_legend: bool = True, has_units: bool = True) -> None:
+    axes = drawing.axes
+    axes.set_xlim(0, time.time() - drawing.start_time)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at * dashboards.TIME_SCALE / 3600:.0f} h"))
+    if has_units:
+        unit = drawing.panel["fieldConfig"]["defaults"]["unit"]
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _, unit=unit: _format_value(value, unit)))
+        axes.grid(alpha=0.25)
+    axes.tick_params(labelsize=7, length=2)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
+    if has_legend and labels:
+        texts = [_cut_text(label, 48) for label in labels[:MAX_LEGENDS]]
+        place = (0, -0.55 / (drawing.panel["gridPos"]["h"] - 3))
+        axes.legend(
+            handles[:MAX_LEGENDS], texts, loc="upper left", bbox_to_anchor=place, ncols=2, fontsize=6.5, frameon=False
+        )
+
+
+def _fill_legend(form: str, labels: Mapping[str, str]) -> str:
+    text = re.sub(r"\{\{(\w+)\}\}", lambda match: labels.get(match[1], ""), form)
+    return " ".join(text.split())
+
+
+def _find_unit(panel: Panel, column: str) -> str:
+    for override in panel["fieldConfig"]["overrides"]:
+        if override["matcher"]["options"] == column:
+            for each in override["properties"]:
+                if each["id"] == "unit":
+                    return str(each["value"])
+    return str(panel["fieldConfig"]["defaults"]["unit"])
+
+
+def _choose_colour(steps: Sequence[Threshold], value: float) -> str:
+    colour = "#333"
+    for step in steps:
+        if step["value"] is None or value >= step["value"]:
+            colour = step["color"]
+    return COLOURS.get(colour, colour)
+
+
+COLOURS = {"green": "#56A64B", "orange": "#FF9830", "red": "#E02F44", "yellow": "#F2CC0C"}
+
+
+def _format_value(value: float, unit: str) -> str:
+    if unit == "percentunit":
+        return f"{value * 100:.4g} %"
+    if unit == "dateTimeAsIso":
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value / 1000))
+    if unit == "currencyUSD":
+        return f"${value:.4g}"
+    if unit == "bytes":
+        return f"{value / 2**20:.0f} MiB"
+    return f"{value:.4g}{' s' if unit == 's' else ''}"
+
+
+def _cut_text(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+if __name__ == "__main__":
+    main()
