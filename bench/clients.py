@@ -168,4 +168,4 @@ def installed(client: str) -> bool:
     if client in WORKLOADS:
         return True
     own: Any = load(CLIENTS / client).instrumentor
-    return _version(own.clients[0].distribution) is not None
+    return _version(own.libraries[0].distribution) is not None

@@ -55,7 +55,7 @@ class Cell:
 
     def look(self) -> list[dict[str, Any]]:
         """The spans below the task; they are then forgotten."""
-        _deferred_work.settle()
+        _deferred_work.run_deferred()
         found = [span for span in self.spans.get_finished_spans() if TASK not in span.name]
         self.spans.clear()
         return [

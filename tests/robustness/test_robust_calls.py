@@ -196,7 +196,9 @@ async def test_a_call_that_is_not_sampled(bench: Bench, monkeypatch: pytest.Monk
         return [await done(app.ask(client)), await drained(await done(app.ask(client, stream=True)))]
 
     def off(seen: Capture) -> None:
-        monkeypatch.setattr(_telemetry.get(), "tracer", TracerProvider(sampler=ALWAYS_OFF).get_tracer("otel_agentops"))
+        monkeypatch.setattr(
+            _telemetry.get_default(), "tracer", TracerProvider(sampler=ALWAYS_OFF).get_tracer("otel_agentops")
+        )
 
     seen = await bench.same(scenario, off)
     assert seen.spans == []

@@ -44,7 +44,7 @@ def test_all_signals_of_one_call(seen: Capture, gpt: openai.OpenAI) -> None:
 )
 def test_what_is_not_registered_fails_the_test(attributes: dict[str, str], sentence: str) -> None:
     with pytest.raises(AssertionError) as raised, capture():
-        telemetry = _telemetry.get()
+        telemetry = _telemetry.get_default()
         telemetry.finish(telemetry.start("x", attributes, SpanKind.INTERNAL), {})
     assert str(raised.value).startswith(next(iter(attributes)))
     assert sentence in str(raised.value)
@@ -57,15 +57,15 @@ def test_names_of_others_are_theirs() -> None:
 
 
 def test_everything_is_put_back(gpt: openai.OpenAI) -> None:
-    original, telemetry = openai.OpenAI.request, _telemetry.get()
+    original, telemetry = openai.OpenAI.request, _telemetry.get_default()
     for _ in range(2):
         with capture(Instrumentor()) as seen:
             assert openai.OpenAI.request is not original
-            assert _telemetry.get() is not telemetry
+            assert _telemetry.get_default() is not telemetry
             ask(gpt)
     with pytest.raises(LookupError), capture(Instrumentor()):
         raise LookupError
     assert openai.OpenAI.request is original
-    assert _telemetry.get() is telemetry
+    assert _telemetry.get_default() is telemetry
     ask(gpt)
     assert len(seen.spans) == 1

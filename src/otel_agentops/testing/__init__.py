@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_agentops import _config, _deferred_work, _foreign, _telemetry
+from otel_agentops import _config, _deferred_work, _foreign_spans, _telemetry
 from otel_agentops.semconv import check
 from otel_agentops.semconv.metrics import METRICS
 
@@ -73,7 +73,7 @@ class Capture:
     @property
     def finished(self) -> Sequence[ReadableSpan]:
         """The ended spans as the SDK exports them, those of dropped streams included."""
-        _deferred_work.settle()
+        _deferred_work.run_deferred()
         return self._spans.get_finished_spans()
 
     @property
@@ -93,7 +93,7 @@ class Capture:
         return {metric.name: [_point(point) for point in metric.data.data_points] for _, metric in self._collected()}
 
     def _collected(self) -> Iterator[tuple[str, Any]]:
-        _deferred_work.settle()
+        _deferred_work.run_deferred()
         data = self._metrics.get_metrics_data()
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:
@@ -102,7 +102,7 @@ class Capture:
     @property
     def problems(self) -> list[str]:
         """One sentence for each name of ours that the registry does not know, or knows with another type."""
-        ours = [metric for scope, metric in self._collected() if scope == _foreign.SCOPE]
+        ours = [metric for scope, metric in self._collected() if scope == _foreign_spans.SCOPE]
         emitted = [span.attributes or {} for span in self.finished if _is_ours(span)]
         emitted += [event_as_dict(log)["attributes"] for log in self._logs.get_finished_logs() if _is_ours(log)]
         emitted += [point.attributes for metric in ours for point in metric.data.data_points]
@@ -122,9 +122,9 @@ def capture(*instrumentors: BaseInstrumentor) -> Iterator[Capture]:
     Raises AssertionError at the end where something emitted is not registered.
     """
     seen = Capture()
-    before = _telemetry.replace(_telemetry.Telemetry(_config.read(), **seen.providers))
+    before = _telemetry.replace_default(_telemetry.Telemetry(_config.read_config(), **seen.providers))
     with ExitStack() as stack:
-        stack.callback(_telemetry.replace, before)
+        stack.callback(_telemetry.replace_default, before)
         for instrumentor in instrumentors:
             instrumentor.instrument(**seen.providers, skip_dep_check=True)
             stack.callback(instrumentor.uninstrument)
@@ -155,7 +155,7 @@ def event_as_dict(log: ReadableLogRecord) -> dict[str, Any]:
 
 
 def _is_ours(made: ReadableSpan | ReadableLogRecord) -> bool:
-    return made.instrumentation_scope is not None and made.instrumentation_scope.name == _foreign.SCOPE
+    return made.instrumentation_scope is not None and made.instrumentation_scope.name == _foreign_spans.SCOPE
 
 
 def _point(point: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from otel_agentops._telemetry import error_type
+from otel_agentops._derive import name_error
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.testing import Capture, capture
@@ -122,7 +122,7 @@ class Bench:
 
     def failed(self, case: str, error: BaseException, *statuses: int, way: str = "failed") -> dict[str, Any]:
         """The expected span of a call that failed in this case with what the application saw."""
-        kind = self.subject.errors.get(case, error_type(error))
+        kind = self.subject.errors.get(case, name_error(error))
         return self.span(way, error__type=kind, **self.tried(*statuses))
 
     def tried(self, *statuses: int, waits: list[float] | None = None) -> dict[str, Any]:
@@ -431,7 +431,7 @@ class Contract:
         with capture(instrumentor) as seen:
             bench.chat()
             instrumentor.uninstrument()
-            assert [client.patches for client in instrumentor.clients] == [{} for _ in instrumentor.clients]
+            assert [client.patches for client in instrumentor.libraries] == [{} for _ in instrumentor.libraries]
             bench.chat()
             assert len(seen.spans) == 1
             instrumentor.instrument(**seen.providers, skip_dep_check=True)
@@ -444,12 +444,12 @@ class Contract:
         """It is said once, and nothing is patched."""
         instrumentor: Any = self.subject.instrumentor()
         bench.chat()  # the library is imported
-        for client in instrumentor.clients:
+        for client in instrumentor.libraries:
             monkeypatch.setattr(client, "versions", "<0")
         with caplog.at_level(logging.WARNING, "otel_agentops"), capture(instrumentor) as seen:
             bench.chat()
             assert seen.spans == []
-            assert [client.patches for client in instrumentor.clients] == [{} for _ in instrumentor.clients]
+            assert [client.patches for client in instrumentor.libraries] == [{} for _ in instrumentor.libraries]
         assert [record for record in caplog.records if "outside the supported range <0" in record.getMessage()]
 
 

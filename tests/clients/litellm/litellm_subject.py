@@ -10,7 +10,7 @@ from typing import Any
 
 from otel_agentops import _patching
 from otel_agentops.clients import openai
-from otel_agentops.clients.litellm import CLIENT, Instrumentor
+from otel_agentops.clients.litellm import LIBRARY, Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.subject import Asked, Subject
 
@@ -100,7 +100,7 @@ class LitellmSubject(Subject):
 class Both(_patching.Instrumentor):
     """What the entry points of both make together."""
 
-    clients = (CLIENT, openai.CLIENT)
+    libraries = (LIBRARY, openai.LIBRARY)
 
 
 class ThroughOpenai(LitellmSubject):

@@ -10,7 +10,7 @@ from both import block, done, drained
 from writer_subject import WriterSubject
 
 from otel_agentops._hashing import identity
-from otel_agentops.clients._protocols.openai_chat import tool
+from otel_agentops.clients._protocols.openai_chat import normalise_tool
 from otel_agentops.clients.writer import Instrumentor
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.contract import Bench
@@ -92,4 +92,4 @@ async def test_the_stream_manager_left_early(provider: FakeProvider, kind: str, 
 
 def test_a_tool_that_is_no_function_is_known_by_its_settings() -> None:
     graph = {"type": "graph", "function": {"graph_ids": ["g"], "subqueries": True}}
-    assert tool(graph) == {"name": "graph", "settings": graph}
+    assert normalise_tool(graph) == {"name": "graph", "settings": graph}
