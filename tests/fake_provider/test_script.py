@@ -23,7 +23,7 @@ from otel_agentops.testing.fake_provider import (
     Step,
     process,
 )
-from otel_agentops.testing.fake_provider.behaviour import step_as_json, step_from_json
+from otel_agentops.testing.fake_provider.behaviour import dump_step, parse_step
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 
@@ -152,7 +152,7 @@ def test_another_path_is_named(provider: FakeProvider, gpt: openai.OpenAI) -> No
 
 @pytest.mark.parametrize("step", [Ok(), Status(429, 0.5), Break(2), Fail(1), Hang(1, 2), Delay(0.1), Malformed(3)])
 def test_steps_travel_as_json(step: Step) -> None:
-    assert step_from_json(step_as_json(step)) == step
+    assert parse_step(dump_step(step)) == step
 
 
 def test_a_provider_in_its_own_process() -> None:
@@ -167,4 +167,4 @@ def test_a_provider_in_its_own_process() -> None:
         assert isinstance(provider.requests[0], Call)
         assert len(provider.requests) == 3
         with pytest.raises(ValueError, match="step 'Nap' is not known; use one of Ok, Status"):
-            provider._ask("script", [{"step": "Nap"}])
+            provider._send_command("script", [{"step": "Nap"}])
