@@ -80,7 +80,7 @@ class Capture:
         }
 
     @property
-    def finished(self) -> Sequence[ReadableSpan]:
+    def finished_spans(self) -> Sequence[ReadableSpan]:
         """Return the ended spans as the SDK exports them, those of abandoned streams included."""
         _deferred_work.settle()
         return self._spans.get_finished_spans()
@@ -88,8 +88,8 @@ class Capture:
     @property
     def spans(self) -> list[Record]:
         """Return the ended spans as plain values."""
-        names = {span.context.span_id: span.name for span in self.finished if span.context}
-        return [span_as_dict(span, names) for span in self.finished]
+        names = {span.context.span_id: span.name for span in self.finished_spans if span.context}
+        return [span_as_dict(span, names) for span in self.finished_spans]
 
     @property
     def events(self) -> list[Record]:
@@ -113,7 +113,9 @@ class Capture:
         """Return a sentence for each name of ours that is not registered, or has another type than registered."""
         metrics = [metric for scope, metric in self._collect_metrics() if scope == _foreign.SCOPE]
         sentences = [f"metric {metric.name} is not registered" for metric in metrics if metric.name not in METRICS]
-        attributes: list[Mapping[str, object]] = [span.attributes or {} for span in self.finished if _is_ours(span)]
+        attributes: list[Mapping[str, object]] = [
+            span.attributes or {} for span in self.finished_spans if _is_ours(span)
+        ]
         attributes += [_read_attributes(log) for log in self._logs.get_finished_logs() if _is_ours(log)]
         attributes += [point.attributes or {} for metric in metrics for point in metric.data.data_points]
         return sentences + [sentence for values in attributes for sentence in check.problems(values)]

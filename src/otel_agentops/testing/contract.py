@@ -184,8 +184,8 @@ class Contract:
             provider.alias(MODEL, RESOLVED)
             yield Bench(self.subject, kind, provider)
 
-    @pytest.fixture
-    def seen(self) -> Iterator[Capture]:
+    @pytest.fixture(name="seen")
+    def capture_telemetry(self) -> Iterator[Capture]:
         """Yield the telemetry of the instrumentation."""
         with capture(self.subject.instrumentor()) as telemetry:
             yield telemetry
@@ -435,7 +435,7 @@ class Contract:
         assert not [words for words in (SYSTEM, USER, _WORDS, str(TOOL["description"])) if words in emitted]
 
     def test_suppressed_calls_pass(self, bench: Bench, seen: Capture) -> None:
-        """Obey OpenTelemetry's own switch."""
+        """Honour OpenTelemetry's own switch."""
         with suppress_instrumentation():
             bench.chat()
         assert seen.spans == []

@@ -23,17 +23,17 @@ _COMMANDS = ("GET state", "POST alias", "POST script", "GET requests", "POST cle
 
 
 def answer_command(provider: FakeProvider, method: str, path: str, raw: bytes) -> tuple[object, int]:
-    """Obey an administrator's request; return body and status of the response."""
+    """Execute an administrator's command; return body and status of the response."""
     command = f"{method} {path.removeprefix(PREFIX)}"
     if command not in _COMMANDS:
         return {"error": f"{command} is not known; use one of {', '.join(_COMMANDS)}"}, 404
     try:
-        return _obey(provider, command, raw), 200
+        return _execute_command(provider, command, raw), 200
     except (ValueError, KeyError, TypeError) as error:
         return {"error": f"{command}: {type(error).__name__}: {error}"}, 400
 
 
-def _obey(provider: FakeProvider, command: str, raw: bytes) -> object:
+def _execute_command(provider: FakeProvider, command: str, raw: bytes) -> object:
     arguments = json.loads(raw or b"null")
     match command:
         case "POST alias":
