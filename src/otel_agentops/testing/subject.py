@@ -113,7 +113,7 @@ class Subject(Generic[ClientT]):
         provider: `gen_ai.provider.name`.
         operation: `gen_ai.operation.name` of `chat`.
         kinds: The kinds of clients, of "sync" and "async".
-        params: What temperature and max_tokens of a `ChatRequest` become on the wire, where they are hashed.
+        params: Temperature and max_tokens of a `ChatRequest` as the wire has them; they are hashed in this form.
         missing: Cases of the contract that the client does not have, each with the reason.
         errors: `error.type` of a case if it is not the exception that the application sees.
         peers: Other instrumentations, `module:class` by title.
