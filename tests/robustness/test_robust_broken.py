@@ -200,7 +200,7 @@ async def test_what_was_started_is_ended(bench: Bench, part: Break_, monkeypatch
     counting = Counting()
     with monkeypatch.context() as patch:
         seen = await bench.same(scenario, broken(bench, part, patch, counting))
-        assert len(seen.finished) == len(counting.ended)
+        assert len(seen.finished_spans) == len(counting.ended)
     assert sorted(counting.started) == sorted(counting.ended)
 
 
@@ -285,5 +285,5 @@ def test_a_stream_that_is_collected_inside_the_exporters_lock(sdk: str, read: bo
         thread.start()
         thread.join(10)
         assert not thread.is_alive(), "the application hangs"
-        assert len(seen.finished) == 2
+        assert len(seen.finished_spans) == 2
     assert len(exporter.names) == 2

@@ -221,7 +221,7 @@ async def test_the_span_is_current_inside_the_call_and_not_after(bench: Bench) -
         return otel_context.get_current() == before
 
     seen = await bench.same(scenario)
-    (span,) = seen.finished
+    (span,) = seen.finished_spans
     assert span.context is not None
     assert current == [0, span.context.span_id, 0]
 
@@ -388,7 +388,7 @@ def test_threads_lose_nothing(bench: Bench) -> None:
         for thread in threads:
             thread.join()
         client.close()
-        spans = seen.finished
+        spans = seen.finished_spans
         assert len(spans) == len({span.context.span_id for span in spans if span.context}) == 8 * 12 * 2
         assert {span.parent for span in spans} == {None}
         assert sum(point["count"] for point in seen.metrics["gen_ai.client.operation.duration"]) == 192

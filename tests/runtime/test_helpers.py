@@ -126,7 +126,7 @@ def test_an_error_inside_passes_unchanged_and_its_text_stays_here(
         failed["otel_agentops.task.outcome"] = "failed"
     attributes = {**expected["attributes"], **failed}
     assert [without_ids(span) for span in seen.spans] == [{**expected, "status": "ERROR", "attributes": attributes}]
-    assert all(not span.events and span.status.description is None for span in seen.finished)
+    assert all(not span.events and span.status.description is None for span in seen.finished_spans)
 
 
 @pytest.mark.parametrize("way", [decorated, async_decorated])

@@ -11,8 +11,8 @@ from otel_agentops.clients._protocols.openai_chat import finish_chat, fold_chat_
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import Answer
 from otel_agentops.testing.fake_provider import Answer as Said
-from otel_agentops.testing.fake_provider import ToolCall
-from otel_agentops.testing.fake_provider.openai_wire import chat_chunks
+from otel_agentops.testing.fake_provider import Call, ToolCall
+from otel_agentops.testing.fake_provider.openai_wire import write_chat_chunks
 
 SAID = {
     "text": Said(),
@@ -35,7 +35,7 @@ def folded(chunks: list[Any]) -> Answer:
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("said", SAID)
 def test_they_say_the_same(said: str, body: str) -> None:
-    chunks = list(chat_chunks(BODIES[body], "gpt-x", SAID[said]))
+    chunks = list(write_chat_chunks(Call("", {}, BODIES[body], "gpt-x"), SAID[said]))
     found = folded(chunks)
     assert found == folded([ChatCompletionChunk.construct(**chunk) for chunk in chunks])
     reason = {"text": "stop", "tools": "tool_calls", "cut": "length"}[said]

@@ -15,10 +15,10 @@ from otel_agentops.clients.writer import Instrumentor
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.contract import Bench
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import MODEL, RESOLVED, Asked
+from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest
 
 SUBJECT = WriterSubject()
-ASKED = SUBJECT.arguments(Asked())
+ASKED = SUBJECT.arguments(ChatRequest())
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_the_stream_manager_left_early(provider: FakeProvider, kind: str, 
     async with block(client.chat.stream(**ASKED)):
         pass
     (found,) = seen.spans
-    expected = Bench(SUBJECT, kind, provider).span("begun")
+    expected = Bench(SUBJECT, kind, provider).expect_span("begun")
     unread = ("gen_ai.response.time_to_first_chunk", "gen_ai.response.id", "gen_ai.response.model")
     unread += ("otel_agentops.model.resolution",)
     kept = {key: value for key, value in expected["attributes"].items() if key not in unread}
