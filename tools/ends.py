@@ -31,7 +31,7 @@ from packaging.utils import canonicalize_name
 
 import toolchain
 import venvs
-from otel_agentops._patching import Client
+from otel_agentops._patching import PatchedLibrary
 from venvs import PYTHONS, ROOT
 
 OLDEST, NEWEST = "oldest", "newest"
@@ -127,7 +127,7 @@ def adapters() -> dict[str, list[Requirement]]:
 def _patched() -> dict[str, tuple[Client, ...]]:
     found = importlib.metadata.entry_points(group="opentelemetry_instrumentor")
     ours = {entry.name.removeprefix("agentops_"): entry for entry in found if entry.name.startswith("agentops_")}
-    return {name: ours[name].load().clients for name in sorted(ours)}
+    return {name: ours[name].load().libraries for name in sorted(ours)}
 
 
 def _clients(end: str) -> Iterator[Environment]:

@@ -16,8 +16,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import otel_agentops.clients
-from otel_agentops._patching import Client
+import otel_agentops.libraries
+from otel_agentops._patching import PatchedLibrary
 from otel_agentops.testing.subject import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,9 +29,9 @@ OWN_MATRIX = ("openai", "anthropic")
 
 def adapters() -> dict[str, tuple[Client, ...]]:
     """Entry point without `agentops_` to the clients that it patches, by name."""
-    found = sorted(each.name for each in pkgutil.iter_modules(otel_agentops.clients.__path__))
+    found = sorted(each.name for each in pkgutil.iter_modules(otel_agentops.libraries.__path__))
     names = [name for name in found if not name.startswith("_")]
-    return {name: importlib.import_module(f"otel_agentops.clients.{name}").Instrumentor.clients for name in names}
+    return {name: importlib.import_module(f"otel_agentops.libraries.{name}").Instrumentor.libraries for name in names}
 
 
 def support() -> Iterator[str]:
@@ -39,7 +39,7 @@ def support() -> Iterator[str]:
     yield "| client | versions | observed | its own tracing | not covered |"
     yield "|---|---|---|---|---|"
     for name, clients in adapters().items():
-        told = clients[0].support
+        told = clients[0].info
         versions = "<br>".join(f"{client.distribution} {_range(client.versions)}" for client in clients)
         cells = (f"`{name}`", versions, ", ".join(told.operations), told.native or "none", "; ".join(told.not_covered))
         yield f"| {' | '.join(cells)} |"

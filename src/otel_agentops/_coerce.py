@@ -15,7 +15,7 @@ from otel_agentops.semconv.rows import Attribute
 T = TypeVar("T")
 
 
-def known(what: str, value: object, values: Sequence[str]) -> bool:
+def is_enum_value(what: str, value: object, values: Sequence[str]) -> bool:
     """Whether it is one of an enum's values."""
     if value in values:
         return True
@@ -23,7 +23,7 @@ def known(what: str, value: object, values: Sequence[str]) -> bool:
     return False
 
 
-def receipt(given: Mapping[str, Value] | None) -> dict[str, Value]:
+def validate_receipt(given: Mapping[str, Value] | None) -> dict[str, Value]:
     """What of a receipt is one: it may come from anywhere by now."""
     if not isinstance(given, Mapping):
         say_once(
@@ -35,7 +35,7 @@ def receipt(given: Mapping[str, Value] | None) -> dict[str, Value]:
         say_once("receipt", "%.200s: not part of a receipt and left out; keep what task.receipt() gave", names)
     from otel_agentops.semconv.table import ATTRIBUTES  # not wanted by a process that is given no receipt
 
-    return present({key: _typed(key, value, ATTRIBUTES[key]) for key, value in given.items() if key not in extra})
+    return drop_none({key: _typed(key, value, ATTRIBUTES[key]) for key, value in given.items() if key not in extra})
 
 
 # What the outcome and the collector add to a receipt.
@@ -69,7 +69,7 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
 
 
-def documents(found: Iterable[Any] | str) -> list[int] | None:
+def hash_documents(found: Iterable[Any] | str) -> list[int] | None:
     """The hashes, of this process alone, of the ids of documents; None where one has no id.
 
     A text, a number or a UUID is an id itself; else it is the member or the attribute `id` of the document.
@@ -83,17 +83,17 @@ def documents(found: Iterable[Any] | str) -> list[int] | None:
     return hashes
 
 
-def text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """Facts are text: a number or a UUID is written as one."""
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def texts(attributes: Mapping[str, object]) -> dict[str, Any]:
+def as_texts(attributes: Mapping[str, object]) -> dict[str, Any]:
     """The attributes that are known, as text."""
-    return present({key: text(value) for key, value in attributes.items()})
+    return drop_none({key: as_text(value) for key, value in attributes.items()})
 
 
-def number(what: str, value: Any) -> float | None:
+def as_number(what: str, value: Any) -> float | None:
     """A number; a boolean or a text is none."""
     if value is None:
         return None
@@ -103,9 +103,9 @@ def number(what: str, value: Any) -> float | None:
     return None
 
 
-def whole(what: str, value: Any) -> int | None:
+def as_integer(what: str, value: Any) -> int | None:
     """A whole number."""
-    read = number(what, value)
+    read = as_number(what, value)
     if read is None:
         return None
     if read.is_integer():
@@ -114,7 +114,7 @@ def whole(what: str, value: Any) -> int | None:
     return None
 
 
-def json(what: str, identify: Callable[[], T]) -> T | None:
+def identify_json(what: str, identify: Callable[[], T]) -> T | None:
     """What is identified, None where it is not JSON."""
     try:
         return identify()
@@ -123,6 +123,6 @@ def json(what: str, identify: Callable[[], T]) -> T | None:
         return None
 
 
-def present(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def drop_none(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that are known."""
     return {key: value for key, value in attributes.items() if value is not None}

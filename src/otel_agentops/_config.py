@@ -36,7 +36,7 @@ class Config(NamedTuple):
     prices: str | None = None
 
 
-def read(environ: Mapping[str, str] = os.environ) -> Config:
+def read_config(environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration that an environment asks for; never raises."""
     default = Config()
     return Config(

@@ -1,4 +1,4 @@
-"""What a finalizer asks for is done elsewhere: it may run inside any lock, and ending a span takes several.
+"""Work that finalizers ask for, done on another thread, because a finalizer may run inside any lock.
 
 The garbage collector runs wherever memory is asked for, so also inside a metric reader or an exporter that holds its
 lock. A dropped stream that ended its span there would wait for that lock forever, and the application with it.
@@ -16,61 +16,61 @@ from queue import Empty, SimpleQueue
 
 Step = Callable[[], object]
 
-_waiting: SimpleQueue[Step] = SimpleQueue()  # its `put` may interrupt itself: made for finalizers
-_idle = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
-_first = [True]  # the same, by the first step
-_working = threading.Lock()  # never taken in a finalizer
+_steps: SimpleQueue[Step] = SimpleQueue()  # its `put` may interrupt itself: made for finalizers
+_idle_token = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
+_first_token = [True]  # the same, by the first step
+_run_lock = threading.Lock()  # never taken in a finalizer
 
 
-def later(step: Step) -> None:
-    """Have the step done soon on a thread of its own; never once the interpreter is ending."""
+def defer(step: Step) -> None:
+    """Do a step soon on a thread of its own; never once the interpreter is ending."""
     if sys.is_finalizing():
         return
-    _waiting.put(step)
-    if _first:
-        _first.clear()
-        atexit.register(settle)  # what is registered last runs first: before the providers' own shutdown
+    _steps.put(step)
+    if _first_token:
+        _first_token.clear()
+        atexit.register(run_deferred)  # what is registered last runs first: before the providers' own shutdown
     try:
-        _idle.pop()
+        _idle_token.pop()
     except IndexError:
         return  # a thread is at it
     try:
-        _thread.start_new_thread(_work, ())
+        _thread.start_new_thread(_run_until_idle, ())
     except RuntimeError:  # no thread can be had
-        _idle.append(True)
+        _idle_token.append(True)
 
 
-def settle() -> None:
-    """Do here and now what is waiting."""
-    with _working:
+def run_deferred() -> None:
+    """Do here and now every step that waits."""
+    with _run_lock:
         while True:
             try:
-                step = _waiting.get_nowait()
+                step = _steps.get_nowait()
             except Empty:
                 return
             step()
 
 
-def _work() -> None:
+def _run_until_idle() -> None:
     while True:
         try:
-            settle()
+            run_deferred()
         finally:
-            _idle.append(True)
-        if _waiting.empty():
+            _idle_token.append(True)
+        if _steps.empty():
             return
         try:
-            _idle.pop()
+            _idle_token.pop()
         except IndexError:
             return
 
 
-def _forked() -> None:
-    global _working
-    _working = threading.Lock()
-    _idle[:] = [True]
+def _reset_after_fork() -> None:
+    global _run_lock
+    _run_lock = threading.Lock()
+    _idle_token[:] = [True]
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)  # the parent's thread is not there, its lock may be
-atexit.register(settle)  # once more, after them: what is dropped while other handlers run must not wait for ever
+    os.register_at_fork(after_in_child=_reset_after_fork)  # the parent's thread is not there, its lock may be
+atexit.register(run_deferred)  # once more, after them: what is dropped while other handlers run must not wait for ever

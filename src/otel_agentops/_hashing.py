@@ -26,7 +26,7 @@ def identity(value: Any, key: bytes | None = None) -> str:
     return digest[:8].hex()
 
 
-def text_identity(texts: Sequence[str], key: bytes | None = None) -> str:
+def identity_of_texts(texts: Sequence[str], key: bytes | None = None) -> str:
     """The identity of a list of texts: the same as `identity`, and no text is copied whole."""
     digest: Any = hmac.new(key, RECIPE, "sha256") if key else hashlib.sha256(RECIPE)
     for position, text in enumerate(texts):

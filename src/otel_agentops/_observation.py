@@ -1,350 +1,239 @@
-"""One call observed: opened before it leaves, closed once, whatever way it ends.
+"""One operation observed from its start to its end: the sinks of an installation are told of every step, once.
 
-What a client's calls say is in its `Endpoint`s (four pure functions); what is the same for all clients is here.
+`Hooks` is what a sink can be told. A sink declares a hook by having a method of that name; the installation compiles
+one tuple of bound methods per hook, so that a hook which no sink has costs an empty loop.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
-from contextvars import ContextVar
-from email.utils import parsedate_to_datetime
+import enum
+from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from opentelemetry.context import detach
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
-from otel_agentops._deferred_work import later
+from otel_agentops._context import NO_SCOPE, Scope
 from otel_agentops._guard import guard
-from otel_agentops._patching import Client
-from otel_agentops._telemetry import NO_ANSWER, Operation, Telemetry, error_type
-from otel_agentops.operations import Answer, Attempt, ModelCall
+from otel_agentops.operations import Attempt, Attributes, Operation, Result, Value
+
+if TYPE_CHECKING:
+    from otel_agentops._placement import Placement
+
+Hook = Callable[..., object]
 
 
-class Endpoint(NamedTuple):
-    """The four pure functions of one operation of one client.
+class State(enum.Enum):
+    """How far an operation has come."""
 
-    request: wire body and the client's facts to a ModelCall. response: the client's result object, or the decoded
-    JSON body, to an Answer. fold: one chunk into the state, True on the last one. settled: the state to an Answer.
-    status: the HTTP status that an exception of the client is about, None where it says so itself.
-    failure: `error.type` of an exception whose class does not say what failed, None where the class does.
-    attempts: False where the client's transport repeats requests by itself: then nothing is known of attempts.
+    CREATED = "created"  # nothing is known of it yet
+    STARTED = "started"  # its request is known, its span is open
+    RETURNED = "returned"  # the application has its result, and reads the rest by itself
+    ENDED = "ended"
+
+
+class Hooks(NamedTuple):
+    """What sinks are told, in the order of one operation; each is a tuple of functions of one observation.
+
+    started: the request is known. attempt_started: one try begins. request_sent: also given the exact bytes of that
+    try, if the SDK has made them. attempt_finished: also given the `Attempt`. response_received: also given the body or
+    the SDK's object. chunk_received: also given the raw chunk. answer_known: the whole answer is known, though the
+    application may not have it yet. ended: the operation is over; sinks are told in reverse order, so that what started
+    first ends last.
     """
 
-    request: Callable[[Mapping[str, Any], Any], ModelCall]
-    response: Callable[[Any], Answer]
-    fold: Callable[[dict[str, Any], Any], bool]
-    settled: Callable[[dict[str, Any]], Answer]
-    status: Callable[[BaseException], int | None] | None = None
-    failure: Callable[[BaseException], str | None] | None = None
-    attempts: bool = True
+    started: tuple[Hook, ...]
+    attempt_started: tuple[Hook, ...]
+    request_sent: tuple[Hook, ...]
+    attempt_finished: tuple[Hook, ...]
+    response_received: tuple[Hook, ...]
+    chunk_received: tuple[Hook, ...]
+    answer_known: tuple[Hook, ...]
+    ended: tuple[Hook, ...]
 
 
-class Watch:
-    """One call of the application, from before it leaves until its answer, its error or its last chunk is known.
+def compile_hooks(sinks: Iterable[object]) -> Hooks:
+    """Return one tuple of guarded methods per hook, in the order of the sinks; for `ended` in reverse order."""
+    ordered = tuple(sinks)
 
-    The call itself is never made here. Every method is guarded: whatever fails inside, the call goes on.
+    def methods(name: str) -> tuple[Hook, ...]:
+        return tuple(guard(getattr(sink, name)) for sink in ordered if hasattr(sink, name))
+
+    return Hooks._make((*map(methods, Hooks._fields[:-1]), methods("ended")[::-1]))
+
+
+class OperationSpan(Protocol):
+    """The span of an operation: our own, another's, or none."""
+
+    wants_early_answer: bool
+    records_client_metrics: bool
+
+    def is_recording(self) -> bool:
+        """Return False if its maker has ended it."""
+
+    def attach(self) -> None:
+        """Make the span current, if it is ours."""
+
+    def detach(self) -> None:
+        """Make the span before it current again, if it is ours."""
+
+    def forget_context(self) -> None:
+        """Leave the span attached in the context of another task or thread, which goes away with it."""
+
+    def set_server(self, attributes: Mapping[str, Value]) -> None:
+        """Write where the call goes."""
+
+    def finish(self, observation: Observation) -> None:
+        """Write the result and end the span, if it is ours."""
+
+
+class NoSpan:
+    """The absence of a span of ours: the operation is told by an event, or by a span that its maker writes."""
+
+    __slots__ = ()
+    wants_early_answer = False
+    records_client_metrics = False
+
+    def is_recording(self) -> bool:
+        """Return False: nothing can be written."""
+        return False
+
+    def attach(self) -> None:
+        """Do nothing: there is no span."""
+
+    detach = attach
+    forget_context = attach
+
+    def set_server(self, attributes: Mapping[str, Value]) -> None:
+        """Do nothing: there is no span."""
+
+    def finish(self, observation: Observation) -> None:
+        """Do nothing: there is no span."""
+
+
+NO_SPAN = NoSpan()
+
+
+class Installation(Protocol):
+    """What an observation needs of the telemetry that it belongs to."""
+
+    hooks: Hooks
+
+    def open_span(self, observation: Observation) -> bool:
+        """Derive the request's attributes and decide own, enrich or pass; return False to pass."""
+
+    def price(self, observation: Observation) -> None:
+        """Set the cost of a model call, as far as its answer is known."""
+
+    def close(self, observation: Observation) -> None:
+        """Derive what follows from the result, and tell every sink that the operation has ended."""
+
+
+class Observation:
+    """One operation between its start and its end.
+
+    Attributes:
+        telemetry: The installation whose sinks are told.
+        operation: What is done; None until it is known.
+        request_attributes: What is derived from it.
+        scope: The scope in which it started.
+        span: Its span, our own or another's; None until it has one, and if the operation passes unobserved.
+        placement: Where in its task a tool call or a retrieval is.
+        is_counted: False if an operation around it counts for the task.
+        started_ns, ended_ns: Times in ns since the epoch; ended_ns is 0 before the end.
+        first_chunk_ns, last_chunk_ns, chunk_count: Of a stream; first_chunk_ns is None until a chunk came.
+        attempts: The tries so far; None if the client hides them.
+        sent_count: How many tries began.
+        result: None if it failed before there was one.
+        error_type: `error.type`; None if it succeeded.
+        cost_usd: None if unknown.
+        metric_labels: Attributes of the answer that the convention adds to the client metrics.
+        state: How far it has come.
     """
 
     __slots__ = (
         "__weakref__",
-        "answer",
-        "asked",
+        "_end_token",
         "attempts",
-        "endpoint",
+        "chunk_count",
+        "cost_usd",
+        "ended_ns",
+        "error_type",
+        "first_chunk_ns",
+        "is_counted",
+        "last_chunk_ns",
+        "metric_labels",
         "operation",
-        "outer",
-        "pending",
-        "sent",
-        "served",
-        "started",
+        "placement",
+        "request_attributes",
+        "result",
+        "scope",
+        "sent_count",
+        "span",
+        "started_ns",
         "state",
         "telemetry",
-        "token",
-        "told",
-        "wide",
     )
 
-    def __init__(self, telemetry: Telemetry, endpoint: Endpoint, outer: Watch | None = None) -> None:
+    def __init__(self, telemetry: Installation) -> None:
         self.telemetry = telemetry
-        self.endpoint = endpoint
-        self.outer = outer  # the call of another client that this one may be an attempt of; see `leaving`
-        self.wide = False  # whether what other clients send meanwhile is this call on its way
-        self.asked: Any = None  # the request as the client's own method made it, where its adapter wants it
-        self.started = time_ns()
-        self.sent = 0
-        self.served: str | None = None  # the model, where the response's head names it better than its body
-        self.attempts: list[Attempt] | None = [] if endpoint.attempts else None  # None: unknown
-        self.state: dict[str, Any] = {}
         self.operation: Operation | None = None
-        self.answer: Answer | None = None
-        self.pending = [True]  # popped by whoever ends the call: a list's pop is atomic between threads
-
-    def __enter__(self) -> Watch:
-        self.token = WATCH.set(self)
-        self.told = self.telemetry.hush()
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        try:
-            WATCH.reset(self.token)
-        except ValueError:  # an unfinished coroutine, closed from another context: what it left is in its own
-            self.told = None
-            if self.operation is not None:
-                self.operation.token = None
-        if error is None:
-            self.returned()
-        else:
-            self.failed(error)
-        if self.told is not None:
-            detach(self.told)
-
-    @guard
-    def opening(self, call: ModelCall) -> None:
-        """The call is known before anything is sent; again where the foreign span of a former try has ended."""
-        operation = self.operation
-        if operation is None and self._joins(call):
-            return
-        if operation is None or not (operation.own or operation.span.is_recording()):
-            self._open(call)
-            self._keep_attempts()
-
-    def _open(self, call: ModelCall) -> None:
-        self.operation = self.telemetry.open(call, self.started)
-        if self.operation is not None and not self._is_here():
-            self.operation.token = None  # current in the context of a task or thread, and gone with it
-
-    def _is_here(self) -> bool:
-        """Whether this is the context that the watch was entered in."""
-        try:
-            WATCH.reset(self.token)
-        except ValueError:
-            return False
-        self.token = WATCH.set(self)
-        return True
-
-    @guard
-    def leaving(self, body: Mapping[str, Any] | None, facts: Any = None) -> None:
-        """The request goes out, for the first time or again; the first body opens the operation.
-
-        Inside a call of another client that has sent this very request it is an attempt of that one, and no operation.
-        body: None where the call is open by now.
-        """
-        if not self.pending:
-            return  # given up while another thread still made the request
-        self.sent += 1
-        if self.sent == 1 and body is not None:
-            call = self.endpoint.request(body, facts)
-            if not self._joins(call):
-                self._open(call)
-        elif self.operation is not None:
-            self.telemetry.follow(self.operation)
-        elif self.outer is not None:
-            self.outer.sent_again()
-        self._keep_attempts()
-
-    def _joins(self, call: ModelCall) -> bool:
-        """Whether this is an attempt of the call of another client around it, which is told where it goes."""
-        if self.outer is not None and not self.outer.sends(call):
-            self.outer = None
-        if self.outer is not None:
-            self.outer.directed(None, call.attributes)
-        return self.outer is not None
-
-    def sends(self, call: ModelCall) -> bool:
-        """Whether the call that another client is about to make is this one: the same operation, and one is due."""
-        operation = self.operation
-        if operation is None:
-            return self.outer is not None and self.outer.sends(call)
-        return bool(self.pending) and self.unanswered and operation.call.is_like(call)
-
-    def sent_again(self) -> None:
-        """Another client inside tries again by itself."""
-        if not self.unanswered:
-            self.sent += 1
-            self._keep_attempts()
-        if self.outer is not None:
-            self.outer.sent_again()
-
-    @guard
-    def directed(self, provider: str | None, attributes: Mapping[str, Any], sent: str | None = None) -> None:
-        """Where the call goes is known now, or is another place than that of a former try.
-
-        provider: None where nothing new is known of it. attributes: `server.*` among others. sent: the model.
-        """
-        if self.operation is not None:
-            self.telemetry.direct(self.operation, provider, attributes, sent)
-        elif self.outer is not None:
-            self.outer.directed(provider, attributes, sent)
-
-    @guard
-    def here(self) -> None:
-        """The call goes on in this context, after a step of it ran in a copy: our span is current here as well."""
-        if self.operation is not None and self.operation.own:
-            self.telemetry.enter(self.operation)
-
-    @guard
-    def attempted(self, status: int, retry_after: float | None = None) -> None:
-        """One attempt is over. status: 0 where no response came."""
-        if self.attempts is not None:
-            self.attempts.append(Attempt(status, retry_after))
-            self._keep_attempts()
-        if self.outer is not None:
-            self.outer.attempted(status, retry_after)
+        self.request_attributes: Attributes = {}
+        self.scope: Scope = NO_SCOPE
+        self.span: OperationSpan | None = None
+        self.placement: Placement | None = None
+        self.is_counted = True
+        self.started_ns = time_ns()
+        self.ended_ns = 0
+        self.first_chunk_ns: int | None = None
+        self.last_chunk_ns = 0
+        self.chunk_count = 0
+        self.attempts: list[Attempt] | None = None
+        self.sent_count = 0
+        self.result: Result | None = None
+        self.error_type: str | None = None
+        self.cost_usd: float | None = None
+        self.metric_labels: tuple[str, ...] = ()
+        self.state = State.CREATED
+        self._end_token = [True]  # popped by whoever ends it: a list's pop is atomic between threads
 
     @property
-    def unanswered(self) -> bool:
-        """Whether the attempt that was sent last is not over, as far as attempts are known."""
-        return self.attempts is not None and self.sent > len(self.attempts)
+    def is_open(self) -> bool:
+        """Return True until it has ended."""
+        return bool(self._end_token)
 
-    def _keep_attempts(self) -> None:
-        if self.operation is not None and not self.operation.own and self.attempts is not None:
-            self.telemetry.attempted(self.operation, self.sent, self.attempts)
+    def start(self, operation: Operation) -> bool:
+        """Start the operation; return False if it passes unobserved."""
+        self.operation = operation
+        if not self.telemetry.open_span(self):
+            return False
+        self.state = State.STARTED
+        for hook in self.telemetry.hooks.started:
+            hook(self)
+        return True
 
-    @guard
-    def answered(self, result: Any) -> None:
-        """The whole answer is known, though perhaps not yet handed to the application."""
-        self.answer = NO_ANSWER  # an answer came, also where it cannot be read
-        self.answer = self._of_served(self.endpoint.response(result))
-        if self.operation is not None:
-            self.telemetry.settle(self.operation, self.answer, self.attempts)
-        self._tell()
+    def adopt(self, operation: Operation, scope: Scope) -> None:
+        """Start an operation whose span somebody else has started and writes by himself."""
+        self.operation = operation
+        self.scope = scope
+        self.span = NO_SPAN
+        self.state = State.STARTED
+        for hook in self.telemetry.hooks.started:
+            hook(self)
 
-    @guard
-    def chunk(self, chunk: Any) -> None:
-        """One chunk of a stream, on its way to the application."""
-        operation = self.operation
-        if operation is None:
-            if self.outer is not None:
-                self.endpoint.fold(self.state, chunk)
-            return
-        operation.last_chunk = now = time_ns()
-        operation.chunks += 1
-        if operation.first_chunk is None:
-            operation.first_chunk = now
-        if self.endpoint.fold(self.state, chunk) and not operation.own:
-            self.telemetry.settle(operation, self._settled(), self.attempts)
+    def finish(self, result: Result | None, error_type: str | None = None) -> bool:
+        """End the operation; return False, and do nothing, if it has ended before.
 
-    @guard
-    def returned(self) -> None:
-        """The application gets its result; where that is a stream or an unread body, the answer is still to come."""
-        if self.operation is not None:
-            self.telemetry.leave(self.operation)
-        if self.answer is not None:
-            self.end()
-
-    @guard
-    def failed(self, error: BaseException) -> None:
-        """The call raised. A stream's failure after its response is `end`."""
-        if self.operation is not None:
-            self.telemetry.leave(self.operation)
-        if self.unanswered:
-            self.refused(error)
-        self.end(error)
-
-    @guard
-    def refused(self, error: BaseException) -> None:
-        """The attempt that is out was refused, or nothing came."""
-        response = getattr(error, "response", error)
-        status = None if self.endpoint.status is None else self.endpoint.status(error)
-        if status is None:
-            status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
-        self.attempted(status if type(status) is int else 0, retry_after(getattr(response, "headers", None)))
-
-    @guard
-    def end(self, error: BaseException | None = None) -> None:
-        """The call is over; only the first of several endings counts."""
+        Args:
+            result: None if it failed before there was one.
+            error_type: `error.type` of the exception that it ended with; None if there was none.
+        """
         try:
-            self.pending.pop()
+            self._end_token.pop()
         except IndexError:
-            return
-        if self.operation is not None:
-            if self.answer is None and self.state:
-                self._settle()
-            failure = None if error is None else self._named(error) or error_type(error)
-            self.telemetry.close(self.operation, self.answer, failure, self.attempts)
-        elif self.outer is not None and self.state:
-            self._settle()
-            self._tell()
-
-    def _tell(self) -> None:
-        """Pass on which model answered: the client itself knows it from the wire."""
-        if self.outer is not None and self.answer is not None and self.answer.model is not None:
-            self.outer.served = self.answer.model
-
-    @guard
-    def _named(self, error: BaseException) -> str | None:
-        return None if self.endpoint.failure is None else self.endpoint.failure(error)
-
-    @guard
-    def _settle(self) -> None:
-        self.answer = self._settled()
-
-    def _settled(self) -> Answer:
-        return self._of_served(self.endpoint.settled(self.state))
-
-    def _of_served(self, answer: Answer) -> Answer:
-        return answer if self.served is None else answer._replace(model=self.served)
-
-    def dropped(self) -> None:
-        """The application has dropped its stream, or the event loop closes it."""
-        if self.pending and self.operation is not None:
-            later(self.end)
-
-    __del__ = dropped
-
-
-WATCH: ContextVar[Watch | None] = ContextVar("otel_agentops.watch", default=None)
-UNOBSERVED: AbstractContextManager[None] = nullcontext()
-
-
-class _Hidden:
-    """A call that passes inside an observed one, say in a hook: the outer watch is not told about it."""
-
-    def __enter__(self) -> None:
-        self.token = WATCH.set(None)
-
-    def __exit__(self, *raised: object) -> None:
-        with suppress(ValueError):  # closed from another context
-            WATCH.reset(self.token)
-
-
-def unobserved(asked: Any) -> AbstractContextManager[None]:
-    """What an unobserved call runs in. asked: its request; that of the current watch is the same call once more."""
-    watch = WATCH.get()
-    return UNOBSERVED if watch is None or watch.asked is asked else _Hidden()
-
-
-def begin(client: Client, endpoint: Endpoint | None) -> Watch | None:
-    """A watch over a call that is about to be made; None where it is to pass unobserved."""
-    if endpoint is None or not client.active or client.telemetry is None or not is_instrumentation_enabled():
-        return None
-    outer = WATCH.get()
-    return Watch(client.telemetry, endpoint, outer if outer is not None and outer.wide else None)
-
-
-def retry_after(headers: Mapping[str, str] | None) -> float | None:
-    """The seconds a response asked to wait (RFC 9110 section 10.2.3, or `retry-after-ms`), None where it did not."""
-    if not headers:
-        return None
-    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
-    given = headers.get("retry-after")
-    seconds = _number(given)
-    return seconds if seconds is not None or given is None else _until(given)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
-
-
-def _until(date: str) -> float | None:
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
+            return False
+        self.state = State.ENDED
+        if self.span is not None:
+            self.ended_ns = time_ns()
+            self.result = result
+            self.error_type = error_type
+            self.telemetry.close(self)
+        return True

@@ -1,6 +1,6 @@
-"""Where a library is patched: from data, as soon as it is imported, and put back.
+"""Libraries as data: where each is patched as soon as it is imported, and how everything is put back.
 
-An adapter is `Target`s (where, with what) in a `Client`, and what its entry point is.
+An adapter is `Target`s in a `PatchedLibrary`, and an `Instrumentor` as its entry point.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import functools
 import importlib.metadata
 import inspect
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, ClassVar, NamedTuple
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
@@ -17,42 +18,51 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
 from otel_agentops import _telemetry
+from otel_agentops._foreign_spans import ForeignSpans, register_foreign_spans
 from otel_agentops._guard import guard, log
 from otel_agentops._telemetry import Telemetry
 
+Method: TypeAlias = "Callable[..., Any]"
+# The original function to its replacement, which calls it unless `PatchedLibrary.active` is off.
+Wrap: TypeAlias = "Callable[[Method, PatchedLibrary], Method]"
+
 
 class Target(NamedTuple):
-    """A place to patch. wrap: the original function to its replacement, which calls it unless `Client.active` is off.
+    """A place to patch.
 
-    owner: the class in the module; empty for a function of the module itself.
-    parameters: names that the original's signature must have; where they are missing the target is left alone.
-    own_only: patch only where the class itself defines the name, e.g. because somebody patched it there before us.
-    unless: a name of newer versions that is patched in the place of this one; where the class has it, this is left out.
-    optional: some of the supported versions do not have it, and no word is lost about that.
+    Attributes:
+        module: The module, by its full name.
+        owner: The class in the module; empty for a function of the module itself.
+        name: The method or function.
+        wrap: Makes the replacement.
+        parameters: Names that the original's signature must have; if one is missing the target is left alone.
+        own_only: Patch only if the class itself defines the name, e.g. because somebody patched it there before us.
+        superseded_by: A name of newer versions that is patched instead; if the class has it, this is left out.
+        optional: Some of the supported versions do not have it, and no warning is due.
     """
 
     module: str
     owner: str
     name: str
-    wrap: Callable[[Callable[..., Any], Client], Callable[..., Any]]
+    wrap: Wrap
     parameters: tuple[str, ...] = ()
     own_only: bool = False
-    unless: str = ""
+    superseded_by: str = ""
     optional: bool = False
 
     @property
-    def expected(self) -> bool:
-        """Whether every version has it."""
-        return not self.own_only and not self.unless and not self.optional
+    def is_in_every_version(self) -> bool:
+        """Return True if every supported version has it."""
+        return not self.own_only and not self.superseded_by and not self.optional
 
 
 class Patch:
     """One replaced attribute of a class or module, and how to put the original back."""
 
-    def __init__(self, target: Target, owner: Any, original: Any, replacement: Any) -> None:
+    def __init__(self, target: Target, owner: Any, original: Method, replacement: Method) -> None:
         self.target = target
         self.owner = owner
-        self.inherited = target.name not in vars(owner)
+        self.is_inherited = target.name not in vars(owner)
         self.original = original
         self.replacement = replacement
 
@@ -61,77 +71,93 @@ class Patch:
         setattr(self.owner, self.target.name, self.replacement)
 
     def undo(self) -> bool:
-        """Put the original back; False, and nothing done, where somebody else has wrapped ours meanwhile."""
+        """Put the original back; return False, and do nothing, if somebody else has wrapped ours meanwhile."""
         name = self.target.name
         # A class may keep what is set on it somewhere else: then reading gives it back.
         if vars(self.owner).get(name, getattr(self.owner, name, None)) is not self.replacement:
             return False
-        if self.inherited:
+        if self.is_inherited:
             delattr(self.owner, self.target.name)
         else:
             setattr(self.owner, self.target.name, self.original)
         return True
 
 
-class Tracing(NamedTuple):
-    """A client's own tracing, on by default. versions: that have it. variable: turns it off when it is `off`."""
+class NativeTracing(NamedTuple):
+    """A client's own tracing, on by default.
+
+    Attributes:
+        versions: The versions that have it, as PEP 440 has it.
+        variable: The environment variable that controls it.
+        off: The value that turns it off.
+    """
 
     versions: str
     variable: str
     off: str
 
 
-class Support(NamedTuple):
-    """What the README's table and `doctor` say of a client; operations, native and not_covered are clauses.
+class ClientInfo(NamedTuple):
+    """Facts of a client for the README's table, for `doctor` and for coexistence; texts are clauses.
 
-    operations: what is observed, e.g. "chat", "embeddings". native: the client's own tracing and what we do beside it,
-    None where it has none. not_covered: what the client can do that passes unobserved, with the reason where it is not
-    plain. peers: distributions that instrument the client as well. tracing: how its own is turned off, where it is on.
+    Attributes:
+        operations: What is observed, e.g. "chat", "embeddings".
+        native: The client's own tracing and what we do beside it; None if it has none.
+        not_covered: What the client can do that passes unobserved, with the reason if it is not plain.
+        peers: Distributions that instrument the client as well.
+        tracing: How its own tracing is turned off, if it is on by default.
+        foreign_spans: How the spans of its other instrumentations are recognised.
     """
 
     operations: tuple[str, ...] = ()
     native: str | None = None
     not_covered: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
-    tracing: Tracing | None = None
+    tracing: NativeTracing | None = None
+    foreign_spans: ForeignSpans = ForeignSpans()
 
 
-UNTOLD = Support()
+NO_INFO = ClientInfo()
 
 
-def within(versions: str, version: str) -> bool:
-    """Whether a version, final or not, is in a range as PEP 440 has it; what is no version is in none."""
+def matches_range(versions: str, version: str) -> bool:
+    """Return True if `version`, pre-releases included, matches the specifier; False if it does not parse."""
     try:
         return SpecifierSet(versions, prereleases=True).contains(version)
     except InvalidVersion:  # packaging before 26
         return False
 
 
-class Client:
-    """One patched library: its targets, and the telemetry that its calls go to while it is active.
+class PatchedLibrary:
+    """One library: its targets, and the telemetry that its calls go to while it is active.
 
-    distribution: its name on PyPI. versions: the supported range as PEP 440 has it, `>=oldest,<next`; both ends tested.
+    Args:
+        distribution: Its name on PyPI.
+        versions: The supported range as PEP 440 has it, `>=oldest,<next`; both ends are tested.
+        targets: Where it is patched.
+        info: Facts for people.
     """
 
-    def __init__(self, distribution: str, versions: str, targets: Iterable[Target], support: Support = UNTOLD) -> None:
-        self.support = support
+    def __init__(self, distribution: str, versions: str, targets: Iterable[Target], info: ClientInfo = NO_INFO) -> None:
+        self.info = info
         self.distribution = distribution
         self.versions = versions
         self.targets = tuple(targets)
         self.active = False
         self.telemetry: Telemetry | None = None
         self.patches: dict[Target, Patch] = {}
-        self._supported: bool | None = None  # until a module of the library is imported
+        self._is_supported: bool | None = None  # None until a module of the library is imported
+        register_foreign_spans(info.foreign_spans)
 
     def supports(self, version: str) -> bool:
-        """Whether a version is in the range; one that a build named by no rule is not."""
-        return within(self.versions, version)
+        """Return True if a version is in the range."""
+        return matches_range(self.versions, version)
 
     def install(self, telemetry: Telemetry) -> None:
-        """Patch now where the library is imported, else as soon as it is; nothing is imported for it."""
+        """Patch now if the library is imported, else as soon as it is; nothing is imported for it."""
         self.telemetry = telemetry
         self.active = True
-        self._supported = None
+        self._is_supported = None
         for module in dict.fromkeys(target.module for target in self.targets):
             wrapt.register_post_import_hook(self._patch_module, module)
 
@@ -140,24 +166,34 @@ class Client:
         self.active = False
         self.patches = {target: patch for target, patch in self.patches.items() if not patch.undo()}
 
-    @guard
-    def _patch_module(self, module: Any) -> None:
-        wanted = [target for target in self.targets if target.module == module.__name__ and target not in self.patches]
-        if self._supported is None:
-            self._supported = self._is_supported()
-        if not self.active or not wanted or not self._supported:
+    def patch_class(self, owner: type, name: str, wrap: Wrap) -> None:
+        """Patch a method of a class that is only known by an object of it; it is put back with the others."""
+        target = Target(owner.__module__, owner.__qualname__, name, wrap)
+        if not self.active or target in self.patches:
             return
-        for target in wanted:
-            if (patch := self._patch(target, module)) is not None:
+        patch = self._make_patch(target, owner, vars(owner)[name])
+        patch.apply()
+        if "<locals>" not in target.owner:  # a class of one call goes with it
+            self.patches[target] = patch
+
+    @guard
+    def _patch_module(self, module: ModuleType) -> None:
+        targets = [target for target in self.targets if target.module == module.__name__ and target not in self.patches]
+        if self._is_supported is None:
+            self._is_supported = self._check_version()
+        if not self.active or not targets or not self._is_supported:
+            return
+        for target in targets:
+            if (patch := self._find_and_wrap(target, module)) is not None:
                 patch.apply()
                 self.patches[target] = patch
 
-    def _patch(self, target: Target, module: Any) -> Patch | None:
+    def _find_and_wrap(self, target: Target, module: ModuleType) -> Patch | None:
         owner = getattr(module, target.owner, None) if target.owner else module
         original = getattr(owner, target.name, None)
         if target.own_only and (owner is None or target.name not in vars(owner)):
             return None
-        if target.unless and hasattr(owner, target.unless):
+        if target.superseded_by and hasattr(owner, target.superseded_by):
             return None
         if target.optional and original is None:
             return None
@@ -172,22 +208,12 @@ class Client:
                 "is missing" if original is None else "has another signature than expected",
             )  # fmt: skip
             return None
-        return self._replacing(target, owner, original)
+        return self._make_patch(target, owner, original)
 
-    def _replacing(self, target: Target, owner: Any, original: Any) -> Patch:
+    def _make_patch(self, target: Target, owner: Any, original: Method) -> Patch:
         return Patch(target, owner, original, functools.wraps(original)(target.wrap(original, self)))
 
-    def meet(self, owner: type, name: str, wrap: Callable[[Callable[..., Any], Client], Callable[..., Any]]) -> None:
-        """Patch a method of a class that is only known by an object of it; it is put back with the others."""
-        target = Target(owner.__module__, owner.__qualname__, name, wrap)
-        if not self.active or target in self.patches:
-            return
-        patch = self._replacing(target, owner, vars(owner)[name])
-        patch.apply()
-        if "<locals>" not in target.owner:  # a class of one call goes with it
-            self.patches[target] = patch
-
-    def _is_supported(self) -> bool:
+    def _check_version(self) -> bool:
         try:
             version = importlib.metadata.version(self.distribution)
         except importlib.metadata.PackageNotFoundError:
@@ -203,24 +229,24 @@ class Client:
 
 
 class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """The entry point of an adapter: `clients`, the libraries that it patches, are all that a subclass sets."""
+    """The entry point of an adapter: `libraries`, the libraries that it patches, are all that a subclass sets."""
 
-    clients: ClassVar[tuple[Client, ...]]
+    libraries: ClassVar[tuple[PatchedLibrary, ...]]
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """None: the version is checked when the client is imported, because `opentelemetry-instrument` drops ours."""
+        """Return nothing: the version is checked at import, because `opentelemetry-instrument` drops ours."""
         return ()
 
     @guard
     def _instrument(self, **kwargs: Any) -> None:
-        telemetry = _telemetry.using(**{name: kwargs.get(name) for name in _PROVIDERS})
-        for client in self.clients:
-            client.install(telemetry)
+        telemetry = _telemetry.install(**{name: kwargs.get(name) for name in _PROVIDERS})
+        for library in self.libraries:
+            library.install(telemetry)
 
     @guard
     def _uninstrument(self, **kwargs: Any) -> None:
-        for client in self.clients:
-            client.uninstall()
+        for library in self.libraries:
+            library.uninstall()
 
 
 _PROVIDERS = ("tracer_provider", "meter_provider", "logger_provider")

@@ -47,7 +47,7 @@ class _WrongError(ValueError):
     """The file is not one of prices; the text names the field."""
 
 
-def load(path: str | None) -> Prices | None:
+def load_prices(path: str | None) -> Prices | None:
     """The prices of a file, None where there is none; a wrong file is said in one sentence and prices nothing."""
     if path is None:
         return None
@@ -63,7 +63,7 @@ def load(path: str | None) -> Prices | None:
     return None
 
 
-def cost(prices: Prices, call: ModelCall, answer: Answer) -> float | None:
+def price_call(prices: Prices, call: ModelCall, answer: Answer) -> float | None:
     """USD of a call, None where its model has no price or a count is missing.
 
     The totals of an answer include what was read from and written to a cache, as in the GenAI conventions; a count of

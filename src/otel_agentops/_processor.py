@@ -1,165 +1,142 @@
-"""Scope facts on anybody's GenAI spans: stamped when they start, tool calls counted when they end.
-
-Frameworks nest spans of one thing (a tool's span around its protocol's), and ours may be around theirs or inside. So
-each span in a task inherits its place from the one above: what was counted there already.
-"""
+"""Spans of frameworks become observations: scope facts are stamped when they start, tool calls counted when they end."""
 
 from __future__ import annotations
 
 import json
 import weakref
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import Span as AnySpan
 from opentelemetry.trace import StatusCode
+from typing_extensions import override
 
-from otel_agentops import _coerce, _foreign
-from otel_agentops import scope as scopes
+from otel_agentops import _coerce, _foreign_spans
+from otel_agentops._context import Scope, current_scope
 from otel_agentops._guard import guard
-from otel_agentops._tool_arguments import near
-from otel_agentops.operations import Attributes
-from otel_agentops.scope import Run, Scope
+from otel_agentops._observation import Installation, Observation
+from otel_agentops._offered_tools import find_tool_hash
+from otel_agentops._placement import PendingForeignOperation, Placement, place_span, placement_below
+from otel_agentops._tool_arguments import hash_tool_call
+from otel_agentops.operations import (
+    AGENT_RUNS,
+    EXECUTE_TOOL,
+    MODEL_CALLS,
+    RETRIEVAL,
+    AgentRun,
+    Attributes,
+    Retrieval,
+    RetrievalResult,
+    ToolCall,
+    ToolResult,
+)
 from otel_agentops.semconv import attributes as A
-
-
-class Lasting:
-    """A tool execution or a retrieval of a framework, until its span ends.
-
-    tool: None for a retrieval. known: what a `tool` or a `retrieval` inside, for the same thing, knows of it: the hash
-    of the arguments, or the hashes of the documents' ids.
-    """
-
-    __slots__ = ("__weakref__", "known", "run", "tool")
-
-    def __init__(self, run: Run, tool: str | None = None) -> None:
-        self.run = run
-        self.tool = tool
-        self.known: list[Any] = []
-
-
-class Place(NamedTuple):
-    """Where in its task a span is. depth: how many agents deep. tool: what is executed; ours: our own span says so.
-
-    around: the framework's operation that this is a part of.
-    """
-
-    run: Run | None
-    depth: int
-    tool: str | None = None
-    ours: bool = False
-    around: Lasting | None = None
-
-
-_places: weakref.WeakKeyDictionary[AnySpan, Place] = weakref.WeakKeyDictionary()  # those that differ from their scope's
-
-
-def place_below(span: AnySpan, scope: Scope) -> Place:
-    """The place of what starts under a span, in a scope."""
-    above = _places.get(span)
-    if above is None or above.run is not scope.run:
-        return Place(scope.run, scope.depth)
-    return above._replace(depth=max(above.depth, scope.depth))
 
 
 class ScopeProcessor(SpanProcessor):
     """Stamps task, traffic and rollout facts, judge and tool identities on GenAI spans that are not ours."""
 
-    def __init__(self) -> None:
-        self._lasting: weakref.WeakValueDictionary[int, Lasting] = weakref.WeakValueDictionary()  # by span id
+    def __init__(self, telemetry: Installation) -> None:
+        self._telemetry = telemetry
+        # By span id; what holds them is the placement of their span, so a span that is dropped takes its own along.
+        self._pending: weakref.WeakValueDictionary[int, PendingForeignOperation] = weakref.WeakValueDictionary()
 
+    @override
     @guard
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        scope = scopes.current()
-        ours = _foreign.is_ours(span)
-        if ours and scope.run is None:
+        scope = current_scope()
+        is_ours = _foreign_spans.is_ours(span)
+        if is_ours and scope.task is None:
             return  # most calls of most programs: it brought its facts with it, and there is no task to have a place in
-        operation = _foreign.operation_of(span)
-        if operation is not None and not ours:
-            if operation in _foreign.MODEL_CALLS:
-                _foreign.started(span)
-            _stamp(span, operation, scope)
-        if scope.run is not None:
-            above = place_below(trace.get_current_span(parent_context), scope)
-            here = _ours(span, operation, above) if ours else self._counted(span, operation, scope.run, above)
-            if here != (scope.run, scope.depth, None, False, None):
-                _places[span] = here
+        operation = _foreign_spans.find_operation(span)
+        if operation is not None and not is_ours:
+            if operation in MODEL_CALLS:
+                _foreign_spans.remember_started(span)
+            _stamp_facts(span, operation, scope)
+        if scope.task is not None:
+            above = placement_below(trace.get_current_span(parent_context), scope)
+            if not is_ours:
+                place_span(span, self._observe(span, operation, scope, above), scope)
+            elif operation == EXECUTE_TOOL:
+                here = above._replace(tool_name=_foreign_spans.find_tool_name(span), is_ours=True)
+                place_span(span, here, scope)
+            else:
+                place_span(span, above, scope)
 
-    def _counted(self, span: Span, operation: str | None, run: Run, above: Place) -> Place:
-        """The place of a foreign span, which counts where none above it stands for the same execution."""
-        if operation == "execute_tool" and (name := _foreign.tool_of(span)) != above.tool:
-            return above._replace(tool=name, ours=False, around=self._begin(span, Lasting(run, name)))
-        if operation == "retrieval":
-            return above._replace(around=self._begin(span, Lasting(run)))
-        if operation in _foreign.AGENTS:
-            run.agents.append(above.depth + 1)
-            return above._replace(depth=above.depth + 1)
+    def _observe(self, span: Span, operation: str | None, scope: Scope, above: Placement) -> Placement:
+        """Observe a foreign span unless one above it stands for the same execution; return its place."""
+        if operation == EXECUTE_TOOL and (tool_name := _foreign_spans.find_tool_name(span)) != above.tool_name:
+            pending = self._begin(span, ToolCall(tool_name, {}), scope)
+            return above._replace(tool_name=tool_name, is_ours=False, pending=pending)
+        if operation == RETRIEVAL:
+            return above._replace(pending=self._begin(span, Retrieval("", None, None, {}), scope))
+        if operation in AGENT_RUNS:
+            depth = above.depth + 1
+            Observation(self._telemetry).adopt(AgentRun("", {}, depth=depth), scope)
+            return above._replace(depth=depth)
         return above
 
-    def _begin(self, span: Span, lasting: Lasting) -> Lasting:
-        self._lasting[span.get_span_context().span_id] = lasting
-        return lasting
+    def _begin(self, span: Span, operation: ToolCall | Retrieval, scope: Scope) -> PendingForeignOperation:
+        observation = Observation(self._telemetry)
+        observation.adopt(operation, scope)
+        pending = PendingForeignOperation(observation)
+        self._pending[span.get_span_context().span_id] = pending
+        return pending
 
+    @override
     @guard
     def on_end(self, span: ReadableSpan) -> None:
-        if not self._lasting or span.context is None:
+        if not self._pending or span.context is None:
             return
-        lasting = self._lasting.pop(span.context.span_id, None)
-        if lasting is None:
+        pending = self._pending.pop(span.context.span_id, None)
+        if pending is None:
             return
-        failed = span.status.status_code is StatusCode.ERROR or A.ERROR_TYPE in (span.attributes or {})
-        if lasting.tool is not None:
-            lasting.run.tool_results.append(not failed)
-            lasting.run.execute(lasting.known[0] if lasting.known else _arguments(span, lasting.tool))
-        elif not failed and not lasting.known:
-            lasting.run.retrieve(_documents(span))
+        observation = pending.observation
+        has_failed = span.status.status_code is StatusCode.ERROR or A.ERROR_TYPE in (span.attributes or {})
+        error_type = "error" if has_failed else None
+        if isinstance(observation.operation, ToolCall):
+            if pending.arguments_hash is None:
+                pending.arguments_hash = _hash_arguments(span, observation.operation.name)
+            observation.operation = observation.operation._replace(arguments_hash=pending.arguments_hash)
+            observation.finish(ToolResult(), error_type)
+        elif not pending.knows_documents:
+            observation.finish(RetrievalResult(document_hashes=_hash_documents(span)), error_type)
 
 
-def _arguments(span: ReadableSpan, tool: str) -> int | None:
-    """The hash of what a framework says it called the tool with; None where it does not say it."""
-    told = (span.attributes or {}).get(A.GEN_AI_TOOL_CALL_ARGUMENTS)
-    return None if told is None else near(tool, told)
+def _hash_arguments(span: ReadableSpan, tool_name: str) -> int | None:
+    """Return the hash of the arguments that a framework tells; None if it does not."""
+    arguments = (span.attributes or {}).get(A.GEN_AI_TOOL_CALL_ARGUMENTS)
+    return None if arguments is None else hash_tool_call(tool_name, arguments)
 
 
-def _documents(span: ReadableSpan) -> list[int] | None:
-    """The hashes of the ids that a framework says it found; None where it does not say them."""
-    told: Any = (span.attributes or {}).get(A.GEN_AI_RETRIEVAL_DOCUMENTS)
+def _hash_documents(span: ReadableSpan) -> list[int] | None:
+    """Return the hashes of the document ids that a framework tells; None if it does not."""
+    documents: Any = (span.attributes or {}).get(A.GEN_AI_RETRIEVAL_DOCUMENTS)
     try:
-        found = json.loads(told) if isinstance(told, str) else told
+        documents = json.loads(documents) if isinstance(documents, str) else documents
     except ValueError:
         return None
-    return _coerce.documents(found) if isinstance(found, (list, tuple)) else None
+    return _coerce.hash_documents(documents) if isinstance(documents, (list, tuple)) else None
 
 
-def _ours(span: Span, operation: str | None, above: Place) -> Place:
-    """The place of a span of ours; whoever made it counts."""
-    return above._replace(tool=_foreign.tool_of(span), ours=True) if operation == "execute_tool" else above
-
-
-def _stamp(span: Span, operation: str, scope: Scope) -> None:
+def _stamp_facts(span: Span, operation: str, scope: Scope) -> None:
     facts: Attributes = dict(scope.facts)
     if scope.judge is not None:
         facts.update(scope.judge.facts)
-    if operation == "execute_tool":
-        facts.update(_tool_facts(span))
+    if operation == EXECUTE_TOOL and A.TOOL_HASH not in (span.attributes or {}):
+        if tool_hash := find_tool_hash(_foreign_spans.find_tool_name(span)):
+            facts[A.TOOL_HASH] = tool_hash
     if facts:
         span.set_attributes(facts)
 
 
-def _tool_facts(span: Span) -> Attributes:
-    """The hash under which the tool was offered to a model in this scope, where it is known."""
-    learned = scopes.learned_tool(_foreign.tool_of(span))
-    return {A.TOOL_HASH: learned} if learned and A.TOOL_HASH not in (span.attributes or {}) else {}
-
-
-_stamped: weakref.WeakSet[Any] = weakref.WeakSet()
+_stamped_providers: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 @guard
-def stamp_spans_of(provider: Any) -> None:
+def add_scope_processor(provider: Any, telemetry: Installation) -> None:
     """Add a `ScopeProcessor` to a tracer provider, once; one that takes no processors is left alone."""
-    if hasattr(provider, "add_span_processor") and provider not in _stamped:
-        _stamped.add(provider)
-        provider.add_span_processor(ScopeProcessor())
+    if hasattr(provider, "add_span_processor") and provider not in _stamped_providers:
+        _stamped_providers.add(provider)
+        provider.add_span_processor(ScopeProcessor(telemetry))

@@ -1,8 +1,8 @@
 """Streams on their way to the application: each item is seen once, and each stream ends once, whatever ends it.
 
-`watched` is for a stream whose call was made before (the watch has been entered and left), `lazily` for one whose call
-is only made when the first item is asked for: it is a generator function of the client, and nothing happens before.
-`followed` is for an iterator object of the client's own, whose class is only known when it comes.
+`observe_stream` puts an iterator object around an SDK's iterator; `observe_class` leaves the SDK's own object in place
+and patches its class. Both are iterators and no generators: asyncio closes the generators of a loop that ends all at
+once, and an outer one that is closed while it closes the inner one is an error in the log.
 """
 
 from __future__ import annotations
@@ -12,206 +12,309 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
+from typing_extensions import Self, override
+
+from otel_agentops._client_call import ACTIVE_CALL, ClientCall
 from otel_agentops._guard import guard
-from otel_agentops._observation import WATCH, Watch
-from otel_agentops._patching import Client
+from otel_agentops._patching import Method, PatchedLibrary
+
+# Begins the call of a stream that makes its request when the first item is asked for; None leaves it unobserved.
+BeginStream = Callable[[], "ClientCall | None"]
+
 
 _END = object()
 
 
-def watched(source: Any, watch: Watch, told: bool = False) -> Iterator[Any]:
-    """The items of a generator, each told to the watch before the application has it. told: somebody inside tells."""
-    try:
-        for chunk in source:
-            if not told:
-                watch.chunk(chunk)
-            yield chunk
-    except GeneratorExit:
-        watch.dropped()
-        raise
-    except BaseException as error:
-        watch.end(error)
-        raise
-    finally:
-        source.close()
-    watch.end()
+class _StreamCore:
+    """What both kinds of streams share: the source, and the call that is told of each item."""
+
+    __slots__ = ("__weakref__", "_begin", "_call", "_send", "_source", "_tell")
+
+    def __init__(
+        self,
+        source: Any,
+        call: ClientCall | None,
+        begin: BeginStream | None = None,
+        send: Callable[[ClientCall], object] | None = None,
+        has_own_hook: bool = False,
+    ) -> None:
+        self._source = source
+        self._begin = begin
+        self._send = send
+        self._call = call
+        self._tell = None if call is None or has_own_hook else call.chunk_received
+
+    def _start(self) -> ClientCall | None:
+        """Begin the call of a stream that makes its request with its first item; None leaves it unobserved."""
+        begin, self._begin = self._begin, None
+        call = self._call = None if begin is None else begin()
+        if call is not None:
+            self._tell = call.chunk_received
+        return call
+
+    def _end(self, error: BaseException | None = None) -> None:
+        """End the call; a stream that is closed was left early, which is no failure."""
+        if self._call is not None:
+            is_left = isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit))
+            self._call.end(None if is_left else error)
+
+    def __del__(self) -> None:
+        if self._call is not None:
+            self._call.abandon()
 
 
-async def async_watched(source: Any, watch: Watch, told: bool = False) -> AsyncIterator[Any]:
-    """The same of an asynchronous generator."""
-    try:
-        async for chunk in source:
-            if not told:
-                watch.chunk(chunk)
-            yield chunk
-    except GeneratorExit:
-        # The source is finalised as without us: closed here, the event loop's own closing of it would meet ours.
-        watch.dropped()
-        raise
-    except BaseException as error:
-        watch.end(error)
-        await source.aclose()  # thrown in by the application: as without us it reaches the source as well
-        raise
-    watch.end()
+class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
+    """An iterator of an SDK whose items are told to a call; it has what a generator has."""
+
+    __slots__ = ()
+
+    @override
+    def __iter__(self) -> Self:
+        return self
+
+    @override
+    def __next__(self) -> Any:
+        if self._begin is not None and (call := self._start()) is not None:
+            return self._fetch_first(call)
+        return self._step(self._source.__next__)
+
+    def _fetch_first(self, call: ClientCall) -> Any:
+        with call:
+            if self._send is not None:
+                self._send(call)
+            item = next(self._source, _END)
+            if call.is_attempt_in_flight:  # nothing inside the call has told
+                call.attempt_finished(200)
+        if item is _END:
+            call.end()
+            raise StopIteration
+        call.chunk_received(item)
+        return item
+
+    def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
+        try:
+            item = advance(*args)
+        except BaseException as error:
+            self._end(error)
+            raise
+        if self._tell is not None:
+            self._tell(item)
+        return item
+
+    @override
+    def send(self, value: Any) -> Any:
+        """Send a value into a generator; an iterator that is none takes None alone."""
+        return self.__next__() if value is None else self._step(self._source.send, value)
+
+    @override
+    def throw(self, *error: Any) -> Any:
+        """Raise an exception inside a generator."""
+        return self._step(self._source.throw, *error)
+
+    @override
+    def close(self) -> None:
+        """Close the stream: its call has ended, read to its end or not."""
+        self._end()
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
+
+class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
+    """Async version of `ObservedStream`."""
+
+    __slots__ = ()
+
+    @override
+    def __aiter__(self) -> Self:
+        return self
+
+    @override
+    async def __anext__(self) -> Any:
+        if self._begin is not None and (call := self._start()) is not None:
+            return await self._fetch_first(call)
+        try:
+            item = await self._source.__anext__()
+        except BaseException as error:
+            self._end(error)
+            raise
+        if self._tell is not None:
+            self._tell(item)
+        return item
+
+    async def _fetch_first(self, call: ClientCall) -> Any:
+        with call:
+            if self._send is not None:
+                self._send(call)
+            item = await anext(self._source, _END)
+            if call.is_attempt_in_flight:
+                call.attempt_finished(200)
+        if item is _END:
+            call.end()
+            raise StopAsyncIteration
+        call.chunk_received(item)
+        return item
+
+    async def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
+        try:
+            item = await advance(*args)
+        except BaseException as error:
+            self._end(error)
+            raise
+        if self._tell is not None:
+            self._tell(item)
+        return item
+
+    @override
+    async def asend(self, value: Any) -> Any:
+        """Send a value into a generator; an iterator that is none takes None alone."""
+        return await (self.__anext__() if value is None else self._step(self._source.asend, value))
+
+    @override
+    async def athrow(self, *error: Any) -> Any:
+        """Raise an exception inside a generator."""
+        return await self._step(self._source.athrow, *error)
+
+    @override
+    async def aclose(self) -> None:
+        """Close the stream: its call has ended, read to its end or not."""
+        self._end()
+        close = getattr(self._source, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def observe_stream(source: Iterator[Any], call: ClientCall, *, has_own_hook: bool = False) -> ObservedStream:
+    """Return an iterator over a stream whose request was made before.
+
+    has_own_hook: True if something inside tells the call of each chunk.
+    """
+    return ObservedStream(source, call, has_own_hook=has_own_hook)
+
+
+def observe_async_stream(
+    source: AsyncIterator[Any], call: ClientCall, *, has_own_hook: bool = False
+) -> ObservedAsyncStream:
+    """Async version of `observe_stream`."""
+    return ObservedAsyncStream(source, call, has_own_hook=has_own_hook)
+
+
+def observe_lazy_stream(
+    source: Iterator[Any], begin: BeginStream, send: Callable[[ClientCall], object] | None = None
+) -> ObservedStream:
+    """Return an iterator over a stream that makes its request when the first item is asked for.
+
+    Args:
+        source: The SDK's iterator.
+        begin: Begins the call just before.
+        send: Tells the call that its attempt starts, if nothing inside does. The attempt's end is told here unless
+            something inside has.
+    """
+    return ObservedStream(source, None, begin, send)
+
+
+def observe_lazy_async_stream(
+    source: AsyncIterator[Any], begin: BeginStream, send: Callable[[ClientCall], object] | None = None
+) -> ObservedAsyncStream:
+    """Async version of `observe_lazy_stream`."""
+    return ObservedAsyncStream(source, None, begin, send)
 
 
 @contextmanager
-def ending(watch: Watch | None) -> Iterator[None]:
-    """The block in which the application has a stream: with it the call is over, read to its end or not."""
+def end_with_block(call: ClientCall | None) -> Iterator[None]:
+    """End the call with the block in which the application has its stream, read to its end or not."""
     try:
         yield
     except GeneratorExit:
-        if watch is not None:
-            watch.dropped()
+        if call is not None:
+            call.abandon()
         raise
     except BaseException:
-        if watch is not None:
-            watch.end()
+        if call is not None:
+            call.end()
         raise
-    if watch is not None:
-        watch.end()
+    if call is not None:
+        call.end()
 
 
-def _told_inside(watch: Watch) -> None:
-    """The call itself tells when its request leaves."""
-
-
-def lazily(
-    source: Generator[Any, Any, Any],
-    begin: Callable[[], Watch | None],
-    leave: Callable[[Watch], object] = _told_inside,
-) -> Generator[Any, Any, Any]:
-    """The items of a generator that makes its call when the first is asked for.
-
-    begin: makes the watch, just before; None leaves the stream unobserved. leave: tells the watch that the request
-    leaves, where nothing inside the call does. Whether the attempt succeeded is told here where nobody inside has.
-    """
-    watch = begin()
-    if watch is None:
-        return (yield from source)
-    with watch:
-        leave(watch)
-        first = next(source, _END)
-        _came(watch)
-    if first is _END:
-        watch.end()
-        return None
-    return (yield from watched(_resumed(first, source), watch))
-
-
-async def async_lazily(
-    source: AsyncGenerator[Any, Any],
-    begin: Callable[[], Watch | None],
-    leave: Callable[[Watch], object] = _told_inside,
-) -> AsyncIterator[Any]:
-    """The same of an asynchronous generator."""
-    watch = begin()
-    if watch is None:
-        async for item in source:
-            yield item
-        return
-    with watch:
-        leave(watch)
-        first = await anext(source, _END)
-        _came(watch)
-    if first is _END:
-        watch.end()
-        return
-    async for item in async_watched(_async_resumed(first, source), watch):
-        yield item
-
-
-def _came(watch: Watch) -> None:
-    if watch.unanswered:
-        watch.attempted(200)
-
-
-def _resumed(first: Any, source: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    try:
-        yield first
-        return (yield from source)
-    finally:
-        source.close()
-
-
-async def _async_resumed(first: Any, source: AsyncGenerator[Any, Any]) -> AsyncIterator[Any]:
-    yield first
-    async for item in source:
-        yield item
-
-
-_FOLLOWED: WeakKeyDictionary[Any, Watch] = WeakKeyDictionary()  # by the stream
+_CALLS: WeakKeyDictionary[Any, ClientCall] = WeakKeyDictionary()  # by the SDK's stream
 
 
 @guard
-def followed(client: Client, stream: Any, watch: Watch) -> None:
-    """Tell the watch of every item of this iterator, which stays the object that it is: its class is patched once.
+def observe_class(library: PatchedLibrary, stream: Any, call: ClientCall) -> None:
+    """Tell the call of every item of an iterator that stays the object that it is: its class is patched once.
 
-    While an item is fetched the watch is the current one: what is sent for it, late or once more, is an attempt of it.
+    While an item is fetched the call is the active one: what is sent for it, late or once more, is its attempt.
     """
     while (inner := getattr(stream, "__wrapped__", None)) is not None:
         stream = inner  # the proxy of another instrumentation, which is to be told after us
-    _FOLLOWED[stream] = watch
-    # A task or thread that was started inside the call has the watch in its context, perhaps for ever.
-    finalize(stream, watch.dropped).atexit = False
+    _CALLS[stream] = call
+    # A task or thread that was started inside the call has the call in its context, perhaps for ever.
+    finalize(stream, call.abandon).atexit = False
     for name, wrap in _STEPS.items():
         owner = next((each for each in type(stream).__mro__ if name in vars(each)), None)
         if owner is not None:
-            client.meet(owner, name, wrap)
+            library.patch_class(owner, name, wrap)
 
 
-def _next(original: Callable[..., Any], client: Client) -> Callable[..., Any]:
+def _find_idle_call(stream: Any) -> ClientCall | None:
+    """Return the call of a stream, unless a method of a base class is running inside it."""
+    call = _CALLS.get(stream)
+    return None if call is None or ACTIVE_CALL.get() is call else call
+
+
+def _wrap_next(original: Method, library: PatchedLibrary) -> Method:
     def step(stream: Any) -> Any:
-        watch = _FOLLOWED.get(stream)
-        if watch is None or WATCH.get() is watch:  # not ours, or a method of a base class
+        call = _find_idle_call(stream)
+        if call is None:
             return original(stream)
-        token = WATCH.set(watch)
+        token = ACTIVE_CALL.set(call)
         try:
             item = original(stream)
         except BaseException as error:
-            watch.end(None if isinstance(error, StopIteration) else error)
+            call.end(None if isinstance(error, StopIteration) else error)
             raise
         finally:
-            WATCH.reset(token)
-        watch.chunk(item)
+            ACTIVE_CALL.reset(token)
+        call.chunk_received(item)
         return item
 
     return step
 
 
-def _anext(original: Callable[..., Any], client: Client) -> Callable[..., Any]:
+def _wrap_anext(original: Method, library: PatchedLibrary) -> Method:
     async def step(stream: Any) -> Any:
-        watch = _FOLLOWED.get(stream)
-        if watch is None or WATCH.get() is watch:
+        call = _find_idle_call(stream)
+        if call is None:
             return await original(stream)
-        token = WATCH.set(watch)
+        token = ACTIVE_CALL.set(call)
         try:
             item = await original(stream)
         except BaseException as error:
-            watch.end(None if isinstance(error, StopAsyncIteration) else error)
+            call.end(None if isinstance(error, StopAsyncIteration) else error)
             raise
         finally:
             with suppress(ValueError):  # closed from another context
-                WATCH.reset(token)
-        watch.chunk(item)
+                ACTIVE_CALL.reset(token)
+        call.chunk_received(item)
         return item
 
     return step
 
 
-def _close(original: Callable[..., Any], client: Client) -> Callable[..., Any]:
+def _wrap_close(original: Method, library: PatchedLibrary) -> Method:
     def close(stream: Any, *args: Any, **kwargs: Any) -> Any:  # of either kind: an awaitable is handed through
-        _left(stream)
+        _end_call(stream)
         return original(stream, *args, **kwargs)
 
     return close
 
 
 @guard
-def _left(stream: Any) -> None:
-    watch = _FOLLOWED.get(stream)
-    if watch is not None and WATCH.get() is not watch:
-        watch.end()
+def _end_call(stream: Any) -> None:
+    call = _find_idle_call(stream)
+    if call is not None:
+        call.end()
 
 
-_STEPS = {"__next__": _next, "__anext__": _anext, "close": _close, "aclose": _close}
+_STEPS = {"__next__": _wrap_next, "__anext__": _wrap_anext, "close": _wrap_close, "aclose": _wrap_close}

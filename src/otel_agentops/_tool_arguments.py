@@ -24,7 +24,7 @@ _NAMED: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
 _TEXTUAL = (uuid.UUID, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, pathlib.PurePath)
 
 
-def near(tool: str, arguments: Any) -> int | None:
+def hash_tool_call(tool: str, arguments: Any) -> int | None:
     """The hash of a call, of this process alone; None where the arguments cannot be read.
 
     arguments: a mapping by parameter name, or its JSON. Two calls are near the same where the tool is the same and,

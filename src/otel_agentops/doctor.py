@@ -43,7 +43,7 @@ def settings(environ: Mapping[str, str]) -> Iterator[Finding]:
     handler.emit = said.append  # type: ignore[method-assign, assignment]
     _guard.log.addHandler(handler)
     try:
-        _prices.load(_config.read(environ).prices)
+        _prices.load_prices(_config.read_config(environ).prices)
     finally:
         _guard.log.removeHandler(handler)
     for record in said:
@@ -87,13 +87,13 @@ def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("note", "patches", text, advice)
 
 
-def _our_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _patching.Client]]:
+def _our_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _patching.PatchedLibrary]]:
     for entry in _our_entry_points():
-        yield from ((entry, client) for client in entry.load().clients)
+        yield from ((entry, client) for client in entry.load().libraries)
 
 
-def _patched(client: _patching.Client) -> Iterator[Finding]:
-    wanted = [target for target in client.targets if target.expected]
+def _patched(client: _patching.PatchedLibrary) -> Iterator[Finding]:
+    wanted = [target for target in client.targets if target.is_in_every_version]
     for module in dict.fromkeys(target.module for target in wanted):
         importlib.import_module(module)
     missing = [f"{target.module}.{target.owner}.{target.name}" for target in wanted if target not in client.patches]
@@ -111,14 +111,14 @@ class _Other(NamedTuple):
     stop: str
 
 
-def _others(client: _patching.Client, version: str, environ: Mapping[str, str]) -> list[_Other]:
+def _others(client: _patching.PatchedLibrary, version: str, environ: Mapping[str, str]) -> list[_Other]:
     found = []
-    for package in client.support.peers:
+    for package in client.info.peers:
         entry = _entry_name(package)
         if entry is not None and not _is_disabled(entry, environ):
             found.append(_Other(_title(package), f"uninstall {package}"))
-    own = client.support.tracing
-    if own and _patching.within(own.versions, version) and environ.get(own.variable, "").lower() != own.off:
+    own = client.info.tracing
+    if own and _patching.matches_range(own.versions, version) and environ.get(own.variable, "").lower() != own.off:
         found.append(_Other("its own tracing", f"set {own.variable}={own.off}"))
     return found
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from otel_agentops.testing.contract import done, each
+from otel_agentops.testing.contract import await_result as done
+from otel_agentops.testing.contract import iterate_items as each
 from otel_agentops.testing.subject import KINDS
 
 __all__ = ["END", "KINDS", "block", "done", "drained", "each", "following"]

@@ -1,4 +1,4 @@
-"""What adapter authors test with: everything emitted, as plain values, and no unregistered name passes."""
+"""Capturing telemetry as plain values, in which no unregistered name passes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_spans_are_plain_values_with_the_names_of_their_parents() -> None:
     with capture() as seen:
         tracer = seen.tracer_provider.get_tracer("app")
         with tracer.start_as_current_span("outer"):
-            _telemetry.get().start("inner", {"gen_ai.request.stop_sequences": ["a"]}, SpanKind.CLIENT).end()
+            _telemetry.get_default().start("inner", {"gen_ai.request.stop_sequences": ["a"]}, SpanKind.CLIENT).end()
     assert seen.spans == [
         {
             "name": "inner",
@@ -32,7 +32,7 @@ def test_spans_are_plain_values_with_the_names_of_their_parents() -> None:
 
 def test_events_are_plain_values() -> None:
     with capture() as seen:
-        _telemetry.get().event("otel_agentops.change", {"otel_agentops.change.variable": "model"})
+        _telemetry.get_default().event("otel_agentops.change", {"otel_agentops.change.variable": "model"})
     assert seen.events == [
         {
             "event_name": "otel_agentops.change",
@@ -50,9 +50,9 @@ def test_events_are_plain_values() -> None:
         ({"otel_agentops.model.resolution": "new"}, "otel_agentops.model.resolution is 'new', which is none of"),
     ],
 )
-def test_a_name_that_is_not_registered_fails_the_test(attributes: dict[str, Any], sentence: str) -> None:
+def test_an_unregistered_attribute_fails_the_test(attributes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(AssertionError, match=sentence), capture():
-        _telemetry.get().start("chat m", attributes).end()
+        _telemetry.get_default().start("chat m", attributes).end()
 
 
 @pytest.mark.parametrize(
@@ -62,29 +62,29 @@ def test_a_name_that_is_not_registered_fails_the_test(attributes: dict[str, Any]
         ("gen_ai.client.token.usage", {"gen_ai.model": "m"}, "gen_ai.model is not registered"),
     ],
 )
-def test_so_does_a_metric(name: str, labels: dict[str, Any], sentence: str) -> None:
+def test_an_unregistered_metric_fails_the_test(name: str, labels: dict[str, Any], sentence: str) -> None:
     with pytest.raises(AssertionError, match=sentence), capture() as seen:
         seen.meter_provider.get_meter("otel_agentops").create_counter(name).add(1, labels)
 
 
-def test_other_instrumentations_may_say_what_they_want() -> None:
+def test_other_scopes_may_emit_any_name() -> None:
     with capture() as seen:
         seen.tracer_provider.get_tracer("other").start_span("x", attributes={"their.own": 1}).end()
     assert seen.problems == []
 
 
-def test_what_was_in_use_is_in_use_again() -> None:
-    before = _telemetry.get()
+def test_capture_restores_the_telemetry_before() -> None:
+    before = _telemetry.get_default()
     with pytest.raises(ZeroDivisionError), capture():
-        assert _telemetry.get() is not before
+        assert _telemetry.get_default() is not before
         raise ZeroDivisionError
-    assert _telemetry.get() is before
+    assert _telemetry.get_default() is before
 
 
-def test_clear_forgets() -> None:
+def test_clear_forgets_spans_and_events() -> None:
     with capture() as seen:
-        _telemetry.get().start("chat m", NAME).end()
-        _telemetry.get().event("otel_agentops.change", {})
+        _telemetry.get_default().start("chat m", NAME).end()
+        _telemetry.get_default().event("otel_agentops.change", {})
         seen.clear()
         assert (seen.spans, seen.events) == ([], [])
 

@@ -12,10 +12,10 @@ from both import done, drained
 
 from otel_agentops import _observation, _patching
 from otel_agentops._observation import Watch
-from otel_agentops._patching import Client
+from otel_agentops._patching import PatchedLibrary
 from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._servers import Server
-from otel_agentops.clients.openai import CLIENT as OPENAI
+from otel_agentops.clients.openai import LIBRARY as OPENAI
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
 
@@ -24,7 +24,7 @@ TURNS: Any = [{"role": "user", "content": "hi"}]
 
 
 class Both(_patching.Instrumentor):
-    clients = (FRAMEWORK, OPENAI)
+    libraries = (FRAMEWORK, OPENAI)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def asking(model: str = "alias", sent: bool = True) -> Iterator[Watch]:
     assert watch is not None
     with watch:
         watch.wide = True
-        call = openai_chat.chat_request({"model": model, "messages": TURNS}, Server(None, {}))
+        call = openai_chat.read_chat_request({"model": model, "messages": TURNS}, Server(None, {}))
         watch.opening(call._replace(sent="gpt-x"))
         if sent:
             watch.leaving(None)

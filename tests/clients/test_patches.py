@@ -15,8 +15,8 @@ import pytest
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from otel_agentops import _telemetry
-from otel_agentops._patching import Client, Target
-from otel_agentops.clients.openai import CLIENT, Instrumentor
+from otel_agentops._patching import PatchedLibrary, Target
+from otel_agentops.clients.openai import LIBRARY, Instrumentor
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 
@@ -30,7 +30,7 @@ def talk(provider: FakeProvider) -> str:
     return answer.model
 
 
-def in_place(client: Client = CLIENT) -> dict[tuple[str, str], Any]:
+def in_place(client: PatchedLibrary = LIBRARY) -> dict[tuple[str, str], Any]:
     """What stands in each class under each patched name; ABSENT where the class inherits it."""
     found = {}
     for target in client.targets:
@@ -45,13 +45,13 @@ def instrumentor() -> BaseInstrumentor:
 
 
 @pytest.fixture
-def installed() -> Iterator[Callable[..., Client]]:
+def installed() -> Iterator[Callable[..., PatchedLibrary]]:
     """Installs a client of the given targets, and puts everything back."""
-    made: list[Client] = []
+    made: list[PatchedLibrary] = []
 
-    def install(seen: Capture, versions: str = CLIENT.versions, targets: Any = CLIENT.targets) -> Client:
-        made.append(Client("openai", versions, targets))
-        made[-1].install(_telemetry.get())
+    def install(seen: Capture, versions: str = LIBRARY.versions, targets: Any = LIBRARY.targets) -> PatchedLibrary:
+        made.append(PatchedLibrary("openai", versions, targets))
+        made[-1].install(_telemetry.get_default())
         return made[-1]
 
     yield install
@@ -99,7 +99,7 @@ def test_a_patched_method_looks_like_the_original(seen: Capture, installed: Any)
 def test_twice_is_once(provider: FakeProvider, seen: Capture, installed: Any) -> None:
     client = installed(seen)
     once = in_place()
-    client.install(_telemetry.get())
+    client.install(_telemetry.get_default())
     assert in_place() == once
     talk(provider)
     assert len(seen.spans) == 1
@@ -110,7 +110,7 @@ def test_again_after_it_was_taken_out(provider: FakeProvider, seen: Capture, ins
     client.uninstall()
     talk(provider)
     assert seen.spans == []
-    client.install(_telemetry.get())
+    client.install(_telemetry.get_default())
     talk(provider)
     assert len(seen.spans) == 1
 
@@ -141,7 +141,7 @@ def test_somebody_who_wrapped_ours_is_left_in_place(
         assert owner.request is theirs
         assert talk(provider) == "gpt-x-2026-03-01"
         assert len(seen.spans) == 1
-        client.install(_telemetry.get())
+        client.install(_telemetry.get_default())
         talk(provider)
         assert len(seen.spans) == 2
 
@@ -164,7 +164,7 @@ def test_a_function_of_a_module_is_patched_and_put_back(seen: Capture, installed
     """It is looked up where it stands at each call, so that its callers need no patch."""
     told: list[Any] = []
 
-    def wrap(original: Any, patched: Client) -> Any:
+    def wrap(original: Any, patched: PatchedLibrary) -> Any:
         def make(*args: Any, **kwargs: Any) -> Any:
             told.append(args)
             return original(*args, **kwargs)
@@ -183,7 +183,7 @@ def test_a_function_of_a_module_is_patched_and_put_back(seen: Capture, installed
 # -- what does not fit
 
 
-def nothing(original: Any, patched: Client) -> Any:
+def nothing(original: Any, patched: PatchedLibrary) -> Any:
     raise AssertionError("a target that does not fit is not wrapped")
 
 
@@ -211,7 +211,7 @@ def test_a_target_that_does_not_fit_is_left_alone(
 def test_a_place_of_older_versions_is_patched_where_the_newer_one_is_missing(
     provider: FakeProvider, seen: Capture, installed: Any, newer: str, patched: int
 ) -> None:
-    (request,) = [target for target in CLIENT.targets if target[1:3] == ("SyncAPIClient", "request")]
+    (request,) = [target for target in LIBRARY.targets if target[1:3] == ("SyncAPIClient", "request")]
     client = installed(seen, targets=[request._replace(unless=newer)])
     assert len(client.patches) == patched
 
@@ -219,7 +219,7 @@ def test_a_place_of_older_versions_is_patched_where_the_newer_one_is_missing(
 def test_the_rest_is_patched_where_one_target_does_not_fit(
     provider: FakeProvider, seen: Capture, installed: Any
 ) -> None:
-    targets = [t._replace(parameters=("no_such",)) if t.name == "_sleep_for_retry" else t for t in CLIENT.targets]
+    targets = [t._replace(parameters=("no_such",)) if t.name == "_sleep_for_retry" else t for t in LIBRARY.targets]
     installed(seen, targets=targets)
     talk(provider)
     assert len(seen.spans) == 1
@@ -238,8 +238,8 @@ def test_a_version_that_is_not_supported_is_left_alone(
 
 
 def test_a_library_without_a_distribution_is_left_alone(seen: Capture, caplog: pytest.LogCaptureFixture) -> None:
-    client = Client("no-such-distribution", ">=1", CLIENT.targets)
-    client.install(_telemetry.get())
+    client = PatchedLibrary("no-such-distribution", ">=1", LIBRARY.targets)
+    client.install(_telemetry.get_default())
     assert in_place() == ORIGINALS
     assert [record.getMessage() for record in caplog.records] == [
         "no-such-distribution is imported but not installed; its calls are not instrumented"
@@ -250,19 +250,19 @@ def test_a_library_without_a_distribution_is_left_alone(seen: Capture, caplog: p
 
 LAZY = """
 import sys
-from otel_agentops.clients.openai import CLIENT, Instrumentor
+from otel_agentops.clients.openai import LIBRARY, Instrumentor
 
 Instrumentor().instrument()
 loaded = {"openai", "pydantic", "httpx", "httpx2"} & set(sys.modules)
 assert not loaded, f"start-up imported {loaded}"
-assert not CLIENT.patches
+assert not LIBRARY.patches
 
 import openai._base_client
-assert {target.module for target in CLIENT.patches} >= {"openai._base_client"}, CLIENT.patches
+assert {target.module for target in LIBRARY.patches} >= {"openai._base_client"}, LIBRARY.patches
 import openai._client, openai._response, openai.lib.streaming.chat, openai.lib.streaming.responses
-assert len(CLIENT.patches) == len(CLIENT.targets) - 2, CLIENT.patches  # nobody else is on the subclasses
+assert len(LIBRARY.patches) == len(LIBRARY.targets) - 2, LIBRARY.patches  # nobody else is on the subclasses
 Instrumentor().uninstrument()
-assert not CLIENT.patches
+assert not LIBRARY.patches
 """
 
 

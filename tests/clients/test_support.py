@@ -9,7 +9,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 import support
-from otel_agentops._patching import Client
+from otel_agentops._patching import PatchedLibrary
 
 ROOT = Path(__file__).parents[2]
 ADAPTERS = support.adapters()
@@ -31,7 +31,7 @@ def test_it_is_one_file_of_250_lines_at_most(name: str) -> None:
 
 @every_adapter
 def test_it_says_what_it_observes(name: str) -> None:
-    assert ADAPTERS[name][0].support.operations
+    assert ADAPTERS[name][0].info.operations
 
 
 @every_adapter

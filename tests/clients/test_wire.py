@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from otel_agentops.clients._protocols import fields
-from otel_agentops.clients._protocols.fields import Fields, double, get, instructions, items, text, texts, whole
+from otel_agentops.clients._protocols.fields import (
+    Fields,
+    as_double,
+    as_int,
+    as_list,
+    as_text,
+    as_texts,
+    flatten_instructions,
+    get,
+)
 
 
 def same(found: Any, wanted: Any) -> bool:
@@ -24,7 +33,7 @@ def same(found: Any, wanted: Any) -> bool:
     ],
 )  # fmt: skip
 def test_double(value: Any, wanted: Any) -> None:
-    assert same(double(value), wanted)
+    assert same(as_double(value), wanted)
 
 
 @pytest.mark.parametrize(
@@ -35,12 +44,12 @@ def test_double(value: Any, wanted: Any) -> None:
     ],
 )  # fmt: skip
 def test_whole(value: Any, wanted: Any) -> None:
-    assert same(whole(value), wanted)
+    assert same(as_int(value), wanted)
 
 
 @pytest.mark.parametrize(("value", "wanted"), [("a", "a"), ("", ""), (5, None), (None, None), (["a"], None)])
 def test_text(value: Any, wanted: Any) -> None:
-    assert same(text(value), wanted)
+    assert same(as_text(value), wanted)
 
 
 @pytest.mark.parametrize(
@@ -56,12 +65,12 @@ def test_text(value: Any, wanted: Any) -> None:
     ],
 )
 def test_texts(value: Any, wanted: Any) -> None:
-    assert same(texts(value), wanted)
+    assert same(as_texts(value), wanted)
 
 
 def test_a_one_shot_iterator_is_not_ours_to_read() -> None:
     turns = iter(["a"])
-    assert (items(turns), items(None), items("ab"), items([1]), items((1,))) == ((), (), (), [1], (1,))
+    assert (as_list(turns), as_list(None), as_list("ab"), as_list([1]), as_list((1,))) == ((), (), (), [1], (1,))
     assert next(turns) == "a"
 
 
@@ -72,7 +81,7 @@ def test_get_reads_objects_and_json_alike() -> None:
 
 
 FIELDS = Fields(
-    {"temperature": ("t", double), "max_tokens": ("n", whole), "max_output_tokens": ("n", whole)},
+    {"temperature": ("t", as_double), "max_tokens": ("n", as_int), "max_output_tokens": ("n", as_int)},
     not_parameters=frozenset({"model", "seed"}),
 )
 
@@ -80,7 +89,7 @@ FIELDS = Fields(
 def test_fields_become_attributes_beside_the_server() -> None:
     server = {"server.address": "h"}
     body = {"model": "m", "temperature": 0, "max_tokens": "many", "max_output_tokens": 9}
-    found = FIELDS.attributes(body, server)
+    found = FIELDS.read_attributes(body, server)
     assert found == {"server.address": "h", "t": 0.0, "n": 9}
     assert type(found["t"]) is float
     assert server == {"server.address": "h"}
@@ -88,7 +97,7 @@ def test_fields_become_attributes_beside_the_server() -> None:
 
 def test_parameters_are_all_that_shapes_the_answer() -> None:
     body = {"model": "m", "seed": 7, "temperature": 0, "logprobs": False, "top_p": None, "new": {"a": [1]}}
-    assert FIELDS.parameters(body) == {"temperature": 0, "logprobs": False, "new": {"a": [1]}}
+    assert FIELDS.read_parameters(body) == {"temperature": 0, "logprobs": False, "new": {"a": [1]}}
 
 
 @pytest.mark.parametrize(
@@ -103,9 +112,9 @@ def test_parameters_are_all_that_shapes_the_answer() -> None:
     ],
 )
 def test_instructions(contents: list[Any], wanted: tuple[Any, ...]) -> None:
-    assert instructions(contents) == wanted
+    assert flatten_instructions(contents) == wanted
 
 
 def test_only_what_is_known_is_present() -> None:
-    assert fields.present(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
-    assert fields.present_attributes(("a", None), ("b", 0)) == {"b": 0}
+    assert fields.drop_none(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
+    assert fields.drop_none_attributes(("a", None), ("b", 0)) == {"b": 0}

@@ -26,8 +26,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_agentops import _deferred_work, task
-from otel_agentops.testing.contract import done
-from otel_agentops.testing.subject import MODEL, RESOLVED, TOOL, Asked, Subject, load
+from otel_agentops.testing.contract import await_result as done
+from otel_agentops.testing.subject import MODEL, RESOLVED, TOOL, ChatRequest, Subject, load
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 TASK = "matrix"
@@ -35,7 +35,7 @@ TASK = "matrix"
 
 def ways(subject: Subject) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     """The calls of the matrix: way and how it is made."""
-    asked = Asked(tools=[] if "tools" in subject.missing else [TOOL])
+    asked = ChatRequest(tools=[] if "tools" in subject.missing else [TOOL])
     yield "chat", lambda client: subject.chat(client, asked)
     if "stream" not in subject.missing:
         yield "stream", lambda client: subject.stream(client, asked)
@@ -55,7 +55,7 @@ class Cell:
 
     def look(self) -> list[dict[str, Any]]:
         """The spans below the task; they are then forgotten."""
-        _deferred_work.settle()
+        _deferred_work.run_deferred()
         found = [span for span in self.spans.get_finished_spans() if TASK not in span.name]
         self.spans.clear()
         return [

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from otel_agentops._foreign import SCOPE
 
 HERE = Path(__file__).parent

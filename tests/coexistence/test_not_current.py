@@ -28,7 +28,7 @@ def provider() -> Iterator[FakeProvider]:
 @pytest.fixture
 def seen() -> Iterator[Capture]:
     with capture(Instrumentor()) as everything:
-        _telemetry.get().watch_provider()
+        _telemetry.get_default().watch_provider()
         yield everything
 
 
@@ -105,5 +105,5 @@ async def test_calls_at_the_same_time(provider: FakeProvider, seen: Capture) -> 
 
     await asyncio.gather(*(call(number) for number in range(5)))
     prompts = {span["name"]: span["attributes"]["otel_agentops.prompt.hash"] for span in seen.spans}
-    identities = _telemetry.get().identities
-    assert prompts == {f"theirs {number}": identities.text((f"You are {number}.",)) for number in range(5)}
+    identities = _telemetry.get_default().identities
+    assert prompts == {f"theirs {number}": identities.hash_prompt((f"You are {number}.",)) for number in range(5)}

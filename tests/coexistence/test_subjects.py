@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from otel_agentops._foreign import SCOPE
+
 from otel_agentops.testing.subject import Beside, Subject, load
 
 HERE = Path(__file__).parent
@@ -37,7 +37,7 @@ clients = pytest.mark.parametrize(
 def subject_of(client: str) -> Subject:
     try:
         subject = load(ROOT / "tests" / "clients" / client)
-        importlib.metadata.version(subject.instrumentor.clients[0].distribution)
+        importlib.metadata.version(subject.instrumentor.libraries[0].distribution)
     except ModuleNotFoundError as missing:
         pytest.skip(f"{missing.name} is not in this environment: make ends has one for {client}")
     return subject
@@ -46,7 +46,7 @@ def subject_of(client: str) -> Subject:
 @functools.cache
 def cells(client: str) -> dict[str, Any]:
     """Everything that the client's calls make, by who is installed; its own tracing is off."""
-    tracing = subject_of(client).instrumentor.clients[0].support.tracing
+    tracing = subject_of(client).instrumentor.libraries[0].info.tracing
     return run(client, **({tracing.variable: tracing.off} if tracing else {}))
 
 
@@ -77,7 +77,7 @@ def test_alone(client: str) -> None:
 @clients
 def test_its_own_tracing_is_enriched(client: str) -> None:
     """Where the client traces itself unasked, its span of a call has everything."""
-    if subject_of(client).instrumentor.clients[0].support.tracing is not None:
+    if subject_of(client).instrumentor.libraries[0].info.tracing is not None:
         for call, made in run(client, "alone")["alone"].items():
             assert problems(None, made, cells(client)["alone"][call]["spans"][0]["attributes"]) == [], call
 

@@ -1,4 +1,4 @@
-"""The real SDKs on the provider."""
+"""The real SDKs as clients of the provider."""
 
 from __future__ import annotations
 

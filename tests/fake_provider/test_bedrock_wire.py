@@ -103,7 +103,7 @@ def test_a_stream_can_be_damaged(provider: FakeProvider, bedrock: Any) -> None:
 
 def test_a_frame_is_read_back() -> None:
     buffer = EventStreamBuffer()
-    buffer.add_data(aws_frames.event("a", b"{}") + aws_frames.exception("b", b"[]"))
+    buffer.add_data(aws_frames.frame_event("a", b"{}") + aws_frames.frame_exception("b", b"[]"))
     first, second = list(buffer)
     kind = {":content-type": "application/json"}
     assert (first.headers, first.payload) == ({**kind, ":event-type": "a", ":message-type": "event"}, b"{}")

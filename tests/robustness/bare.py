@@ -23,7 +23,7 @@ import openai
 from opentelemetry import context as otel_context
 from tests.clients.both import done
 
-from otel_agentops import _observation, _patching
+from otel_agentops import _client_call, _patching
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
 from otel_agentops.testing import Capture, capture
@@ -136,7 +136,7 @@ class Bench:
             for client in app.clients:
                 await done(client.close())
         seen.requests = [request(call) for call in self.provider.requests]
-        seen.context = (otel_context.get_current() == before, _observation.WATCH.get())
+        seen.context = (otel_context.get_current() == before, _client_call.ACTIVE_CALL.get())
         return seen
 
     async def same(
@@ -172,9 +172,9 @@ class Bench:
         return OpenAIInstrumentor() if self.sdk == "openai" else AnthropicInstrumentor()
 
     @property
-    def patched(self) -> _patching.Client:
+    def patched(self) -> _patching.PatchedLibrary:
         """The patched library."""
-        return self.instrumentor().clients[0]  # type: ignore[no-any-return]
+        return self.instrumentor().libraries[0]  # type: ignore[no-any-return]
 
 
 @contextmanager

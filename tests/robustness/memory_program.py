@@ -77,7 +77,7 @@ class Calls:
 
 def held() -> int:
     gc.collect()
-    _deferred_work.settle()
+    _deferred_work.run_deferred()
     gc.collect()
     return sys.getallocatedblocks()
 
@@ -91,7 +91,7 @@ def repeat(call: Callable[[], None], times: int) -> None:
     for number in range(times):
         call()
         if number % 100 == 0:
-            _deferred_work.settle()
+            _deferred_work.run_deferred()
 
 
 def grown(call: Callable[[], None], times: int) -> tuple[int, int]:

@@ -17,11 +17,11 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from otel_agentops._measures import Measures
 from tests.clients.both import block, done, drained
 
 from otel_agentops import _observation, _patching, _telemetry
 from otel_agentops._identity import Identities
-from otel_agentops._measures import Measures
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Break, FakeProvider, Status
 
@@ -78,7 +78,7 @@ Break_ = Callable[[Capture, Any, pytest.MonkeyPatch], Any]
 
 
 def processor(**members: Any) -> Break_:
-    def add(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
+    def add(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
         made = type("Broken", (SpanProcessor,), members)()
         seen.tracer_provider.add_span_processor(made)
 
@@ -92,42 +92,42 @@ def span_whose(name: str) -> Break_:
     return processor(on_start=on_start)
 
 
-def exporter(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
+def exporter(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
     made = type("Broken", (SpanExporter,), {"export": boom, "shutdown": lambda self: None})()
     seen.tracer_provider.add_span_processor(SimpleSpanProcessor(made))
 
 
 def tracer(**members: Any) -> Break_:
-    def change(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
+    def change(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
         for name, value in members.items():
-            patch.setattr(_telemetry.get().tracer, name, value)
+            patch.setattr(_telemetry.get_default().tracer, name, value)
 
     return change
 
 
 def meter(provider: Callable[[], Any]) -> Break_:
-    def change(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(_telemetry.get(), "_measures", Measures(provider().get_meter("otel_agentops")))
+    def change(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(_telemetry.get_default(), "_measures", Measures(provider().get_meter("otel_agentops")))
 
     return change
 
 
-def propagator(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
+def propagator(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(propagate, "propagator", Broken())
 
 
-def log_processor(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
+def log_processor(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
     """The guard itself reports to a log that is exported, and that is broken too."""
     provider = LoggerProvider()
     provider.add_log_record_processor(type("Broken", (), {"on_emit": boom, "emit": boom, "shutdown": lambda s: None})())
     logger = logging.getLogger("otel_agentops")
     handler = type("Raising", (LoggingHandler,), {"emit": boom})(logger_provider=provider)
     patch.setattr(logger, "handlers", [handler])
-    patch.setattr(_telemetry.get(), "open", boom)
+    patch.setattr(_telemetry.get_default(), "open", boom)
 
 
 def adapter(**functions: Any) -> Break_:
-    def change(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
+    def change(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
         endpoints = client.targets[0].wrap.__self__._endpoints  # type: ignore[attr-defined]
         for path, endpoint in list(endpoints.items()):
             patch.setitem(endpoints, path, endpoint._replace(**functions))
@@ -136,7 +136,7 @@ def adapter(**functions: Any) -> Break_:
 
 
 def step(owner: Any, name: str) -> Break_:
-    def change(seen: Capture, client: _patching.Client, patch: pytest.MonkeyPatch) -> None:
+    def change(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(owner, name, boom)
 
     return change
@@ -200,7 +200,7 @@ async def test_what_was_started_is_ended(bench: Bench, part: Break_, monkeypatch
     counting = Counting()
     with monkeypatch.context() as patch:
         seen = await bench.same(scenario, broken(bench, part, patch, counting))
-        assert len(seen.finished) == len(counting.ended)
+        assert len(seen.finished_spans) == len(counting.ended)
     assert sorted(counting.started) == sorted(counting.ended)
 
 
@@ -230,13 +230,13 @@ async def test_the_guard_says_it_once(bench: Bench, caplog: pytest.LogCaptureFix
 async def test_a_provider_that_raises_when_it_is_installed(bench: Bench, provider_name: str) -> None:
     bare = await bench.observe(scenario)
     instrumentor = bench.instrumentor()
-    before = _telemetry.replace(None)
+    before = _telemetry.replace_default(None)
     try:
         instrumentor.instrument(**{provider_name: Broken()}, skip_dep_check=True)
         watched = await bench.observe(scenario)
     finally:
         instrumentor.uninstrument()
-        _telemetry.replace(before)
+        _telemetry.replace_default(before)
     watched.logs = [entry for entry in watched.logs if entry[0] != "otel_agentops"]
     assert watched == bare
 
@@ -285,5 +285,5 @@ def test_a_stream_that_is_collected_inside_the_exporters_lock(sdk: str, read: bo
         thread.start()
         thread.join(10)
         assert not thread.is_alive(), "the application hangs"
-        assert len(seen.finished) == 2
+        assert len(seen.finished_spans) == 2
     assert len(exporter.names) == 2

@@ -196,7 +196,9 @@ async def test_a_call_that_is_not_sampled(bench: Bench, monkeypatch: pytest.Monk
         return [await done(app.ask(client)), await drained(await done(app.ask(client, stream=True)))]
 
     def off(seen: Capture) -> None:
-        monkeypatch.setattr(_telemetry.get(), "tracer", TracerProvider(sampler=ALWAYS_OFF).get_tracer("otel_agentops"))
+        monkeypatch.setattr(
+            _telemetry.get_default(), "tracer", TracerProvider(sampler=ALWAYS_OFF).get_tracer("otel_agentops")
+        )
 
     seen = await bench.same(scenario, off)
     assert seen.spans == []
@@ -219,7 +221,7 @@ async def test_the_span_is_current_inside_the_call_and_not_after(bench: Bench) -
         return otel_context.get_current() == before
 
     seen = await bench.same(scenario)
-    (span,) = seen.finished
+    (span,) = seen.finished_spans
     assert span.context is not None
     assert current == [0, span.context.span_id, 0]
 
@@ -386,7 +388,7 @@ def test_threads_lose_nothing(bench: Bench) -> None:
         for thread in threads:
             thread.join()
         client.close()
-        spans = seen.finished
+        spans = seen.finished_spans
         assert len(spans) == len({span.context.span_id for span in spans if span.context}) == 8 * 12 * 2
         assert {span.parent for span in spans} == {None}
         assert sum(point["count"] for point in seen.metrics["gen_ai.client.operation.duration"]) == 192

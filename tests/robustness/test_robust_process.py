@@ -117,7 +117,7 @@ if child == 0:
     next(dropped)
     del dropped
     gc.collect()
-    _deferred_work.settle()
+    _deferred_work.run_deferred()
     tracing.force_flush()
     os.write(1, b"child\\n")
     os._exit(0)

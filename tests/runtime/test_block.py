@@ -10,11 +10,11 @@ import pytest
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import get_current_span
+from otel_agentops.scope import NOWHERE
 
 from otel_agentops import _telemetry, judge, prompt, retrieval, task, tool
 from otel_agentops import scope as scopes
 from otel_agentops._config import Config
-from otel_agentops.scope import NOWHERE
 from otel_agentops.testing import Capture
 
 Said = Callable[[], list[str]]
@@ -46,13 +46,13 @@ def test_a_broken_processor_does_not_reach_the_application(
 ) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(Broken(where))
-    before = _telemetry.replace(_telemetry.Telemetry(Config(), tracer_provider=provider))
+    before = _telemetry.replace_default(_telemetry.Telemetry(Config(), tracer_provider=provider))
     try:
         with pytest.raises(ZeroDivisionError), verb():
             raise ZeroDivisionError
         assert verb()(lambda: 5)() == 5
     finally:
-        _telemetry.replace(before)
+        _telemetry.replace_default(before)
     assert (scopes.current(), get_current_span().is_recording()) == (NOWHERE, False)
     assert otel_context.get_current() == {}
     assert all("disk full" in sentence for sentence in said())
@@ -61,12 +61,12 @@ def test_a_broken_processor_does_not_reach_the_application(
 def test_facts_hold_although_the_tasks_own_span_could_not_be_started(production: None, said: Said) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(Broken("on_start"))
-    before = _telemetry.replace(_telemetry.Telemetry(Config(), tracer_provider=provider))
+    before = _telemetry.replace_default(_telemetry.Telemetry(Config(), tracer_provider=provider))
     try:
         with task("support", segment="web") as run:
             assert scopes.current().facts["otel_agentops.task.id"] == run.id
     finally:
-        _telemetry.replace(before)
+        _telemetry.replace_default(before)
 
 
 def test_methods_partials_and_coroutine_functions_can_be_decorated(seen: Capture) -> None:

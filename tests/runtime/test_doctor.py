@@ -114,7 +114,7 @@ def peers(client: str) -> list[str]:
 
 
 def _packages(client: str) -> tuple[str, ...]:
-    return next(each.support.peers for _, each in doctor._our_clients() if each.distribution == client)
+    return next(each.info.peers for _, each in doctor._our_clients() if each.distribution == client)
 
 
 def _installed(package: str) -> bool:

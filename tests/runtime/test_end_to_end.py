@@ -248,7 +248,7 @@ def test_a_task_in_two_services_is_one_task_for_the_budget(
         service.call(f"http://127.0.0.1:{server.server_address[1]}")
     server.shutdown()
     server.server_close()
-    sent = OTLPSpanExporter(f"{running.collector.otlp}/v1/traces").export(seen.finished)
+    sent = OTLPSpanExporter(f"{running.collector.otlp}/v1/traces").export(seen.finished_spans)
     assert sent is SpanExportResult.SUCCESS
     name = str(seen.tracer_provider.resource.attributes["service.name"])
     assert running.counted(name, "otel_agentops_llm_calls", 3) == {

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from otel_agentops import _hashing
-from otel_agentops._hashing import canonical, identity, text_identity
+from otel_agentops._hashing import canonical, identity, identity_of_texts
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = json.loads((ROOT / "tests/vectors/identity.json").read_text())
@@ -110,9 +110,9 @@ def test_the_five_lines_of_the_documentation_compute_it() -> None:
 @given(st.lists(texts), st.none() | st.just(b"a key"))
 @example(['\x00\x1f\b"\\' * 30_000, "", "\U0001f600" * 70_000], None)
 def test_a_long_text_has_the_same_identity_part_by_part(parts: list[str], key: bytes | None) -> None:
-    assert text_identity(parts, key) == identity(parts, key)
+    assert identity_of_texts(parts, key) == identity(parts, key)
 
 
 def test_a_lone_surrogate_is_refused_there_too() -> None:
     with pytest.raises(ValueError, match="surrogates"):
-        text_identity(["\ud800"])
+        identity_of_texts(["\ud800"])

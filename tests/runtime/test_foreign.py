@@ -8,7 +8,7 @@ import openai
 import pytest
 from opentelemetry import trace
 
-from otel_agentops import _foreign
+from otel_agentops import _foreign_spans
 from otel_agentops.testing import Capture
 
 
@@ -36,13 +36,13 @@ from otel_agentops.testing import Capture
 )
 def test_operation_of_a_span(seen: Capture, name: str, attributes: dict[str, str], operation: str | None) -> None:
     span = seen.tracer_provider.get_tracer("x").start_span(name, attributes=attributes)
-    assert _foreign.operation_of(span) == operation
+    assert _foreign_spans.find_operation(span) == operation
 
 
 def test_a_span_that_tells_nothing_is_of_no_operation() -> None:
-    assert _foreign.operation_of(trace.INVALID_SPAN) is None
-    assert _foreign.tool_of(trace.INVALID_SPAN) == ""
-    assert not _foreign.is_ours(trace.INVALID_SPAN)
+    assert _foreign_spans.find_operation(trace.INVALID_SPAN) is None
+    assert _foreign_spans.find_tool_name(trace.INVALID_SPAN) == ""
+    assert not _foreign_spans.is_ours(trace.INVALID_SPAN)
 
 
 ENRICHED = [
@@ -103,4 +103,4 @@ def test_a_frameworks_retrieval_is_not_the_model_that_ranks_in_it(
     seen: Capture, name: str, attributes: dict[str, str], model: str | None, stands: bool
 ) -> None:
     span = seen.tracer_provider.get_tracer("x").start_span(name, attributes=attributes)
-    assert _foreign.started_for(span, "retrieval", model) is stands
+    assert _foreign_spans.was_started_for(span, "retrieval", model) is stands

@@ -126,7 +126,7 @@ def test_an_error_inside_passes_unchanged_and_its_text_stays_here(
         failed["otel_agentops.task.outcome"] = "failed"
     attributes = {**expected["attributes"], **failed}
     assert [without_ids(span) for span in seen.spans] == [{**expected, "status": "ERROR", "attributes": attributes}]
-    assert all(not span.events and span.status.description is None for span in seen.finished)
+    assert all(not span.events and span.status.description is None for span in seen.finished_spans)
 
 
 @pytest.mark.parametrize("way", [decorated, async_decorated])
@@ -297,7 +297,7 @@ def test_a_declared_template_is_the_prompt_of_the_calls_inside(seen: Capture, gp
     assert first["otel_agentops.prompt.source"] == "template"
     assert first["gen_ai.prompt.name"] == "greeting"
     assert first["gen_ai.prompt.version"] == "3"
-    assert first["otel_agentops.prompt.hash"] == _telemetry.get().identities.text(("Greet {name}.",))
+    assert first["otel_agentops.prompt.hash"] == _telemetry.get_default().identities.hash_prompt(("Greet {name}.",))
     assert outside["otel_agentops.prompt.source"] == "none"
 
 
@@ -634,7 +634,7 @@ def test_a_wrong_value_is_named_once_and_nothing_is_raised(
 
 
 def test_without_a_provider_nothing_is_emitted_and_nothing_fails(gpt: openai.OpenAI) -> None:
-    before = _telemetry.replace(_telemetry.Telemetry(Config()))
+    before = _telemetry.replace_default(_telemetry.Telemetry(Config()))
     try:
         with task("support") as run, tool("t"), retrieval("i"), prompt(template="x"), judge("j") as judgement:
             assert not trace.get_current_span().is_recording()
@@ -643,7 +643,7 @@ def test_without_a_provider_nothing_is_emitted_and_nothing_fails(gpt: openai.Ope
             outcome(True, receipt=run.receipt(), source="x")
             change("model", scope="a", value="b")
     finally:
-        _telemetry.replace(before)
+        _telemetry.replace_default(before)
     assert run.receipt()["otel_agentops.task.id"] == run.id
 
 
@@ -652,12 +652,12 @@ def test_a_provider_set_after_the_verbs_were_used_is_used_from_then_on(seen: Cap
     late = Capture()
     with task("early"):
         pass
-    before = _telemetry.replace(_telemetry.Telemetry(Config(), **late.providers))
+    before = _telemetry.replace_default(_telemetry.Telemetry(Config(), **late.providers))
     try:
         with task("late"):
             pass
     finally:
-        _telemetry.replace(before)
+        _telemetry.replace_default(before)
     assert [span["name"] for span in seen.spans] == ["invoke_workflow early"]
     assert [span["name"] for span in late.spans] == ["invoke_workflow late"]
 

@@ -12,6 +12,7 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from otel_agentops.scope import NOWHERE
 
 from otel_agentops import _identity, _telemetry, prompt, task
 from otel_agentops._hashing import identity
@@ -21,7 +22,6 @@ from otel_agentops.clients._protocols import anthropic_messages as anthropic_cli
 from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import ModelCall
-from otel_agentops.scope import NOWHERE
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import capture
 
@@ -43,7 +43,7 @@ def identities() -> Identities:
 
 
 def hashed(identities: Identities, tools: Any) -> str:
-    return str(identities.tools(tools, openai_chat.tool).attributes[A.TOOLS_HASH])
+    return str(identities.tools(tools, openai_chat.normalise_tool).attributes[A.TOOLS_HASH])
 
 
 def of(identities: Identities, **call: Any) -> dict[str, Any]:
@@ -54,8 +54,8 @@ def of(identities: Identities, **call: Any) -> dict[str, Any]:
 
 
 def test_the_set_and_each_tool(identities: Identities) -> None:
-    normal = openai_chat.tool(TOOL)
-    found = identities.tools([TOOL], openai_chat.tool)
+    normal = openai_chat.normalise_tool(TOOL)
+    found = identities.tools([TOOL], openai_chat.normalise_tool)
     assert found.hashes == {"lookup": identity(normal)}
     assert found.attributes == {
         "otel_agentops.tools.hash": identity([identity(normal)]),
@@ -118,7 +118,7 @@ def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
 
     def normalise(tool: Any) -> dict[str, Any]:
         asked.append(tool)
-        return openai_chat.tool(tool)
+        return openai_chat.normalise_tool(tool)
 
     for _ in range(5):
         identities.tools([copy.deepcopy(TOOL)], normalise)
@@ -128,11 +128,11 @@ def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
 def test_credentials_of_a_remote_server_are_in_no_identity() -> None:
     server = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example/mcp", "allowed_tools": ["find"]}
     secret = {"headers": {"authorization": "Bearer s3cret"}, "authorization": "s3cret"}
-    material = openai_chat.tool({**server, **secret})
+    material = openai_chat.normalise_tool({**server, **secret})
     assert "s3cret" not in str(material)
-    assert identity(material) == identity(openai_chat.tool(server))
+    assert identity(material) == identity(openai_chat.normalise_tool(server))
     body = {"model": "c", "messages": [], "mcp_servers": [{"name": "crm", "authorization_token": "s3cret"}]}
-    call = anthropic_client.request(body, Server("anthropic", {}))
+    call = anthropic_client.read_request(body, Server("anthropic", {}))
     assert "s3cret" not in str(call)
 
 
@@ -165,7 +165,7 @@ def test_where_a_prompts_identity_comes_from(identities: Identities) -> None:
 @pytest.mark.parametrize("parts", [("a", "b"), ("a", {"type": "image"}), (1,), (True,), (None, 5), ("x" * 70_000,)])
 def test_any_parts_of_instructions_have_their_identity(identities: Identities, parts: tuple[Any, ...]) -> None:
     for _ in range(2):
-        assert identities.text(parts) == identity(list(parts))
+        assert identities.hash_prompt(parts) == identity(list(parts))
 
 
 def test_a_prompt_that_is_rendered_for_each_call_is_noticed_once(
@@ -221,7 +221,7 @@ def test_another_key_is_other_identities_everywhere() -> None:
     call: dict[str, Any] = {
         "instructions": ("Be kind.",),
         "tools": [TOOL],
-        "normalise": openai_chat.tool,
+        "normalise": openai_chat.normalise_tool,
         "params": {"n": 2},
     }
     plain, keyed, other = (of(Identities(key, 9), **call) for key in (None, b"one", b"two"))
@@ -233,11 +233,11 @@ def test_another_key_is_other_identities_everywhere() -> None:
 
 def test_the_key_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_AGENTOPS_HASH_KEY", "a project key")
-    before = _telemetry.replace(None)
+    before = _telemetry.replace_default(None)
     try:
-        assert _telemetry.get().identities.text(("x",)) == identity(["x"], b"a project key")
+        assert _telemetry.get_default().identities.hash_prompt(("x",)) == identity(["x"], b"a project key")
     finally:
-        _telemetry.replace(before)
+        _telemetry.replace_default(before)
 
 
 def test_nothing_that_is_remembered_grows_without_end(said: Said) -> None:
@@ -246,7 +246,9 @@ def test_nothing_that_is_remembered_grows_without_end(said: Said) -> None:
     for number in range(3000):
         scope = NOWHERE._replace(run=_identity.scopes.Run(f"task-{number}"))
         tool = {"type": "function", "function": {"name": f"t{number}"}}
-        call = ModelCall("chat", "openai", "m", {}, (f"prompt {number}",), [tool], openai_chat.tool, {f"p{number}": 1})
+        call = ModelCall(
+            "chat", "openai", "m", {}, (f"prompt {number}",), [tool], openai_chat.normalise_tool, {f"p{number}": 1}
+        )
         identities.of(call, scope)
     memories = (identities._texts, identities._tools, identities._params, identities._prompts)
     assert all(0 < len(memory) <= _identity._KEPT for memory in memories)
@@ -262,7 +264,7 @@ def test_a_long_prompt_is_neither_copied_nor_kept() -> None:
     expected = identity([prompt])
     tracemalloc.start()
     try:
-        assert identities.text((prompt,)) == expected
+        assert identities.hash_prompt((prompt,)) == expected
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -277,10 +279,12 @@ def test_equal_tools_are_hashed_once_whoever_takes_turns(monkeypatch: pytest.Mon
     monkeypatch.setattr(Identities, "_hash_tools", lambda self, tools: hashed.append(1) or original(self, tools))
     identities = Identities(None, 9)
     lists = [[_tool("first"), _tool(name)] for name in ("second", "third")]
-    found = [identities.tools(copy.deepcopy(offered), openai_chat.tool) for _ in range(5) for offered in lists]
+    found = [
+        identities.tools(copy.deepcopy(offered), openai_chat.normalise_tool) for _ in range(5) for offered in lists
+    ]
     assert (len(hashed), len({str(tools.attributes) for tools in found})) == (2, 2)
     lists[0][1]["function"]["description"] = "Something else."
-    assert identities.tools(lists[0], openai_chat.tool) not in found
+    assert identities.tools(lists[0], openai_chat.normalise_tool) not in found
 
 
 def _tool(name: str) -> dict[str, Any]:

@@ -238,10 +238,10 @@ def test_inside_the_span_of_its_very_execution_a_tool_makes_none_of_its_own(
 
 
 def test_in_mode_own_a_tool_has_its_own_span_and_is_still_counted_once(seen: Capture, framework: trace.Tracer) -> None:
-    before = _telemetry.replace(_telemetry.Telemetry(Config(mode="own"), **seen.providers))
+    before = _telemetry.replace_default(_telemetry.Telemetry(Config(mode="own"), **seen.providers))
     with task("support"), execute(framework, "running", "lookup"), tool("lookup"):
         pass
-    _telemetry.replace(before)
+    _telemetry.replace_default(before)
     assert [one["name"] for one in seen.spans] == ["execute_tool lookup", "running", "invoke_workflow support"]
     assert root(seen) == sums(tool_calls=1)
 
@@ -262,10 +262,10 @@ class Refusing(TracerProvider):
 
 
 def test_a_provider_without_processors_is_left_alone() -> None:
-    before = _telemetry.replace(_telemetry.Telemetry(Config(), tracer_provider=Plain()))
+    before = _telemetry.replace_default(_telemetry.Telemetry(Config(), tracer_provider=Plain()))
     with task("support") as run, tool("lookup"):
         pass
-    _telemetry.replace(before)
+    _telemetry.replace_default(before)
     assert run._scope.run is not None and run._scope.run.tool_results == [True]
 
 
@@ -274,10 +274,10 @@ def test_a_provider_that_refuses_processors_still_gets_our_spans(
 ) -> None:
     provider, names = Refusing(shutdown_on_exit=False), []
     provider._active_span_processor.add_span_processor(_Noting(names))
-    before = _telemetry.replace(_telemetry.Telemetry(Config(), tracer_provider=provider))
+    before = _telemetry.replace_default(_telemetry.Telemetry(Config(), tracer_provider=provider))
     with task("support"), task("agent"):
         pass
-    _telemetry.replace(before)
+    _telemetry.replace_default(before)
     assert names == ["invoke_agent agent", "invoke_workflow support"]
     assert len(said()) == 1 and "no more processors" in said()[0]
     assert not _guard.strict
@@ -304,13 +304,13 @@ def test_a_global_provider_that_is_set_after_instrumentation_is_stamped(
 ) -> None:
     late = Capture()
     telemetry = _telemetry.Telemetry(Config())
-    before = _telemetry.replace(telemetry)
+    before = _telemetry.replace_default(telemetry)
     telemetry.watch_provider()
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: late.tracer_provider)  # what setting it changes
     tracer = late.tracer_provider.get_tracer("some.framework")
     with task("support", segment="web"), tracer.start_as_current_span("chat gpt-x"):
         pass
-    _telemetry.replace(before)
+    _telemetry.replace_default(before)
     assert late.spans[0]["attributes"].items() >= FACTS.items()
 
 

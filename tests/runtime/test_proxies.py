@@ -489,7 +489,7 @@ def test_the_word_comes_later_and_the_times_are_those_of_the_call(seen: Capture,
         made.valid(False)
         made.valid(True)  # too late: it was said
         assert calls(seen) == [False]
-    validate, call = seen.finished
+    validate, call = seen.finished_spans
     assert call.end_time <= validate.start_time  # type: ignore[operator]
     assert call.start_time < call.end_time  # type: ignore[operator]
 

@@ -15,11 +15,11 @@ import openai
 import pytest
 from opentelemetry import baggage, propagate
 from opentelemetry import context as otel_context
+from otel_agentops.scope import NOWHERE, Scope
 
 from otel_agentops import _telemetry, prompt, retrieval, task, tool
 from otel_agentops import scope as scopes
 from otel_agentops._config import Config
-from otel_agentops.scope import NOWHERE, Scope
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
@@ -307,14 +307,14 @@ def travelling(seen: Capture) -> Iterator[Callable[[str], None]]:
     """Sets which groups of facts travel, as OTEL_AGENTOPS_BAGGAGE does."""
 
     def set_groups(*groups: str) -> None:
-        telemetry = _telemetry.get()
-        _telemetry.replace(_telemetry.Telemetry(Config(baggage=frozenset(groups)), **seen.providers))
+        telemetry = _telemetry.get_default()
+        _telemetry.replace_default(_telemetry.Telemetry(Config(baggage=frozenset(groups)), **seen.providers))
         stack.append(telemetry)
 
     stack: list[Any] = []
     yield set_groups
     for telemetry in reversed(stack):
-        _telemetry.replace(telemetry)
+        _telemetry.replace_default(telemetry)
 
 
 def told() -> dict[str, str]:

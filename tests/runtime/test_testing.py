@@ -1,4 +1,4 @@
-"""What adapter authors test with: everything emitted as plain values, and no test that passes on an unknown name."""
+"""Helpers for authors of adapters: all telemetry as plain values, and no test that passes on an unknown name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from otel_agentops.testing import Capture, capture
 NAME = "otel_agentops." + "made.up"
 
 
-def ask(gpt: openai.OpenAI) -> None:
+def send_chat(gpt: openai.OpenAI) -> None:
     gpt.chat.completions.create(model="gpt-x", messages=[])
 
 
 def test_all_signals_of_one_call(seen: Capture, gpt: openai.OpenAI) -> None:
     with task("support"), judge("j") as judgement:
-        ask(gpt)
+        send_chat(gpt)
         judgement.score(1)
     assert [(span["name"], span["parent"]) for span in seen.spans] == [
         ("chat gpt-x", "invoke_workflow support"),
@@ -42,30 +42,30 @@ def test_all_signals_of_one_call(seen: Capture, gpt: openai.OpenAI) -> None:
         ({"otel_agentops.task.outcome": "splendid"}, "is 'splendid', which is none of completed, failed"),
     ],
 )
-def test_what_is_not_registered_fails_the_test(attributes: dict[str, str], sentence: str) -> None:
+def test_an_unregistered_name_fails_the_test(attributes: dict[str, str], sentence: str) -> None:
     with pytest.raises(AssertionError) as raised, capture():
-        telemetry = _telemetry.get()
+        telemetry = _telemetry.get_default()
         telemetry.finish(telemetry.start("x", attributes, SpanKind.INTERNAL), {})
     assert str(raised.value).startswith(next(iter(attributes)))
     assert sentence in str(raised.value)
 
 
-def test_names_of_others_are_theirs() -> None:
+def test_names_of_other_scopes_are_not_checked() -> None:
     with capture() as seen, seen.tracer_provider.get_tracer("x").start_as_current_span("x", attributes={NAME: "x"}):
         pass
     assert seen.problems == []
 
 
-def test_everything_is_put_back(gpt: openai.OpenAI) -> None:
-    original, telemetry = openai.OpenAI.request, _telemetry.get()
+def test_capture_puts_everything_back(gpt: openai.OpenAI) -> None:
+    original, telemetry = openai.OpenAI.request, _telemetry.get_default()
     for _ in range(2):
         with capture(Instrumentor()) as seen:
             assert openai.OpenAI.request is not original
-            assert _telemetry.get() is not telemetry
-            ask(gpt)
+            assert _telemetry.get_default() is not telemetry
+            send_chat(gpt)
     with pytest.raises(LookupError), capture(Instrumentor()):
         raise LookupError
     assert openai.OpenAI.request is original
-    assert _telemetry.get() is telemetry
-    ask(gpt)
+    assert _telemetry.get_default() is telemetry
+    send_chat(gpt)
     assert len(seen.spans) == 1

@@ -73,7 +73,7 @@ _PATTERNS = (
 _FOUNDRY = ".services.ai.azure.com"  # has two APIs; that of Azure OpenAI is below /openai
 
 
-def by_host(host: str, path: str = "") -> str | None:
+def find_provider(host: str, path: str = "") -> str | None:
     """`gen_ai.provider.name` of who serves there; None for a host that nobody is known by, such as a local server.
 
     path: of the base URL. A port says nothing: who listens on 11434 may be anybody.
@@ -85,7 +85,7 @@ def by_host(host: str, path: str = "") -> str | None:
     return known or next((name for pattern, name in _PATTERNS if pattern.search(host)), None)
 
 
-def address(url: str) -> Attributes:
+def parse_address(url: str) -> Attributes:
     """`server.address` and `server.port` of a base URL; none of an address without a host."""
     parts = urlsplit(url)
     if not parts.hostname:
@@ -100,7 +100,7 @@ class Servers:
         self._describe = describe
         self._known: WeakKeyDictionary[Any, tuple[Any, Server]] = WeakKeyDictionary()
 
-    def of(self, api: Any, url: Any) -> Server:
+    def find(self, api: Any, url: Any) -> Server:
         """url: the address that the client object has now, the same object as long as it is the same."""
         try:
             known = self._known.get(api)

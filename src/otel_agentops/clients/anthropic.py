@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._patching import Support, Tracing
+from otel_agentops._patching import ClientInfo, NativeTracing
 from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols.anthropic_messages import MESSAGES
 
 
-def provider(api: Any, host: str) -> str:
-    """`gen_ai.provider.name`: the SDK has one class for each cloud that serves the models."""
+def name_provider(api: Any, host: str) -> str:
+    """Return `gen_ai.provider.name`: the SDK has one class for each cloud that serves the models."""
     kind = type(api).__name__
     if "Bedrock" in kind:
         return "aws.bedrock"
@@ -25,7 +25,7 @@ ENDPOINTS = {
     "/invoke": MESSAGES,  # Bedrock
     "/invoke-with-response-stream": MESSAGES,
 }
-SUPPORT = Support(
+INFO = ClientInfo(
     operations=("chat (messages)", "Bedrock, Vertex, Foundry"),
     native="on where the application has a global TracerProvider (1.14 and later): its span is enriched",
     not_covered=(
@@ -37,12 +37,12 @@ SUPPORT = Support(
         "opentelemetry-instrumentation-anthropic",
         "openinference-instrumentation-anthropic",
     ),
-    tracing=Tracing(">=1.14", "ANTHROPIC_OPEN_TELEMETRY", "false"),
+    tracing=NativeTracing(">=1.14", "ANTHROPIC_OPEN_TELEMETRY", "false"),
 )
-CLIENT = stainless.client("anthropic", ">=1,<3", ENDPOINTS, provider, support=SUPPORT)
+LIBRARY = stainless.make_library("anthropic", ">=1,<3", ENDPOINTS, name_provider, info=INFO)
 
 
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_anthropic`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

@@ -8,10 +8,10 @@ from contextvars import copy_context
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._patching import Client, Support, Target
+from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops.clients._families import fern
 from otel_agentops.clients._protocols.cohere import CHAT, EMBED, OLD_CHAT, RERANK
-from otel_agentops.clients._servers import Server, address
+from otel_agentops.clients._servers import Server, parse_address
 
 
 def server(wrapper: Any) -> Server:
@@ -20,17 +20,17 @@ def server(wrapper: Any) -> Server:
         if (cloud := _CLOUDS.get(getattr(hook, "__module__", ""))) is not None:
             held = inspect.getclosurevars(hook)
             return cloud(held.globals, held.nonlocals)
-    return Server("cohere", address(wrapper.get_base_url()))
+    return Server("cohere", parse_address(wrapper.get_base_url()))
 
 
 def _aws(module: Mapping[str, Any], held: Mapping[str, Any]) -> Server:
     service = held["service"]  # bedrock or sagemaker
     url = module["get_url"](platform=service, aws_region=held["aws_region"], model="", stream=False)
-    return Server(f"aws.{service}", address(url))
+    return Server(f"aws.{service}", parse_address(url))
 
 
 def _oci(module: Mapping[str, Any], held: Mapping[str, Any]) -> Server:
-    return Server("oci", address(module["get_oci_url"](region=held["oci_region"], endpoint="chat")))
+    return Server("oci", parse_address(module["get_oci_url"](region=held["oci_region"], endpoint="chat")))
 
 
 class _Carrying:
@@ -52,7 +52,7 @@ class _Carrying:
         return results
 
 
-def _embed(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _embed(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def embed(client: Any, *args: Any, **kwargs: Any) -> Any:
         return original(_Carrying(client) if patched.active else client, *args, **kwargs)
 
@@ -61,7 +61,7 @@ def _embed(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
 
 _CLOUDS = {"cohere.aws_client": _aws, "cohere.oci_client": _oci}
 _METHODS = {"embed": EMBED, "rerank": RERANK}
-CLIENT = Client(
+LIBRARY = PatchedLibrary(
     "cohere",
     ">=5.16,<8",
     [
@@ -75,7 +75,7 @@ CLIENT = Client(
             server,
         ),
     ],
-    Support(
+    ClientInfo(
         operations=("chat", "embeddings", "retrieval (rerank)", "API v1 and v2", "Bedrock, SageMaker, OCI"),
         not_covered=(
             "generate, summarize, classify, parse, tokenize, embed jobs, fine-tuning",
@@ -89,4 +89,4 @@ CLIENT = Client(
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_cohere`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._patching import Support
+from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols.anthropic_messages import MESSAGES
 from otel_agentops.clients._protocols.openai_chat import CHAT, COMPLETIONS
-from otel_agentops.clients._servers import by_host
+from otel_agentops.clients._servers import find_provider
 
 
-def provider(api: Any, host: str) -> str:
-    """`gen_ai.provider.name`: the client's own, also behind a gateway of unknown name."""
-    return by_host(host) or "fireworks"
+def name_provider(api: Any, host: str) -> str:
+    """Return `gen_ai.provider.name`: the service's own, also behind a gateway of unknown name."""
+    return find_provider(host) or "fireworks"
 
 
 ENDPOINTS = {
@@ -22,14 +22,14 @@ ENDPOINTS = {
     "/completions": COMPLETIONS,
     "/messages": MESSAGES,
 }
-SUPPORT = Support(
+INFO = ClientInfo(
     operations=("chat", "messages", "text_completion"),
     not_covered=("batch inference", "training and everything else that runs no model"),
 )
-CLIENT = stainless.client("fireworks-ai", ">=1.2,<2", ENDPOINTS, provider, module="fireworks", support=SUPPORT)
+LIBRARY = stainless.make_library("fireworks-ai", ">=1.2,<2", ENDPOINTS, name_provider, module="fireworks", info=INFO)
 
 
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_fireworks`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

@@ -1,6 +1,6 @@
 """Hugging Face's InferenceClient: chat, completions and embeddings, on its router, routed providers and own servers.
 
-A call is watched at the public method, whose result is parsed; its request is told from `_inner_post`, which has the
+A call is observed at the public method, whose result is parsed; its request is told from `_inner_post`, which has the
 final body and the address.
 """
 
@@ -13,20 +13,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from otel_agentops import _patching
+from otel_agentops._client_call import ACTIVE_CALL, UNOBSERVED, ClientCall, Endpoint, begin_call
 from otel_agentops._guard import guard
-from otel_agentops._observation import UNOBSERVED, WATCH, Endpoint, Watch, begin
-from otel_agentops._patching import Client, Support, Target
-from otel_agentops._streams import async_watched, watched
-from otel_agentops.clients._protocols.fields import Fields, get, present_attributes, text, texts, whole
+from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
+from otel_agentops._streams import observe_async_stream, observe_stream
+from otel_agentops.clients._protocols.fields import Fields, as_int, as_text, as_texts, drop_none_attributes, get
 from otel_agentops.clients._protocols.openai_chat import (
     FIELDS,
-    chat_fold,
-    chat_request,
-    chat_response,
-    chat_settled,
-    no_stream,
+    finish_chat,
+    fold_chat_chunk,
+    read_chat_request,
+    read_chat_response,
+    refuse_stream,
 )
-from otel_agentops.clients._servers import Server, address, by_host
+from otel_agentops.clients._servers import Server, find_provider, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -37,7 +37,7 @@ _NAMES = {"fireworks-ai": "fireworks", "together": "together_ai"}
 GENERATION = Fields(
     {
         **FIELDS.readers,
-        "max_new_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
+        "max_new_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, as_int),
         "grammar": (A.GEN_AI_OUTPUT_TYPE, lambda grammar: "json" if get(grammar, "type") == "json" else None),
     },
     FIELDS.not_parameters | {"inputs", "parameters"},
@@ -51,8 +51,8 @@ def server(url: str, named: str | None) -> Server:
         first = parts.path.split("/")[1]
         provider = "huggingface" if first in _OWN else first
     else:
-        provider = by_host(parts.hostname or "") or named or "huggingface"
-    return Server(_NAMES.get(provider, provider), address(url))
+        provider = find_provider(parts.hostname or "") or named or "huggingface"
+    return Server(_NAMES.get(provider, provider), parse_address(url))
 
 
 # -- requests; facts: the client library's own description of one, and where it goes
@@ -60,7 +60,7 @@ def server(url: str, named: str | None) -> Server:
 
 def chat(body: Mapping[str, Any], facts: tuple[Any, Server]) -> ModelCall:
     """OpenAI's protocol, with a word in the place of a model that a server of one model does not need."""
-    call = chat_request(body, facts[1])
+    call = read_chat_request(body, facts[1])
     return call._replace(model=None) if call.model == "dummy" else call
 
 
@@ -69,10 +69,10 @@ def inference(operation: str, body: Mapping[str, Any], facts: tuple[Any, Server]
     sent, target = facts
     inner = body.get("parameters")
     flat = {**body, **inner} if isinstance(inner, Mapping) else body
-    model = text(body.get("model")) or text(sent.model)
+    model = as_text(body.get("model")) or as_text(sent.model)
     model = None if model is None or "://" in model else model
-    attributes = GENERATION.attributes(flat, target.attributes)
-    return ModelCall(operation, target.provider, model, attributes, params=GENERATION.parameters(flat))
+    attributes = GENERATION.read_attributes(flat, target.attributes)
+    return ModelCall(operation, target.provider, model, attributes, params=GENERATION.read_parameters(flat))
 
 
 # -- answers
@@ -96,16 +96,16 @@ def generated_settled(state: dict[str, Any]) -> Answer:
 
 
 def _detailed(details: Any) -> Answer:
-    attributes = present_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, texts(get(details, "finish_reason"))))
+    attributes = drop_none_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(get(details, "finish_reason"))))
     effective = {"seed": seed} if (seed := get(details, "seed")) is not None else None
-    counts = (whole(get(details, "input_length")), whole(get(details, "generated_tokens")))
-    return Answer(None, attributes, *counts, effective=effective)
+    counts = (as_int(get(details, "input_length")), as_int(get(details, "generated_tokens")))
+    return Answer(None, attributes, *counts, effective_params=effective)
 
 
 def embedded(body: bytes) -> Answer:
     """A list of numbers says nothing; OpenAI's shape, which some providers have, is read from its end, past those."""
     model = _last(body, b'"model"')
-    return Answer(text(model), {}, whole(get(_last(body, b'"usage"'), "prompt_tokens")))
+    return Answer(as_text(model), {}, as_int(get(_last(body, b'"usage"'), "prompt_tokens")))
 
 
 def _last(body: bytes, key: bytes) -> Any:
@@ -123,7 +123,7 @@ def _last(body: bytes, key: bytes) -> Any:
 # -- where it is patched
 
 
-def _method(endpoint: Endpoint, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _method(endpoint: Endpoint, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def method(api: Any, *args: Any, **kwargs: Any) -> Any:
         with _begin(patched, endpoint, api) or UNOBSERVED as watch:
             result = original(api, *args, **kwargs)
@@ -132,12 +132,12 @@ def _method(endpoint: Endpoint, original: Callable[..., Any], patched: Client) -
             if not hasattr(type(result), "__next__"):
                 _answered(watch, result)
                 return result
-        return watched(result, watch)
+        return observe_stream(result, watch)
 
     return method
 
 
-def _async_method(endpoint: Endpoint, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _async_method(endpoint: Endpoint, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     async def method(api: Any, *args: Any, **kwargs: Any) -> Any:
         with _begin(patched, endpoint, api) or UNOBSERVED as watch:
             result = await original(api, *args, **kwargs)
@@ -146,36 +146,36 @@ def _async_method(endpoint: Endpoint, original: Callable[..., Any], patched: Cli
             if not hasattr(type(result), "__anext__"):
                 _answered(watch, result)
                 return result
-        return async_watched(result, watch)
+        return observe_async_stream(result, watch)
 
     return method
 
 
 @guard
-def _begin(patched: Client, endpoint: Endpoint, api: Any) -> Watch | None:
-    outer = WATCH.get()
-    if outer is not None and outer.asked is api:
+def _begin(patched: PatchedLibrary, endpoint: Endpoint, api: Any) -> ClientCall | None:
+    outer = ACTIVE_CALL.get()
+    if outer is not None and outer.context is api:
         return None  # the method calls itself again without the parameters that the server has refused
-    watch = begin(patched, endpoint)
+    watch = begin_call(patched, endpoint)
     if watch is not None:
-        watch.asked = api
+        watch.context = api
     return watch
 
 
 @guard
-def _answered(watch: Watch, result: Any) -> None:
-    if watch.answer is None and watch.endpoint is not EMBEDDINGS:  # of those see `_came`: this is an array
-        watch.answered(result)
+def _answered(watch: ClientCall, result: Any) -> None:
+    if not watch.has_answer and watch.endpoint is not EMBEDDINGS:  # of those see `_came`: this is an array
+        watch.response_received(result)
 
 
-def _post(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _post(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def _inner_post(api: Any, request_parameters: Any, **kwargs: Any) -> Any:
         watch = _leaving(api, request_parameters)
         try:
             body = original(api, request_parameters, **kwargs)
         except BaseException as error:
             if watch is not None:
-                watch.refused(error)
+                watch.attempt_failed(error)
             raise
         _came(watch, body)
         return body
@@ -183,14 +183,14 @@ def _post(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
     return _inner_post
 
 
-def _async_post(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _async_post(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     async def _inner_post(api: Any, request_parameters: Any, **kwargs: Any) -> Any:
         watch = _leaving(api, request_parameters)
         try:
             body = await original(api, request_parameters, **kwargs)
         except BaseException as error:
             if watch is not None:
-                watch.refused(error)
+                watch.attempt_failed(error)
             raise
         _came(watch, body)
         return body
@@ -199,14 +199,14 @@ def _async_post(original: Callable[..., Any], patched: Client) -> Callable[..., 
 
 
 @guard
-def _leaving(api: Any, sent: Any) -> Watch | None:
-    watch = WATCH.get()
-    if watch is None or watch.asked is not api:
+def _leaving(api: Any, sent: Any) -> ClientCall | None:
+    watch = ACTIVE_CALL.get()
+    if watch is None or watch.context is not api:
         return None
     body = sent.json if isinstance(sent.json, Mapping) else {}
     by_address = "://" in str(sent.model or "") or "://" in str(api.model or "")
     chosen = None if by_address or api.provider in (None, "auto", "hf-inference") else api.provider
-    watch.leaving(body, (sent, _server(sent.url, chosen)))
+    watch.attempt_started(body, (sent, _server(sent.url, chosen)))
     return watch
 
 
@@ -214,11 +214,11 @@ _server = functools.lru_cache(256)(server)
 
 
 @guard
-def _came(watch: Watch | None, body: Any) -> None:
+def _came(watch: ClientCall | None, body: Any) -> None:
     if watch is not None:
-        watch.attempted(200)
+        watch.attempt_finished(200)
         if watch.endpoint is EMBEDDINGS:
-            watch.answered(body)  # the method gives an array of what it found in it
+            watch.response_received(body)  # the method gives an array of what it found in it
 
 
 def _status(error: BaseException) -> int | None:
@@ -227,9 +227,9 @@ def _status(error: BaseException) -> int | None:
 
 
 _complete, _embed = (functools.partial(inference, operation) for operation in ("text_completion", "embeddings"))
-CHAT = Endpoint(chat, chat_response, chat_fold, chat_settled, _status)
+CHAT = Endpoint(chat, read_chat_response, fold_chat_chunk, finish_chat, _status)
 COMPLETIONS = Endpoint(_complete, generated, generated_fold, generated_settled, _status)
-EMBEDDINGS = Endpoint(_embed, embedded, no_stream, chat_settled, _status)
+EMBEDDINGS = Endpoint(_embed, embedded, refuse_stream, finish_chat, _status)
 _METHODS = {"chat_completion": CHAT, "text_generation": COMPLETIONS, "feature_extraction": EMBEDDINGS}
 _SYNC, _ASYNC = "huggingface_hub.inference._client", "huggingface_hub.inference._generated._async_client"
 _TARGETS = [
@@ -239,11 +239,11 @@ _TARGETS = [
 for _name, _endpoint in _METHODS.items():
     _TARGETS.append(Target(_SYNC, "InferenceClient", _name, functools.partial(_method, _endpoint)))
     _TARGETS.append(Target(_ASYNC, "AsyncInferenceClient", _name, functools.partial(_async_method, _endpoint)))
-CLIENT = Client(
+LIBRARY = PatchedLibrary(
     "huggingface_hub",
     ">=0.32,<3",
     _TARGETS,
-    Support(
+    ClientInfo(
         operations=("chat", "text_completion (text_generation)", "embeddings (feature_extraction)"),
         not_covered=("all other tasks (images, audio, classification, ...): the convention has no operation for them",),
     ),
@@ -253,4 +253,4 @@ CLIENT = Client(
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_huggingface_hub`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

@@ -6,48 +6,48 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._observation import Endpoint
-from otel_agentops._patching import Support
+from otel_agentops._client_call import Endpoint
+from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import speakeasy
 from otel_agentops.clients._families.speakeasy import Package
 from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._protocols.fields import (
     Fields,
+    as_int,
+    as_list,
+    as_text,
+    drop_none_attributes,
+    flatten_instructions,
     get,
-    instructions,
-    items,
-    present_attributes,
-    text,
-    whole,
 )
 from otel_agentops.clients._protocols.openai_chat import (
-    asked,
-    chat_response,
-    chat_settled,
-    embeddings_response,
-    model_call,
-    no_stream,
-    output_type,
-    system,
-    tokens,
+    find_system_contents,
+    finish_chat,
+    make_model_call,
+    read_chat_response,
+    read_embeddings_response,
+    read_tokens,
+    read_tool_calls,
+    refuse_stream,
+    set_output_type,
 )
 from otel_agentops.clients._protocols.openai_responses import (
-    responses_fold,
-    responses_request,
-    responses_response,
-    responses_settled,
+    finish_responses,
+    fold_responses_event,
+    read_responses_request,
+    read_responses_response,
 )
-from otel_agentops.clients._servers import Server, by_host
+from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.operations import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
     {
         **openai_chat.FIELDS.readers,
-        "random_seed": (A.GEN_AI_REQUEST_SEED, whole),
-        "output_dimension": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),
-        "agent_id": (A.GEN_AI_AGENT_ID, text),
-        "agent_version": (A.GEN_AI_AGENT_VERSION, lambda given: str(given) if type(given) is int else text(given)),
+        "random_seed": (A.GEN_AI_REQUEST_SEED, as_int),
+        "output_dimension": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, as_int),
+        "agent_id": (A.GEN_AI_AGENT_ID, as_text),
+        "agent_version": (A.GEN_AI_AGENT_VERSION, lambda given: str(given) if type(given) is int else as_text(given)),
     },
     not_parameters=frozenset([
         "model", "messages", "input", "inputs", "instructions", "tools", "prompt", "suffix", "stream", "random_seed",
@@ -72,31 +72,31 @@ _DEFAULTS = {
 
 def request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /v1/chat/completions`, and `/v1/agents/completions`, where the agent has the model."""
-    attributes = FIELDS.attributes(body, server.attributes)
-    output_type(attributes, body.get("response_format"))
-    told = instructions(system(body.get("messages")))
-    return model_call("chat", body, server, attributes, told, fields=FIELDS)
+    attributes = FIELDS.read_attributes(body, server.attributes)
+    set_output_type(attributes, body.get("response_format"))
+    told = flatten_instructions(find_system_contents(body.get("messages")))
+    return make_model_call("chat", body, server, attributes, told, fields=FIELDS)
 
 
 def fim_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /v1/fim/completions`."""
-    attributes = FIELDS.attributes(body, server.attributes)
-    return model_call("text_completion", body, server, attributes, defaults=_DEFAULTS, fields=FIELDS)
+    attributes = FIELDS.read_attributes(body, server.attributes)
+    return make_model_call("text_completion", body, server, attributes, defaults=_DEFAULTS, fields=FIELDS)
 
 
 def embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /v1/embeddings`."""
-    return model_call("embeddings", body, server, FIELDS.attributes(body, server.attributes), fields=FIELDS)
+    return make_model_call("embeddings", body, server, FIELDS.read_attributes(body, server.attributes), fields=FIELDS)
 
 
 def conversation_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /v1/conversations` and what goes on from one: the settings of the model are an object of their own."""
     settings = body.get("completion_args")
     flat = {**body, **settings} if isinstance(settings, Mapping) else body
-    attributes = FIELDS.attributes(flat, server.attributes)
-    output_type(attributes, get(settings, "response_format"))
-    told = instructions((body.get("instructions"), *system(body.get("inputs"))))
-    return model_call("chat", flat, server, attributes, told, _DEFAULTS, FIELDS)
+    attributes = FIELDS.read_attributes(flat, server.attributes)
+    set_output_type(attributes, get(settings, "response_format"))
+    told = flatten_instructions((body.get("instructions"), *find_system_contents(body.get("inputs"))))
+    return make_model_call("chat", flat, server, attributes, told, _DEFAULTS, FIELDS)
 
 
 # -- answers
@@ -104,7 +104,7 @@ def conversation_request(body: Mapping[str, Any], server: Server) -> ModelCall:
 
 def response(result: Any) -> Answer:
     """A `ChatCompletionResponse` or a `FIMCompletionResponse`, or its JSON."""
-    return _counted(chat_response(result), get(result, "usage"))
+    return _counted(read_chat_response(result), get(result, "usage"))
 
 
 def fold(state: dict[str, Any], event: Any) -> bool:
@@ -126,7 +126,7 @@ def fold(state: dict[str, Any], event: Any) -> bool:
 
 def settled(state: dict[str, Any]) -> Answer:
     """What the chunks of a stream added up to."""
-    return _counted(chat_settled(state), state.get("usage"))
+    return _counted(finish_chat(state), state.get("usage"))
 
 
 def _counted(answer: Answer, usage: Any) -> Answer:
@@ -138,7 +138,7 @@ def _counted(answer: Answer, usage: Any) -> Answer:
 
 def conversation_response(result: Any) -> Answer:
     """A `ConversationResponse`, or its JSON."""
-    outputs = items(get(result, "outputs"))
+    outputs = as_list(get(result, "outputs"))
     calls = [output for output in outputs if get(output, "type") == "function.call"]
     return _conversation(get(result, "conversation_id"), outputs, get(result, "usage"), calls)
 
@@ -172,21 +172,23 @@ def conversation_settled(state: dict[str, Any]) -> Answer:
 
 
 def _conversation(conversation: Any, outputs: Sequence[Any], usage: Any, calls: Sequence[Any]) -> Answer:
-    model = next((name for output in outputs if (name := text(get(output, "model")))), None)
-    attributes: Attributes = present_attributes((A.GEN_AI_CONVERSATION_ID, text(conversation)))
-    return _counted(Answer(model, attributes, *tokens(attributes, usage), asked=asked(calls)), usage)
+    model = next((name for output in outputs if (name := as_text(get(output, "model")))), None)
+    attributes: Attributes = drop_none_attributes((A.GEN_AI_CONVERSATION_ID, as_text(conversation)))
+    return _counted(
+        Answer(model, attributes, *read_tokens(attributes, usage), tool_calls=read_tool_calls(calls)), usage
+    )
 
 
 # -- where it is patched
 
 CHAT = Endpoint(request, response, fold, settled)
 FIM = Endpoint(fim_request, response, fold, settled)
-EMBEDDINGS = Endpoint(embeddings_request, embeddings_response, no_stream, settled)
+EMBEDDINGS = Endpoint(embeddings_request, read_embeddings_response, refuse_stream, settled)
 RESPONSES = Endpoint(
-    lambda body, server: responses_request(body, server, FIELDS)._replace(defaults=_DEFAULTS),
-    responses_response,
-    lambda state, frame: responses_fold(state, frame.data),
-    responses_settled,
+    lambda body, server: read_responses_request(body, server, FIELDS)._replace(default_params=_DEFAULTS),
+    read_responses_response,
+    lambda state, frame: fold_responses_event(state, frame.data),
+    finish_responses,
 )
 CONVERSATION = Endpoint(conversation_request, conversation_response, conversation_fold, conversation_settled)
 
@@ -206,15 +208,15 @@ _METHODS = {
     "embeddings.Embeddings.create": EMBEDDINGS,
     "responses.Responses.create": RESPONSES,
 }
-CLIENT = speakeasy.client(
+LIBRARY = speakeasy.client(
     "mistralai",
     ">=2,<4",
     (
-        Package("mistralai.client", lambda host: by_host(host) or "mistral_ai", _METHODS),
-        Package("mistralai.azure.client", lambda host: by_host(host) or "azure.ai.inference", _CHAT),
-        Package("mistralai.gcp.client", lambda host: by_host(host) or "gcp.vertex_ai", {**_CHAT, **_FIM}),
+        Package("mistralai.client", lambda host: find_provider(host) or "mistral_ai", _METHODS),
+        Package("mistralai.azure.client", lambda host: find_provider(host) or "azure.ai.inference", _CHAT),
+        Package("mistralai.gcp.client", lambda host: find_provider(host) or "gcp.vertex_ai", {**_CHAT, **_FIM}),
     ),
-    Support(
+    ClientInfo(
         operations=(
             "chat",
             "agents",
@@ -233,4 +235,4 @@ CLIENT = speakeasy.client(
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_mistralai`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

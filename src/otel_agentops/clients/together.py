@@ -6,47 +6,47 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._observation import Endpoint
-from otel_agentops._patching import Support
+from otel_agentops._client_call import Endpoint
+from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
-from otel_agentops.clients._protocols.fields import Fields, text, whole
+from otel_agentops.clients._protocols.fields import Fields, as_int, as_text
 from otel_agentops.clients._protocols.openai_chat import (
     CHAT,
     COMPLETIONS,
     EMBEDDINGS,
-    chat_response,
-    chat_settled,
-    no_stream,
+    finish_chat,
+    read_chat_response,
+    refuse_stream,
 )
-from otel_agentops.clients._servers import Server, by_host
+from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.operations import ModelCall
 from otel_agentops.semconv import attributes as A
 
 RERANK_FIELDS = Fields(
-    {"top_n": (A.GEN_AI_RETRIEVAL_TOP_K, whole)},
+    {"top_n": (A.GEN_AI_RETRIEVAL_TOP_K, as_int)},
     not_parameters=frozenset({"model", "query", "documents", "return_documents"}),
 )
 
 
-def provider(api: Any, host: str) -> str:
-    """`gen_ai.provider.name`: the client's own, also behind a gateway of unknown name."""
-    return by_host(host) or "together_ai"
+def name_provider(api: Any, host: str) -> str:
+    """Return `gen_ai.provider.name`: the service's own, also behind a gateway of unknown name."""
+    return find_provider(host) or "together_ai"
 
 
 def rerank_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /rerank`."""
-    attributes = RERANK_FIELDS.attributes(body, server.attributes)
-    parameters = RERANK_FIELDS.parameters(body)
-    return ModelCall("retrieval", server.provider, text(body.get("model")), attributes, params=parameters)
+    attributes = RERANK_FIELDS.read_attributes(body, server.attributes)
+    parameters = RERANK_FIELDS.read_parameters(body)
+    return ModelCall("retrieval", server.provider, as_text(body.get("model")), attributes, params=parameters)
 
 
 ENDPOINTS = {
     "/chat/completions": CHAT,  # before the next, which it ends with
     "/completions": COMPLETIONS,
     "/embeddings": EMBEDDINGS,
-    "/rerank": Endpoint(rerank_request, chat_response, no_stream, chat_settled),
+    "/rerank": Endpoint(rerank_request, read_chat_response, refuse_stream, finish_chat),
 }
-SUPPORT = Support(
+INFO = ClientInfo(
     operations=("chat", "text_completion", "embeddings", "retrieval (rerank)"),
     not_covered=(
         "images, audio and videos: the conventions have no operation for them",
@@ -55,10 +55,10 @@ SUPPORT = Support(
     ),
     peers=("opentelemetry-instrumentation-together", "openinference-instrumentation-together"),
 )
-CLIENT = stainless.client("together", ">=2,<4", ENDPOINTS, provider, support=SUPPORT)
+LIBRARY = stainless.make_library("together", ">=2,<4", ENDPOINTS, name_provider, info=INFO)
 
 
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_together`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

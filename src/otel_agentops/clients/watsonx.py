@@ -1,6 +1,6 @@
 """IBM watsonx.ai: chats, completions and embeddings, of models and of deployments.
 
-A call is watched at the method that makes it, which has its answer as JSON. Its body leaves through a function that
+A call is observed at the method that makes it, which has its answer as JSON. Its body leaves through a function that
 the SDK wraps once for each model object, and every attempt passes the SDK's own transport, below that.
 """
 
@@ -11,20 +11,28 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from otel_agentops import _patching
+from otel_agentops._client_call import ACTIVE_CALL, Endpoint, parse_retry_after
 from otel_agentops._guard import guard
-from otel_agentops._observation import WATCH, Endpoint, retry_after
-from otel_agentops._patching import Client, Support, Target
+from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops.clients._families import methods
-from otel_agentops.clients._protocols.fields import Fields, get, items, present_attributes, text, texts, whole
+from otel_agentops.clients._protocols.fields import (
+    Fields,
+    as_int,
+    as_list,
+    as_text,
+    as_texts,
+    drop_none_attributes,
+    get,
+)
 from otel_agentops.clients._protocols.openai_chat import (
     FIELDS,
-    chat_fold,
-    chat_request,
-    chat_response,
-    chat_settled,
-    no_stream,
+    finish_chat,
+    fold_chat_chunk,
+    read_chat_request,
+    read_chat_response,
+    refuse_stream,
 )
-from otel_agentops.clients._servers import Server, address
+from otel_agentops.clients._servers import Server, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -33,9 +41,9 @@ CHATS = Fields(FIELDS.readers, FIELDS.not_parameters | _APART)
 GENERATION = Fields(
     {
         **FIELDS.readers,
-        "max_new_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
-        "random_seed": (A.GEN_AI_REQUEST_SEED, whole),
-        "stop_sequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
+        "max_new_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, as_int),
+        "random_seed": (A.GEN_AI_REQUEST_SEED, as_int),
+        "stop_sequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, as_texts),
     },
     CHATS.not_parameters,
 )
@@ -46,16 +54,16 @@ GENERATION = Fields(
 
 def chat(body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /ml/v1/text/chat`: OpenAI's shape, with another name for the model."""
-    return chat_request({**body, "model": body.get("model_id")}, server, CHATS)
+    return read_chat_request({**body, "model": body.get("model_id")}, server, CHATS)
 
 
 def inference(operation: str, body: Mapping[str, Any], server: Server) -> ModelCall:
     """`POST /ml/v1/text/generation` and `/embeddings`: what shapes the answer is in `parameters`, and beside it."""
     inner = body.get("parameters")
     flat = {**body, **inner} if isinstance(inner, Mapping) else body
-    attributes = GENERATION.attributes(flat, server.attributes)
-    model = text(body.get("model_id"))
-    return ModelCall(operation, server.provider, model, attributes, params=GENERATION.parameters(flat))
+    attributes = GENERATION.read_attributes(flat, server.attributes)
+    model = as_text(body.get("model_id"))
+    return ModelCall(operation, server.provider, model, attributes, params=GENERATION.read_parameters(flat))
 
 
 def streamed(asked: Callable[[Mapping[str, Any], Server], ModelCall], body: Any, server: Server) -> ModelCall:
@@ -70,18 +78,21 @@ def streamed(asked: Callable[[Mapping[str, Any], Server], ModelCall], body: Any,
 
 def _model(result: Any) -> str | None:
     """The model, with its version where the service says it: under one id, versions come and go."""
-    name, version = text(get(result, "model_id")) or text(get(result, "model")), text(get(result, "model_version"))
+    name, version = (
+        as_text(get(result, "model_id")) or as_text(get(result, "model")),
+        as_text(get(result, "model_version")),
+    )
     return f"{name}@{version}" if name and version else name
 
 
 def chat_answer(result: Any) -> Answer:
     """OpenAI's shape again."""
-    return chat_response(result)._replace(model=_model(result))
+    return read_chat_response(result)._replace(model=_model(result))
 
 
 def chat_end(state: dict[str, Any]) -> Answer:
     """What the chunks of a chat added up to."""
-    return chat_settled(state)._replace(model=_model(state["first"]))
+    return finish_chat(state)._replace(model=_model(state["first"]))
 
 
 def generated(result: Any) -> Answer:
@@ -94,11 +105,11 @@ def generated(result: Any) -> Answer:
 def generated_fold(state: dict[str, Any], chunk: Any) -> bool:
     """A piece of text. Counts are those so far, and 0 in chunks that do not count."""
     state.setdefault("first", chunk)
-    for result in items(get(chunk, "results")):
+    for result in as_list(get(chunk, "results")):
         for name in ("input_token_count", "generated_token_count"):
-            if count := whole(get(result, name)):
+            if count := as_int(get(result, name)):
                 state[name] = max(count, state.get(name, 0))
-        if (reason := text(get(result, "stop_reason"))) and reason != "not_finished":
+        if (reason := as_text(get(result, "stop_reason"))) and reason != "not_finished":
             state["reason"] = reason
         if (seed := get(result, "seed")) is not None:
             state["seed"] = seed
@@ -107,29 +118,29 @@ def generated_fold(state: dict[str, Any], chunk: Any) -> bool:
 
 def generated_end(state: dict[str, Any]) -> Answer:
     """What the pieces added up to."""
-    attributes = present_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, texts(state.get("reason"))))
+    attributes = drop_none_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(state.get("reason"))))
     effective = {"random_seed": state["seed"]} if "seed" in state else None
     counts = (state.get("input_token_count"), state.get("generated_token_count"))
-    return Answer(_model(state["first"]), attributes, *counts, effective=effective)
+    return Answer(_model(state["first"]), attributes, *counts, effective_params=effective)
 
 
 def embedded(result: Any) -> Answer:
     """Vectors, and what they cost."""
-    return Answer(_model(result), {}, whole(get(result, "input_token_count")))
+    return Answer(_model(result), {}, as_int(get(result, "input_token_count")))
 
 
 _generation = functools.partial(inference, "text_completion")
-CHAT = Endpoint(chat, chat_answer, chat_fold, chat_end)
+CHAT = Endpoint(chat, chat_answer, fold_chat_chunk, chat_end)
 CHAT_STREAM = CHAT._replace(request=functools.partial(streamed, chat))
 TEXT = Endpoint(_generation, generated, generated_fold, generated_end)
 TEXT_STREAM = TEXT._replace(request=functools.partial(streamed, _generation))
-EMBEDDINGS = Endpoint(functools.partial(inference, "embeddings"), embedded, no_stream, chat_end)
+EMBEDDINGS = Endpoint(functools.partial(inference, "embeddings"), embedded, refuse_stream, chat_end)
 
 
 # -- inside the call: its requests, and the attempts that each is
 
 
-def _leaves(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _leaves(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     """The SDK wraps what posts, for each model object, into what posts again; every post is told, with its body."""
 
     def rate_limited(decorator: Any, request_function: Callable[..., Any], **kwargs: Any) -> Any:
@@ -145,12 +156,12 @@ def _leaves(original: Callable[..., Any], patched: Client) -> Callable[..., Any]
 
 @guard
 def _leaving(sent: dict[str, Any]) -> None:
-    watch = WATCH.get()
+    watch = ACTIVE_CALL.get()
     if watch is not None and isinstance(sent.get("json"), Mapping):
-        watch.leaving(sent["json"], Server("ibm.watsonx.ai", address(str(sent.get("url")))))
+        watch.attempt_started(sent["json"], Server("ibm.watsonx.ai", parse_address(str(sent.get("url")))))
 
 
-def _responded(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _responded(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def _get_sleep_time(transport: Any, response: Any, attempt: int) -> Any:
         pause = original(transport, response, attempt)
         _over(response, again=pause is not None)
@@ -159,7 +170,7 @@ def _responded(original: Callable[..., Any], patched: Client) -> Callable[..., A
     return _get_sleep_time
 
 
-def _lost(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _lost(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def _is_retry_on_server_disconnect(*args: Any, **kwargs: Any) -> Any:
         again = original(*args, **kwargs)
         if again:
@@ -172,12 +183,12 @@ def _lost(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
 @guard
 def _over(response: Any, again: bool) -> None:
     """An attempt is over. response: None where none came. again: the transport sends the request once more."""
-    watch = WATCH.get()
-    if watch is None or not watch.unanswered:  # a request on the way to the call, say for a token
+    watch = ACTIVE_CALL.get()
+    if watch is None or not watch.is_attempt_in_flight:  # a request on the way to the call, say for a token
         return
-    watch.attempted(getattr(response, "status_code", 0), retry_after(getattr(response, "headers", None)))
+    watch.attempt_finished(getattr(response, "status_code", 0), parse_retry_after(getattr(response, "headers", None)))
     if again:
-        watch.leaving({}, None)
+        watch.attempt_started({}, None)
 
 
 _MODELS = "ibm_watsonx_ai.foundation_models"
@@ -208,7 +219,7 @@ _POSTS = (
     "rate_limited_async_retry_stream",
 )
 _RETRY, _TRANSPORT = f"{_RETRIES}.rate_limited_retry.rate_limited_retry_decorator", f"{_RETRIES}.retry_transport"
-CLIENT = Client(
+LIBRARY = PatchedLibrary(
     "ibm-watsonx-ai",
     ">=1.8,<2",
     (
@@ -217,7 +228,7 @@ CLIENT = Client(
         Target(f"{_TRANSPORT}.retry_transport_mixin", "RetryTransportMixin", "_get_sleep_time", _responded),
         Target(f"{_TRANSPORT}.retry_transport_mixin", "RetryTransportMixin", "_is_retry_on_server_disconnect", _lost),
     ),
-    Support(
+    ClientInfo(
         operations=("chat", "text_completion", "embeddings"),
         not_covered=(
             "model objects made before",
@@ -231,4 +242,4 @@ CLIENT = Client(
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_watsonx`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

@@ -14,19 +14,19 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from otel_agentops import _patching
+from otel_agentops._client_call import Endpoint
 from otel_agentops._guard import guard
-from otel_agentops._observation import Endpoint
-from otel_agentops._patching import Client, Support, Target, Tracing
+from otel_agentops._patching import ClientInfo, NativeTracing, PatchedLibrary, Target
 from otel_agentops.clients._families import grpc
 from otel_agentops.clients._protocols.fields import (
     Fields,
-    double,
-    instructions,
-    present,
-    present_attributes,
-    text,
-    texts,
-    whole,
+    as_double,
+    as_int,
+    as_text,
+    as_texts,
+    drop_none,
+    drop_none_attributes,
+    flatten_instructions,
 )
 from otel_agentops.clients._protocols.protobuf import as_json, plain, word
 from otel_agentops.operations import Answer, Attributes, ModelCall
@@ -34,15 +34,15 @@ from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
     {
-        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
-        "top_p": (A.GEN_AI_REQUEST_TOP_P, double),
-        "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
-        "frequency_penalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, double),
-        "presence_penalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, double),
-        "seed": (A.GEN_AI_REQUEST_SEED, whole),
-        "n": (A.GEN_AI_REQUEST_CHOICE_COUNT, whole),
-        "stop": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
-        "previous_response_id": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, text),
+        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, as_double),
+        "top_p": (A.GEN_AI_REQUEST_TOP_P, as_double),
+        "max_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, as_int),
+        "frequency_penalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, as_double),
+        "presence_penalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, as_double),
+        "seed": (A.GEN_AI_REQUEST_SEED, as_int),
+        "n": (A.GEN_AI_REQUEST_CHOICE_COUNT, as_int),
+        "stop": (A.GEN_AI_REQUEST_STOP_SEQUENCES, as_texts),
+        "previous_response_id": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, as_text),
         "reasoning_effort": (A.GEN_AI_REQUEST_REASONING_LEVEL, lambda name: name.removeprefix("EFFORT_").lower()),
     },
     frozenset(["model", "user", "seed", "previous_response_id", "store_messages", "include", "safety_identifier"]),
@@ -70,15 +70,15 @@ def request(sent: Any, place: Place) -> ModelCall:
     body = {field.name: plain(field, value) for field, value in sent.ListFields() if field.name not in _APART}
     if body.get("n") == 1:
         del body["n"]  # the SDK says so where the application says nothing
-    attributes = FIELDS.attributes(body, place.server)
+    attributes = FIELDS.read_attributes(body, place.server)
     if place.conversation:
         attributes[A.GEN_AI_CONVERSATION_ID] = place.conversation
     if (form := body.get("response_format")) is not None:
         attributes[A.GEN_AI_OUTPUT_TYPE] = "text" if form.get("format_type") == "FORMAT_TYPE_TEXT" else "json"
-    system, forced = instructions(_system(sent.messages)), bool(sent.tool_choice.function_name)
+    system, forced = flatten_instructions(_system(sent.messages)), bool(sent.tool_choice.function_name)
     tools = [offered.SerializeToString(deterministic=True) for offered in sent.tools]
-    params = FIELDS.parameters(body)
-    return ModelCall("chat", "x_ai", body.get("model"), attributes, system, tools, tool, params, forced=forced)
+    params = FIELDS.read_parameters(body)
+    return ModelCall("chat", "x_ai", body.get("model"), attributes, system, tools, tool, params, is_tool_forced=forced)
 
 
 def stream_request(sent: Any, place: Place) -> ModelCall:
@@ -97,7 +97,7 @@ def tool(wire: bytes) -> dict[str, Any]:
         kept = {name: value for name, value in settings.items() if name not in _CREDENTIALS}
         return {"name": settings.get("server_label") or str(kind), "settings": kept}
     function = message.function
-    return present(
+    return drop_none(
         name=function.name,
         description=function.description or None,
         input_schema=_schema(function.parameters),
@@ -128,10 +128,12 @@ def response(result: Any) -> Answer:
     usage = result.usage if result.HasField("usage") else None
     answer = _answer(result, reasons, usage)
     if "REASON_TOOL_CALLS" in reasons:
-        answer = answer._replace(asked=_asked(call for output in result.outputs for call in output.message.tool_calls))
+        answer = answer._replace(
+            tool_calls=_asked(call for output in result.outputs for call in output.message.tool_calls)
+        )
     if result.HasField("settings"):
         used = ((name, getattr(result.settings, name)) for name in _EFFECTIVE if result.settings.HasField(name))
-        answer = answer._replace(effective=dict(used))
+        answer = answer._replace(effective_params=dict(used))
     return answer
 
 
@@ -164,7 +166,7 @@ def settled(state: dict[str, Any]) -> Answer:
     """What the chunks of a stream added up to."""
     reasons = state.get("reasons", {})
     answer = _answer(state["first"], [reasons[index] for index in sorted(reasons)], state.get("usage"))
-    return answer._replace(asked=_asked(state["tools"])) if "tools" in state else answer
+    return answer._replace(tool_calls=_asked(state["tools"])) if "tools" in state else answer
 
 
 def _asked(calls: Iterable[Any]) -> list[tuple[str, Any]]:
@@ -172,7 +174,7 @@ def _asked(calls: Iterable[Any]) -> list[tuple[str, Any]]:
 
 
 def _answer(head: Any, reasons: list[Any], usage: Any) -> Answer:
-    attributes = present_attributes(
+    attributes = drop_none_attributes(
         (A.GEN_AI_RESPONSE_ID, head.id or None),
         (A.GEN_AI_RESPONSE_FINISH_REASONS, [reason for reason in reasons if reason] or None),
         (A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, head.system_fingerprint or None),
@@ -187,7 +189,7 @@ def _answer(head: Any, reasons: list[Any], usage: Any) -> Answer:
 
 
 # How often it was tried is unknown: gRPC's core repeats calls that were UNAVAILABLE up to five times, and says nothing.
-CHAT = Endpoint(request, response, fold, settled, failure=grpc.failure, attempts=False)
+CHAT = Endpoint(request, response, fold, settled, error_type=grpc.failure, reports_attempts=False)
 STREAM = CHAT._replace(request=stream_request)
 DEFERRED = CHAT._replace(response=deferred_response)
 
@@ -199,7 +201,7 @@ def _pending(result: Any) -> bool:
     return bool(getattr(result, "status", _PENDING) == _PENDING)
 
 
-def _methods(kind: grpc.Kind, chat: Any, patched: Client) -> dict[str, Any]:
+def _methods(kind: grpc.Kind, chat: Any, patched: PatchedLibrary) -> dict[str, Any]:
     place = Place(_SERVERS.get(chat._stub, {}), getattr(chat, "_conversation_id", None))
     part = kind.polled(DEFERRED, place, _pending)
     return {
@@ -213,7 +215,7 @@ def _methods(kind: grpc.Kind, chat: Any, patched: Client) -> dict[str, Any]:
 _SERVERS: WeakKeyDictionary[Any, Attributes] = WeakKeyDictionary()  # by the stub of a client
 
 
-def _client(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _client(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     default = inspect.signature(original).parameters["api_host"].default
 
     def __init__(client: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
@@ -229,7 +231,7 @@ def _remember(client: Any, host: str) -> None:
 
 
 _KINDS = (("sync", grpc.SYNC), ("aio", grpc.AIO))
-CLIENT = Client(
+LIBRARY = PatchedLibrary(
     "xai-sdk",
     ">=1.4,<2",
     (
@@ -240,10 +242,10 @@ CLIENT = Client(
         ),
         *(Target(f"xai_sdk.{name}.chat", "Chat", "_defer", kind.around(DEFERRED)) for name, kind in _KINDS),
     ),
-    Support(
+    ClientInfo(
         operations=("chat",),
         native="on by default; its span is enriched",
-        tracing=Tracing(">=1.4", "XAI_SDK_DISABLE_TRACING", "1"),
+        tracing=NativeTracing(">=1.4", "XAI_SDK_DISABLE_TRACING", "1"),
         not_covered=(
             "attempts: gRPC repeats calls by itself and does not say how often",
             "images and video: the convention has no operation for them; batches, collections.search",
@@ -255,4 +257,4 @@ CLIENT = Client(
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_xai`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

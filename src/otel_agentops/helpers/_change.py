@@ -1,4 +1,4 @@
-"""A variable is moved on purpose: an event that triage sets against what was observed."""
+"""A variable that is moved on purpose: an event that triage sets against what was observed."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ from typing import Any
 from typing_extensions import override
 
 from otel_agentops import _coerce, _telemetry
-from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._context import current_scope
 from otel_agentops._guard import guard
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
 
-class change(Block):  # noqa: N801  a verb
-    """Somebody moves a variable on purpose: an `otel_agentops.change` event that triage sets against the observations.
+class change(Block):  # noqa: N801  a verb, used like contextlib's own
+    """A variable that somebody moves on purpose: an `otel_agentops.change` event that triage sets against the observations.
 
-    variable: model, prompt, judge, index, tools, tool or traffic. scope: which one, e.g. the alias or the index name.
-    value: what it is now; then the event is made at once. Without it this is a block around the work, which says the
-    value by `to`, or a decorator of the function that does it: the text it returns is the value. A block that fails or
-    names no value moved nothing. previous: identity, None where unknown. timestamp: ns since the epoch, None for now.
+    With a value the event is made at once. Without it this is a block around the work, which says the value by `to`, or
+    a decorator of the function that does it: the text it returns is the value. A block that fails or names no value
+    moved nothing.
+
+    Args:
+        variable: model, prompt, judge, index, tools, tool or traffic.
+        scope: Which one, e.g. the alias or the index name.
+        value: Its identity now.
+        previous: Its identity before; None if unknown.
+        timestamp: ns since the epoch; None for now.
     """
 
     def __init__(
@@ -47,12 +53,12 @@ class change(Block):  # noqa: N801  a verb
         self._value = None
 
     def to(self, value: str) -> None:
-        """What the variable is now; the event is made when the block ends well."""
+        """Set what the variable is now; the event is made when the block ends well."""
         self._value = value
 
     @override
     def returned(self, result: Any) -> None:
-        """A decorated function's text is the value."""
+        """Take the text that a decorated function returns as the value."""
         if self._value is None and isinstance(result, str):
             self._value = result
 
@@ -63,7 +69,7 @@ class change(Block):  # noqa: N801  a verb
 
     @guard
     def _emit(self, value: str) -> None:
-        if not _coerce.known("variable", self._variable, A.CHANGE_VARIABLE_VALUES):
+        if not _coerce.is_enum_value("variable", self._variable, A.CHANGE_VARIABLE_VALUES):
             return
         attributes = {
             A.CHANGE_VARIABLE: self._variable,
@@ -72,5 +78,7 @@ class change(Block):  # noqa: N801  a verb
             A.CHANGE_PREVIOUS: self._previous,
             A.CHANGE_SOURCE: "declared",
         }
-        timestamp = _coerce.whole("timestamp", self._timestamp)
-        _telemetry.get().event(E.CHANGE, {**scopes.current().facts, **_coerce.texts(attributes)}, timestamp)
+        timestamp = _coerce.as_integer("timestamp", self._timestamp)
+        _telemetry.get_default().emit_event(
+            E.CHANGE, {**current_scope().facts, **_coerce.as_texts(attributes)}, timestamp
+        )

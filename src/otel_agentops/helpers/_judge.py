@@ -1,4 +1,4 @@
-"""One judgement: which configuration made it, and its verdict as an event."""
+"""One judgement: the configuration that made it, and its verdict as an event."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ from typing import Any
 from typing_extensions import override
 
 from otel_agentops import _coerce, _telemetry
-from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._context import NO_SCOPE, JudgeScope, current_scope, enter_scope
 from otel_agentops._guard import guard
 from otel_agentops._hashing import identity
-from otel_agentops.helpers._span import error_type
-from otel_agentops.operations import Attributes, Value
-from otel_agentops.scope import NOWHERE
-from otel_agentops.scope import Judge as JudgeScope
+from otel_agentops._observation import Observation
+from otel_agentops.helpers._observed import error_type_of
+from otel_agentops.helpers._receipt import read_identities
+from otel_agentops.operations import Attributes, Judgement, Value, Verdict
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
 
-class judge(Block):  # noqa: N801
+class judge(Block):  # noqa: N801  a verb, used like contextlib's own
     """One judgement: the model calls inside are the judge's, its verdict is a `gen_ai.evaluation.result` event.
 
-    model: the judge model asked for. prompt: its template. threshold: a score below it is bad; without one the score
-    counts toward no error budget. params: sampling and whatever else shapes the verdict. The revision is the identity
-    of all of these; two revisions measure two different things and are never added up. eval_set, eval_set_version: the
-    fixed set of cases that the judged one is from.
+    The revision is the identity of the configuration; two revisions measure two different things and are never added
+    up.
+
+    Args:
+        name: The judge's name.
+        model: The judge model asked for.
+        prompt: Its template.
+        rubric_version: Version of the rubric, if it has one of its own.
+        threshold: A score below it is bad; without one the score counts toward no error budget.
+        params: Sampling and whatever else shapes the verdict.
+        eval_set: The fixed set of cases that the judged one is from.
+        eval_set_version: Its version.
     """
 
     def __init__(
@@ -49,19 +57,23 @@ class judge(Block):  # noqa: N801
         self.name = str(name)
         self._prompt = prompt
         self._model = model
-        self._rubric = rubric_version
+        self._rubric_version = rubric_version
         self._threshold = threshold
         self._params = params
         self._eval_set = {A.EVAL_SET_NAME: eval_set, A.EVAL_SET_VERSION: eval_set_version}
-        self._scope = NOWHERE
-        self._spoke = False
+        self._scope = NO_SCOPE
+        self._judgement: Judgement | None = None
+        self._has_verdict = False
 
     @override
     def enter(self, stack: ExitStack) -> None:
-        self._spoke = False
-        facts = _coerce.json("a judge's configuration", self._identify) or {A.JUDGE_NAME: self.name}
-        self._scope = scopes.current()._replace(judge=JudgeScope(facts, []), prompt=None, output=None)
-        stack.enter_context(scopes.entered(self._scope))
+        self._has_verdict = False
+        self._judgement = _coerce.identify_json("a judge's configuration", self._identify) or Judgement(
+            self.name, {}, {A.JUDGE_NAME: self.name}
+        )
+        judge_scope = JudgeScope(self._judgement.attributes, [])
+        self._scope = current_scope()._replace(judge=judge_scope, prompt=None, held_spans=None)
+        stack.enter_context(enter_scope(self._scope))
 
     @guard
     def score(
@@ -72,81 +84,68 @@ class judge(Block):  # noqa: N801
         response_id: str | None = None,
         task: Mapping[str, Value] | None = None,
     ) -> None:
-        """The verdict, as a score, a label or both. response_id: of the answer that was judged.
+        """Record the verdict, as a score, a label or both.
 
-        task: the receipt of the judged task, where the judgement is made later or elsewhere.
+        Args:
+            value: The score.
+            label: The label.
+            response_id: Of the answer that was judged.
+            task: The receipt of the judged task, if the judgement is made later or elsewhere.
         """
-        self._emit(
-            {
-                A.GEN_AI_EVALUATION_SCORE_VALUE: _coerce.number("score", value),
-                **_coerce.texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label, A.GEN_AI_RESPONSE_ID: response_id}),
-            },
-            task,
-        )
+        attributes = {
+            A.GEN_AI_EVALUATION_SCORE_VALUE: _coerce.as_number("score", value),
+            **_coerce.as_texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label, A.GEN_AI_RESPONSE_ID: response_id}),
+        }
+        self._record(_coerce.drop_none(attributes), task, None)
 
     @override
     def returned(self, result: Any) -> None:
-        """A decorated function's number is its score."""
-        if not self._spoke and isinstance(result, (int, float)) and not isinstance(result, bool):
+        """Record the number that a decorated function returns as its score."""
+        if not self._has_verdict and isinstance(result, (int, float)) and not isinstance(result, bool):
             self.score(result)
 
     @override
     def exit(self, error: BaseException | None) -> None:
-        """A judge that failed says so: an evaluation without a score."""
-        if error is not None and not self._spoke:
-            self._emit({A.ERROR_TYPE: error_type(error)}, None)
+        """Record a judge that failed: an evaluation without a score."""
+        if error is not None and not self._has_verdict:
+            self._record({}, None, error)
 
-    def _identify(self) -> Attributes:
-        identities = _telemetry.get().identities
-        threshold = _coerce.number("threshold", self._threshold)
-        configuration = _coerce.present(
+    def _identify(self) -> Judgement:
+        identities = _telemetry.get_default().identities
+        threshold = _coerce.as_number("threshold", self._threshold)
+        configuration = _coerce.drop_none(
             {
-                "model": _coerce.text(self._model),
-                "prompt": None if self._prompt is None else identities.text((self._prompt,)),
-                "rubric_version": _coerce.text(self._rubric),
+                "model": _coerce.as_text(self._model),
+                "prompt": None if self._prompt is None else identities.hash_prompt((self._prompt,)),
+                "rubric_version": _coerce.as_text(self._rubric_version),
                 "threshold": threshold,
                 "params": self._params,
             }
         )
-        return _coerce.present(
+        attributes: Attributes = _coerce.drop_none(
             {
                 A.JUDGE_NAME: self.name,
-                A.JUDGE_REVISION: identities.text((configuration,)),
+                A.JUDGE_REVISION: identities.hash_prompt((configuration,)),
                 A.JUDGE_PROMPT_HASH: configuration.get("prompt"),
                 A.JUDGE_PARAMS_HASH: None if self._params is None else identity(dict(self._params), identities.key),
                 A.JUDGE_RUBRIC_VERSION: configuration.get("rubric_version"),
                 A.JUDGE_THRESHOLD: threshold,
             }
         )
+        return Judgement(self.name, configuration, attributes)
 
-    def _emit(self, verdict: Mapping[str, Any], receipt: Mapping[str, Value] | None) -> None:
-        if self._scope.judge is None:
+    def _record(self, verdict: Attributes, receipt: Mapping[str, Value] | None, error: BaseException | None) -> None:
+        if self._judgement is None:
             return
-        self._spoke = True
-        self._keep(self._scope.judge.facts, verdict, receipt)
-        attributes = {
-            **self._of_task(receipt),
-            **_coerce.texts(self._eval_set),
-            **self._scope.judge.facts,
-            A.GEN_AI_EVALUATION_NAME: self.name,
-            A.JUDGE_MODEL: ",".join(dict.fromkeys(self._scope.judge.models)) or None,
-            **verdict,
-        }
-        _telemetry.get().event(E.GEN_AI_EVALUATION_RESULT, _coerce.present(attributes))
+        self._has_verdict = True
+        attributes = {**self._read_task(receipt), **_coerce.as_texts(self._eval_set), **verdict}
+        observation = Observation(_telemetry.get_default())
+        observation.adopt(self._judgement, self._scope)
+        observation.finish(Verdict(attributes, is_of_current_task=receipt is None), error_type_of(error))
 
-    def _of_task(self, receipt: Mapping[str, Value] | None) -> dict[str, Value]:
-        """The identities of a receipt; what it sums up is the outcome's."""
+    def _read_task(self, receipt: Mapping[str, Value] | None) -> dict[str, Value]:
+        """Return the identities of the judged task; its sums are the outcome's."""
         if receipt is None:
-            return scopes.receipt(self._scope)
+            return read_identities(self._scope)
         registered = E.EVENTS[E.GEN_AI_EVALUATION_RESULT]
-        return {key: value for key, value in _coerce.receipt(receipt).items() if key in registered}
-
-    def _keep(self, facts: Mapping[str, Value], verdict: Mapping[str, Any], receipt: object) -> None:
-        """The last score is part of the receipt of the task around, where it is about that one."""
-        score = verdict.get(A.GEN_AI_EVALUATION_SCORE_VALUE)
-        if self._scope.run is not None and receipt is None and score is not None:
-            known = {key: facts[key] for key in _KEPT if key in facts}
-            self._scope.run.judged = {**known, A.GEN_AI_EVALUATION_SCORE_VALUE: score}
-
-
-_KEPT = (A.JUDGE_NAME, A.JUDGE_REVISION, A.JUDGE_THRESHOLD)  # of a judge: who scored, and what a score is held against
+        return {key: value for key, value in _coerce.validate_receipt(receipt).items() if key in registered}

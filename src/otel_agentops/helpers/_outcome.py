@@ -13,10 +13,11 @@ from weakref import WeakKeyDictionary
 from typing_extensions import override
 
 from otel_agentops import _coerce, _telemetry
-from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._context import current_scope
 from otel_agentops._edit_distance import rework
 from otel_agentops._guard import guard, say_once
+from otel_agentops.helpers._receipt import read_receipt
 from otel_agentops.operations import Value
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
@@ -110,17 +111,17 @@ class outcome(Block):  # noqa: N801  a verb
         new = _told().new(task.get(A.TASK_ID), self._source, truth)
         if not new:
             return
-        timestamp = _coerce.whole("timestamp", self._timestamp) or time_ns()
+        timestamp = _coerce.as_integer("timestamp", self._timestamp) or time_ns()
         attributes = {**task, **new, **_delay(task, timestamp), **self._label()}
-        _telemetry.get().event(E.OUTCOME, attributes, timestamp)
+        _telemetry.get_default().emit_event(E.OUTCOME, attributes, timestamp)
 
     def _label(self) -> dict[str, Value]:
-        known = _coerce.known("sampling", self._sampling, A.TRUTH_SAMPLING_VALUES)
+        known = _coerce.is_enum_value("sampling", self._sampling, A.TRUTH_SAMPLING_VALUES)
         return {A.TRUTH_SOURCE: self._source, A.TRUTH_SAMPLING: self._sampling if known else "unknown"}
 
     def _of_task(self) -> dict[str, Value]:
-        around = scopes.whole_receipt(scopes.current()) if self._receipt is None else {}
-        return around or _coerce.receipt(self._receipt)
+        around = read_receipt(current_scope()) if self._receipt is None else {}
+        return around or _coerce.validate_receipt(self._receipt)
 
 
 def _verdict(good: bool) -> str:
@@ -181,4 +182,4 @@ _all: WeakKeyDictionary[_telemetry.Telemetry, _Told] = WeakKeyDictionary()
 
 
 def _told() -> _Told:
-    return _all.setdefault(_telemetry.get(), _Told())
+    return _all.setdefault(_telemetry.get_default(), _Told())

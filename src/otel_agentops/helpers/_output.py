@@ -6,10 +6,10 @@ from contextlib import ExitStack
 
 from typing_extensions import override
 
-from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._context import current_scope, enter_scope
 from otel_agentops._guard import guard, say_once
-from otel_agentops._held import Held
+from otel_agentops._held_spans import HeldSpans
 
 
 class output(Block):  # noqa: N801
@@ -23,22 +23,22 @@ class output(Block):  # noqa: N801
 
     def __init__(self) -> None:
         super().__init__()
-        self._held = Held()
+        self._held_spans = HeldSpans()
 
     @override
     def enter(self, stack: ExitStack) -> None:
-        self._held = Held()
-        stack.enter_context(scopes.entered(scopes.current()._replace(output=self._held)))
+        self._held_spans = HeldSpans()
+        stack.enter_context(enter_scope(current_scope()._replace(held_spans=self._held_spans)))
 
     @guard
     def valid(self, valid: bool) -> None:
-        """Whether the output of the calls since the last word is valid."""
+        """Set if the output of the calls since the last verdict is valid."""
         if valid is True or valid is False:
-            self._held.tell(valid)
+            self._held_spans.release(valid)
         else:
             say_once("valid", "output.valid(%.60r) is neither True nor False and is left out", valid)
 
     @override
     def exit(self, error: BaseException | None) -> None:
         stopped = error is not None and not isinstance(error, Exception)
-        self._held.close(None if stopped else error is None)
+        self._held_spans.close(None if stopped else error is None)

@@ -1,4 +1,4 @@
-"""A prompt template: its hash is the identity of what the model calls inside are told."""
+"""A prompt template: its hash is the prompt identity of the model calls inside."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any
 from typing_extensions import override
 
 from otel_agentops import _coerce, _telemetry
-from otel_agentops import scope as scopes
 from otel_agentops._block import Block
+from otel_agentops._context import current_scope, enter_scope
 
 
 class prompt(Block):  # noqa: N801
     """The template that the model calls inside are made from: its hash is the prompt's identity, not the rendered text.
 
-    template: the text before anything is filled in; where it is not given, name and version are the identity.
+    Args:
+        name: The template's name.
+        template: The text before anything is filled in; without it, name and version are the identity.
+        version: The template's version.
+        variables: Filled in by `text`.
     """
 
     def __init__(
@@ -35,12 +39,18 @@ class prompt(Block):  # noqa: N801
 
     @property
     def text(self) -> str:
-        """The template with its variables filled in by `str.format`. Raises KeyError where one is missing."""
+        """Return the template with its variables filled in by `str.format`.
+
+        Raises:
+            KeyError: A variable is missing.
+        """
         return (self.template or "").format(**self.variables) if self.variables else self.template or ""
 
     @override
     def enter(self, stack: ExitStack) -> None:
-        identities = _telemetry.get().identities
-        name, version = _coerce.text(self.name), _coerce.text(self.version)
-        declared = _coerce.json("a prompt's template", lambda: identities.declared(name, version, self.template))
-        stack.enter_context(scopes.entered(scopes.current()._replace(prompt=declared)))
+        identities = _telemetry.get_default().identities
+        name, version = _coerce.as_text(self.name), _coerce.as_text(self.version)
+        declared = _coerce.identify_json(
+            "a prompt's template", lambda: identities.declare_template(name, version, self.template)
+        )
+        stack.enter_context(enter_scope(current_scope()._replace(prompt=declared)))

@@ -1,4 +1,4 @@
-"""Tests of adapters compare whole spans: everything an installation emits, in memory, as plain values.
+"""Helpers for tests of adapters, which compare whole spans: all that is emitted, in memory, as plain values.
 
     with capture(Instrumentor()) as seen:
         client.chat.completions.create(...)
@@ -6,35 +6,38 @@
 
 A value that differs on every run is compared with `SECONDS`, which equals any measured time.
 `seen.problems` holds every emitted name that is not in the registry or has another type than registered; leaving the
-block raises AssertionError where there is one, so that no test passes on an unregistered name.
+block raises AssertionError if there is one, so that no test passes on an unregistered name.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Metric
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_agentops import _config, _deferred_work, _foreign, _telemetry
+from otel_agentops import _config, _deferred_work, _foreign_spans, _telemetry
 from otel_agentops.semconv import check
 from otel_agentops.semconv.metrics import METRICS
 
-if "pytest" in sys.modules:  # so that a case of the contract that fails shows what differs, in anybody's tests
+Values: TypeAlias = Mapping[str, Any]  # of attributes, parameters or JSON
+Record: TypeAlias = dict[str, Any]  # a span, an event or a data point as plain values
+
+if "pytest" in sys.modules:  # a failing case of the contract shows what differs, in anybody's tests
     sys.modules["pytest"].register_assert_rewrite(f"{__name__}.contract")
 
 
 class _Seconds:
-    """Equals every measured time: a double above zero."""
+    """A value that equals every measured time, which is a float above zero."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -49,7 +52,13 @@ SECONDS: Any = _Seconds()
 
 
 class Capture:
-    """What was emitted so far, oldest first."""
+    """The telemetry so far, oldest first.
+
+    Attributes:
+        tracer_provider: The provider of traces, for spans of the test's own.
+        meter_provider: The provider of metrics.
+        logger_provider: The provider of logs.
+    """
 
     def __init__(self) -> None:
         self._spans = InMemorySpanExporter()
@@ -63,7 +72,7 @@ class Capture:
 
     @property
     def providers(self) -> dict[str, Any]:
-        """The three providers, as arguments of an instrumentor."""
+        """Return the three providers as arguments of an instrumentor."""
         return {
             "tracer_provider": self.tracer_provider,
             "meter_provider": self.meter_provider,
@@ -71,43 +80,53 @@ class Capture:
         }
 
     @property
-    def finished(self) -> Sequence[ReadableSpan]:
-        """The ended spans as the SDK exports them, those of dropped streams included."""
-        _deferred_work.settle()
+    def finished_spans(self) -> Sequence[ReadableSpan]:
+        """Return the ended spans as the SDK exports them, those of abandoned streams included."""
+        _deferred_work.run_deferred()
         return self._spans.get_finished_spans()
 
     @property
-    def spans(self) -> list[dict[str, Any]]:
-        """The ended spans as plain values."""
-        names = {span.context.span_id: span.name for span in self.finished if span.context}
-        return [span_as_dict(span, names) for span in self.finished]
+    def spans(self) -> list[Record]:
+        """Return the ended spans as plain values."""
+        names = {span.context.span_id: span.name for span in self.finished_spans if span.context}
+        return [span_as_dict(span, names) for span in self.finished_spans]
 
     @property
-    def events(self) -> list[dict[str, Any]]:
-        """The log events: name, attributes, and whether they belong to a span."""
+    def events(self) -> list[Record]:
+        """Return the log events as plain values."""
         return [event_as_dict(record) for record in self._logs.get_finished_logs()]
 
     @property
-    def metrics(self) -> dict[str, list[dict[str, Any]]]:
-        """Metric name to data points: attributes, count and sum."""
-        return {metric.name: [_point(point) for point in metric.data.data_points] for _, metric in self._collected()}
+    def metrics(self) -> dict[str, list[Record]]:
+        """Return the data points of each metric: attributes, and count and sum or the value."""
+        points_by_name: dict[str, list[Record]] = {}
+        for _, metric in self._collect_metrics():
+            points = points_by_name[metric.name] = []
+            for point in metric.data.data_points:
+                names = ("count", "sum") if hasattr(point, "count") else ("value",)
+                values = {name: getattr(point, name) for name in names}
+                points.append({"attributes": dict(point.attributes or {}), **values})
+        return points_by_name
 
-    def _collected(self) -> Iterator[tuple[str, Any]]:
-        _deferred_work.settle()
+    @property
+    def problems(self) -> list[str]:
+        """Return a sentence for each name of ours that is not registered, or has another type than registered."""
+        metrics = [metric for scope, metric in self._collect_metrics() if scope == _foreign_spans.SCOPE]
+        sentences = [f"metric {metric.name} is not registered" for metric in metrics if metric.name not in METRICS]
+        attributes: list[Mapping[str, object]] = [
+            span.attributes or {} for span in self.finished_spans if _is_ours(span)
+        ]
+        attributes += [_read_attributes(log) for log in self._logs.get_finished_logs() if _is_ours(log)]
+        attributes += [point.attributes or {} for metric in metrics for point in metric.data.data_points]
+        return sentences + [sentence for values in attributes for sentence in check.problems(values)]
+
+    def _collect_metrics(self) -> Iterator[tuple[str, Metric]]:
+        """Yield the metrics so far, each with the name of its scope."""
+        _deferred_work.run_deferred()
         data = self._metrics.get_metrics_data()
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:
                 yield from ((scope.scope.name, metric) for metric in scope.metrics)
-
-    @property
-    def problems(self) -> list[str]:
-        """One sentence for each name of ours that the registry does not know, or knows with another type."""
-        ours = [metric for scope, metric in self._collected() if scope == _foreign.SCOPE]
-        emitted = [span.attributes or {} for span in self.finished if _is_ours(span)]
-        emitted += [event_as_dict(log)["attributes"] for log in self._logs.get_finished_logs() if _is_ours(log)]
-        emitted += [point.attributes for metric in ours for point in metric.data.data_points]
-        found = [f"metric {metric.name} is not registered" for metric in ours if metric.name not in METRICS]
-        return found + [sentence for attributes in emitted for sentence in check.problems(attributes)]
 
     def clear(self) -> None:
         """Forget the spans and events so far."""
@@ -117,14 +136,22 @@ class Capture:
 
 @contextmanager
 def capture(*instrumentors: BaseInstrumentor) -> Iterator[Capture]:
-    """Instrument, collect what is emitted in the block, put everything back; helpers write here as well.
+    """Instrument, collect what is emitted in the block, and put everything back.
 
-    Raises AssertionError at the end where something emitted is not registered.
+    Args:
+        *instrumentors: The instrumentations to install for the block; the helpers of this library write to the same
+            telemetry.
+
+    Yields:
+        The telemetry so far, at any time.
+
+    Raises:
+        AssertionError: At the end of the block, an emitted name is not registered, or has another type.
     """
     seen = Capture()
-    before = _telemetry.replace(_telemetry.Telemetry(_config.read(), **seen.providers))
+    before = _telemetry.replace_default(_telemetry.Telemetry(_config.read_config(), **seen.providers))
     with ExitStack() as stack:
-        stack.callback(_telemetry.replace, before)
+        stack.callback(_telemetry.replace_default, before)
         for instrumentor in instrumentors:
             instrumentor.instrument(**seen.providers, skip_dep_check=True)
             stack.callback(instrumentor.uninstrument)
@@ -132,36 +159,38 @@ def capture(*instrumentors: BaseInstrumentor) -> Iterator[Capture]:
     assert not seen.problems, "\n".join(seen.problems)
 
 
-def span_as_dict(span: ReadableSpan, names: dict[int, str] | None = None) -> dict[str, Any]:
-    """A span without what differs on every run (ids, times), for whole equality. parent: its name, None for a root."""
+def span_as_dict(span: ReadableSpan, names: Mapping[int, str] | None = None) -> Record:
+    """Return a span as plain values, without those that differ on every run (ids, times).
+
+    Args:
+        span: An ended span.
+        names: Names of spans by id. `parent` is a name of these, "remote" for another span and None for a root.
+    """
     parent = span.parent.span_id if span.parent else None
     return {
         "name": span.name,
         "kind": span.kind.name,
         "status": span.status.status_code.name,
         "parent": (names or {}).get(parent, "remote") if parent else None,
-        "attributes": {key: _plain(value) for key, value in sorted((span.attributes or {}).items())},
+        "attributes": _read_attributes(span),
     }
 
 
-def event_as_dict(log: ReadableLogRecord) -> dict[str, Any]:
-    """A log event without its times."""
+def event_as_dict(log: ReadableLogRecord) -> Record:
+    """Return a log event as plain values, without its times; `in_span` is True if it belongs to a span."""
     record = log.log_record
     return {
         "event_name": record.event_name,
         "in_span": bool(record.span_id),
-        "attributes": {key: _plain(value) for key, value in sorted((record.attributes or {}).items())},
+        "attributes": _read_attributes(log),
     }
 
 
-def _is_ours(made: ReadableSpan | ReadableLogRecord) -> bool:
-    return made.instrumentation_scope is not None and made.instrumentation_scope.name == _foreign.SCOPE
+def _is_ours(record: ReadableSpan | ReadableLogRecord) -> bool:
+    return record.instrumentation_scope is not None and record.instrumentation_scope.name == _foreign_spans.SCOPE
 
 
-def _point(point: Any) -> dict[str, Any]:
-    value = {"count": point.count, "sum": point.sum} if hasattr(point, "count") else {"value": point.value}
-    return {"attributes": dict(point.attributes), **value}
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _read_attributes(record: ReadableSpan | ReadableLogRecord) -> Record:
+    """Return the attributes in the order of their names, with lists for tuples."""
+    attributes = (record if isinstance(record, ReadableSpan) else record.log_record).attributes or {}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in sorted(attributes.items())}

@@ -1,10 +1,10 @@
-"""What every adapter is held to: the same calls through any client make the same spans, whatever ends them.
+"""The contract that every adapter keeps: the same calls through any client make the same spans, whatever ends them.
 
     class TestGroq(Contract):
         subject = GroqSubject()
 
-in a test file is all. pytest is needed and nothing else: asynchronous calls run in a loop of their own. A case that a
-client does not have is skipped with the reason that `Subject.missing` gives; one without a reason fails.
+in a test file is all. It needs pytest and nothing else, because asynchronous calls run in a loop of their own. A case
+that a client does not have is skipped with the reason in `Subject.missing`; one without a reason fails.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import gc
 import inspect
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, ClassVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from otel_agentops._telemetry import error_type
+from otel_agentops._derive import name_error
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.testing import Capture, capture
+from otel_agentops.testing import Capture, Record, capture
 from otel_agentops.testing.fake_provider import Answer, Break, FakeProvider, Hang, Status, ToolCall
 from otel_agentops.testing.subject import (
     KINDS,
@@ -33,24 +33,25 @@ from otel_agentops.testing.subject import (
     SYSTEM,
     TOOL,
     USER,
-    Asked,
+    ChatRequest,
     Subject,
-    expected,
+    expect_attributes,
 )
 
+T = TypeVar("T")
 _END = object()
-_ASKED = Asked()
-_WORDS = "Hello there."  # what the provider says
+_REQUEST = ChatRequest()
+_WORDS = "Hello there."  # the text of the provider's answer
 _TOOL_ANSWER = Answer(text="", tool_calls=(ToolCall("weather", '{"city": "Paris"}'),))
 
 
-async def done(result: Any) -> Any:
-    """The result of a call: the value, or what its awaitable gives."""
+async def await_result(result: object) -> Any:
+    """Return the result of a call of either kind of client: the value itself, or that of the awaitable."""
     return await result if inspect.isawaitable(result) else result
 
 
-async def each(items: Any) -> AsyncIterator[Any]:
-    """The items of an iterator of either kind, one at a time."""
+async def iterate_items(items: Any) -> AsyncIterator[Any]:
+    """Yield the items of an iterator of either kind, one at a time."""
     if hasattr(items, "__aiter__"):
         async for item in items:
             yield item
@@ -59,59 +60,71 @@ async def each(items: Any) -> AsyncIterator[Any]:
             yield item
 
 
-async def following(items: Any) -> Any:
-    """The next item of an iterator of either kind; a sentinel where there is none."""
-    if hasattr(items, "__aiter__"):
-        return await anext(items.__aiter__(), _END)
-    return next(iter(items), _END)
-
-
 class Bench:
-    """One kind of client of a subject, the provider that it talks to, and what is emitted meanwhile."""
+    """One kind of client of a subject, with the provider that it talks to.
+
+    Args:
+        subject: The client under test.
+        kind: "sync" or "async".
+        provider: The running provider.
+    """
 
     def __init__(self, subject: Subject, kind: str, provider: FakeProvider) -> None:
         self.subject = subject
         self.kind = kind
         self.provider = provider
 
-    def run(self, using: Callable[[Any], Coroutine[Any, Any, Any]], **options: Any) -> Any:
-        """What a coroutine function makes of a client object, in a loop of its own."""
+    def run(self, use: Callable[[Any], Awaitable[T]], *, retries: int = 0, timeout: float = 5.0) -> T:
+        """Run a coroutine function with a client object, in a loop of its own.
 
-        async def whole() -> Any:
-            client = self.subject.client(self.kind, self.provider, **options)
+        Args:
+            use: Gets the client object.
+            retries: Attempts of the client after the first.
+            timeout: Seconds until the client gives an attempt up.
+
+        Returns:
+            The result of the function.
+        """
+
+        async def use_client() -> T:
+            client = self.subject.client(self.kind, self.provider, retries=retries, timeout=timeout)
             try:
-                return await using(client)
+                return await use(client)
             finally:
-                await done(self.subject.close(client))
+                await await_result(self.subject.close(client))
 
-        return asyncio.run(whole())
+        return asyncio.run(use_client())
 
-    def chat(self, asked: Asked = _ASKED, **options: Any) -> Any:
-        """The result of a plain call."""
-        return self.call(lambda client: self.subject.chat(client, asked), **options)
+    def call(self, make: Callable[[Any], object], *, retries: int = 0, timeout: float = 5.0) -> Any:
+        """Make any call and return its result; `make` gets the client object and returns a result or an awaitable."""
+        return self.run(lambda client: await_result(make(client)), retries=retries, timeout=timeout)
 
-    def call(self, make: Callable[[Any], Any], **options: Any) -> Any:
-        """The result of any call. make: client object to the result, or what is to be awaited."""
+    def chat(self, request: ChatRequest = _REQUEST, *, retries: int = 0, timeout: float = 5.0) -> Any:
+        """Make a plain call and return its result."""
+        return self.call(lambda client: self.subject.chat(client, request), retries=retries, timeout=timeout)
 
-        async def using(client: Any) -> Any:
-            return await done(make(client))
+    def stream(self, request: ChatRequest = _REQUEST) -> list[Any]:
+        """Make a streamed call and return all of its items."""
+        items: list[Any] = []
+        self.run(lambda client: self.read_stream(client, items, request))
+        return items
 
-        return self.run(using, **options)
+    async def read_stream(self, client: object, items: list[Any], request: ChatRequest = _REQUEST) -> None:
+        """Append the items of a streamed call to a list, as they arrive."""
+        async for item in iterate_items(await await_result(self.subject.stream(client, request))):
+            items.append(item)
 
-    def stream(self, asked: Asked = _ASKED, **options: Any) -> list[Any]:
-        """The items of a stream, read to its end."""
+    def expect_span(self, way: str, *, parent: str | None = None, **changes: object) -> Record:
+        """Return the span that a call must make.
 
-        async def using(client: Any) -> list[Any]:
-            return [item async for item in each(await done(self.subject.stream(client, asked)))]
-
-        found: list[Any] = self.run(using, **options)
-        return found
-
-    def span(self, way: str, *, parent: str | None = None, **changes: Any) -> dict[str, Any]:
-        """The expected span. changes: attributes with `__` for a dot, None for one that is absent."""
-        dotted = {name.replace("__", "."): value for name, value in changes.items()}
-        found = {**expected(self.subject, way, self.provider), **dotted}
-        attributes = {name: found[name] for name in sorted(found) if found[name] is not None}
+        Args:
+            way: The way of the call, as in `Subject.differs`.
+            parent: Name of the parent span; None for a root.
+            **changes: Other attributes, with `__` for a dot; None for one that is absent.
+        """
+        changed = {name.replace("__", "."): value for name, value in changes.items()}
+        values = {**expect_attributes(self.subject, way, self.provider), **changed}
+        attributes = {name: values[name] for name in sorted(values) if values[name] is not None}
         return {
             "name": f"{attributes[A.GEN_AI_OPERATION_NAME]} {attributes.get(A.GEN_AI_REQUEST_MODEL, '')}".strip(),
             "kind": "CLIENT",
@@ -120,318 +133,320 @@ class Bench:
             "attributes": attributes,
         }
 
-    def failed(self, case: str, error: BaseException, *statuses: int, way: str = "failed") -> dict[str, Any]:
-        """The expected span of a call that failed in this case with what the application saw."""
-        kind = self.subject.errors.get(case, error_type(error))
-        return self.span(way, error__type=kind, **self.tried(*statuses))
+    def expect_failure(self, case: str, error: BaseException, *statuses: int, way: str = "failed") -> Record:
+        """Return the span that a failed call must make.
 
-    def tried(self, *statuses: int, waits: list[float] | None = None) -> dict[str, Any]:
-        """The attributes of attempts, as `span` takes them."""
+        Args:
+            case: The case of the contract, as in `Subject.errors`.
+            error: The exception that the application sees.
+            *statuses: The status of each attempt; none to leave attempts as they are.
+            way: The way of the call, as in `Subject.differs`.
+        """
+        kind = self.subject.errors.get(case, name_error(error))
+        return self.expect_span(way, error__type=kind, **self.expect_attempts(*statuses))
+
+    def expect_attempts(self, *statuses: int, waits: list[float] | None = None) -> dict[str, Any]:
+        """Return the attributes of attempts, as `expect_span` takes them.
+
+        Args:
+            *statuses: The status of each attempt.
+            waits: Seconds that the provider asked the client to wait; None if it did not.
+        """
         if not self.subject.attempts_known or not statuses:
             return {}
-        found: dict[str, Any] = {"otel_agentops__attempt__count": len(statuses)}
         return {
-            **found,
+            "otel_agentops__attempt__count": len(statuses),
             "otel_agentops__attempt__statuses": list(statuses),
             "otel_agentops__attempt__retry_after": waits,
         }
 
 
 class Contract:
-    """The cases. A subclass whose name begins with `Test` has a `subject`; pytest finds the rest."""
+    """The cases. A subclass whose name begins with `Test` has a `subject`; pytest collects the rest.
+
+    Attributes:
+        subject: The client under test.
+    """
 
     subject: ClassVar[Subject]
 
     @pytest.fixture(params=KINDS)
     def kind(self, request: pytest.FixtureRequest) -> str:
-        """Sync and async."""
+        """Return each kind of client in turn."""
         if request.param not in self.subject.kinds:
             pytest.skip(f"{self.subject.name} has no {request.param} client")
         return str(request.param)
 
     @pytest.fixture
     def bench(self, kind: str) -> Iterator[Bench]:
-        """The client's provider, which resolves the alias."""
+        """Yield the client with a provider that resolves the alias."""
         with self.subject.serve() as provider:
             provider.alias(MODEL, RESOLVED)
             yield Bench(self.subject, kind, provider)
 
-    @pytest.fixture
-    def seen(self) -> Iterator[Capture]:
-        """What the instrumentation emits."""
-        with capture(self.subject.instrumentor()) as everything:
-            yield everything
+    @pytest.fixture(name="seen")
+    def capture_telemetry(self) -> Iterator[Capture]:
+        """Yield the telemetry of the instrumentation."""
+        with capture(self.subject.instrumentor()) as telemetry:
+            yield telemetry
 
-    def needs(self, case: str, method: str | None = None) -> None:
-        """Skip with the subject's reason where it has not got this case; no reason and no method is a failure."""
+    def require(self, case: str, method: str | None = None) -> None:
+        """Skip the test with the subject's reason if it does not have this case.
+
+        Args:
+            case: The case, as in `Subject.missing`.
+            method: The method of the subject that makes the call; a subject with neither method nor reason fails.
+        """
         if case in self.subject.missing:
             pytest.skip(f"{self.subject.name}: {self.subject.missing[case]}")
         if method is not None and getattr(type(self.subject), method) is getattr(Subject, method):
             pytest.fail(f"{type(self.subject).__name__} has neither {method}() nor a reason in `missing[{case!r}]`")
 
-    # -- answered
+    # -- calls that succeed
 
     def test_chat(self, bench: Bench, seen: Capture) -> None:
-        """A plain call is one whole span, below the span that is current."""
+        """Make one whole span for a plain call, below the current span."""
         with seen.tracer_provider.get_tracer("app").start_as_current_span("app"):
             bench.chat()
         call, _ = seen.spans
-        assert call == bench.span("chat", parent="app")
+        assert call == bench.expect_span("chat", parent="app")
 
     def test_stream(self, bench: Bench, seen: Capture) -> None:
-        """A stream read to its end is one whole span."""
-        self.needs("stream", "stream")
+        """Make one whole span for a stream that is read to its end."""
+        self.require("stream", "stream")
         assert bench.stream()
-        assert seen.spans == [bench.span("stream")]
+        assert seen.spans == [bench.expect_span("stream")]
 
     def test_raw(self, bench: Bench, seen: Capture) -> None:
-        """A response that the client does not parse says as much as one that it does."""
-        self.needs("raw", "raw")
-        bench.call(lambda client: self.subject.raw(client, Asked()))
-        assert seen.spans == [bench.span("raw")]
+        """Make the same span for a response that the client does not parse."""
+        self.require("raw", "chat_raw")
+        bench.call(lambda client: self.subject.chat_raw(client, ChatRequest()))
+        assert seen.spans == [bench.expect_span("raw")]
 
     def test_tools(self, bench: Bench, seen: Capture) -> None:
-        """Offered tools have the identity that they have through any other client, plain and streamed."""
-        self.needs("tools")
+        """Identify offered tools as through any other client."""
+        self.require("tools")
         bench.provider.answer(lambda call: _TOOL_ANSWER)
-        bench.chat(Asked(tools=[TOOL]))
-        assert seen.spans == [bench.span("tools")]
+        bench.chat(ChatRequest(tools=[TOOL]))
+        assert seen.spans == [bench.expect_span("tools")]
 
     def test_tools_in_a_stream(self, bench: Bench, seen: Capture) -> None:
-        """The same tools have the same identity in a stream, and its end has the same reason."""
-        self.needs("tools")
-        self.needs("stream")
+        """Identify tools in a stream as in a plain call, with the same finish reason."""
+        self.require("tools")
+        self.require("stream")
         bench.provider.answer(lambda call: _TOOL_ANSWER)
-        bench.stream(Asked(tools=[TOOL]))
-        (found,) = seen.spans
-        plain = bench.span("tools")["attributes"]
+        bench.stream(ChatRequest(tools=[TOOL]))
+        (span,) = seen.spans
+        plain = bench.expect_span("tools")["attributes"]
         for name in (A.TOOLS_HASH, A.TOOLS_VERSIONS, A.GEN_AI_RESPONSE_FINISH_REASONS):
-            assert found["attributes"].get(name) == plain.get(name), name
+            assert span["attributes"].get(name) == plain.get(name), name
 
     def test_structured(self, bench: Bench, seen: Capture) -> None:
-        """An answer bound to a schema: the schema is a parameter, the output is JSON."""
-        self.needs("structured", "structured")
-        bench.call(lambda client: self.subject.structured(client, Asked(schema=SCHEMA)))
-        assert seen.spans == [bench.span("structured")]
+        """Record the schema of an answer as a parameter, and the output as JSON."""
+        self.require("structured", "chat_structured")
+        bench.call(lambda client: self.subject.chat_structured(client, ChatRequest(schema=SCHEMA)))
+        assert seen.spans == [bench.expect_span("structured")]
 
     def test_embeddings(self, bench: Bench, seen: Capture) -> None:
-        """Embeddings are one whole span."""
-        self.needs("embed", "embed")
+        """Make one whole span for embeddings."""
+        self.require("embed", "embed")
         bench.call(lambda client: self.subject.embed(client, ["hi"]))
-        assert seen.spans == [bench.span("embed")]
+        assert seen.spans == [bench.expect_span("embed")]
 
     def test_measurements(self, bench: Bench, seen: Capture) -> None:
-        """Duration once, tokens as on the span."""
+        """Measure the duration once, and the tokens as on the span."""
         bench.chat()
-        attributes = bench.span("chat")["attributes"]
+        attributes = bench.expect_span("chat")["attributes"]
         names = (A.GEN_AI_USAGE_INPUT_TOKENS, A.GEN_AI_USAGE_OUTPUT_TOKENS)
         counted = [point["sum"] for point in seen.metrics.get(M.GEN_AI_CLIENT_TOKEN_USAGE, ())]
         assert counted == [attributes[name] for name in names if name in attributes]
         assert [point["count"] for point in seen.metrics[M.GEN_AI_CLIENT_OPERATION_DURATION]] == [1]
 
-    # -- the request
+    # -- requests
 
     def test_one_shot_iterators(self, bench: Bench, seen: Capture) -> None:
-        """What can be read once is read by the client alone, and known from what it sends."""
-        self.needs("one_shot", "one_shot")
-        bench.call(lambda client: self.subject.one_shot(client, Asked()))
+        """Leave an iterator that can be read once to the client, and take its items from what it sends."""
+        self.require("one_shot", "chat_one_shot")
+        bench.call(lambda client: self.subject.chat_one_shot(client, ChatRequest()))
         assert USER in str(bench.provider.requests[-1].body)
-        assert seen.spans == [bench.span("chat")]
+        assert seen.spans == [bench.expect_span("chat")]
 
     def test_unset_sentinels(self, bench: Bench, seen: Capture) -> None:
-        """What is not given does not become a parameter."""
-        self.needs("unset", "unset")
-        bench.call(lambda client: self.subject.unset(client, Asked()))
-        assert seen.spans == [bench.span("chat")]
+        """Record no parameter for an option that is a sentinel."""
+        self.require("unset", "chat_unset")
+        bench.call(lambda client: self.subject.chat_unset(client, ChatRequest()))
+        assert seen.spans == [bench.expect_span("chat")]
 
     def test_a_changed_tool_is_seen(self, bench: Bench, seen: Capture) -> None:
-        """A tool list that is changed in place has another identity, and its first one when it is changed back."""
-        self.needs("tools")
+        """Identify a tool that is changed in place anew, and as before when it is changed back."""
+        self.require("tools")
         tool = {**TOOL, "description": "Once"}
         for description in ("Once", "Twice", "Once"):
             tool["description"] = description
-            bench.chat(Asked(tools=[tool]))
+            bench.chat(ChatRequest(tools=[tool]))
         first, second, third = (span["attributes"][A.TOOLS_HASH] for span in seen.spans)
         assert first == third != second
 
-    # -- not answered
+    # -- calls that fail
 
     @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
     def test_an_error_of_the_provider(self, bench: Bench, seen: Capture, status: int) -> None:
-        """One span with the status of the one attempt, and the exception that the application sees."""
+        """Record the status of the only attempt, and the exception that the application sees."""
         bench.provider.script(Status(status))
         with pytest.raises(Exception) as caught:
             bench.chat()
-        assert seen.spans == [bench.failed(str(status), caught.value, status)]
+        assert seen.spans == [bench.expect_failure(str(status), caught.value, status)]
 
     def test_an_error_of_a_stream(self, bench: Bench, seen: Capture) -> None:
-        """The same where a stream was asked for."""
-        self.needs("stream")
+        """Record the same for a stream."""
+        self.require("stream")
         bench.provider.script(Status(429))
         with pytest.raises(Exception) as caught:
             bench.stream()
-        (found,) = seen.spans
-        assert found == bench.failed("429", caught.value, 429) | {"attributes": found["attributes"]}
-        assert found["attributes"] == bench.failed("429", caught.value, 429)["attributes"] | {
-            A.GEN_AI_REQUEST_STREAM: True
-        }
+        failure = bench.expect_failure("429", caught.value, 429)
+        assert seen.spans == [{**failure, "attributes": {**failure["attributes"], A.GEN_AI_REQUEST_STREAM: True}}]
 
     def test_retries(self, bench: Bench, seen: Capture) -> None:
-        """An operation that is tried again is one span with every attempt and what the provider asked to wait."""
-        self.needs("retries")
+        """Record every attempt of one operation on one span, with the wait that the provider asked for."""
+        self.require("retries")
         bench.provider.script(Status(429, retry_after=0.01))
         bench.chat(retries=1)
-        assert seen.spans == [bench.span("chat", **bench.tried(429, 200, waits=[0.01]))]
+        assert seen.spans == [bench.expect_span("chat", **bench.expect_attempts(429, 200, waits=[0.01]))]
         assert len(bench.provider.requests) == 2
 
     def test_a_timeout(self, bench: Bench, seen: Capture) -> None:
-        """No response came: status 0."""
-        self.needs("timeout")
+        """Record status 0 if no response came."""
+        self.require("timeout")
         bench.provider.script(Hang(5))
         with pytest.raises(Exception) as caught:
             bench.chat(timeout=0.2)
-        assert seen.spans == [bench.failed("timeout", caught.value, 0)]
+        assert seen.spans == [bench.expect_failure("timeout", caught.value, 0)]
 
     def test_a_cut_connection(self, bench: Bench, seen: Capture) -> None:
-        """The same where the connection is cut."""
-        self.needs("cut")
+        """Record status 0 if the connection is cut."""
+        self.require("cut")
         bench.provider.script(Break())
         with pytest.raises(Exception) as caught:
             bench.chat()
-        assert seen.spans == [bench.failed("cut", caught.value, 0)]
+        assert seen.spans == [bench.expect_failure("cut", caught.value, 0)]
 
     def test_a_cancelled_call(self, bench: Bench, seen: Capture) -> None:
-        """A task that is cancelled while it waits for the answer."""
+        """End the span of a task that is cancelled while it waits for the answer."""
         if bench.kind == "sync":
             pytest.skip("a sync call cannot be cancelled")
         bench.provider.script(Hang(5))
 
-        async def using(client: Any) -> None:
-            call = asyncio.ensure_future(done(self.subject.chat(client, Asked())))
-            await _until(lambda: bool(bench.provider.requests))
+        async def cancel_call(client: object) -> None:
+            call = asyncio.ensure_future(await_result(self.subject.chat(client, _REQUEST)))
+            await _wait_until(lambda: bool(bench.provider.requests))
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
 
-        self.needs("cancelled")
-        bench.run(using)
-        assert seen.spans == [bench.failed("cancelled", asyncio.CancelledError(), 0)]
+        self.require("cancelled")
+        bench.run(cancel_call)
+        assert seen.spans == [bench.expect_failure("cancelled", asyncio.CancelledError(), 0)]
 
     # -- streams that do not end
 
     def test_a_broken_stream(self, bench: Bench, seen: Capture) -> None:
-        """What came before the cut is known, and the error is the stream's."""
-        self.needs("broken", "stream")
+        """Record what came before the cut, and the error of the stream."""
+        self.require("broken", "stream")
         bench.provider.script(Break(after=2))
         with pytest.raises(Exception) as caught:
             bench.stream()
-        assert seen.spans == [bench.failed("broken", caught.value, way="broken")]
+        assert seen.spans == [bench.expect_failure("broken", caught.value, way="broken")]
 
     def test_a_dropped_stream(self, bench: Bench, seen: Capture) -> None:
-        """A stream that nobody reads on ends without an error when it is collected."""
+        """End an abandoned stream without an error when it is collected."""
 
-        async def using(client: Any) -> None:
-            stream = await done(self.subject.stream(client, Asked()))
-            assert await following(stream) is not _END
+        async def abandon_stream(client: object) -> None:
+            stream = await await_result(self.subject.stream(client, _REQUEST))
+            if hasattr(stream, "__aiter__"):
+                assert await anext(stream.__aiter__(), _END) is not _END
+            else:
+                assert next(iter(stream), _END) is not _END
             seen.tracer_provider.get_tracer("app").start_span("between").end()
             del stream
-            await _collected()
+            await _collect_garbage()
 
-        self.needs("dropped", "stream")
-        bench.run(using)
+        self.require("dropped", "stream")
+        bench.run(abandon_stream)
         between, dropped = seen.spans
         assert between["parent"] is None, "the span is current while the application reads"
-        assert dropped == bench.span("begun")
+        assert dropped == bench.expect_span("begun")
 
     def test_an_exception_of_the_caller(self, bench: Bench, seen: Capture) -> None:
-        """What the application raises while it reads is its own; the stream was only left early."""
+        """Record no error if the application raises while it reads; the stream was only left early."""
 
-        async def reading(client: Any) -> None:
-            async for _ in each(await done(self.subject.stream(client, Asked()))):
+        async def raise_in_loop(client: object) -> None:
+            async for _ in iterate_items(await await_result(self.subject.stream(client, _REQUEST))):
                 raise KeyError("mine")
 
-        async def using(client: Any) -> None:
+        async def catch_error(client: object) -> None:
             with pytest.raises(KeyError, match="mine"):
-                await reading(client)
-            await _collected()
+                await raise_in_loop(client)
+            await _collect_garbage()
 
-        self.needs("dropped", "stream")
-        bench.run(using)
+        self.require("dropped", "stream")
+        bench.run(catch_error)
         gc.collect()
-        assert seen.spans == [bench.span("begun")]
+        assert seen.spans == [bench.expect_span("begun")]
 
     def test_a_cancelled_reader(self, bench: Bench, seen: Capture) -> None:
-        """A task that is cancelled while it waits for the next item."""
+        """End the span of a task that is cancelled while it waits for the next item."""
         if bench.kind == "sync":
             pytest.skip("a sync reader cannot be cancelled")
-        read: list[Any] = []
+        items: list[Any] = []
+        items_before_cut: list[Any] = []
 
-        async def reader(client: Any) -> None:
-            async for item in each(await done(self.subject.stream(client, Asked()))):
-                read.append(item)
-
-        async def using(client: Any) -> None:
-            reading = asyncio.create_task(reader(client))
-            await _until(lambda: len(read) == came)
+        async def cancel_reader(client: object) -> None:
+            reading = asyncio.create_task(bench.read_stream(client, items))
+            await _wait_until(lambda: len(items) == len(items_before_cut))
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
             del reading
-            await _collected()
+            await _collect_garbage()
 
-        self.needs("cancelled")
-        self.needs("broken", "stream")
-        came = self._items_before_the_cut(bench)
+        self.require("cancelled")
+        self.require("broken", "stream")
+        bench.provider.script(Break(after=2))
+        with pytest.raises(Exception):  # noqa: B017  each client has an exception of its own
+            bench.run(lambda client: bench.read_stream(client, items_before_cut))
         seen.clear()
         bench.provider.script(Hang(5, after=2))
-        bench.run(using)
-        assert seen.spans == [bench.failed("cancelled", asyncio.CancelledError(), way="broken")]
-
-    def _items_before_the_cut(self, bench: Bench) -> int:
-        read: list[Any] = []
-
-        async def using(client: Any) -> None:
-            async for item in each(await done(self.subject.stream(client, Asked()))):
-                read.append(item)
-
-        bench.provider.script(Break(after=2))
-        with pytest.raises(Exception):  # noqa: B017  whatever the client makes of it
-            bench.run(using)
-        return len(read)
+        bench.run(cancel_reader)
+        assert seen.spans == [bench.expect_failure("cancelled", asyncio.CancelledError(), way="broken")]
 
     # -- never in the way
 
     def test_results_are_those_without_us(self, bench: Bench) -> None:
-        """The same types and values, plain and streamed."""
+        """Return the same types and values as without instrumentation, plain and streamed."""
         calls = [bench.chat, *([] if "stream" in self.subject.missing else [bench.stream])]
-        alone = [call() for call in calls]
+        expected = [_make_comparable(call(), self.subject.volatile) for call in calls]
         with capture(self.subject.instrumentor()):
-            observed = [call() for call in calls]
-        assert [type(result) for result in observed] == [type(result) for result in alone]
-        volatile = self.subject.volatile
-        assert [_comparable(result, volatile) for result in observed] == [
-            _comparable(result, volatile) for result in alone
-        ]
+            assert [_make_comparable(call(), self.subject.volatile) for call in calls] == expected
 
     def test_no_content_leaves(self, bench: Bench, seen: Capture) -> None:
-        """Neither prompt, question nor answer is in any signal."""
-        bench.chat(Asked(tools=[] if "tools" in self.subject.missing else [TOOL]))
+        """Emit neither prompt, question nor answer in any signal."""
+        bench.chat(ChatRequest(tools=[] if "tools" in self.subject.missing else [TOOL]))
         emitted = f"{seen.spans} {seen.events} {seen.metrics}"
         assert not [words for words in (SYSTEM, USER, _WORDS, str(TOOL["description"])) if words in emitted]
 
     def test_suppressed_calls_pass(self, bench: Bench, seen: Capture) -> None:
-        """OpenTelemetry's own switch is obeyed."""
+        """Honour OpenTelemetry's own switch."""
         with suppress_instrumentation():
             bench.chat()
         assert seen.spans == []
 
     def test_uninstrument(self, bench: Bench) -> None:
-        """Every original is back, and calls make no span; instrumented again, they do."""
+        """Put every original back, and observe calls again after another installation."""
         instrumentor: Any = self.subject.instrumentor()
         with capture(instrumentor) as seen:
             bench.chat()
             instrumentor.uninstrument()
-            assert [client.patches for client in instrumentor.clients] == [{} for _ in instrumentor.clients]
+            assert [client.patches for client in instrumentor.libraries] == [{} for _ in instrumentor.libraries]
             bench.chat()
             assert len(seen.spans) == 1
             instrumentor.instrument(**seen.providers, skip_dep_check=True)
@@ -441,29 +456,28 @@ class Contract:
     def test_an_unsupported_version_is_left_alone(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """It is said once, and nothing is patched."""
+        """Warn once about a version that is not supported, and patch nothing."""
         instrumentor: Any = self.subject.instrumentor()
         bench.chat()  # the library is imported
-        for client in instrumentor.clients:
+        for client in instrumentor.libraries:
             monkeypatch.setattr(client, "versions", "<0")
         with caplog.at_level(logging.WARNING, "otel_agentops"), capture(instrumentor) as seen:
             bench.chat()
             assert seen.spans == []
-            assert [client.patches for client in instrumentor.clients] == [{} for _ in instrumentor.clients]
+            assert [client.patches for client in instrumentor.libraries] == [{} for _ in instrumentor.libraries]
         assert [record for record in caplog.records if "outside the supported range <0" in record.getMessage()]
 
 
-def _comparable(result: Any, volatile: frozenset[str]) -> Any:
-    """A result as values or text, without the addresses of objects."""
+def _make_comparable(result: object, volatile: frozenset[str]) -> tuple[type, list[object]]:
+    """Return the type of a result and its parts as values, or as text without the addresses of objects."""
     parts = result if isinstance(result, list) else [result]
-    return [part.model_dump(exclude=volatile) if hasattr(part, "model_dump") else _text(part) for part in parts]
+    return type(result), [
+        part.model_dump(exclude=volatile) if hasattr(part, "model_dump") else re.sub(r" at 0x[0-9a-f]+", "", repr(part))
+        for part in parts
+    ]
 
 
-def _text(part: Any) -> str:
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(part))
-
-
-async def _until(condition: Callable[[], bool]) -> None:
+async def _wait_until(condition: Callable[[], bool]) -> None:
     for _ in range(500):
         if condition():
             return
@@ -471,7 +485,7 @@ async def _until(condition: Callable[[], bool]) -> None:
     raise AssertionError("did not happen within five seconds")
 
 
-async def _collected() -> None:
+async def _collect_garbage() -> None:
     gc.collect()
-    for _ in range(10):  # an async generator is finalised by its loop, some rounds later
+    for _ in range(10):  # the loop finalises an async generator some rounds later
         await asyncio.sleep(0)

@@ -2,81 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from otel_agentops.semconv import attributes as A
+from otel_agentops.testing import Values
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import MODEL, Asked, Subject
+from otel_agentops.testing.subject import MODEL, ChatRequest, Subject
 
 
-class OpenAIShaped(Subject):
+class OpenAIShaped(Subject[Any]):
     """A subject whose calls are `client.chat.completions.create(model=…, messages=…)`.
 
-    classes: the client's, by kind. path: of its base URL, below the provider's. omit: the client's sentinels for "not
-    given".
+    Attributes:
+        classes: The client's class of each kind.
+        path: The path of its base URL, below the provider's.
+        omit: The client's sentinels for "not given".
     """
 
-    classes: ClassVar[Mapping[str, Any]]
+    classes: ClassVar[Mapping[str, Callable[..., object]]]
     path: ClassVar[str] = "/v1"
-    omit: ClassVar[Sequence[Any]] = ()
+    omit: ClassVar[Sequence[object]] = ()
 
     @override
-    def client(self, kind: str, provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0) -> Any:
-        make, url = self.classes[kind], f"{provider.url}{self.path}"
-        return make(api_key="k", base_url=url, max_retries=retries, timeout=timeout)
+    def client(self, kind: str, provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0) -> object:
+        url = f"{provider.url}{self.path}"
+        return self.classes[kind](api_key="k", base_url=url, max_retries=retries, timeout=timeout)
 
-    def method(self, client: Any) -> Any:
-        """The client's method, of the client itself or of its raw twin."""
-        return client.chat.completions.create
+    def method(self, client: Any) -> Callable[..., object]:
+        """Return the client's method for a chat."""
+        return client.chat.completions.create  # type: ignore[no-any-return]
 
-    def raw_method(self, client: Any) -> Any:
-        """The same for a response that is not parsed."""
-        return client.chat.completions.with_raw_response.create
+    def raw_method(self, client: Any) -> Callable[..., object]:
+        """Return the client's method for a chat whose response is not parsed."""
+        return client.chat.completions.with_raw_response.create  # type: ignore[no-any-return]
 
-    def arguments(self, asked: Asked) -> dict[str, Any]:
-        """What the method is called with."""
-        offered = {"tools": asked.functions()} if asked.tools else {}
-        return {"model": asked.model, "messages": asked.turns(), **asked.sampling(), **offered}
+    def arguments(self, request: ChatRequest) -> dict[str, Any]:
+        """Return the arguments of `method`."""
+        tools = {"tools": request.functions()} if request.tools else {}
+        return {"model": request.model, "messages": request.turns(), **request.sampling(), **tools}
 
-    @override
-    def chat(self, client: Any, asked: Asked) -> Any:
-        return self.method(client)(**self.arguments(asked))
-
-    @override
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return self.method(client)(**self.arguments(asked), stream=True, **self.counting())
-
-    def counting(self) -> Mapping[str, Any]:
-        """What has the tokens of a stream counted."""
+    def counting(self) -> Values:
+        """Return the arguments that let a stream count its tokens."""
         return {"stream_options": {"include_usage": True}}
 
     @override
-    def raw(self, client: Any, asked: Asked) -> Any:
-        return self.raw_method(client)(**self.arguments(asked))
+    def chat(self, client: object, request: ChatRequest) -> object:
+        return self.method(client)(**self.arguments(request))
 
     @override
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return self.method(client)(**self.arguments(asked), response_format=self.format(asked.schema))
+    def stream(self, client: object, request: ChatRequest) -> object:
+        return self.method(client)(**self.arguments(request), stream=True, **self.counting())
 
     @override
-    def embed(self, client: Any, texts: Sequence[str]) -> Any:
+    def chat_raw(self, client: object, request: ChatRequest) -> object:
+        return self.raw_method(client)(**self.arguments(request))
+
+    @override
+    def chat_structured(self, client: object, request: ChatRequest) -> object:
+        return self.method(client)(**self.arguments(request), response_format=self.format(request.schema))
+
+    @override
+    def chat_one_shot(self, client: object, request: ChatRequest) -> object:
+        return self.method(client)(**{**self.arguments(request), "messages": iter(request.turns())})
+
+    @override
+    def chat_unset(self, client: object, request: ChatRequest) -> object:
+        names = ("tools", "top_p", "stop", "n")
+        unset = {name: self.omit[number % len(self.omit)] for number, name in enumerate(names)}
+        return self.method(client)(**self.arguments(request), **unset)
+
+    @override
+    def embed(self, client: Any, texts: Sequence[str]) -> object:
         return client.embeddings.create(model=MODEL, input=list(texts))
 
     @override
-    def one_shot(self, client: Any, asked: Asked) -> Any:
-        return self.method(client)(**{**self.arguments(asked), "messages": iter(asked.turns())})
-
-    @override
-    def unset(self, client: Any, asked: Asked) -> Any:
-        names = ("tools", "top_p", "stop", "n")
-        given = {name: self.omit[number % len(self.omit)] for number, name in enumerate(names)}
-        return self.method(client)(**self.arguments(asked), **given)
-
-    @override
-    def differs(self, way: str) -> Mapping[str, Any]:
+    def differs(self, way: str) -> Values:
         if way == "embed":
             return {A.GEN_AI_USAGE_INPUT_TOKENS: 1}
         return {} if way == "failed" else {A.GEN_AI_RESPONSE_ID: "chatcmpl-fake"}

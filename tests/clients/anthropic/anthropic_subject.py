@@ -10,7 +10,7 @@ from expected_claude import UNTRACED
 
 from otel_agentops.clients.anthropic import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import SCHEMA, Asked, Subject
+from otel_agentops.testing.subject import SCHEMA, ChatRequest, Subject
 
 STARTED = {"gen_ai.usage.cache_creation.input_tokens": 0, "gen_ai.usage.cache_read.input_tokens": 4}
 
@@ -30,38 +30,38 @@ class AnthropicSubject(Subject):
         url = provider.anthropic_url
         return made(api_key="k", base_url=url, max_retries=retries, timeout=timeout, **UNTRACED)
 
-    def arguments(self, asked: Asked, **body: Any) -> dict[str, Any]:
+    def arguments(self, request: ChatRequest, **body: Any) -> dict[str, Any]:
         """What `create` is called with; since anthropic 1 it has no option `temperature`."""
-        sampling = asked.sampling()
-        if asked.tools:
-            body["tools"] = [_tool(tool) for tool in asked.tools]
+        sampling = request.sampling()
+        if request.tools:
+            body["tools"] = [_tool(tool) for tool in request.tools]
         return {
-            "model": asked.model,
-            "system": asked.system,
-            "messages": [{"role": "user", "content": asked.user}],
+            "model": request.model,
+            "system": request.system,
+            "messages": [{"role": "user", "content": request.user}],
             "max_tokens": sampling.pop("max_tokens"),
             "extra_body": {**sampling, **body},
         }
 
-    def chat(self, client: Any, asked: Asked) -> Any:
-        return client.messages.create(**self.arguments(asked))
+    def chat(self, client: Any, request: ChatRequest) -> Any:
+        return client.messages.create(**self.arguments(request))
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return client.messages.create(**self.arguments(asked), stream=True)
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return client.messages.create(**self.arguments(request), stream=True)
 
-    def raw(self, client: Any, asked: Asked) -> Any:
-        return client.messages.with_raw_response.create(**self.arguments(asked))
+    def chat_raw(self, client: Any, request: ChatRequest) -> Any:
+        return client.messages.with_raw_response.create(**self.arguments(request))
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return client.messages.create(**self.arguments(asked, output_config=_format(asked.schema)))
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        return client.messages.create(**self.arguments(request, output_config=_format(request.schema)))
 
-    def one_shot(self, client: Any, asked: Asked) -> Any:
-        arguments = self.arguments(asked)
+    def chat_one_shot(self, client: Any, request: ChatRequest) -> Any:
+        arguments = self.arguments(request)
         return client.messages.create(**{**arguments, "messages": iter(arguments["messages"])})
 
-    def unset(self, client: Any, asked: Asked) -> Any:
+    def chat_unset(self, client: Any, request: ChatRequest) -> Any:
         unset = {"tools": anthropic.omit, "stop_sequences": anthropic.not_given, "metadata": anthropic.omit}
-        return client.messages.create(**self.arguments(asked), **unset)
+        return client.messages.create(**self.arguments(request), **unset)
 
     def parameters(self, way: str) -> Mapping[str, Any]:
         return {**self.params, "output_config": _format(SCHEMA)} if way == "structured" else self.params

@@ -10,7 +10,7 @@ import pytest
 from both import done, drained
 from expected_claude import CALL, TRACES, UNTRACED, streamed, whole
 
-from otel_agentops.clients.anthropic import provider as named
+from otel_agentops.clients.anthropic import name_provider as named
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider
 

@@ -12,7 +12,7 @@ from both import block, done, drained, each
 from expected_claude import ANSWERED, ASK, CALL, SENT, STREAMED, UNTRACED, span, streamed
 
 from otel_agentops._hashing import identity
-from otel_agentops.clients._protocols.anthropic_messages import fold, settled
+from otel_agentops.clients._protocols.anthropic_messages import finish_message, fold_event
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Answer, Break, Fail, FakeProvider, Malformed
 
@@ -238,5 +238,5 @@ def test_the_tools_that_a_stream_asks_the_application_for() -> None:
         {"type": "message_stop"},
     ]  # fmt: skip
     state: dict[str, Any] = {}
-    assert [fold(state, event) for event in events] == [False] * 10 + [True]
-    assert settled(state).asked == [("look", '{"a": 1}'), ("see", "")]
+    assert [fold_event(state, event) for event in events] == [False] * 10 + [True]
+    assert finish_message(state).tool_calls == [("look", '{"a": 1}'), ("see", "")]

@@ -12,7 +12,7 @@ from botocore.config import Config
 from otel_agentops.clients.bedrock import Instrumentor
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import KINDS, Asked, Subject
+from otel_agentops.testing.subject import KINDS, ChatRequest, Subject
 
 KEYS: Any = {"region_name": "eu-west-1", "aws_access_key_id": "k", "aws_secret_access_key": "s"}
 BOTH = KINDS if importlib.util.find_spec("aiobotocore") else ("sync",)
@@ -56,18 +56,18 @@ def made(kind: str, service: str, url: str, *, retries: int = 0, timeout: float 
     return Lazily(lambda: get_session().create_client(service, **options))
 
 
-def conversation(asked: Asked) -> dict[str, Any]:
+def conversation(request: ChatRequest) -> dict[str, Any]:
     """The arguments of Converse."""
-    sampling = {"temperature": asked.temperature, "maxTokens": asked.max_tokens}
+    sampling = {"temperature": request.temperature, "maxTokens": request.max_tokens}
     found: dict[str, Any] = {
-        "modelId": asked.model,
-        "messages": [{"role": "user", "content": [{"text": asked.user}]}],
+        "modelId": request.model,
+        "messages": [{"role": "user", "content": [{"text": request.user}]}],
         "inferenceConfig": {name: value for name, value in sampling.items() if value is not None},
     }
-    if asked.system is not None:
-        found["system"] = [{"text": asked.system}]
-    if asked.tools:
-        found["toolConfig"] = {"tools": [{"toolSpec": spec(tool)} for tool in asked.tools]}
+    if request.system is not None:
+        found["system"] = [{"text": request.system}]
+    if request.tools:
+        found["toolConfig"] = {"tools": [{"toolSpec": spec(tool)} for tool in request.tools]}
     return found
 
 
@@ -106,15 +106,15 @@ class BedrockSubject(Subject):
         """A client of the runtime."""
         return made(kind, "bedrock-runtime", provider.url, retries=retries, timeout=timeout)
 
-    def chat(self, client: Any, asked: Asked) -> Any:
+    def chat(self, client: Any, request: ChatRequest) -> Any:
         """Converse."""
-        return call(client, "converse", **conversation(asked))
+        return call(client, "converse", **conversation(request))
 
-    def stream(self, client: Any, asked: Asked) -> Any:
+    def stream(self, client: Any, request: ChatRequest) -> Any:
         """ConverseStream."""
         if isinstance(client, Lazily):
-            return _stream(client, asked)
-        return client.converse_stream(**conversation(asked))["stream"]
+            return _stream(client, request)
+        return client.converse_stream(**conversation(request))["stream"]
 
     def differs(self, way: str) -> Mapping[str, Any]:
         """Converse names no model and has no id; it counts what it writes to its cache, and no reasoning."""
@@ -130,5 +130,5 @@ class BedrockSubject(Subject):
         }
 
 
-async def _stream(client: Lazily, asked: Asked) -> Any:
-    return (await client.call("converse_stream", **conversation(asked)))["stream"]
+async def _stream(client: Lazily, request: ChatRequest) -> Any:
+    return (await client.call("converse_stream", **conversation(request)))["stream"]

@@ -9,7 +9,7 @@ import pytest
 from bedrock_subject import BOTH, NO_AIO, made
 
 from otel_agentops.clients.bedrock import Instrumentor
-from otel_agentops.testing.contract import done
+from otel_agentops.testing.contract import await_result as done
 from otel_agentops.testing.fake_provider import FakeProvider
 
 

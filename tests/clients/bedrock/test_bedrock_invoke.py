@@ -12,7 +12,7 @@ from both import done, drained
 
 from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS, Capture, capture
-from otel_agentops.testing.contract import each
+from otel_agentops.testing.contract import iterate_items as each
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall
 
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"

@@ -11,7 +11,7 @@ from cohere.core.http_client import HttpClient
 
 from otel_agentops.clients.cohere import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import MODEL, SCHEMA, Asked, Beside, Subject
+from otel_agentops.testing.subject import MODEL, SCHEMA, Beside, ChatRequest, Subject
 
 # From where the client counts attempts: 2 in version 5, so that a `max_retries` of 3 is one more.
 COUNTED = inspect.signature(HttpClient.request).parameters["retries"].default
@@ -36,27 +36,27 @@ class CohereSubject(Subject):
         client.retries = COUNTED + retries  # in all versions an option of the call
         return client
 
-    def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
-        return client.chat(**_request(asked), request_options={"max_retries": client.retries}, **more)
+    def chat(self, client: Any, request: ChatRequest, **more: Any) -> Any:
+        return client.chat(**_request(request), request_options={"max_retries": client.retries}, **more)
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return client.chat_stream(**_request(asked))
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return client.chat_stream(**_request(request))
 
-    def raw(self, client: Any, asked: Asked) -> Any:
-        return client.with_raw_response.chat(**_request(asked))
+    def chat_raw(self, client: Any, request: ChatRequest) -> Any:
+        return client.with_raw_response.chat(**_request(request))
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=_format(asked.schema))
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, response_format=_format(request.schema))
 
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
         return client.embed(model=MODEL, texts=list(texts), input_type="search_query", embedding_types=["float"])
 
-    def one_shot(self, client: Any, asked: Asked) -> Any:
-        return client.chat(**{**_request(asked), "messages": iter(asked.turns())})
+    def chat_one_shot(self, client: Any, request: ChatRequest) -> Any:
+        return client.chat(**{**_request(request), "messages": iter(request.turns())})
 
-    def unset(self, client: Any, asked: Asked) -> Any:
+    def chat_unset(self, client: Any, request: ChatRequest) -> Any:
         omitted: Any = ...
-        return self.chat(client, asked, tools=omitted, p=omitted, seed=omitted)
+        return self.chat(client, request, tools=omitted, p=omitted, seed=omitted)
 
     def parameters(self, way: str) -> Mapping[str, Any]:
         if way == "embed":
@@ -76,9 +76,9 @@ class CohereSubject(Subject):
         return {**found, "gen_ai.response.finish_reasons": ["TOOL_CALL" if way == "tools" else "COMPLETE"]}
 
 
-def _request(asked: Asked) -> dict[str, Any]:
-    offered = {"tools": asked.functions()} if asked.tools else {}
-    return {"model": asked.model, "messages": asked.turns(), **asked.sampling(), **offered}
+def _request(request: ChatRequest) -> dict[str, Any]:
+    offered = {"tools": request.functions()} if request.tools else {}
+    return {"model": request.model, "messages": request.turns(), **request.sampling(), **offered}
 
 
 def _format(schema: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -64,7 +64,7 @@ async def test_one_span(provider: FakeProvider, make: Any, peer: str, call: str,
             ours.uninstrument()
             ours.instrument(**seen.providers, skip_dep_check=True)
         await done(ask(make(old=is_old)))  # a client keeps the methods that it was made with
-        (only,) = seen.finished
+        (only,) = seen.finished_spans
     assert only.instrumentation_scope is not None
     assert only.instrumentation_scope.name == peer
     attributes = only.attributes or {}

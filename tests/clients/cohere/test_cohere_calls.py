@@ -140,7 +140,7 @@ def test_the_tools_that_a_stream_asks_for() -> None:
         event("message-end", finish_reason="TOOL_CALL"),
     ]
     assert [fold(state, each) for each in events] == [False] * 5 + [True]
-    assert settled(state).asked == [("look", '{"a": 1}')]
+    assert settled(state).tool_calls == [("look", '{"a": 1}')]
 
 
 async def test_parameters_that_the_sdk_does_not_know(provider: FakeProvider, seen: Capture, co: Any) -> None:

@@ -54,4 +54,4 @@ async def test_embeddings_in_batches(provider: FakeProvider, seen: Capture, old:
 
 def test_the_tools_that_an_answer_asks_for() -> None:
     calls = [{"name": "look", "parameters": {"a": 1}}, {"name": None}]
-    assert old_chat_response({"tool_calls": calls}).asked == [("look", {"a": 1})]
+    assert old_chat_response({"tool_calls": calls}).tool_calls == [("look", {"a": 1})]

@@ -43,7 +43,7 @@ async def test_a_message_has_the_identity_of_a_chat(
         "gen_ai__usage__reasoning__output_tokens": None,
         "gen_ai__usage__cache_creation__input_tokens": 0,
     }
-    assert seen.spans == [Bench(SUBJECT, kind, provider).span("chat", **own)]
+    assert seen.spans == [Bench(SUBJECT, kind, provider).expect_span("chat", **own)]
 
 
 async def test_a_completion(provider: FakeProvider, kind: str, client: Any, seen: Capture) -> None:
@@ -55,5 +55,5 @@ async def test_a_completion(provider: FakeProvider, kind: str, client: Any, seen
         "otel_agentops__prompt__hash": None,
         "otel_agentops__prompt__source": "none",
     }
-    assert seen.spans == [Bench(SUBJECT, kind, provider).span("chat", **own)]
+    assert seen.spans == [Bench(SUBJECT, kind, provider).expect_span("chat", **own)]
     assert seen.spans[0]["attributes"]["otel_agentops.params.hash"] == identity({"max_tokens": 64, "temperature": 0.2})

@@ -12,7 +12,7 @@ from google.genai import _api_client, types
 
 from otel_agentops.clients.google_genai import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import SCHEMA, Asked, Beside, Subject
+from otel_agentops.testing.subject import SCHEMA, Beside, ChatRequest, Subject
 
 PARAMS = {"temperature": 0.2, "maxOutputTokens": 64}
 REFUSED = {status: status for status in ("400", "401", "404", "429", "500", "503")}  # its classes tell 4xx from 5xx
@@ -56,18 +56,20 @@ class GoogleGenaiSubject(Subject):
     def options(self, provider: FakeProvider, **given: Any) -> types.HttpOptions:
         return options(provider, **given)
 
-    def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
-        return client.models.generate_content(model=asked.model, contents=asked.user, config=config(asked, **more))
+    def chat(self, client: Any, request: ChatRequest, **more: Any) -> Any:
+        return client.models.generate_content(
+            model=request.model, contents=request.user, config=config(request, **more)
+        )
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return client.models.generate_content_stream(model=asked.model, contents=asked.user, config=config(asked))
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return client.models.generate_content_stream(model=request.model, contents=request.user, config=config(request))
 
-    def raw(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, should_return_http_response=True)
+    def chat_raw(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, should_return_http_response=True)
 
-    def structured(self, client: Any, asked: Asked) -> Any:
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
         return self.chat(
-            client, asked, response_mime_type="application/json", response_json_schema=dict(asked.schema or {})
+            client, request, response_mime_type="application/json", response_json_schema=dict(request.schema or {})
         )
 
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
@@ -106,17 +108,17 @@ class InteractionsSubject(GoogleGenaiSubject):
     }
     errors = {**REFUSED, "broken": f"{http.__name__}.RemoteProtocolError"}  # which the client wraps on its way out
 
-    def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
-        return client.interactions.create(**interaction(asked), **more)
+    def chat(self, client: Any, request: ChatRequest, **more: Any) -> Any:
+        return client.interactions.create(**interaction(request), **more)
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, stream=True)
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, stream=True)
 
-    def raw(self, client: Any, asked: Asked) -> Any:
-        return client.interactions.with_raw_response.create(**interaction(asked))
+    def chat_raw(self, client: Any, request: ChatRequest) -> Any:
+        return client.interactions.with_raw_response.create(**interaction(request))
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=form(asked.schema))
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, response_format=form(request.schema))
 
     def parameters(self, way: str) -> Mapping[str, Any]:
         return {**PARAMS, "responseFormat": form(SCHEMA)} if way == "structured" else PARAMS
@@ -130,14 +132,14 @@ class InteractionsSubject(GoogleGenaiSubject):
         return {"gen_ai.response.id": "int_fake", "gen_ai.response.finish_reasons": [status]}
 
 
-def interaction(asked: Asked) -> dict[str, Any]:
+def interaction(request: ChatRequest) -> dict[str, Any]:
     """The arguments of `create`."""
-    tools = [{"type": "function", **each} for each in asked.tools]
-    settings = {"temperature": asked.temperature, "max_output_tokens": asked.max_tokens}
+    tools = [{"type": "function", **each} for each in request.tools]
+    settings = {"temperature": request.temperature, "max_output_tokens": request.max_tokens}
     found = {
-        "model": asked.model,
-        "input": asked.user,
-        "system_instruction": asked.system,
+        "model": request.model,
+        "input": request.user,
+        "system_instruction": request.system,
         "generation_config": settings,
     }
     return {**found, **({"tools": tools} if tools else {})}
@@ -155,19 +157,19 @@ def options(provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0, *
     return types.HttpOptions(base_url=provider.url, timeout=int(timeout * 1000), retry_options=tries, **{**tls, **more})
 
 
-def config(asked: Asked, **more: Any) -> types.GenerateContentConfig:
+def config(request: ChatRequest, **more: Any) -> types.GenerateContentConfig:
     """The settings of a call."""
     functions = [
         types.FunctionDeclaration(
             name=each["name"], description=each["description"], parameters_json_schema=each["parameters"]
         )
-        for each in asked.tools
+        for each in request.tools
     ]
     offered = [types.Tool(function_declarations=functions)] if functions else None
     return types.GenerateContentConfig(
-        system_instruction=asked.system,
-        temperature=asked.temperature,
-        max_output_tokens=asked.max_tokens,
+        system_instruction=request.system,
+        temperature=request.temperature,
+        max_output_tokens=request.max_tokens,
         tools=offered,  # type: ignore[arg-type]
         **more,
     )

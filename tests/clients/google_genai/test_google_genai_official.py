@@ -11,7 +11,7 @@ from google_genai_subject import config
 from otel_agentops.clients.google_genai import Instrumentor
 from otel_agentops.testing import SECONDS, Capture, capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
-from otel_agentops.testing.subject import TOOL, Asked
+from otel_agentops.testing.subject import TOOL, ChatRequest
 
 official = pytest.importorskip("opentelemetry.instrumentation.google_genai", reason="it is not installed")
 # Content, which we never record by default; it does not either, but for the descriptions of tools.
@@ -23,12 +23,12 @@ EVERYTHING: Any = {
 
 
 async def plain(client: Any) -> None:
-    given = config(Asked(tools=[TOOL]), **EVERYTHING)
+    given = config(ChatRequest(tools=[TOOL]), **EVERYTHING)
     await done(client.models.generate_content(model="gemini-x", contents="hi", config=given))
 
 
 async def stream(client: Any) -> None:
-    given = config(Asked(), **EVERYTHING)
+    given = config(ChatRequest(), **EVERYTHING)
     await drained(await done(client.models.generate_content_stream(model="gemini-x", contents="hi", config=given)))
 
 

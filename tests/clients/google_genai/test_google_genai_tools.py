@@ -53,7 +53,7 @@ def declared(**schema: Any) -> Any:
     return types.Tool(function_declarations=[types.FunctionDeclaration(**NAMED, **schema)])
 
 
-OPENAI = identity(openai_chat.tool({"type": "function", "function": {**NAMED, "parameters": SCHEMA}}))
+OPENAI = identity(openai_chat.normalise_tool({"type": "function", "function": {**NAMED, "parameters": SCHEMA}}))
 SPELLINGS = {
     "function": weather,
     "google": declared(parameters=GOOGLE),

@@ -14,10 +14,10 @@ from otel_agentops.clients.groq import Instrumentor
 from otel_agentops.testing import Capture
 from otel_agentops.testing.contract import Bench
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import MODEL, RESOLVED, Asked
+from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest
 
 SUBJECT = GroqSubject()
-ASKED = SUBJECT.arguments(Asked())
+ASKED = SUBJECT.arguments(ChatRequest())
 BODY = {**ASKED, "stream": True}
 
 
@@ -48,5 +48,5 @@ async def test_a_stream_is_counted(provider: FakeProvider, kind: str, seen: Capt
     chunks = await drained(await done(COUNTED[how](client)))
     await done(client.close())
     assert any("x_groq" in str(chunk) for chunk in chunks)
-    assert seen.spans == [Bench(SUBJECT, kind, provider).span("stream")]
+    assert seen.spans == [Bench(SUBJECT, kind, provider).expect_span("stream")]
     assert [point["sum"] for point in seen.metrics["gen_ai.client.token.usage"]] == [11, 5]

@@ -10,7 +10,7 @@ import huggingface_hub
 
 from otel_agentops.clients.huggingface_hub import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import Asked, Subject
+from otel_agentops.testing.subject import ChatRequest, Subject
 
 
 class HuggingfaceHubSubject(Subject):
@@ -27,24 +27,24 @@ class HuggingfaceHubSubject(Subject):
         made: Any = {"sync": huggingface_hub.InferenceClient, "async": huggingface_hub.AsyncInferenceClient}[kind]
         return made(base_url=f"{provider.url}/v1", api_key="k", timeout=timeout)
 
-    def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
-        offered = {"tools": asked.functions()} if asked.tools else {}
+    def chat(self, client: Any, request: ChatRequest, **more: Any) -> Any:
+        offered = {"tools": request.functions()} if request.tools else {}
         return client.chat.completions.create(
-            model=asked.model, messages=asked.turns(), **asked.sampling(), **offered, **more
+            model=request.model, messages=request.turns(), **request.sampling(), **offered, **more
         )
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, stream=True, stream_options={"include_usage": True})
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, stream=True, stream_options={"include_usage": True})
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=super().format(asked.schema))
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, response_format=super().format(request.schema))
 
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
         url = client.model.removesuffix("/v1") + "/hf-inference/models/m-x/pipeline/feature-extraction"
         return client.feature_extraction(texts[0], model=url)
 
-    def unset(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, top_p=None, seed=None, tools=None, response_format=None)
+    def chat_unset(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, top_p=None, seed=None, tools=None, response_format=None)
 
     def close(self, client: Any) -> Any:
         with contextlib.suppress(AttributeError):

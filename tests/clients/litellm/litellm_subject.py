@@ -10,9 +10,9 @@ from typing import Any
 
 from otel_agentops import _patching
 from otel_agentops.clients import openai
-from otel_agentops.clients.litellm import CLIENT, Instrumentor
+from otel_agentops.clients.litellm import LIBRARY, Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import Asked, Subject
+from otel_agentops.testing.subject import ChatRequest, Subject
 
 
 class Read:
@@ -67,23 +67,23 @@ class LitellmSubject(Subject):
 
         return call
 
-    def chat(self, client: Callable[..., Any], asked: Asked, **more: Any) -> Any:
-        offered = {"tools": asked.functions()} if asked.tools else {}
+    def chat(self, client: Callable[..., Any], request: ChatRequest, **more: Any) -> Any:
+        offered = {"tools": request.functions()} if request.tools else {}
         return client(
             "chat",
-            model=f"{self.provider}/{asked.model}",
-            messages=asked.turns(),
-            **asked.sampling(),
+            model=f"{self.provider}/{request.model}",
+            messages=request.turns(),
+            **request.sampling(),
             **offered,
             **more,
         )
 
-    def stream(self, client: Callable[..., Any], asked: Asked) -> Any:
-        found = self.chat(client, asked, stream=True, stream_options={"include_usage": True})
+    def stream(self, client: Callable[..., Any], request: ChatRequest) -> Any:
+        found = self.chat(client, request, stream=True, stream_options={"include_usage": True})
         return found if inspect.isawaitable(found) else Read(found)
 
-    def structured(self, client: Callable[..., Any], asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=self.format(asked.schema))
+    def chat_structured(self, client: Callable[..., Any], request: ChatRequest) -> Any:
+        return self.chat(client, request, response_format=self.format(request.schema))
 
     def embed(self, client: Callable[..., Any], texts: Sequence[str]) -> Any:
         return client("embed", model="openai/m-x", input=list(texts))  # the others' embeddings are not OpenAI's
@@ -100,7 +100,7 @@ class LitellmSubject(Subject):
 class Both(_patching.Instrumentor):
     """What the entry points of both make together."""
 
-    clients = (CLIENT, openai.CLIENT)
+    libraries = (LIBRARY, openai.LIBRARY)
 
 
 class ThroughOpenai(LitellmSubject):

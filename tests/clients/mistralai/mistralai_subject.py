@@ -12,7 +12,7 @@ from speakeasy import Bound
 
 from otel_agentops.clients.mistralai import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import Asked, Beside, Subject
+from otel_agentops.testing.subject import Beside, ChatRequest, Subject
 
 
 def retrying(retries: int) -> RetryConfig | None:
@@ -33,24 +33,26 @@ class MistralaiSubject(Subject):
         url = f"{provider.url}/mistral"
         return Bound(kind, Mistral(api_key="k", server_url=url, timeout_ms=int(timeout * 1000), **options))
 
-    def chat(self, client: Any, asked: Asked, method: str = "chat.complete", **more: Any) -> Any:
-        offered = {"tools": asked.functions()} if asked.tools else {}
-        return client.call(method, model=asked.model, messages=asked.turns(), **asked.sampling(), **offered, **more)
+    def chat(self, client: Any, request: ChatRequest, method: str = "chat.complete", **more: Any) -> Any:
+        offered = {"tools": request.functions()} if request.tools else {}
+        return client.call(
+            method, model=request.model, messages=request.turns(), **request.sampling(), **offered, **more
+        )
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, "chat.stream")
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, "chat.stream")
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=self.format(asked.schema))
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, response_format=self.format(request.schema))
 
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
         return client.call("embeddings.create", model="m-x", inputs=list(texts))
 
-    def one_shot(self, client: Any, asked: Asked) -> Any:
-        return client.call("chat.complete", model=asked.model, messages=iter(asked.turns()), **asked.sampling())
+    def chat_one_shot(self, client: Any, request: ChatRequest) -> Any:
+        return client.call("chat.complete", model=request.model, messages=iter(request.turns()), **request.sampling())
 
-    def unset(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, tools=UNSET, random_seed=UNSET, metadata=UNSET)
+    def chat_unset(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, tools=UNSET, random_seed=UNSET, metadata=UNSET)
 
     def differs(self, way: str) -> Mapping[str, Any]:
         if way == "embed":

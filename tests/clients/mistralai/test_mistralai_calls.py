@@ -17,6 +17,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Hang, Malformed, Status, ToolCall
 from otel_agentops.testing.fake_provider import mistral_wire as wire
+from otel_agentops.testing.fake_provider.wire import Route
 
 BEFORE_3 = mistralai.client.VERSION.startswith("2.")
 WEATHER = {"name": "weather", "description": "of a town", "parameters": {"type": "object"}}
@@ -105,10 +106,10 @@ async def test_a_conversation_that_fails_in_its_stream(
     provider: FakeProvider, seen: Capture, mistral: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*asked: Any) -> Any:
-        yield wire._event("conversation.response.started", conversation_id="conv_fake")
-        yield wire._event("conversation.response.error", message="gone", code=3000)
+        yield {"type": "conversation.response.started", "conversation_id": "conv_fake"}
+        yield {"type": "conversation.response.error", "message": "gone", "code": 3000}
 
-    monkeypatch.setattr(wire, "conversation_events", failing)
+    monkeypatch.setitem(wire.DIALECT.routes, wire.CONVERSATIONS, Route(wire.write_conversation, failing))
     await drained(await done(mistral.call("beta.conversations.start_stream", model="m-x", inputs="hi")))
     (only,) = seen.spans
     assert (only["status"], only["attributes"]["error.type"]) == ("ERROR", "3000")
@@ -255,7 +256,7 @@ async def test_a_count_that_is_not_reported_is_not_zero(
     provider: FakeProvider, seen: Capture, mistral: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client's own type says 0."""
-    monkeypatch.setattr(wire, "_usage", lambda answer: {})
+    monkeypatch.setattr(wire, "_write_usage", lambda answer: {})
     answer = await done(mistral.call("chat.complete", **CALL))
     assert answer.usage.prompt_tokens == 0
     assert seen.spans == [whole(provider, **{n.replace(".", "__"): None for n in ANSWERED if "usage" in n})]
@@ -264,8 +265,8 @@ async def test_a_count_that_is_not_reported_is_not_zero(
 async def test_an_answer_that_the_client_cannot_read_was_paid_for(
     provider: FakeProvider, seen: Capture, mistral: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chat = wire.chat
-    monkeypatch.setattr(wire, "chat", lambda *asked: {**chat(*asked), "created": "long ago"})
+    route = Route(lambda *request: {**wire.write_chat(*request), "created": "long ago"})
+    monkeypatch.setitem(wire.DIALECT.routes, wire.CHAT, route)
     with pytest.raises(errors.ResponseValidationError):
         await done(mistral.call("chat.complete", **CALL))
     kind = "mistralai.client.errors.responsevalidationerror.ResponseValidationError"

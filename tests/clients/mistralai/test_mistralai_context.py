@@ -55,7 +55,7 @@ async def test_our_span_is_current_while_the_request_leaves(
     assert trace.get_current_span() is before, "and no longer, when the application has its result"
     if method == "chat.stream":
         await drained(result)
-    (found,) = seen.finished
+    (found,) = seen.finished_spans
     assert [span.get_span_context() for span in sent_in] == [found.context]
 
 
@@ -66,7 +66,7 @@ async def test_also_when_it_is_tried_again(
     before = trace.get_current_span()
     retries = RetryConfig("backoff", BackoffStrategy(1, 1, 1.0, 60_000), True)
     await done(watched.call("chat.complete", retries=retries, **CALL))
-    (found,) = seen.finished
+    (found,) = seen.finished_spans
     assert [span.get_span_context() for span in sent_in] == [found.context] * 3
     assert trace.get_current_span() is before
 

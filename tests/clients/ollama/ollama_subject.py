@@ -9,7 +9,7 @@ import ollama
 
 from otel_agentops.clients.ollama import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import MODEL, SCHEMA, Asked, Beside, Subject
+from otel_agentops.testing.subject import MODEL, SCHEMA, Beside, ChatRequest, Subject
 
 
 class OllamaSubject(Subject):
@@ -35,23 +35,23 @@ class OllamaSubject(Subject):
         made: Any = {"sync": ollama.Client, "async": ollama.AsyncClient}[kind]
         return made(host=provider.url, timeout=timeout)
 
-    def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
-        return client.chat(**{**_request(asked), **more})
+    def chat(self, client: Any, request: ChatRequest, **more: Any) -> Any:
+        return client.chat(**{**_request(request), **more})
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, stream=True)
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, stream=True)
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, format=asked.schema)
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, format=request.schema)
 
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
         return client.embed(model=MODEL, input=list(texts))
 
-    def one_shot(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, messages=iter(asked.turns()))
+    def chat_one_shot(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, messages=iter(request.turns()))
 
-    def unset(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, tools=None, format=None, keep_alive=None)
+    def chat_unset(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, tools=None, format=None, keep_alive=None)
 
     def close(self, client: Any) -> Any:
         inner = client._client  # before 0.6 nothing closes it
@@ -71,8 +71,8 @@ class OllamaSubject(Subject):
         return {**uncounted, "gen_ai.response.finish_reasons": ["stop"]}  # also where tools are called
 
 
-def _request(asked: Asked) -> dict[str, Any]:
-    options = {"temperature": asked.temperature, "num_predict": asked.max_tokens}
+def _request(request: ChatRequest) -> dict[str, Any]:
+    options = {"temperature": request.temperature, "num_predict": request.max_tokens}
     given = {name: value for name, value in options.items() if value is not None}
-    offered = {"tools": asked.functions()} if asked.tools else {}
-    return {"model": asked.model, "messages": asked.turns(), "options": given, **offered}
+    offered = {"tools": request.functions()} if request.tools else {}
+    return {"model": request.model, "messages": request.turns(), "options": given, **offered}

@@ -148,14 +148,14 @@ def test_the_tools_that_an_answer_asks_for() -> None:
     call = ollama.Message.ToolCall.Function(name="look", arguments={"a": 1})
     asking = ollama.Message(role="assistant", content="", tool_calls=[ollama.Message.ToolCall(function=call)])
     whole = ollama.ChatResponse(model="m", message=asking, done=True, done_reason="stop")
-    assert response(whole).asked == [("look", {"a": 1})]
+    assert response(whole).tool_calls == [("look", {"a": 1})]
     chunks = [
         ollama.ChatResponse(model="m", message=asking, done=False),
         ollama.ChatResponse(model="m", message=ollama.Message(role="assistant", content=""), done=True),
     ]
     state: dict[str, Any] = {}
     assert [fold(state, chunk) for chunk in chunks] == [False, True]
-    assert settled(state).asked == [("look", {"a": 1})]
+    assert settled(state).tool_calls == [("look", {"a": 1})]
 
 
 def test_the_functions_of_the_module(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

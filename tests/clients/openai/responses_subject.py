@@ -8,7 +8,7 @@ from typing import Any
 import openai
 from openai_subject import OpenaiSubject
 
-from otel_agentops.testing.subject import SCHEMA, Asked
+from otel_agentops.testing.subject import SCHEMA, ChatRequest
 
 PARAMS = {"temperature": 0.2, "max_output_tokens": 64}
 ECHOED = {"otel_agentops.param.top_p.source": "echoed"}
@@ -21,26 +21,26 @@ class ResponsesSubject(OpenaiSubject):
         "one_shot": "the SDK takes lists alone for the input of a response",
     }
 
-    def arguments(self, asked: Asked) -> dict[str, Any]:
+    def arguments(self, request: ChatRequest) -> dict[str, Any]:
         """What `create` is called with."""
-        offered = {"tools": [{"type": "function", **tool} for tool in asked.tools]} if asked.tools else {}
-        given = {"temperature": asked.temperature, "max_output_tokens": asked.max_tokens}
-        return {"model": asked.model, "instructions": asked.system, "input": asked.user, **given, **offered}
+        offered = {"tools": [{"type": "function", **tool} for tool in request.tools]} if request.tools else {}
+        given = {"temperature": request.temperature, "max_output_tokens": request.max_tokens}
+        return {"model": request.model, "instructions": request.system, "input": request.user, **given, **offered}
 
-    def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
-        return client.responses.create(**{**self.arguments(asked), **more})
+    def chat(self, client: Any, request: ChatRequest, **more: Any) -> Any:
+        return client.responses.create(**{**self.arguments(request), **more})
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, stream=True)
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, stream=True)
 
-    def raw(self, client: Any, asked: Asked) -> Any:
-        return client.responses.with_raw_response.create(**self.arguments(asked))
+    def chat_raw(self, client: Any, request: ChatRequest) -> Any:
+        return client.responses.with_raw_response.create(**self.arguments(request))
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, text=_format(asked.schema))
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, text=_format(request.schema))
 
-    def unset(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, tools=openai.omit, top_p=openai.not_given, reasoning=openai.omit)
+    def chat_unset(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, tools=openai.omit, top_p=openai.not_given, reasoning=openai.omit)
 
     def parameters(self, way: str) -> Mapping[str, Any]:
         return {**PARAMS, "text": _format(SCHEMA)} if way == "structured" else PARAMS

@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from otel_agentops.clients._servers import by_host
+from otel_agentops.clients._servers import find_provider
 from otel_agentops.clients.openai import Instrumentor
 from otel_agentops.testing import capture
 
@@ -87,5 +87,5 @@ def test_a_service_has_its_name(base: str, provider: str) -> None:
 @pytest.mark.parametrize("base", OWN)
 def test_an_own_server_has_the_protocols_name(base: str) -> None:
     attributes = asked(base)
-    assert by_host(attributes["server.address"]) is None
+    assert find_provider(attributes["server.address"]) is None
     assert attributes["gen_ai.provider.name"] == "openai"

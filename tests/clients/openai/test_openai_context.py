@@ -90,7 +90,7 @@ async def test_a_suppressed_call_passes(provider: FakeProvider, client: Any, see
 async def test_in_enrich_mode_a_call_in_nobodys_span_passes(
     provider: FakeProvider, client: Any, instrumentor: Any, seen: Capture
 ) -> None:
-    instrumentor.clients[0].install(_telemetry.Telemetry(Config(mode="enrich"), **seen.providers))
+    instrumentor.libraries[0].install(_telemetry.Telemetry(Config(mode="enrich"), **seen.providers))
     await done(client.chat.completions.create(model="gpt-x", messages=ASK))
     await drained(await done(client.chat.completions.create(model="gpt-x", messages=ASK, stream=True)))
     assert (seen.spans, seen.metrics) == ([], {})

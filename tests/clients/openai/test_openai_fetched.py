@@ -11,6 +11,7 @@ from openai_spans import COUNTED, ONCE, RESPONSE, failed, parameters, span
 
 from otel_agentops import task
 from otel_agentops.clients._protocols import openai_responses
+from otel_agentops.clients.openai import READER
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status
 
@@ -35,7 +36,7 @@ POLLS = ("queued", "in_progress", None, None)  # None: ended
 def nothing_runs(provider: FakeProvider) -> None:
     """The model of what is fetched, and nothing in the background yet."""
     provider.alias("", RESOLVED)
-    openai_responses._RUNNING.clear()
+    READER.background.ids.clear()
 
 
 def fetched(provider: FakeProvider, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -143,7 +144,7 @@ async def test_what_is_below_a_response_is_not_one(provider: FakeProvider, clien
 
 
 def test_what_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_responses, "_KEPT", 2)
+    monkeypatch.setattr(openai_responses, "_MAX_BACKGROUND", 2)
     for name in ("a", "b", "c"):
-        openai_responses.responses_response({"id": name, "status": "queued", "background": True})
-    assert list(openai_responses._RUNNING) == ["b", "c"]
+        READER.read_response({"id": name, "status": "queued", "background": True})
+    assert list(READER.background.ids) == ["b", "c"]

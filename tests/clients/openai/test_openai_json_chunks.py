@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from otel_agentops.clients._protocols.openai_chat import chat_fold, chat_request, chat_settled
+from otel_agentops.clients._protocols.openai_chat import finish_chat, fold_chat_chunk, read_chat_request
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import Answer
 from otel_agentops.testing.fake_provider import Answer as Said
-from otel_agentops.testing.fake_provider import ToolCall
-from otel_agentops.testing.fake_provider.openai_wire import chat_chunks
+from otel_agentops.testing.fake_provider import Call, ToolCall
+from otel_agentops.testing.fake_provider.openai_wire import write_chat_chunks
 
 SAID = {
     "text": Said(),
@@ -28,20 +28,20 @@ BODIES: dict[str, dict[str, Any]] = {
 
 def folded(chunks: list[Any]) -> Answer:
     state: dict[str, Any] = {}
-    assert [chat_fold(state, chunk) for chunk in chunks] == [False] * len(chunks)
-    return chat_settled(state)
+    assert [fold_chat_chunk(state, chunk) for chunk in chunks] == [False] * len(chunks)
+    return finish_chat(state)
 
 
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("said", SAID)
 def test_they_say_the_same(said: str, body: str) -> None:
-    chunks = list(chat_chunks(BODIES[body], "gpt-x", SAID[said]))
+    chunks = list(write_chat_chunks(Call("", {}, BODIES[body], "gpt-x"), SAID[said]))
     found = folded(chunks)
     assert found == folded([ChatCompletionChunk.construct(**chunk) for chunk in chunks])
     reason = {"text": "stop", "tools": "tool_calls", "cut": "length"}[said]
     assert found.attributes["gen_ai.response.finish_reasons"] == [reason] * (2 if body == "two choices" else 1)
     assert found.input_tokens == (11 if body == "counted" else None)
-    assert list(found.asked) == ([("weather", '{"city": "Paris"}'), ("time", "{}")] if said == "tools" else [])
+    assert list(found.tool_calls) == ([("weather", '{"city": "Paris"}'), ("time", "{}")] if said == "tools" else [])
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_they_say_the_same(said: str, body: str) -> None:
     ],
 )
 def test_what_form_of_answer_is_asked_for(given: dict[str, Any], kind: str | None) -> None:
-    assert chat_request(given, Server("openai", {})).attributes.get("gen_ai.output.type") == kind
+    assert read_chat_request(given, Server("openai", {})).attributes.get("gen_ai.output.type") == kind

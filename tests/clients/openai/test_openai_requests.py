@@ -10,7 +10,7 @@ from both import done, drained
 from openai_spans import CHAT, RESPONSE, SERVER, STREAM, httpx, instructed, parameters, span, tools
 
 from otel_agentops._hashing import identity
-from otel_agentops.clients.openai import provider as provider_of
+from otel_agentops.clients.openai import name_provider as provider_of
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
 

@@ -9,8 +9,8 @@ from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response
 
-from otel_agentops.clients._protocols.openai_chat import chat_fold, embeddings_response, tool
-from otel_agentops.clients.openai import chat_response, chat_settled, responses_response
+from otel_agentops.clients._protocols.openai_chat import fold_chat_chunk, normalise_tool, read_embeddings_response
+from otel_agentops.clients.openai import READER, finish_chat, read_chat_response
 from otel_agentops.operations import Answer
 
 
@@ -22,8 +22,8 @@ def chunk(**members: Any) -> ChatCompletionChunk:
 def settled(*chunks: ChatCompletionChunk) -> Answer:
     state: dict[str, Any] = {}
     for one in chunks:
-        assert chat_fold(state, one) is False
-    return chat_settled(state)
+        assert fold_chat_chunk(state, one) is False
+    return finish_chat(state)
 
 
 def ends(index: int, reason: str | None) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def test_azures_first_chunk_is_about_its_content_filter() -> None:
 
 def test_a_service_that_names_no_model_at_all() -> None:
     assert settled(chunk(id="", model=""), chunk(id="", model="")) == Answer(None, {})
-    assert chat_response(ChatCompletion.construct(id="", model="", choices=None)) == Answer(None, {})
+    assert read_chat_response(ChatCompletion.construct(id="", model="", choices=None)) == Answer(None, {})
 
 
 def test_choices_end_in_any_order() -> None:
@@ -59,14 +59,14 @@ def test_choices_end_in_any_order() -> None:
 def test_usage_without_details() -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3}
     whole = ChatCompletion.construct(id="c", model="m", choices=[], usage=usage)
-    assert chat_response(whole) == Answer("m", {"gen_ai.response.id": "c"}, 3, 0)
+    assert read_chat_response(whole) == Answer("m", {"gen_ai.response.id": "c"}, 3, 0)
     assert settled(chunk(usage=usage)) == Answer("m", {"gen_ai.response.id": "c"}, 3, 0)
 
 
 def test_counts_that_are_none_are_unknown() -> None:
     odd = {"prompt_tokens": "3", "completion_tokens": None}
-    assert chat_response({"id": "c", "model": "m", "usage": odd}) == Answer("m", {"gen_ai.response.id": "c"})
-    assert embeddings_response(CreateEmbeddingResponse.construct(model="m", data=[])) == Answer("m", {})
+    assert read_chat_response({"id": "c", "model": "m", "usage": odd}) == Answer("m", {"gen_ai.response.id": "c"})
+    assert read_embeddings_response(CreateEmbeddingResponse.construct(model="m", data=[])) == Answer("m", {})
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_counts_that_are_none_are_unknown() -> None:
 )
 def test_how_a_response_ended(status: str, more: dict[str, Any], reasons: Any, error: str | None) -> None:
     for whole in ({"model": "m", "status": status, **more}, Response.construct(model="m", status=status, **more)):
-        found = responses_response(whole)
+        found = READER.read_response(whole)
         assert (found.attributes.get("gen_ai.response.finish_reasons"), found.error) == (reasons, error)
 
 
@@ -105,7 +105,7 @@ def test_how_a_response_ended(status: str, more: dict[str, Any], reasons: Any, e
     ],
 )
 def test_the_material_of_a_tool(wire: Any, material: dict[str, Any]) -> None:
-    assert tool(wire) == material
+    assert normalise_tool(wire) == material
 
 
 # -- what the model asks the application to do
@@ -134,13 +134,13 @@ PIECES = {
 
 @pytest.mark.parametrize("shape", PIECES)
 def test_the_tools_that_a_stream_asks_for(shape: str) -> None:
-    assert settled(*PIECES[shape]).asked == [("look", '{"a": 1}'), ("see", "{}")]
+    assert settled(*PIECES[shape]).tool_calls == [("look", '{"a": 1}'), ("see", "{}")]
 
 
 def test_pieces_that_name_no_tool_ask_for_none() -> None:
     custom = {"index": 0, "type": "custom", "custom": {"name": "run", "input": "ls"}}
     nothing = {"index": 0, "delta": None, "finish_reason": None}
-    assert settled(asks(custom), asks(piece(1, None)), chunk(choices=[nothing])).asked == []
+    assert settled(asks(custom), asks(piece(1, None)), chunk(choices=[nothing])).tool_calls == []
 
 
 def test_the_tools_that_an_answer_asks_for() -> None:
@@ -152,7 +152,7 @@ def test_the_tools_that_an_answer_asks_for() -> None:
     choice = {"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "tool_calls": calls}}
     body = {"id": "c", "model": "m", "choices": [choice, choice]}
     for result in (body, ChatCompletion.construct(**body)):  # type: ignore[arg-type]
-        assert chat_response(result).asked == [("look", '{"a": 1}')]
+        assert read_chat_response(result).tool_calls == [("look", '{"a": 1}')]
     output = [
         {"type": "function_call", "name": "look", "arguments": '{"a": 1}', "call_id": "1"},
         {"type": "custom_tool_call", "name": "run", "input": "ls", "call_id": "2"},
@@ -160,4 +160,4 @@ def test_the_tools_that_an_answer_asks_for() -> None:
     ]
     body = {"id": "r", "model": "m", "status": "completed", "output": output}
     for result in (body, Response.construct(**body)):  # type: ignore[arg-type]
-        assert responses_response(result).asked == [("look", '{"a": 1}'), ("run", "ls")]
+        assert READER.read_response(result).tool_calls == [("look", '{"a": 1}'), ("run", "ls")]

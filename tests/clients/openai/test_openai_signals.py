@@ -104,7 +104,7 @@ WORDS = (ASKED, ANSWERED, SYSTEM, "FINDS-ANN", "PLACE-OF-ANN", "ARGUMENT-ANN")
 
 def emitted(seen: Capture) -> str:
     """Everything, as text: attributes, names, span events, statuses, log records, metric labels."""
-    spans = [json.loads(found.to_json()) for found in seen.finished]
+    spans = [json.loads(found.to_json()) for found in seen.finished_spans]
     return json.dumps([spans, seen.events, seen.metrics])
 
 

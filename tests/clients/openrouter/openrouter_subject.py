@@ -13,7 +13,7 @@ from speakeasy import Bound
 from otel_agentops.clients.openrouter import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.fake_provider.openrouter_wire import COST
-from otel_agentops.testing.subject import Asked, Subject
+from otel_agentops.testing.subject import ChatRequest, Subject
 
 
 class OpenrouterSubject(Subject):
@@ -30,26 +30,26 @@ class OpenrouterSubject(Subject):
         sdk = OpenRouter(api_key="k", server_url=url, timeout_ms=int(timeout * 1000), retry_config=config)
         return Bound(kind, sdk)
 
-    def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
-        offered = {"tools": asked.functions()} if asked.tools else {}
+    def chat(self, client: Any, request: ChatRequest, **more: Any) -> Any:
+        offered = {"tools": request.functions()} if request.tools else {}
         return client.call(
-            "chat.send", model=asked.model, messages=asked.turns(), **asked.sampling(), **offered, **more
+            "chat.send", model=request.model, messages=request.turns(), **request.sampling(), **offered, **more
         )
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, stream=True)
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, stream=True)
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=self.format(asked.schema))
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, response_format=self.format(request.schema))
 
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
         return client.call("embeddings.generate", model="m-x", input=list(texts))
 
-    def one_shot(self, client: Any, asked: Asked) -> Any:
-        return client.call("chat.send", model=asked.model, messages=iter(asked.turns()), **asked.sampling())
+    def chat_one_shot(self, client: Any, request: ChatRequest) -> Any:
+        return client.call("chat.send", model=request.model, messages=iter(request.turns()), **request.sampling())
 
-    def unset(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, top_p=UNSET, seed=UNSET, stop=UNSET)
+    def chat_unset(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, top_p=UNSET, seed=UNSET, stop=UNSET)
 
     def differs(self, way: str) -> Mapping[str, Any]:
         if way == "failed":

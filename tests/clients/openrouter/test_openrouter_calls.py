@@ -16,8 +16,9 @@ from otel_agentops import task
 from otel_agentops._hashing import identity
 from otel_agentops.clients.openrouter import Instrumentor
 from otel_agentops.testing import SECONDS, Capture, capture
-from otel_agentops.testing.fake_provider import FakeProvider, Malformed, Status, openrouter_wire
+from otel_agentops.testing.fake_provider import FakeProvider, Malformed, Status, openai_wire, openrouter_wire
 from otel_agentops.testing.fake_provider.openrouter_wire import COST
+from otel_agentops.testing.fake_provider.wire import SSE_DONE, Route
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 RETRIED = RetryConfig("backoff", BackoffStrategy(1, 1, 1.0, 60_000), False)
@@ -128,15 +129,15 @@ async def test_who_answers_fails_in_the_middle(
     provider: FakeProvider, seen: Capture, router: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenRouter's own form of it: status 200, and a last chunk that carries the error."""
-    plain = openrouter_wire.chunks
 
     def failing(*asked: Any) -> Iterator[dict[str, Any]]:
-        first = next(plain(*asked))
+        first = next(openrouter_wire.write_chat_chunks(*asked))
         yield first
         ended = [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]
         yield {**first, "error": {"code": 502, "message": "gone"}, "choices": ended}
 
-    monkeypatch.setitem(openrouter_wire._ROUTES, "/chat/completions", (openrouter_wire.chat, failing))
+    route = Route(openrouter_wire.write_chat, failing, SSE_DONE)
+    monkeypatch.setitem(openrouter_wire.DIALECT.routes, openai_wire.CHAT, route)
     stream = await done(router.call("chat.send", model="gpt-x", messages=ASK, stream=True))
     assert (await drained(stream))[-1].error.code == 502
     unknown = {name.replace(".", "__"): None for name in ANSWERED if "usage" in name}
@@ -182,7 +183,7 @@ async def test_what_is_charged(
             told["cost_details"] = {**details, **told["cost_details"]}
         return {**answer, "usage": {**answer["usage"], **told}}
 
-    monkeypatch.setattr(openrouter_wire, "_priced", priced)
+    monkeypatch.setattr(openrouter_wire, "_add_cost", priced)
     await done(router.call("chat.send", model="gpt-x", messages=ASK))
     assert seen.spans == [whole(provider, otel_agentops__cost=usd)]
 

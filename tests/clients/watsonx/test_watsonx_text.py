@@ -98,7 +98,7 @@ async def test_a_deployment(seen: Capture, ibm: Any) -> None:
 def test_the_version_of_a_model() -> None:
     """It moves under the same id, so it is a part of what answered."""
     answer = generated({"model_id": "granite-x", "model_version": "3.3.0", "results": [{"seed": 4}]})
-    assert (answer.model, answer.input_tokens, answer.effective) == ("granite-x@3.3.0", None, {"random_seed": 4})
+    assert (answer.model, answer.input_tokens, answer.effective_params) == ("granite-x@3.3.0", None, {"random_seed": 4})
 
 
 async def test_attempts_of_the_transport(provider: FakeProvider, seen: Capture, ibm: Any) -> None:

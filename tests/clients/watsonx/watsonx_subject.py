@@ -8,7 +8,7 @@ from typing import Any
 
 from otel_agentops.clients.watsonx import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import Asked, Beside, Subject
+from otel_agentops.testing.subject import Beside, ChatRequest, Subject
 
 HOST = "us-south.ml.cloud.ibm.com"
 
@@ -33,19 +33,19 @@ class WatsonxSubject(Subject):
     def server(self, provider: FakeProvider) -> dict[str, Any]:
         return {"server.address": HOST, "server.port": 443}
 
-    def chat(self, client: Any, asked: Asked, **more: Any) -> Any:
-        return self._called(client, asked, ("chat", "achat"), more)
+    def chat(self, client: Any, request: ChatRequest, **more: Any) -> Any:
+        return self._called(client, request, ("chat", "achat"), more)
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return self._called(client, asked, ("chat_stream", "achat_stream"), {})
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return self._called(client, request, ("chat_stream", "achat_stream"), {})
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        return self.chat(client, asked, response_format=self.format(asked.schema))
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        return self.chat(client, request, response_format=self.format(request.schema))
 
-    def _called(self, client: Any, asked: Asked, names: tuple[str, str], more: dict[str, Any]) -> Any:
-        method = getattr(client.model(model_id=asked.model), names[client.kind == "async"])
-        params = {**asked.sampling(), **more}
-        return method(messages=asked.turns(), params=params, tools=asked.functions() or None)
+    def _called(self, client: Any, request: ChatRequest, names: tuple[str, str], more: dict[str, Any]) -> Any:
+        method = getattr(client.model(model_id=request.model), names[client.kind == "async"])
+        params = {**request.sampling(), **more}
+        return method(messages=request.turns(), params=params, tools=request.functions() or None)
 
     def embed(self, client: Any, texts: Sequence[str]) -> Any:
         model = client.embeddings("m-x")

@@ -10,15 +10,15 @@ from both import block, done, drained
 from writer_subject import WriterSubject
 
 from otel_agentops._hashing import identity
-from otel_agentops.clients._protocols.openai_chat import tool
+from otel_agentops.clients._protocols.openai_chat import normalise_tool
 from otel_agentops.clients.writer import Instrumentor
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.contract import Bench
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import MODEL, RESOLVED, Asked
+from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest
 
 SUBJECT = WriterSubject()
-ASKED = SUBJECT.arguments(Asked())
+ASKED = SUBJECT.arguments(ChatRequest())
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_the_stream_manager_left_early(provider: FakeProvider, kind: str, 
     async with block(client.chat.stream(**ASKED)):
         pass
     (found,) = seen.spans
-    expected = Bench(SUBJECT, kind, provider).span("begun")
+    expected = Bench(SUBJECT, kind, provider).expect_span("begun")
     unread = ("gen_ai.response.time_to_first_chunk", "gen_ai.response.id", "gen_ai.response.model")
     unread += ("otel_agentops.model.resolution",)
     kept = {key: value for key, value in expected["attributes"].items() if key not in unread}
@@ -92,4 +92,4 @@ async def test_the_stream_manager_left_early(provider: FakeProvider, kind: str, 
 
 def test_a_tool_that_is_no_function_is_known_by_its_settings() -> None:
     graph = {"type": "graph", "function": {"graph_ids": ["g"], "subqueries": True}}
-    assert tool(graph) == {"name": "graph", "settings": graph}
+    assert normalise_tool(graph) == {"name": "graph", "settings": graph}

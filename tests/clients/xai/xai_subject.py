@@ -14,7 +14,7 @@ from xai_sdk.proto import chat_pb2
 from otel_agentops.clients.xai import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.fake_provider.xai import XaiProvider
-from otel_agentops.testing.subject import SCHEMA, Asked, Subject
+from otel_agentops.testing.subject import SCHEMA, ChatRequest, Subject
 
 PARAMS = {"temperature": 0.2, "max_tokens": 64}
 
@@ -59,28 +59,28 @@ class XaiSubject(Subject):
             timeout=timeout,
         )
 
-    def begun(self, client: Any, asked: Asked, **more: Any) -> Any:
+    def begun(self, client: Any, request: ChatRequest, **more: Any) -> Any:
         """The chat, not yet sent."""
         return client.chat.create(
-            model=asked.model,
-            messages=list(turns(asked)),
-            tools=[words.tool(**tool) for tool in asked.tools] or None,
-            **asked.sampling(),
+            model=request.model,
+            messages=list(turns(request)),
+            tools=[words.tool(**tool) for tool in request.tools] or None,
+            **request.sampling(),
             **more,
         )
 
-    def chat(self, client: Any, asked: Asked) -> Any:
-        return self.begun(client, asked).sample()
+    def chat(self, client: Any, request: ChatRequest) -> Any:
+        return self.begun(client, request).sample()
 
-    def stream(self, client: Any, asked: Asked) -> Any:
-        return self.begun(client, asked).stream()
+    def stream(self, client: Any, request: ChatRequest) -> Any:
+        return self.begun(client, request).stream()
 
-    def structured(self, client: Any, asked: Asked) -> Any:
-        schema = chat_pb2.ResponseFormat(format_type="FORMAT_TYPE_JSON_SCHEMA", schema=json.dumps(asked.schema))
-        return self.begun(client, asked, response_format=schema).sample()
+    def chat_structured(self, client: Any, request: ChatRequest) -> Any:
+        schema = chat_pb2.ResponseFormat(format_type="FORMAT_TYPE_JSON_SCHEMA", schema=json.dumps(request.schema))
+        return self.begun(client, request, response_format=schema).sample()
 
-    def one_shot(self, client: Any, asked: Asked) -> Any:
-        return client.chat.create(model=asked.model, messages=turns(asked), **asked.sampling()).sample()
+    def chat_one_shot(self, client: Any, request: ChatRequest) -> Any:
+        return client.chat.create(model=request.model, messages=turns(request), **request.sampling()).sample()
 
     def parameters(self, way: str) -> Mapping[str, Any]:
         form = {"format_type": "FORMAT_TYPE_JSON_SCHEMA", "schema": json.dumps(SCHEMA)}
@@ -96,8 +96,8 @@ class XaiSubject(Subject):
         return {**answered, "gen_ai.response.finish_reasons": [reason]}
 
 
-def turns(asked: Asked) -> Any:
+def turns(request: ChatRequest) -> Any:
     """The messages, one at a time."""
-    if asked.system is not None:
-        yield words.system(asked.system)
-    yield words.user(asked.user)
+    if request.system is not None:
+        yield words.system(request.system)
+    yield words.user(request.user)

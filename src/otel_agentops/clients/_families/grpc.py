@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from otel_agentops._client_call import ACTIVE_CALL, UNOBSERVED, ClientCall, Endpoint, begin_call
 from otel_agentops._guard import guard
-from otel_agentops._observation import UNOBSERVED, WATCH, Endpoint, Watch, begin
-from otel_agentops._patching import Client
-from otel_agentops._streams import async_watched, watched
-from otel_agentops.clients._protocols.fields import text
+from otel_agentops._patching import PatchedLibrary
+from otel_agentops._streams import observe_async_stream, observe_stream
+from otel_agentops.clients._protocols.fields import as_text
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
@@ -53,52 +53,54 @@ class _Method:
         return getattr(self._original, name)
 
 
-def unary(patched: Client, endpoint: Endpoint, facts: Any) -> Run:
+def unary(patched: PatchedLibrary, endpoint: Endpoint, facts: Any) -> Run:
     """One message, one answer."""
 
     def run(original: Any, sent: Any, *args: Any, **kwargs: Any) -> Any:
-        with begin(patched, endpoint) or UNOBSERVED as watch:
+        with begin_call(patched, endpoint) or UNOBSERVED as watch:
             if watch is None:
                 return original(sent, *args, **kwargs)
-            watch.leaving(sent, facts)
+            watch.attempt_started(sent, facts)
             result = original(sent, *args, **kwargs)
-            watch.answered(result)
+            watch.response_received(result)
             return result
 
     return run
 
 
-def async_unary(patched: Client, endpoint: Endpoint, facts: Any) -> Run:
+def async_unary(patched: PatchedLibrary, endpoint: Endpoint, facts: Any) -> Run:
     """The same of aio."""
 
     async def run(original: Any, sent: Any, *args: Any, **kwargs: Any) -> Any:
-        with begin(patched, endpoint) or UNOBSERVED as watch:
+        with begin_call(patched, endpoint) or UNOBSERVED as watch:
             if watch is None:
                 return await original(sent, *args, **kwargs)
-            watch.leaving(sent, facts)
+            watch.attempt_started(sent, facts)
             result = await original(sent, *args, **kwargs)
-            watch.answered(result)
+            watch.response_received(result)
             return result
 
     return run
 
 
-def stream(patched: Client, endpoint: Endpoint, facts: Any) -> Run:
+def stream(patched: PatchedLibrary, endpoint: Endpoint, facts: Any) -> Run:
     """One message, many answers."""
-    return _stream(patched, endpoint, facts, lambda items, watch: watched((item for item in items), watch))
+    return _stream(patched, endpoint, facts, lambda items, watch: observe_stream((item for item in items), watch))
 
 
-def async_stream(patched: Client, endpoint: Endpoint, facts: Any) -> Run:
+def async_stream(patched: PatchedLibrary, endpoint: Endpoint, facts: Any) -> Run:
     """The same of aio."""
-    return _stream(patched, endpoint, facts, lambda items, watch: async_watched((item async for item in items), watch))
+    return _stream(
+        patched, endpoint, facts, lambda items, watch: observe_async_stream((item async for item in items), watch)
+    )
 
 
-def _stream(patched: Client, endpoint: Endpoint, facts: Any, watching: Callable[[Any, Watch], Any]) -> Run:
+def _stream(patched: PatchedLibrary, endpoint: Endpoint, facts: Any, watching: Callable[[Any, ClientCall], Any]) -> Run:
     def run(original: Any, sent: Any, *args: Any, **kwargs: Any) -> Any:
-        with begin(patched, endpoint) or UNOBSERVED as watch:
+        with begin_call(patched, endpoint) or UNOBSERVED as watch:
             if watch is None:
                 return original(sent, *args, **kwargs)
-            watch.leaving(sent, facts)
+            watch.attempt_started(sent, facts)
             return watching(original(sent, *args, **kwargs), watch)
 
     return run
@@ -107,9 +109,9 @@ def _stream(patched: Client, endpoint: Endpoint, facts: Any, watching: Callable[
 def around(endpoint: Endpoint) -> Callable[..., Any]:
     """What replaces a function that makes a call out of several messages."""
 
-    def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def whole(*args: Any, **kwargs: Any) -> Any:
-            with begin(patched, endpoint) or UNOBSERVED:
+            with begin_call(patched, endpoint) or UNOBSERVED:
                 return original(*args, **kwargs)
 
         return whole
@@ -120,9 +122,9 @@ def around(endpoint: Endpoint) -> Callable[..., Any]:
 def async_around(endpoint: Endpoint) -> Callable[..., Any]:
     """The same of aio."""
 
-    def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         async def whole(*args: Any, **kwargs: Any) -> Any:
-            with begin(patched, endpoint) or UNOBSERVED:
+            with begin_call(patched, endpoint) or UNOBSERVED:
                 return await original(*args, **kwargs)
 
         return whole
@@ -170,34 +172,34 @@ def async_polled(endpoint: Endpoint, facts: Any, pending: Callable[[Any], bool])
 
 
 @guard
-def _part(endpoint: Endpoint, sent: Any, facts: Any) -> Watch | None:
-    watch = WATCH.get()
+def _part(endpoint: Endpoint, sent: Any, facts: Any) -> ClientCall | None:
+    watch = ACTIVE_CALL.get()
     if watch is None or watch.endpoint is not endpoint:
         return None
-    if watch.sent == 0:
-        watch.leaving(sent, facts)
+    if not watch.has_sent:
+        watch.attempt_started(sent, facts)
     return watch
 
 
 @guard
-def _came(watch: Watch, result: Any, pending: Callable[[Any], bool]) -> None:
+def _came(watch: ClientCall, result: Any, pending: Callable[[Any], bool]) -> None:
     if not pending(result):
-        watch.answered(result)
+        watch.response_received(result)
         watch.end()
 
 
 class Kind(NamedTuple):
     """The methods of one kind of stub."""
 
-    unary: Callable[[Client, Endpoint, Any], Run]
-    stream: Callable[[Client, Endpoint, Any], Run]
+    unary: Callable[[PatchedLibrary, Endpoint, Any], Run]
+    stream: Callable[[PatchedLibrary, Endpoint, Any], Run]
     around: Callable[[Endpoint], Callable[..., Any]]
     polled: Callable[[Endpoint, Any, Callable[[Any], bool]], Run]
 
-    def stubbed(self, methods: Callable[[Kind, Any, Client], Mapping[str, Run]]) -> Callable[..., Any]:
+    def stubbed(self, methods: Callable[[Kind, Any, PatchedLibrary], Mapping[str, Run]]) -> Callable[..., Any]:
         """What replaces `__init__` of a class that keeps the stub it is given as `_stub`."""
 
-        def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+        def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
             def __init__(holder: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
                 original(holder, *args, **kwargs)
                 if patched.active:
@@ -215,7 +217,9 @@ AIO = Kind(async_unary, async_stream, async_around, async_polled)
 def failure(error: BaseException) -> str | None:
     """The status of a call that gRPC ended: its exceptions have one class for all."""
     code = getattr(error, "code", None)
-    return text(getattr(code(), "name", None)) if type(error).__module__.startswith("grpc") and callable(code) else None
+    return (
+        as_text(getattr(code(), "name", None)) if type(error).__module__.startswith("grpc") and callable(code) else None
+    )
 
 
 def server(target: str) -> Attributes:

@@ -14,11 +14,19 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+from otel_agentops._client_call import (
+    ACTIVE_CALL,
+    UNOBSERVED,
+    ClientCall,
+    Endpoint,
+    begin_call,
+    parse_retry_after,
+    pass_unobserved,
+)
 from otel_agentops._guard import guard
-from otel_agentops._observation import UNOBSERVED, WATCH, Endpoint, Watch, begin, retry_after, unobserved
-from otel_agentops._patching import UNTOLD, Client, Support, Target
-from otel_agentops._streams import async_watched, watched
-from otel_agentops.clients._servers import Server, address
+from otel_agentops._patching import NO_INFO, ClientInfo, PatchedLibrary, Target
+from otel_agentops._streams import observe_async_stream, observe_stream
+from otel_agentops.clients._servers import Server, parse_address
 from otel_agentops.semconv import attributes as A
 
 _KEY = "otel_agentops.watch"  # in `response.extensions`, which is ours to write and goes with the response
@@ -42,9 +50,11 @@ class Package(NamedTuple):
     split: bool = False
 
 
-def client(distribution: str, versions: str, packages: tuple[Package, ...], support: Support = UNTOLD) -> Client:
+def client(
+    distribution: str, versions: str, packages: tuple[Package, ...], info: ClientInfo = NO_INFO
+) -> PatchedLibrary:
     """A client of the family, of one or several packages in one distribution."""
-    return Client(distribution, versions, [each for package in packages for each in targets(package)], support)
+    return PatchedLibrary(distribution, versions, [each for package in packages for each in targets(package)], info)
 
 
 def targets(package: Package) -> list[Target]:
@@ -55,8 +65,8 @@ def targets(package: Package) -> list[Target]:
         *(target for path, endpoint in package.methods.items() for target in _methods(package, path, endpoint)),
         *_hooks(package),
         Target(f"{name}.utils.retries", "TemporaryError", "__init__", _refused, ("response",)),
-        Target(streaming, streams[0], "__init__", _streamed(watched), ("response",)),
-        Target(streaming, streams[1], "__init__", _streamed(async_watched), ("response",)),
+        Target(streaming, streams[0], "__init__", _streamed(observe_stream), ("response",)),
+        Target(streaming, streams[1], "__init__", _streamed(observe_async_stream), ("response",)),
         # `__exit__` calls `close` where there is one; before there was, it closed the response by itself.
         Target(streaming, streams[0], "__exit__", _closing),
         Target(streaming, streams[0], "close", _closing, own_only=True),
@@ -96,7 +106,7 @@ def _hooks(package: Package) -> list[Target]:
 # -- the call
 
 
-def _method(endpoint: Endpoint, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _method(endpoint: Endpoint, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def method(api: Any, *args: Any, **kwargs: Any) -> Any:
         with _begin(patched, endpoint, api) or UNOBSERVED as watch:
             try:
@@ -110,7 +120,7 @@ def _method(endpoint: Endpoint, original: Callable[..., Any], patched: Client) -
     return method
 
 
-def _async_method(endpoint: Endpoint, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _async_method(endpoint: Endpoint, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     async def method(api: Any, *args: Any, **kwargs: Any) -> Any:
         with _begin(patched, endpoint, api) or UNOBSERVED as watch:
             try:
@@ -118,7 +128,7 @@ def _async_method(endpoint: Endpoint, original: Callable[..., Any], patched: Cli
             except BaseException as error:
                 _paid(watch, error)
                 raise
-            if watch is not None and not watch.sent and hasattr(type(result), "__anext__"):
+            if watch is not None and not watch.has_sent and hasattr(type(result), "__anext__"):
                 return _delayed(result, watch)
             _came(watch, result)
             return result
@@ -126,7 +136,7 @@ def _async_method(endpoint: Endpoint, original: Callable[..., Any], patched: Cli
     return method
 
 
-async def _delayed(source: Any, watch: Watch) -> AsyncIterator[Any]:
+async def _delayed(source: Any, watch: ClientCall) -> AsyncIterator[Any]:
     """A generator of somebody who wraps the method, and makes the call when the first item is asked for.
 
     The client's own stream is told apart inside; the generator is finalised as without us.
@@ -140,32 +150,32 @@ async def _delayed(source: Any, watch: Watch) -> AsyncIterator[Any]:
 
 
 @guard
-def _begin(patched: Client, endpoint: Endpoint, api: Any) -> AbstractContextManager[Any]:
-    watch = begin(patched, endpoint)
+def _begin(patched: PatchedLibrary, endpoint: Endpoint, api: Any) -> AbstractContextManager[Any]:
+    watch = begin_call(patched, endpoint)
     if watch is None:
-        return unobserved(api.sdk_configuration)
-    watch.asked = api.sdk_configuration
+        return pass_unobserved(api.sdk_configuration)
+    watch.context = api.sdk_configuration
     return watch
 
 
 @guard
-def _came(watch: Watch | None, result: Any) -> None:
+def _came(watch: ClientCall | None, result: Any) -> None:
     """A plain result is the answer, unless it is known from its JSON; a stream reports by itself."""
     kind = type(result)
-    if watch is None or watch.answer is not None or hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
+    if watch is None or watch.has_answer or hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
         return
     if (raw := getattr(result, "http_response", None)) is None:
-        watch.answered(result)
+        watch.response_received(result)
     elif raw.is_closed:  # a raw response, read; one that is not the application reads by itself
-        watch.answered(_decoded(raw.content))
+        watch.response_received(_decoded(raw.content))
 
 
 @guard
-def _paid(watch: Watch | None, error: BaseException) -> None:
+def _paid(watch: ClientCall | None, error: BaseException) -> None:
     """The answer is paid for even where the client cannot parse it; its exception brings the body along."""
     response = getattr(error, "raw_response", None)
-    if watch is not None and watch.answer is None and response is not None and response.status_code < _REFUSED:
-        watch.answered(_decoded(error.body))  # type: ignore[attr-defined]
+    if watch is not None and not watch.has_answer and response is not None and response.status_code < _REFUSED:
+        watch.response_received(_decoded(error.body))  # type: ignore[attr-defined]
 
 
 # -- inside the call
@@ -177,7 +187,7 @@ class _Attempt:
     def __init__(self, provider: Provider) -> None:
         self._server = functools.lru_cache(256)(lambda url: _server(provider, url))
 
-    def leaving(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def leaving(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def before_request(hooks: Any, hook_ctx: Any, request: Any) -> Any:
             request = original(hooks, hook_ctx, request)
             if (watch := _watch_in(hook_ctx)) is not None:
@@ -186,7 +196,7 @@ class _Attempt:
 
         return before_request
 
-    def async_leaving(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def async_leaving(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         async def before_request(hooks: Any, hook_ctx: Any, request: Any) -> Any:
             request = await original(hooks, hook_ctx, request)
             if (watch := _watch_in(hook_ctx)) is not None:
@@ -196,27 +206,27 @@ class _Attempt:
         return before_request
 
     @guard
-    def _leaving(self, watch: Watch, request: Any) -> None:
-        if watch.sent:
-            watch.leaving({}, None)  # once more: the first body opened the operation
+    def _leaving(self, watch: ClientCall, request: Any) -> None:
+        if watch.has_sent:
+            watch.attempt_started({}, None)  # once more: the first body opened the operation
             return
         url = request.url
-        watch.leaving(_decoded(request.content), self._server((url.scheme, url.netloc)))
+        watch.attempt_started(_decoded(request.content), self._server((url.scheme, url.netloc)))
 
 
 def _server(provider: Provider, url: tuple[str, bytes]) -> Server:
     scheme, place = url
-    attributes = address(f"{scheme}://{place.decode()}")
+    attributes = parse_address(f"{scheme}://{place.decode()}")
     return Server(provider(str(attributes.get(A.SERVER_ADDRESS, ""))), attributes)
 
 
-def _watch_in(hook_ctx: Any) -> Watch | None:
+def _watch_in(hook_ctx: Any) -> ClientCall | None:
     """The watch over the call that a hook is run for."""
-    watch = WATCH.get()
-    return watch if watch is not None and watch.asked is hook_ctx.config else None
+    watch = ACTIVE_CALL.get()
+    return watch if watch is not None and watch.context is hook_ctx.config else None
 
 
-def _succeeded(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _succeeded(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def after_success(hooks: Any, hook_ctx: Any, response: Any) -> Any:
         if (watch := _watch_in(hook_ctx)) is not None:
             _responded(watch, response)
@@ -225,7 +235,7 @@ def _succeeded(original: Callable[..., Any], patched: Client) -> Callable[..., A
     return after_success
 
 
-def _async_succeeded(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _async_succeeded(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     async def after_success(hooks: Any, hook_ctx: Any, response: Any) -> Any:
         if (watch := _watch_in(hook_ctx)) is not None:
             _responded(watch, response)
@@ -235,14 +245,14 @@ def _async_succeeded(original: Callable[..., Any], patched: Client) -> Callable[
 
 
 @guard
-def _responded(watch: Watch, response: Any) -> None:
-    watch.attempted(response.status_code)
+def _responded(watch: ClientCall, response: Any) -> None:
+    watch.attempt_finished(response.status_code)
     response.extensions[_KEY] = watch
-    if watch.operation is not None and not watch.operation.own and response.is_closed:
-        watch.answered(_decoded(response.content))  # now: its maker is about to end the span
+    if watch.wants_early_answer and response.is_closed:
+        watch.response_received(_decoded(response.content))  # now: its maker is about to end the span
 
 
-def _failed(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _failed(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def after_error(hooks: Any, hook_ctx: Any, response: Any, error: Any) -> Any:
         if (watch := _watch_in(hook_ctx)) is not None:
             _over(watch, response)
@@ -251,7 +261,7 @@ def _failed(original: Callable[..., Any], patched: Client) -> Callable[..., Any]
     return after_error
 
 
-def _async_failed(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _async_failed(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     async def after_error(hooks: Any, hook_ctx: Any, response: Any, error: Any) -> Any:
         if (watch := _watch_in(hook_ctx)) is not None:
             _over(watch, response)
@@ -260,10 +270,10 @@ def _async_failed(original: Callable[..., Any], patched: Client) -> Callable[...
     return after_error
 
 
-def _refused(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _refused(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def __init__(self: Any, response: Any) -> None:  # noqa: N807
         original(self, response)
-        watch = WATCH.get()
+        watch = ACTIVE_CALL.get()
         if watch is not None:
             _over(watch, response)
 
@@ -271,18 +281,20 @@ def _refused(original: Callable[..., Any], patched: Client) -> Callable[..., Any
 
 
 @guard
-def _over(watch: Watch, response: Any) -> None:
+def _over(watch: ClientCall, response: Any) -> None:
     """An attempt came to nothing; said once, by whichever hook is told first. response: None where none came."""
-    if watch.unanswered:
-        watch.attempted(getattr(response, "status_code", 0), retry_after(getattr(response, "headers", None)))
+    if watch.is_attempt_in_flight:
+        watch.attempt_finished(
+            getattr(response, "status_code", 0), parse_retry_after(getattr(response, "headers", None))
+        )
 
 
-def _in_thread(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _in_thread(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     async def run_sync_in_thread(func: Callable[..., Any], *args: Any) -> Any:
         result = await original(func, *args)
-        watch = WATCH.get()
+        watch = ACTIVE_CALL.get()
         if watch is not None:
-            watch.here()
+            watch.reattach()
         return result
 
     return run_sync_in_thread
@@ -302,8 +314,10 @@ def _decoded(body: str | bytes) -> dict[str, Any]:
 # -- streams
 
 
-def _streamed(observed: Callable[[Any, Watch], Any]) -> Callable[[Callable[..., Any], Client], Callable[..., Any]]:
-    def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _streamed(
+    observed: Callable[[Any, ClientCall], Any],
+) -> Callable[[Callable[..., Any], PatchedLibrary], Callable[..., Any]]:
+    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def __init__(stream: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             original(stream, *args, **kwargs)
             watch = _watch_of(stream)
@@ -315,7 +329,7 @@ def _streamed(observed: Callable[[Any, Watch], Any]) -> Callable[[Callable[..., 
     return wrap
 
 
-def _closing(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _closing(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def close(stream: Any, *args: Any) -> Any:
         _closed(stream)
         return original(stream, *args)
@@ -323,7 +337,7 @@ def _closing(original: Callable[..., Any], patched: Client) -> Callable[..., Any
     return close
 
 
-def _async_closing(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _async_closing(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     async def close(stream: Any, *args: Any) -> Any:
         _closed(stream)
         return await original(stream, *args)
@@ -339,7 +353,7 @@ def _closed(stream: Any) -> None:
 
 
 @guard
-def _watch_of(stream: Any) -> Watch | None:
+def _watch_of(stream: Any) -> ClientCall | None:
     extensions = getattr(stream.response, "extensions", None) or {}  # a stand-in for a response has none
-    watch: Watch | None = extensions.get(_KEY)
+    watch: ClientCall | None = extensions.get(_KEY)
     return watch

@@ -1,4 +1,4 @@
-"""The stream class of a Stainless client with a subclass in its place that reports every chunk, and its close.
+"""The stream class of a Stainless client, with a subclass in its place that reports every chunk, and its close.
 
 The application's `isinstance` holds, and the raw and streaming responses are covered as well.
 """
@@ -8,35 +8,33 @@ from __future__ import annotations
 import functools
 import importlib
 import types
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
+from otel_agentops._client_call import ClientCall
 from otel_agentops._guard import guard
-from otel_agentops._observation import Watch
-from otel_agentops._streams import async_watched, watched
+from otel_agentops._streams import observe_async_stream, observe_stream
 
 T = TypeVar("T")
 
-KEY = "otel_agentops.watch"  # in `response.extensions`, which is ours to write and goes with the response
+KEY = "otel_agentops.call"  # in `response.extensions`, which is ours to write and goes with the response
 
 
 @functools.cache
-def observing(stream_cls: Any, package: str) -> Any:
-    """The stream class of a package, with or without the type of its chunks, as one that reports them."""
+def observe_stream_class(stream_cls: Any, package: str) -> Any:
+    """Return the stream class of a package, with or without the type of its chunks, as one that reports them."""
     plain = get_origin(stream_cls) or stream_cls
-    asynchronous = issubclass(plain, importlib.import_module(f"{package}._streaming").AsyncStream)
-    observed = _observed_class(plain, asynchronous)
+    is_async = issubclass(plain, importlib.import_module(f"{package}._streaming").AsyncStream)
+    observed = _make_subclass(plain, is_async)
     arguments = get_args(stream_cls)
     return observed[arguments] if arguments else observed
 
 
 @functools.cache
-def _observed_class(plain: Any, asynchronous: bool) -> Any:
-    stream = _async_stream if asynchronous else _stream
-    close = _async_close if asynchronous else _close
+def _make_subclass(plain: Any, is_async: bool) -> Any:
     members = {
-        "__stream__": stream(plain),
-        "close": close(plain),
+        "__stream__": _make_stream_method(plain, is_async),
+        "close": _make_async_close(plain) if is_async else _make_close(plain),
         "__module__": plain.__module__,
         "__qualname__": plain.__qualname__,
         "__doc__": plain.__doc__,
@@ -47,55 +45,46 @@ def _observed_class(plain: Any, asynchronous: bool) -> Any:
     return types.new_class(plain.__name__, bases, exec_body=lambda namespace: namespace.update(members))
 
 
-def _stream(plain: Any) -> Callable[..., Any]:
-    def stream(self: Any) -> Iterator[Any]:
+def _make_stream_method(plain: Any, is_async: bool) -> Callable[..., Any]:
+    observe: Callable[..., Any] = observe_async_stream if is_async else observe_stream
+
+    def stream(self: Any) -> Any:
         source = plain.__stream__(self)
-        watch = watch_of(self.response)
-        return source if watch is None else watched(source, watch)
+        call = _find_call(self.response)
+        return source if call is None else observe(source, call)
 
     return stream
 
 
-def _async_stream(plain: Any) -> Callable[..., Any]:
-    def stream(self: Any) -> AsyncIterator[Any]:
-        source = plain.__stream__(self)
-        watch = watch_of(self.response)
-        return source if watch is None else async_watched(source, watch)
-
-    return stream
-
-
-def _close(plain: Any) -> Callable[..., None]:
+def _make_close(plain: Any) -> Callable[..., Any]:
     def close(self: Any) -> None:
-        closed(self.response)
+        end_call(self.response)
         plain.close(self)
 
     return close
 
 
-def _async_close(plain: Any) -> Callable[..., Any]:
+def _make_async_close(plain: Any) -> Callable[..., Any]:
     async def close(self: Any) -> None:
-        closed(self.response)
+        end_call(self.response)
         await plain.close(self)
 
     return close
 
 
-def closed(response: Any) -> None:
-    """A stream of this response is over."""
-    watch = watch_of(response)
-    if watch is not None:
-        watch.end()
+def end_call(response: Any) -> None:
+    """End the call of a response, whose stream is over."""
+    call = _find_call(response)
+    if call is not None:
+        call.end()
+
+
+def end_helper_call(stream: Any) -> None:
+    """End the call of a stream around a stream, which closes the response and not ours."""
+    end_call(stream._response)
 
 
 @guard
-def helper_closed(stream: Any) -> None:
-    """The same of a stream around a stream, which closes the response and not ours."""
-    closed(stream._response)
-
-
-@guard
-def watch_of(response: Any) -> Watch | None:
-    """The watch that a response has with it."""
-    watch: Watch | None = response.extensions.get(KEY)
-    return watch
+def _find_call(response: Any) -> ClientCall | None:
+    call: ClientCall | None = response.extensions.get(KEY)
+    return call

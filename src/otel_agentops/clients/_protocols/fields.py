@@ -1,4 +1,4 @@
-"""Reading wire bodies: every value keeps its registered type, and what has another one is left out, never guessed."""
+"""Readers of wire bodies: every value keeps its registered type; a value of another type is left out, never guessed."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from otel_agentops.operations import Attributes, Value
 
 
 def get(value: Any, name: str) -> Any:
-    """A member of a JSON object or of a client's model; None where either is absent."""
+    """Return a member of a JSON object or of a client's model; None if either is absent."""
     if value is None:
         return None
     if type(value) is dict:
         return value.get(name)
-    found = getattr(value, name, None)  # first, because to ask a client's model whether it is a Mapping costs more
-    return value.get(name) if found is None and isinstance(value, Mapping) else found
+    member = getattr(value, name, None)  # first, because to ask a client's model if it is a Mapping costs more
+    return value.get(name) if member is None and isinstance(value, Mapping) else member
 
 
-def present(**members: Any) -> dict[str, Any]:
-    """The members that are not None."""
+def drop_none(**members: Any) -> dict[str, Any]:
+    """Return the members that are not None."""
     return {name: value for name, value in members.items() if value is not None}
 
 
-def present_attributes(*pairs: tuple[str, Any]) -> Attributes:
-    """The attributes whose value is known."""
+def drop_none_attributes(*pairs: tuple[str, Any]) -> Attributes:
+    """Return the attributes whose value is not None."""
     return {key: value for key, value in pairs if value is not None}
 
 
-def double(value: Any) -> float | None:
-    """A JSON number as a double; 0 is a value, a boolean or a text is not a number."""
+def as_double(value: Any) -> float | None:
+    """Convert a JSON number to a double; return None for a boolean, a text or anything else. 0 is a value."""
     return float(value) if type(value) in (int, float) and abs(value) <= sys.float_info.max else None
 
 
-def whole(value: Any) -> int | None:
-    """A JSON number as an integer of 64 bits, which is what OTLP carries; None where it is none."""
+def as_int(value: Any) -> int | None:
+    """Convert a JSON number to an integer of 64 bits, which is what OTLP carries; return None if it is not one."""
     number = type(value) is int or (type(value) is float and value.is_integer())
     return int(value) if number and -(2**63) <= value < 2**63 else None
 
 
-def text(value: Any) -> str | None:
-    """A text as JSON has it, so an enum's member by its value; None for anything else."""
+def as_text(value: Any) -> str | None:
+    """Return a text as JSON has it, an enum's member by its value; None for anything else."""
     if type(value) is str:
         return value
     return str.__str__(value) if isinstance(value, str) else None
 
 
-def texts(value: Any) -> list[str] | None:
-    """A text or a list of texts as a list."""
-    given = [value] if isinstance(value, str) else items(value)
-    read = [word for item in given if (word := text(item)) is not None]
-    return read if read and len(read) == len(given) else None
+def as_texts(value: Any) -> list[str] | None:
+    """Return a text or a list of texts as a list; None for anything else."""
+    values = [value] if isinstance(value, str) else as_list(value)
+    texts = [text for item in values if (text := as_text(item)) is not None]
+    return texts if texts and len(texts) == len(values) else None
 
 
 def is_object(value: Any) -> bool:
-    """Whether a value is a JSON object; that it is a dict is known ten times sooner than that it is another mapping."""
+    """Return True for a JSON object; a dict is recognised ten times sooner than another mapping."""
     return type(value) is dict or isinstance(value, Mapping)
 
 
-def items(value: Any) -> Sequence[Any]:
-    """A list, empty for anything else: a one-shot iterator is the application's."""
+def as_list(value: Any) -> Sequence[Any]:
+    """Return a list; an empty one for anything else, because a one-shot iterator is the application's."""
     return value if isinstance(value, (list, tuple)) else ()
 
 
@@ -68,43 +68,45 @@ Reader = Callable[[Any], "Value | None"]
 
 
 class Fields(NamedTuple):
-    """How one wire format names its request fields.
+    """The request fields of one wire format.
 
-    readers: field to attribute and how to read it. not_parameters: fields that are content, have an identity of their
-    own or differ on every call; all others shape the answer, known to us or not.
+    Attributes:
+        readers: Field to attribute and how to read it.
+        not_parameters: Fields that are content, have an identity of their own or differ on every call; all others
+            shape the answer, whether or not we know them.
     """
 
     readers: Mapping[str, tuple[str, Reader]]
     not_parameters: frozenset[str]
 
-    def attributes(self, body: Mapping[str, Any], server: Attributes) -> Attributes:
-        """The convention attributes of a request body, with where it goes."""
-        found = dict(server)
+    def read_attributes(self, body: Mapping[str, Any], server: Attributes) -> Attributes:
+        """Return the convention attributes of a request body, with where it goes."""
+        attributes = dict(server)
         for name, value in body.items():
             if (row := self.readers.get(name)) is not None and (read := row[1](value)) is not None:
-                found[row[0]] = read
-        return found
+                attributes[row[0]] = read
+        return attributes
 
-    def parameters(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What shapes the answer beside prompt, model and tools."""
+    def read_parameters(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what shapes the answer beside prompt, model and tools."""
         skip = self.not_parameters
         return {name: value for name, value in body.items() if name not in skip and value is not None}
 
 
-def instructions(contents: Iterable[Any]) -> tuple[Any, ...]:
-    """System contents as a flat tuple: a text, or the parts of a list with text parts reduced to their text.
+def flatten_instructions(contents: Iterable[Any]) -> tuple[Any, ...]:
+    """Return system contents as a flat tuple of texts and JSON parts.
 
-    A text alone, the same text as one part, and the same in another client's spelling have one identity.
+    Text parts of a list are reduced to their text: a text alone, the same text as one part, and the same in another client's spelling have one identity.
     """
     parts: list[Any] = []
     for content in contents:
         if isinstance(content, str):
             parts.append(content)
         else:
-            parts.extend(_part(part) for part in items(content))
+            parts.extend(_reduce_part(part) for part in as_list(content))
     return tuple(parts)
 
 
-def _part(part: Any) -> Any:
-    words = part.get("text") if isinstance(part, Mapping) else None
-    return words if isinstance(words, str) else part
+def _reduce_part(part: Any) -> Any:
+    text = part.get("text") if isinstance(part, Mapping) else None
+    return text if isinstance(text, str) else part

@@ -5,46 +5,57 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops._observation import Endpoint
-from otel_agentops.clients._protocols.fields import Fields, double, get, instructions, items, present_attributes, text
-from otel_agentops.clients._protocols.openai_chat import FIELDS, answer_of, asked, model_call, output_type, system
+from otel_agentops._client_call import Endpoint
+from otel_agentops.clients._protocols.fields import (
+    Fields,
+    as_double,
+    as_list,
+    as_text,
+    drop_none_attributes,
+    flatten_instructions,
+    get,
+)
+from otel_agentops.clients._protocols.openai_chat import (
+    FIELDS,
+    find_system_contents,
+    make_answer,
+    make_model_call,
+    read_tool_calls,
+    set_output_type,
+)
 from otel_agentops.clients._servers import Server
-from otel_agentops.operations import FETCH, Answer, ModelCall
+from otel_agentops.operations import Answer, Fetch, ModelCall
 from otel_agentops.semconv import attributes as A
 
 
-def responses_request(body: Mapping[str, Any], server: Server, fields: Fields = FIELDS) -> ModelCall:
-    """`POST /responses`."""
-    attributes = fields.attributes(body, server.attributes)
-    output_type(attributes, get(body.get("text"), "format"))
+def read_responses_request(body: Mapping[str, Any], server: Server, fields: Fields = FIELDS) -> ModelCall:
+    """Read `POST /responses`."""
+    attributes = fields.read_attributes(body, server.attributes)
+    set_output_type(attributes, get(body.get("text"), "format"))
     conversation = body.get("conversation")
-    attributes |= present_attributes(
-        (A.GEN_AI_REQUEST_REASONING_LEVEL, text(get(body.get("reasoning"), "effort"))),
-        (A.GEN_AI_CONVERSATION_ID, text(conversation) or text(get(conversation, "id"))),
+    attributes |= drop_none_attributes(
+        (A.GEN_AI_REQUEST_REASONING_LEVEL, as_text(get(body.get("reasoning"), "effort"))),
+        (A.GEN_AI_CONVERSATION_ID, as_text(conversation) or as_text(get(conversation, "id"))),
     )
-    told = instructions((body.get("instructions"), *system(body.get("input"))))
-    return model_call("chat", body, server, attributes, told, fields=fields)
+    system = flatten_instructions((body.get("instructions"), *find_system_contents(body.get("input"))))
+    return make_model_call("chat", body, server, attributes, system, fields=fields)
 
 
 _EFFECTIVE = ("temperature", "top_p", "max_output_tokens")
 
 
-def responses_response(result: Any) -> Answer:
-    """A `Response`, or its JSON."""
-    _keep_running(result)
-    return _answer(result)
-
-
-def _answer(result: Any) -> Answer:
+def read_responses_response(result: Any) -> Answer:
+    """Read a `Response`, or its JSON."""
     reasons = _response_reasons(result)
-    answer = answer_of(result, get(result, "usage"), reasons)
+    answer = make_answer(result, get(result, "usage"), reasons)
     if reasons == ["tool_calls"]:
-        answer = answer._replace(asked=asked(item for item in get(result, "output") if _is_function(item)))
-    effective = {name: value for name in _EFFECTIVE if (value := double(get(result, name))) is not None}
-    return answer._replace(effective=effective, error=text(get(get(result, "error"), "code")))
+        functions = (item for item in get(result, "output") if _is_function(item))
+        answer = answer._replace(tool_calls=read_tool_calls(functions))
+    effective = {name: value for name in _EFFECTIVE if (value := as_double(get(result, name))) is not None}
+    return answer._replace(effective_params=effective, error=as_text(get(get(result, "error"), "code")))
 
 
-# The events that carry the response as it is by then, and whether it is the last of them.
+# The events that carry the response as it is by then; True for the last of them.
 _SNAPSHOTS = {
     "response.created": False,
     "response.queued": False,
@@ -55,8 +66,8 @@ _SNAPSHOTS = {
 }
 
 
-def responses_fold(state: dict[str, Any], event: Any) -> bool:
-    """A response stream event: the ones that carry the response replace each other, the last is complete."""
+def fold_responses_event(state: dict[str, Any], event: Any) -> bool:
+    """Fold a response stream event: those that carry the response replace each other, the last is complete."""
     last = _SNAPSHOTS.get(getattr(event, "type", ""))
     if last is None:
         return False
@@ -64,16 +75,16 @@ def responses_fold(state: dict[str, Any], event: Any) -> bool:
     return last
 
 
-def responses_settled(state: dict[str, Any]) -> Answer:
-    """What the stream's last snapshot of the response says."""
-    return responses_response(state["response"])
+def finish_responses(state: dict[str, Any]) -> Answer:
+    """Build the answer from the last snapshot of the response in a stream."""
+    return read_responses_response(state["response"])
 
 
 def _response_reasons(result: Any) -> list[str]:
-    """A response has a status where a chat has finish reasons; one that is still running has none."""
+    """Return the status in the place of finish reasons; a response that is still running has none."""
     status = get(result, "status")
     if status == "completed":
-        calls = any(_is_function(item) for item in items(get(result, "output")))
+        calls = any(_is_function(item) for item in as_list(get(result, "output")))
         return ["tool_calls" if calls else "stop"]
     if status == "incomplete":
         reason = str(get(get(result, "incomplete_details"), "reason") or status)
@@ -87,53 +98,58 @@ def _is_function(item: Any) -> bool:
 
 # -- a response that is fetched
 
-# Ids of the responses that this process began in the background and that have not ended as far as it knows.
-_RUNNING: dict[str, bool] = {}
-_KEPT = 10_000
+_MAX_BACKGROUND = 10_000
 _UNFINISHED = frozenset({"queued", "in_progress"})
 
 
-def fetch_request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`GET /responses/{id}`. body: its query, with the id."""
+class BackgroundResponses:
+    """Ids of the responses that this process began in the background and that have not ended as far as it knows."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, bool] = {}
+
+    def remember(self, result: Any) -> None:
+        """Remember a response that goes on in the background; the oldest are forgotten first."""
+        if get(result, "status") in _UNFINISHED and get(result, "background") is True:
+            while len(self.ids) >= _MAX_BACKGROUND:
+                self.ids.pop(next(iter(self.ids)), None)
+            self.ids[str(get(result, "id"))] = True
+
+    def take_ended(self, result: Any) -> bool:
+        """Return True, once, if a fetched response was begun in the background and has ended."""
+        return get(result, "status") not in _UNFINISHED and self.ids.pop(str(get(result, "id")), False)
+
+
+def read_fetch_request(body: Mapping[str, Any], server: Server) -> Fetch:
+    """Read `GET /responses/{id}`.
+
+    body: its query, with the id.
+    """
     cursor = body.get("starting_after")
-    attributes = server.attributes | present_attributes(
-        (A.GEN_AI_RESPONSE_ID, text(body["id"])),
+    attributes = server.attributes | drop_none_attributes(
+        (A.GEN_AI_RESPONSE_ID, as_text(body["id"])),
         (A.GEN_AI_REQUEST_STREAM_CURSOR, None if cursor is None else str(cursor)),
     )
-    return ModelCall(FETCH, server.provider, None, attributes)
+    return Fetch(server.provider, attributes)
 
 
-def fetch_response(result: Any) -> Answer:
-    """A `Response` that was made before, or its JSON.
+def read_fetch_response(result: Any, tells_usage: bool) -> Answer:
+    """Read a `Response` that was made before, or its JSON.
 
     To fetch one costs no tokens, and those that it cost are told by the call that made it. One that ran in the
-    background had none yet when that call returned: they are told here, by the first fetch that finds it ended in the
+    background had none yet when that call returned: they are told by the first fetch that finds it ended in the
     process that began it.
+
+    Args:
+        result: The response.
+        tells_usage: True for that fetch.
     """
-    status = text(get(result, "status"))
-    if status not in _UNFINISHED and _RUNNING.pop(str(get(result, "id")), False):
-        answer = _answer(result)._replace(effective=None, error=None)
+    if tells_usage:
+        answer = read_responses_response(result)._replace(effective_params=None, error=None)
     else:
-        answer = answer_of(result, None, _response_reasons(result))
-    answer.attributes.update(present_attributes((A.GEN_AI_RESPONSE_STATUS, status)))
+        answer = make_answer(result, None, _response_reasons(result))
+    answer.attributes.update(drop_none_attributes((A.GEN_AI_RESPONSE_STATUS, as_text(get(result, "status")))))
     return answer
 
 
-def fetch_settled(state: dict[str, Any]) -> Answer:
-    """What the last snapshot of a fetched stream says; asked again, it says the same."""
-    if "answer" not in state:
-        state["answer"] = fetch_response(state["response"])
-    answer: Answer = state["answer"]
-    return answer
-
-
-def _keep_running(result: Any) -> None:
-    """Remember a response that goes on in the background; the oldest are forgotten first."""
-    if get(result, "status") in _UNFINISHED and get(result, "background") is True:
-        while len(_RUNNING) >= _KEPT:
-            _RUNNING.pop(next(iter(_RUNNING)), None)
-        _RUNNING[str(get(result, "id"))] = True
-
-
-RESPONSES = Endpoint(responses_request, responses_response, responses_fold, responses_settled)
-FETCHED = Endpoint(fetch_request, fetch_response, responses_fold, fetch_settled)
+RESPONSES = Endpoint(read_responses_request, read_responses_response, fold_responses_event, finish_responses)

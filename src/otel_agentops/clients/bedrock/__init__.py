@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._patching import Support
+from otel_agentops._patching import ClientInfo
 from otel_agentops.clients.bedrock import _bodies, _botocore, _invoke
 from otel_agentops.clients.bedrock._bases import ANSWER, LOOKUP, configuration
 from otel_agentops.clients.bedrock._botocore import Call, Prepared
@@ -53,7 +53,7 @@ CALLS = {
     "RetrieveAndGenerate": Call(AGENTS, ANSWER, _generation(False)),
     "RetrieveAndGenerateStream": Call(AGENTS, ANSWER, _generation(True), events="stream"),
 }
-SUPPORT = Support(
+INFO = ClientInfo(
     (
         "chat (Converse, InvokeModel)",
         "text_completion, embeddings (InvokeModel)",
@@ -72,11 +72,11 @@ SUPPORT = Support(
     ),
 )
 # Before, botocore left the cached input out of what it parsed, and no total of the input could be told.
-SYNC = _botocore.client("botocore", ">=1.37.24,<2", CALLS, support=SUPPORT)
-ASYNC = _botocore.client("aiobotocore", ">=2.23,<4", CALLS, asynchronous=True, support=SUPPORT)
+SYNC = _botocore.client("botocore", ">=1.37.24,<2", CALLS, info=INFO)
+ASYNC = _botocore.client("aiobotocore", ">=2.23,<4", CALLS, asynchronous=True, info=INFO)
 
 
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_bedrock`."""
 
-    clients = (SYNC, ASYNC)
+    libraries = (SYNC, ASYNC)

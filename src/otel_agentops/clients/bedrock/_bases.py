@@ -5,44 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops._observation import Endpoint
+from otel_agentops._client_call import Endpoint
+from otel_agentops._coerce import hash_documents
 from otel_agentops.clients._protocols.fields import (
     Fields,
-    double,
+    as_double,
+    as_int,
+    as_list,
+    as_text,
+    as_texts,
+    drop_none_attributes,
+    flatten_instructions,
     get,
-    instructions,
-    items,
-    present_attributes,
-    text,
-    texts,
-    whole,
 )
-from otel_agentops.clients._protocols.openai_chat import no_stream
+from otel_agentops.clients._protocols.openai_chat import refuse_stream
 from otel_agentops.clients.bedrock._botocore import Addressed, code
 from otel_agentops.clients.bedrock._models import PROVIDER, Asked
-from otel_agentops.operations import Answer, Attributes, ModelCall
+from otel_agentops.operations import Answer, Attributes, ModelCall, Retrieval, RetrievalResult
 from otel_agentops.semconv import attributes as A
 
 _SEARCHES = ("vectorSearchConfiguration", "managedSearchConfiguration")
 FIELDS = Fields(
     {
-        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
-        "topP": (A.GEN_AI_REQUEST_TOP_P, double),
-        "maxTokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
-        "stopSequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
-        "numberOfResults": (A.GEN_AI_RETRIEVAL_TOP_K, whole),
-        "guardrailConfiguration": (A.AWS_BEDROCK_GUARDRAIL_ID, lambda given: text(get(given, "guardrailId"))),
+        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, as_double),
+        "topP": (A.GEN_AI_REQUEST_TOP_P, as_double),
+        "maxTokens": (A.GEN_AI_REQUEST_MAX_TOKENS, as_int),
+        "stopSequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, as_texts),
+        "numberOfResults": (A.GEN_AI_RETRIEVAL_TOP_K, as_int),
+        "guardrailConfiguration": (A.AWS_BEDROCK_GUARDRAIL_ID, lambda given: as_text(get(given, "guardrailId"))),
     },
     # A filter is about the question; the others are content, or parts whose members are parameters.
     not_parameters=frozenset(["filter", "promptTemplate", "inferenceConfig"]),
 )
 
 
-def lookup_request(body: Mapping[str, Any], sent: Addressed) -> ModelCall:
+def lookup_request(body: Mapping[str, Any], sent: Addressed) -> Retrieval:
     """`POST /knowledgebases/{knowledgeBaseId}/retrieve`."""
-    base = text(body.get("knowledgeBaseId")) or "unknown"
-    attributes = FIELDS.attributes({**_search(body), **_guardrail(body)}, sent.server)
-    return ModelCall("retrieval", PROVIDER, None, {**attributes, **_base(base)}, base=base)
+    base = as_text(body.get("knowledgeBaseId")) or "unknown"
+    attributes = FIELDS.read_attributes({**_search(body), **_guardrail(body)}, sent.server)
+    return Retrieval(base, None, PROVIDER, {**attributes, **_base(base)})
 
 
 def _search(body: Any) -> Mapping[str, Any]:
@@ -66,16 +67,17 @@ def _base(base: str) -> Attributes:
     }
 
 
-def lookup_response(result: Any) -> Answer:
+def lookup_response(result: Any) -> RetrievalResult:
     """The documents that were found."""
-    found = items(get(result, "retrievalResults"))
+    found = as_list(get(result, "retrievalResults"))
     ids = [known for each in found if (known := _id(each)) is not None]
-    return Answer(None, {A.RETRIEVAL_DOCUMENT_COUNT: len(found)}, found=ids if len(ids) == len(found) else None)
+    hashes = hash_documents(ids) if len(ids) == len(found) else None
+    return RetrievalResult(len(found), hashes, {A.RETRIEVAL_DOCUMENT_COUNT: len(found)})
 
 
 def _id(document: Any) -> str | None:
     """A document's id, else where it lies: a location has a type, and one member with a URI, a URL or an id."""
-    if (known := text(get(document, "documentId"))) is not None:
+    if (known := as_text(get(document, "documentId"))) is not None:
         return known
     place = get(document, "location")
     inner = next((value for value in place.values() if isinstance(value, Mapping)), {}) if place else {}
@@ -87,11 +89,11 @@ def answer_request(body: Mapping[str, Any], sent: Addressed) -> ModelCall:
     asked: Asked = sent.facts
     given = configuration(body)
     settings = _settings(given)
-    attributes = FIELDS.attributes(settings, sent.server)
-    attributes |= present_attributes((A.GEN_AI_CONVERSATION_ID, text(body.get("sessionId"))))
+    attributes = FIELDS.read_attributes(settings, sent.server)
+    attributes |= drop_none_attributes((A.GEN_AI_CONVERSATION_ID, as_text(body.get("sessionId"))))
     if asked.stream:
         attributes[A.GEN_AI_REQUEST_STREAM] = True
-    base = text(get(given, "knowledgeBaseId"))
+    base = as_text(get(given, "knowledgeBaseId"))
     if base is not None:
         attributes |= _base(base)
     template = get(get(get(given, "generationConfiguration"), "promptTemplate"), "textPromptTemplate")
@@ -100,9 +102,9 @@ def answer_request(body: Mapping[str, Any], sent: Addressed) -> ModelCall:
         PROVIDER,
         asked.model.id,
         attributes,
-        instructions((template,)) if text(template) else (),
-        params=FIELDS.parameters(settings),
-        base=base,
+        flatten_instructions((template,)) if as_text(template) else (),
+        params=FIELDS.read_parameters(settings),
+        data_source_id=base,
     )
 
 
@@ -124,7 +126,7 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def answer_response(result: Any) -> Answer:
     """The answer: neither model nor counts are told."""
-    return Answer(None, present_attributes((A.GEN_AI_CONVERSATION_ID, text(get(result, "sessionId")))))
+    return Answer(None, drop_none_attributes((A.GEN_AI_CONVERSATION_ID, as_text(get(result, "sessionId")))))
 
 
 def fold(state: dict[str, Any], event: Any) -> bool:
@@ -138,5 +140,5 @@ def settled(state: dict[str, Any]) -> Answer:
     return Answer(None, {})
 
 
-LOOKUP = Endpoint(lookup_request, lookup_response, no_stream, settled, failure=code)
-ANSWER = Endpoint(answer_request, answer_response, fold, settled, failure=code)
+LOOKUP = Endpoint(lookup_request, lookup_response, refuse_stream, settled, error_type=code)
+ANSWER = Endpoint(answer_request, answer_response, fold, settled, error_type=code)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from otel_agentops._observation import Endpoint
+from otel_agentops._client_call import Endpoint
 from otel_agentops.clients._protocols import anthropic_messages, cohere, openai_chat
-from otel_agentops.clients._protocols.fields import Fields, get, texts, whole
+from otel_agentops.clients._protocols.fields import Fields, as_int, as_texts, get
 from otel_agentops.clients._servers import Server
 from otel_agentops.clients.bedrock import _completion, _converse
 from otel_agentops.clients.bedrock._botocore import Addressed
@@ -33,11 +33,11 @@ def _nova(body: Mapping[str, Any], server: Server) -> ModelCall:
 
 
 def _chat_whole(body: Any) -> Answer:
-    return openai_chat.chat_response(_reasoned(body))
+    return openai_chat.read_chat_response(_reasoned(body))
 
 
 def _chat_fold(state: dict[str, Any], chunk: Any) -> bool:
-    return openai_chat.chat_fold_json(state, _reasoned(chunk))
+    return openai_chat.fold_chat_json(state, _reasoned(chunk))
 
 
 def _reasoned(body: Any) -> Any:
@@ -49,7 +49,7 @@ def _reasoned(body: Any) -> Any:
 
 
 def _chat_settled(state: dict[str, Any]) -> Answer:
-    return openai_chat.chat_settled(state) if "first" in state else Answer(None, {})
+    return openai_chat.finish_chat(state) if "first" in state else Answer(None, {})
 
 
 def _command_whole(body: Any) -> Answer:
@@ -58,22 +58,22 @@ def _command_whole(body: Any) -> Answer:
 
 _EMBEDDINGS = Fields(
     {
-        "dimensions": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),  # Titan
-        "output_dimension": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),  # Cohere
-        "embeddingTypes": (A.GEN_AI_REQUEST_ENCODING_FORMATS, texts),
-        "embedding_types": (A.GEN_AI_REQUEST_ENCODING_FORMATS, texts),
+        "dimensions": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, as_int),  # Titan
+        "output_dimension": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, as_int),  # Cohere
+        "embeddingTypes": (A.GEN_AI_REQUEST_ENCODING_FORMATS, as_texts),
+        "embedding_types": (A.GEN_AI_REQUEST_ENCODING_FORMATS, as_texts),
     },
     not_parameters=frozenset(["inputText", "inputImage", "texts", "images", "inputs", "schemaVersion"]),
 )
 
 
 def _embed(body: Mapping[str, Any], server: Server) -> ModelCall:
-    attributes = _EMBEDDINGS.attributes(body, server.attributes)
-    return ModelCall("embeddings", server.provider, None, attributes, params=_EMBEDDINGS.parameters(body))
+    attributes = _EMBEDDINGS.read_attributes(body, server.attributes)
+    return ModelCall("embeddings", server.provider, None, attributes, params=_EMBEDDINGS.read_parameters(body))
 
 
 def _embedded(body: Any) -> Answer:
-    return Answer(None, {}, whole(get(body, "inputTextTokenCount")))
+    return Answer(None, {}, as_int(get(body, "inputTextTokenCount")))
 
 
 def _rerank(body: Mapping[str, Any], server: Server) -> ModelCall:
@@ -91,10 +91,10 @@ def _nothing(body: Any) -> Answer:
 
 CLAUDE = endpoint(
     Family(
-        anthropic_messages.request,
-        anthropic_messages.response,
-        anthropic_messages.fold,
-        anthropic_messages.settled,
+        anthropic_messages.read_request,
+        anthropic_messages.read_response,
+        anthropic_messages.fold_event,
+        anthropic_messages.finish_message,
         (b'"message_', b'"tool_use"', b'"input_json_delta"'),
     )
 )
@@ -109,7 +109,7 @@ NOVA = endpoint(
 )
 CHAT = endpoint(
     Family(
-        openai_chat.chat_request,
+        openai_chat.read_chat_request,
         _chat_whole,
         _chat_fold,
         _chat_settled,

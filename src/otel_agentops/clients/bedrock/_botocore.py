@@ -16,12 +16,20 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+from otel_agentops._client_call import (
+    ACTIVE_CALL,
+    UNOBSERVED,
+    ClientCall,
+    Endpoint,
+    begin_call,
+    parse_retry_after,
+    pass_unobserved,
+)
 from otel_agentops._guard import guard
-from otel_agentops._observation import UNOBSERVED, WATCH, Endpoint, Watch, begin, retry_after, unobserved
-from otel_agentops._patching import UNTOLD, Client, Support, Target
-from otel_agentops._streams import async_watched, watched
-from otel_agentops.clients._protocols.fields import get, text
-from otel_agentops.clients._servers import address
+from otel_agentops._patching import NO_INFO, ClientInfo, PatchedLibrary, Target
+from otel_agentops._streams import observe_async_stream, observe_stream
+from otel_agentops.clients._protocols.fields import as_text, get
+from otel_agentops.clients._servers import parse_address
 from otel_agentops.clients.bedrock import _botocore_body
 from otel_agentops.clients.bedrock._botocore_body import Held, async_reads, reads
 from otel_agentops.operations import Attributes
@@ -53,7 +61,7 @@ def code(error: BaseException) -> str | None:
     """The service's code of an error whose class says no more than that there was one."""
     if type(error).__name__ not in _GENERAL:
         return None
-    return text(get(get(getattr(error, "response", None), "Error"), "Code"))
+    return as_text(get(get(getattr(error, "response", None), "Error"), "Code"))
 
 
 class Prepared(NamedTuple):
@@ -84,15 +92,15 @@ def client(
     calls: Mapping[str, Call],
     *,
     asynchronous: bool = False,
-    support: Support = UNTOLD,
-) -> Client:
+    info: ClientInfo = NO_INFO,
+) -> PatchedLibrary:
     """botocore, or aiobotocore on top of it. calls: by the name of the operation; all others pass."""
     shells = _Shells(calls)
     attempt = ("request", "operation_model", "context")
     made = ("operation_name", "api_params")
     reading = ("read", "readinto")
     if asynchronous:
-        return Client(
+        return PatchedLibrary(
             distribution,
             versions,
             [
@@ -103,9 +111,9 @@ def client(
                 *(Target("aiobotocore.response", "StreamingBody", name, async_reads) for name in reading),
                 *(Target("aiobotocore.response", _HTTPX, name, async_reads, own_only=True) for name in reading),
             ],
-            support,
+            info,
         )
-    return Client(
+    return PatchedLibrary(
         distribution,
         versions,
         [
@@ -116,7 +124,7 @@ def client(
             Target("botocore.eventstream", "EventStream", "close", shells.closing),
             *(Target("botocore.response", "StreamingBody", name, reads) for name in reading),
         ],
-        support,
+        info,
     )
 
 
@@ -128,22 +136,22 @@ class _Shells:
 
     # -- the call
 
-    def call(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def call(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         calls = self._calls
 
         def _make_api_call(api: Any, operation_name: str, api_params: Any) -> Any:
-            if operation_name not in calls and WATCH.get() is None:
+            if operation_name not in calls and ACTIVE_CALL.get() is None:
                 return original(api, operation_name, api_params)  # every call of every service comes by
             with self._begin(patched, api, operation_name, api_params) or UNOBSERVED:
                 return original(api, operation_name, api_params)
 
         return _make_api_call
 
-    def async_call(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def async_call(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         calls = self._calls
 
         async def _make_api_call(api: Any, operation_name: str, api_params: Any) -> Any:
-            if operation_name not in calls and WATCH.get() is None:
+            if operation_name not in calls and ACTIVE_CALL.get() is None:
                 return await original(api, operation_name, api_params)
             with self._begin(patched, api, operation_name, api_params) or UNOBSERVED:
                 return await original(api, operation_name, api_params)
@@ -151,22 +159,24 @@ class _Shells:
         return _make_api_call
 
     @guard
-    def _begin(self, patched: Client, api: Any, operation_name: str, api_params: Any) -> AbstractContextManager[Any]:
+    def _begin(
+        self, patched: PatchedLibrary, api: Any, operation_name: str, api_params: Any
+    ) -> AbstractContextManager[Any]:
         call = self._calls.get(operation_name)
         if call is None or api.meta.service_model.service_id.hyphenize() != call.service:
-            return unobserved(api_params)  # made for an observed one on its way, say for its credentials
-        watch = begin(patched, call.endpoint)
+            return pass_unobserved(api_params)  # made for an observed one on its way, say for its credentials
+        watch = begin_call(patched, call.endpoint)
         if watch is None:
-            return unobserved(api_params)
-        watch.asked = _Made(call, api_params)
+            return pass_unobserved(api_params)
+        watch.context = _Made(call, api_params)
         return watch
 
     # -- one attempt
 
-    def attempt(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def attempt(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def _get_response(endpoint: Any, request: Any, operation_model: Any, context: Any) -> Any:
-            watch = WATCH.get()
-            if watch is None or type(watch.asked) is not _Made:
+            watch = ACTIVE_CALL.get()
+            if watch is None or type(watch.context) is not _Made:
                 return original(endpoint, request, operation_model, context)
             _leaving(watch, request)
             outcome = original(endpoint, request, operation_model, context)
@@ -175,10 +185,10 @@ class _Shells:
 
         return _get_response
 
-    def async_attempt(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def async_attempt(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         async def _get_response(endpoint: Any, request: Any, operation_model: Any, context: Any) -> Any:
-            watch = WATCH.get()
-            if watch is None or type(watch.asked) is not _Made:
+            watch = ACTIVE_CALL.get()
+            if watch is None or type(watch.context) is not _Made:
                 return await original(endpoint, request, operation_model, context)
             _leaving(watch, request)
             outcome = await original(endpoint, request, operation_model, context)
@@ -189,43 +199,43 @@ class _Shells:
 
     # -- event streams
 
-    def parsing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def parsing(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def _parse_event(stream: Any, event: Any) -> Any:
             parsed = original(stream, event)
             held = vars(stream).get(_KEY)
             if held is not None:
-                held.watch.chunk(parsed)
+                held.watch.chunk_received(parsed)
             return parsed
 
         return _parse_event
 
-    def async_parsing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def async_parsing(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         async def _parse_event(stream: Any, event: Any) -> Any:
             parsed = await original(stream, event)
             held = vars(stream).get(_KEY)
             if held is not None:
-                held.watch.chunk(parsed)
+                held.watch.chunk_received(parsed)
             return parsed
 
         return _parse_event
 
-    def iterating(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def iterating(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def each(stream: Any) -> Any:
             source = original(stream)
             held = vars(stream).get(_KEY)
-            return source if held is None else watched(source, held.watch, told=True)
+            return source if held is None else observe_stream(source, held.watch, has_own_hook=True)
 
         return each
 
-    def async_iterating(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def async_iterating(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def each(stream: Any) -> Any:
             source = original(stream)
             held = vars(stream).get(_KEY)
-            return source if held is None else async_watched(source, held.watch, told=True)
+            return source if held is None else observe_async_stream(source, held.watch, has_own_hook=True)
 
         return each
 
-    def closing(self, original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def closing(self, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def close(stream: Any) -> Any:
             held = vars(stream).get(_KEY)
             if held is not None:
@@ -236,14 +246,14 @@ class _Shells:
 
 
 @guard
-def _leaving(watch: Watch, request: Any) -> None:
-    if watch.sent:
-        watch.leaving({}, None)
+def _leaving(watch: ClientCall, request: Any) -> None:
+    if watch.has_sent:
+        watch.attempt_started({}, None)
         return
-    made: _Made = watch.asked
+    made: _Made = watch.context
     prepared = made.call.prepare(made.params, request.body)
-    watch.endpoint = prepared.endpoint
-    watch.leaving(prepared.body, Addressed(_address(_origin(request.url)), prepared.facts))
+    watch.use_endpoint(prepared.endpoint)
+    watch.attempt_started(prepared.body, Addressed(_address(_origin(request.url)), prepared.facts))
 
 
 def _origin(url: str) -> str:
@@ -252,32 +262,33 @@ def _origin(url: str) -> str:
     return url if end < 0 else url[:end]
 
 
-_address = functools.lru_cache(maxsize=64)(address)
+_address = functools.lru_cache(maxsize=64)(parse_address)
 
 
 def wait(headers: Mapping[str, str]) -> float | None:
     """The seconds that a response asked to wait; AWS has a header of its own beside the general one, in ms."""
     asked = headers.get("x-amz-retry-after") or ""
-    return int(asked) / 1000 if asked.isdigit() else retry_after(headers)
+    return int(asked) / 1000 if asked.isdigit() else parse_retry_after(headers)
 
 
 @guard
-def _came(watch: Watch, outcome: Any) -> None:
+def _came(watch: ClientCall, outcome: Any) -> None:
     """One attempt is over. outcome: what came, None where nothing did, and the error that it ended with."""
     came = outcome[0]
     if came is None:
-        watch.attempted(0)
+        watch.attempt_finished(0)
         return
     http, parsed = came
     if http.status_code >= _REFUSED:
-        watch.attempted(http.status_code, wait(http.headers))
+        watch.attempt_finished(http.status_code, wait(http.headers))
         return
-    watch.attempted(http.status_code)
-    call: Call = watch.asked.call
+    watch.attempt_finished(http.status_code)
+    call: Call = watch.context.call
     if call.events is not None:
         vars(parsed[call.events])[_KEY] = Held(watch)
     elif call.body is not None:
-        watch.state["headers"] = headers = parsed["ResponseMetadata"]["HTTPHeaders"]
+        headers = parsed["ResponseMetadata"]["HTTPHeaders"]
+        watch.head_received(headers=headers)
         _botocore_body.observe(parsed[call.body], watch, headers)
     else:
-        watch.answered(parsed)
+        watch.response_received(parsed)

@@ -12,9 +12,9 @@ from typing import Any
 
 import wrapt
 
+from otel_agentops._client_call import ClientCall
 from otel_agentops._guard import guard
-from otel_agentops._observation import Watch
-from otel_agentops._patching import Client
+from otel_agentops._patching import PatchedLibrary
 
 _Proxy: Any = wrapt.ObjectProxy  # generic for the type checker since wrapt 2, and not at run time
 
@@ -38,11 +38,11 @@ class Held:
 
     __slots__ = ("watch",)
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: ClientCall) -> None:
         self.watch = watch
 
     def __del__(self) -> None:
-        self.watch.dropped()
+        self.watch.abandon()
 
 
 class Reading(Held):
@@ -50,7 +50,7 @@ class Reading(Held):
 
     __slots__ = ("came", "headers", "inside", "parts", "size")
 
-    def __init__(self, watch: Watch, headers: Mapping[str, Any], size: int | None) -> None:
+    def __init__(self, watch: ClientCall, headers: Mapping[str, Any], size: int | None) -> None:
         super().__init__(watch)
         self.headers = headers
         self.size = size
@@ -70,8 +70,8 @@ class Reading(Held):
     @guard
     def finished(self) -> None:
         """There is no more."""
-        if self.watch.pending and self.size in (None, self.came):
-            self.watch.answered(Invoked(self.headers, b"".join(self.parts)))
+        if self.watch.is_open and self.size in (None, self.came):
+            self.watch.response_received(Invoked(self.headers, b"".join(self.parts)))
             self.watch.end()
         self.parts.clear()
 
@@ -84,7 +84,7 @@ class Reading(Held):
             self.watch.end(error)
 
 
-def observe(body: Any, watch: Watch, headers: Mapping[str, Any]) -> None:
+def observe(body: Any, watch: ClientCall, headers: Mapping[str, Any]) -> None:
     """Follow what is read of a body of either library."""
     length = headers.get("content-length")
     reading = Reading(watch, headers, int(length) if length else None)
@@ -207,7 +207,7 @@ class _Httpx(_Observed):
         await self.__wrapped__.aclose()
 
 
-def reads(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def reads(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     """The library's method that reads: the exception that leaves it is the application's."""
 
     def read(body: Any, *args: Any, **kwargs: Any) -> Any:
@@ -227,7 +227,7 @@ def reads(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
     return read
 
 
-def async_reads(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def async_reads(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     """The same of aiobotocore."""
 
     async def read(body: Any, *args: Any, **kwargs: Any) -> Any:

@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from otel_agentops._observation import Endpoint
-from otel_agentops.clients._protocols.fields import get, text, whole
+from otel_agentops._client_call import Endpoint
+from otel_agentops.clients._protocols.fields import as_int, as_text, get
 from otel_agentops.clients._servers import Server
 from otel_agentops.clients.bedrock._botocore import Addressed, code
 from otel_agentops.clients.bedrock._botocore_body import Invoked
@@ -69,7 +69,7 @@ class _Invocation:
         return call._replace(model=asked.model.id, prompt=asked.model.prompt, attributes=attributes, params=params)
 
     def response(self, result: Invoked) -> Answer:
-        counts = [whole(_number(result.headers.get(name))) for name in _HEADERS]
+        counts = [as_int(_number(result.headers.get(name))) for name in _HEADERS]
         if self._family.counted and counts[0] is not None:
             return self._with(Answer(None, {}), counts)
         return self._with(self._family.whole(decoded(result.body)), counts)
@@ -84,13 +84,13 @@ class _Invocation:
             self._family.fold(state.setdefault("folded", {}), chunk)
             if last:
                 counts = chunk.get("amazon-bedrock-invocationMetrics")
-                state["counts"] = [whole(get(counts, name)) for name in _COUNTS]
+                state["counts"] = [as_int(get(counts, name)) for name in _COUNTS]
         return last
 
     def settled(self, state: dict[str, Any]) -> Answer:
         if "folded" in state:
             return self._with(self._family.settled(state["folded"]), state.get("counts", [None] * 4))
-        return self._with(Answer(None, {}), [whole(_number(state["headers"].get(name))) for name in _HEADERS])
+        return self._with(Answer(None, {}), [as_int(_number(state["headers"].get(name))) for name in _HEADERS])
 
     def _with(self, answer: Answer, counts: list[int | None]) -> Answer:
         found = _counted(answer, counts)
@@ -100,12 +100,12 @@ class _Invocation:
 def endpoint(family: Family) -> Endpoint:
     """A call with bodies of this kind."""
     made = _Invocation(family)
-    return Endpoint(made.request, made.response, made.fold, made.settled, failure=code)
+    return Endpoint(made.request, made.response, made.fold, made.settled, error_type=code)
 
 
 def _beside(asked: Asked) -> Attributes:
     found: Attributes = {A.GEN_AI_REQUEST_STREAM: True} if asked.stream else {}
-    if guardrail := text(asked.options.get("guardrailIdentifier")):
+    if guardrail := as_text(asked.options.get("guardrailIdentifier")):
         found[A.AWS_BEDROCK_GUARDRAIL_ID] = guardrail
     return found
 

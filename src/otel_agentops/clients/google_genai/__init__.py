@@ -7,9 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._observation import Endpoint
-from otel_agentops._patching import Support
-from otel_agentops.clients._protocols.fields import get, instructions, items, present, present_attributes, text, whole
+from otel_agentops._client_call import Endpoint
+from otel_agentops._patching import ClientInfo
+from otel_agentops.clients._protocols.fields import (
+    as_int,
+    as_list,
+    as_text,
+    drop_none,
+    drop_none_attributes,
+    flatten_instructions,
+    get,
+)
 from otel_agentops.clients.google_genai import _interactions, _seams
 from otel_agentops.clients.google_genai._schema import camel, camel_name, json_schema
 from otel_agentops.clients.google_genai._seams import Sent
@@ -32,28 +40,32 @@ def content_request(body: Mapping[str, Any], to: Sent) -> ModelCall:
         calling = flat["toolConfig"] = get(
             flat["toolConfig"], "functionCallingConfig"
         )  # beside it is where the user is
-    attributes = FIELDS.attributes(flat, to.attributes)
+    attributes = FIELDS.read_attributes(flat, to.attributes)
     if kind := output_type(config):
         attributes[A.GEN_AI_OUTPUT_TYPE] = kind
-    system = instructions((items(get(body.get("systemInstruction"), "parts")),))
+    system = flatten_instructions((as_list(get(body.get("systemInstruction"), "parts")),))
     return ModelCall(
-        "generate_content", to.provider, to.model, attributes, system, _offered(items(body.get("tools"))), tool,
-        FIELDS.parameters(flat), forced=calling is not None and _forced(calling),
+        "generate_content", to.provider, to.model, attributes, system, _offered(as_list(body.get("tools"))), tool,
+        FIELDS.read_parameters(flat), is_tool_forced=calling is not None and _forced(calling),
     )  # fmt: skip
 
 
 def _forced(calling: Any) -> bool:
-    return get(calling, "mode") == "ANY" and len(items(get(calling, "allowedFunctionNames"))) == 1
+    return get(calling, "mode") == "ANY" and len(as_list(get(calling, "allowedFunctionNames"))) == 1
 
 
 def embeddings_request(body: Mapping[str, Any], to: Sent) -> ModelCall:
     """`:batchEmbedContents`, and Vertex's `:embedContent` and `:predict`."""
-    first = next(iter(items(body.get("requests")) or items(body.get("instances"))), body)
+    first = next(iter(as_list(body.get("requests")) or as_list(body.get("instances"))), body)
     settings = mapping(body.get("parameters") or body.get("embedContentConfig"))
     flat = camel({**mapping(first), **settings})
     flat.pop("embedContentConfig", None)
     return ModelCall(
-        "embeddings", to.provider, to.model, FIELDS.attributes(flat, to.attributes), params=FIELDS.parameters(flat)
+        "embeddings",
+        to.provider,
+        to.model,
+        FIELDS.read_attributes(flat, to.attributes),
+        params=FIELDS.read_parameters(flat),
     )
 
 
@@ -70,7 +82,7 @@ def tool(wire: Any) -> dict[str, Any]:
     schema = wire.get("parameters_json_schema", wire.get("parametersJsonSchema"))
     if schema is None and (google := wire.get("parameters")) is not None:
         schema = json_schema(google)
-    return present(
+    return drop_none(
         name=wire["name"], description=wire.get("description"), input_schema=schema, behavior=wire.get("behavior")
     )
 
@@ -83,7 +95,7 @@ def _offered(tools: Sequence[Any]) -> list[Any]:
             found.append(each)
             continue
         for kind, value in each.items():
-            found.extend(items(value) if kind == "functionDeclarations" else [{kind: value}])
+            found.extend(as_list(value) if kind == "functionDeclarations" else [{kind: value}])
     return found
 
 
@@ -117,24 +129,24 @@ def content_fold(state: dict[str, Any], chunk: Any) -> bool:
 def content_settled(state: dict[str, Any]) -> Answer:
     """What the chunks of a stream added up to."""
     latest, usage, reasons = state["latest"], state.get("usage"), state.get("reasons", {})
-    cached, thoughts = whole(get(usage, "cached_content_token_count")), whole(get(usage, "thoughts_token_count"))
-    attributes = present_attributes(
-        (A.GEN_AI_RESPONSE_ID, text(get(latest, "response_id"))),
-        (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(text(reasons[index])) for index in sorted(reasons)] or None),
+    cached, thoughts = as_int(get(usage, "cached_content_token_count")), as_int(get(usage, "thoughts_token_count"))
+    attributes = drop_none_attributes(
+        (A.GEN_AI_RESPONSE_ID, as_text(get(latest, "response_id"))),
+        (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(as_text(reasons[index])) for index in sorted(reasons)] or None),
         (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, cached),
         (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, thoughts),
     )
     read = total(get(usage, "prompt_token_count"), get(usage, "tool_use_prompt_token_count"))
     written = total(get(usage, "candidates_token_count"), thoughts)  # the API counts thoughts apart
-    asked = [(name, get(call, "args")) for call in state.get("calls", ()) if (name := text(get(call, "name")))]
-    return Answer(text(get(latest, "model_version")), attributes, read, written, asked=asked)
+    asked = [(name, get(call, "args")) for call in state.get("calls", ()) if (name := as_text(get(call, "name")))]
+    return Answer(as_text(get(latest, "model_version")), attributes, read, written, tool_calls=asked)
 
 
 def embeddings_response(result: Any) -> Answer:
     """An `EmbedContentResponse`: it names no model; Vertex counts each text, newer models of Gemini all of them."""
-    counts = [whole(get(get(each, "statistics"), "token_count")) for each in items(get(result, "embeddings"))]
+    counts = [as_int(get(get(each, "statistics"), "token_count")) for each in as_list(get(result, "embeddings"))]
     counted = get(get(result, "usage_metadata"), "prompt_token_count")
-    return Answer(None, {}, whole(counted) if counted is not None else total(*counts))
+    return Answer(None, {}, as_int(counted) if counted is not None else total(*counts))
 
 
 class _Json(dict[str, Any]):
@@ -148,13 +160,13 @@ def _no_stream(state: dict[str, Any], chunk: Any) -> bool:
     raise TypeError("embeddings do not stream")
 
 
-CONTENT = Endpoint(content_request, content_response, content_fold, content_settled, failure=code)
-EMBEDDINGS = Endpoint(embeddings_request, embeddings_response, _no_stream, content_settled, failure=code)
-CLIENT = _seams.client(
+CONTENT = Endpoint(content_request, content_response, content_fold, content_settled, error_type=code)
+EMBEDDINGS = Endpoint(embeddings_request, embeddings_response, _no_stream, content_settled, error_type=code)
+LIBRARY = _seams.client(
     ">=1.32,<4",
     CONTENT,
     EMBEDDINGS,
-    Support(
+    ClientInfo(
         ("generate_content", "embeddings", "interactions (from 2.9)"),
         not_covered=(
             "live sessions (a websocket)",
@@ -173,4 +185,4 @@ CLIENT = _seams.client(
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_google_genai`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

@@ -12,20 +12,20 @@ import functools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from otel_agentops._client_call import ACTIVE_CALL, UNOBSERVED, ClientCall, Endpoint, begin_call, parse_retry_after
 from otel_agentops._guard import guard
-from otel_agentops._observation import UNOBSERVED, WATCH, Endpoint, Watch, begin, retry_after
-from otel_agentops._patching import Client, Support, Target
-from otel_agentops._streams import async_watched, lazily
-from otel_agentops.clients._servers import address
+from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
+from otel_agentops._streams import observe_async_stream, observe_lazy_stream
+from otel_agentops.clients._servers import parse_address
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
-_Wrap = Callable[[Callable[..., Any], Client], Callable[..., Any]]
+_Wrap = Callable[[Callable[..., Any], PatchedLibrary], Callable[..., Any]]
 
 
 def client(
-    versions: str, content: Endpoint, embeddings: Endpoint, support: Support, further: Iterable[Target] = ()
-) -> Client:
+    versions: str, content: Endpoint, embeddings: Endpoint, info: ClientInfo, further: Iterable[Target] = ()
+) -> PatchedLibrary:
     """The client; the two endpoints get a `Sent` as their facts. further: where it is patched beside."""
     api, models = "google.genai._api_client", "google.genai.models"
     targets = [
@@ -37,10 +37,10 @@ def client(
         Target(models, "AsyncModels", "_generate_content_stream", _async_stream(content)),
         Target(models, "Models", "_embed_content", _whole(embeddings), own_only=True),
         Target(models, "AsyncModels", "_embed_content", _async_whole(embeddings), own_only=True),
-        Target(models, "Models", "embed_content", _whole(embeddings), unless="_embed_content"),  # before 1.64
-        Target(models, "AsyncModels", "embed_content", _async_whole(embeddings), unless="_embed_content"),
+        Target(models, "Models", "embed_content", _whole(embeddings), superseded_by="_embed_content"),  # before 1.64
+        Target(models, "AsyncModels", "embed_content", _async_whole(embeddings), superseded_by="_embed_content"),
     ]
-    return Client("google-genai", versions, [*targets, *further], support)
+    return PatchedLibrary("google-genai", versions, [*targets, *further], info)
 
 
 class Sent(NamedTuple):
@@ -56,7 +56,7 @@ def sent(url: str, vertex: bool) -> Sent:
     """Of `.../models/gemini-x:streamGenerateContent?alt=sse`; a tuned model and an endpoint keep their kind."""
     path, _, verb = url.partition("?")[0].rpartition(":")
     _, known, model = path.rpartition("/models/")
-    attributes = address(url)
+    attributes = parse_address(url)
     if verb.startswith("stream"):
         attributes[A.GEN_AI_REQUEST_STREAM] = True
     name = model if known else "/".join(path.split("/")[-2:])
@@ -67,21 +67,21 @@ def sent(url: str, vertex: bool) -> Sent:
 
 
 @guard
-def _begin(patched: Client, endpoint: Endpoint, models: Any) -> Watch | None:
-    watch = begin(patched, endpoint)
+def _begin(patched: PatchedLibrary, endpoint: Endpoint, models: Any) -> ClientCall | None:
+    watch = begin_call(patched, endpoint)
     if watch is not None:
-        watch.asked = getattr(models, "_api_client", None)  # whose attempts are those of this call
+        watch.context = getattr(models, "_api_client", None)  # whose attempts are those of this call
     return watch
 
 
 def _whole(endpoint: Endpoint) -> _Wrap:
-    def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def call(models: Any, *args: Any, **kwargs: Any) -> Any:
             watch = _begin(patched, endpoint, models)
             with watch or UNOBSERVED:
                 result = original(models, *args, **kwargs)
                 if watch is not None:
-                    watch.answered(result)
+                    watch.response_received(result)
                 return result
 
         return call
@@ -90,13 +90,13 @@ def _whole(endpoint: Endpoint) -> _Wrap:
 
 
 def _async_whole(endpoint: Endpoint) -> _Wrap:
-    def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         async def call(models: Any, *args: Any, **kwargs: Any) -> Any:
             watch = _begin(patched, endpoint, models)
             with watch or UNOBSERVED:
                 result = await original(models, *args, **kwargs)
                 if watch is not None:
-                    watch.answered(result)
+                    watch.response_received(result)
                 return result
 
         return call
@@ -107,9 +107,11 @@ def _async_whole(endpoint: Endpoint) -> _Wrap:
 def _stream(endpoint: Endpoint) -> _Wrap:
     """A generator, which makes its call when the first chunk is asked for."""
 
-    def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def call(models: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-            return lazily(original(models, *args, **kwargs), functools.partial(_begin, patched, endpoint, models))
+            return observe_lazy_stream(
+                original(models, *args, **kwargs), functools.partial(_begin, patched, endpoint, models)
+            )
 
         return call
 
@@ -119,12 +121,12 @@ def _stream(endpoint: Endpoint) -> _Wrap:
 def _async_stream(endpoint: Endpoint) -> _Wrap:
     """A coroutine, which makes the call and gives a generator of the chunks."""
 
-    def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         async def call(models: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             watch = _begin(patched, endpoint, models)
             with watch or UNOBSERVED:
                 source: AsyncIterator[Any] = await original(models, *args, **kwargs)
-            return source if watch is None else async_watched(source, watch)
+            return source if watch is None else observe_async_stream(source, watch)
 
         return call
 
@@ -134,7 +136,7 @@ def _async_stream(endpoint: Endpoint) -> _Wrap:
 # -- an attempt
 
 
-def _once(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _once(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def _request_once(api: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
         watch = _leaving(api, http_request)
         if watch is None:
@@ -144,13 +146,13 @@ def _once(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
         except BaseException as error:
             _refused(watch, error)
             raise
-        watch.attempted(200)
+        watch.attempt_finished(200)
         return response
 
     return _request_once
 
 
-def _async_once(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _async_once(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     async def _async_request_once(api: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
         watch = _leaving(api, http_request)
         if watch is None:
@@ -160,24 +162,24 @@ def _async_once(original: Callable[..., Any], patched: Client) -> Callable[..., 
         except BaseException as error:
             _refused(watch, error)
             raise
-        watch.attempted(200)
+        watch.attempt_finished(200)
         return response
 
     return _async_request_once
 
 
 @guard
-def _leaving(api: Any, request: Any) -> Watch | None:
+def _leaving(api: Any, request: Any) -> ClientCall | None:
     """The watch over the call that a request belongs to, told what goes out."""
-    watch = WATCH.get()
-    if watch is None or watch.asked is not api:
+    watch = ACTIVE_CALL.get()
+    if watch is None or watch.context is not api:
         return None
-    watch.leaving(request.data, sent(request.url, bool(api.vertexai)))
+    watch.attempt_started(request.data, sent(request.url, bool(api.vertexai)))
     return watch
 
 
 @guard
-def _refused(watch: Watch, error: BaseException) -> None:
+def _refused(watch: ClientCall, error: BaseException) -> None:
     code = getattr(error, "code", None)
     headers = getattr(getattr(error, "response", None), "headers", None)
-    watch.attempted(code if type(code) is int else 0, retry_after(headers))
+    watch.attempt_finished(code if type(code) is int else 0, parse_retry_after(headers))

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops.clients._protocols.fields import Fields, double, get, items, text, texts, whole
+from otel_agentops.clients._protocols.fields import Fields, as_double, as_int, as_list, as_text, as_texts, get
 from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
     {
-        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, double),
-        "topP": (A.GEN_AI_REQUEST_TOP_P, double),
-        "topK": (A.GEN_AI_REQUEST_TOP_K, whole),
-        "frequencyPenalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, double),
-        "presencePenalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, double),
-        "maxOutputTokens": (A.GEN_AI_REQUEST_MAX_TOKENS, whole),
-        "candidateCount": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else whole(n)),  # as OpenAI's `n`
-        "stopSequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, texts),
-        "seed": (A.GEN_AI_REQUEST_SEED, whole),
-        "thinkingConfig": (A.GEN_AI_REQUEST_REASONING_LEVEL, lambda config: text(get(config, "thinkingLevel"))),
-        "thinkingLevel": (A.GEN_AI_REQUEST_REASONING_LEVEL, text),
-        "previousInteractionId": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, text),
-        "agent": (A.GEN_AI_AGENT_NAME, text),
+        "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, as_double),
+        "topP": (A.GEN_AI_REQUEST_TOP_P, as_double),
+        "topK": (A.GEN_AI_REQUEST_TOP_K, as_int),
+        "frequencyPenalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, as_double),
+        "presencePenalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, as_double),
+        "maxOutputTokens": (A.GEN_AI_REQUEST_MAX_TOKENS, as_int),
+        "candidateCount": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else as_int(n)),  # as OpenAI's `n`
+        "stopSequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, as_texts),
+        "seed": (A.GEN_AI_REQUEST_SEED, as_int),
+        "thinkingConfig": (A.GEN_AI_REQUEST_REASONING_LEVEL, lambda config: as_text(get(config, "thinkingLevel"))),
+        "thinkingLevel": (A.GEN_AI_REQUEST_REASONING_LEVEL, as_text),
+        "previousInteractionId": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, as_text),
+        "agent": (A.GEN_AI_AGENT_NAME, as_text),
         "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
-        "outputDimensionality": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, whole),
+        "outputDimensionality": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, as_int),
     },
     not_parameters=frozenset(
         [
@@ -60,16 +60,16 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 def output_type(config: Mapping[str, Any]) -> str | None:
     """`gen_ai.output.type` of the settings of a call."""
-    modalities = items(config.get("responseModalities"))
+    modalities = as_list(config.get("responseModalities"))
     if _IMAGE in modalities or _SPEECH in modalities:
         return "image" if _IMAGE in modalities else "speech"
-    kind = text(config.get("responseMimeType"))
+    kind = as_text(config.get("responseMimeType"))
     return kind and ("json" if kind == "application/json" else "text")
 
 
 def total(*counts: Any) -> int | None:
     """The sum of the counts that are there; None where there is none."""
-    known = [number for count in counts if (number := whole(count)) is not None]
+    known = [number for count in counts if (number := as_int(count)) is not None]
     return sum(known) if known else None
 
 

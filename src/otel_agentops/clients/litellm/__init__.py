@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from otel_agentops import _patching
+from otel_agentops._client_call import UNOBSERVED, ClientCall, begin_call
 from otel_agentops._guard import guard
-from otel_agentops._observation import UNOBSERVED, Watch, begin
-from otel_agentops._patching import Client, Support, Target
-from otel_agentops._streams import followed
-from otel_agentops.clients._protocols.fields import text
+from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
+from otel_agentops._streams import observe_class
+from otel_agentops.clients._protocols.fields import as_text
 from otel_agentops.clients.litellm import _wire
 from otel_agentops.clients.litellm._inside import TARGETS, Asked, answered, call_of, current, is_stream, refused
 from otel_agentops.clients.litellm._wire import OPERATIONS, Operation
@@ -25,7 +25,7 @@ _PASSED_ON = frozenset({"litellm_call_id", "litellm_logging_obj", "litellm_trace
 
 
 def _calling(operation: Operation, positional: tuple[str, ...], router: bool = False) -> Callable[..., Any]:
-    def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             with _begin(patched, operation, router, positional, args, kwargs) or UNOBSERVED as watch:
                 try:
@@ -42,7 +42,7 @@ def _calling(operation: Operation, positional: tuple[str, ...], router: bool = F
 
 
 def _async_calling(operation: Operation, positional: tuple[str, ...], router: bool = False) -> Callable[..., Any]:
-    def wrap(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
             with _begin(patched, operation, router, positional, args, kwargs) or UNOBSERVED as watch:
                 try:
@@ -60,19 +60,24 @@ def _async_calling(operation: Operation, positional: tuple[str, ...], router: bo
 
 @guard
 def _begin(
-    patched: Client, operation: Operation, router: bool, positional: tuple[str, ...], args: Any, kwargs: dict[str, Any]
-) -> Watch | None:
+    patched: PatchedLibrary,
+    operation: Operation,
+    router: bool,
+    positional: tuple[str, ...],
+    args: Any,
+    kwargs: dict[str, Any],
+) -> ClientCall | None:
     """A watch over the outermost call; what LiteLLM calls for it inside is only noted."""
     given = {**dict(zip(positional, args[1:] if router else args, strict=False)), **kwargs} if args else kwargs
     outer = current()
-    if outer is not None and outer.asked.operation.kind == operation.kind and not _PASSED_ON.isdisjoint(given):
-        if outer.asked.alias is not None:  # with what the Router's deployment adds
-            outer.asked = outer.asked._replace(given=given)
+    if outer is not None and outer.context.operation.kind == operation.kind and not _PASSED_ON.isdisjoint(given):
+        if outer.context.alias is not None:  # with what the Router's deployment adds
+            outer.context = outer.context._replace(given=given)
         return None
-    watch = begin(patched, operation.endpoint)
+    watch = begin_call(patched, operation.endpoint)
     if watch is not None:
-        watch.wide = True
-        watch.asked = Asked(operation, text(given.get("model")) if router else None, given)
+        watch.accepts_nested = True
+        watch.context = Asked(operation, as_text(given.get("model")) if router else None, given)
     return watch
 
 
@@ -81,23 +86,23 @@ def _raised(error: BaseException) -> None:
     watch = current()
     if watch is None:
         return
-    if watch.operation is None:  # a Router without a deployment that is not cooling down
-        watch.opening(call_of(watch.asked))
-    if watch.unanswered:
+    if not watch.has_started:  # a Router without a deployment that is not cooling down
+        watch.operation_known(call_of(watch.context))
+    if watch.is_attempt_in_flight:
         refused(watch, error)
 
 
 @guard
-def _returned(patched: Client, watch: Watch | None, result: Any) -> None:
+def _returned(patched: PatchedLibrary, watch: ClientCall | None, result: Any) -> None:
     if watch is None:
         return
-    if watch.operation is None:
-        watch.opening(call_of(watch.asked))
-    if watch.unanswered:
-        watch.attempted(200)
-    watch.endpoint = _wire.believed(watch.endpoint, watch.asked.given, result)
+    if not watch.has_started:
+        watch.operation_known(call_of(watch.context))
+    if watch.is_attempt_in_flight:
+        watch.attempt_finished(200)
+    watch.use_endpoint(_wire.believed(watch.endpoint, watch.context.given, result))
     if is_stream(result):
-        followed(patched, result, watch)
+        observe_class(patched, result, watch)
     else:
         answered(watch, result)
 
@@ -110,11 +115,11 @@ def _targets() -> Iterator[Target]:
         yield Target("litellm", "Router", f"a{name}", _async_calling(operation, routed, True), optional=True)
 
 
-CLIENT = Client(
+LIBRARY = PatchedLibrary(
     "litellm",
     ">=1.100,<2",  # before, its streams do not tell which model answers
     (*_targets(), *TARGETS),
-    Support(
+    ClientInfo(
         operations=("chat", "responses", "text completions", "embeddings", "retrieval (rerank)", "Router"),
         native='`litellm.callbacks=["otel"]` comes when the call has ended: its `raw_gen_ai_request` is below our span',
         not_covered=(
@@ -129,4 +134,4 @@ CLIENT = Client(
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_litellm`."""
 
-    clients = (CLIENT,)
+    libraries = (LIBRARY,)

@@ -6,9 +6,9 @@ import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from otel_agentops.clients._protocols.fields import get, text
+from otel_agentops.clients._protocols.fields import as_text, get
 from otel_agentops.clients._protocols.openai_chat import FIELDS
-from otel_agentops.clients._servers import by_host
+from otel_agentops.clients._servers import find_provider
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
@@ -43,7 +43,7 @@ _UNKNOWN: Attributes = {}
 
 def provider(name: str, server: Attributes = _UNKNOWN) -> str:
     """`gen_ai.provider.name`. server: where the call goes, as far as it is known."""
-    if name in _PROTOCOL and (known := by_host(str(server.get(A.SERVER_ADDRESS)))) is not None:
+    if name in _PROTOCOL and (known := find_provider(str(server.get(A.SERVER_ADDRESS)))) is not None:
         return known
     return _PROVIDERS.get(name) or ("gcp.vertex_ai" if name.startswith("vertex_ai") else name)
 
@@ -57,13 +57,13 @@ class Named(NamedTuple):
 
 def named(litellm: Any, given: Mapping[str, Any]) -> Named:
     """What the arguments say; LiteLLM's table of models says whose one without a provider is."""
-    model, told = text(given.get("model")), text(given.get("custom_llm_provider"))
+    model, told = as_text(given.get("model")), as_text(given.get("custom_llm_provider"))
     if model is None:
         return Named(told, None)
     first, slash, rest = model.partition("/")
     if slash and (first == told or (told is None and first in _provider_names(litellm))):
         return Named(first, rest)
-    return Named(told or text(get(litellm.model_cost.get(model), "litellm_provider")), model)
+    return Named(told or as_text(get(litellm.model_cost.get(model), "litellm_provider")), model)
 
 
 @functools.cache
@@ -129,5 +129,5 @@ def _schema(litellm: Any, model: Any) -> Any:
 
 def prompt(given: Mapping[str, Any]) -> tuple[str, str | None] | None:
     """Name and version of a template that is kept elsewhere."""
-    name, version = text(given.get("prompt_id")), given.get("prompt_version")
+    name, version = as_text(given.get("prompt_id")), given.get("prompt_version")
     return (name, None if version is None else str(version)) if name else None

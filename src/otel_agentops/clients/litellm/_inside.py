@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import copy_context
 from typing import Any, NamedTuple
 
+from otel_agentops._client_call import ACTIVE_CALL, ClientCall, parse_retry_after
 from otel_agentops._guard import guard
-from otel_agentops._observation import WATCH, Watch, retry_after
-from otel_agentops._patching import Client, Target
-from otel_agentops.clients._protocols.fields import get, text
-from otel_agentops.clients._servers import Server, address
+from otel_agentops._patching import PatchedLibrary, Target
+from otel_agentops.clients._protocols.fields import as_text, get
+from otel_agentops.clients._servers import Server, parse_address
 from otel_agentops.clients.litellm import _arguments, _wire
 from otel_agentops.clients.litellm._wire import Operation
 from otel_agentops.operations import ModelCall
@@ -29,10 +29,10 @@ class Asked(NamedTuple):
     given: Mapping[str, Any]
 
 
-def current() -> Watch | None:
+def current() -> ClientCall | None:
     """The watch over the call of LiteLLM that this is inside of."""
-    watch = WATCH.get()
-    return watch if watch is not None and watch.pending and type(watch.asked) is Asked else None
+    watch = ACTIVE_CALL.get()
+    return watch if watch is not None and watch.is_open and type(watch.context) is Asked else None
 
 
 def call_of(asked: Asked) -> ModelCall:
@@ -42,14 +42,15 @@ def call_of(asked: Asked) -> ModelCall:
         body["model"] = asked.alias
     name = _arguments.provider(found.provider) if found.provider else None
     call = asked.operation.endpoint.request(body, Server(name, {}))
-    return call._replace(prompt=_arguments.prompt(asked.given) or call.prompt, sent=found.model)
+    assert isinstance(call, ModelCall)
+    return call._replace(prompt=_arguments.prompt(asked.given) or call.prompt, routed_model=found.model)
 
 
-def refused(watch: Watch, error: BaseException) -> None:
+def refused(watch: ClientCall, error: BaseException) -> None:
     """An attempt failed. LiteLLM gives errors without a response a status of its own: the client's error has none."""
     response = next((found for each in _causes(error) if (found := getattr(each, "response", None)) is not None), None)
     status = getattr(response, "status_code", None)
-    watch.attempted(status if type(status) is int else 0, retry_after(getattr(response, "headers", None)))
+    watch.attempt_finished(status if type(status) is int else 0, parse_retry_after(getattr(response, "headers", None)))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -61,17 +62,17 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def answered(watch: Watch, result: Any) -> None:
-    if name := text(_wire.hidden(result, "custom_llm_provider")):
-        watch.directed(_arguments.provider(name), {})
-    watch.answered(result)
+def answered(watch: ClientCall, result: Any) -> None:
+    if name := as_text(_wire.hidden(result, "custom_llm_provider")):
+        watch.set_server(_arguments.provider(name), {})
+    watch.response_received(result)
 
 
 def is_stream(result: Any) -> bool:
     return hasattr(result, "__next__") or hasattr(result, "__anext__")
 
 
-def _describing(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _describing(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     """`Logging.update_environment_variables`: first when a call begins, then when its provider is known."""
 
     def update_environment_variables(log: Any, *args: Any, **kwargs: Any) -> Any:
@@ -87,12 +88,12 @@ def _described(known: Mapping[str, Any]) -> None:
     watch = current()
     if watch is None:
         return
-    watch.opening(call_of(watch.asked))
-    if name := text(known.get("custom_llm_provider")):
-        watch.directed(_arguments.provider(name), {}, text(known.get("model")))
+    watch.operation_known(call_of(watch.context))
+    if name := as_text(known.get("custom_llm_provider")):
+        watch.set_server(_arguments.provider(name), {}, as_text(known.get("model")))
 
 
-def _sending(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _sending(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     """`Logging.pre_call`: the body is ready and goes out next, to the handlers below or to an SDK."""
 
     def pre_call(log: Any, *args: Any, **kwargs: Any) -> Any:
@@ -109,13 +110,13 @@ def _leaving(log: Any, kwargs: Mapping[str, Any]) -> None:
     watch = current()
     if watch is None or details.get("complete_input_dict") is None:  # a mocked answer has none
         return
-    watch.leaving(None)
-    server = address(str(details.get("api_base")))  # a text, or the URL object of a client
-    name = text(get(get(log, "model_call_details"), "custom_llm_provider"))
-    watch.directed(_arguments.provider(name, server) if name else None, server)
+    watch.attempt_started(None)
+    server = parse_address(str(details.get("api_base")))  # a text, or the URL object of a client
+    name = as_text(get(get(log, "model_call_details"), "custom_llm_provider"))
+    watch.set_server(_arguments.provider(name, server) if name else None, server)
 
 
-def _posting(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _posting(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     def post(handler: Any, *args: Any, **kwargs: Any) -> Any:
         watch = _due(args, kwargs)
         try:
@@ -129,7 +130,7 @@ def _posting(original: Callable[..., Any], patched: Client) -> Callable[..., Any
     return post
 
 
-def _async_posting(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _async_posting(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     async def post(handler: Any, *args: Any, **kwargs: Any) -> Any:
         watch = _due(args, kwargs)
         try:
@@ -144,26 +145,26 @@ def _async_posting(original: Callable[..., Any], patched: Client) -> Callable[..
 
 
 @guard
-def _due(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Watch | None:
+def _due(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ClientCall | None:
     """The watch whose request this is: one for a token comes before its body is ready."""
     watch = current()
-    if watch is None or not watch.unanswered:
+    if watch is None or not watch.is_attempt_in_flight:
         return None
-    watch.directed(None, address(str(args[0] if args else kwargs.get("url"))))
+    watch.set_server(None, parse_address(str(args[0] if args else kwargs.get("url"))))
     return watch
 
 
 @guard
-def _posted(watch: Watch | None, response: Any, error: BaseException | None = None) -> None:
+def _posted(watch: ClientCall | None, response: Any, error: BaseException | None = None) -> None:
     if watch is None:
         return
     if error is None:
-        watch.attempted(response.status_code)
+        watch.attempt_finished(response.status_code)
     else:
         refused(watch, error)
 
 
-def _completing(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _completing(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     """`ResponseMetadata.apply`: the answer is complete; whoever made a span for the call still has it open."""
 
     def apply(metadata: Any) -> Any:
@@ -177,14 +178,14 @@ def _completing(original: Callable[..., Any], patched: Client) -> Callable[..., 
 @guard
 def _completed(result: Any) -> None:
     watch = current()
-    if watch is None or watch.operation is None or watch.operation.own or is_stream(result):
+    if watch is None or not watch.wants_early_answer or is_stream(result):
         return
-    if watch.unanswered:
-        watch.attempted(200)
+    if watch.is_attempt_in_flight:
+        watch.attempt_finished(200)
     answered(watch, result)
 
 
-def _crossing(original: Callable[..., Any], patched: Client) -> Callable[..., Any]:
+def _crossing(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
     """`run_async_function`: inside a running loop it goes on in a thread, which knows nothing of where it came from."""
 
     def run_async_function(async_function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

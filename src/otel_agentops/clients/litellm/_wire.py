@@ -6,12 +6,12 @@ import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from otel_agentops._observation import Endpoint
+from otel_agentops._client_call import Endpoint
 from otel_agentops.clients._protocols import openai_chat, openai_responses
-from otel_agentops.clients._protocols.fields import get, text
-from otel_agentops.clients._protocols.openai_chat import FIELDS, model_call
+from otel_agentops.clients._protocols.fields import as_text, get
+from otel_agentops.clients._protocols.openai_chat import FIELDS, make_model_call
 from otel_agentops.clients._servers import Server
-from otel_agentops.operations import Answer, ModelCall
+from otel_agentops.operations import Answer, ModelCall, RetrievalResult
 from otel_agentops.semconv import attributes as A
 
 # -- results
@@ -25,15 +25,15 @@ def hidden(result: Any, name: str) -> Any:
 def response(result: Any) -> Answer:
     """A `ModelResponse`, `TextCompletionResponse` or `ResponsesAPIResponse`."""
     if get(result, "choices") is not None:
-        answer = openai_chat.chat_response(result)
+        answer = openai_chat.read_chat_response(result)
     else:
-        answer = openai_responses.responses_response(result)
+        answer = openai_responses.read_responses_response(result)
     return _trusted(answer._replace(model=_served(result, answer.model)))
 
 
 def _served(result: Any, model: str | None) -> str | None:
     """The model that the provider names; LiteLLM puts its own name of the provider before some."""
-    said = text(hidden(result, "provider_response_model"))
+    said = as_text(hidden(result, "provider_response_model"))
     if said is not None or model is None:
         return said
     name = hidden(result, "custom_llm_provider")
@@ -52,7 +52,7 @@ def fold(state: dict[str, Any], chunk: Any) -> bool:
     if "first" not in state:
         state["first"] = chunk
     if state.get("model") is None:
-        state["model"] = text(hidden(chunk, "provider_response_model"))
+        state["model"] = as_text(hidden(chunk, "provider_response_model"))
     if usage := getattr(chunk, "usage", None):
         state["usage"] = usage
     for choice in chunk.choices:
@@ -65,23 +65,23 @@ def fold(state: dict[str, Any], chunk: Any) -> bool:
 
 def settled(state: dict[str, Any]) -> Answer:
     """What the chunks of a stream added up to."""
-    return _trusted(openai_chat.chat_settled(state)._replace(model=state.get("model")))
+    return _trusted(openai_chat.finish_chat(state)._replace(model=state.get("model")))
 
 
 def embeddings_response(result: Any) -> Answer:
     """An `EmbeddingResponse`."""
-    answer = openai_chat.embeddings_response(result)
+    answer = openai_chat.read_embeddings_response(result)
     return answer._replace(model=_served(result, answer.model))
 
 
 def rerank_request(given: Mapping[str, Any], server: Server) -> ModelCall:
     """A ranking is a retrieval in the words of the convention, which has none of its own for it."""
-    return model_call("retrieval", given, server, FIELDS.attributes(given, server.attributes))
+    return make_model_call("retrieval", given, server, FIELDS.read_attributes(given, server.attributes))
 
 
 def rerank_response(result: Any) -> Answer:
     """A `RerankResponse`, which names no model; what it bills are searches."""
-    return Answer(None, {A.GEN_AI_RESPONSE_ID: found} if (found := text(get(result, "id"))) else {})
+    return Answer(None, {A.GEN_AI_RESPONSE_ID: found} if (found := as_text(get(result, "id"))) else {})
 
 
 # -- results that say more than is so
@@ -116,7 +116,9 @@ _USAGE = frozenset({
 def _without(endpoint: Endpoint, usage: bool) -> Endpoint:
     """The same without token counts, or without a model."""
 
-    def less(answer: Answer) -> Answer:
+    def less(answer: Answer | RetrievalResult) -> Answer | RetrievalResult:
+        if not isinstance(answer, Answer):
+            return answer
         if not usage:
             return answer._replace(model=None)
         kept = {name: value for name, value in answer.attributes.items() if name not in _USAGE}
@@ -124,7 +126,7 @@ def _without(endpoint: Endpoint, usage: bool) -> Endpoint:
 
     return endpoint._replace(
         response=lambda result: less(endpoint.response(result)),
-        settled=lambda state: less(endpoint.settled(state)),
+        finish_fold=lambda state: less(endpoint.finish_fold(state)),
     )
 
 
@@ -138,14 +140,14 @@ class Operation(NamedTuple):
     endpoint: Endpoint
 
 
-CHAT = Operation("inference", Endpoint(openai_chat.chat_request, response, fold, settled))
-TEXT = Operation("inference", Endpoint(openai_chat.completion_request, response, fold, settled))
+CHAT = Operation("inference", Endpoint(openai_chat.read_chat_request, response, fold, settled))
+TEXT = Operation("inference", Endpoint(openai_chat.read_completion_request, response, fold, settled))
 RESPONSES = Operation(
     "inference",
-    openai_responses.RESPONSES._replace(response=response, settled=lambda state: response(state["response"])),
+    openai_responses.RESPONSES._replace(response=response, finish_fold=lambda state: response(state["response"])),
 )
 EMBEDDINGS = Operation("embeddings", openai_chat.EMBEDDINGS._replace(response=embeddings_response))
-RERANK = Operation("rerank", Endpoint(rerank_request, rerank_response, openai_chat.no_stream, settled))
+RERANK = Operation("rerank", Endpoint(rerank_request, rerank_response, openai_chat.refuse_stream, settled))
 # By the function's name: the operation, and its leading arguments, in the package and in a Router.
 OPERATIONS = {
     "completion": (CHAT, ("model", "messages"), ("model", "messages")),

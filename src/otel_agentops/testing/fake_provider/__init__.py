@@ -1,4 +1,4 @@
-"""A provider that is not one: the OpenAI and Anthropic wire protocols on loopback, deterministic and scriptable.
+"""A fake provider: the wire protocols of many providers on loopback, deterministic and scriptable.
 
     with FakeProvider() as provider:
         provider.alias("gpt-x", "gpt-x-2026-03-01")
@@ -6,7 +6,7 @@
         openai.OpenAI(api_key="k", base_url=provider.openai_url).chat.completions.create(...)
         provider.requests[-1].body
 
-`with process() as provider:` is the same in a process of its own; so is
+`with process() as provider:` runs it in a process of its own, as does
 `python -m otel_agentops.testing.fake_provider --port 8099`.
 """
 

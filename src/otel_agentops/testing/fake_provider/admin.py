@@ -11,54 +11,40 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from otel_agentops.testing.fake_provider.behaviour import step_from_json
+from otel_agentops.testing.fake_provider.behaviour import parse_step
 
 if TYPE_CHECKING:
     from otel_agentops.testing.fake_provider.provider import FakeProvider
 
 PREFIX = "/_admin/"
+_COMMANDS = ("GET state", "POST alias", "POST script", "GET requests", "POST clear")
 
 
-def reply(provider: FakeProvider, method: str, path: str, raw: bytes) -> tuple[Any, int]:
-    """Body and status of an administrator's request."""
-    what = f"{method} {path.removeprefix(PREFIX)}"
-    if what not in _DO:
-        return {"error": f"{what} is not known; use one of {', '.join(_DO)}"}, 404
+def answer_command(provider: FakeProvider, method: str, path: str, raw: bytes) -> tuple[object, int]:
+    """Execute an administrator's command; return body and status of the response."""
+    command = f"{method} {path.removeprefix(PREFIX)}"
+    if command not in _COMMANDS:
+        return {"error": f"{command} is not known; use one of {', '.join(_COMMANDS)}"}, 404
     try:
-        return _DO[what](provider, json.loads(raw or b"null")), 200
+        return _execute_command(provider, command, raw), 200
     except (ValueError, KeyError, TypeError) as error:
-        return {"error": f"{what}: {type(error).__name__}: {error}"}, 400
+        return {"error": f"{command}: {type(error).__name__}: {error}"}, 400
 
 
-def _state(provider: FakeProvider, given: Any) -> Any:
+def _execute_command(provider: FakeProvider, command: str, raw: bytes) -> object:
+    arguments = json.loads(raw or b"null")
+    match command:
+        case "POST alias":
+            provider.alias(arguments["name"], arguments["resolved"])
+            return provider.aliases
+        case "POST script":
+            provider.script(*map(parse_step, arguments))
+            return len(arguments)
+        case "GET requests":
+            return [asdict(call) for call in provider.requests]
+        case "POST clear":
+            provider.clear()
+            return {}
     return {"aliases": provider.aliases, "requests": len(provider.requests)}
-
-
-def _alias(provider: FakeProvider, given: Any) -> Any:
-    provider.alias(given["name"], given["resolved"])
-    return provider.aliases
-
-
-def _script(provider: FakeProvider, given: Any) -> Any:
-    provider.script(*map(step_from_json, given))
-    return len(given)
-
-
-def _requests(provider: FakeProvider, given: Any) -> Any:
-    return [asdict(call) for call in provider.requests]
-
-
-def _clear(provider: FakeProvider, given: Any) -> Any:
-    provider.clear()
-    return {}
-
-
-_DO = {
-    "GET state": _state,
-    "POST alias": _alias,
-    "POST script": _script,
-    "GET requests": _requests,
-    "POST clear": _clear,
-}

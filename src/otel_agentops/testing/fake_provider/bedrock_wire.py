@@ -4,53 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import unquote
 
-from otel_agentops.testing.fake_provider import aws_frames, bedrock_bodies, converse_shapes
-from otel_agentops.testing.fake_provider.behaviour import Answer, Call
-from otel_agentops.testing.fake_provider.openai_wire import pieces
-from otel_agentops.testing.fake_provider.wire import Dialect, Reply, bound
-
-_MODEL = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream)$")
-_BASE = re.compile(r"/knowledgebases/([^/]+)/retrieve$")
-_GENERATE = ("/retrieveAndGenerate", "/retrieveAndGenerateStream")
-
-
-# -- knowledge bases
-
-
-def _documents(answer: Answer) -> list[dict[str, Any]]:
-    return [
-        {
-            "content": {"text": part, "type": "TEXT"},
-            "location": {"type": "S3", "s3Location": {"uri": f"s3://docs/{number}.txt"}},
-            "score": 1 / (number + 1),
-        }
-        for number, part in enumerate(pieces(answer.text, answer.chunks))
-    ]
-
-
-def _citation(answer: Answer) -> dict[str, Any]:
-    return {
-        "generatedResponsePart": {"textResponsePart": {"text": answer.text, "span": {"start": 0, "end": 11}}},
-        "retrievedReferences": [{k: v for k, v in found.items() if k != "score"} for found in _documents(answer)],
-    }
-
-
-def _generated(answer: Answer) -> dict[str, Any]:
-    return {"sessionId": "session-fake", "output": {"text": answer.text}, "citations": [_citation(answer)]}
-
-
-def _generated_events(answer: Answer) -> Iterator[tuple[str, dict[str, Any]]]:
-    for part in pieces(answer.text, answer.chunks):
-        yield "output", {"text": part}
-    yield "citation", {"citation": _citation(answer), **_citation(answer)}
-
-
-# -- the dialect
+from otel_agentops.testing.fake_provider import aws_frames, converse_shapes
+from otel_agentops.testing.fake_provider.bedrock_bodies import Family, find_family
+from otel_agentops.testing.fake_provider.behaviour import Answer, Body, Call, Json
+from otel_agentops.testing.fake_provider.content import split_text
+from otel_agentops.testing.fake_provider.schema import find_schema
+from otel_agentops.testing.fake_provider.wire import Dialect, Route
 
 _ERRORS = {
     400: "ValidationException",
@@ -64,87 +26,116 @@ _ERRORS = {
     503: "ServiceUnavailableException",
 }
 
-
-def _asked(path: str, body: dict[str, Any]) -> str:
-    found = _MODEL.search(path)
-    return unquote(found[1]) if found else ""
+# -- knowledge bases
 
 
-def _speaks(path: str) -> bool:
-    return bool(_MODEL.search(path) or _BASE.search(path)) or path.endswith(_GENERATE)
+def _write_documents(answer: Answer) -> list[Body]:
+    return [
+        {
+            "content": {"text": part, "type": "TEXT"},
+            "location": {"type": "S3", "s3Location": {"uri": f"s3://docs/{number}.txt"}},
+            "score": 1 / (number + 1),
+        }
+        for number, part in enumerate(split_text(answer.text, answer.chunks))
+    ]
 
 
-def _reply(call: Call, answer: Answer) -> Reply | None:
-    if call.method != "POST":
-        return None
-    if _BASE.search(call.path):
-        return Reply(lambda: {"retrievalResults": _documents(answer)})
-    if call.path.endswith(_GENERATE[0]):
-        return Reply(lambda: _generated(answer))
-    if call.path.endswith(_GENERATE[1]):
-        return Reply(lambda: None, lambda: _generated_events(answer))
-    found = _MODEL.search(call.path)
-    assert found is not None, "only what is spoken is asked"
-    return _model(found[2], unquote(found[1]), call, bound(_format(call.body), answer))
+def _write_citation(answer: Answer) -> Json:
+    documents = _write_documents(answer)
+    for document in documents:
+        del document["score"]
+    return {
+        "generatedResponsePart": {"textResponsePart": {"text": answer.text, "span": {"start": 0, "end": 11}}},
+        "retrievedReferences": documents,
+    }
 
 
-def _format(body: dict[str, Any]) -> dict[str, Any]:
-    """The schema of Converse's `outputConfig`, which is JSON in JSON, where others have theirs; else the body."""
+def write_generation(call: Call, answer: Answer) -> Json:
+    """Return the answer of RetrieveAndGenerate."""
+    return {"sessionId": "session-fake", "output": {"text": answer.text}, "citations": [_write_citation(answer)]}
+
+
+def write_generation_events(call: Call, answer: Answer) -> Iterator[Json]:
+    """Yield the events of RetrieveAndGenerateStream."""
+    for part in split_text(answer.text, answer.chunks):
+        yield {"output": {"text": part}}
+    yield {"citation": {"citation": _write_citation(answer), **_write_citation(answer)}}
+
+
+# -- models
+
+
+def write_body(call: Call, answer: Answer) -> Json:
+    """Return the body of InvokeModel."""
+    return _find_family(call).whole(call, answer)
+
+
+def write_body_chunks(call: Call, answer: Answer) -> Iterator[Json]:
+    """Yield the events of InvokeModelWithResponseStream; the service adds its counts to the last body."""
+    *bodies, last = [*_find_family(call).chunks(call, answer)] or [{}]
+    metrics = {
+        "inputTokenCount": answer.fresh_tokens,
+        "outputTokenCount": answer.output_tokens,
+        "cacheReadInputTokenCount": answer.cached_tokens,
+        "cacheWriteInputTokenCount": answer.cache_write_tokens,
+        "invocationLatency": 1,
+        "firstByteLatency": 1,
+    }
+    for body in (*bodies, {**last, "amazon-bedrock-invocationMetrics": metrics}):
+        yield {"chunk": {"bytes": base64.b64encode(json.dumps(body).encode()).decode(), "p": "abcdefghij"}}
+
+
+def _find_family(call: Call) -> Family:
+    """Return the family of the model that the path names; that of the answer may be an alias's."""
+    return find_family(unquote(call.path.split("/model/")[1].split("/")[0]), call.body)
+
+
+def _count_tokens(answer: Answer) -> bytes:
+    """Return the headers in which the service counts, whatever the model."""
+    counts = {
+        "input": answer.fresh_tokens,
+        "output": answer.output_tokens,
+        "cache-read-input": answer.cached_tokens,
+        "cache-write-input": answer.cache_write_tokens,
+    }
+    return "".join(f"x-amzn-bedrock-{name}-token-count: {count}\r\n" for name, count in counts.items()).encode()
+
+
+# -- the dialect
+
+
+def _find_schema(body: Body) -> Body | None:
+    """Return the schema of Converse's `outputConfig`, which is JSON in JSON; if there is none, that of others."""
     structure = ((body.get("outputConfig") or {}).get("textFormat") or {}).get("structure")
     if structure is None:
-        return body
-    schema = json.loads(structure["jsonSchema"]["schema"])
-    return {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
+        return find_schema(body)
+    schema: Body = json.loads(structure["jsonSchema"]["schema"])
+    return schema
 
 
-def _model(how: str, asked: str, call: Call, answer: Answer) -> Reply:
-    if how == "converse":
-        return Reply(lambda: converse_shapes.converse(answer))
-    if how == "converse-stream":
-        return Reply(lambda: None, lambda: converse_shapes.events(answer))
-    family = bedrock_bodies.of(asked, call.body)
-    if how == "invoke":
-        return Reply(lambda: family.whole(call, answer), headers=bedrock_bodies.counted(answer))
-    return Reply(lambda: None, lambda: _chunks(family.events(call, answer), answer))
+def _frame_event(event: Json) -> bytes:
+    ((name, payload),) = event.items()
+    return aws_frames.frame_event(name, json.dumps(payload).encode())
 
 
-def _chunks(bodies: Iterator[dict[str, Any]], answer: Answer) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Bodies as events of InvokeModelWithResponseStream; the service adds its counts to the last."""
-    last = None
-    for body in bodies:
-        if last is not None:
-            yield "chunk", _packed(last)
-        last = body
-    yield "chunk", _packed({**(last or {}), "amazon-bedrock-invocationMetrics": bedrock_bodies.metrics(answer)})
-
-
-def _packed(body: dict[str, Any]) -> dict[str, Any]:
-    return {"bytes": base64.b64encode(json.dumps(body).encode()).decode(), "p": "abcdefghij"}
-
-
-def _frame(named: tuple[str, dict[str, Any]]) -> bytes:
-    return aws_frames.event(named[0], json.dumps(named[1]).encode())
-
-
-def _failure(message: str) -> bytes:
-    return aws_frames.exception("modelStreamErrorException", json.dumps({"message": message}).encode())
-
-
-def _malformed() -> bytes:
-    whole = aws_frames.event("metadata", b"{}")
-    return whole[:-1] + bytes([whole[-1] ^ 1])  # its checksum does not hold
-
-
+_EVENT = aws_frames.frame_event("metadata", b"{}")
 DIALECT = Dialect(
-    speaks=_speaks,
-    reply=_reply,
+    routes={
+        "/model/(?P<model>[^/]+)/converse": Route(converse_shapes.write_message),
+        "/model/(?P<model>[^/]+)/converse-stream": Route(None, converse_shapes.write_events),
+        "/model/(?P<model>[^/]+)/invoke": Route(write_body, headers=_count_tokens),
+        "/model/(?P<model>[^/]+)/invoke-with-response-stream": Route(None, write_body_chunks),
+        "/knowledgebases/[^/]+/retrieve": Route(lambda call, answer: {"retrievalResults": _write_documents(answer)}),
+        "/retrieveAndGenerate": Route(write_generation),
+        "/retrieveAndGenerateStream": Route(None, write_generation_events),
+    },
     error=lambda message, status: {"message": message},
-    model=_asked,
-    frame=_frame,
-    failure=lambda message: aws_frames.exception(
+    find_schema=_find_schema,
+    frame=_frame_event,
+    failure=lambda message: aws_frames.frame_exception(
         "modelStreamErrorException", json.dumps({"message": message}).encode()
     ),
-    malformed=_malformed(),
+    malformed=_EVENT[:-1] + bytes([_EVENT[-1] ^ 1]),  # its checksum does not match
     content_type="application/vnd.amazon.eventstream",
     error_headers=lambda status: f"x-amzn-errortype: {_ERRORS.get(status, 'InternalFailure')}\r\n".encode(),
 )

@@ -1,4 +1,4 @@
-"""What a request meets: an answer, and what may go wrong on the way to it."""
+"""The vocabulary of the fake provider: requests, answers, and the steps that may go wrong between them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+Json: TypeAlias = Mapping[str, object]  # an object that is only written
+Body: TypeAlias = dict[str, Any]  # an object that is read: `json.loads` leaves its values untyped
+
 
 @dataclass(frozen=True)
 class Ok:
-    """Nothing goes wrong: fills a place in a script."""
+    """A step at which nothing goes wrong; it fills a place in a script."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """An error response. retry_after: seconds, as the header says them."""
+    """An error response.
+
+    Attributes:
+        status: HTTP status.
+        retry_after: Seconds for the Retry-After header; None leaves the header out.
+        message: Text of the error.
+    """
 
     status: int
     retry_after: float | None = None
@@ -23,14 +32,14 @@ class Status:
 
 @dataclass(frozen=True)
 class Break:
-    """The connection is cut after this many chunks of the stream, or before a plain answer."""
+    """A cut of the connection after this many chunks of a stream, or before a plain answer."""
 
     after: int = 0
 
 
 @dataclass(frozen=True)
 class Fail:
-    """An error event comes after this many chunks of the stream; a plain answer is a 500."""
+    """An error event after this many chunks of a stream; a plain answer becomes a 500."""
 
     after: int = 0
     message: str = "as scripted"
@@ -38,7 +47,7 @@ class Fail:
 
 @dataclass(frozen=True)
 class Hang:
-    """Nothing comes for this long, before the answer or after this many chunks; then the connection is cut."""
+    """A silence of some seconds before the answer, or after this many chunks; then the connection is cut."""
 
     seconds: float
     after: int = 0
@@ -46,42 +55,48 @@ class Hang:
 
 @dataclass(frozen=True)
 class Delay:
-    """Each chunk, or the plain answer, is late by this much."""
+    """A wait before the plain answer, or before each chunk of a stream."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Malformed:
-    """200 with what is no JSON: the body, or the chunk after this many."""
+    """A 200 with a body that is not JSON; in a stream, the chunk after this many is not JSON."""
 
     after: int = 0
 
 
 Step: TypeAlias = "Ok | Status | Break | Fail | Hang | Delay | Malformed"
-STEPS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Ok, Status, Break, Fail, Hang, Delay, Malformed)}
+STEPS: Mapping[str, Callable[..., Step]] = {
+    kind.__name__: kind for kind in (Ok, Status, Break, Fail, Hang, Delay, Malformed)
+}
 
 
-def step_as_json(step: Step) -> dict[str, Any]:
+def dump_step(step: Step) -> Json:
+    """Return the step as a JSON object."""
     return {"step": type(step).__name__, **asdict(step)}
 
 
-def step_from_json(given: Mapping[str, Any]) -> Step:
-    """The step that `step_as_json` wrote. Raises ValueError, with what to do, for anything else."""
-    fields = dict(given)
+def parse_step(step: Json) -> Step:
+    """Build the step that `dump_step` wrote.
+
+    Raises:
+        ValueError: The object is not a step; the message says what to do.
+    """
+    fields = dict(step)
     name = fields.pop("step", None)
     if name not in STEPS:
         raise ValueError(f"step {name!r} is not known; use one of {', '.join(STEPS)}")
     try:
-        step: Step = STEPS[name](**fields)
+        return STEPS[str(name)](**fields)
     except TypeError as error:
         raise ValueError(f"step {name}: {error}") from None
-    return step
 
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A tool that the model wants called. arguments: JSON text."""
+    """A tool call that the model asks for; `arguments` is JSON text."""
 
     name: str
     arguments: str
@@ -90,10 +105,22 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says. Token counts are totals, as OpenAI counts. chunks: into how many a stream cuts the text.
+    """The answer of the model, in no provider's words.
 
-    id: the end of the response's id. finish: the reason in the provider's own word, None for the natural one.
-    seconds: how long the model thinks. headers: further ones of the response.
+    Attributes:
+        text: The words; empty for none.
+        tool_calls: The tools that the model asks for.
+        thinking: The reasoning that the provider shows; empty for none.
+        input_tokens: All of the input, cached tokens included, as OpenAI counts.
+        output_tokens: All of the output, reasoning included, as OpenAI counts.
+        cached_tokens: The part of the input that was read from a cache.
+        cache_write_tokens: The part of the input that was written to a cache.
+        reasoning_tokens: The part of the output that was reasoning.
+        chunks: The number of parts into which a stream cuts the text.
+        finish: Finish reason in the provider's own word; None for its natural one.
+        id: The end of the response's id.
+        seconds: Time that the model takes.
+        headers: Further headers of the response.
     """
 
     text: str = "Hello there."
@@ -110,20 +137,35 @@ class Answer:
     seconds: float = 0
     headers: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def fresh_tokens(self) -> int:
+        """Return the input tokens that no cache was involved in."""
+        return self.input_tokens - self.cached_tokens - self.cache_write_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        """Return input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
 
 @dataclass(frozen=True)
 class Call:
-    """One recorded request. headers: with lower-case names. body: its JSON, empty where it had none.
+    """A recorded request.
 
-    model: what answers, aliases resolved. method: of HTTP.
+    Attributes:
+        path: The path with its query.
+        headers: The headers by lower-case name.
+        body: The JSON object; empty if the request has another kind of body or none.
+        model: The model that answers; aliases are resolved.
+        method: HTTP method.
     """
 
     path: str
     headers: Mapping[str, str]
-    body: dict[str, Any] = field(default_factory=dict)
+    body: Body = field(default_factory=dict)
     model: str = ""
     method: str = "POST"
 
 
-Answerer = Callable[[Call], Answer]
-When = Callable[[Call], bool]
+Answerer: TypeAlias = Callable[[Call], Answer]
+Condition: TypeAlias = Callable[[Call], bool]

@@ -4,74 +4,56 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
-from otel_agentops.testing.fake_provider.behaviour import Answer
-from otel_agentops.testing.fake_provider.openai_wire import pieces
-
-
-def converse(answer: Answer) -> dict[str, Any]:
-    """The answer of Converse. It names no model and has no id."""
-    return {
-        "output": {"message": {"role": "assistant", "content": content(answer)}},
-        "stopReason": stop(answer),
-        **_end(answer),
-    }
+from otel_agentops.testing.fake_provider.behaviour import Answer, Body, Call, Json
+from otel_agentops.testing.fake_provider.content import split_text
 
 
-def events(answer: Answer) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The same as events, each with its type."""
-    yield "messageStart", {"role": "assistant"}
-    for index, block in enumerate(content(answer)):
-        if "toolUse" in block:
-            use = block["toolUse"]
-            start = {"toolUse": {"toolUseId": use["toolUseId"], "name": use["name"]}}
-            yield "contentBlockStart", {"start": start, "contentBlockIndex": index}
-        for delta in _deltas(block, answer.chunks):
-            yield "contentBlockDelta", {"delta": delta, "contentBlockIndex": index}
-        yield "contentBlockStop", {"contentBlockIndex": index}
-    yield "messageStop", {"stopReason": stop(answer)}
-    yield "metadata", _end(answer)
-
-
-def _deltas(block: dict[str, Any], chunks: int) -> Iterator[dict[str, Any]]:
-    if "toolUse" in block:
-        for part in pieces(json.dumps(block["toolUse"]["input"]), 2):
-            yield {"toolUse": {"input": part}}
-    elif "reasoningContent" in block:
-        for part in pieces(block["reasoningContent"]["reasoningText"]["text"], chunks):
-            yield {"reasoningContent": {"text": part}}
-    else:
-        for part in pieces(block["text"], chunks):
-            yield {"text": part}
-
-
-def content(answer: Answer) -> list[dict[str, Any]]:
-    """The blocks of a message."""
-    blocks: list[dict[str, Any]] = []
+def write_message(call: Call, answer: Answer) -> Body:
+    """Return the answer of Converse; it names no model, has no id, and counts cached input apart from the rest."""
+    content: list[Json] = []
     if answer.thinking:
-        blocks.append({"reasoningContent": {"reasoningText": {"text": answer.thinking, "signature": "c2ln"}}})
+        content.append({"reasoningContent": {"reasoningText": {"text": answer.thinking, "signature": "c2ln"}}})
     if answer.text or not answer.tool_calls:
-        blocks.append({"text": answer.text})
-    for call in answer.tool_calls:
-        blocks.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": json.loads(call.arguments)}})
-    return blocks
-
-
-def stop(answer: Answer) -> str:
-    return answer.finish or ("tool_use" if answer.tool_calls else "end_turn")
-
-
-def usage(answer: Answer) -> dict[str, int]:
-    """Cached input is counted apart from the rest."""
-    return {
-        "inputTokens": answer.input_tokens - answer.cached_tokens - answer.cache_write_tokens,
+        content.append({"text": answer.text})
+    for tool in answer.tool_calls:
+        arguments = json.loads(tool.arguments)
+        content.append({"toolUse": {"toolUseId": tool.id, "name": tool.name, "input": arguments}})
+    usage = {
+        "inputTokens": answer.fresh_tokens,
         "outputTokens": answer.output_tokens,
-        "totalTokens": answer.input_tokens + answer.output_tokens,
+        "totalTokens": answer.total_tokens,
         "cacheReadInputTokens": answer.cached_tokens,
         "cacheWriteInputTokens": answer.cache_write_tokens,
     }
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": answer.finish or ("tool_use" if answer.tool_calls else "end_turn"),
+        "usage": usage,
+        "metrics": {"latencyMs": 1},
+    }
 
 
-def _end(answer: Answer) -> dict[str, Any]:
-    return {"usage": usage(answer), "metrics": {"latencyMs": 1}}
+def write_events(call: Call, answer: Answer) -> Iterator[Json]:
+    """Yield the events of ConverseStream, each an object of its type alone."""
+    whole = write_message(call, answer)
+    yield {"messageStart": {"role": "assistant"}}
+    for index, block in enumerate(whole["output"]["message"]["content"]):
+        if "toolUse" in block:
+            use = block["toolUse"]
+            start = {"toolUse": {"toolUseId": use["toolUseId"], "name": use["name"]}}
+            yield {"contentBlockStart": {"start": start, "contentBlockIndex": index}}
+        for delta in _write_deltas(block, answer.chunks):
+            yield {"contentBlockDelta": {"delta": delta, "contentBlockIndex": index}}
+        yield {"contentBlockStop": {"contentBlockIndex": index}}
+    yield {"messageStop": {"stopReason": whole["stopReason"]}}
+    yield {"metadata": {"usage": whole["usage"], "metrics": whole["metrics"]}}
+
+
+def _write_deltas(block: Body, chunks: int) -> list[Json]:
+    if "toolUse" in block:
+        return [{"toolUse": {"input": part}} for part in split_text(json.dumps(block["toolUse"]["input"]), 2)]
+    if "reasoningContent" in block:
+        text = block["reasoningContent"]["reasoningText"]["text"]
+        return [{"reasoningContent": {"text": part}} for part in split_text(text, chunks)]
+    return [{"text": part} for part in split_text(block["text"], chunks)]

@@ -2,214 +2,169 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from otel_agentops.testing.fake_provider import schema
-from otel_agentops.testing.fake_provider.behaviour import Answer, Call
-from otel_agentops.testing.fake_provider.openai_wire import direction, pieces
-from otel_agentops.testing.fake_provider.wire import Dialect, Reply, asked_in_body, sse
+from otel_agentops.testing.fake_provider.behaviour import Answer, Body, Call, Json
+from otel_agentops.testing.fake_provider.content import embed_text, split_text
+from otel_agentops.testing.fake_provider.wire import SSE_DONE, Dialect, Route
 
-_PATH = re.compile(r"/([^/:?]+):([A-Za-z]+)(?:\?|$)")  # .../models/gemini-x:generateContent
-
-
-def content(model: str, answer: Answer, body: dict[str, Any]) -> dict[str, Any]:
-    count = (body.get("generationConfig") or {}).get("candidateCount") or 1
-    candidate = {"content": {"parts": _parts(answer), "role": "model"}, "finishReason": _finish(answer)}
-    return {"candidates": [{**candidate, "index": index} for index in range(count)], **_rest(model, answer)}
+_STATUSES = {
+    400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL",
+}  # fmt: skip
 
 
-def chunks(model: str, answer: Answer, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each names model and id and counts the tokens so far; the reason comes with the last part of a candidate."""
-    count = (body.get("generationConfig") or {}).get("candidateCount") or 1
-    parts = list(_streamed(answer))
-    for index in range(count):
+def write_content(call: Call, answer: Answer) -> Json:
+    """Return generated content."""
+    parts = _write_parts(answer, [answer.text])
+    candidate = {"content": {"parts": parts, "role": "model"}, "finishReason": answer.finish or "STOP"}
+    candidates = [{**candidate, "index": index} for index in range(_count_candidates(call))]
+    return {"candidates": candidates, **_write_rest(call, answer)}
+
+
+def write_content_chunks(call: Call, answer: Answer) -> Iterator[Json]:
+    """Yield the chunks of generated content.
+
+    Each names model and id and counts the tokens so far; the finish reason comes with the last part of a candidate.
+    """
+    parts = _write_parts(answer, split_text(answer.text, answer.chunks))
+    for index in range(_count_candidates(call)):
         for position, part in enumerate(parts):
-            candidate: dict[str, Any] = {"content": {"parts": [part], "role": "model"}, "index": index}
+            candidate = {"content": {"parts": [part], "role": "model"}, "index": index}
             if position == len(parts) - 1:
-                candidate["finishReason"] = _finish(answer)
-                yield {"candidates": [candidate], **_rest(model, answer)}
+                ended = {**candidate, "finishReason": answer.finish or "STOP"}  # STOP with tool calls, too
+                yield {"candidates": [ended], **_write_rest(call, answer)}
             else:
                 so_far = {"promptTokenCount": answer.input_tokens, "totalTokenCount": answer.input_tokens}
-                yield {"candidates": [candidate], **_rest(model, answer), "usageMetadata": so_far}
+                yield {"candidates": [candidate], **_write_rest(call, answer), "usageMetadata": so_far}
 
 
-def embeddings(body: dict[str, Any], verb: str) -> dict[str, Any]:
-    if verb == "predict":
-        size = (body.get("parameters") or {}).get("outputDimensionality") or 256
-        return {"predictions": [{"embeddings": _counted(each["content"], size)} for each in body["instances"]]}
-    asked = body.get("requests") or [body]
-    found = []
-    for each in asked:
-        size = (each.get("embedContentConfig") or each).get("outputDimensionality") or 256
-        found.append({"values": direction(_text(each["content"]), size)})
-    tokens = sum(len(_text(each["content"]).split()) for each in asked)
-    name = {"batchEmbedContents": "embeddings"}.get(verb, "embedding")
-    return {name: found if name == "embeddings" else found[0], "usageMetadata": {"promptTokenCount": tokens}}
+def _count_candidates(call: Call) -> int:
+    return int((call.body.get("generationConfig") or {}).get("candidateCount") or 1)
 
 
-def _counted(text: str, size: int) -> dict[str, Any]:
-    return {"values": direction(text, size), "statistics": {"token_count": len(text.split()), "truncated": False}}
+def _write_parts(answer: Answer, texts: Sequence[str]) -> list[Json]:
+    thoughts: list[Json] = [{"text": answer.thinking, "thought": True}] if answer.thinking else []
+    words: list[Json] = [{"text": text} for text in texts] if answer.text or not answer.tool_calls else []
+    calls = [{"functionCall": {"name": call.name, "args": json.loads(call.arguments)}} for call in answer.tool_calls]
+    return [*thoughts, *words, *calls]
 
 
-def _text(given: dict[str, Any]) -> str:
-    return " ".join(part.get("text", "") for part in given.get("parts", []))
-
-
-def _parts(answer: Answer) -> list[dict[str, Any]]:
-    thoughts = [{"text": answer.thinking, "thought": True}] if answer.thinking else []
-    words = [{"text": answer.text}] if answer.text or not answer.tool_calls else []
-    return [*thoughts, *words, *_calls(answer)]
-
-
-def _streamed(answer: Answer) -> Iterator[dict[str, Any]]:
-    if answer.thinking:
-        yield {"text": answer.thinking, "thought": True}
-    if answer.text or not answer.tool_calls:
-        yield from ({"text": text} for text in pieces(answer.text, answer.chunks))
-    yield from _calls(answer)
-
-
-def _calls(answer: Answer) -> list[dict[str, Any]]:
-    return [{"functionCall": {"name": call.name, "args": json.loads(call.arguments)}} for call in answer.tool_calls]
-
-
-def _finish(answer: Answer) -> str:
-    return answer.finish or "STOP"  # also where tools are called
-
-
-def _rest(model: str, answer: Answer) -> dict[str, Any]:
-    """Cached input is part of the prompt's count here, thoughts are not part of the candidates'."""
-    usage = {
+def _write_rest(call: Call, answer: Answer) -> Json:
+    usage = {  # cached input is part of the prompt's count, but thoughts are not part of the candidates'
         "promptTokenCount": answer.input_tokens,
         "cachedContentTokenCount": answer.cached_tokens,
         "candidatesTokenCount": answer.output_tokens - answer.reasoning_tokens,
         "thoughtsTokenCount": answer.reasoning_tokens,
-        "totalTokenCount": answer.input_tokens + answer.output_tokens,
+        "totalTokenCount": answer.total_tokens,
     }
-    return {"usageMetadata": usage, "modelVersion": model, "responseId": answer.id}
+    return {"usageMetadata": usage, "modelVersion": call.model, "responseId": answer.id}
+
+
+# -- embeddings
+
+
+def write_predictions(call: Call, answer: Answer) -> Json:
+    """Return the embeddings of Vertex's older models."""
+    size = (call.body.get("parameters") or {}).get("outputDimensionality") or 256
+    predictions = []
+    for instance in call.body["instances"]:
+        statistics = {"token_count": len(instance["content"].split()), "truncated": False}
+        vector = {"values": embed_text(instance["content"], size), "statistics": statistics}
+        predictions.append({"embeddings": vector})
+    return {"predictions": predictions}
+
+
+def write_embeddings(call: Call, answer: Answer) -> Json:
+    """Return embeddings: those of a batch, or the only one."""
+    vectors, tokens = [], 0
+    for request in call.body.get("requests") or [call.body]:
+        size = (request.get("embedContentConfig") or request).get("outputDimensionality") or 256
+        text = " ".join(part.get("text", "") for part in request["content"].get("parts", []))
+        vectors.append({"values": embed_text(text, size)})
+        tokens += len(text.split())
+    usage = {"promptTokenCount": tokens}
+    if ":batchEmbedContents" in call.path:
+        return {"embeddings": vectors, "usageMetadata": usage}
+    return {"embedding": vectors[0], "usageMetadata": usage}
 
 
 # -- interactions
 
 
-def interaction(model: str, answer: Answer) -> dict[str, Any]:
-    """Cached input is part of the input's count here too, and thoughts are apart."""
+def write_interaction(call: Call, answer: Answer) -> Body:
+    """Return an interaction; in its counts, too, cached input is part of the input and thoughts are apart."""
     usage = {
         "total_input_tokens": answer.input_tokens,
         "total_cached_tokens": answer.cached_tokens,
         "total_output_tokens": answer.output_tokens - answer.reasoning_tokens,
         "total_thought_tokens": answer.reasoning_tokens,
-        "total_tokens": answer.input_tokens + answer.output_tokens,
+        "total_tokens": answer.total_tokens,
     }
+    steps: list[Json] = [
+        {"type": "function_call", "id": tool.id, "name": tool.name, "arguments": json.loads(tool.arguments)}
+        for tool in answer.tool_calls
+    ]
+    if answer.text or not steps:
+        steps.insert(0, {"type": "model_output", "content": [{"type": "text", "text": answer.text}]})
     status = answer.finish or ("requires_action" if answer.tool_calls else "completed")
-    named = {"model": model} if model else {}  # an agent's has none
-    return {"id": f"int_{answer.id}", **named, "status": status, "steps": _steps(answer), "usage": usage}
+    model = {"model": call.model} if call.model else {}  # that of an agent has none
+    return {"id": f"int_{answer.id}", **model, "status": status, "steps": steps, "usage": usage}
 
 
-def interaction_events(model: str, answer: Answer) -> Iterator[dict[str, Any]]:
-    whole = interaction(model, answer)
-    yield {"event_type": "interaction.created", "interaction": {**_bare(whole), "status": "in_progress"}}
-    for index, step in enumerate(whole["steps"]):
-        empty: dict[str, Any] = {"content": []} if "content" in step else {"arguments": {}}
+def write_interaction_events(call: Call, answer: Answer) -> Iterator[Json]:
+    """Yield the events of an interaction."""
+    head = write_interaction(call, answer)
+    steps, usage = head.pop("steps"), head.pop("usage")
+    yield {"event_type": "interaction.created", "interaction": {**head, "status": "in_progress"}}
+    for index, step in enumerate(steps):
+        if "content" in step:
+            empty: Json = {"content": []}
+            texts = split_text(step["content"][0]["text"], answer.chunks)
+            deltas = [{"type": "text", "text": text} for text in texts]
+        else:
+            empty = {"arguments": {}}
+            parts = split_text(json.dumps(step["arguments"]), 2)
+            deltas = [{"type": "arguments_delta", "arguments": part} for part in parts]
         yield {"event_type": "step.start", "index": index, "step": {**step, **empty}}
-        for delta in _deltas(step, answer.chunks):
+        for delta in deltas:
             yield {"event_type": "step.delta", "index": index, "delta": delta}
         yield {"event_type": "step.stop", "index": index}
-    yield {"event_type": "interaction.completed", "interaction": {**_bare(whole), "usage": whole["usage"]}}
-
-
-def _bare(whole: dict[str, Any]) -> dict[str, Any]:
-    return {name: whole[name] for name in ("id", "model", "status") if name in whole}
-
-
-def _steps(answer: Answer) -> list[dict[str, Any]]:
-    words = {"type": "model_output", "content": [{"type": "text", "text": answer.text}]}
-    calls = [
-        {"type": "function_call", "id": call.id, "name": call.name, "arguments": json.loads(call.arguments)}
-        for call in answer.tool_calls
-    ]
-    return ([words] if answer.text or not calls else []) + calls
-
-
-def _deltas(step: dict[str, Any], chunks: int) -> Iterator[dict[str, Any]]:
-    if "content" in step:
-        yield from ({"type": "text", "text": text} for text in pieces(step["content"][0]["text"], chunks))
-    else:
-        for part in pieces(json.dumps(step["arguments"]), 2):
-            yield {"type": "arguments_delta", "arguments": part}
+    yield {"event_type": "interaction.completed", "interaction": {**head, "usage": usage}}
 
 
 # -- the dialect
 
-_WORDS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL"}
 
-
-def _error(message: str, status: int) -> dict[str, Any]:
-    return {"error": {"code": status, "message": message, "status": _WORDS.get(status, "UNAVAILABLE")}}
-
-
-def _bound(body: dict[str, Any], answer: Answer) -> Answer:
+def _find_schema(body: Body) -> Body | None:
     config = body.get("generationConfig") or {}
-    wanted = config.get("responseJsonSchema") or config.get("responseSchema")
-    if wanted is None or answer.tool_calls or schema.is_json(answer.text):
-        return answer
-    return dataclasses.replace(answer, text=json.dumps(schema.example(_lower(wanted))))
+    schema = config.get("responseJsonSchema") or config.get("responseSchema")
+    return None if schema is None else _lower_types(schema)
 
 
-def _lower(google: Any) -> Any:
-    if isinstance(google, dict):
-        return {k: v.lower() if k == "type" and isinstance(v, str) else _lower(v) for k, v in google.items()}
-    return google
+def _lower_types(schema: Body) -> Body:
+    """Return Google's form of a schema, whose types are in capitals, as a JSON schema."""
+    lowered: Body = {}
+    for name, value in schema.items():
+        if name == "type" and isinstance(value, str):
+            lowered[name] = value.lower()
+        else:
+            lowered[name] = _lower_types(value) if isinstance(value, dict) else value
+    return lowered
 
 
-def _reply(call: Call, answer: Answer) -> Reply | None:
-    if _interacts(call.path):
-        return _interaction(call, answer) if call.method == "POST" else None
-    found = _PATH.search(call.path)
-    verb = found[2] if found and call.method == "POST" else ""
-    said = _bound(call.body, answer)
-    if verb == "generateContent":
-        return Reply(lambda: content(call.model, said, call.body))
-    if verb == "streamGenerateContent":
-        return Reply(lambda: content(call.model, said, call.body), lambda: chunks(call.model, said, call.body))
-    if verb == "countTokens":
-        return Reply(lambda: {"totalTokens": answer.input_tokens})
-    return Reply(lambda: embeddings(call.body, verb)) if verb in _EMBEDDINGS else None
-
-
-def _interaction(call: Call, answer: Answer) -> Reply:
-    if not call.body.get("stream"):
-        return Reply(lambda: interaction(call.model, answer))
-    end = b"data: [DONE]\n\n"
-    return Reply(lambda: interaction(call.model, answer), lambda: interaction_events(call.model, answer), end)
-
-
-def _interacts(path: str) -> bool:
-    return path.partition("?")[0].endswith("/interactions")
-
-
-_EMBEDDINGS = ("batchEmbedContents", "embedContent", "predict")
-_VERBS = ("generateContent", "streamGenerateContent", "countTokens", *_EMBEDDINGS)
-
-
-def _asked(path: str, body: dict[str, Any]) -> str:
-    found = _PATH.search(path)
-    return found[1] if found else asked_in_body(path, body)
-
-
-def _speaks(path: str) -> bool:
-    found = _PATH.search(path)
-    return (found is not None and found[2] in _VERBS) or _interacts(path)
-
-
+_MODEL = r"/(?P<model>[^/:?]+)"
 DIALECT = Dialect(
-    speaks=_speaks,
-    reply=_reply,
-    error=_error,
-    model=_asked,
-    failure=lambda message: sse(_error(message, 500)),
+    routes={
+        f"{_MODEL}:generateContent": Route(write_content),
+        f"{_MODEL}:streamGenerateContent": Route(None, write_content_chunks),
+        f"{_MODEL}:countTokens": Route(lambda call, answer: {"totalTokens": answer.input_tokens}),
+        f"{_MODEL}:(?:batchEmbedContents|embedContent)": Route(write_embeddings),
+        f"{_MODEL}:predict": Route(write_predictions),
+        "/interactions": Route(write_interaction, write_interaction_events, SSE_DONE),
+    },
+    error=lambda message, status: {
+        "error": {"code": status, "message": message, "status": _STATUSES.get(status, "UNAVAILABLE")}
+    },
+    find_schema=_find_schema,
 )

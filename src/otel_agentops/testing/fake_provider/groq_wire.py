@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.testing.fake_provider import openai_wire
-from otel_agentops.testing.fake_provider.behaviour import Answer, Call
-from otel_agentops.testing.fake_provider.wire import Reply
+from otel_agentops.testing.fake_provider.behaviour import Answer, Body, Call
+from otel_agentops.testing.fake_provider.wire import SSE_DONE, Route
 
 
-def chunks(plain: Iterator[dict[str, Any]], answer: Answer) -> Iterator[dict[str, Any]]:
-    """Those of OpenAI, the first with an id and the last that has a choice with what was used."""
-    for number, chunk in enumerate(plain):
-        extra: dict[str, Any] = {"id": f"req_{answer.id}"} if number == 0 else {}
+def write_chat(call: Call, answer: Answer) -> Body:
+    """Return OpenAI's chat completion with Groq's own id and seed."""
+    return {**openai_wire.write_chat(call, answer), "x_groq": {"id": f"req_{answer.id}", "seed": 7}}
+
+
+def write_chat_chunks(call: Call, answer: Answer) -> Iterator[Body]:
+    """Yield OpenAI's chunks; the first has Groq's id, and the last that has a choice has the usage."""
+    for number, chunk in enumerate(openai_wire.write_chat_chunks(call, answer)):
+        extra: Body = {"id": f"req_{answer.id}"} if number == 0 else {}
         if any(choice["finish_reason"] for choice in chunk["choices"]):
-            extra |= {"id": f"req_{answer.id}", "seed": 7, "usage": openai_wire.chat_usage(answer)}
+            extra |= {"id": f"req_{answer.id}", "seed": 7, "usage": openai_wire.write_usage(answer)}
         yield {**chunk, **({"x_groq": extra} if extra else {})}
 
 
-def _reply(call: Call, answer: Answer) -> Reply | None:
-    reply = openai_wire.DIALECT.reply(call, answer)
-    if reply is None or "/chat/" not in call.path:
-        return reply
-    whole, events = reply.whole, reply.events
-    return Reply(
-        lambda: {**whole(), "x_groq": {"id": f"req_{answer.id}", "seed": 7}},
-        None if events is None else lambda: chunks(events(), answer),
-        reply.end,
-    )
-
-
 DIALECT = openai_wire.DIALECT._replace(
-    speaks=lambda path: path.startswith("/groq/") and openai_wire.DIALECT.speaks(path), reply=_reply
+    base=r"^(?=/groq/).*",
+    routes={**openai_wire.DIALECT.routes, openai_wire.CHAT: Route(write_chat, write_chat_chunks, SSE_DONE)},
 )

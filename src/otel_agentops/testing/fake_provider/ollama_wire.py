@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from otel_agentops.testing.fake_provider import schema
-from otel_agentops.testing.fake_provider.behaviour import Answer, Call
-from otel_agentops.testing.fake_provider.openai_wire import direction, pieces
-from otel_agentops.testing.fake_provider.wire import Dialect, Reply
+from otel_agentops.testing.fake_provider.behaviour import Answer, Body, Call, Json
+from otel_agentops.testing.fake_provider.content import embed_text, split_text
+from otel_agentops.testing.fake_provider.wire import Dialect, Route
 
 CREATED = "2026-06-01T00:00:00.000000Z"
+CHAT = "/api/chat"
 
 
-def _chat(text: str, calls: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    return {"message": {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}}
+def write_answer(call: Call, answer: Answer) -> Json:
+    """Return the answer of a chat or a completion."""
+    calls = [{"function": {"name": tool.name, "arguments": json.loads(tool.arguments)}} for tool in answer.tool_calls]
+    return {**_write_part(call, answer.text, calls), **_write_end(answer)}
 
 
-def _completion(text: str, calls: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    return {"response": text}
+def write_chunks(call: Call, answer: Answer) -> Iterator[Json]:
+    """Yield the chunks of a chat or a completion."""
+    for text in split_text(answer.text, answer.chunks):
+        yield {**_write_part(call, text), "done": False}
+    calls = [{"function": {"name": tool.name, "arguments": json.loads(tool.arguments)}} for tool in answer.tool_calls]
+    if calls:
+        yield {**_write_part(call, "", calls), "done": False}
+    yield {**_write_part(call, ""), **_write_end(answer)}
 
 
-Part = Callable[..., dict[str, Any]]
+def _write_part(call: Call, text: str, calls: Sequence[Json] = ()) -> Json:
+    head: Json = {"model": call.model, "created_at": CREATED}
+    if not call.path.partition("?")[0].endswith(CHAT):
+        return {**head, "response": text}
+    return {**head, "message": {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}}
 
 
-def whole(part: Part, model: str, answer: Answer) -> dict[str, Any]:
-    return {**_head(model), **part(answer.text, _calls(answer)), **_end(answer)}
-
-
-def chunks(part: Part, model: str, answer: Answer) -> Iterator[dict[str, Any]]:
-    for text in pieces(answer.text, answer.chunks):
-        yield {**_head(model), **part(text), "done": False}
-    if answer.tool_calls:
-        yield {**_head(model), **part("", _calls(answer)), "done": False}
-    yield {**_head(model), **part(""), **_end(answer)}
-
-
-def _calls(answer: Answer) -> list[dict[str, Any]]:
-    return [
-        {"function": {"name": call.name, "arguments": json.loads(call.arguments)}} for call in answer.tool_calls
-    ]  # fmt: skip
-
-
-def _head(model: str) -> dict[str, Any]:
-    return {"model": model, "created_at": CREATED}
-
-
-def _end(answer: Answer) -> dict[str, Any]:
+def _write_end(answer: Answer) -> Json:
     return {
         "done": True, "done_reason": answer.finish or "stop", "total_duration": 5_000_000, "load_duration": 1_000_000,
         "prompt_eval_count": answer.input_tokens, "prompt_eval_duration": 1_000_000,
@@ -56,51 +44,30 @@ def _end(answer: Answer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def embed(body: dict[str, Any], model: str) -> dict[str, Any]:
-    given = body.get("input")
-    texts = [given] if isinstance(given, str) else given or []
-    vectors = [direction(text, body.get("dimensions") or 8) for text in texts]
-    return {"model": model, "embeddings": vectors, "prompt_eval_count": sum(len(text.split()) for text in texts)}
+def write_embeddings(call: Call, answer: Answer) -> Json:
+    """Return the embeddings of one text or of several."""
+    texts = call.body.get("input") or []
+    texts = [texts] if isinstance(texts, str) else texts
+    vectors = [embed_text(text, call.body.get("dimensions") or 8) for text in texts]
+    return {"model": call.model, "embeddings": vectors, "prompt_eval_count": sum(len(text.split()) for text in texts)}
 
 
-# -- the dialect
+def _find_schema(body: Body) -> Body | None:
+    schema = body.get("format")
+    return schema if isinstance(schema, dict) else None  # it may be the word json, too
 
 
-def _bound(body: dict[str, Any], answer: Answer) -> Answer:
-    """`format` is a schema or the word json."""
-    wanted = body.get("format")
-    if not isinstance(wanted, dict) or answer.tool_calls or schema.is_json(answer.text):
-        return answer
-    return dataclasses.replace(answer, text=json.dumps(schema.example(wanted)))
-
-
-def _reply(call: Call, answer: Answer) -> Reply | None:
-    path, body, model = call.path.partition("?")[0], call.body, call.model
-    if call.method != "POST":
-        return None
-    if path.endswith("/api/embed"):
-        return Reply(lambda: embed(body, model))
-    if path.endswith("/api/embeddings"):
-        return Reply(lambda: {"embedding": direction(str(body.get("prompt")), 8)})
-    part, said = _PARTS[path.rpartition("/")[2]], _bound(body, answer)
-    streams = body.get("stream", True)  # unlike elsewhere, unless it is refused
-    return Reply(lambda: whole(part, model, said), (lambda: chunks(part, model, said)) if streams else None)
-
-
-_PARTS: dict[str, Part] = {"chat": _chat, "generate": _completion}
-_PATHS = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings")
-
-
-def _line(event: dict[str, Any]) -> bytes:
-    return json.dumps(event).encode() + b"\n"
-
-
+_ANSWER = Route(write_answer, write_chunks, wants_stream=lambda call: call.body.get("stream", True))
 DIALECT = Dialect(
-    speaks=lambda path: path.partition("?")[0].endswith(_PATHS),
-    reply=_reply,
+    routes={
+        CHAT: _ANSWER,
+        "/api/generate": _ANSWER,
+        "/api/embed": Route(write_embeddings),
+        "/api/embeddings": Route(lambda call, answer: {"embedding": embed_text(str(call.body.get("prompt")), 8)}),
+    },
     error=lambda message, status: {"error": message},
-    frame=_line,
-    failure=lambda message: _line({"error": message}),
+    find_schema=_find_schema,
+    frame=lambda event: json.dumps(event).encode() + b"\n",
     malformed=b"{nope\n",
     content_type="application/x-ndjson",
 )

@@ -1,4 +1,4 @@
-"""A provider in a process of its own, with the verbs of one that is in this process."""
+"""A provider in a process of its own, with the methods of one in this process."""
 
 from __future__ import annotations
 
@@ -8,83 +8,80 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from otel_agentops.testing.fake_provider.behaviour import Call, Step, step_as_json
+from otel_agentops.testing.fake_provider.behaviour import Call, Step, dump_step
+from otel_agentops.testing.fake_provider.provider import Addresses
 
 
-class Remote:
+class Remote(Addresses):
     """The provider at a URL."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     @property
-    def openai_url(self) -> str:
-        return f"{self.url}/v1"
-
-    @property
-    def anthropic_url(self) -> str:
-        return self.url
-
-    @property
-    def azure_url(self) -> str:
-        return self.url
-
-    @property
     def requests(self) -> list[Call]:
-        return [Call(**call) for call in self._ask("requests")]
+        """Return the last thousand requests, oldest first."""
+        return [Call(**call) for call in self._send_command("requests")]
 
     @property
     def aliases(self) -> dict[str, str]:
-        return dict(self._ask("state")["aliases"])
+        """Return the model of each alias."""
+        return dict(self._send_command("state")["aliases"])
 
     def alias(self, name: str, resolved: str) -> None:
-        self._ask("alias", {"name": name, "resolved": resolved})
+        """Answer requests for `name` as the model `resolved` from now on."""
+        self._send_command("alias", {"name": name, "resolved": resolved})
 
     def script(self, *steps: Step) -> None:
-        self._ask("script", [step_as_json(step) for step in steps])
+        """Let the next requests meet these steps, one each; after them all goes well again."""
+        self._send_command("script", [dump_step(step) for step in steps])
 
     def clear(self) -> None:
-        self._ask("clear", {})
+        """Forget the requests so far and the rest of the script."""
+        self._send_command("clear", {})
 
-    def _ask(self, what: str, given: Any = None) -> Any:
-        data = None if given is None else json.dumps(given).encode()
+    def _send_command(self, command: str, arguments: object = None) -> Any:
+        data = None if arguments is None else json.dumps(arguments).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/_admin/{what}", data, timeout=10) as answer:
-                return json.load(answer)
+            with urllib.request.urlopen(f"{self.url}/_admin/{command}", data, timeout=10) as response:
+                return json.load(response)
         except urllib.error.HTTPError as error:
             raise ValueError(json.load(error)["error"]) from None
 
 
 @contextmanager
 def process(*arguments: str, log: Path | None = None) -> Iterator[Remote]:
-    """A provider in a child process for the length of a block. arguments: those of its command line."""
+    """Run a provider in a child process for the length of a block.
+
+    Args:
+        *arguments: Its command line, as `python -m otel_agentops.testing.fake_provider` takes it.
+        log: The file for its error output; None for that of this process.
+
+    Yields:
+        The provider, which answers already.
+
+    Raises:
+        RuntimeError: The child did not start.
+    """
+    package = str(Path(__file__).resolve().parents[1])
     with subprocess.Popen(
         [sys.executable, "-m", str(__package__), *arguments],
         stdout=subprocess.PIPE,
         stderr=log.open("w") if log else None,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(_paths())},
-        start_new_session=True,  # Ctrl-C is for the one who started it, who ends it last
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([package, *filter(None, sys.path)])},
+        start_new_session=True,  # Ctrl-C reaches this process alone, which ends the child last
     ) as child:
         try:
-            yield Remote(_url(child))
+            assert child.stdout is not None
+            line = child.stdout.readline().strip()
+            if not line.startswith("http"):
+                raise RuntimeError(f"the fake provider did not start: {line or 'see its error output'}")
+            yield Remote(line)
         finally:
             child.terminate()
-
-
-def _url(child: subprocess.Popen[str]) -> str:
-    assert child.stdout is not None
-    line = child.stdout.readline().strip()
-    if not line.startswith("http"):
-        raise RuntimeError(f"the fake provider did not start: {line or 'see its error output'}")
-    return line
-
-
-def _paths() -> Sequence[str]:
-    """Where this package is, then wherever this process looks."""
-    return [str(Path(__file__).resolve().parents[1]), *(path for path in sys.path if path)]

@@ -1,18 +1,51 @@
-"""The smallest value that a JSON schema allows: what a model that was bound to a schema says."""
+"""The smallest value that a JSON schema allows, which is the answer of a model that is bound to a schema."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
-from typing import Any
 
-_SIMPLE: dict[str, Any] = {"string": "text", "integer": 1, "number": 0.5, "boolean": True, "null": None}
+from otel_agentops.testing.fake_provider.behaviour import Answer, Body
+
+_SIMPLE: dict[str, object] = {"string": "text", "integer": 1, "number": 0.5, "boolean": True, "null": None}
 
 
-def example(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
-    root = root or schema
+def find_schema(body: Body) -> Body | None:
+    """Return the schema that a request binds its answer to, in the key of most dialects; None if it has none."""
+    text, output_config = body.get("text") or {}, body.get("output_config") or {}
+    format_: Body = (
+        body.get("response_format")
+        or text.get("format")
+        or output_config.get("format")
+        or body.get("output_format")
+        or {}
+    )
+    if format_.get("type") == "json_object":  # Cohere's two versions and Hugging Face; or there is no schema
+        return format_.get("json_schema") or format_.get("schema") or format_.get("value")
+    if format_.get("type") != "json_schema":
+        return None
+    schema: Body = format_.get("json_schema", format_).get("schema", {})
+    return schema
+
+
+def bind_answer(answer: Answer, schema: Body | None) -> Answer:
+    """Return the answer with a text that keeps to the schema; tool calls and JSON stay as they are."""
+    if schema is None or answer.tool_calls:
+        return answer
+    try:
+        json.loads(answer.text)
+    except ValueError:
+        return dataclasses.replace(answer, text=json.dumps(build_example(schema, schema)))
+    return answer
+
+
+def build_example(schema: Body, root: Body) -> object:
+    """Return the smallest value that a schema allows; its references point into `root`."""
     if "$ref" in schema:
-        return example(_referred(schema["$ref"], root), root)
+        referred = root
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            referred = referred[part]
+        return build_example(referred, root)
     for key in ("const", "default"):
         if key in schema:
             return schema[key]
@@ -20,42 +53,11 @@ def example(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) ->
         return options[0]
     for key in ("anyOf", "oneOf", "allOf"):
         if options := schema.get(key):
-            return example(options[0], root)
-    return _of_type(schema, root)
-
-
-def wanted(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The schema that a request binds its answer to, in any of the dialects."""
-    bound = body.get("response_format") or (body.get("text") or {}).get("format")
-    bound = bound or (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
-    if bound.get("type") == "json_object":  # those of Cohere's two versions and of Hugging Face; or no schema
-        return bound.get("json_schema") or bound.get("schema") or bound.get("value")
-    if bound.get("type") != "json_schema":
-        return None
-    schema: Mapping[str, Any] = bound.get("json_schema", bound).get("schema", {})
-    return schema
-
-
-def is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _of_type(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+            return build_example(options[0], root)
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":
-        return {name: example(inner, root) for name, inner in schema.get("properties", {}).items()}
+        return {name: build_example(inner, root) for name, inner in schema.get("properties", {}).items()}
     if kind == "array":
-        return [example(schema.get("items", {}), root)] * max(1, schema.get("minItems", 1))
+        return [build_example(schema.get("items", {}), root)] * max(1, schema.get("minItems", 1))
     return _SIMPLE[kind]
-
-
-def _referred(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Any = root
-    for part in reference.removeprefix("#/").split("/"):
-        found = found[part]
-    return dict(found)

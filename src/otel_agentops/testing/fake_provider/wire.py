@@ -1,92 +1,123 @@
-"""What a wire protocol is to the server: a module `<name>_wire.py` here with a `DIALECT`; nothing lists them.
+"""Wire protocols as data: a module `<name>_wire.py` beside this one has a `DIALECT`, and no list names it.
 
-A dialect turns a request and the model's answer into a reply, whole or as a stream of events. That is all that differs
-between providers; going wrong (statuses, cuts, delays) is the server's, alike for all.
+A dialect turns a request and the model's answer into a body or a stream of events, which is all that differs between
+providers. Errors, cuts and delays are made by the server, alike for all.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from urllib.parse import unquote
 
-from otel_agentops.testing.fake_provider import schema
-from otel_agentops.testing.fake_provider.behaviour import Answer, Call
+from otel_agentops.testing.fake_provider.behaviour import Answer, Body, Call, Json
+from otel_agentops.testing.fake_provider.schema import find_schema
 
-
-class Reply(NamedTuple):
-    """What goes back.
-
-    whole: the body of a plain answer, bytes or what becomes JSON. events: those of a stream, where the request asks
-    for one, each to be framed by the dialect; `end`: bytes after the last. headers: further header lines.
-    """
-
-    whole: Callable[[], Any]
-    events: Callable[[], Iterator[Any]] | None = None
-    end: bytes = b""
-    headers: bytes = b""
+SSE_DONE = b"data: [DONE]\n\n"
 
 
-def sse(event: dict[str, Any]) -> bytes:
-    """A server-sent event; one with a type has it as its name, too."""
+def format_sse(event: Json) -> bytes:
+    """Return a server-sent event; the type of the event, if it has one, is its name, too."""
     name = f"event: {event['type']}\n" if "type" in event else ""
     return f"{name}data: {json.dumps(event)}\n\n".encode()
 
 
-def asked_in_body(path: str, body: dict[str, Any]) -> str:
-    """The model of most protocols."""
-    return str(body.get("model", ""))
+class Route(NamedTuple):
+    """One kind of request that a protocol answers.
+
+    Attributes:
+        whole: Makes the body of a plain answer, which is written as JSON; None if every answer is a stream.
+        events: Makes the events of a stream; None if no answer is a stream.
+        end: Bytes after the last event.
+        wants_stream: Tells if a request asks for a stream.
+        headers: Makes further header lines.
+        method: HTTP method.
+    """
+
+    whole: Callable[[Call, Answer], object] | None
+    events: Callable[[Call, Answer], Iterable[Json]] | None = None
+    end: bytes = b""
+    wants_stream: Callable[[Call], object] = lambda call: call.body.get("stream")
+    headers: Callable[[Answer], bytes] = lambda answer: b""
+    method: str = "POST"
 
 
 class Dialect(NamedTuple):
     """One wire protocol.
 
-    speaks: whether a path (with its query) is one of it. reply: None where the method or path is not answered after
-    all. error: message and status to the body of an error response. model: path and body to the model asked for.
-    frame: an event of a stream to its bytes. failure: a message to the bytes of an error inside a stream.
-    malformed: bytes in a stream that cannot be read. content_type: of a stream. error_headers: status to header lines.
+    Attributes:
+        routes: Routes by regular expression. The first that matches the end of a path answers; a group `model` names
+            the model, a group `default_model` that of a request whose body names none. None refuses the path in this
+            dialect's words, so that no other dialect is tried.
+        error: Makes the body of an error response from message and status.
+        base: Regular expression before that of each route.
+        model_key: Key of a request's body that names the model if the path does not.
+        default_model: The model of a request that names none at all.
+        find_schema: Finds the schema that a request binds its answer to.
+        frame: Makes the bytes of an event.
+        failure: Makes the bytes of an error inside a stream; None for the framed body of an error response.
+        malformed: Bytes in a stream that nobody can read.
+        content_type: Content type of a stream.
+        error_headers: Makes further header lines of an error response from its status.
     """
 
-    speaks: Callable[[str], bool]
-    reply: Callable[[Call, Answer], Reply | None]
-    error: Callable[[str, int], Any]
-    model: Callable[[str, dict[str, Any]], str] = asked_in_body
-    frame: Callable[[Any], bytes] = sse
-    failure: Callable[[str], bytes] = lambda message: b""
+    routes: Mapping[str, Route | None]
+    error: Callable[[str, int], Json]
+    base: str = ""
+    model_key: str = "model"
+    default_model: str = ""
+    find_schema: Callable[[Body], Body | None] = find_schema
+    frame: Callable[[Json], bytes] = format_sse
+    failure: Callable[[str], bytes] | None = None
     malformed: bytes = b"data: {nope\n\n"
     content_type: str = "text/event-stream"
     error_headers: Callable[[int], bytes] = lambda status: b""
 
 
-def of(path: str) -> Dialect:
-    """The dialect that a path is spoken in; that of OpenAI where nobody speaks it, which then says so.
+class Match(NamedTuple):
+    """A path that was understood.
 
-    Several services have the same paths: one that begins with a wire's name, `/writer/v1/chat`, is spoken in that one.
+    Attributes:
+        dialect: The dialect that speaks it.
+        pattern: The key of its route; None if the dialect has none for this path.
+        model: The model that the path names; empty if the request's body may name it.
+        default_model: The model if neither names one.
     """
-    named = dialects().get(path.lstrip("/").partition("/")[0])
-    if named is not None and named.speaks(path):
-        return named
-    *rest, last = dialects().values()
-    return next((dialect for dialect in rest if dialect.speaks(path)), last)
+
+    dialect: Dialect
+    pattern: str | None
+    model: str
+    default_model: str
+
+
+@functools.lru_cache(maxsize=1024)  # the server stands under microbenchmarks, which call few paths very often
+def match_path(path: str) -> Match:
+    """Find the dialect and the route of a path.
+
+    Several services have the same paths: a path that begins with a wire's name, `/writer/v1/chat`, is that wire's. If
+    no dialect speaks the path, the match is OpenAI's without a route.
+    """
+    dialects = load_dialects()
+    first = dialects.get(path.lstrip("/").partition("/")[0])
+    for dialect in (*([first] if first else []), *dialects.values()):
+        for pattern in dialect.routes:
+            if match := re.search(rf"{dialect.base}(?:{pattern})(?:\?.*)?$", path):
+                groups = match.groupdict()
+                default = groups.get("default_model") or dialect.default_model
+                return Match(dialect, pattern, unquote(groups.get("model") or ""), default)
+    return Match(dialects["openai"], None, "", "")
 
 
 @functools.cache
-def dialects() -> Mapping[str, Dialect]:
-    """All of them: those that know their paths exactly first, OpenAI's, whose paths others have as well, last."""
-    package = str(__package__)
-    names = sorted(each.name for each in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    names = sorted((name for name in names if name.endswith("_wire")), key=lambda name: name == "openai_wire")
-    return {name.removesuffix("_wire"): importlib.import_module(f"{package}.{name}").DIALECT for name in names}
-
-
-def bound(body: dict[str, Any], answer: Answer) -> Answer:
-    """An answer that keeps to the schema that the request binds it to."""
-    wanted = schema.wanted(body)
-    if wanted is None or answer.tool_calls or schema.is_json(answer.text):
-        return answer
-    return dataclasses.replace(answer, text=json.dumps(schema.example(wanted)))
+def load_dialects() -> Mapping[str, Dialect]:
+    """Import all dialects, by name; OpenAI's comes last, because others have its paths as well."""
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    names = sorted(module.name.removesuffix("_wire") for module in modules if module.name.endswith("_wire"))
+    names.sort(key=lambda name: name == "openai")
+    return {name: importlib.import_module(f"{__package__}.{name}_wire").DIALECT for name in names}

@@ -3,49 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.testing.fake_provider import openai_wire
-from otel_agentops.testing.fake_provider.behaviour import Answer, Call
-from otel_agentops.testing.fake_provider.wire import Reply, bound
+from otel_agentops.testing.fake_provider.behaviour import Answer, Body, Call, Json
+from otel_agentops.testing.fake_provider.content import split_text
+from otel_agentops.testing.fake_provider.wire import SSE_DONE, Route
 
 
-def chat(body: dict[str, Any], model: str, answer: Answer) -> dict[str, Any]:
-    return _respelt(openai_wire.chat(body, model, answer))
+def write_chat(call: Call, answer: Answer) -> Body:
+    """Return OpenAI's chat completion with Writer's name for the details of the prompt's tokens."""
+    return _rename_details(openai_wire.write_chat(call, answer))
 
 
-def chat_chunks(body: dict[str, Any], model: str, answer: Answer) -> Iterator[dict[str, Any]]:
-    return (_respelt(chunk) for chunk in openai_wire.chat_chunks(body, model, answer))
+def write_chat_chunks(call: Call, answer: Answer) -> Iterator[Body]:
+    """Yield OpenAI's chunks with Writer's name for the details of the prompt's tokens."""
+    return map(_rename_details, openai_wire.write_chat_chunks(call, answer))
 
 
-def _respelt(body: dict[str, Any]) -> dict[str, Any]:
-    """The details of the prompt's tokens have a name of their own."""
+def _rename_details(body: Body) -> Body:
     if not body.get("usage"):
         return body
     usage = dict(body["usage"])
     return {**body, "usage": {**usage, "prompt_token_details": usage.pop("prompt_tokens_details")}}
 
 
-def _completion(model: str, answer: Answer) -> dict[str, Any]:
-    return {"choices": [{"text": answer.text}], "model": model}
+def write_completion(call: Call, answer: Answer) -> Json:
+    """Return a completion, which has no counts."""
+    return {"choices": [{"text": answer.text}], "model": call.model}
 
 
-def _pieces(answer: Answer) -> Iterator[dict[str, Any]]:
-    return ({"value": piece} for piece in openai_wire.pieces(answer.text, answer.chunks))
+def write_completion_chunks(call: Call, answer: Answer) -> Iterator[Json]:
+    """Yield the chunks of a completion."""
+    return ({"value": part} for part in split_text(answer.text, answer.chunks))
 
 
-def _speaks(path: str) -> bool:
-    return path.startswith("/writer/") and path.partition("?")[0].endswith(("/v1/chat", "/v1/completions"))
-
-
-def _reply(call: Call, answer: Answer) -> Reply | None:
-    if call.method != "POST":
-        return None
-    said, streams = bound(call.body, answer), call.body.get("stream")
-    if call.path.endswith("/v1/chat"):
-        events = (lambda: chat_chunks(call.body, call.model, said)) if streams else None
-        return Reply(lambda: chat(call.body, call.model, said), events, b"data: [DONE]\n\n")
-    return Reply(lambda: _completion(call.model, said), (lambda: _pieces(said)) if streams else None)
-
-
-DIALECT = openai_wire.DIALECT._replace(speaks=_speaks, reply=_reply)
+DIALECT = openai_wire.DIALECT._replace(
+    base=r"^(?=/writer/).*",
+    routes={
+        "/v1/chat": Route(write_chat, write_chat_chunks, SSE_DONE),
+        "/v1/completions": Route(write_completion, write_completion_chunks),
+    },
+)

@@ -1,0 +1,78 @@
+"""The place of a span in its task: what stands above it, and whether that counts for the same execution already.
+
+Frameworks nest spans of one thing (a tool's span around its protocol's), and ours may be around theirs or inside. So
+each span in a task inherits its place from the span above.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import NamedTuple
+
+from opentelemetry.trace import Span, get_current_span
+
+from otel_agentops._context import Scope
+from otel_agentops._observation import Observation
+from otel_agentops.operations import ToolCall
+from otel_agentops.task_totals import TaskTotals
+
+
+class PendingForeignOperation:
+    """A tool execution or a retrieval of a framework whose span has started and not yet ended.
+
+    Attributes:
+        observation: The framework's operation.
+        arguments_hash: Of the tool call, if an operation of ours inside knows the arguments; else None.
+        knows_documents: True if a retrieval of ours inside has recorded what was found.
+    """
+
+    __slots__ = ("__weakref__", "arguments_hash", "knows_documents", "observation")
+
+    def __init__(self, observation: Observation) -> None:
+        self.observation = observation
+        self.arguments_hash: int | None = None
+        self.knows_documents = False
+
+
+class Placement(NamedTuple):
+    """The place of a span.
+
+    Attributes:
+        task: The task that it is part of; None outside of any.
+        depth: How many agents deep.
+        tool_name: The tool that is executed here; None outside of one.
+        is_ours: True if a span of ours stands for that execution.
+        pending: The framework's operation that this is a part of; None outside of one.
+    """
+
+    task: TaskTotals | None
+    depth: int
+    tool_name: str | None = None
+    is_ours: bool = False
+    pending: PendingForeignOperation | None = None
+
+
+# The places that differ from what their scope says.
+_placements: weakref.WeakKeyDictionary[Span, Placement] = weakref.WeakKeyDictionary()
+
+
+def placement_below(span: Span, scope: Scope) -> Placement:
+    """Return the place of what starts under a span, in a scope."""
+    above = _placements.get(span)
+    if above is None or above.task is not scope.task:
+        return Placement(scope.task, scope.depth)
+    return above._replace(depth=max(above.depth, scope.depth))
+
+
+def locate(observation: Observation) -> None:
+    """Set where in its task a tool call or a retrieval is, and if something around it counts for it."""
+    above = observation.placement = placement_below(get_current_span(), observation.scope)
+    operation = observation.operation
+    if isinstance(operation, ToolCall):
+        observation.is_counted = above.is_ours or above.tool_name != operation.name
+
+
+def place_span(span: Span, placement: Placement, scope: Scope) -> None:
+    """Remember the place of a span if it is not what the scope says anyway."""
+    if placement != (scope.task, scope.depth, None, False, None):
+        _placements[span] = placement

@@ -1,0 +1,1 @@
+"""Where observations go: spans, client metrics and the sums of a task."""

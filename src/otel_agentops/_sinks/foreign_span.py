@@ -1,0 +1,98 @@
+"""A span of another instrumentation: it gets what it lacks, and nothing that its maker wrote is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from opentelemetry.trace import Span
+
+from otel_agentops import _foreign_spans
+from otel_agentops._derive import derive_attempts
+from otel_agentops._sinks.answer import answer_attributes
+from otel_agentops._sinks.own_span import ERROR
+from otel_agentops.operations import Attempt, Attributes, ModelCall, Value
+from otel_agentops.semconv import attributes as A
+
+if TYPE_CHECKING:
+    from otel_agentops._observation import Observation
+
+
+def add_missing(span: Span, attributes: Mapping[str, Value]) -> None:
+    """Add the attributes that a span does not have yet; a span that has ended takes no more."""
+    if span.is_recording():
+        present = _foreign_spans.read_attributes(span)
+        span.set_attributes({key: value for key, value in attributes.items() if key not in present})
+
+
+class ForeignSpan:
+    """The span that somebody else started, and ends, for one operation."""
+
+    __slots__ = ("_request_attributes", "span")
+    wants_early_answer = True
+    records_client_metrics = False
+
+    def __init__(self, span: Span, attributes: Attributes) -> None:
+        # Stop sequences are words of the application, which some makers take for content: they may leave them out.
+        attributes.pop(A.GEN_AI_REQUEST_STOP_SEQUENCES, None)
+        self.span = span
+        self._request_attributes = attributes
+        add_missing(span, attributes)
+
+    @property
+    def is_of_one_attempt(self) -> bool:
+        """Return True if its maker starts a span for every attempt."""
+        return _foreign_spans.is_of_one_attempt(self.span)
+
+    def is_recording(self) -> bool:
+        """Return False if its maker has ended it."""
+        return self.span.is_recording()
+
+    def attach(self) -> None:
+        """Do nothing: its maker decides where it is current."""
+
+    def detach(self) -> None:
+        """Do nothing: its maker decides where it is current."""
+
+    def forget_context(self) -> None:
+        """Do nothing: its maker decides where it is current."""
+
+    def move_to(self, span: Span) -> None:
+        """Go on with the span of the next attempt."""
+        self.span = span
+        add_missing(span, self._request_attributes)
+
+    def set_server(self, attributes: Mapping[str, Value]) -> None:
+        """Add where the call goes."""
+        add_missing(self.span, attributes)
+
+    def write_attempts(self, sent_count: int, attempts: Sequence[Attempt]) -> None:
+        """Write the attempts so far, the one in flight included."""
+        if self.span.is_recording():
+            attributes = derive_attempts(attempts) if attempts else {}
+            self.span.set_attributes({**attributes, A.ATTEMPT_COUNT: sent_count})
+
+    def write_answer(self, observation: Observation) -> None:
+        """Add the answer before the operation has ended."""
+        add_missing(self.span, answer_attributes(observation))
+
+    def finish(self, observation: Observation) -> None:
+        """Add the result; end the span only if its maker never does."""
+        try:
+            if not self.span.is_recording():
+                return  # ended by its maker; what was known before is on it
+            add_missing(self.span, answer_attributes(observation))
+            if observation.error_type is not None and self.is_of_one_attempt:
+                self.span.set_status(ERROR)
+                self.span.end(observation.ended_ns)
+            elif (
+                observation.error_type is None
+                and observation.chunk_count
+                and _foreign_spans.never_ends_stream_span(self.span)
+            ):
+                self.span.end(observation.ended_ns)
+        finally:
+            operation, held_spans = observation.operation, observation.scope.held_spans
+            if held_spans is not None and observation.error_type is None:
+                if isinstance(operation, ModelCall) and operation.is_inference:
+                    held_spans.hold(self.span, None)

@@ -1,0 +1,146 @@
+"""The span of an operation, decided once for all kinds: enrich another's, make our own, or pass.
+
+A recording span that was started for this very operation is enriched, else a complete span of our own is made, else
+(OTEL_AGENTOPS_MODE=enrich) a model operation passes. Never two spans for one operation.
+"""
+
+from __future__ import annotations
+
+import weakref
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Tracer
+
+from otel_agentops import _foreign_spans
+from otel_agentops._observation import NO_SPAN, Observation, OperationSpan
+from otel_agentops._sinks.foreign_span import ForeignSpan
+from otel_agentops._sinks.own_span import OwnSpan
+from otel_agentops.operations import (
+    CLIENT,
+    EXECUTE_TOOL,
+    AgentRun,
+    Attempt,
+    Attributes,
+    ClientOperation,
+    Fetch,
+    Judgement,
+    ModelCall,
+    Retrieval,
+    ToolCall,
+)
+from otel_agentops.semconv import attributes as A
+
+
+class SpanSink:
+    """The spans of one installation."""
+
+    def __init__(self, tracer: Tracer, mode: str) -> None:
+        self.tracer = tracer
+        self._mode = mode
+        self._enriched: weakref.WeakSet[Span] = weakref.WeakSet()  # a span is enriched by one operation at most
+
+    def find_foreign(self, observation: Observation) -> Span | None:
+        """Return the recording span that somebody else started for this operation; None if there is none."""
+        operation = observation.operation
+        if self._mode == "own" or isinstance(operation, (AgentRun, Judgement)):
+            return None
+        if isinstance(operation, ToolCall):
+            return _find_tool_span(operation)
+        if isinstance(operation, (ModelCall, Fetch)) or (isinstance(operation, Retrieval) and operation.provider):
+            return self._find_call_span(operation)
+        return None
+
+    def passes(self, observation: Observation) -> bool:
+        """Return True if an operation without a span of somebody else is not to get one."""
+        return self._mode == "enrich" and is_remote(observation)
+
+    def open(self, observation: Observation, foreign: Span | None, attributes: Attributes) -> OperationSpan:
+        """Enrich the foreign span, or start one of our own and make it current."""
+        operation = observation.operation
+        assert operation is not None
+        if foreign is not None:
+            self._enriched.add(foreign)
+            return ForeignSpan(foreign, attributes)
+        if isinstance(operation, Judgement):
+            return NO_SPAN
+        span = OwnSpan(
+            self.tracer.start_span(
+                operation.span_name,
+                kind=SpanKind.CLIENT if operation.span_kind == CLIENT else SpanKind.INTERNAL,
+                attributes=attributes,
+                start_time=observation.started_ns,
+            )
+        )
+        span.attach()
+        return span
+
+    def started(self, observation: Observation) -> None:
+        """Write the attempts so far to a foreign span that is enriched in the place of one that has ended."""
+        self._write_attempts(observation)
+
+    def attempt_started(self, observation: Observation) -> None:
+        """Go on with a new span if the maker of a foreign one starts one for every attempt."""
+        span, operation = observation.span, observation.operation
+        if observation.sent_count > 1 and isinstance(span, ForeignSpan) and span.is_of_one_attempt:
+            assert isinstance(operation, (ModelCall, Fetch, Retrieval))
+            found = self._find_call_span(operation)
+            if found is not None and _foreign_spans.is_of_one_attempt(found):
+                self._enriched.add(found)
+                span.move_to(found)
+        self._write_attempts(observation)
+
+    def attempt_finished(self, observation: Observation, attempt: Attempt) -> None:
+        """Keep the attempts on a foreign span up to date: if the call fails its maker ends it before we know."""
+        self._write_attempts(observation)
+
+    def _write_attempts(self, observation: Observation) -> None:
+        if isinstance(observation.span, ForeignSpan) and observation.attempts is not None:
+            observation.span.write_attempts(observation.sent_count, observation.attempts)
+
+    def answer_known(self, observation: Observation) -> None:
+        """Write an answer to a foreign span at once: its maker may end it before we are called again."""
+        if isinstance(observation.span, ForeignSpan):
+            observation.span.write_answer(observation)
+
+    def ended(self, observation: Observation) -> None:
+        """End our span, or add what a foreign one lacks."""
+        if observation.span is not None:
+            observation.span.finish(observation)
+
+    def _find_call_span(self, operation: ClientOperation) -> Span | None:
+        """Return the span that stands for a call: the current one, else one beside it of the same model."""
+        current = trace.get_current_span()
+        if self._can_enrich(current, operation):
+            return current
+        names = (operation.model, operation.routed_model if isinstance(operation, ModelCall) else None)
+        for span in _foreign_spans.recording_siblings(current):
+            requested = _foreign_spans.read_attributes(span).get(A.GEN_AI_REQUEST_MODEL, operation.model)
+            is_of_model = any(_foreign_spans.is_same_model(requested, name) for name in names)
+            if is_of_model and self._can_enrich(span, operation):
+                return span
+        return None
+
+    def _can_enrich(self, span: Span, operation: ClientOperation) -> bool:
+        """Return True if this recording span stands for this very call, and for no other before it."""
+        if not span.is_recording() or _foreign_spans.is_ours(span) or span in self._enriched:
+            return False
+        return _foreign_spans.was_started_for(span, operation.operation, operation.model)
+
+
+def is_remote(observation: Observation) -> bool:
+    """Return True if a client library makes the operation, and not the application by a helper."""
+    operation = observation.operation
+    return isinstance(operation, (ModelCall, Fetch)) or (
+        isinstance(operation, Retrieval) and operation.provider is not None
+    )
+
+
+def _find_tool_span(call: ToolCall) -> Span | None:
+    """Return the current span if a framework made it for this execution of the tool."""
+    span = trace.get_current_span()
+    if _foreign_spans.is_ours(span) or not span.is_recording():
+        return None
+    is_this_tool = _foreign_spans.find_operation(span) == EXECUTE_TOOL and (
+        _foreign_spans.find_tool_name(span) == call.name
+    )
+    return span if is_this_tool else None

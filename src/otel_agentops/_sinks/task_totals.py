@@ -1,0 +1,124 @@
+"""The one writer of a task's sums: every observed operation is added once, whoever observes it."""
+
+from __future__ import annotations
+
+from otel_agentops._context import Scope
+from otel_agentops._observation import Observation
+from otel_agentops._tool_arguments import hash_tool_call
+from otel_agentops.operations import (
+    NO_ANSWER,
+    AgentRun,
+    Answer,
+    Fetch,
+    Judgement,
+    ModelCall,
+    Retrieval,
+    RetrievalResult,
+    ToolCall,
+    Verdict,
+)
+from otel_agentops.semconv import attributes as A
+from otel_agentops.task_totals import TaskTotals
+
+# The identities of a task's model calls that its receipt remembers.
+_RECEIPT_KEYS = (A.GEN_AI_REQUEST_MODEL, A.PROMPT_HASH, A.TOOLS_HASH, A.PARAMS_HASH)
+# Who scored, and what a score is held against.
+_JUDGE_KEYS = (A.JUDGE_NAME, A.JUDGE_REVISION, A.JUDGE_THRESHOLD)
+
+
+class TaskTotalsSink:
+    """Adds operations to the `TaskTotals` of their scope."""
+
+    def started(self, observation: Observation) -> None:
+        """Record the identities of a model call and the depth of an agent."""
+        operation, task = observation.operation, observation.scope.task
+        if task is None:
+            return
+        if isinstance(operation, ModelCall):
+            if _answers_for_task(operation, observation.scope):
+                attributes = observation.request_attributes
+                task.facts.update((key, attributes[key]) for key in _RECEIPT_KEYS if key in attributes)
+        elif isinstance(operation, AgentRun):
+            if not operation.is_task:
+                task.agent_depths.append(operation.depth)
+
+    def ended(self, observation: Observation) -> None:
+        """Add what the operation brought."""
+        operation, scope = observation.operation, observation.scope
+        if isinstance(operation, ModelCall):
+            self._add_model_call(operation, observation)
+        elif isinstance(operation, Judgement):
+            self._keep_verdict(operation, observation)
+        elif scope.task is None:
+            return
+        elif isinstance(operation, Fetch):
+            answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
+            if (answer.input_tokens, answer.output_tokens) != (None, None):
+                scope.task.fetched_tokens.append((answer.input_tokens, answer.output_tokens))
+            _add_requests(answer, observation, scope.task)
+        elif isinstance(operation, Retrieval):
+            self._add_retrieval(operation, observation, scope.task)
+        elif isinstance(operation, ToolCall):
+            self._add_tool_call(operation, observation, scope.task)
+
+    def _add_model_call(self, call: ModelCall, observation: Observation) -> None:
+        scope = observation.scope
+        task = scope.task
+        answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
+        if scope.judge is not None and answer.model:
+            scope.judge.models.append(answer.model)
+        if task is None:
+            return
+        if call.data_source_id is not None and answer is not NO_ANSWER:
+            task.indexes.append(f"{call.data_source_id}@unknown")
+        attempts = None if observation.attempts is None else len(observation.attempts)
+        task.model_calls.append((attempts, answer.input_tokens, answer.output_tokens, observation.cost_usd))
+        if not call.is_tool_forced:
+            _add_requests(answer, observation, task)
+        if answer.model is not None and _answers_for_task(call, scope):
+            task.facts[A.GEN_AI_RESPONSE_MODEL] = answer.model
+
+    def _add_tool_call(self, call: ToolCall, observation: Observation, task: TaskTotals) -> None:
+        """Add an execution, or hand its arguments to the framework's operation that counts for it."""
+        pending = None if observation.placement is None else observation.placement.pending
+        if observation.is_counted:
+            result = observation.result
+            is_failure = observation.error_type is not None or (result is not None and result.error is not None)
+            task.tool_results.append(not is_failure)
+            task.add_execution(call.arguments_hash)
+        elif pending is not None and pending.arguments_hash is None:
+            outer = pending.observation.operation
+            if isinstance(outer, ToolCall) and outer.name == call.name:
+                pending.arguments_hash = call.arguments_hash
+
+    def _add_retrieval(self, retrieval: Retrieval, observation: Observation, task: TaskTotals) -> None:
+        result = observation.result
+        if not isinstance(result, RetrievalResult) or observation.error_type is not None:
+            return
+        if retrieval.data_source_id:  # a framework's span that is not ours to read may name none
+            task.indexes.append(f"{retrieval.data_source_id}@{retrieval.version or 'unknown'}")
+        task.add_retrieval(result.document_hashes)
+        pending = None if observation.placement is None else observation.placement.pending
+        if pending is not None and isinstance(pending.observation.operation, Retrieval):
+            pending.knows_documents = True
+
+    def _keep_verdict(self, judgement: Judgement, observation: Observation) -> None:
+        """Keep the last score for the receipt of the task around, if it is about that task."""
+        verdict, task = observation.result, observation.scope.task
+        if task is None or not isinstance(verdict, Verdict) or not verdict.is_of_current_task:
+            return
+        score = verdict.attributes.get(A.GEN_AI_EVALUATION_SCORE_VALUE)
+        if score is not None:
+            facts = {key: judgement.attributes[key] for key in _JUDGE_KEYS if key in judgement.attributes}
+            task.judge_facts = {**facts, A.GEN_AI_EVALUATION_SCORE_VALUE: score}
+
+
+def _add_requests(answer: Answer, observation: Observation, task: TaskTotals) -> None:
+    """Add the tool calls that a model requested; those of a judge are not the task's."""
+    if answer.tool_calls and observation.scope.judge is None:
+        task.add_requests(hash_tool_call(name, arguments) for name, arguments in answer.tool_calls)
+
+
+def _answers_for_task(call: ModelCall, scope: Scope) -> bool:
+    """Return True if the task's answer comes from this call; a judge's and an index's model are none of its facts."""
+    return call.is_inference and scope.judge is None

@@ -1,0 +1,132 @@
+"""Sums of everything below one task root, each counted exactly once.
+
+Parallel branches only append to lists: that is one atomic step in CPython, so nothing is lost and no lock is taken on
+the path of a call.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections import Counter
+from collections.abc import Iterable, MutableMapping, Sequence
+
+from otel_agentops._guard import say_once
+from otel_agentops.operations import Attributes
+from otel_agentops.semconv import attributes as A
+
+_MAX_EXECUTIONS = 10_000  # tool calls of one task whose arguments are compared
+_MAX_DOCUMENTS = 10_000  # document ids that one task remembers
+
+
+class TaskTotals:
+    """The mutable part of a scope: shared by all parallel branches of one task."""
+
+    __slots__ = (
+        "__weakref__",
+        "agent_depths",
+        "executed_hashes",
+        "facts",
+        "fetched_tokens",
+        "id",
+        "indexes",
+        "judge_facts",
+        "model_calls",
+        "name",
+        "requested_hashes",
+        "retrieved_documents",
+        "root_facts",
+        "tool_hashes",
+        "tool_results",
+        "used_documents",
+    )
+
+    def __init__(self, name: str, id: str | None = None) -> None:
+        self.name = name
+        self.id = id or uuid.uuid4().hex
+        # Attempts, input tokens, output tokens, USD of each model call; None: not known.
+        self.model_calls: list[tuple[int | None, int | None, int | None, float | None]] = []
+        # Input and output tokens that a fetch reported for an earlier call; None: not known.
+        self.fetched_tokens: list[tuple[int | None, int | None]] = []
+        self.tool_results: list[bool] = []  # one entry a tool call: True if it succeeded
+        # Hashes of tool calls with their arguments: as executed, and as the models requested them.
+        self.executed_hashes: list[int] = []
+        self.requested_hashes: list[int] = []
+        # Hashes of document ids: of each retrieval (None if it does not tell them), and of what the answer used.
+        self.retrieved_documents: list[Sequence[int] | None] = []
+        self.used_documents: list[Sequence[int]] = []
+        self.agent_depths: list[int] = []  # of each nested agent
+        self.root_facts: Attributes = {}  # facts known at the start, on the root span alone
+        self.judge_facts: Attributes = {}  # the last judge and its score
+        self.facts: Attributes = {}  # identities last seen: what the receipt carries
+        self.indexes: list[str] = []  # name@version that fed the model calls so far
+        self.tool_hashes: MutableMapping[str, str] = {}  # by tool name, learned from the wire
+
+    def add_execution(self, arguments_hash: int | None) -> None:
+        """Record an executed tool call. None: its arguments are not known."""
+        if arguments_hash is not None and len(self.executed_hashes) < _MAX_EXECUTIONS:
+            self.executed_hashes.append(arguments_hash)
+
+    def add_requests(self, arguments_hashes: Iterable[int | None]) -> None:
+        """Record the tool calls that a model requested."""
+        if len(self.requested_hashes) < _MAX_EXECUTIONS:
+            self.requested_hashes.extend(value for value in arguments_hashes if value is not None)
+
+    def add_retrieval(self, document_hashes: Sequence[int] | None) -> None:
+        """Record the documents of a retrieval. None: it does not tell which."""
+        room = _MAX_DOCUMENTS - sum(len(hashes) for hashes in self.retrieved_documents if hashes)
+        fits = document_hashes is not None and len(document_hashes) <= room
+        self.retrieved_documents.append(document_hashes if fits else None)
+
+    def add_used(self, document_hashes: Sequence[int]) -> None:
+        """Record documents on which the answer rests."""
+        if sum(map(len, self.used_documents)) + len(document_hashes) <= _MAX_DOCUMENTS:
+            self.used_documents.append(document_hashes)
+        else:
+            say_once(
+                "used", "a task's answer uses more than %d documents; further ones are not counted", _MAX_DOCUMENTS
+            )
+
+    def distinct_indexes(self) -> list[str]:
+        """Return the indexes that fed the task so far, each once, in order."""
+        return list(dict.fromkeys(self.indexes))
+
+    def sum_up(self) -> Attributes:
+        """Return the sums for the root span.
+
+        A token sum is absent if no call below reported that count. Attempts and cost are absent if one call's are
+        unknown, the repeats if nobody saw a tool's arguments, the documents if the application did not say which it
+        used.
+        """
+        calls = list(self.model_calls)
+        sums: Attributes = {
+            A.TASK_LLM_CALLS: len(calls),
+            A.TASK_TOOL_CALLS: len(self.tool_results),
+            A.TASK_TOOL_FAILURES: self.tool_results.count(False),
+            A.TASK_AGENTS: len(self.agent_depths),
+            A.TASK_DEPTH: max(self.agent_depths, default=0),
+        }
+        attempts = [call[0] for call in calls if call[0] is not None]
+        if len(attempts) == len(calls):
+            sums[A.TASK_LLM_ATTEMPTS] = sum(attempts)
+        token_pairs = [*(call[1:3] for call in calls), *self.fetched_tokens]
+        for position, key in enumerate((A.TASK_INPUT_TOKENS, A.TASK_OUTPUT_TOKENS)):
+            if counts := [tokens for pair in token_pairs if (tokens := pair[position]) is not None]:
+                sums[key] = sum(counts)
+        costs = [call[3] for call in calls]
+        if costs and None not in costs:
+            sums[A.TASK_COST] = math.fsum(usd for usd in costs if usd is not None)
+        hash_lists = (self.executed_hashes, self.requested_hashes)
+        if repeats := [max(Counter(hashes).values()) for hashes in hash_lists if hashes]:
+            sums[A.TASK_TOOL_REPEATS] = max(repeats)
+        return {**sums, **self._count_documents()}
+
+    def _count_documents(self) -> Attributes:
+        if not self.used_documents:
+            return {}
+        used = {value for hashes in self.used_documents for value in hashes}
+        counts: Attributes = {A.TASK_DOCUMENTS_USED: len(used)}
+        retrieved = [hashes for hashes in self.retrieved_documents if hashes is not None]
+        if len(retrieved) == len(self.retrieved_documents):  # else it may be one of those that nobody told
+            counts[A.TASK_DOCUMENTS_UNFOUNDED] = len(used.difference(*retrieved))
+        return counts
