@@ -69,7 +69,7 @@ detect: .venv/.ready  ## each variable moves: is it named, when, and are there f
 	@$(RUN) python -m bench.detect $(ARGS)
 
 peers: .venv/.ready  ## the clients' own unit tests, with and without us
-	@$(RUN) python tools/peers.py $(ARGS)
+	@$(RUN) nox --session peers -- $(ARGS)
 
 ends: .venv/.ready  ## every client's tests at the oldest and the newest supported version
 	@$(RUN) python tools/ends.py $(ARGS)
