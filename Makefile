@@ -5,10 +5,10 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 export PYTHONPATH := examples:tools$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help setup demo test accuracy check bench peers gen format ends load detect
+.PHONY: help setup demo test test-unit accuracy check bench peers gen format ends load detect
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 .tools/bin/uv:
 	@echo "setting up: uv (the package installer) in .tools/"
@@ -27,9 +27,16 @@ demo: .venv/.ready  ## which variable moved? the whole path in under two minutes
 	@$(PYTHON) tools/toolchain.py all
 	@$(RUN) python -m demo $(ARGS)
 
-test: .venv/.ready  ## every test
+test: .venv/.ready  ## every test; the costly ends and peers by rotation (OTEL_AGENTOPS_ROTATION=all: all of them)
 	@$(PYTHON) tools/toolchain.py all
 	@$(RUN) python -m pytest $(ARGS)
+
+# No client but openai's contract, and nothing that starts a collector, Prometheus or another environment.
+UNIT := tests/test_layers.py tests/runtime tests/fake_provider tests/semconv tests/slo tests/lock \
+	tests/clients/openai/test_openai_contract.py -m "not program and not slow and not demo"
+
+test-unit: .venv/.ready  ## the quick tests, in about a minute: no collector, no Prometheus, one client
+	@$(RUN) python -m pytest $(UNIT) $(ARGS)
 
 check: .venv/.ready  ## format, lint, types, generated files, names
 	@$(RUN) ruff format --check .
@@ -69,7 +76,7 @@ detect: .venv/.ready  ## each variable moves: is it named, when, and are there f
 	@$(RUN) python -m bench.detect $(ARGS)
 
 peers: .venv/.ready  ## the clients' own unit tests, with and without us
-	@$(RUN) python tools/peers.py $(ARGS)
+	@$(RUN) nox --session peers -- $(ARGS)
 
 ends: .venv/.ready  ## every client's tests at the oldest and the newest supported version
 	@$(RUN) python tools/ends.py $(ARGS)

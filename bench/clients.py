@@ -1,4 +1,4 @@
-"""Which clients are timed, and how: two inside the process, every other by its description on a provider beside it.
+"""The clients that are timed: two inside the process, every other by its description on a provider beside it.
 
 openai and anthropic have a transport of their own (workload.py), so that no socket is part of what is timed. The others
 are called as their description says (tests/clients/<client>/<client>_subject.py), on the fake provider in another
@@ -18,7 +18,7 @@ from bench.variants import VARIANTS
 from bench.workload import TOOLS, WORDS, WORKLOADS
 
 from otel_agentops.testing.fake_provider import Answer, Call, process
-from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest, Subject, load
+from otel_agentops.testing.subject import MODEL, RESOLVED, Asked, Subject, load
 
 CLIENTS = Path(__file__).parents[1] / "tests" / "clients"
 NAMES = (
@@ -29,7 +29,7 @@ CHUNKS = 50
 
 
 class Timed(Protocol):
-    """What the worker times. kinds: row to shape and kind of client."""
+    """A workload for the worker; `kinds` maps a row to a shape and a kind of client."""
 
     @property
     def kinds(self) -> Mapping[str, tuple[str, str]]: ...
@@ -40,19 +40,19 @@ class Timed(Protocol):
 
 
 def answer(call: Call) -> Answer:
-    """What the provider beside the client says: fifty chunks where it is streamed."""
+    """Return the provider's answer: fifty chunks if it is streamed."""
     return Answer(text="word " * CHUNKS, chunks=CHUNKS)
 
 
-def _small(number: int) -> ChatRequest:
-    return ChatRequest(system=None, user=f"Where is order {number}?", max_tokens=None)
+def _small(number: int) -> Asked:
+    return Asked(system=None, user=f"Where is order {number}?", max_tokens=None)
 
 
-def _typical(number: int) -> ChatRequest:
-    return ChatRequest(system=WORDS * 3, user=f"({number}) {WORDS * 36}", tools=_TOOLS, max_tokens=400)
+def _typical(number: int) -> Asked:
+    return Asked(system=WORDS * 3, user=f"({number}) {WORDS * 36}", tools=_TOOLS, max_tokens=400)
 
 
-_TOOLS = [{"name": name, "description": said, "parameters": schema} for name, said, schema in TOOLS]
+_TOOLS = [{"name": name, "description": text, "parameters": schema} for name, text, schema in TOOLS]
 SHAPES = {"small": _small, "typical": _typical, "stream": _small}
 
 
@@ -69,41 +69,41 @@ class Described:
         return {f"{shape} {kind}": (shape, kind) for shape in shapes for kind in self._subject.kinds}
 
     def sync_call(self, shape: str) -> Callable[[int], None]:
-        client, asked = self._subject.client("sync", self._provider), self._asked(shape)
+        client, request = self._subject.client("sync", self._provider), self._choose_request(shape)
         if shape == "stream":
 
             def stream(number: int) -> None:
-                for _ in self._subject.stream(client, asked(number)):
+                for _ in self._subject.stream(client, request(number)):
                     pass
 
             return stream
-        return lambda number: self._subject.chat(client, asked(number))
+        return lambda number: self._subject.chat(client, request(number))
 
     def async_call(self, shape: str) -> Callable[[int], Awaitable[None]]:
-        client, asked = self._subject.client("async", self._provider), self._asked(shape)
+        client, request = self._subject.client("async", self._provider), self._choose_request(shape)
         if shape == "stream":
 
             async def stream(number: int) -> None:
-                made = self._subject.stream(client, asked(number))
+                made = self._subject.stream(client, request(number))
                 async for _ in made if hasattr(made, "__aiter__") else await made:
                     pass
 
             return stream
 
         async def chat(number: int) -> None:
-            await self._subject.chat(client, asked(number))
+            await self._subject.chat(client, request(number))
 
         return chat
 
-    def _asked(self, shape: str) -> Callable[[int], ChatRequest]:
+    def _choose_request(self, shape: str) -> Callable[[int], Asked]:
         if shape == "typical" and "tools" in self._subject.missing:
             return lambda number: _typical(number)._replace(tools=())
         return SHAPES[shape]
 
 
 @contextmanager
-def timed(name: str) -> Iterator[Timed]:
-    """What is timed of a client, with the provider that it needs."""
+def serve_workload(name: str) -> Iterator[Timed]:
+    """Serve a client's workload, with the provider that it needs."""
     if name in WORKLOADS:
         yield WORKLOADS[name]
         return
@@ -120,7 +120,7 @@ def timed(name: str) -> Iterator[Timed]:
 
 
 def variants(client: str) -> list[str]:
-    """Who instruments a client, in the order of the table; `none` first."""
+    """Return the variants that instrument a client, in the order of the table; `none` first."""
     if client in WORKLOADS:
         return list(VARIANTS)
     titles = {variant.title: name for name, variant in VARIANTS.items()}
@@ -129,7 +129,7 @@ def variants(client: str) -> list[str]:
 
 
 def instrumentor(variant: str, client: str) -> Any:
-    """The instrumentor of a variant for a client; None for the run without."""
+    """Return the instrumentor of a variant for a client, None for the run without."""
     if client in WORKLOADS:
         point = VARIANTS[variant].instrumentor(client)
         return None if point is None else point.load()
@@ -144,16 +144,16 @@ def instrumentor(variant: str, client: str) -> Any:
 
 
 def versions(client: str, named: list[str]) -> list[str]:
-    """The client's distribution and those of its instrumentations, each with its version."""
+    """Return the client's distribution and those of its instrumentations, each with its version."""
     if client in WORKLOADS:
-        found = [client, *(VARIANTS[name].packages.get(client, "") for name in named)]
+        distributions = [client, *(VARIANTS[name].packages.get(client, "") for name in named)]
     else:
         own: Any = load(CLIENTS / client).instrumentor
         modules = [where.partition(":")[0] for where in load(CLIENTS / client).peers.values()]
-        found = [each.distribution for each in own.clients] + [
+        distributions = [each.distribution for each in own.clients] + [
             module.replace(".", "-").replace("_", "-") for module in modules
         ]
-    return [f"{name} {said}" for name in found if (said := _version(name))]
+    return [f"{name} {version}" for name in distributions if (version := _version(name))]
 
 
 def _version(distribution: str) -> str | None:
@@ -163,9 +163,9 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def installed(client: str) -> bool:
-    """Whether the client is in this environment; some want one of their own."""
+def is_installed(client: str) -> bool:
+    """Return True if the client is in this environment; some need one of their own."""
     if client in WORKLOADS:
         return True
     own: Any = load(CLIENTS / client).instrumentor
-    return _version(own.libraries[0].distribution) is not None
+    return _version(own.clients[0].distribution) is not None

@@ -33,7 +33,7 @@ service:
 
 
 def lock(values: int) -> str:
-    """The fragment of a file with that many values of the three variables of a model call, in up to fifty scopes."""
+    """Return the fragment of a file with that many values of a model call's three variables, in up to fifty scopes."""
     day, path = datetime.date(2026, 11, 24), Path("agentops.lock")
     keys = [
         Key(variable, _scope(variable, number % 50), None, f"{number:016x}")
@@ -49,7 +49,7 @@ def _scope(variable: str, number: int) -> str:
 
 
 def payload(values: int) -> bytes:
-    """Model calls whose three values are listed, spread over the file."""
+    """Return model calls whose three values are listed, spread over the file."""
     request = ExportTraceServiceRequest()
     spans = request.resource_spans.add().scope_spans.add().spans
     for number in range(SPANS):
@@ -74,7 +74,7 @@ def payload(values: int) -> bytes:
 
 
 def microseconds(configs: Sequence[Path], body: bytes, directory: Path) -> float:
-    """CPU of a collector per span."""
+    """Return the CPU of a collector per span."""
     with stack.collector(configs, directory) as running, httpx.Client() as client:
 
         def send(times: int) -> float:

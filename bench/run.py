@@ -76,7 +76,7 @@ class Run:
         self.samples.setdefault(row, {}).setdefault(variant, []).append(value)
 
     def lines(self, variants: list[str]) -> list[list[str]]:
-        """The rows of this client's part of the table."""
+        """Return the rows of this client's part of the table."""
         found = report.rows(self.samples, variants) + report.emitted_rows(self.emitted, variants)
         return (
             found if self.asked.clients == [self.client] else [[f"{self.client} {row[0]}", *row[1:]] for row in found]
@@ -90,7 +90,7 @@ def _worker(variant: str, client: str, what: str, calls: int) -> Any:
 
 
 def machine(names: list[str], variants: list[str]) -> str:
-    """When, where and with which versions the numbers were made."""
+    """Return date, machine and versions of the run."""
     versions = [f"Python {platform.python_version()}", f"OpenTelemetry {otel_version}"]
     for name in names:
         versions += clients.versions(name, variants)
@@ -122,7 +122,7 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--only names {', '.join(sorted(unknown))}; known are {', '.join(VARIANTS)}")
     asked.variants = [name for name in VARIANTS if name == "none" or name in wanted]
     asked.clients = (
-        [name for name in clients.NAMES if clients.installed(name)] if asked.client == "all" else [asked.client]
+        [name for name in clients.NAMES if clients.is_installed(name)] if asked.client == "all" else [asked.client]
     )
     asked.rounds = asked.rounds or (3 if asked.client == "all" else 5)
     return asked

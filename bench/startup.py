@@ -1,4 +1,4 @@
-"""What an instrumentation adds to the start of a program that does not use the client at all.
+"""Time that an instrumentation adds to the start of a program that does not use the client at all.
 
 All instrumentations of a client share one entry-point name, so they cannot be told apart by
 OTEL_PYTHON_DISABLED_INSTRUMENTATIONS. Instead every other one is hidden: a distribution of the same name without entry
@@ -27,7 +27,7 @@ def hide_all_but(variant: str, folder: Path) -> None:
 
 
 def start(client: str, variant: str, folder: Path) -> dict[str, float]:
-    """Processor and wall time in milliseconds of `opentelemetry-instrument python -c pass`.
+    """Return processor and wall time in milliseconds of `opentelemetry-instrument python -c pass`.
 
     folder: filled by `hide_all_but`. Of the packages left, those for other clients are switched off by name.
     """

@@ -17,12 +17,12 @@ class Variant(NamedTuple):
     module: str | None = None
 
     def version(self, client: str) -> str:
-        """Distribution and version, empty for what is no package."""
+        """Return distribution and version, empty if it is no package."""
         name = self.packages.get(client)
         return f"{name} {distribution(name).version}" if name else ""
 
     def instrumentor(self, client: str) -> EntryPoint | None:
-        """The instrumentor of a client, None for the run without instrumentation."""
+        """Return the instrumentor of a client, None for the run without instrumentation."""
         if self.module is not None:
             return EntryPoint(client, f"{self.module}:{client}", GROUP)
         if client not in self.packages:
@@ -67,5 +67,5 @@ NO_CONTENT = {
 
 
 def instrumenting_distributions() -> set[str]:
-    """Every installed distribution that `opentelemetry-instrument` would load something from."""
+    """Return every installed distribution that `opentelemetry-instrument` would load something from."""
     return {point.dist.name for point in entry_points(group=GROUP) if point.dist is not None}

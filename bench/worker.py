@@ -78,8 +78,8 @@ class Pipeline:
         self._tracing.force_flush()
         self._logging.force_flush()
 
-    def emitted(self) -> dict[str, int]:
-        """Totals so far: spans, their attributes, measurements recorded, events."""
+    def count_emitted(self) -> dict[str, int]:
+        """Return totals so far: spans, their attributes, measurements recorded, events."""
         self.flush()
         return {
             "spans": self._spans.spans,
@@ -144,23 +144,23 @@ async def time_async(workload: Timed, shape: str, calls: int) -> dict[str, float
 
 
 def time_rows(workload: Timed, pipeline: Pipeline, calls: int) -> dict[str, Any]:
-    """Every shape by each kind of client. A stream takes ten times a plain call, so it gets a third of the calls."""
+    """Time every shape by each kind of client; a stream takes ten times a plain call and gets a third of the calls."""
     times: dict[str, Any] = {}
     emitted: dict[str, Any] = {}
     for row, (shape, kind) in workload.kinds.items():
         count = max(1, calls // 3) if shape == "stream" else calls
-        before = pipeline.emitted()
+        before = pipeline.count_emitted()
         if kind == "sync":
             times[row] = time_sync(workload, shape, count)
         else:
             times[row] = asyncio.run(time_async(workload, shape, count))
         made = WARM_UP + BATCHES * count
-        emitted[shape] = {what: (n - before[what]) / made for what, n in pipeline.emitted().items()}
+        emitted[shape] = {what: (n - before[what]) / made for what, n in pipeline.count_emitted().items()}
     return {"times": times, "emitted": emitted}
 
 
 def memory(workload: Timed, pipeline: Pipeline, calls: int) -> dict[str, float]:
-    """Growth of resident memory over many small calls, in KiB, after as many others: the heap is full-grown by then."""
+    """Return the growth of resident memory in KiB over many small calls, after as many others grew the heap."""
     call = workload.sync_call("small")
     _make(call, calls, pipeline)
     before = resident()
@@ -176,7 +176,7 @@ def _make(call: Callable[[int], None], calls: int, pipeline: Pipeline) -> None:
 
 
 def resident() -> float:
-    """Resident memory in KiB: of now where the system says it, else the peak so far."""
+    """Return resident memory in KiB: of now if the system has it, else the peak so far."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * resource.getpagesize() / 1024
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("calls", type=int)
     asked = parser.parse_args()
     pipeline = Pipeline()
-    with clients.timed(asked.client) as workload:
+    with clients.serve_workload(asked.client) as workload:
         instrumentor = clients.instrumentor(asked.variant, asked.client)
         if instrumentor is not None:
             instrumentor().instrument(skip_dep_check=True)

@@ -38,7 +38,7 @@ class Workload(NamedTuple):
         return {f"{shape.name} {kind}": (shape.name, kind) for shape in self.shapes for kind in ("sync", "async")}
 
     def sync_call(self, shape: str) -> Callable[[int], None]:
-        """A function that makes one call and reads the whole answer."""
+        """Return a function that makes one call and reads the whole answer."""
         http, found = _http(self), self._shape(shape)
         transport = http.MockTransport(_answering(http, found))
         create = self.create(_api(self, 0, http.Client(transport=transport)))
@@ -52,7 +52,7 @@ class Workload(NamedTuple):
         return call
 
     def async_call(self, shape: str) -> Callable[[int], Awaitable[None]]:
-        """The same with the asynchronous client; make it inside the event loop that it is used in."""
+        """Return an async version of `sync_call`; call this inside the event loop that uses it."""
         http, found = _http(self), self._shape(shape)
         transport = http.MockTransport(_answering(http, found))
         create = self.create(_api(self, 1, http.AsyncClient(transport=transport)))
@@ -70,7 +70,7 @@ class Workload(NamedTuple):
 
 
 def _http(workload: Workload) -> Any:
-    """The HTTP library that this version of the client is built on."""
+    """Return the HTTP library that this version of the client is built on."""
     base = importlib.import_module(f"{workload.module}._base_client")
     return getattr(base, "httpx2", None) or base.httpx
 

@@ -12,10 +12,24 @@ from pathlib import Path
 import pytest
 
 import toolchain
+from rotation import Rotation
 
 os.environ.setdefault("OTEL_AGENTOPS_STRICT", "1")  # read when otel_agentops is imported
 
 from otel_agentops.testing.fake_provider import FakeProvider
+
+PROGRAMS = ("otelcol", "prometheus", "promtool")  # fixtures
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Rotation(config))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not {*PROGRAMS}.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("program")
 
 
 @pytest.fixture

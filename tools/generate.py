@@ -1,7 +1,7 @@
 """Files that follow from the registry: a list of steps, each from the registry to paths and texts.
 
     python tools/generate.py            write them
-    python tools/generate.py --check    say which are not up to date; exit 1 if any
+    python tools/generate.py --check    name the files that are not up to date; exit 1 if there are any
 
 A new generated file is a function in STEPS.
 """
@@ -27,11 +27,11 @@ Step: TypeAlias = Callable[[Registry], Iterator[Rendered]]
 
 def main(arguments: list[str]) -> int:
     try:
-        found = semconv_registry.resolve(semconv_registry.load(), semconv_registry.load_facts())
+        registry = semconv_registry.resolve(semconv_registry.load(), semconv_registry.load_facts())
     except semconv_registry.RegistryError as error:
         print(f"tools/generate.py: {error}", file=sys.stderr)
         return 2
-    rendered = [file for step in STEPS for file in step(found)]
+    rendered = [file for step in STEPS for file in step(registry)]
     return check(rendered) if "--check" in arguments else write(rendered)
 
 
@@ -70,7 +70,7 @@ def package(registry: Registry) -> Iterator[Rendered]:
 
 
 def attribute_constants(registry: Registry) -> Iterator[Rendered]:
-    """Plain assignments: this module is imported into other people's production processes."""
+    """Yield plain assignments: this module is imported into other people's production processes."""
     lines = [line for attribute in registry.attributes for line in _assignments(attribute)]
     doc = "Attribute names. `*_VALUES` are the values of an enum; a name with `{}` is completed with `str.format`."
     yield f"{PACKAGE}/attributes.py", python(doc, lines)
@@ -98,7 +98,7 @@ def attribute_table(registry: Registry) -> Iterator[Rendered]:
 
 
 def constant(name: str) -> str:
-    """`otel_agentops.prompt.hash` is PROMPT_HASH, and foreign names keep their namespace: GEN_AI_REQUEST_MODEL."""
+    """Return PROMPT_HASH for `otel_agentops.prompt.hash`; foreign names keep their namespace: GEN_AI_REQUEST_MODEL."""
     return name.removeprefix(PREFIX).replace(".{}", "").replace(".", "_").upper()
 
 
@@ -136,7 +136,7 @@ def _attribute_row(attribute: Attribute) -> str:
 
 
 def _tuple(before: str, values: Iterable[str], indent: str = "", after: str = "") -> list[str]:
-    """A tuple of strings, on one line where it fits, as the formatter would write it."""
+    """Return the lines of a tuple of strings, one if it fits, as the formatter would write it."""
     strings = [_string(value) for value in values]
     line = f"{before}({', '.join(strings)}{',' if len(strings) == 1 else ''}){after}"
     if len(line) <= 120:
@@ -145,7 +145,7 @@ def _tuple(before: str, values: Iterable[str], indent: str = "", after: str = ""
 
 
 def _sentence(text: str) -> list[str]:
-    """A string as an argument eight columns in, over several lines where it is long."""
+    """Return the lines of a string as an argument eight columns in, several if it is long."""
     parts = textwrap.wrap(text, 100, drop_whitespace=False)
     return [f"        {_string(part)}{',' if part is parts[-1] else ''}" for part in parts]
 

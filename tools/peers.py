@@ -1,11 +1,11 @@
-"""Nothing that passes without us may fail with us: the clients' own unit tests, with and without an instrumentation.
+"""The clients' own unit tests, with and without an instrumentation: a test that passes without us must pass with us.
 
-    python tools/peers.py [--client NAME] [--quick] [--strict] [--instrumentation official|openinference|…]
+    make peers ARGS="[--client NAME] [--quick] [--strict] [--instrumentation official|openinference|…]"
+    python tools/peers.py CLIENT …    in the environment of that client, which noxfile.py makes
 
-The tests come from the client's source distribution, in the version that uv.lock names, and run in an environment of
-their own (.venvs/peers/<client>, the groups `suite` and `suite-<client>`). Both runs have global providers; the second
-has an instrumentation. Only what passed in the first run is run in the second. Which clients carry tests, and which of
-those are run, is in suites.py.
+The tests come from the client's source distribution, in the version that uv.lock names. Both runs have global
+providers; the second has an instrumentation, and runs the tests that passed in the first. suites.py lists the clients
+and their tests.
 """
 
 from __future__ import annotations
@@ -20,23 +20,28 @@ import tarfile
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import toolchain
-from peers_plugin import INSTRUMENTATIONS, makers
+from peers_plugin import INSTRUMENTATIONS, list_instrumentors
 from suites import BREAKS_OPENTELEMETRY, OF_ITS_SPAN, SOURCES
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 class Results(NamedTuple):
-    """One run. tests: id to outcome. why: id to the end of the traceback. scopes: number of spans by their maker.
+    """The outcome of one run.
 
-    patched: where the client was patched by us.
+    Attributes:
+        tests: Outcomes by test id.
+        why: The ends of the tracebacks by test id.
+        scopes: Numbers of spans by the scope that made them.
+        swallowed: Failures of our telemetry, as the guard logged them.
+        patched: The places where we patched the client.
     """
 
     tests: dict[str, str]
@@ -52,10 +57,15 @@ class Results(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What an instrumentation changed. broke: passes without it, fails with it, also when its file is run again alone.
+    """The difference that an instrumentation makes.
 
-    of_its_span: those of them that are known and listed above. flaky: the same, but not when run again.
-    unseen: the instrumentation made or enriched no span at all, though there are tests that ask a model.
+    Attributes:
+        without: The run without it.
+        observed: The run with it.
+        broke: Tracebacks of tests that pass without it and fail with it, also when their file is run again alone.
+        of_its_span: The tests of `suites.OF_ITS_SPAN` among them.
+        flaky: Tests that failed with it once, and not when run again.
+        unseen: True if the instrumentation made or enriched no span, though there are tests that call a model.
     """
 
     without: Results
@@ -67,18 +77,18 @@ class Comparison(NamedTuple):
 
     @property
     def harmless(self) -> bool:
-        """Whether the instrumentation worked and broke nothing."""
+        """True if the instrumentation worked and broke nothing."""
         return not (self.broke or self.unseen or self.observed.swallowed)
 
 
 class Suite:
-    """The unit tests of one client, unpacked. `python`: of the environment to run them in."""
+    """The unpacked unit tests of one client, and the Python to run them with."""
 
-    def __init__(self, client: str, home: Path, processes: int) -> None:
+    def __init__(self, client: str, home: Path, processes: int, python: str = sys.executable) -> None:
         self.client = client
         self.home = home
         self.processes = processes
-        self.python = _environment(client) / "bin" / "python"
+        self.python = python
 
     def run(
         self,
@@ -89,13 +99,21 @@ class Suite:
         strict: bool = False,
         alone: bool = False,
     ) -> Results:
-        """Run tests. files: arguments of pytest. only: ids, all where empty. alone: in one process."""
-        with tempfile.TemporaryDirectory() as work, _no_api() as api:
+        """Run tests.
+
+        Args:
+            instrumentation: A name in `INSTRUMENTATIONS`.
+            files: Arguments of pytest.
+            only: Ids of the tests to run; all if it is empty.
+            strict: True to raise failures of our telemetry instead of logging them.
+            alone: True to run them in one process.
+        """
+        with tempfile.TemporaryDirectory() as work, _serve_refusals() as api:
             report, wanted, log = (Path(work) / name for name in ("report", "only", "log"))
             report.touch()
             wanted.write_text("\n".join(only))
             variables = {
-                **_neutral(os.environ),
+                **_filter_variables(os.environ),
                 "PEERS_CLIENT": self.client,
                 "PEERS_INSTRUMENTATION": instrumentation,
                 "PEERS_REPORT": str(report),
@@ -107,27 +125,27 @@ class Suite:
             processes = 0 if alone else self.processes
             options = ["-p", "peers_plugin", "-p", "no:cacheprovider", "-n", str(processes), "--durations=0", "-qq"]
             more = ["--inline-snapshot=disable", "--continue-on-collection-errors"]
-            command = [str(self.python), "-m", "pytest", *options, *more, *files]
-            self._watch(command, variables, log, report, f"{self.client} {_with(instrumentation)}")
-            return _results(report, log)
+            command = [self.python, "-m", "pytest", *options, *more, *files]
+            self._watch_process(command, variables, log, report, f"{self.client} {_name_run(instrumentation)}")
+            return _read_results(report, log)
 
-    def _watch(self, command: list[str], variables: dict[str, str], log: Path, report: Path, what: str) -> None:
+    def _watch_process(self, command: list[str], variables: dict[str, str], log: Path, report: Path, what: str) -> None:
         with log.open("w") as output, toolchain.Progress(what) as progress:
             process = subprocess.Popen(command, cwd=self.home, env=variables, stdout=output, stderr=subprocess.STDOUT)
             try:
                 while process.poll() is None:
-                    progress.tick(_so_far(report))
+                    progress.tick(_count_outcomes(report))
             finally:
                 process.kill()
 
 
-def compare(suite: Suite, instrumentation: str, *, quick: bool = False, strict: bool = False) -> Comparison:
-    """Run the tests without and with, and what broke once more."""
-    files = SOURCES[suite.client].quick if quick else _all(suite.client)
+def compare_runs(suite: Suite, instrumentation: str, *, quick: bool = False, strict: bool = False) -> Comparison:
+    """Run the tests without and with an instrumentation, and those that broke once more."""
+    files = SOURCES[suite.client].quick if quick else _list_tests(suite.client)
     without = suite.run("none", files)
     observed = suite.run(instrumentation, files, sorted(without.passed), strict=strict)
     suspects = without.passed - observed.passed
-    again = _again(suite, instrumentation, suspects, strict=strict) & suspects if suspects else set()
+    again = _run_again(suite, instrumentation, suspects, strict=strict) & suspects if suspects else set()
     of_its_span = OF_ITS_SPAN.get(suite.client, set()) if instrumentation == "ours" else set()
     known = {test for test in again if test.partition("[")[0] in of_its_span}
     return Comparison(
@@ -136,21 +154,21 @@ def compare(suite: Suite, instrumentation: str, *, quick: bool = False, strict: 
         {test: observed.why.get(test, "the test did not run to its end") for test in sorted(again - known)},
         sorted(known),
         sorted(suspects - again),
-        idle(suite.client, instrumentation, without, observed),
+        is_idle(suite.client, instrumentation, without, observed),
     )
 
 
-def idle(client: str, instrumentation: str, without: Results, observed: Results) -> bool:
-    """Whether an instrumentation left no trace of itself: neither a span nor an attribute on another's.
+def is_idle(client: str, instrumentation: str, without: Results, observed: Results) -> bool:
+    """Return True if an instrumentation made no span and wrote no attribute on another's.
 
-    Where no test asks a model, that the client was patched is trace enough.
+    If no test calls a model, a patched client is enough.
     """
     traces = observed.patched if SOURCES[client].asks_no_model else observed.scopes.keys() - without.scopes.keys()
     return instrumentation != "none" and not traces
 
 
-def _again(suite: Suite, instrumentation: str, suspects: set[str], *, strict: bool) -> set[str]:
-    """Run the files of the suspects in one process, without and with: what differs there as well has one cause."""
+def _run_again(suite: Suite, instrumentation: str, suspects: set[str], *, strict: bool) -> set[str]:
+    """Return the tests that break again if the files of the suspects run in one process."""
     files = sorted({test.partition("::")[0] for test in suspects})
     without = suite.run("none", files, alone=True)
     observed = suite.run(instrumentation, files, sorted(without.passed), strict=strict, alone=True)
@@ -160,36 +178,31 @@ def _again(suite: Suite, instrumentation: str, suspects: set[str], *, strict: bo
 # -- where the tests come from
 
 
-def suite(client: str, processes: int | None = None) -> Suite:
-    """The tests of the locked version of a client, fetched where they are not in the cache. Raises UnavailableError."""
-    uv = ROOT / ".tools" / "bin" / "uv"
-    groups = ["--no-default-groups", "--group", "suite", "--group", f"suite-{client.replace('_', '-')}"]
-    place = {"UV_PROJECT_ENVIRONMENT": str(_environment(client))}
-    sync = [str(uv), "sync", "--frozen", *groups, "--python", sys.executable]
-    toolchain.run(f"setting up {_environment(client)}", sync, ROOT, place)
-    version, digest = _locked(client)
+def load_suite(client: str, processes: int | None = None, python: str = sys.executable) -> Suite:
+    """Return the tests of the locked version of a client, from the cache if it has them.
+
+    Raises:
+        UnavailableError: The tests cannot be downloaded.
+    """
+    version, digest = _read_locked(client)
     home = toolchain.cache() / "suites" / f"{client}-{version}"
     home.parent.mkdir(parents=True, exist_ok=True)
     with toolchain.alone(home.with_name(f"{home.name}.lock"), f"the tests of {client}"):
         if not home.exists():
-            _fetch(client, version, digest, home)
-    return Suite(client, home, os.cpu_count() or 1 if processes is None else processes)
+            _download_tests(client, version, digest, home)
+    return Suite(client, home, os.cpu_count() or 1 if processes is None else processes, python)
 
 
-def _environment(client: str) -> Path:
-    return ROOT / ".venvs" / "peers" / client
-
-
-def _locked(client: str) -> tuple[str, str]:
-    """Version and sha256 of the source distribution that uv.lock names."""
+def _read_locked(client: str) -> tuple[str, str]:
+    """Return version and sha256 of the source distribution that uv.lock names."""
     entry = rf'^name = "{SOURCES[client].distribution}"\nversion = "(.+)"\n(?:.+\n)*?sdist = .* hash = "(.+?)"'
-    found = re.search(entry, (ROOT / "uv.lock").read_text(), re.MULTILINE)
-    if found is None:
+    locked = re.search(entry, (ROOT / "uv.lock").read_text(), re.MULTILINE)
+    if locked is None:
         raise toolchain.UnavailableError(f"uv.lock names no source distribution of {client}")
-    return found[1], found[2]
+    return locked[1], locked[2]
 
 
-def _fetch(client: str, version: str, digest: str, home: Path) -> None:
+def _download_tests(client: str, version: str, digest: str, home: Path) -> None:
     source = SOURCES[client]
     with tempfile.TemporaryDirectory(prefix=f".{home.name}.", dir=home.parent) as work:
         wanted, unpacked = Path(work) / "wanted.txt", Path(work) / "unpacked"
@@ -199,47 +212,47 @@ def _fetch(client: str, version: str, digest: str, home: Path) -> None:
         toolchain.run(f"fetching the source distribution of {client} {version}", [*pip, *options], Path(work))
         with tarfile.open(next(Path(work).glob("*.tar.gz"))) as archive:
             archive.extractall(unpacked, filter="data")
-        (found,) = unpacked.iterdir()
+        (folder,) = unpacked.iterdir()
         for package in source.packages:
-            (found / package / "__init__.py").touch()
-        found.rename(home)
+            (folder / package / "__init__.py").touch()
+        folder.rename(home)
 
 
-def _all(client: str) -> tuple[str, ...]:
-    served = "TEST_API_BASE_URL" in os.environ
-    return tuple(argument for argument in SOURCES[client].tests if not (served and "api_resources" in argument))
+def _list_tests(client: str) -> tuple[str, ...]:
+    has_api = "TEST_API_BASE_URL" in os.environ
+    return tuple(argument for argument in SOURCES[client].tests if not (has_api and "api_resources" in argument))
 
 
 # -- one run
 
 
-def _neutral(environment: Any) -> dict[str, str]:
-    """The environment without what would change a client, a provider or us."""
+def _filter_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without those that would change a client, a provider or us."""
     ours = ("OTEL_", "AZURE_", "AWS_", "GOOGLE_", "HF_", "PYTEST_", "COV_", *(f"{name.upper()}_" for name in SOURCES))
     return {name: value for name, value in environment.items() if not name.startswith(ours)}
 
 
-class _NoApi(BaseHTTPRequestHandler):
-    """Says at once that there is no API, so that tests which need one fail soon, and do so in both runs."""
+class _Refusal(BaseHTTPRequestHandler):
+    """An API that refuses every request at once, so that tests which need one fail soon, and do so in both runs."""
 
     protocol_version = "HTTP/1.1"
 
-    def _answer(self) -> None:
+    def _refuse_request(self) -> None:
         self.rfile.read(int(self.headers.get("content-length") or 0))
         self.send_response(501)
         self.send_header("x-should-retry", "false")
         self.send_header("content-length", "0")
         self.end_headers()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815  the names that http.server looks for
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _refuse_request  # noqa: N815  the names that http.server looks for
 
     def log_message(self, *_: object) -> None:
-        """Nothing: thousands of tests ask."""
+        """Log nothing: thousands of tests send requests."""
 
 
 @contextmanager
-def _no_api() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _NoApi)
+def _serve_refusals() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusal)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -248,22 +261,22 @@ def _no_api() -> Iterator[str]:
         server.server_close()
 
 
-def _lines(report: Path) -> list[dict[str, Any]]:
+def _read_lines(report: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in report.read_text().splitlines() if line.endswith("}")]
 
 
-def _so_far(report: Path) -> str:
-    counts = Counter(line["outcome"] for line in _lines(report) if "test" in line)
+def _count_outcomes(report: Path) -> str:
+    counts = Counter(line["outcome"] for line in _read_lines(report) if "test" in line)
     return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
 
 
-def _results(report: Path, log: Path) -> Results:
+def _read_results(report: Path, log: Path) -> Results:
     results = Results({}, {}, Counter(), [], set())
-    for line in _lines(report):
+    for line in _read_lines(report):
         if "test" not in line:
             results.scopes.update(line["scopes"])
             results.patched.update(line["patched"])
-            results.swallowed.extend(said for said in line["swallowed"] if BREAKS_OPENTELEMETRY not in said)
+            results.swallowed.extend(text for text in line["swallowed"] if BREAKS_OPENTELEMETRY not in text)
         elif results.tests.get(line["test"]) != "failed":  # a test that fails may pass its teardown
             results.tests[line["test"]] = line["outcome"]
             results.why[line["test"]] = line["why"]
@@ -275,54 +288,63 @@ def _results(report: Path, log: Path) -> Results:
 # -- command line
 
 
-def _with(instrumentation: str) -> str:
+def _name_run(instrumentation: str) -> str:
     return "without" if instrumentation == "none" else f"with {instrumentation}"
 
 
-def show(client: str, instrumentation: str, found: Comparison) -> None:
-    """Print the numbers, what broke and why."""
-    without = Counter(found.without.tests.values())
-    print(f"{client} {_locked(client)[0]}, {_with(instrumentation)}:")
+def show_comparison(client: str, instrumentation: str, comparison: Comparison) -> None:
+    """Print the numbers, and each test that broke with its reason."""
+    without = Counter(comparison.without.tests.values())
+    print(f"{client} {_read_locked(client)[0]}, {_name_run(instrumentation)}:")
     rows = (
         ("passed without", without["passed"]),
-        ("passed both", len(found.without.passed & found.observed.passed)),
-        ("broke", len(found.broke)),
-        ("know of its own span only", len(found.of_its_span)),
-        ("flaky", len(found.flaky)),
+        ("passed both", len(comparison.without.passed & comparison.observed.passed)),
+        ("broke", len(comparison.broke)),
+        ("know of its own span only", len(comparison.of_its_span)),
+        ("flaky", len(comparison.flaky)),
         ("failed without", without["failed"]),
         ("skipped without", without["skipped"]),
-        ("places patched by us", len(found.observed.patched)),
-        *((f"spans: {scope}"[:60], number) for scope, number in found.observed.scopes.most_common()),
+        ("places patched by us", len(comparison.observed.patched)),
+        *((f"spans: {scope}"[:60], number) for scope, number in comparison.observed.scopes.most_common()),
     )
-    for what, number in rows:
-        print(f"  {number:>7} {what}")
-    for test, why in found.broke.items():
+    for title, number in rows:
+        print(f"  {number:>7} {title}")
+    for test, why in comparison.broke.items():
         print(f"\nbroke: {test}\n{why}")
-    for sentence in (*(f"flaky: {test}" for test in found.flaky), *sorted(set(found.observed.swallowed))):
+    flaky = (f"flaky: {test}" for test in comparison.flaky)
+    for sentence in (*flaky, *sorted(set(comparison.observed.swallowed))):
         print(sentence)
-    if found.unseen:
+    if comparison.unseen:
         print(f"{instrumentation} made no span at all: it was not at work, and the comparison says nothing")
 
 
-def _takes_part(client: str, asked: argparse.Namespace) -> bool:
-    return bool(makers(client, asked.instrumentation) and (SOURCES[client].quick or not asked.quick))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare and print; 1 where something broke."""
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--client", choices=[*SOURCES], action="append", help="default: all")
+    parser.add_argument("environment", choices=[*SOURCES], metavar="CLIENT", help="whose environment this is")
+    parser.add_argument("--client", choices=[*SOURCES], action="append", help="the clients to compare; default: all")
     parser.add_argument("--quick", action="store_true", help="what `make test` runs: requests, responses, streams")
     parser.add_argument("--instrumentation", default="ours", choices=[*INSTRUMENTATIONS])
     parser.add_argument("--strict", action="store_true", help="failures of our telemetry are raised, not swallowed")
-    asked = parser.parse_args(arguments)
-    harmless = True
-    for client in asked.client or [name for name in SOURCES if _takes_part(name, asked)]:
-        found = compare(suite(client), asked.instrumentation, quick=asked.quick, strict=asked.strict)
-        show(client, asked.instrumentation, found)
-        harmless &= found.harmless
-    return 0 if harmless else 1
+    return parser.parse_args(arguments)
+
+
+def takes_part(arguments: Sequence[str]) -> bool:
+    """Return True if the command line chooses the client and the client has such an instrumentation and such tests."""
+    options = parse_arguments(arguments)
+    client = options.environment
+    is_chosen = client in (options.client or SOURCES) and bool(SOURCES[client].quick or not options.quick)
+    return is_chosen and bool(list_instrumentors(client, options.instrumentation))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Compare and print; return 1 if a test broke."""
+    options = parse_arguments(arguments)
+    client = options.environment
+    comparison = compare_runs(load_suite(client), options.instrumentation, quick=options.quick, strict=options.strict)
+    show_comparison(client, options.instrumentation, comparison)
+    return 0 if comparison.harmless else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -36,7 +36,7 @@ def document(registry: Registry) -> str:
         *_spans(registry),
         *_events(registry),
         *_metrics(registry),
-        *_borrowed(registry),
+        *_write_borrowed(registry),
     ]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -80,7 +80,7 @@ def _metrics(registry: Registry) -> Iterator[str]:
     yield _table(("Name", "In Prometheus", "Instrument", "Unit"), (_metric_row(metric)[:4] for metric in foreign))
 
 
-def _borrowed(registry: Registry) -> Iterator[str]:
+def _write_borrowed(registry: Registry) -> Iterator[str]:
     yield "## Borrowed names\n"
     yield "Attributes of the OpenTelemetry conventions that are emitted as they are defined there.\n"
     foreign = [attribute for attribute in registry.attributes if not attribute.own]

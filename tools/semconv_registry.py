@@ -1,6 +1,6 @@
-"""The registry as data: reads `semconv/`, follows references to the upstream facts and refuses what is unsound.
+"""The registry as data: `semconv/` with its references to upstream facts resolved, or an error if it is unsound.
 
-Weaver resolves the same files; this is the part of it that the generators need, so that they run where Weaver is not.
+Weaver resolves the same files; the generators need this part of it, so that they run without Weaver.
 """
 
 from __future__ import annotations
@@ -34,7 +34,12 @@ class RegistryError(Exception):
 
 @dataclass(frozen=True)
 class Attribute:
-    """name: the whole name, with `{}` for the free part of a template attribute. values: None where any is allowed."""
+    """An attribute of ours or of upstream.
+
+    Attributes:
+        name: The whole name, with `{}` for the free part of a template attribute.
+        values: The members of an enum, None if any value is allowed.
+    """
 
     name: str
     type: str
@@ -51,7 +56,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Signal:
-    """A span, event or metric. attributes: (name, requirement level, its condition), as we add them."""
+    """A span, event or metric; `attributes` has name, requirement level and its condition of those that we add."""
 
     kind: str
     name: str
@@ -82,7 +87,7 @@ class Registry:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of one YAML file."""
+    """Return the content of one YAML file."""
     try:
         content = YAML(typ="safe").load(path)
     except YAMLError as error:
@@ -91,7 +96,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load(directory: Path = DIRECTORY) -> Files:
-    """The definition files of a registry by name."""
+    """Return the definition files of a registry by name."""
     paths = sorted(path for path in directory.glob("*.yaml") if path.name != "manifest.yaml")
     return {path.name: read(path) for path in paths}
 
@@ -102,21 +107,21 @@ def load_facts(directory: Path = DIRECTORY) -> dict[str, Any]:
 
 
 def entries(files: Files, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every entry of a section with the file it is in."""
+    """Yield every entry of a section with the file it is in."""
     for name, content in files.items():
         for entry in content.get(section, ()):
             yield name, entry
 
 
-def refined(files: Files, section: str) -> list[str]:
-    """The upstream signals that a section of refinements builds on."""
+def list_refined(files: Files, section: str) -> list[str]:
+    """Return the upstream signals that a section of refinements builds on."""
     return sorted(entry["ref"] for _, entry in entries(files, section))
 
 
 def foreign_attributes(files: Files) -> list[str]:
-    """The attributes that are referred to and not ours."""
+    """Return the attributes that are referred to and not ours."""
     return sorted(
-        {name for _, name, _ in _borrowed(files)} | {name for _, name in _references(files) if not _is_own(name)}
+        {name for _, name, _ in _list_borrowed(files)} | {name for _, name in _references(files) if not _is_own(name)}
     )
 
 
@@ -124,7 +129,11 @@ def foreign_attributes(files: Files) -> list[str]:
 
 
 def resolve(files: Files, facts: Mapping[str, Any]) -> Registry:
-    """Definitions and references as one sorted table; RegistryError where they do not fit together."""
+    """Return definitions and references as one sorted table.
+
+    Raises:
+        RegistryError: They do not fit together.
+    """
     own = [_own_attribute(file, entry) for file, entry in entries(files, "attributes")]
     attributes = own + _foreign(files, facts) + list(_of_records(files))
     signals = [signal for kind in SIGNALS for signal in _signals(kind, files, facts)]
@@ -133,7 +142,7 @@ def resolve(files: Files, facts: Mapping[str, Any]) -> Registry:
     _refuse_unknown(files, {entry["key"] for _, entry in entries(files, "attributes")} | set(facts["attributes"]))
     return Registry(
         tuple(sorted(attributes, key=lambda attribute: attribute.name)),
-        tuple(_patterned(signal, own, files) for signal in sorted(signals, key=lambda s: (s.kind, s.name))),
+        tuple(_expand_patterns(signal, own, files) for signal in sorted(signals, key=lambda s: (s.kind, s.name))),
         facts["sources"]["genai"]["commit"],
     )
 
@@ -158,7 +167,7 @@ def _own_attribute(file: str, entry: dict[str, Any]) -> Attribute:
 
 def _foreign(files: Files, facts: Mapping[str, Any]) -> list[Attribute]:
     attributes = []
-    for file, name, annotation in _borrowed(files):
+    for file, name, annotation in _list_borrowed(files):
         fact = facts["attributes"].get(name)
         if fact is None:
             raise RegistryError(f"{file}: {name} is not in upstream.json; run tools/upstream_facts.py")
@@ -169,8 +178,8 @@ def _foreign(files: Files, facts: Mapping[str, Any]) -> list[Attribute]:
     return attributes
 
 
-def _borrowed(files: Files) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The foreign attributes in use, as the attribute groups list them."""
+def _list_borrowed(files: Files) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the foreign attributes in use, as the attribute groups list them."""
     for file, group in entries(files, "attribute_groups"):
         for reference in group.get("attributes", ()):
             yield file, reference["ref"], _ours(reference)
@@ -180,10 +189,10 @@ def _borrowed(files: Files) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _of_records(files: Files) -> Iterator[Attribute]:
-    """The attributes of log records and resources in general, which say their type themselves."""
+    """Yield the attributes of log records and resources in general, which have a type of their own."""
     for file, group in entries(files, "attribute_groups"):
         ours = _ours(group)
-        typed = {name: said for name, said in ours.get("resource", {}).items() if "type" in said}
+        typed = {name: each for name, each in ours.get("resource", {}).items() if "type" in each}
         for name, annotation in (ours.get("record", {}) | typed).items():
             yield Attribute(name, annotation["type"], None, _label(file, name, annotation))
 
@@ -210,8 +219,8 @@ def _signal(kind: str, name: str, entry: dict[str, Any], typed: Mapping[str, Any
     return Signal(kind, name, _text(entry, "brief"), _text(entry, "note"), attributes, instrument, unit)
 
 
-def _patterned(signal: Signal, own: list[Attribute], files: Files) -> Signal:
-    """The signal with the whole names of template attributes in place of their keys."""
+def _expand_patterns(signal: Signal, own: list[Attribute], files: Files) -> Signal:
+    """Return the signal with the whole names of template attributes in place of their keys."""
     keys = {entry["key"]: _ours(entry).get("pattern", entry["key"]) for _, entry in entries(files, "attributes")}
     renamed = tuple((keys.get(name, name), level, condition) for name, level, condition in signal.attributes)
     return Signal(signal.kind, signal.name, signal.brief, signal.note, renamed, signal.instrument, signal.unit)
@@ -259,7 +268,7 @@ def _refuse_duplicates(names: list[str]) -> None:
         raise RegistryError(f"{DIRECTORY.name}: defined more than once: {', '.join(twice)}; keep one")
 
 
-def _refuse_unknown(files: Files, known: set[str]) -> None:
+def _refuse_unknown(files: Files, names: set[str]) -> None:
     for file, name in _references(files):
-        if name not in known:
+        if name not in names:
             raise RegistryError(f"{file}: ref {name} is neither defined here nor borrowed; add it or correct the name")

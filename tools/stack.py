@@ -30,11 +30,11 @@ OPENMETRICS = {"accept": "application/openmetrics-text; version=1.0.0"}
 
 
 class NotReadyError(Exception):
-    """A server that ended, or did not come up in time; the text holds the end of what it said."""
+    """A server that ended, or did not come up in time; the text holds the end of its log."""
 
 
 class Sample(NamedTuple):
-    """One line of a scrape. exemplar: its labels, with the trace id, where it has one."""
+    """One line of a scrape; `exemplar` has the labels of its exemplar, if there is one."""
 
     name: str
     labels: Mapping[str, str]
@@ -42,12 +42,12 @@ class Sample(NamedTuple):
     exemplar: Mapping[str, str] | None
 
     def matches(self, name: str, labels: Mapping[str, str]) -> bool:
-        """Whether this is a series of that name with at least these labels."""
+        """Return True if this is a series of that name with at least these labels."""
         return self.name == name and labels.items() <= self.labels.items()
 
 
 class Server:
-    """A child process and what it says."""
+    """A child process and its log."""
 
     def __init__(self, name: str, command: Sequence[str | Path], log: Path, variables: Mapping[str, str]) -> None:
         self.name = name
@@ -71,11 +71,15 @@ class Server:
 
     @property
     def output(self) -> str:
-        """Everything that it said."""
+        """The whole log."""
         return self.log.read_text(errors="replace")
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 30) -> None:
-        """Return as soon as it is ready. Raises NotReadyError."""
+        """Return as soon as it is ready.
+
+        Raises:
+            NotReadyError: It ended, or is not ready in time.
+        """
         self._ready = ready
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
@@ -85,16 +89,20 @@ class Server:
         code = self.process.poll()
         state = "is not ready" if code is None else f"ended with {code}"
         lines = self.output.splitlines()
-        said = "\n".join([line for line in lines if re.search(r"level=error|\terror\t", line)][-6:] or lines[-6:])
-        raise NotReadyError(f"{self.name} {state}, its log is {self.log}:\n{said}")
+        text = "\n".join([line for line in lines if re.search(r"level=error|\terror\t", line)][-6:] or lines[-6:])
+        raise NotReadyError(f"{self.name} {state}, its log is {self.log}:\n{text}")
 
     def start_again(self) -> None:
-        """After `stop`: on the same ports, with the same storage, and ready. Raises NotReadyError."""
+        """Start a stopped process on the same ports, with the same storage, and wait until it is ready.
+
+        Raises:
+            NotReadyError: It ended, or is not ready in time.
+        """
         self.start()
         self.wait_until(self._ready)
 
     def stop(self, seconds: float = 10) -> int:
-        """End it, in order where it lets us; the exit code."""
+        """End the process, in order if it does so in time, and return the exit code."""
         self.process.terminate()
         try:
             return self.process.wait(seconds)
@@ -104,14 +112,20 @@ class Server:
 
 
 class Collector(Server):
-    """A running collector with the overlay. otlp: where OTLP/HTTP goes. metrics: what Prometheus scrapes."""
+    """A running collector with the overlay.
+
+    Attributes:
+        otlp: URL of the receiver of OTLP/HTTP.
+        metrics: URL that Prometheus scrapes.
+        internal: URL of the collector's own metrics.
+    """
 
     otlp: str
     metrics: str
     internal: str
 
     def scrape(self) -> list[Sample]:
-        """The overlay's metrics as they are now."""
+        """Return the overlay's metrics as they are now."""
         return scrape(self.metrics)
 
 
@@ -121,21 +135,21 @@ class Prometheus(Server):
     url: str
 
     def query(self, expression: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
-        """Labels and value of each series of an instant query."""
+        """Return labels and value of each series of an instant query."""
         result = self.api("query", query=expression, **({} if at is None else {"time": at}))["result"]
         return [(series["metric"], float(series["value"][1])) for series in result]
 
     def exemplars(self, selector: str, start: float, end: float) -> list[dict[str, Any]]:
-        """The exemplars of the selected series, each with its `labels`, `value` and `timestamp`."""
-        found = self.api("query_exemplars", query=selector, start=start, end=end)
-        return [exemplar for series in found for exemplar in series["exemplars"]]
+        """Return the exemplars of the selected series, each with its `labels`, `value` and `timestamp`."""
+        data = self.api("query_exemplars", query=selector, start=start, end=end)
+        return [exemplar for series in data for exemplar in series["exemplars"]]
 
     def alerts(self) -> list[dict[str, Any]]:
-        """The alerts that are pending or firing."""
+        """Return the alerts that are pending or firing."""
         return list(self.api("alerts")["alerts"])
 
-    def api(self, path: str, **parameters: Any) -> Any:
-        """The data of one call of the HTTP API."""
+    def api(self, path: str, **parameters: str | float) -> Any:
+        """Call the HTTP API and return the data of the answer."""
         response = httpx.get(f"{self.url}/api/v1/{path}", params=parameters)
         body = response.json()
         if body["status"] != "success":
@@ -151,10 +165,18 @@ def collector(
     name: str = "collector",
     flags: Sequence[str] = (),
 ) -> Iterator[Collector]:
-    """A collector over configs that take their ports from the environment as collector-config/examples/base.yaml does.
+    """Run a collector on free ports, which its configs take from the environment as base.yaml does.
 
-    configs: files, or what else `--config` takes. flags: further ones, as `--feature-gates=…`.
-    Raises toolchain.UnavailableError or NotReadyError.
+    Args:
+        configs: Files, or other values of `--config`.
+        directory: Folder of the log.
+        variables: Further environment variables.
+        name: Name of the log.
+        flags: Further flags, such as `--feature-gates=…`.
+
+    Raises:
+        UnavailableError: There is no collector.
+        NotReadyError: It ended, or is not ready in time.
     """
     binary = toolchain.find("otelcol")
     otlp, metrics, internal, grpc = free_ports(4)
@@ -186,10 +208,20 @@ def prometheus(
     flags: Sequence[str] = (),
     itself: bool = False,
 ) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes targets (host:port) and evaluates rules, with exemplars kept. flags: further ones.
+    """Run a Prometheus on a free port that scrapes, evaluates rules and keeps exemplars.
 
-    itself: whether it is one of the targets.
-    Raises toolchain.UnavailableError or NotReadyError.
+    Args:
+        targets: What it scrapes, as host:port.
+        rules: Files of rules.
+        directory: Folder of the log, the config and the storage.
+        interval: Time between scrapes and between evaluations.
+        name: Name of the log.
+        flags: Further flags.
+        itself: True if it scrapes itself as well.
+
+    Raises:
+        UnavailableError: There is no Prometheus.
+        NotReadyError: It ended, or is not ready in time.
     """
     binary = toolchain.find("prometheus")
     (port,) = free_ports(1)
@@ -222,7 +254,7 @@ scrape_configs:
 
 
 def scrape(url: str) -> list[Sample]:
-    """The samples of a metrics endpoint."""
+    """Return the samples of a metrics endpoint."""
     text = httpx.get(url, headers=OPENMETRICS).raise_for_status().text
     return [
         Sample(sample.name, sample.labels, sample.value, sample.exemplar.labels if sample.exemplar else None)
@@ -232,7 +264,7 @@ def scrape(url: str) -> list[Sample]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on, all different."""
+    """Return different ports of the loopback interface that nobody listens on."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(closing(socket.socket())) for _ in range(count)]
         for one in sockets:

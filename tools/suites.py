@@ -1,4 +1,4 @@
-"""Which clients carry their own unit tests in their source distribution, and how they are run without a network."""
+"""The clients whose source distribution carries their own unit tests, and how to run these without a network."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from typing import NamedTuple
 
 
 class Source(NamedTuple):
-    """Where the tests of a client are. tests, quick: arguments of pytest, for all and for those that `make test` runs.
+    """The tests of a client.
 
-    packages: folders that were packages where the tests were written; the source distribution lacks the __init__.py.
-    asks_no_model: every call of a test is of another kind, or none is made: no span of ours can be expected.
+    Attributes:
+        distribution: The distribution that carries them.
+        tests: Arguments of pytest for all tests.
+        quick: Arguments of pytest for the tests that `make test` runs.
+        packages: Folders whose `__init__.py` the source distribution lacks.
+        asks_no_model: True if no test calls a model, so that no span of ours can be expected.
     """
 
     distribution: str
@@ -19,7 +23,7 @@ class Source(NamedTuple):
     asks_no_model: bool = False
 
 
-def _stainless(distribution: str, *quick: str) -> Source:
+def _describe_stainless(distribution: str, *quick: str) -> Source:
     files = tuple(f"tests/{name}" for name in quick)
     return Source(distribution, ("tests", "--ignore=tests/api_resources"), files)
 
@@ -27,7 +31,7 @@ def _stainless(distribution: str, *quick: str) -> Source:
 # `tests/api_resources` needs the mock server of the client's project: `peers.py` runs it where TEST_API_BASE_URL names
 # one (without it 7,045 of openai's and 7,225 of anthropic's tests fail).
 SOURCES = {
-    "anthropic": _stainless(
+    "anthropic": _describe_stainless(
         "anthropic",
         *("test_client.py", "test_streaming.py", "test_response.py", "test_middleware.py"),
         *("lib/streaming", "lib/_parse"),
@@ -43,7 +47,7 @@ SOURCES = {
         ),
         asks_no_model=True,
     ),
-    "fireworks": _stainless("fireworks-ai"),
+    "fireworks": _describe_stainless("fireworks-ai"),
     # The others replay calls of Google's own, which the source distribution lacks.
     "google_genai": Source(
         "google-genai",
@@ -55,7 +59,7 @@ SOURCES = {
             *(f"google/genai/tests/{name}" for name in ("afc", "chats", "client", "errors", "gaos", "interactions")),
         ),
     ),
-    "groq": _stainless("groq"),
+    "groq": _describe_stainless("groq"),
     "huggingface_hub": Source(
         "huggingface-hub",
         (
@@ -69,14 +73,14 @@ SOURCES = {
     ),
     "mistralai": Source("mistralai", ("src/mistralai/extra/tests",)),
     "ollama": Source("ollama", quick=("tests/test_client.py",)),
-    "openai": _stainless(
+    "openai": _describe_stainless(
         "openai",
         *("test_client.py", "test_streaming.py", "test_response.py", "test_legacy_response.py"),
         *("lib/chat", "lib/responses"),
     ),
     "openrouter": Source("openrouter", asks_no_model=True),
-    "together": _stainless("together"),
-    "writer": _stainless("writer-sdk"),
+    "together": _describe_stainless("together"),
+    "writer": _describe_stainless("writer-sdk"),
     "xai": Source("xai-sdk", ("tests", "-o", "python_files=*_test.py")),
 }
 
@@ -86,8 +90,8 @@ WITHOUT_TESTS = {
     "watsonx": "its source distribution has none",
 }
 
-# Tests that say what the span of the client itself does not hold, or that nothing but it is made. They cannot hold
-# with us: we enrich that span, and where it is off or sampled out the call gets one of ours. Not one is of an answer.
+# These tests say that the span of the client itself lacks an attribute, or that it is the only span. They must fail
+# with us: we enrich that span, and if it is off or sampled out the call gets a span of ours. None tests an answer.
 OF_ITS_SPAN = {
     "anthropic": {
         f"tests/test_open_telemetry.py::{name}"
@@ -106,5 +110,5 @@ OF_ITS_SPAN = {
     },
 }
 
-# Tests that break OpenTelemetry itself, on purpose: what the guard swallows there is what it is for.
+# These tests break OpenTelemetry itself, on purpose: the guard must swallow those failures.
 BREAKS_OPENTELEMETRY = "tests/test_open_telemetry.py::TestTracingFailures"

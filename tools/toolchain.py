@@ -1,9 +1,10 @@
-"""The programs that no Python package brings: a collector, prometheus, promtool; found, else made once and kept.
+"""The programs that no Python package brings: a collector, Prometheus, promtool; installed ones, else built once.
 
     python tools/toolchain.py [otelcol|prometheus|promtool|all]     prints where they are
     python tools/toolchain.py pin                                   rewrites go.mod and go.sum of the collector
 
-Needs nothing but Python. What is made is kept outside the tree, in $OTEL_AGENTOPS_CACHE or ~/.cache/otel-agentops.
+This module needs nothing but Python. It keeps what it builds outside the tree, in
+$OTEL_AGENTOPS_CACHE or ~/.cache/otel-agentops.
 """
 
 from __future__ import annotations
@@ -34,9 +35,13 @@ class UnavailableError(Exception):
 
 
 class Tool(NamedTuple):
-    """Where to look for a program, and how to make it where it is not found.
+    """A program to look for, and how to make it.
 
-    names: variable that names it, program on PATH. minimum: oldest version that is known to do. makers: tried in order.
+    Attributes:
+        variable: Environment variable that names it.
+        program: Its name on PATH.
+        minimum: The oldest version that is known to work.
+        makers: Ways to make it, in the order to try.
     """
 
     variable: str
@@ -46,20 +51,25 @@ class Tool(NamedTuple):
 
 
 class Maker(NamedTuple):
-    """One way to make a program. make: leaves it in the directory `bin` of the directory it is given."""
+    """One way to make a program; `make` leaves it in `bin` of a directory."""
 
     key: Callable[[], str]
     make: Callable[[Path], None]
 
 
 def find(name: str, *, make: bool = True) -> Path:
-    """The program `name`. make: build or download it where it is not here, which can take minutes.
+    """Return the path of a program.
 
-    Raises UnavailableError, with the reason, where it is not to be had.
+    Args:
+        name: A key of `TOOLS`.
+        make: True to build or download a program that is not here, which can take minutes.
+
+    Raises:
+        UnavailableError: It is not here and cannot be made.
     """
     tool = TOOLS[name]
     if named := os.environ.get(tool.variable):
-        return _named(tool.variable, named)
+        return _find_named(tool.variable, named)
     reasons: list[str] = []
     if found := _on_path(tool, reasons):
         return found
@@ -68,11 +78,11 @@ def find(name: str, *, make: bool = True) -> Path:
             return kept
     if not make:
         raise UnavailableError(_sentence(name, [*reasons, f"`python tools/toolchain.py {name}` makes one"]))
-    return _made(name, tool, reasons)
+    return _make(name, tool, reasons)
 
 
 def cache() -> Path:
-    """Where programs are kept that were made here."""
+    """Return the folder of the programs that were made here."""
     if chosen := os.environ.get("OTEL_AGENTOPS_CACHE"):
         return Path(chosen).expanduser().resolve()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel-agentops"
@@ -81,7 +91,7 @@ def cache() -> Path:
 # -- looking
 
 
-def _named(variable: str, value: str) -> Path:
+def _find_named(variable: str, value: str) -> Path:
     found = shutil.which(value)
     if found is None:
         raise UnavailableError(f"{variable}={value} is no program that can be run; correct it or unset it")
@@ -98,13 +108,13 @@ def _on_path(tool: Tool, reasons: list[str]) -> Path | None:
         reasons.append(f"{found} does not say its version; name it in ${tool.variable} if it will do")
         return None
     if version < tool.minimum:
-        reasons.append(f"{found} is version {_dotted(version)}, {_dotted(tool.minimum)} is needed")
+        reasons.append(f"{found} is version {_write_version(version)}, {_write_version(tool.minimum)} is needed")
         return None
     return Path(found)
 
 
 def _version(program: str) -> tuple[int, int] | None:
-    """Major and minor version that a program prints; None where it prints none, as one of `go install` does not."""
+    """Return major and minor version that a program prints, None if it prints none (`go install` gives it none)."""
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):  # made for another machine, or no such program at all
@@ -113,7 +123,7 @@ def _version(program: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _dotted(version: tuple[int, int]) -> str:
+def _write_version(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))
 
 
@@ -124,7 +134,7 @@ def _sentence(name: str, reasons: Sequence[str]) -> str:
 # -- making
 
 
-def _made(name: str, tool: Tool, reasons: list[str]) -> Path:
+def _make(name: str, tool: Tool, reasons: list[str]) -> Path:
     for maker in tool.makers:
         try:
             return _keep(maker, name)
@@ -134,7 +144,7 @@ def _made(name: str, tool: Tool, reasons: list[str]) -> Path:
 
 
 def _keep(maker: Maker, name: str) -> Path:
-    """Make a program in the cache, whole or not at all, and once where two runs want it at the same time."""
+    """Make a program in the cache, whole or not at all, and once if two runs want it at the same time."""
     home = _home(maker)
     home.parent.mkdir(parents=True, exist_ok=True)
     with alone(home.with_name(f"{home.name}.lock"), name):
@@ -153,12 +163,12 @@ def _home(maker: Maker) -> Path:
 def alone(lock: Path, name: str) -> Iterator[None]:
     with lock.open("w") as handle:
         with Progress(f"{name}: waiting for another run that makes it") as progress:
-            while not _locked(handle.fileno()):
+            while not _try_lock(handle.fileno()):
                 progress.tick()
         yield  # the lock goes with the file, also when this process is killed
 
 
-def _locked(file: int) -> bool:
+def _try_lock(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -180,7 +190,7 @@ def _build_collector(work: Path) -> None:
 
 
 def _generate(work: Path, *flags: str) -> None:
-    """The collector's sources, in `out`."""
+    """Generate the collector's sources in `out`."""
     manifest = str(BUILD / "manifest.yaml")
     _go("generating the collector", work, "run", BUILDER, "--config", manifest, "--skip-compilation", *flags)
 
@@ -200,7 +210,7 @@ def _go(what: str, cwd: Path, *arguments: str, **variables: str) -> None:
 
 
 def _unpack_debian(work: Path) -> None:
-    """Debian's package, unpacked beside nothing of the system: no service is started, no right is needed."""
+    """Unpack Debian's package outside the system: no service starts, and no right is needed."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise UnavailableError("no Debian package here, apt-get is missing")
     download = ["apt-get", "download", "prometheus"]
@@ -231,7 +241,11 @@ def _as_root() -> list[str]:
 
 
 def run(what: str, command: Sequence[str], cwd: Path, variables: dict[str, str] | None = None) -> None:
-    """Run a long step and show that it moves. Raises UnavailableError with the end of its output where it fails."""
+    """Run a long step and show its progress.
+
+    Raises:
+        UnavailableError: The step failed; the text has the end of its output.
+    """
     with tempfile.NamedTemporaryFile() as output, Progress(what) as progress:
         process = subprocess.Popen(
             command, cwd=cwd, env={**os.environ, **(variables or {})}, stdout=output, stderr=subprocess.STDOUT
@@ -251,7 +265,7 @@ def _end_of(path: str, lines: int) -> str:
 
 
 class Progress:
-    """What is going on and for how long: one line that renews itself, or where nobody watches one every 15 seconds."""
+    """A line that shows the step and its duration: renewed on a terminal, else written every 15 seconds."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -267,7 +281,7 @@ class Progress:
             sys.stderr.write("\r\x1b[K")
 
     def tick(self, now_doing: str = "") -> None:
-        """Wait a moment and say so."""
+        """Wait a moment and renew the line."""
         time.sleep(0.2)
         if (now := time.monotonic()) < self.next:
             return
@@ -300,7 +314,7 @@ def pin() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print where the programs are. One that is not to be had is an error only where it was asked for by name."""
+    """Print the paths of the programs; a missing one is an error only if the command line names it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", nargs="?", default="all", choices=[*TOOLS, "all", "pin"])
     what = parser.parse_args(arguments).what

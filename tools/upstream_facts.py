@@ -1,4 +1,4 @@
-"""What we rely on upstream, as facts: names, types and values of the conventions that our registry refers to.
+"""Upstream facts that we rely on: names, types and values of the conventions that our registry refers to.
 
     python tools/upstream_facts.py DIR      write semconv/upstream.json
     python tools/upstream_facts.py DIR --check
@@ -34,12 +34,12 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def render(found: dict[str, Any]) -> str:
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+def render(facts_by_kind: dict[str, Any]) -> str:
+    return json.dumps(facts_by_kind, indent=1, ensure_ascii=False) + "\n"
 
 
 def facts(upstream: Path, ours: registry.Files) -> dict[str, Any]:
-    """Everything that `ours` refers to, as `upstream` defines it."""
+    """Return everything that `ours` refers to, as `upstream` defines it."""
     files = [registry.read(path) for part in ("genai", "core") for path in sorted((upstream / part).rglob("*.yaml"))]
     attributes = {key: fact for content in files for key, fact in _attributes(content)}
     metrics = {metric["name"]: _pick(metric, "instrument", "unit") for metric in _all(files, "metrics")}
@@ -50,26 +50,26 @@ def facts(upstream: Path, ours: registry.Files) -> dict[str, Any]:
             "genai": {"repository": "open-telemetry/semantic-conventions-genai", "commit": pinned_commit()},
             "core": {"repository": "open-telemetry/semantic-conventions", "version": CORE_VERSION},
         },
-        "attributes": _chosen("attribute", attributes, registry.foreign_attributes(ours)),
-        "metrics": _chosen("metric", metrics, registry.refined(ours, "metric_refinements")),
-        "events": _chosen("event", events, registry.refined(ours, "event_refinements")),
-        "spans": _chosen("span", spans, registry.refined(ours, "span_refinements")),
+        "attributes": _select("attribute", attributes, registry.foreign_attributes(ours)),
+        "metrics": _select("metric", metrics, registry.list_refined(ours, "metric_refinements")),
+        "events": _select("event", events, registry.list_refined(ours, "event_refinements")),
+        "spans": _select("span", spans, registry.list_refined(ours, "span_refinements")),
     }
 
 
 def pinned_commit() -> str:
-    """The commit of the GenAI registry that the manifest names."""
+    """Return the commit of the GenAI registry that the manifest names."""
     manifest = registry.DIRECTORY / "manifest.yaml"
-    found = re.search(r"registry_path: .*-([0-9a-f]{40})/", manifest.read_text())
-    if found is None:
+    match = re.search(r"registry_path: .*-([0-9a-f]{40})/", manifest.read_text())
+    if match is None:
         raise registry.RegistryError(
             f"{manifest}: registry_path names no commit; end its directory in one of 40 digits"
         )
-    return found[1]
+    return match[1]
 
 
 def _attributes(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Attributes of a file in the form of today (`attributes`, `key`) or in the older one of core (`groups`, `id`)."""
+    """Yield the attributes of a file in the form of today (`attributes`, `key`) or in core's (`groups`, `id`)."""
     defined = list(content.get("attributes", ()))
     for group in content.get("groups", ()):
         defined += [attribute for attribute in group.get("attributes", ()) if "id" in attribute]
@@ -92,11 +92,11 @@ def _pick(signal: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: signal[key] for key in keys}
 
 
-def _chosen(kind: str, found: dict[str, dict[str, Any]], names: list[str]) -> dict[str, dict[str, Any]]:
-    missing = [name for name in names if name not in found]
+def _select(kind: str, by_name: dict[str, dict[str, Any]], names: list[str]) -> dict[str, dict[str, Any]]:
+    missing = [name for name in names if name not in by_name]
     if missing:
         raise registry.RegistryError(f"upstream has no {kind} {', '.join(missing)}; correct the ref in semconv/")
-    return {name: found[name] for name in sorted(names)}
+    return {name: by_name[name] for name in sorted(names)}
 
 
 if __name__ == "__main__":

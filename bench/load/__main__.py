@@ -1,4 +1,4 @@
-"""What the overlay costs a collector: the base alone and with it, in one run, in fresh processes that alternate.
+"""Cost of the overlay for a collector: the base alone and with it, in one run, in fresh processes that alternate.
 
 python -m bench.load                       the table
 python -m bench.load --spans 300000        shorter runs; what a scrape costs weighs more in them

@@ -69,9 +69,9 @@ def _load(collector: stack.Collector, traffic: Traffic, spans: int, overlay: boo
         sent += traffic.spans // len(traffic.requests)
         highest = max(highest, process.memory_info().rss)
     times = sent // traffic.spans
-    _until_done(collector, sent, traffic.calls * times if overlay else None)
+    _wait_until_done(collector, sent, traffic.calls * times if overlay else None)
     taken, highest = _seconds(process) - before, max(highest, process.memory_info().rss)
-    counted, series, scrape = _scraped(collector) if overlay else (None, 0, 0.0)
+    counted, series, scrape = _scrape_counts(collector) if overlay else (None, 0, 0.0)
     return Taken(taken, sent, traffic.genai * times, counted, highest / 2**20, series, scrape)
 
 
@@ -80,12 +80,12 @@ def _seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _until_done(collector: stack.Collector, spans: int, calls: int | None) -> None:
-    """All was sent on, and counted. What is lost would be waited for: the time is limited."""
+def _wait_until_done(collector: stack.Collector, spans: int, calls: int | None) -> None:
+    """Wait until everything was sent on and counted, for a limited time because a span may be lost."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         time.sleep(1)  # asking costs the collector some milliseconds, too
-        if _sent_on(collector) >= spans and (calls is None or _scraped(collector)[0] >= calls):
+        if _sent_on(collector) >= spans and (calls is None or _scrape_counts(collector)[0] >= calls):
             return
     raise RuntimeError(f"not everything arrived within a minute; see {collector.log}")
 
@@ -96,8 +96,8 @@ def _sent_on(collector: stack.Collector) -> int:
     return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name) and "otlp_http" in line))
 
 
-def _scraped(collector: stack.Collector) -> tuple[int, int, float]:
-    """Model calls counted, number of series, seconds that the scrape took."""
+def _scrape_counts(collector: stack.Collector) -> tuple[int, int, float]:
+    """Return the counted model calls, the number of series and the seconds that the scrape took."""
     start = time.monotonic()
     text = httpx.get(collector.metrics, headers=stack.OPENMETRICS, timeout=60).text
     took = time.monotonic() - start

@@ -1,4 +1,4 @@
-"""What a collector is given: requests of real spans, encoded once, of an application with and without LLM features."""
+"""Traffic for a collector: requests of real spans, encoded once, of an application with and without LLM features."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Traffic(NamedTuple):
 
 
 def make(genai: float, hashes: int, requests: int = 40, seed: int = 1) -> Traffic:
-    """Traffic of which a part is GenAI spans, with so many distinct prompt hashes spread over them."""
+    """Make traffic of which a part is GenAI spans, with so many distinct prompt hashes spread over them."""
     dice = random.Random(seed)
     finished = InMemorySpanExporter()
     provider = TracerProvider(
@@ -89,7 +89,7 @@ def _root(dice: random.Random) -> dict[str, Any]:
 
 
 def _call(dice: random.Random, number: int) -> dict[str, Any]:
-    """About what a chat span of ours carries."""
+    """Make a span with about the attributes of our chat span."""
     return {
         A.GEN_AI_OPERATION_NAME: "chat",
         A.GEN_AI_PROVIDER_NAME: "openai",
@@ -114,7 +114,7 @@ def _call(dice: random.Random, number: int) -> dict[str, Any]:
 
 
 def _plain(tracer: Tracer, dice: random.Random) -> None:
-    """A span of a web server or a database client."""
+    """Make a span of a web server or a database client."""
     attributes = {
         "http.request.method": "GET",
         "url.path": f"/orders/{dice.randrange(100_000)}",
@@ -129,6 +129,6 @@ def _plain(tracer: Tracer, dice: random.Random) -> None:
 
 
 def rounds(traffic: Traffic, spans: int) -> Iterator[bytes]:
-    """Whole rounds of the requests, at least so many spans."""
+    """Return whole rounds of the requests with at least so many spans."""
     for _ in range(-(-spans // traffic.spans)):
         yield from traffic.requests

@@ -50,14 +50,14 @@ def main(
 
 
 def _interrupt(*_: object) -> None:
-    """Once: `make` and `uv` pass a Ctrl-C on that the terminal sent to all, and the parts have to be ended in peace."""
+    """Interrupt once: `make` and `uv` repeat a Ctrl-C of the terminal, and the parts must end in order."""
     for number in ENDINGS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def run(options: perform.Options, console: Console) -> int:
-    """The whole demo; the exit code. The logs are kept only where something failed."""
+    """Run the whole demo and return the exit code; the logs are kept if something failed."""
     if problem := _unwritable(options):
         return _failed(problem)
     directory = Path(tempfile.mkdtemp(prefix="otel-agentops-demo-"))
@@ -78,7 +78,7 @@ def run(options: perform.Options, console: Console) -> int:
 
 
 def _unwritable(options: perform.Options) -> str | None:
-    """What is wrong with the files to be written: said before two minutes are spent."""
+    """Return what is wrong with the files to be written, before two minutes are spent."""
     for what, path in (("DEMO_JSON", options.json), ("--svg", options.svg)):
         if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
             return f"{what}={path} cannot be written; name a file in a directory that exists."

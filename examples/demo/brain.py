@@ -27,15 +27,15 @@ _ORDER = re.compile(r"A-(\d+)")
 
 
 def answer(call: Call) -> Answer:
-    """What the model of this call says."""
+    """Return the answer of the model of this call."""
     if "messages" not in call.body:
         return Answer()
     made = _judge(call.body) if call.model == JUDGE else _support(call)
-    return _sized(call, made)
+    return _add_sizes(call, made)
 
 
-def _sized(call: Call, made: Answer) -> Answer:
-    """The answer with token counts, an id and a time that go with its texts."""
+def _add_sizes(call: Call, made: Answer) -> Answer:
+    """Return the answer with token counts, an id and a time that go with its texts."""
     asked, said = json.dumps(call.body["messages"]), made.text + "".join(use.arguments for use in made.tool_calls)
     mark = zlib.crc32(f"{asked}{said}".encode())
     return Answer(
@@ -64,11 +64,12 @@ def _support(call: Call) -> Answer:
         return Answer(text="", tool_calls=(use,))
     if _chance(question) < _SLIPS.get(call.model, 0):
         return Answer(_FLUFF)
-    return Answer(" ".join([*map(_told, results), *_quoted(str(messages[0]["content"]), question, results)]))
+    article = _find_article(str(messages[0]["content"]), question, results)
+    return Answer(" ".join([*map(_describe_result, results), *article]))
 
 
 def _wanted_tool(question: str, used: int, offered: Sequence[Mapping[str, Any]]) -> ToolCall | None:
-    """An order is looked up first; where it is damaged, it is refunded then."""
+    """Return the next tool: an order is looked up first and, if it is damaged, refunded then."""
     named = _ORDER.search(question)
     wanted = ["lookup_order", "issue_refund"] if "damaged" in question else ["lookup_order"]
     if named is None or used >= len(wanted):
@@ -80,7 +81,7 @@ def _wanted_tool(question: str, used: int, offered: Sequence[Mapping[str, Any]])
 
 
 def _arguments(schema: Mapping[str, Any], order: re.Match[str]) -> dict[str, Any]:
-    """What the schema asks for, as far as the question says it."""
+    """Return the fields of the schema that the question has."""
     return {name: _argument(wanted, order) for name, wanted in schema["properties"].items()}
 
 
@@ -90,14 +91,14 @@ def _argument(wanted: Mapping[str, Any], order: re.Match[str]) -> Any:
     return int(order[1]) if wanted.get("type") == "integer" else order[0]
 
 
-def _told(result: Mapping[str, Any]) -> str:
+def _describe_result(result: Mapping[str, Any]) -> str:
     if "refunded" in result:
         return f"{result['refunded']} {result['currency']} of order {result['order_id']} are refunded."
     return f"Order {result['order_id']}, the {result['item']}, is {result['state']} with {result['carrier']}."
 
 
-def _quoted(system: str, question: str, results: Sequence[Any]) -> list[str]:
-    """The article that shares most words with the question; none is needed where a tool told it all."""
+def _find_article(system: str, question: str, results: Sequence[Any]) -> list[str]:
+    """Return the article that shares most words with the question; none if the tools returned everything."""
     if results and "damaged" not in question:
         return []
     articles = [line.removeprefix("- ") for line in system.splitlines() if line.startswith("- ")]
@@ -108,7 +109,7 @@ def _quoted(system: str, question: str, results: Sequence[Any]) -> list[str]:
 
 
 def _judge(body: Mapping[str, Any]) -> Answer:
-    """Supported is what the context says too: the share of the answer's words that are found there."""
+    """Return the verdict: an answer is supported by the share of its words that the context has."""
     case = json.loads(body["messages"][-1]["content"])
     said = _words(case["answer"])
     known = _words(" ".join(case["context"]))
@@ -121,5 +122,5 @@ def _words(text: str) -> set[str]:
 
 
 def _chance(text: str) -> float:
-    """Between 0 and 1, the same for the same text."""
+    """Return a number between 0 and 1, the same for the same text."""
     return zlib.crc32(text.encode()) / 2**32

@@ -40,7 +40,7 @@ _TASKS = f"{M.METRICS[M.TASK_LLM_CALLS].prometheus}_count"
 
 
 def label(attribute: str) -> str:
-    """An attribute as Prometheus spells it."""
+    """Return an attribute as Prometheus spells it."""
     return attribute.replace(".", "_")
 
 
@@ -91,13 +91,13 @@ class Embedded:
 
 
 def counters(at: float, samples: Sequence[Sample]) -> Scrape:
-    """What of a scrape is needed later."""
+    """The part of a scrape that is needed later."""
     wanted = {_EVENTS, _BAD, _TASKS, *(M.METRICS[metric].prometheus for metric, _, _ in VARIABLES.values())}
     return Scrape(at, {(one.name, frozenset(one.labels.items())): one.value for one in samples if one.name in wanted})
 
 
 def look(history: Sequence[Scrape], promises: Sequence[Promise], burning: Mapping[str, float]) -> Look:
-    """What the last scrape says, in the light of those before it. burning: promise → since when."""
+    """The state after the last scrape, compared with those before; `burning` maps a promise to its start."""
     now = history[-1].at
     tasks = sum(grown(history, now - SHORT, now, _TASKS).values()) / SHORT
     values = [
@@ -112,7 +112,7 @@ def look(history: Sequence[Scrape], promises: Sequence[Promise], burning: Mappin
 
 
 def grown(history: Sequence[Scrape], start: float, end: float, metric: str) -> dict[Series, float]:
-    """By how much the counters of a metric grew; one that is new grew from 0, unless nothing is older than it."""
+    """Return the growth of a metric's counters; a new one grew from 0, unless nothing is older."""
     first, last = _at(history, start), _at(history, end)
     found = {
         series: value - first.values.get(series, 0) for series, value in last.values.items() if series[0] == metric
@@ -121,12 +121,12 @@ def grown(history: Sequence[Scrape], start: float, end: float, metric: str) -> d
 
 
 def _at(history: Sequence[Scrape], at: float) -> Scrape:
-    """The last scrape up to that moment; the first of all where there is none."""
+    """Return the last scrape up to that moment, or the first of all if there is none."""
     return next((scrape for scrape in reversed(history) if scrape.at <= at), history[0])
 
 
 def active(history: Sequence[Scrape], start: float, end: float) -> dict[tuple[str, str], dict[str, float]]:
-    """(variable, scope) → each value that was there, and how often."""
+    """Return each value and its count by (variable, scope)."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for variable, (metric, of, is_) in VARIABLES.items():
         for (_, pairs), growth in grown(history, start, end, M.METRICS[metric].prometheus).items():
@@ -139,7 +139,7 @@ def active(history: Sequence[Scrape], start: float, end: float) -> dict[tuple[st
 
 
 def _moves(history: Sequence[Scrape]) -> Iterator[Move]:
-    """A value that is there and was not before, in a scope where another one was before."""
+    """Yield values that are new in a scope that had another value before."""
     now = history[-1].at
     if now - RECENT - BEFORE < history[0].at:
         return
@@ -163,7 +163,7 @@ def _budget(history: Sequence[Scrape], promise: Promise) -> Budget:
 
 
 def _errors(history: Sequence[Scrape], sli: str, seconds: float, least: float = 1) -> float | None:
-    """The share of bad events; None where there were too few events to say."""
+    """Return the share of bad events, None if there were too few events."""
     now = history[-1].at
     of = [grown(history, now - seconds, now, metric) for metric in (_EVENTS, _BAD)]
     events, bad = (sum(growth for (_, pairs), growth in one.items() if (SLI, sli) in pairs) for one in of)
@@ -188,13 +188,13 @@ def _alerts(
 
 
 def _burns(history: Sequence[Scrape], budget: Budget, seconds: float, least: float) -> bool:
-    """Whether enough of the events of so many seconds were bad."""
+    """Return True if enough of the events of so many seconds were bad."""
     errors = _errors(history, budget.promise.sli, seconds, least)
     return errors is not None and errors > FACTOR * (1 - budget.promise.objective)
 
 
 def _began(history: Sequence[Scrape], move: Move) -> float:
-    """When the new value was first seen, within what counts as recent."""
+    """Return the time at which the new value was first seen, if that is recent."""
     now, first = history[-1].at, history[-1].at
     for earlier, later in zip(history[-2::-1], reversed(history), strict=False):
         if earlier.at < now - RECENT:

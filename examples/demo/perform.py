@@ -27,7 +27,7 @@ INTERVAL = "1s"  # of scraping and of evaluating the rules
 
 
 class Options(NamedTuple):
-    """What was asked for."""
+    """Options of the command line."""
 
     fast: bool
     keep: bool
@@ -57,7 +57,7 @@ def perform(options: Options, console: Console, directory: Path) -> Summary:
 
 
 def _left_out(options: Options) -> list[str]:
-    """What cannot be shown here, and why."""
+    """Return what cannot be shown here, and why."""
     if options.without_prometheus:
         return [f"as you asked, Prometheus; {_INSTEAD}"]
     try:
@@ -136,7 +136,7 @@ _INDENT = 14  # columns of the names in the summary
 
 
 def _hanging(line: Text) -> RenderableType:
-    """A line of the summary; one that is too long goes on below its own beginning."""
+    """Return a line of the summary; a long one continues below its own beginning."""
     if not line.plain.startswith("  "):
         return line
     grid = Table.grid()

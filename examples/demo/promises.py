@@ -1,4 +1,4 @@
-"""What is promised to customers, slo/*.yaml, and the project's own rules over it, with an hour made ten seconds."""
+"""The promises to customers, slo/*.yaml, and the project's own rules over it, with an hour made ten seconds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SLOS = ROOT / "slo"
 
 
 def promises() -> list[Promise]:
-    """Raises slo.SpecError."""
+    """Read the promises; an unsound one raises slo.SpecError."""
     return [Promise(one.name, one.indicator.name, one.objective) for one in slo.load(SLOS)]
 
 
 def rules(path: Path) -> Path:
-    """The file of rules for Prometheus, written. Raises slo.SpecError."""
+    """Write the file of rules for Prometheus; an unsound promise raises slo.SpecError."""
     path.write_text(prometheus.text(slo.load(SLOS), TIME_SCALE), encoding="utf-8")
     return path

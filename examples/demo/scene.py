@@ -1,4 +1,4 @@
-"""What there is to show while the demo runs: the phase, the last look, how the burn went, and what happened when."""
+"""The things to show while the demo runs: the phase, the last look, how the burn went, and what happened when."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Scene:
         return self.script[self.number]
 
     def begin(self, now: float) -> None:
-        """The next phase begins."""
+        """Begin the next phase."""
         self.number += 1
         self.phase_started = now
         self.named, self.joined = set(), False
@@ -48,7 +48,7 @@ class Scene:
             self.burns[budget.promise.name].append(budget.burn or 0.0)
 
     def over(self, now: float) -> bool:
-        """Whether the phase has shown what it can. It does not matter here what was named: see verdict.py."""
+        """Return True if the phase has shown what it can; verdict.py judges what was named."""
         seconds = now - self.phase_started
         if seconds < self.phase.at_least or seconds >= self.phase.at_most:
             return seconds >= self.phase.at_most
@@ -59,13 +59,13 @@ class Scene:
 
 
 def _errors(look: Look) -> str:
-    """What the phase before ends with."""
+    """The state at the end of the phase before."""
     known = [f"{one.promise.name} {one.errors:.0%}" for one in look.budgets if one.errors is not None]
     return f" (bad just now: {', '.join(known)})" if known else ""
 
 
 def changes(before: Look, now: Look) -> list[str]:
-    """What is other than before, a line each."""
+    """Yield a line for each change."""
     return [
         *(f"moved: {move}" for move in sorted(now.moves - before.moves)),
         *(f"FIRING: {line}" for line in told(now.alerts - before.alerts)),
@@ -74,7 +74,7 @@ def changes(before: Look, now: Look) -> list[str]:
 
 
 def told(alerts: Iterable[Alert]) -> list[str]:
-    """Alerts of burns, those with one reason in one line; a move by itself is told already."""
+    """Yield alerts of burns, one line for each reason; moves have lines of their own."""
     about: dict[tuple[str, Move | None], dict[str, list[str]]] = {}
     for alert in sorted(alerts):
         if alert.name in (BURN, JOINED):
@@ -88,6 +88,6 @@ def _slos(severities: Mapping[str, Sequence[str]]) -> str:
 
 
 def burning(look: Look) -> str:
-    """The highest severity of the burns: `page`, `ticket`, or nothing."""
+    """Return the highest severity of the burns: `page`, `ticket`, or nothing."""
     severities = {alert.get("severity") or "page" for alert in look.alerts if alert.name == BURN}
     return min(severities, default="")

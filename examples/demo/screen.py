@@ -1,4 +1,4 @@
-"""What the viewer sees: a picture that renews itself on a terminal, plain lines where nobody watches."""
+"""The display: a picture that renews itself on a terminal, plain lines where nobody watches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEEP = 10  # the burn rate that fills a bar of the drawing
 
 
 class Screen(Protocol):
-    """Where the demo is shown."""
+    """A display of the demo."""
 
     def show(self, scene: Scene) -> None:
         """Show it as it is now."""
@@ -40,7 +40,7 @@ class Screen(Protocol):
 
 
 def fitting(console: Console) -> Screen:
-    """A picture for a terminal, lines for anything else."""
+    """Return a picture for a terminal, lines for anything else."""
     return Picture(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
 
 
@@ -95,7 +95,7 @@ FRAMES = 15  # lines besides the rows of budgets, values, alerts and what happen
 
 
 def view(scene: Scene, width: int, height: int) -> RenderableType:
-    """The whole picture, in a terminal of this size."""
+    """Return the whole picture, for a terminal of this size."""
     width, mood = min(width, WIDTH), _MOODS[burning(scene.look)]
     room = height - FRAMES - len(scene.look.budgets) - ALERTS
     scopes = len({(value.variable, value.scope) for value in scene.look.values})
@@ -181,7 +181,7 @@ def _curve(burns: Sequence[float]) -> Text:
 
 
 def _values(scene: Scene, count: int) -> RenderableType:
-    """The values; where there is no room for all of them, those that moved first."""
+    """Return the values, those that moved first if there is no room for all."""
     table = _table(("variable", "left"), ("of", "left"), ("is now", "left"), ("", "left"))
     there: dict[tuple[str, str], list[Value]] = {}
     for value in scene.look.values:
@@ -220,6 +220,6 @@ def _tone(line: str) -> str:
 
 
 def _filled(lines: Iterable[Text], count: int) -> Group:
-    """So many lines, whatever there is to say: the picture does not jump."""
+    """Return exactly so many lines, so that the picture does not jump."""
     shown = list(lines)[:count]
     return Group(*shown, *(Text("") for _ in range(count - len(shown))))

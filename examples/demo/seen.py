@@ -1,4 +1,4 @@
-"""What was seen of a running service: budgets, values of the variables, moves and alerts, now and over time.
+"""Observations of a running service: budgets, values of the variables, moves and alerts, now and over time.
 
 Two sources tell it, Prometheus (watch.py) and where there is none the collector's own endpoint (embedded.py).
 Times are seconds since the epoch.
@@ -35,7 +35,7 @@ class Move(NamedTuple):
 
 
 class Value(NamedTuple):
-    """What a variable is now, in one of its scopes. share: of what was seen of this scope."""
+    """A value of a variable in one of its scopes, and its share in the operations of the scope."""
 
     variable: str
     scope: str

@@ -1,4 +1,4 @@
-"""What the demo comes to, as data: for each phase what moved, what was named and fired, a trace, and where to look.
+"""The summary of the demo, as data: for each phase what moved, what was named and fired, a trace, and where to look.
 
 `DEMO_JSON=path` writes it; `python -m demo --schema` prints its JSON schema.
 """

@@ -21,7 +21,7 @@ class Span(NamedTuple):
 
     @property
     def bad(self) -> bool:
-        """Whether it failed, or is a task that did not end as it should."""
+        """True if it failed, or is a task that did not end as it should."""
         return self.error or self.attributes.get(A.TASK_OUTCOME, "completed") not in ("completed", "cancelled")
 
     def told(self) -> str:

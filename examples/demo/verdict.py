@@ -21,7 +21,7 @@ class Ran(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What was seen to begin in a phase, and what is wrong with it, a sentence each; nothing wrong is empty."""
+    """Everything that began in a phase, and a sentence for each error in it."""
 
     ran: Ran
     moves: Sequence[tuple[Move, Spell]]

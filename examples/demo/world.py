@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 
 
 class World(NamedTuple):
-    """What runs. prometheus: None where there is none. tools: the file that the tools' team publishes."""
+    """The running parts; `prometheus` may be None, `tools` is the file that the tools' team publishes."""
 
     directory: Path
     provider: Remote
@@ -47,7 +47,7 @@ class World(NamedTuple):
         new.replace(self.tools)
 
     def addresses(self) -> dict[str, str]:
-        """Where to look at it."""
+        """Return the addresses of the parts."""
         return {
             **({"Prometheus": self.prometheus.url} if self.prometheus else {}),
             "collector, metrics": self.collector.metrics,
@@ -127,7 +127,7 @@ def _agent(tools: Path, rate: float, seed: int) -> list[str | Path]:
 
 
 def _environment(provider: Remote, collector: stack.Collector) -> dict[str, str]:
-    """What a platform team sets around an application that it did not write."""
+    """Return the variables that a platform team sets around an application that it did not write."""
     return {
         # Those of the shell would lead elsewhere. An empty one is as good as none.
         **{name: "" for name in os.environ if name.startswith("OTEL_") and name != "OTEL_AGENTOPS_STRICT"},

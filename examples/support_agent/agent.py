@@ -26,7 +26,7 @@ ROUNDS = 4  # of tool use, then the model has to answer
 
 
 class Ticket(NamedTuple):
-    """What a customer wants. again: the last reply was no help."""
+    """A customer's question; `again` is True if the last reply was no help."""
 
     question: str
     segment: str = "web"
@@ -34,7 +34,7 @@ class Ticket(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What the customer gets. receipt: the facts of the task, to be kept until the truth about it is known."""
+    """A reply; `receipt` has the facts of the task, to be kept until the truth about it is known."""
 
     text: str
     outcome: str

@@ -29,7 +29,7 @@ SEGMENTS = ("web", "web", "app", "phone")
 
 
 def tickets(seed: int = 1) -> Iterator[Ticket]:
-    """Without end; two of three questions are about an order."""
+    """Yield questions without end; two of three are about an order."""
     dice = random.Random(seed)
     orders = shop.order_ids()
     while True:
@@ -39,9 +39,9 @@ def tickets(seed: int = 1) -> Iterator[Ticket]:
 
 
 def was_helped(ticket: Ticket, reply: str) -> bool:
-    """What the customer says in a survey: the reply is about the order, or about what was asked for.
+    """Return True if the reply is about the order or the question, as the customer says in a survey.
 
-    One of thirty says the opposite, for reasons of their own; always the same ones.
+    One customer in thirty says the opposite, for reasons of their own; always the same ones.
     """
     order = _ORDER.search(ticket.question)
     helped = order[0] in reply if order else bool(_words(ticket.question) & _words(reply))

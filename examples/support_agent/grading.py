@@ -20,7 +20,7 @@ Reply with JSON only: {"score": <number>, "reason": "<one sentence>"}"""
 
 
 class Verdict(NamedTuple):
-    """What the judge thinks."""
+    """The judge's opinion."""
 
     score: float
     passed: bool
@@ -33,7 +33,7 @@ class Judge:
         self._claude = claude
 
     def grade(self, question: str, context: Sequence[str], answer: str) -> Verdict:
-        """Raises ValueError where the judge does not answer as it was told to."""
+        """Return the judge's grade; an answer in another form raises ValueError."""
         with judge("grounded", model=MODEL, prompt=PROMPT, rubric_version=RUBRIC, threshold=THRESHOLD) as verdict:
             score = self._ask({"question": question, "context": list(context), "answer": answer})
             passed = score >= THRESHOLD

@@ -22,7 +22,7 @@ class Knowledge:
         self._vectors = self._embed(texts)
 
     def search(self, question: str, top_k: int = 3) -> list[str]:
-        """The texts nearest to a question, best first."""
+        """Return the texts nearest to a question, best first."""
         with retrieval(self.name, version=self.version, embedding_model=MODEL, top_k=top_k) as query:
             (asked,) = self._embed([question])
             near = sorted(zip(self._vectors, self._texts, strict=True), key=lambda pair: -_dot(pair[0], asked))

@@ -43,14 +43,14 @@ def order_ids() -> list[str]:
 
 
 def lookup_order(order_id: str) -> dict[str, Any]:
-    """Raises OrderNotFoundError."""
+    """Return the order; an unknown one raises OrderNotFoundError."""
     if order_id not in order_ids():
         raise OrderNotFoundError(f"no order {order_id}")
     return asdict(_order(order_id))
 
 
 def issue_refund(order_id: str, reason: str) -> dict[str, Any]:
-    """Raises OrderNotFoundError."""
+    """Refund an order; an unknown one raises OrderNotFoundError."""
     order = lookup_order(order_id)
     return {"order_id": order_id, "refunded": order["price"], "currency": "EUR", "reason": reason}
 

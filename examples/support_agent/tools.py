@@ -25,12 +25,12 @@ class Toolbox:
         self._published = published
 
     def offered(self) -> list[Any]:
-        """The tools in the form in which a model is offered them."""
+        """Return the tools in the form that a model gets."""
         definitions = json.loads(self._published.read_text())
         return [{"type": "function", "function": definition} for definition in definitions]
 
     def run(self, name: str, arguments: str, call_id: str) -> str:
-        """What a call of the model comes to, as JSON; a tool that fails says so to the model."""
+        """Run a tool call of the model and return its result as JSON; a failure is a result for the model."""
         try:
             with tool(name, effect=_EFFECTS.get(name), call_id=call_id, arguments=arguments):
                 return json.dumps(_TOOLS[name](**json.loads(arguments)))

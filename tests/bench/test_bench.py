@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 ROWS = ["small sync", "small async", "typical sync", "typical async", "stream sync", "stream async"]
 
 
-def test_a_run_times_every_shape_and_says_what_was_sent(tmp_path):
+def test_run_times_every_shape_and_counts_signals(tmp_path):
     out = tmp_path / "out.json"
     command = [
         sys.executable,
@@ -55,7 +55,7 @@ def test_a_run_times_every_shape_and_says_what_was_sent(tmp_path):
     assert [line.split(" | ")[0] for line in table[2:9]] == [f"| {row}" for row in found["samples"]]
 
 
-def test_memory_is_measured_in_a_process_of_its_own():
+def test_memory_is_measured_in_its_own_process():
     command = [sys.executable, "-m", "bench.worker", "none", "openai", "memory", "20"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert -1000 < json.loads(done.stdout)["memory"] < 100_000
@@ -63,14 +63,14 @@ def test_memory_is_measured_in_a_process_of_its_own():
 
 @pytest.mark.parametrize("client", WORKLOADS)
 @pytest.mark.parametrize("variant", [name for name in VARIANTS if VARIANTS[name].packages])
-def test_every_variant_has_an_instrumentor_of_its_own_package(client, variant):
+def test_variant_has_an_instrumentor_of_its_package(client, variant):
     point = VARIANTS[variant].instrumentor(client)
     assert point is not None
     assert point.name.endswith(client)
     assert point.dist.name == VARIANTS[variant].packages[client]
 
 
-def test_typical_is_ten_messages_of_four_kilobytes_with_five_tools_and_a_stream_has_fifty_chunks():
+def test_typical_and_stream_have_their_documented_sizes():
     for workload in WORKLOADS.values():
         small, typical, stream = workload.shapes
         body = typical.arguments(7)
@@ -84,7 +84,7 @@ def test_typical_is_ten_messages_of_four_kilobytes_with_five_tools_and_a_stream_
 
 
 @pytest.mark.parametrize("client", WORKLOADS)
-def test_the_client_accepts_every_shape_and_reads_its_reply(client):
+def test_client_accepts_every_shape_and_reads_its_reply(client):
     for shape in WORKLOADS[client].shapes:
         WORKLOADS[client].sync_call(shape.name)(1)
 
@@ -94,12 +94,12 @@ def test_the_client_accepts_every_shape_and_reads_its_reply(client):
         asyncio.run(once())
 
 
-def test_the_difference_within_a_round_is_taken_before_the_median_over_rounds():
+def test_added_is_the_median_of_differences_within_rounds():
     drifting = [100.0, 200.0, 300.0, 400.0]
-    assert report.added([103.0, 204.0, 305.0, 420.0], drifting) == report.Added(4.5, 2.5)
+    assert report.measure_added([103.0, 204.0, 305.0, 420.0], drifting) == report.Added(4.5, 2.5)
 
 
-def test_a_cell_is_the_added_time_with_its_part_of_the_official_one_and_the_goal_is_judged():
+def test_cell_has_added_time_ratio_and_verdict():
     row = {"none": [100.0, 110.0], "official": [300.0, 310.0], "ours": [160.0, 170.0]}
     assert report.rows({"small sync": row}, list(row)) == [
         ["small sync", "105", "+200 ±0", "+60 ±0 0.30x", "official 0.30 meets 0.4"]
@@ -108,7 +108,7 @@ def test_a_cell_is_the_added_time_with_its_part_of_the_official_one_and_the_goal
     assert report.rows({report.START_UP: row}, list(row))[0][-1] == "60ms meets 60"
 
 
-def test_an_unknown_variant_is_named():
+def test_unknown_variant_is_named():
     command = [sys.executable, "-m", "bench.run", "--only", "ours,theirs"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
@@ -121,8 +121,8 @@ def described() -> list[str]:
 
 
 @pytest.mark.parametrize("client", described())
-def test_a_client_is_timed_by_its_description(client):
-    if not clients.installed(client):
+def test_client_is_timed_by_its_description(client):
+    if not clients.is_installed(client):
         pytest.skip(f"{client} is not in this environment: make ends has one for it")
     subject = load(clients.CLIENTS / client)
     with subject.serve() as provider:
@@ -142,25 +142,25 @@ async def once(timed, shape):
 
 
 @pytest.mark.parametrize("client", described())
-def test_the_columns_of_a_client_are_those_who_instrument_it(client):
-    if clients.installed(client):
+def test_columns_of_client_are_its_instrumentations(client):
+    if clients.is_installed(client):
         found = clients.variants(client)
         assert found[:2] == ["none", "ours"]
         assert [clients.instrumentor(name, client) is None for name in found] == [True, *[False] * (len(found) - 1)]
 
 
-def test_every_client_can_be_asked_for_and_has_a_described_or_an_own_workload():
+def test_every_client_can_be_chosen_and_has_a_workload():
     assert set(WORKLOADS) <= set(clients.NAMES)
     assert len(clients.NAMES) == len(set(clients.NAMES))
 
 
-def test_ours_is_held_against_each_other_package():
+def test_ours_is_compared_with_each_other_package():
     row = {"none": [100.0], "ours": [160.0], "openllmetry": [400.0], "openinference": [300.0]}
     (line,) = report.rows({"small sync": row}, list(row))
     assert line[-1] == "OpenLLMetry 0.20 meets 0.25, OpenInference 0.30 misses 0.25"
 
 
-def test_a_column_that_a_client_has_not_is_empty():
+def test_column_that_a_client_lacks_is_empty():
     emitted = {"none": {"small": {}}, "ours": {"small": {"spans": 1, "attributes": 20, "measurements": 3, "events": 0}}}
     assert report.emitted_rows(emitted, ["none", "floor", "ours"]) == [
         ["small sends", "-", "-", "1 span/20, 3 metrics", ""]

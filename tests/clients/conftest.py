@@ -24,12 +24,12 @@ class LeftOut(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         command = f'make ends ARGS="--client {self.path.name}"'
         pytest.skip(
-            f"{ends.lacking(self.path.name)} is not installed here: `{command}` tests it", allow_module_level=True
+            f"{ends.find_lacking(self.path.name)} is not installed here: `{command}` tests it", allow_module_level=True
         )
 
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if path.name == os.environ.get("AGENTOPS_END") or ends.lacking(path.name) is None:
+    if path.name == os.environ.get("AGENTOPS_END") or ends.find_lacking(path.name) is None:
         return None
     return LeftOut.from_parent(parent, name=path.name, path=path)
 

@@ -12,7 +12,7 @@ import support
 from otel_agentops._patching import PatchedLibrary
 
 ROOT = Path(__file__).parents[2]
-ADAPTERS = support.adapters()
+ADAPTERS = support.load_adapters()
 every_adapter = pytest.mark.parametrize("name", ADAPTERS)
 
 

@@ -1,23 +1,28 @@
-"""One cell of the matrix, in a process of its own: patch a client in this order, make every kind of call, report.
+"""Run every call of a client beside its other instrumentations, in both orders, and print what each call makes.
 
-    python cell.py '{"client": "anthropic", "install": ["ours", "official"]}'
+    python tests/coexistence/cell.py CALLS [COMBINATION...]
 
-Prints JSON: after each step of `install`, for each kind of call, with and without the client's own tracing, the spans
-and token counts it made: [{"native": {"sync messages": {"error", "spans", "measured"}}}].
+CALLS is a name that `calls.load_calls` knows. A combination is `ours`, or `PEER`, `PEER, ours first`, `PEER, theirs
+first`; all of them by default. Prints JSON: {"ours": {"sync chat": {"error": null, "spans": [], "measured": {}}}}.
+
+Every combination runs in a fork of one process that has imported everything: an import costs a second or two and an
+installation milliseconds, and nothing that one combination patches is left for the next.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import logging
+import os
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from both import KINDS, done
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
@@ -25,121 +30,30 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_agentops import task
-from otel_agentops.testing.fake_provider import Answer, FakeProvider
+from otel_agentops import _deferred_work, task
+from otel_agentops.testing.contract import done
 
-INSTRUMENTORS = {
-    ("openai", "ours"): "otel_agentops.clients.openai:Instrumentor",
-    ("openai", "official"): "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
-    ("openai", "OpenLLMetry"): "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
-    ("openai", "OpenInference"): "openinference.instrumentation.openai:OpenAIInstrumentor",
-    ("anthropic", "ours"): "otel_agentops.clients.anthropic:Instrumentor",
-    ("anthropic", "official"): "opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
-    ("anthropic", "OpenLLMetry"): "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
-    ("anthropic", "OpenInference"): "openinference.instrumentation.anthropic:AnthropicInstrumentor",
-}
-IDS = map(str, itertools.count())  # a peer keeps what it saw of an answer by its id
-ASK = [{"role": "user", "content": "hi"}]
-SCHEMA = {"type": "object", "properties": {"town": {"type": "string"}}}
+HERE = Path(__file__).parent
+CLIENTS = HERE.parent / "clients"
+TASK = "matrix"
+OURS_FIRST, THEIRS_FIRST = "ours first", "theirs first"
+Results = dict[str, dict[str, dict[str, Any]]]  # by combination and call
 
 
-async def drained(items: Any, kind: str) -> None:
-    """Read a stream as an application does, that is by its kind: a proxy may offer both ways and have one."""
-    if kind == "async":
-        async for _ in items:
-            pass
-    else:
-        for _ in items:
-            pass
-
-
-async def plain(create: Any, kind: str, **call: Any) -> None:
-    await done(create.create(**call))
-
-
-async def stream(create: Any, kind: str, **call: Any) -> None:
-    await drained(await done(create.create(**call, stream=True)), kind)
-
-
-async def manager(create: Any, kind: str, **call: Any) -> None:
-    if kind == "async":
-        async with create.stream(**call) as entered:
-            await drained(entered, kind)
-    else:
-        with create.stream(**call) as entered:
-            await drained(entered, kind)
-
-
-async def raw(create: Any, kind: str, **call: Any) -> None:
-    await done((await done(create.with_raw_response.create(**call))).parse())
-
-
-async def raw_stream(create: Any, kind: str, **call: Any) -> None:
-    response = await done(create.with_raw_response.create(**call, stream=True))
-    await drained(await done(response.parse()), kind)
-
-
-async def streaming_response(create: Any, kind: str, **call: Any) -> None:
-    if kind == "async":
-        async with create.with_streaming_response.create(**call) as response:
-            await response.parse()
-    else:
-        with create.with_streaming_response.create(**call) as response:
-            response.parse()
-
-
-Kind = Callable[[Any, str], Awaitable[None]]
-
-
-def _of(how: Callable[..., Awaitable[None]], resource: Callable[[Any], Any], **call: Any) -> Kind:
-    return lambda client, kind: how(resource(client), kind, **call)
-
-
-def _anthropic_kinds() -> dict[str, Kind]:
-    tool = {"name": "weather", "description": "of a town", "input_schema": SCHEMA}
-    call: Any = {"model": "claude-x", "max_tokens": 9, "messages": ASK, "system": "Be brief.", "tools": [tool]}
-    ways = {"": plain, " stream": stream, " manager": manager, " raw": raw, " raw stream": raw_stream}
-    ways[" streaming response"] = streaming_response
-    messages = {f"messages{name}": _of(way, lambda client: client.messages, **call) for name, way in ways.items()}
-    beta = {name: _of(ways[name], lambda client: client.beta.messages, **call) for name in ("", " manager")}
-    return messages | {f"beta messages{name}": made for name, made in beta.items()}
-
-
-def _openai_kinds() -> dict[str, Kind]:
-    function = {"name": "weather", "description": "of a town", "parameters": SCHEMA}
-    turns = [{"role": "system", "content": "Be brief."}, *ASK]
-    chat: Any = {
-        "model": "gpt-x",
-        "temperature": 0,
-        "messages": turns,
-        "tools": [{"type": "function", "function": function}],
-    }
-    usage = {"stream_options": {"include_usage": True}}
-    flat: Any = {
-        "model": "gpt-x",
-        "temperature": 0,
-        "input": "hi",
-        "instructions": "Be brief.",
-        "tools": [{"type": "function", **function}],
-    }
-
-    def completions(client: Any) -> Any:
-        return client.chat.completions
-
-    return {
-        "chat": _of(plain, completions, **chat),
-        "chat stream": _of(stream, completions, **chat, **usage),
-        "chat manager": _of(manager, completions, **chat, **usage),
-        "chat raw": _of(raw, completions, **chat),
-        "chat raw stream": _of(raw_stream, completions, **chat, **usage),
-        "chat streaming response": _of(streaming_response, completions, **chat),
-        "responses": _of(plain, lambda client: client.responses, **flat),
-        "responses stream": _of(stream, lambda client: client.responses, **flat),
-        "embeddings": _of(plain, lambda client: client.embeddings, model="gpt-x", input="hi"),
-    }
-
-
-CALLS = {"anthropic": _anthropic_kinds, "openai": _openai_kinds}
+def run_cells(name: str, *combinations: str, **variables: str) -> Results:
+    """Return what the calls make, by combination; some clients read their variables when they are imported."""
+    path = os.pathsep.join(map(str, (HERE, CLIENTS, CLIENTS / name.partition(" ")[0])))
+    ended = subprocess.run(
+        [sys.executable, HERE / "cell.py", name, *combinations],
+        env={**os.environ, **variables, "PYTHONPATH": path, "OTEL_AGENTOPS_STRICT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    results: Results = json.loads(ended.stdout.splitlines()[-1])
+    return results
 
 
 class Cell:
@@ -154,12 +68,13 @@ class Cell:
         metrics.set_meter_provider(MeterProvider([self.reader]))
 
     def look(self) -> dict[str, Any]:
-        """Spans below the task, and how often each scope recorded token counts by type; both are then forgotten."""
-        found = [_span(span) for span in self.spans.get_finished_spans() if span.name != "invoke_workflow matrix"]
+        """Return the spans below the task and the token counts that each scope recorded, and forget both."""
+        _deferred_work.settle()
+        spans = [_describe_span(span) for span in self.spans.get_finished_spans() if TASK not in span.name]
         self.spans.clear()
-        return {"spans": found, "measured": self._measured()}
+        return {"spans": spans, "measured": self._count_measurements()}
 
-    def _measured(self) -> dict[str, dict[str, int]]:
+    def _count_measurements(self) -> dict[str, dict[str, int]]:
         counts: dict[str, dict[str, int]] = {}
         data = self.reader.get_metrics_data()
         for scope in (
@@ -174,63 +89,89 @@ class Cell:
         return counts
 
 
-def _span(span: Any) -> dict[str, Any]:
+def _describe_span(span: Any) -> dict[str, Any]:
     attributes = {key: list(value) if isinstance(value, tuple) else value for key, value in span.attributes.items()}
     return {"scope": span.instrumentation_scope.name, "name": span.name, "attributes": attributes}
 
 
-def client_of(name: str, kind: str, provider: FakeProvider, native: bool) -> Any:
-    """The client as an application makes it. native: whether one that can trace itself does."""
-    library = import_module(name)
-    if name == "openai":
-        made = {"sync": library.OpenAI, "async": library.AsyncOpenAI}[kind]
-        return made(api_key="k", base_url=provider.openai_url)
-    made = {"sync": library.Anthropic, "async": library.AsyncAnthropic}[kind]
-    return made(api_key="k", base_url=provider.anthropic_url, open_telemetry=None if native else False)
+async def make_calls(cell: Cell, calls: Any, kind: str, provider: Any) -> dict[str, dict[str, Any]]:
+    """Make every call with one kind of client."""
+    client, results = calls.open_client(kind, provider), {}
+    for name, make_call in calls.list_calls(client, kind):
+        error = None
+        with task(TASK, id=name, segment="eu"):
+            try:
+                await make_call()
+            except Exception:  # noqa: BLE001  a peer may break a call: that is a result
+                error = traceback.format_exc()
+        results[name] = {"error": error, **cell.look()}
+    await done(calls.close_client(client))
+    return results
 
 
-async def every_call(cell: Cell, name: str, provider: FakeProvider, native: bool) -> dict[str, Any]:
-    """What each kind of call makes, by sync or async and the call's name."""
-    found = {}
-    for kind in KINDS:
-        client = client_of(name, kind, provider, native)
-        for call, make in CALLS[name]().items():
-            said = None
-            with task("matrix", id=call, segment="eu"):
-                try:
-                    await make(client, kind)
-                except Exception as error:  # noqa: BLE001  a peer may break a call: that is a result
-                    said = f"{type(error).__name__}: {error}"
-            found[f"{kind} {call}"] = {"error": said, **cell.look()}
-    return found
+def run_combination(calls: Any, installed: list[Any]) -> dict[str, dict[str, Any]]:
+    """Make every call with these instrumentors, installed in this order."""
+    cell, results = Cell(), {}
+    for instrumentor in installed:
+        instrumentor().instrument()
+    with calls.serve() as provider:
+        for kind in calls.kinds:
+            results |= asyncio.run(make_calls(cell, calls, kind, provider))
+    return results
 
 
-def all_calls(cell: Cell, name: str, provider: FakeProvider) -> dict[str, Any]:
-    """The same with the client's own tracing off and, where it has one, on."""
-    return {
-        tracing: asyncio.run(every_call(cell, name, provider, tracing == "native"))
-        for tracing in (("off", "native") if name == "anthropic" else ("off",))
-    }
+def run_in_fork(work: Callable[[], Any]) -> Any:
+    """Return the result of a function that runs in a fork of this process."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            with os.fdopen(writing, "w") as out:
+                json.dump(work(), out)
+            code = 0
+        finally:
+            if code:
+                traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, f"the child ended with {status}"
+    return json.loads(text)
 
 
-def install(client: str, who: str) -> None:
-    module, _, name = INSTRUMENTORS[client, who].partition(":")
-    getattr(import_module(module), name)().instrument()
+def list_combinations(calls: Any) -> dict[str, list[Any]]:
+    """Return the instrumentors of every combination, in the order of their installation."""
+    ours = load_object(calls.instrumentor)
+    combinations = {"ours": [ours]}
+    for title, path in calls.peers.items():
+        theirs = load_object(path)
+        combinations[title] = [theirs]
+        combinations[f"{title}, {OURS_FIRST}"] = [ours, theirs]
+        combinations[f"{title}, {THEIRS_FIRST}"] = [theirs, ours]
+    return combinations
 
 
-def main() -> None:
-    asked = json.loads(sys.argv[1])
+def load_object(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
+def main(name: str, *chosen: str) -> None:
+    from calls import load_calls
+
     logging.disable()  # of peers that report what they do not support
-    cell, steps = Cell(), []
-    with FakeProvider() as provider:
-        provider.alias("gpt-x", "gpt-x-2026-03-01")
-        provider.alias("claude-x", "claude-x-20260301")
-        provider.answer(lambda call: Answer(id=next(IDS)))
-        for who in asked["install"]:
-            install(asked["client"], who)
-            steps.append(all_calls(cell, asked["client"], provider))
-    print(json.dumps(steps))
+    calls = load_calls(name)
+    results = {
+        combination: run_in_fork(lambda installed=installed: run_combination(calls, installed))
+        for combination, installed in list_combinations(calls).items()
+        if not chosen or combination in chosen
+    }
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Spans that their maker does not make current: a call finds the one that was started for it, where it was started."""
+"""Spans that their maker does not make current: a call finds the span that was started for it in its context."""
 
 from __future__ import annotations
 
@@ -37,68 +37,68 @@ def claude(provider: FakeProvider) -> anthropic.Anthropic:
     return anthropic.Anthropic(api_key="k", base_url=provider.anthropic_url, open_telemetry=False)
 
 
-def start(seen: Capture, call: dict[str, Any], operation: str = "chat", name: str = "theirs") -> Span:
-    """A span as an instrumentation starts it around a call, not made current."""
+def start_span(seen: Capture, call: dict[str, Any], operation: str = "chat", name: str = "theirs") -> Span:
+    """Start a span as an instrumentation does around a call, without making it current."""
     attributes = {"gen_ai.operation.name": operation, "gen_ai.request.model": call["model"]}
     return seen.tracer_provider.get_tracer("theirs").start_span(name, attributes=attributes)
 
 
-def answers(seen: Capture) -> dict[str, str | None]:
-    """Each span that has ended, and whose answer it has."""
+def list_answers(seen: Capture) -> dict[str, str | None]:
+    """Return the answer of each span that has ended."""
     return {span["name"]: span["attributes"].get("gen_ai.response.model") for span in seen.spans}
 
 
-def test_it_is_enriched(seen: Capture, claude: anthropic.Anthropic) -> None:
-    span = start(seen, CALL)
+def test_started_span_is_enriched(seen: Capture, claude: anthropic.Anthropic) -> None:
+    span = start_span(seen, CALL)
     claude.messages.create(**CALL)
     span.end()
-    assert answers(seen) == {"theirs": "claude-x"}
+    assert list_answers(seen) == {"theirs": "claude-x"}
 
 
-def test_only_for_one_call(seen: Capture, claude: anthropic.Anthropic) -> None:
-    span = start(seen, CALL)
+def test_started_span_serves_one_call(seen: Capture, claude: anthropic.Anthropic) -> None:
+    span = start_span(seen, CALL)
     claude.messages.create(**CALL)
     claude.messages.create(**CALL)
     span.end()
-    assert answers(seen) == {"chat claude-x": "claude-x", "theirs": "claude-x"}
+    assert list_answers(seen) == {"chat claude-x": "claude-x", "theirs": "claude-x"}
 
 
-def test_managers_made_beforehand_each_find_theirs(seen: Capture, claude: anthropic.Anthropic) -> None:
-    spans = [start(seen, CALL, name="first"), start(seen, CALL, name="second")]
+def test_spans_started_beforehand_are_each_found(seen: Capture, claude: anthropic.Anthropic) -> None:
+    spans = [start_span(seen, CALL, name="first"), start_span(seen, CALL, name="second")]
     claude.messages.create(**CALL)
     assert [span.attributes.get("gen_ai.response.model") for span in spans] == ["claude-x", None]  # type: ignore[attr-defined]
     claude.messages.create(**CALL)
     for span in spans:
         span.end()
-    assert answers(seen) == {"first": "claude-x", "second": "claude-x"}
+    assert list_answers(seen) == {"first": "claude-x", "second": "claude-x"}
 
 
 @pytest.mark.parametrize("case", ["another model", "another operation", "ended", "elsewhere", "not recorded by us"])
-def test_one_that_is_not_this_call_s(seen: Capture, claude: anthropic.Anthropic, case: str) -> None:
+def test_span_of_another_call_is_left_alone(seen: Capture, claude: anthropic.Anthropic, case: str) -> None:
     tracer = seen.tracer_provider.get_tracer("app")
     if case == "another model":
-        span = start(seen, OTHER)
+        span = start_span(seen, OTHER)
     elif case == "another operation":
-        span = start(seen, CALL, "execute_tool")
+        span = start_span(seen, CALL, "execute_tool")
     elif case == "elsewhere":
         with tracer.start_as_current_span("a step before"):
-            span = start(seen, CALL)
+            span = start_span(seen, CALL)
     elif case == "not recorded by us":
-        span = start(Capture(), CALL)
+        span = start_span(Capture(), CALL)
     else:
-        span = start(seen, CALL)
+        span = start_span(seen, CALL)
         span.end()
     claude.messages.create(**CALL)
-    assert answers(seen)["chat claude-x"] == "claude-x"
+    assert list_answers(seen)["chat claude-x"] == "claude-x"
     assert "gen_ai.response.model" not in span.attributes  # type: ignore[attr-defined]
 
 
-async def test_calls_at_the_same_time(provider: FakeProvider, seen: Capture) -> None:
+async def test_concurrent_calls_find_their_spans(provider: FakeProvider, seen: Capture) -> None:
     """Each task starts a span and makes its call; the spans are all started before the first call leaves."""
     claude = anthropic.AsyncAnthropic(api_key="k", base_url=provider.anthropic_url, open_telemetry=False)
 
     async def call(number: int) -> None:
-        span = start(seen, CALL, name=f"theirs {number}")
+        span = start_span(seen, CALL, name=f"theirs {number}")
         await asyncio.sleep(0)  # until each of the others has started its own
         await claude.messages.create(**CALL, system=f"You are {number}.")
         span.end()

@@ -48,7 +48,7 @@ def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]
 @pytest.mark.demo
 @pytest.mark.slow
 @pytest.mark.usefixtures("otelcol", "prometheus")
-def test_the_right_variable_is_named_in_every_phase(environment: dict[str, str], tmp_path: Path) -> None:
+def test_demo_names_the_right_variable_in_every_phase(environment: dict[str, str], tmp_path: Path) -> None:
     written, drawn = tmp_path / "demo.json", tmp_path / "demo.svg"
     demo = start({**environment, "DEMO_JSON": str(written)}, f"--svg={drawn}")
     said, complained = demo.communicate()
@@ -80,7 +80,7 @@ def without_times(named: dict[str, Any]) -> dict[str, str]:
 
 
 def blamed(phase: dict[str, Any]) -> list[dict[str, str]]:
-    """The moves that a burn is joined with, each once."""
+    """Return the moves that a burn is joined with, each once."""
     joined = [alert["labels"] for alert in phase["alerts"] if alert["alert"] == "OtelAgentopsBurnAfterMove"]
     return [dict(one) for one in {tuple(sorted(without_times(labels).items())) for labels in joined}]
 
@@ -92,7 +92,7 @@ def leftovers(directory: Path) -> list[str]:
 @pytest.mark.collector
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, which tells the processes of a session")
 @pytest.mark.usefixtures("otelcol", "prometheus")
-def test_it_ends_cleanly_by_hand(environment: dict[str, str], tmp_path: Path) -> None:
+def test_demo_ends_cleanly_after_ctrl_c(environment: dict[str, str], tmp_path: Path) -> None:
     demo = start(environment)
     assert demo.stdout is not None
     for line in demo.stdout:
@@ -108,7 +108,7 @@ def test_it_ends_cleanly_by_hand(environment: dict[str, str], tmp_path: Path) ->
 
 
 def processes_of(directory: Path) -> list[str]:
-    """What runs with this directory for its temporary files."""
+    """Return the processes that use this directory for their temporary files."""
     mark = f"TMPDIR={directory}".encode()
     return [process.name for process in Path("/proc").glob("[0-9]*") if mark in _environment(process)]
 
@@ -124,7 +124,7 @@ def _environment(process: Path) -> list[bytes]:
 
 
 def refused(environment: dict[str, str], *arguments: str) -> str:
-    """What it says where it cannot run."""
+    """Return the message of a demo that cannot run."""
     demo = start(environment, *arguments)
     said, complained = demo.communicate(timeout=60)
     assert demo.returncode == 2, said + complained
@@ -132,19 +132,19 @@ def refused(environment: dict[str, str], *arguments: str) -> str:
     return complained
 
 
-def test_without_a_collector_it_says_so(environment: dict[str, str], tmp_path: Path) -> None:
+def test_demo_without_a_collector_fails_with_a_reason(environment: dict[str, str], tmp_path: Path) -> None:
     said = refused({**environment, "OTELCOL": "/no/collector"}, "--without-prometheus")
     assert said == "The demo cannot run: OTELCOL=/no/collector is no program that can be run; correct it or unset it\n"
     assert leftovers(tmp_path) == []
 
 
-def test_a_file_that_cannot_be_written_is_said_at_once(environment: dict[str, str]) -> None:
+def test_unwritable_file_is_refused_at_once(environment: dict[str, str]) -> None:
     said = refused({**environment, "DEMO_JSON": "/no/such/place.json"})
     expected = "DEMO_JSON=/no/such/place.json cannot be written; name a file in a directory that exists."
     assert said == f"The demo cannot run: {expected}\n"
 
 
-def test_without_a_prometheus_it_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_without_a_prometheus_names_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMETHEUS", "/no/prometheus")
     options = perform.Options(False, False, False, 1, 8.0, None, None)
     (left_out,) = perform._left_out(options)
@@ -152,7 +152,7 @@ def test_without_a_prometheus_it_says_what_is_left_out(monkeypatch: pytest.Monke
     assert "collector's own endpoint" in left_out
 
 
-def test_the_schema_of_the_summary_is_printed(environment: dict[str, str]) -> None:
+def test_schema_of_the_summary_is_printed(environment: dict[str, str]) -> None:
     demo = start(environment, "--schema")
     said, _ = demo.communicate(timeout=60)
     assert json.loads(said) == Summary.model_json_schema()

@@ -35,7 +35,7 @@ def _burning_since(scrapes: Sequence[Scrape]) -> Iterable[dict[str, float]]:
         since = {slo: since.get(slo, scrape.at) for slo in burning}
 
 
-def test_a_run_is_told_as_it_was() -> None:
+def test_embedded_run_matches_the_recorded_one() -> None:
     run = recorded()
     seen = looks(run.scrapes)
     moves = spells((move, one.at) for one in seen for move in one.moves)
@@ -51,7 +51,7 @@ def test_a_run_is_told_as_it_was() -> None:
     assert "tools" not in {slo for slo, spell in burns if spell.start < run.moved["tools"]}
 
 
-def test_the_numbers_are_those_of_the_counters() -> None:
+def test_numbers_are_those_of_the_counters() -> None:
     last = looks(recorded().scrapes)[-1]
     by_name = {budget.promise.name: budget for budget in last.budgets}
     assert by_name["tools"].errors is not None and by_name["tools"].errors > 0.5
@@ -78,12 +78,12 @@ def named(history: Sequence[Scrape]) -> set[Move]:
 OLD, NEW = 0.0, RECENT + BEFORE  # before, and recently
 
 
-def test_a_new_value_is_a_move() -> None:
+def test_new_value_is_a_move() -> None:
     history = [observed(OLD, a=5), observed(OLD + 3, a=9), observed(NEW, a=9), observed(NEW + 1, a=9, b=1)]
     assert named(history) == {Move("model", "m", "b", "a")}
 
 
-def test_one_that_comes_back_is_a_move_too() -> None:
+def test_value_that_comes_back_is_a_move() -> None:
     history = [
         observed(OLD, a=5, b=1),
         observed(OLD + 3, a=5, b=9),
@@ -93,15 +93,15 @@ def test_one_that_comes_back_is_a_move_too() -> None:
     assert named(history) == {Move("model", "m", "a", "b")}
 
 
-def test_a_scope_that_was_not_there_before_has_not_moved() -> None:
+def test_new_scope_has_not_moved() -> None:
     assert named([observed(OLD), observed(OLD + 3), observed(NEW), observed(NEW + 1, a=3)]) == set()
 
 
-def test_nothing_is_said_before_there_is_a_before() -> None:
+def test_first_scrape_has_no_moves() -> None:
     assert named([observed(OLD, a=5), observed(OLD + RECENT + BEFORE - 1, a=5, b=3)]) == set()
 
 
-def test_a_counter_that_was_reset_grew_from_zero() -> None:
+def test_reset_counter_grew_from_zero() -> None:
     history = [observed(0, a=100), observed(5, a=7)]
     assert list(grown(history, 0, 5, M.METRICS[M.MODEL_OBSERVATIONS].prometheus).values()) == [7]
 
@@ -112,13 +112,13 @@ def failed(at: float, events: float, bad: float) -> Scrape:
     return Scrape(at, {(M.METRICS[metric].prometheus, labels): value for metric, value in pair})
 
 
-def test_a_burn_needs_enough_events() -> None:
+def test_burn_needs_enough_events() -> None:
     few, enough = ([failed(0, 0, 0), failed(5, events, events)] for events in (19, 20))
     assert [alert.name for alert in look(few, PROMISES, {}).alerts] == []
     assert [alert.name for alert in look(enough, PROMISES, {}).alerts] == [BURN]
 
 
-def test_a_burn_that_is_older_than_the_move_is_not_joined_with_it() -> None:
+def test_burn_older_than_the_move_is_not_joined_with_it() -> None:
     bad = failed(NEW, 100, 100).values
     history = [observed(OLD, a=5), observed(OLD + 3, a=9), Scrape(NEW, {**observed(NEW, a=9).values, **bad})]
     history.append(Scrape(NEW + 1, {**observed(NEW + 1, a=9, b=1).values, **failed(0, 200, 200).values}))
@@ -133,13 +133,13 @@ def sample(name: str, value: float, exemplar: dict[str, str] | None = None, **la
     return Sample(name, labels, value, exemplar)
 
 
-def test_only_what_is_needed_later_is_kept() -> None:
+def test_only_needed_series_are_kept() -> None:
     wanted = sample(M.METRICS[M.SLI_EVENTS].prometheus, 3, otel_agentops_sli_name="tool_success")
     kept = counters(1.0, [wanted, sample("otel_agentops_span_duration_seconds_bucket", 4, le="+Inf")])
     assert kept == Scrape(1.0, {(wanted.name, frozenset(wanted.labels.items())): 3})
 
 
-def test_exemplars_are_found_by_their_labels_and_their_time() -> None:
+def test_exemplars_are_found_by_labels_and_time() -> None:
     tool = A.GEN_AI_TOOL_NAME.replace(".", "_")
     source = Embedded(lambda: [sample("d_bucket", 1, {"trace_id": "t1"}, **{tool: "lookup"}), sample("d_count", 1)], ())
     at = source.look().at
@@ -149,5 +149,5 @@ def test_exemplars_are_found_by_their_labels_and_their_time() -> None:
     assert source.seen(at - 1, at + 1) == ([], [])
 
 
-def test_spells_of_looks_are_what_was_seen() -> None:
+def test_spells_join_consecutive_looks() -> None:
     assert spells([("x", 1.0), ("x", 2.0)]) == [("x", Spell(1.0, 2.0))]

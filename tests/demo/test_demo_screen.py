@@ -56,7 +56,7 @@ def printed(show: type[screen.Lines] | type[screen.Picture], scene: Scene) -> st
     return out.getvalue()
 
 
-def test_one_line_for_each_change() -> None:
+def test_each_change_is_one_line() -> None:
     assert printed(screen.Lines, played()).splitlines() == [
         "waiting",
         "0:00 phase 1 of 3: nothing is moved",
@@ -83,7 +83,7 @@ def drawn(scene: Scene, width: int, height: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (118, 44), (200, 60)])
-def test_the_picture_fits_and_shows_what_moved(width: int, height: int) -> None:
+def test_picture_fits_and_shows_what_moved(width: int, height: int) -> None:
     lines = drawn(played(), width, height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= min(width, screen.WIDTH)
@@ -93,7 +93,7 @@ def test_the_picture_fits_and_shows_what_moved(width: int, height: int) -> None:
     assert any("16.0x" in line for line in lines)
 
 
-def test_the_picture_does_not_jump() -> None:
+def test_picture_keeps_its_height() -> None:
     """Nor before anything is known."""
     scene = Scene(SCRIPT, "Prometheus", 100)
     scene.begin(100)
@@ -102,7 +102,7 @@ def test_the_picture_does_not_jump() -> None:
     assert len(drawn(scene, 118, 44)) == len(drawn(played(), 118, 44))
 
 
-def test_several_values_at_a_time_are_shares() -> None:
+def test_simultaneous_values_are_shares() -> None:
     scene = played()
     both = [Value("model", "gpt-x", "gpt-x-1", 0.25), Value("model", "gpt-x", "gpt-x-2", 0.75)]
     scene.see(scene.look._replace(values=both))
@@ -112,14 +112,14 @@ def test_several_values_at_a_time_are_shares() -> None:
 # -- when a phase is over
 
 
-def test_a_quiet_phase_takes_its_time() -> None:
+def test_quiet_phase_lasts_its_time() -> None:
     scene = Scene(SCRIPT, "Prometheus", 100)
     scene.begin(100)
     assert not scene.over(104)
     assert scene.over(105)
 
 
-def test_a_phase_that_hurts_waits_for_the_alert_but_not_for_ever() -> None:
+def test_harmful_phase_waits_for_the_alert_for_a_limited_time() -> None:
     scene = Scene(SCRIPT, "Prometheus", 100)
     scene.begin(100)
     scene.begin(105)
@@ -128,7 +128,7 @@ def test_a_phase_that_hurts_waits_for_the_alert_but_not_for_ever() -> None:
     assert played().over(110)
 
 
-def test_a_restoration_waits_until_a_move_is_named_and_no_page_is_left() -> None:
+def test_restoration_waits_for_its_move_and_no_page() -> None:
     scene = played()
     scene.begin(110)
     scene.see(seen(113, 0.5, "gpt-x-1", burn("page"), moves=frozenset({MODEL, back(MODEL)})))

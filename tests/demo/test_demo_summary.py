@@ -74,7 +74,7 @@ def store(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_newest_bad_trace_that_is_stored_is_shown(store: Path) -> None:
+def test_newest_stored_bad_trace_is_shown(store: Path) -> None:
     source = Told("tool", "bad", "good", "half", "nowhere")
     made = summary.phase(verdict("task_completed"), source, store)
     assert made.trace is not None
@@ -84,7 +84,7 @@ def test_the_newest_bad_trace_that_is_stored_is_shown(store: Path) -> None:
     assert source.asked == {"gen_ai_operation_name": "invoke_workflow", "otel_agentops_task_outcome": "escalated"}
 
 
-def test_where_the_tools_promise_burns_it_is_that_of_a_failed_tool(store: Path) -> None:
+def test_burn_of_tools_shows_the_trace_of_a_failed_tool(store: Path) -> None:
     source = Told("tool")
     made = summary.phase(verdict("tool_success"), source, store)
     assert made.trace is not None
@@ -92,12 +92,12 @@ def test_where_the_tools_promise_burns_it_is_that_of_a_failed_tool(store: Path) 
     assert source.asked == {"gen_ai_operation_name": "execute_tool", "otel_agentops_incident_surface": "tool"}
 
 
-def test_no_bad_trace_is_none(store: Path) -> None:
+def test_phase_without_a_bad_trace_shows_none(store: Path) -> None:
     assert summary.phase(verdict("task_completed"), Told("good", "half"), store).trace is None
     assert traces.of_trace(store, "nowhere") == []
 
 
-def test_truth_and_answer_stand_beside_each_other(store: Path) -> None:
+def test_truth_stands_beside_the_answer(store: Path) -> None:
     made = summary.phase(verdict("task_completed", "not named: x"), Told(), store).model_dump(mode="json")
     moved = {"variable": "model", "scope": "gpt-x", "previous": "gpt-x-1", "value": "gpt-x-2"}
     assert made["moved"] == moved
@@ -110,7 +110,7 @@ def test_truth_and_answer_stand_beside_each_other(store: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_every_variable_has_questions_that_can_be_asked(variable: str) -> None:
+def test_every_variable_has_valid_queries(variable: str) -> None:
     move = Moved(variable=variable, scope="support/system", previous="a", value="b")
     where = summary.where(move, {A.GEN_AI_OPERATION_NAME: "execute_tool"})
     metric, scope, value = VARIABLES[variable]
@@ -127,7 +127,7 @@ def test_every_variable_has_questions_that_can_be_asked(variable: str) -> None:
     assert [one["column"] for one in asked["filters"]] == ["service.name", *scope, value]
 
 
-def test_a_scope_of_two_parts_is_asked_for_by_both() -> None:
+def test_query_of_a_scope_names_both_of_its_parts() -> None:
     where = summary.where(Moved(variable="prompt", scope="support/system", previous="a", value="b"), {})
     assert 'otel_agentops_task_name="support",gen_ai_prompt_name="system"' in where.activity
 
@@ -141,7 +141,7 @@ def told(store: Path, *wrong: str) -> list[str]:
     return [line for _, line in tell.lines(whole)]
 
 
-def test_the_summary_for_the_eye(store: Path) -> None:
+def test_summary_is_printed_for_people(store: Path) -> None:
     assert told(store) == [
         "which variable moved? asked of told, 9 s",
         "  left out: x",
@@ -165,7 +165,7 @@ def test_the_summary_for_the_eye(store: Path) -> None:
     ]
 
 
-def test_what_is_wrong_is_said_in_the_phase_and_at_the_end(store: Path) -> None:
+def test_errors_are_printed_in_the_phase_and_at_the_end(store: Path) -> None:
     lines = told(store, "not named: y")
     assert lines[3].startswith("✘ model")
     assert lines[-3] == "  WRONG       not named: y"

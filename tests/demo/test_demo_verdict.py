@@ -37,11 +37,11 @@ GOOD_MOVES = {MODEL: 25.0, back(MODEL): 45.0}
 GOOD_ALERTS = {BURNS: 24.0, blames(MODEL): 25.0}
 
 
-def test_the_truth_is_right() -> None:
+def test_correct_run_has_no_errors() -> None:
     assert wrong(GOOD_MOVES, GOOD_ALERTS) == {}
 
 
-def test_nothing_seen_is_wrong_wherever_something_moved() -> None:
+def test_unseen_move_is_an_error() -> None:
     assert wrong({}, {}) == {
         "model": [
             "not named: model gpt-x: gpt-x-1 → gpt-x-2",
@@ -61,42 +61,42 @@ def test_nothing_seen_is_wrong_wherever_something_moved() -> None:
         MODEL._replace(previous="unknown"),
     ],
 )
-def test_each_part_of_a_move_counts(other: Move) -> None:
+def test_move_must_match_in_every_part(other: Move) -> None:
     found = wrong({other: 25.0, back(MODEL): 45.0}, GOOD_ALERTS)
     assert found == {"model": [f"not named: {MODEL}", f"named, but nobody moved it: {other}"]}
 
 
 @pytest.mark.parametrize(("at", "phase"), [(5.0, "healthy"), (25.0, "model"), (45.0, "restored")])
-def test_anything_beside_the_right_one_is_wrong(at: float, phase: str) -> None:
+def test_additional_move_is_an_error(at: float, phase: str) -> None:
     assert wrong({**GOOD_MOVES, PROMPT: at}, GOOD_ALERTS) == {phase: [f"named, but nobody moved it: {PROMPT}"]}
 
 
-def test_what_is_named_too_late_is_not_named() -> None:
+def test_late_move_is_an_error() -> None:
     found = wrong({MODEL: 41.0, back(MODEL): 45.0}, GOOD_ALERTS)
     assert found == {"model": [f"not named: {MODEL}"], "restored": [f"named, but nobody moved it: {MODEL}"]}
 
 
-def test_a_burn_in_a_healthy_phase_is_wrong() -> None:
+def test_burn_in_a_healthy_phase_is_an_error() -> None:
     again = Alert.of({"alertname": BURN, "slo": "tools"})
     found = wrong(GOOD_MOVES, {**GOOD_ALERTS, again: 10.0})
     assert found == {"healthy": ["nothing got worse, and an alert says so: slo=tools"]}
 
 
-def test_one_that_goes_on_from_the_phase_before_is_not() -> None:
+def test_burn_from_the_phase_before_is_no_error() -> None:
     assert wrong(GOOD_MOVES, {BURNS: 39.0, blames(MODEL): 39.5}) == {}
 
 
-def test_a_restoration_is_not_to_blame() -> None:
+def test_restoration_may_not_be_blamed() -> None:
     found = wrong(GOOD_MOVES, {**GOOD_ALERTS, blames(back(MODEL)): 46.0})
     assert found == {"restored": [f"blamed for a burn that was there before: {back(MODEL)}"]}
 
 
-def test_another_variable_that_is_blamed_beside_the_right_one_is_wrong() -> None:
+def test_additional_blamed_variable_is_an_error() -> None:
     found = wrong(GOOD_MOVES, {**GOOD_ALERTS, blames(PROMPT): 26.0})
     assert found == {"model": [f"blamed, but nobody moved it: {PROMPT}"]}
 
 
-def test_a_spell_goes_on_over_a_late_evaluation_and_ends_with_a_silence() -> None:
+def test_spell_bridges_a_late_evaluation_and_ends_in_silence() -> None:
     assert spells([("a", 5.0), ("a", 2.0), ("b", 3.0), ("a", 11.0)]) == [
         ("a", Spell(2.0, 5.0)),
         ("b", Spell(3.0, 3.0)),
@@ -107,7 +107,7 @@ def test_a_spell_goes_on_over_a_late_evaluation_and_ends_with_a_silence() -> Non
 # -- the script
 
 
-def test_the_script_moves_there_and_back() -> None:
+def test_script_moves_there_and_back() -> None:
     moves = [phase.move for phase in phases.script()]
     assert moves == [
         None,
@@ -118,6 +118,6 @@ def test_the_script_moves_there_and_back() -> None:
     ]
 
 
-def test_the_script_is_shorter_than_two_minutes() -> None:
+def test_script_is_shorter_than_two_minutes() -> None:
     assert sum(phase.at_most for phase in phases.script()) <= 106
     assert all(phase.at_least <= phase.at_most for phase in phases.script())

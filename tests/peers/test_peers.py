@@ -1,21 +1,21 @@
-"""The clients' own tests pass with us, and the comparison that says so finds what breaks."""
+"""The clients' own tests pass with us, and the comparison that proves it finds tests that break."""
 
 from __future__ import annotations
 
-import os
+import re
 from pathlib import Path
 
 import pytest
 
 import ends
 import peers
-import toolchain
+from nox_sessions import install_environment, run_session
 from suites import SOURCES, WITHOUT_TESTS
 
 pytestmark = pytest.mark.slow
 
 SUITE = '''
-"""What a client's suite may hold: run 1 is without, 2 with, 3 and 4 the same again for what broke."""
+"""A small suite of a client: run 1 is without, 2 with, 3 and 4 repeat them for the tests that broke."""
 
 import pathlib
 
@@ -61,46 +61,43 @@ def test_that_is_skipped():
 '''
 
 
-def suite(client: str) -> peers.Suite:
-    """The unpacked tests of a client; where they are not to be had the test is skipped, with CI=true it fails."""
-    try:
-        return peers.suite(client, processes=0)
-    except toolchain.UnavailableError as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
-
-
-@pytest.mark.parametrize(("client", "least"), [("openai", 500), ("anthropic", 500), ("ollama", 50)])
-def test_nothing_breaks(client: str, least: int) -> None:
+@pytest.mark.parametrize(
+    ("client", "least"),
+    [
+        pytest.param(client, least, marks=pytest.mark.rotation("peers", client, 3))
+        for client, least in (("openai", 500), ("anthropic", 500), ("ollama", 50))
+    ],
+)
+def test_suite_of_client_passes_with_us(client: str, least: int) -> None:
     """Requests, responses and streams; `make peers` runs everything, and the clients of fewer people."""
-    found = peers.compare(suite(client), "ours", quick=True)
-    assert found.broke == {}
-    assert found.observed.swallowed == []
-    assert not found.unseen
-    assert len(found.without.passed) > least
+    code, output = run_session(f"peers({client})", "--quick")
+    assert code == 0, output
+    passed = re.search(r"^ +(\d+) passed without$", output, re.MULTILINE)
+    assert passed is not None, output
+    assert int(passed[1]) > least
 
 
-def test_every_client_takes_part_or_it_is_said_why_not() -> None:
-    assert {*ends.adapters()} <= {*SOURCES, *WITHOUT_TESTS}
+def test_every_client_takes_part_or_has_a_reason() -> None:
+    assert {*ends.list_ranges()} <= {*SOURCES, *WITHOUT_TESTS}
     assert not SOURCES.keys() & WITHOUT_TESTS.keys()
-    said = (ends.ROOT / "docs" / "compatibility.md").read_text()
-    assert [client for client in (*SOURCES, *WITHOUT_TESTS) if f"| {client} |" not in said] == []
+    document = (ends.ROOT / "docs" / "compatibility.md").read_text()
+    assert [client for client in (*SOURCES, *WITHOUT_TESTS) if f"| {client} |" not in document] == []
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> peers.Suite:
-    """A suite of one file, in the environment of the real ones."""
-    suite("openai")
+    """Return a suite of one file, in the environment of a real one."""
+    python = install_environment("peers(openai)")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_small.py").write_text(SUITE)
-    return peers.Suite("openai", tmp_path, processes=0)
+    return peers.Suite("openai", tmp_path, processes=0, python=str(python))
 
 
-def test_what_breaks_is_found(small: peers.Suite, capsys: pytest.CaptureFixture[str]) -> None:
-    found = peers.compare(small, "ours")
+@pytest.mark.rotation("peers", "openai", 3)
+def test_comparison_finds_what_breaks(small: peers.Suite, capsys: pytest.CaptureFixture[str]) -> None:
+    comparison = peers.compare_runs(small, "ours")
     test = "tests/test_small.py::test_that_{}".format
-    assert found.without.tests == {
+    assert comparison.without.tests == {
         test("makes_a_span"): "passed",
         test("breaks"): "passed",
         test("fails"): "failed",
@@ -108,14 +105,14 @@ def test_what_breaks_is_found(small: peers.Suite, capsys: pytest.CaptureFixture[
         test("fails_in_the_end"): "failed",
         test("is_skipped"): "skipped",
     }
-    assert found.observed.tests.keys() == found.without.passed
-    assert list(found.broke) == [test("breaks")]
-    assert found.flaky == [test("fails_now_and_then")]
-    assert (found.unseen, found.harmless) == (False, False)
-    assert peers.idle("openai", "ours", found.without, found.without), "no span of ours: nothing was observed"
-    assert not peers.idle("openrouter", "ours", found.without, found.observed), "patched, where no test asks a model"
-    assert peers.idle("openrouter", "ours", found.without, found.without)
-    peers.show(small.client, "ours", found)
-    said = capsys.readouterr().out
-    assert "somebody is here" in said
-    assert "1 broke" in said
+    assert comparison.observed.tests.keys() == comparison.without.passed
+    assert list(comparison.broke) == [test("breaks")]
+    assert comparison.flaky == [test("fails_now_and_then")]
+    assert (comparison.unseen, comparison.harmless) == (False, False)
+    assert peers.is_idle("openai", "ours", comparison.without, comparison.without), "no span of ours"
+    assert not peers.is_idle("openrouter", "ours", comparison.without, comparison.observed), "patched is enough"
+    assert peers.is_idle("openrouter", "ours", comparison.without, comparison.without)
+    peers.show_comparison(small.client, "ours", comparison)
+    output = capsys.readouterr().out
+    assert "somebody is here" in output
+    assert "1 broke" in output
