@@ -18,7 +18,7 @@ from bench.variants import VARIANTS
 from bench.workload import TOOLS, WORDS, WORKLOADS
 
 from otel_agentops.testing.fake_provider import Answer, Call, process
-from otel_agentops.testing.subject import MODEL, RESOLVED, Asked, Subject, load
+from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest, Subject, load
 
 CLIENTS = Path(__file__).parents[1] / "tests" / "clients"
 NAMES = (
@@ -44,12 +44,12 @@ def answer(call: Call) -> Answer:
     return Answer(text="word " * CHUNKS, chunks=CHUNKS)
 
 
-def _small(number: int) -> Asked:
-    return Asked(system=None, user=f"Where is order {number}?", max_tokens=None)
+def _small(number: int) -> ChatRequest:
+    return ChatRequest(system=None, user=f"Where is order {number}?", max_tokens=None)
 
 
-def _typical(number: int) -> Asked:
-    return Asked(system=WORDS * 3, user=f"({number}) {WORDS * 36}", tools=_TOOLS, max_tokens=400)
+def _typical(number: int) -> ChatRequest:
+    return ChatRequest(system=WORDS * 3, user=f"({number}) {WORDS * 36}", tools=_TOOLS, max_tokens=400)
 
 
 _TOOLS = [{"name": name, "description": text, "parameters": schema} for name, text, schema in TOOLS]
@@ -95,7 +95,7 @@ class Described:
 
         return chat
 
-    def _choose_request(self, shape: str) -> Callable[[int], Asked]:
+    def _choose_request(self, shape: str) -> Callable[[int], ChatRequest]:
         if shape == "typical" and "tools" in self._subject.missing:
             return lambda number: _typical(number)._replace(tools=())
         return SHAPES[shape]
@@ -150,7 +150,7 @@ def versions(client: str, named: list[str]) -> list[str]:
     else:
         own: Any = load(CLIENTS / client).instrumentor
         modules = [where.partition(":")[0] for where in load(CLIENTS / client).peers.values()]
-        distributions = [each.distribution for each in own.clients] + [
+        distributions = [each.distribution for each in own.libraries] + [
             module.replace(".", "-").replace("_", "-") for module in modules
         ]
     return [f"{name} {version}" for name in distributions if (version := _version(name))]
@@ -168,4 +168,4 @@ def is_installed(client: str) -> bool:
     if client in WORKLOADS:
         return True
     own: Any = load(CLIENTS / client).instrumentor
-    return _version(own.clients[0].distribution) is not None
+    return _version(own.libraries[0].distribution) is not None

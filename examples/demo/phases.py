@@ -9,7 +9,7 @@ from demo import brain
 from demo.seen import Move
 from demo.world import World, drifted, published
 from otel_agentops._identity import Identities
-from otel_agentops.clients._protocols.openai_chat import tool as wire_tool
+from otel_agentops.clients._protocols.openai_chat import normalise_tool as wire_tool
 from otel_agentops.semconv import attributes as A
 
 TASK = "support"  # as examples/support_agent calls what it does

@@ -12,7 +12,6 @@ from both import done, drained
 
 from otel_agentops import _observation, _patching
 from otel_agentops._observation import Watch
-from otel_agentops._patching import PatchedLibrary
 from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._servers import Server
 from otel_agentops.clients.openai import LIBRARY as OPENAI

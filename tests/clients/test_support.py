@@ -9,7 +9,6 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 import support
-from otel_agentops._patching import PatchedLibrary
 
 ROOT = Path(__file__).parents[2]
 ADAPTERS = support.load_adapters()

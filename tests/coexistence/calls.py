@@ -15,7 +15,7 @@ from typing import Any
 from both import KINDS, done
 
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
-from otel_agentops.testing.subject import MODEL, RESOLVED, TOOL, Asked, Subject, load
+from otel_agentops.testing.subject import MODEL, RESOLVED, TOOL, ChatRequest, Subject, load
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -223,7 +223,7 @@ class SubjectCalls(Calls):
         return self.subject.close(client)
 
     def list_calls(self, client: Any, kind: str) -> Iterator[tuple[str, Call]]:
-        request = Asked(tools=[] if "tools" in self.subject.missing else [TOOL])
+        request = ChatRequest(tools=[] if "tools" in self.subject.missing else [TOOL])
 
         async def chat() -> None:
             await done(self.subject.chat(client, request))

@@ -31,7 +31,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_agentops import _deferred_work, task
-from otel_agentops.testing.contract import done
+from otel_agentops.testing.contract import await_result
 
 HERE = Path(__file__).parent
 CLIENTS = HERE.parent / "clients"
@@ -105,7 +105,7 @@ async def make_calls(cell: Cell, calls: Any, kind: str, provider: Any) -> dict[s
             except Exception:  # noqa: BLE001  a peer may break a call: that is a result
                 error = traceback.format_exc()
         results[name] = {"error": error, **cell.look()}
-    await done(calls.close_client(client))
+    await await_result(calls.close_client(client))
     return results
 
 

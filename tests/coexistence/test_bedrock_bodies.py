@@ -11,7 +11,6 @@ from typing import Any
 import matrix
 import pytest
 from cell import Results, run_cells
-
 from otel_agentops._foreign import SCOPE
 
 pytestmark = pytest.mark.xdist_group("bedrock")

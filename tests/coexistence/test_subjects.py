@@ -10,8 +10,8 @@ from typing import Any
 import matrix
 import pytest
 from cell import Results, run_cells
-
 from otel_agentops._foreign import SCOPE
+
 from otel_agentops.testing.subject import Beside, Subject, load
 
 MARK = "otel_agentops.attempt.count"  # on the carrier of our identity; if attempts are unknown, the prompt's source
@@ -25,7 +25,7 @@ clients = pytest.mark.parametrize(
 def load_subject(client: str) -> Subject:
     try:
         subject = load(matrix.CLIENTS / client)
-        importlib.metadata.version(subject.instrumentor.clients[0].distribution)
+        importlib.metadata.version(subject.instrumentor.libraries[0].distribution)
     except ModuleNotFoundError as missing:
         pytest.skip(f"{missing.name} is not in this environment: make ends has one for {client}")
     return subject
@@ -34,7 +34,7 @@ def load_subject(client: str) -> Subject:
 @functools.cache
 def run_client(client: str) -> Results:
     """Return what the client's calls make; its own tracing is off."""
-    tracing = load_subject(client).instrumentor.clients[0].support.tracing
+    tracing = load_subject(client).instrumentor.libraries[0].info.tracing
     return run_cells(client, **({tracing.variable: tracing.off} if tracing else {}))
 
 
@@ -48,7 +48,7 @@ def test_call_without_a_peer_is_our_span(client: str) -> None:
 
 @clients
 def test_span_of_the_client_itself_is_enriched(client: str) -> None:
-    if load_subject(client).instrumentor.clients[0].support.tracing is not None:
+    if load_subject(client).instrumentor.libraries[0].info.tracing is not None:
         for call, result in run_cells(client, "ours")["ours"].items():
             ours = run_client(client)["ours"][call]["spans"][0]["attributes"]
             assert list_problems(None, result, ours) == [], call
