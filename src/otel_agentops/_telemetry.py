@@ -77,9 +77,9 @@ class Telemetry:
 
     def close(self, observation: Observation) -> None:
         """Derive the cost and tell every sink that the operation has ended, whatever one of them raises."""
-        self.price(observation)
         hooks = iter(self.hooks.ended)
         try:
+            self.price(observation)
             for hook in hooks:
                 hook(observation)
         finally:

@@ -9,8 +9,7 @@ import anthropic
 import openai
 import pytest
 
-from otel_agentops import _guard
-from otel_agentops import _baggage
+from otel_agentops import _baggage, _guard
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
 from otel_agentops.testing import Capture, capture

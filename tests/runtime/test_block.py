@@ -10,10 +10,10 @@ import pytest
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import get_current_span
-from otel_agentops._context import NO_SCOPE, current_scope
 
 from otel_agentops import _telemetry, judge, prompt, retrieval, task, tool
 from otel_agentops._config import Config
+from otel_agentops._context import NO_SCOPE, current_scope
 from otel_agentops.testing import Capture
 
 Said = Callable[[], list[str]]

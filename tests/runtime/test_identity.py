@@ -12,10 +12,9 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from otel_agentops._context import NO_SCOPE
-from otel_agentops.task_totals import TaskTotals
 
 from otel_agentops import _identity, _telemetry, prompt, task
+from otel_agentops._context import NO_SCOPE
 from otel_agentops._hashing import identity
 from otel_agentops._identity import Identities
 from otel_agentops.clients import openai as openai_client
@@ -24,6 +23,7 @@ from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import ModelCall
 from otel_agentops.semconv import attributes as A
+from otel_agentops.task_totals import TaskTotals
 from otel_agentops.testing import capture
 
 Said = Callable[[], list[str]]
@@ -222,7 +222,7 @@ def test_another_key_is_other_identities_everywhere() -> None:
     call: dict[str, Any] = {
         "instructions": ("Be kind.",),
         "tools": [TOOL],
-        "normalise": openai_chat.normalise_tool,
+        "normalise_tool": openai_chat.normalise_tool,
         "params": {"n": 2},
     }
     plain, keyed, other = (of(Identities(key, 9), **call) for key in (None, b"one", b"two"))

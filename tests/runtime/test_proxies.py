@@ -16,8 +16,7 @@ import pytest
 from helper_spans import ask, boom, root, without_ids
 from opentelemetry import trace
 
-from otel_agentops import judge, output, retrieval, task, tool
-from otel_agentops import task_totals
+from otel_agentops import judge, output, retrieval, task, task_totals, tool
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
 

@@ -15,12 +15,11 @@ import openai
 import pytest
 from opentelemetry import baggage, propagate
 from opentelemetry import context as otel_context
-from otel_agentops._context import NO_SCOPE, Scope, current_scope
 
-from otel_agentops import _telemetry, prompt, retrieval, task, tool
-from otel_agentops import _offered_tools
-from otel_agentops._offered_tools import find_tool_hash, learn_tools
+from otel_agentops import _offered_tools, _telemetry, prompt, retrieval, task, tool
 from otel_agentops._config import Config
+from otel_agentops._context import NO_SCOPE, Scope, current_scope
+from otel_agentops._offered_tools import find_tool_hash, learn_tools
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
