@@ -9,6 +9,7 @@ with showing(directory) as show:
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from demo import brain
 from demo.world import SERVICE, World, drifted, published, world
 from otel_agentops import slo
 from otel_agentops.lock import fragment, load
+from otel_agentops.prometheus_api import Series
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
@@ -104,17 +106,13 @@ class Show:
 
     def found(self, asked: Asked) -> list[dict[str, Any]]:
         """The series that a query returns, with their samples over the whole show, or the last ones."""
-        now = time.time()
-        at = {"time": now} if asked.instant else {"start": self.began, "end": now, "step": 1}
-        path = "query" if asked.instant else "query_range"
-        series = self.prometheus.api(path, query=filled(asked.expr), **at)["result"]
-        return [{"labels": one["metric"], "samples": _numbers(one)} for one in series if _numbers(one)]
-
-
-def _numbers(series: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """Time and value, without what is no number."""
-    raw = series.get("values") or [series["value"]]
-    return [(float(at), float(value)) for at, value in raw if value not in ("NaN", "+Inf", "-Inf")]
+        now, expression, client = time.time(), filled(asked.expr), self.prometheus.client
+        if asked.instant:
+            series = [Series(one.labels, [(now, one.value)]) for one in client.query_instant(expression, now)]
+        else:
+            series = client.query_range(expression, self.began, now, 1)
+        numbers = [(one.labels, [point for point in one.points if math.isfinite(point[1])]) for one in series]
+        return [{"labels": labels, "samples": points} for labels, points in numbers if points]
 
 
 def _refuse(world: World) -> None:
@@ -196,7 +194,7 @@ def showing(directory: Path) -> Iterator[Show]:
     rules.write_text(prometheus.text(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
     with ExitStack() as running:
         locked = directory / "lock.yaml"
-        locked.write_text(fragment.text([load(_lock(directory / "agentops.lock"))]), "utf-8")
+        locked.write_text(fragment.render_text([load(_lock(directory / "agentops.lock"))]), "utf-8")
         made = running.enter_context(world(directory, None, RATE, 1, "1s", [locked, CROWDED], SURVEY))
         targets = [urlsplit(url).netloc for url in (made.collector.metrics, made.collector.internal)]
         stored = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))

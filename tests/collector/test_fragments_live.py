@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from overlay_signals import QUICK, Attributes, Event, Sender, Span, counters, errors, settled
 
 import stack
-from otel_agentops.collector import render, shipped, tags
+from otel_agentops.collector import shipped, tags
 from otel_agentops.collector.document import Document
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
@@ -41,13 +41,15 @@ WAIT = {"OTEL_AGENTOPS_DECISION_WAIT": "3s"}
 
 
 def fragment(name: str) -> Path:
-    return shipped.find(name)
+    return shipped.find_fragment(name)
 
 
 def merged(directory: Path, *fragments: str) -> list[Path]:
     """The user's config as `collector merge` edits it, the overlay and the fragments."""
-    loose = [shipped.read(fragment(name)) for name in fragments]
-    mine = tags.tagged(Document.read(STORED), tags.processors(shipped.read(stack.OVERLAY), loose))
+    loose = [shipped.read_config(fragment(name)) for name in fragments]
+    mine = tags.add_tags(
+        Document.read_file(STORED), tags.list_tag_processors(shipped.read_config(stack.OVERLAY), loose)
+    )
     (directory / "mine.yaml").write_text(mine.text)
     return [directory / "mine.yaml", stack.OVERLAY, *map(fragment, fragments)]
 
@@ -354,20 +356,6 @@ def _last(store: overlay_sink.Sink) -> dict[str, float]:
                     point.get("asInt", point.get("asDouble", 0))
                 )
     return found
-
-
-# -- old names
-
-
-def test_with_old_names_the_counters_are_the_same(otelcol: Path, pulled: Mapping[str, float], tmp_path: Path) -> None:
-    """Run where both are taken; what differs beside the names is how a filter is written, and what makes a counter."""
-    legacy = tmp_path / "legacy.yaml"
-    legacy.write_text(render.rendered([Document.read(stack.BASE), shipped.read(stack.OVERLAY)], legacy=True))
-    with stack.collector([legacy, *QUICK], tmp_path) as running:
-        _send(running)
-        assert counters(settled(running, Sender(running.otlp)), "svc") == pulled
-        assert [line for line in errors(running) if "alias is deprecated" not in line] == []
-    assert "monotonic: true" not in legacy.read_text()
 
 
 # -- content

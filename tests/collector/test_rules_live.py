@@ -129,9 +129,9 @@ def test_its_numbers_are_those_that_were_sent(collector: stack.Collector, promet
         numbers.become(OBSERVED, "otel_agentops:variable:increase", "variable", "scope", "value", over=ALL)
         numbers.become(budgets(slos), "otel_agentops:slo_budget:remaining", "slo", SLI[3])
         durations = f'{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{{service_name="{service}"}}'
-        exemplars = running.exemplars(durations, started, time.time())
+        exemplars = running.client.query_exemplars(durations, started, time.time())
         assert exemplars
-        assert {exemplar["labels"]["trace_id"] for exemplar in exemplars} <= traces
+        assert {exemplar.labels["trace_id"] for exemplar in exemplars} <= traces
 
 
 def send(collector: stack.Collector, sender: Sender, service: str) -> set[str]:

@@ -17,9 +17,9 @@ from tests.collector.overlay_signals import Attributes, Event, Sender, Span, set
 
 import stack
 from otel_agentops.lock import fragment
-from otel_agentops.lock.edit import HEAD, edited
+from otel_agentops.lock.edit import HEAD, edit_entries
 from otel_agentops.lock.model import VARIABLES, Entry, Key, Lock
-from otel_agentops.lock.text import parsed
+from otel_agentops.lock.text import parse_lock
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 
@@ -35,16 +35,16 @@ def lock(*keys: tuple[str, str, str | None, str]) -> Lock:
     day = datetime.date(2026, 11, 24)
     new = [(Key(*key), Entry(value=key[3], service=key[2], owner="anna", date=day)) for key in keys]
     path = Path("agentops.lock")
-    return parsed(edited(HEAD, path, new), path)
+    return parse_lock(edit_entries(HEAD, path, new), path)
 
 
 def test_a_whole_fragment() -> None:
     one, two = lock(("tools", "support", None, "b1")), lock(("judge", "helpful", "shop", "$r1"))
-    assert fragment.text([one, two]) == (Path(__file__).parent / "fragment.yaml").read_text("utf-8")
+    assert fragment.render_text([one, two]) == (Path(__file__).parent / "fragment.yaml").read_text("utf-8")
 
 
 def test_an_empty_file_replaces_the_one_before() -> None:
-    assert fragment.config([lock()]) == {
+    assert fragment.build_config([lock()]) == {
         "processors": {
             "transform/otel_agentops_lock": {"error_mode": "ignore", "trace_statements": [], "log_statements": []}
         }
@@ -53,7 +53,7 @@ def test_an_empty_file_replaces_the_one_before() -> None:
 
 def test_the_order_of_entries_does_not_matter() -> None:
     keys = [("model", "gpt-x", None, "a"), ("model", "gpt-x", "shop", "b"), ("index", "docs", None, "v1")]
-    assert fragment.text([lock(*keys)]) == fragment.text([lock(*keys[2:]), lock(*keys[:2]), lock(*keys)])
+    assert fragment.render_text([lock(*keys)]) == fragment.render_text([lock(*keys[2:]), lock(*keys[:2]), lock(*keys)])
 
 
 scopes = values.map(lambda text: f"{text}/x")
@@ -63,7 +63,7 @@ keys = st.tuples(st.sampled_from(VARIABLES), scopes, st.none() | values, values)
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(keys, min_size=10, max_size=25, unique=True))
 def test_any_values_make_a_valid_config(otelcol: Path, tmp_path: Path, found: list[tuple[str, str, str, str]]) -> None:
-    (tmp_path / "lock.yaml").write_text(fragment.text([lock(*found)]), "utf-8")
+    (tmp_path / "lock.yaml").write_text(fragment.render_text([lock(*found)]), "utf-8")
     configs = [stack.BASE, stack.OVERLAY, tmp_path / "lock.yaml"]
     command = [otelcol, "validate", *(f"--config={config}" for config in configs)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -179,7 +179,7 @@ class Seen(NamedTuple):
 def seen(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """Every case, through a collector with the fragment, and as the user's own pipeline stored it."""
     directory = tmp_path_factory.mktemp("lock")
-    (directory / "lock.yaml").write_text(fragment.text([LOCK]), "utf-8")
+    (directory / "lock.yaml").write_text(fragment.render_text([LOCK]), "utf-8")
     configs = [STORED, stack.OVERLAY, TAGGING, directory / "lock.yaml"]
     with stack.collector(configs, directory, {"STORED": str(directory)}) as running:
         sender = Sender(running.otlp)

@@ -94,7 +94,7 @@ def running(otelcol: Path, prometheus: Path, tmp_path_factory: pytest.TempPathFa
         overlay_stored.spans(directory, len(SPANS))
         overlay_stored.logs(directory, len(EVENTS))
         settled(collector, sender)
-        until(lambda: of_shop(rules.live(server.url, "5m")) == COUNTS)
+        until(lambda: of_shop(rules.read_live(server.url, "5m")) == COUNTS)
         yield Running(server.url, directory / "traces.jsonl", directory / "logs.jsonl")
 
 
@@ -122,17 +122,17 @@ def run(directory: Path, *arguments: str | Path) -> tuple[int, str, str]:
 
 
 def test_prometheus_knows_what_runs(running: Running) -> None:
-    assert of_shop(rules.live(running.url, "5m")) == COUNTS
+    assert of_shop(rules.read_live(running.url, "5m")) == COUNTS
 
 
 def test_stored_spans_say_the_same(running: Running) -> None:
-    assert of_shop(spans.live([running.traces, running.logs])) == COUNTS
+    assert of_shop(spans.read_live([running.traces, running.logs])) == COUNTS
 
 
 def test_nothing_is_live_that_was_not_seen_within_the_window(running: Running) -> None:
-    assert rules.live(running.url, "1s").counts.keys() <= rules.live(running.url, "5m").counts.keys()
+    assert rules.read_live(running.url, "1s").counts.keys() <= rules.read_live(running.url, "5m").counts.keys()
     time.sleep(3)
-    assert "shop" not in {seen.service for seen in rules.live(running.url, "1s").known}
+    assert "shop" not in {seen.service for seen in rules.read_live(running.url, "1s").values}
 
 
 WRITTEN = """\

@@ -178,8 +178,8 @@ def test_honeycomb(tmp_path: Path) -> None:
 def test_one_sentence(tmp_path: Path, line: dict[str, Any] | str, sentence: str) -> None:
     source = tmp_path / "x.jsonl"
     source.write_text(f"\n{line if isinstance(line, str) else json.dumps(line)}\n")
-    with pytest.raises(truth.TruthError) as error:
-        truth.read([source], slo.BUILT_IN.values())
+    with pytest.raises(truth.InputError) as error:
+        truth.read_labels([source], slo.BUILT_IN.values())
     assert str(error.value).startswith(f"{source}:2: {sentence}")
     assert "\n" not in str(error.value)
 
