@@ -44,7 +44,7 @@ def document(text: str, name: str = "x.yaml") -> Document:
 
 
 def findings(*documents: Document, environ: Mapping[str, str] | None = None) -> list[Finding]:
-    """What is found without a collector."""
+    """Return what is found without a collector."""
     *found, last = run_checks(build_situation(documents, environ or {}))
     assert last == NOT_ASKED
     return found

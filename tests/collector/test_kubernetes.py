@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from test_overlay_merge import CONFIGS, parsed, print_config
+from test_overlay_merge import CONFIGS, parse_yaml, print_config
 from typer.testing import CliRunner
 
 from otel_agentops._yaml import InputError
@@ -56,7 +56,9 @@ def test_the_config_in_it_is_that_of_the_files(otelcol: Path, receiver: str, bas
     config = both(text)[0]["spec"]["config"]
     one = tmp_path / "one.yaml"
     YAML().dump(config, one)
-    assert parsed(print_config(otelcol, receiver, one)) == parsed(print_config(otelcol, receiver, base, OVERLAY))
+    assert parse_yaml(print_config(otelcol, receiver, one)) == parse_yaml(
+        print_config(otelcol, receiver, base, OVERLAY)
+    )
     # v1beta1 has arrays of strings there; a reference to the environment is refused when the resource is applied
     for pipeline in config["service"]["pipelines"].values():
         for key in ("receivers", "processors", "exporters"):

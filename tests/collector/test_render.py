@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_overlay_merge import BASES, CONFIGS, parsed, print_config
+from test_overlay_merge import BASES, CONFIGS, parse_yaml, print_config
 from typer.testing import CliRunner
 
 from otel_agentops._yaml import InputError
@@ -47,7 +47,7 @@ def test_the_order_counts_as_the_collector_counts_it(otelcol: Path, order: list[
 @every_base
 def test_the_rendered_file_has_the_values_that_are_linted(base: str) -> None:
     several = [Document.read_file(EVERY[base][0]), Document.read_file(OVERLAY)]
-    assert parsed(render_documents(several)) == merge_documents(several)
+    assert parse_yaml(render_documents(several)) == merge_documents(several)
 
 
 def test_maps_are_merged_and_everything_else_replaced() -> None:
@@ -61,7 +61,7 @@ def test_maps_are_merged_and_everything_else_replaced() -> None:
         "c": None,
         "d": {"x": 1},
     }
-    assert parsed(render_documents(several)) == merge_documents(several)
+    assert parse_yaml(render_documents(several)) == merge_documents(several)
 
 
 def test_a_merge_does_not_reach_what_an_alias_shares() -> None:
@@ -71,7 +71,7 @@ def test_a_merge_does_not_reach_what_an_alias_shares() -> None:
         "b": {"l": {"x": 1}},
         "c": {"l": {"x": 1, "z": 3}, "y": 1},
     }
-    assert parsed(render_documents(several)) == merge_documents(several)
+    assert parse_yaml(render_documents(several)) == merge_documents(several)
 
 
 def test_comments_quotes_numbers_and_references_stay() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_overlay_merge import BASES, CONFIGS, changed, parsed, print_config
+from test_overlay_merge import BASES, CONFIGS, find_changes, parse_yaml, print_config
 from typer.testing import CliRunner
 
 from otel_agentops._yaml import InputError
@@ -24,8 +24,8 @@ def read(name: str) -> Document:
     return shipped.read_config(shipped.find_fragment(name))
 
 
-def edited(pipelines: str, only: tuple[str, ...] = (), ours: tuple[str, ...] = ("T",)) -> str:
-    """What becomes of the text below `pipelines`; T stands for our processors."""
+def edit_text(pipelines: str, only: tuple[str, ...] = (), ours: tuple[str, ...] = ("T",)) -> str:
+    """Return what becomes of the text below `pipelines`; T stands for our processors."""
     head = "service:\n  pipelines:\n"
     return tags.add_tags(Document("x.yaml", head + pipelines), ours, only).text.removeprefix(head)
 
@@ -159,20 +159,20 @@ def test_the_place_is_behind_the_limiter_and_before_what_holds(current: str, pla
     ],
 )
 def test_every_other_byte_stays(before: str, after: str) -> None:
-    assert edited(before) == after
-    assert edited(after) == after, "the second time there is nothing to do"
+    assert edit_text(before) == after
+    assert edit_text(after) == after, "the second time there is nothing to do"
 
 
 def test_a_pipeline_can_be_named() -> None:
     two = "    traces: {receivers: [otlp], processors: []}\n    traces/b: {receivers: [jaeger], processors: []}\n"
-    assert edited(two, ("traces/b",)) == two.replace("[jaeger], processors: []", "[jaeger], processors: [T]")
+    assert edit_text(two, ("traces/b",)) == two.replace("[jaeger], processors: []", "[jaeger], processors: [T]")
 
 
 def test_a_sampler_is_for_traces_alone() -> None:
     both = "    traces: {receivers: [otlp], processors: [batch]}\n    logs: {receivers: [otlp], processors: [batch]}\n"
     ours = ("T", "tail_sampling/otel_agentops")
-    assert edited(both, ours=ours).count("T, tail_sampling/otel_agentops, batch") == 1
-    assert edited(both, ours=ours).endswith("logs: {receivers: [otlp], processors: [T, batch]}\n")
+    assert edit_text(both, ours=ours).count("T, tail_sampling/otel_agentops, batch") == 1
+    assert edit_text(both, ours=ours).endswith("logs: {receivers: [otlp], processors: [T, batch]}\n")
 
 
 @pytest.mark.parametrize(
@@ -245,12 +245,12 @@ def test_the_collector_sees_the_edited_lists_and_no_other_change(otelcol: Path, 
     before = Document.read_file(config)
     after = tags.add_tags(before, OURS)
     (tmp_path / "mine.yaml").write_text(after.text)
-    was, is_ = (parsed(print_config(otelcol, receiver, path, OVERLAY)) for path in (config, tmp_path / "mine.yaml"))
+    was, is_ = (parse_yaml(print_config(otelcol, receiver, path, OVERLAY)) for path in (config, tmp_path / "mine.yaml"))
     expected = set()
     for id_ in tags.choose_pipelines(before):
         current = before.get("service", "pipelines", id_, "processors")
         expected.add(f"/service/pipelines/{id_}/processors: {current} became {tags.place_processors(current, OURS)}")
-    assert set(changed(was, is_)) == expected
+    assert set(find_changes(was, is_)) == expected
 
 
 # -- back
@@ -261,7 +261,7 @@ def test_undo_is_the_backup_to_the_byte(base: str) -> None:
     before = Document.read_file(EVERY[base][0])
     after = tags.add_tags(before, OURS)
     assert tags.undo_tags(after, before).text == before.text
-    assert parsed(tags.remove_tags(after).text) == before.data, "without a backup the values are the same"
+    assert parse_yaml(tags.remove_tags(after).text) == before.data, "without a backup the values are the same"
 
 
 def test_undo_keeps_what_the_user_edited_since() -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lock_values import EVIL, values
 from tests.collector import overlay_stored
-from tests.collector.overlay_signals import Attributes, Event, Sender, Span, settled
+from tests.collector.overlay_signals import Attributes, Event, Sender, Span, wait_until_settled
 
 import stack
 from otel_agentops.lock import fragment
@@ -99,7 +99,7 @@ def tool(name: str | None, hashed: str, *unlisted: str, operation: str = "execut
     return Case("shop", {A.GEN_AI_OPERATION_NAME: operation, A.GEN_AI_TOOL_NAME: name, A.TOOL_HASH: hashed}, unlisted)
 
 
-def judged(service: str, name: str | None, revision: str, *unlisted: str) -> Case:
+def evaluation_case(service: str, name: str | None, revision: str, *unlisted: str) -> Case:
     return Case(service, {A.JUDGE_NAME: name, A.JUDGE_REVISION: revision}, unlisted)
 
 
@@ -156,18 +156,18 @@ SPANS += [
     for scope, value, unlisted in ((one, one, ()), (one, other, ["index"]), (one, f"{one}x", ["index"]))
 ]
 EVENTS = [
-    judged("shop", "helpful", "r1"),
-    judged("shop", "helpful", "r2", "judge"),
-    judged("shop", "careful", "r1", "judge"),
-    judged("shop", None, "r1", "judge"),
-    judged("canary", "helpful", "r2"),
+    evaluation_case("shop", "helpful", "r1"),
+    evaluation_case("shop", "helpful", "r2", "judge"),
+    evaluation_case("shop", "careful", "r1", "judge"),
+    evaluation_case("shop", None, "r1", "judge"),
+    evaluation_case("canary", "helpful", "r2"),
     Case("shop", {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: "r2", "event.name": "x"}),
 ]
 NAMES = [None if "event.name" in case.attributes else "gen_ai.evaluation.result" for case in EVENTS]
 
 
 class Seen(NamedTuple):
-    """What was stored, in the order in which it was sent, and what was counted, by service."""
+    """Stored signals in the order in which they were sent, and counts by service."""
 
     spans: Sequence[Mapping[str, object]]
     events: Sequence[Mapping[str, object]]
@@ -176,7 +176,7 @@ class Seen(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def seen(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+def observed_signals(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """Every case, through a collector with the fragment, and as the user's own pipeline stored it."""
     directory = tmp_path_factory.mktemp("lock")
     (directory / "lock.yaml").write_text(fragment.render_text([LOCK]), "utf-8")
@@ -190,7 +190,7 @@ def seen(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         labels = ("service_name", *(f"otel_agentops_change_{part}" for part in ("variable", "scope", "value")))
         counted = {
             tuple(sample.labels[label] for label in labels): sample.value
-            for sample in settled(running, sender)
+            for sample in wait_until_settled(running, sender)
             if sample.name == UNLISTED
         }
         spans = {record.name: record.attributes for record in overlay_stored.spans(directory, len(SPANS))}
@@ -206,16 +206,16 @@ def tags(attributes: Mapping[str, object]) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(len(SPANS)), ids=lambda n: f"{n}-{'+'.join(SPANS[n].unlisted) or 'listed'}")
-def test_a_stored_span_is_tagged(seen: Seen, number: int) -> None:
-    assert tags(seen.spans[number]) == list(SPANS[number].unlisted)
+def test_a_stored_span_is_tagged(observed_signals: Seen, number: int) -> None:
+    assert tags(observed_signals.spans[number]) == list(SPANS[number].unlisted)
 
 
 @pytest.mark.parametrize("number", range(len(EVENTS)), ids=lambda n: f"{n}-{'+'.join(EVENTS[n].unlisted) or 'listed'}")
-def test_a_stored_evaluation_is_tagged(seen: Seen, number: int) -> None:
-    assert tags(seen.events[number]) == list(EVENTS[number].unlisted)
+def test_a_stored_evaluation_is_tagged(observed_signals: Seen, number: int) -> None:
+    assert tags(observed_signals.events[number]) == list(EVENTS[number].unlisted)
 
 
-def test_every_unlisted_variable_is_counted_for_itself(seen: Seen) -> None:
+def test_every_unlisted_variable_is_counted_for_itself(observed_signals: Seen) -> None:
     expected: dict[tuple[str, ...], float] = {}
     for case in [*SPANS, *EVENTS]:
         for variable in case.unlisted:
@@ -224,7 +224,7 @@ def test_every_unlisted_variable_is_counted_for_itself(seen: Seen) -> None:
             scope, value = of(variable, case.attributes)
             key = (case.service or "unknown", variable, scope, value)
             expected[key] = expected.get(key, 0) + 1
-    assert seen.counted == expected
+    assert observed_signals.counted == expected
 
 
 def of(variable: str, attributes: Attributes) -> tuple[str, str]:
@@ -240,5 +240,5 @@ def of(variable: str, attributes: Attributes) -> tuple[str, str]:
     return "/".join(str(attributes.get(part) or "unknown") for part in scope), str(attributes[value])
 
 
-def test_the_collector_has_nothing_to_complain_about(seen: Seen) -> None:
-    assert [line for line in seen.said.splitlines() if "\terror\t" in line or "\twarn\t" in line] == []
+def test_the_collector_has_nothing_to_complain_about(observed_signals: Seen) -> None:
+    assert [line for line in observed_signals.said.splitlines() if "\terror\t" in line or "\twarn\t" in line] == []

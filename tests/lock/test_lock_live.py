@@ -1,4 +1,4 @@
-"""What runs is the same whether a Prometheus is asked or the stored spans are read, and the commands act on it."""
+"""Live values are the same from a Prometheus and from stored spans, and the commands act on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 from lock_values import EVIL
 from tests.collector import overlay_stored
-from tests.collector.overlay_signals import Event, Sender, Span, settled
+from tests.collector.overlay_signals import Event, Sender, Span, wait_until_settled
 from typer.testing import CliRunner
 
 import stack
@@ -93,7 +93,7 @@ def running(otelcol: Path, prometheus: Path, tmp_path_factory: pytest.TempPathFa
         sender.events("shop", *EVENTS)
         overlay_stored.spans(directory, len(SPANS))
         overlay_stored.logs(directory, len(EVENTS))
-        settled(collector, sender)
+        wait_until_settled(collector, sender)
         until(lambda: of_shop(rules.read_live(server.url, "5m")) == COUNTS)
         yield Running(server.url, directory / "traces.jsonl", directory / "logs.jsonl")
 
@@ -161,7 +161,7 @@ prompt:
 
 
 def test_both_write_the_same_file(running: Running, tmp_path: Path) -> None:
-    """What was not reported is not in it; the second time nothing is left to do."""
+    """The file lacks what was not reported; the second time nothing is left to do."""
     only = ("--owner", "anna", "--variable", "model", "--variable", "prompt")
     sources = [("--from", "prometheus", "--url", running.url, "--window", "5m"), ("--from", "spans", running.traces)]
     for number, source in enumerate(sources):

@@ -1,4 +1,4 @@
-"""What a check looks at: the files in their order, what they make together, and who will run it."""
+"""The input of every check: the files in their order, what they make together, and who will run it."""
 
 from __future__ import annotations
 
