@@ -186,7 +186,7 @@ def test_a_list_that_loses_an_entry() -> None:
 def test_two_fragments_that_exclude_each_other() -> None:
     both = [shipped.read_config(shipped.find_fragment(f"push-prometheus{end}")) for end in ("", "-remote-write")]
     found = findings(base(), overlay(), *both)
-    assert [one.subject.partition(":")[0] for one in found] == ["push-prometheus-remote-write.yaml"] * 3
+    assert [one.subject.partition(":")[0] for one in found] == ["push-prometheus-remote-write.yaml"]
     assert {one.text.partition(": ")[2].partition(" of ")[0] for one in found} == {"otlp_http/otel_agentops_prometheus"}
 
 
