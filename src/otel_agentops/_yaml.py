@@ -74,7 +74,7 @@ def read_text(path: Path, wording: Wording = USUAL) -> str:
         return path.read_bytes().decode()
 
 
-def load_documents(file: Path) -> list[Any]:
+def read_documents(file: Path) -> list[Any]:
     """Return everything between the `---` of a file; `find_line` knows the lines.
 
     Raises:
