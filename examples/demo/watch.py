@@ -53,8 +53,8 @@ class Watch:
 
     def exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
         matchers = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        found = self._prometheus.exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
-        return [Exemplar(one["labels"]["trace_id"], float(one["timestamp"])) for one in found]
+        found = self._prometheus.client.query_exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
+        return [Exemplar(one.labels["trace_id"], one.time_s) for one in found]
 
     def _budgets(self, at: float) -> Iterator[Budget]:
         """The worst of each promise: where a judge has several revisions, each has a budget of its own."""
@@ -85,6 +85,5 @@ class Watch:
 
     def _range(self, expression: str, start: float, end: float) -> Iterator[tuple[Series, float]]:
         """Each series at each moment at which it was there."""
-        found = self._prometheus.api("query_range", query=expression, start=start, end=end, step=STEP)
-        for series in found["result"]:
-            yield from ((series["metric"], float(at)) for at, _ in series["values"])
+        for series in self._prometheus.client.query_range(expression, start, end, STEP):
+            yield from ((series.labels, at) for at, _ in series.points)

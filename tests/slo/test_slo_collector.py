@@ -45,7 +45,7 @@ def test_the_committed_fragment_is_that_of_slo() -> None:
 
 def test_the_overlay_has_the_defaults_of_slo() -> None:
     text = stack.OVERLAY.read_text()
-    assert overlay.written(text) == text
+    assert overlay.fill_marks(text) == text
     ours, fragment = parsed(text), parsed(collector.files(slo.load(stack.ROOT / "slo"))[collector.PATH])
     for section, components in fragment.items():
         for id_, component in components.items():
@@ -54,7 +54,7 @@ def test_the_overlay_has_the_defaults_of_slo() -> None:
 
 def test_a_default_that_differs_would_be_seen() -> None:
     text = stack.OVERLAY.read_text()
-    assert overlay.written(text.replace("default_value: tool_success", "default_value: x")) == text
+    assert overlay.fill_marks(text.replace("default_value: tool_success", "default_value: x")) == text
 
 
 def test_two_objectives_of_one_indicator_count_once() -> None:

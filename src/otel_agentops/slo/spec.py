@@ -24,9 +24,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml.comments import CommentedMap
 
-from otel_agentops.slo import _yaml
+from otel_agentops import _yaml
+from otel_agentops._yaml import InputError as SpecError
 from otel_agentops.slo import sli as slis
-from otel_agentops.slo._yaml import SpecError
 from otel_agentops.slo.indicators import Indicator
 from otel_agentops.slo.sli import Own, Sli, Text, meant
 
@@ -156,7 +156,7 @@ def _read(file: Path) -> Slo:
 
 
 def _one(file: Path) -> Any:
-    found = _yaml.documents(file)
+    found = _yaml.read_documents(file)
     if len(found) > 1:
         raise SpecError(f"{file}: has {len(found)} documents (---); write each objective into a file of its own")
     return found[0] if found else None
@@ -165,7 +165,7 @@ def _one(file: Path) -> Any:
 def _sentence(file: Path, content: Any, error: Mapping[str, Any]) -> str:
     """file:line: field: what is wrong."""
     path = [part for at, part in enumerate(error["loc"]) if not (at == 1 and error["loc"][0] == "sli")]
-    return f"{file}:{_yaml.line(content, path)}: {'.'.join(map(str, path))}: {problem(error)}"
+    return f"{file}:{_yaml.find_line(content, path)}: {'.'.join(map(str, path))}: {problem(error)}"
 
 
 def problem(error: Mapping[str, Any]) -> str:

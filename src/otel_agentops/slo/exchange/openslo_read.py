@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from otel_agentops.slo import _yaml
+from otel_agentops import _yaml
 from otel_agentops.slo.exchange import openslo
 from otel_agentops.slo.spec import Slo, SpecError, problem
 
@@ -55,7 +55,7 @@ class _CannotError(Exception):
 
 def read(file: Path, said: Said) -> Imported:
     """The objectives of a file. Raises SpecError where it is no YAML, or none of OpenSLO v1."""
-    objects = [_object(file, content) for content in _yaml.documents(file) if content is not None]
+    objects = [_object(file, content) for content in _yaml.read_documents(file) if content is not None]
     slis = {str(each["metadata"]["name"]): each for each in objects if each["kind"] == "SLI"}
     made = Imported([], [], [])
     for content in objects:
@@ -63,7 +63,9 @@ def read(file: Path, said: Said) -> Imported:
             _add(made, file, content, slis, said)
         elif content["kind"] not in READ:
             name = f"{content['kind']} {content['metadata']['name']}"
-            made.notes.append(f"{file}:{_yaml.line(content, [])}: {name} is left out: {_left_out(content['kind'])}")
+            made.notes.append(
+                f"{file}:{_yaml.find_line(content, [])}: {name} is left out: {_left_out(content['kind'])}"
+            )
     return made
 
 
@@ -78,11 +80,11 @@ def _object(file: Path, content: Any) -> CommentedMap:
     if not isinstance(content, CommentedMap):
         raise SpecError(f"{file}:1: is no OpenSLO object; it is a mapping with apiVersion, kind, metadata and spec")
     if content.get("apiVersion") != openslo.VERSION:
-        at = _yaml.line(content, ["apiVersion"])
+        at = _yaml.find_line(content, ["apiVersion"])
         raise SpecError(f"{file}:{at}: apiVersion: {content.get('apiVersion')!r} is not read; {openslo.VERSION} is")
     for path in (["kind"], ["metadata", "name"], ["spec"]):
         if _at(content, *path) is None:
-            raise SpecError(f"{file}:{_yaml.line(content, path)}: {'.'.join(path)}: is missing; add it")
+            raise SpecError(f"{file}:{_yaml.find_line(content, path)}: {'.'.join(path)}: is missing; add it")
     return content
 
 
@@ -106,12 +108,12 @@ def _add(made: Imported, file: Path, content: CommentedMap, slis: Mapping[str, C
     try:
         slo = Slo.model_validate(_fields(content, slis, said))
     except _CannotError as error:
-        where = f"{file}:{_yaml.line(content, error.path)}: {'.'.join(map(str, error.path))}"
+        where = f"{file}:{_yaml.find_line(content, error.path)}: {'.'.join(map(str, error.path))}"
         made.problems.append(f"{where}: SLO {name}: {error.sentence}")
     except ValidationError as error:
         first = error.errors()[0]
         found = f"SLO {name}: {'.'.join(map(str, first['loc']))}: {problem(first)}"
-        made.problems.append(f"{file}:{_yaml.line(content, [])}: {found}")
+        made.problems.append(f"{file}:{_yaml.find_line(content, [])}: {found}")
     else:
         made.slos.append((slo, _comment(content)))
         made.notes.extend(f"{file}:{line}: SLO {name}: {note}" for line, note in _notes(content))
@@ -250,9 +252,15 @@ def value(text: str) -> Any:
 
 def _notes(content: CommentedMap) -> Iterator[tuple[int, str]]:
     if _at(content, "spec", "timeWindow") is None:
-        yield _yaml.line(content, ["spec"]), "has no timeWindow; ours is 30d"
+        yield _yaml.find_line(content, ["spec"]), "has no timeWindow; ours is 30d"
     if _at(content, "spec", "alertPolicies"):
-        yield _yaml.line(content, ["spec", "alertPolicies"]), f"alertPolicies are left out: {_left_out('AlertPolicy')}"
+        yield (
+            _yaml.find_line(content, ["spec", "alertPolicies"]),
+            f"alertPolicies are left out: {_left_out('AlertPolicy')}",
+        )
     if openslo.SERVICE not in _annotations(content):
         service = _at(content, "spec", "service")
-        yield _yaml.line(content, ["spec", "service"]), f"service {service} is taken for the service.name of its spans"
+        yield (
+            _yaml.find_line(content, ["spec", "service"]),
+            f"service {service} is taken for the service.name of its spans",
+        )
