@@ -13,7 +13,8 @@ from pathlib import Path
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import Clock, duration
+from otel_agentops.slo._promql import Clock
+from otel_agentops.slo.units import format_duration
 from otel_agentops.slo.variables import VARIABLES
 
 Rate = Callable[[float], float]  # nominal minute → how often in that minute
@@ -126,14 +127,14 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 def document(world: World, rules: Path, asked: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """A test file of promtool."""
-    tick = duration(world.clock.tick)
+    tick = format_duration(world.clock.tick)
     test = {"interval": tick, "input_series": world.series(), "promql_expr_test": list(asked)}
     return {"rule_files": [str(rules)], "evaluation_interval": tick, "tests": [test]}
 
 
 def at(world: World, minute: float) -> str:
     """A nominal minute as an evaluation time."""
-    return duration(minute * 60 / world.clock.scale)
+    return format_duration(minute * 60 / world.clock.scale)
 
 
 def ask(

@@ -9,10 +9,11 @@ from bench.detect.world import Counted, Rate, World, ask, constant, observed, st
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import Clock, duration
+from otel_agentops.slo._promql import Clock
 from otel_agentops.slo.moves.appeared import appeared_rules
 from otel_agentops.slo.moves.eval_sets import eval_set_rules
 from otel_agentops.slo.moves.told import moved_rule
+from otel_agentops.slo.units import format_duration
 from otel_agentops.slo.variables import observed_rules
 
 CLOCK = Clock(600)  # an evaluation in ten minutes
@@ -52,14 +53,14 @@ CASES: Mapping[str, list[Counted]] = {
     ],
 }
 STALE = "otel_agentops:eval_set:stale"
-RANGE = duration(END * 60 / CLOCK.scale)
+RANGE = format_duration(END * 60 / CLOCK.scale)
 BY = "min by (reason, service_name)"
 
 
 def rules(folder: Path) -> Path:
     """Those that a stale set follows from: the others would take most of the time."""
     made = [*observed_rules(CLOCK), *appeared_rules(CLOCK), moved_rule(CLOCK), *eval_set_rules(CLOCK)]
-    write(folder / "rules.yaml", {"groups": [{"name": "sets", "interval": duration(CLOCK.tick), "rules": made}]})
+    write(folder / "rules.yaml", {"groups": [{"name": "sets", "interval": format_duration(CLOCK.tick), "rules": made}]})
     return folder / "rules.yaml"
 
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import pytest
 from bench.detect.world import Counted, Rate, World, ask, constant, observed, steps, write
 
-from otel_agentops.slo._promql import Clock, duration
+from otel_agentops.slo._promql import Clock
 from otel_agentops.slo.moves import move_rules
+from otel_agentops.slo.units import format_duration
 from otel_agentops.slo.variables import observed_rules
 
 CLOCK = Clock(300)  # an evaluation in five minutes: a day in 288 of them
@@ -86,7 +87,11 @@ class Telling(NamedTuple):
 
 def tellings(promtool: Path, folder: Path) -> dict[tuple[str, ...], Telling]:
     """Of all cases, each a service; one run, since promtool's time is that of the evaluations."""
-    group = {"name": "moves", "interval": duration(CLOCK.tick), "rules": [*observed_rules(CLOCK), *move_rules(CLOCK)]}
+    group = {
+        "name": "moves",
+        "interval": format_duration(CLOCK.tick),
+        "rules": [*observed_rules(CLOCK), *move_rules(CLOCK)],
+    }
     write(folder / "rules.yaml", {"groups": [group]})
     world = World([counted for case in (MOVING | QUIET).values() for counted in case], END, CLOCK, SEED)
     times, first, long = ask(promtool, world, folder / "rules.yaml", folder, TIMES, TOLD, LONG).values()

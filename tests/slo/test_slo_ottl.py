@@ -120,8 +120,8 @@ def test_what_a_condition_reads() -> None:
     )
     a, b, c, d = Read("", "a"), Read("span", "b"), Read("", "c"), Read("", "d")
     assert _ottl.parse(text) == ((a, b, c, d), ((a, "x"), (b, "y")), frozenset({"span"}))
-    assert not _ottl.parse(text).bare
-    assert _ottl.parse('attributes["a"] == nil').bare
+    assert not _ottl.parse(text).is_bare
+    assert _ottl.parse('attributes["a"] == nil').is_bare
 
 
 def test_bare_attributes_are_read_from_a_context() -> None:

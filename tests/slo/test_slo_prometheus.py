@@ -18,8 +18,8 @@ from ruamel.yaml import YAML
 from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo import prometheus
-from otel_agentops.slo.collector import late
+from otel_agentops.slo import burn, prometheus
+from otel_agentops.slo.ground_truth import is_on_outcome_events
 from otel_agentops.slo.spec import Minimum
 from otel_agentops.slo.variables import VARIABLES
 from stack import ROOT
@@ -235,7 +235,7 @@ def test_thresholds_of_the_workbook() -> None:
     one = ONE.model_copy(update={"objective": 0.999, "sli": "tool_success"})
     assert thresholds(one, "page") == ["5m 0.0144", "1h 0.0144", "30m 0.006", "6h 0.006"]
     assert thresholds(one, "ticket") == ["2h 0.003", "1d 0.003", "6h 0.001", "3d 0.001"]
-    assert prometheus.notes([one]) == []
+    assert burn.list_rescalings([one]) == []
 
 
 def test_a_factor_that_can_never_be_reached_is_rescaled_and_said() -> None:
@@ -245,7 +245,7 @@ def test_a_factor_that_can_never_be_reached_is_rescaled_and_said() -> None:
         "answers: 14.4 times the budget of 0.1 is 1.44 of all events, which nothing can exceed; the alert over 5m and "
         "1h takes 8 times (0.8) instead"
     )
-    assert prometheus.notes([one]) == [sentence]
+    assert burn.list_rescalings([one]) == [sentence]
     alerts = every_rule(prometheus.rules([one]))
     said = [rule["labels"]["severity"] for rule in alerts if sentence in str(rule.get("annotations"))]
     assert said == ["page"]
@@ -253,7 +253,7 @@ def test_a_factor_that_can_never_be_reached_is_rescaled_and_said() -> None:
 
 def test_an_objective_with_no_alert_left_is_refused() -> None:
     one = ONE.model_copy(update={"objective": 0.1})
-    with pytest.raises(prometheus.UnreachableError) as error:
+    with pytest.raises(burn.UnreachableError) as error:
         prometheus.rules([one])
     assert str(error.value) == (
         "answers: objective: with a budget of 0.9 even 0.8 of bad events burn it only 0.89 times as fast as promised, "
@@ -300,7 +300,7 @@ def test_a_proxy_is_called_one() -> None:
     for name, sli in slo.BUILT_IN.items():
         rules = every_rule(prometheus.rules([ONE.model_copy(update={"sli": name})]))
         texts = [rule["annotations"] for rule in rules if rule.get("labels", {}).get("slo") and "alert" in rule]
-        assert len(texts) == (8 if sli.type == "proxy" and late(sli) else 5)
+        assert len(texts) == (8 if sli.type == "proxy" and is_on_outcome_events(sli) else 5)
         for text in texts:
             assert f"({sli.type}: {name})" in text["summary"]
             if "budget of" in text["summary"]:

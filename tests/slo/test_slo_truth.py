@@ -15,8 +15,7 @@ from ruamel.yaml import YAML
 from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo import prometheus
-from otel_agentops.slo.prometheus import truth
+from otel_agentops.slo import ground_truth, prometheus
 
 ONE = slo.Slo(name="answers", sli="task_completed", objective=0.95, owner="o", runbook="r")
 RUNS, TASKS, MINUTES = 40, 3000, 60
@@ -152,7 +151,7 @@ def test_nothing_is_computed_from_complaints(promtool: Path, tmp_path: Path) -> 
 )
 def test_labels_that_a_row_needs(objective: float, good: int) -> None:
     one = ONE.model_copy(update={"objective": objective})
-    assert (truth.needed(one, "bad"), truth.needed(one, "good")) == (10, good)
+    assert (ground_truth.count_needed_labels(one, "bad"), ground_truth.count_needed_labels(one, "good")) == (10, good)
 
 
 def test_a_proxy_that_no_label_can_be_held_against_says_so() -> None:
@@ -161,7 +160,7 @@ def test_a_proxy_that_no_label_can_be_held_against_says_so() -> None:
     assert "slo_truth" not in made
     assert "slo_corrected" not in made
     assert made.count("truth: No label of a task can say how often it is right.") == 2
-    assert prometheus.notes([one, ONE]) == [
+    assert ground_truth.list_incomparable([one, ONE]) == [
         "answers: valid_output is a proxy that reads more than an outcome event carries: no label can be held "
         "against it, and its budget is never corrected"
     ]

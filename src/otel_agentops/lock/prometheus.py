@@ -12,7 +12,7 @@ from otel_agentops.lock.live import SERVICE, UNKNOWN, WATCHED, Live, Seen
 from otel_agentops.lock.model import LockError
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo.variables import PREFIX
+from otel_agentops.slo.series import VARIABLE_INCREASE
 
 _SERVICE, _ASKED = (name.replace(".", "_") for name in (SERVICE, A.GEN_AI_REQUEST_MODEL))
 _DURATION = re.compile(r"(?:[0-9]+[smhdwy])+")
@@ -23,7 +23,7 @@ def live(url: str, window: str = "7d") -> Live:
     if not _DURATION.fullmatch(window):
         raise LockError(f"--window: {window!r} is no duration; write for instance 7d or 12h")
     with httpx.Client(timeout=60) as client:
-        increases = f"{PREFIX}increase{{variable=~{_any(WATCHED)}}}"
+        increases = f"{VARIABLE_INCREASE}{{variable=~{_any(WATCHED)}}}"
         by = f"{_SERVICE}, variable, scope, value"
         found = _query(client, url, f"sum by ({by}) (sum_over_time({increases}[{window}])) > 0")
         counts = {

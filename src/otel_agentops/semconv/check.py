@@ -17,13 +17,13 @@ _TEMPLATES = {
 _TYPES: dict[str, type] = {"string": str, "int": int, "double": float, "boolean": bool}
 
 
-def problems(attributes: Mapping[str, object]) -> list[str]:
+def find_problems(attributes: Mapping[str, object]) -> list[str]:
     """One sentence per attribute that is not registered, has another type, or a value that our enum does not have."""
     found = (_problem(name, value) for name, value in attributes.items())
     return [problem for problem in found if problem]
 
 
-def lookup(name: str) -> Attribute | None:
+def find_attribute(name: str) -> Attribute | None:
     """The registered attribute of that name; for the member of a template, the template."""
     if name in ATTRIBUTES:
         return None if "{}" in name else ATTRIBUTES[name]
@@ -31,7 +31,7 @@ def lookup(name: str) -> Attribute | None:
 
 
 def _problem(name: str, value: object) -> str | None:
-    attribute = lookup(name)
+    attribute = find_attribute(name)
     if attribute is None:
         return f"{name} is not registered: correct the name or add it to semconv/"
     wanted = attribute.type.removeprefix("template[")[:-1] if attribute.type.startswith("template[") else attribute.type

@@ -53,7 +53,7 @@ class Condition(NamedTuple):
     contexts: frozenset[str]
 
     @property
-    def bare(self) -> bool:
+    def is_bare(self) -> bool:
         """Whether it reads nothing but bare attributes, and so means the same on a span and on an event."""
         return not self.contexts
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from otel_agentops.semconv import attributes as A
-
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-SERVICE = (A.SERVICE_NAME.replace(".", "_"), A.DEPLOYMENT_ENVIRONMENT_NAME.replace(".", "_"))
+from otel_agentops.slo.units import format_duration, parse_window
 
 
 @dataclass(frozen=True)
@@ -25,30 +21,15 @@ class Clock:
 
     def seconds(self, nominal: str, ticks: int = 4) -> float:
         """A window as it is here, never shorter than some ticks: a shorter one holds a scrape or two, or none."""
-        return max(SECONDS[nominal[-1]] * int(nominal[:-1]) / self.scale, ticks * self.tick)
+        return max(parse_window(nominal) / self.scale, ticks * self.tick)
 
     def window(self, nominal: str, ticks: int = 4) -> str:
         """A window as a duration, for `offset`."""
-        return duration(self.seconds(nominal, ticks))
+        return format_duration(self.seconds(nominal, ticks))
 
     def samples(self, nominal: str, ticks: int = 4) -> str:
         """A window as a range of samples: 1 ms less, since Prometheus 2 counts one at the very start and 3 does not."""
-        return duration(self.seconds(nominal, ticks) - 0.001)
-
-
-def duration(seconds: float) -> str:
-    """`90` as `1m30s`."""
-    rest = round(seconds * 1000)
-    parts = []
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, rest = divmod(rest, size)
-        parts += [f"{count}{unit}"] if count else []
-    return "".join(parts)
-
-
-def number(value: Decimal | float) -> str:
-    """A number without trailing zeros or an exponent."""
-    return f"{Decimal(str(value)).normalize():f}"
+        return format_duration(self.seconds(nominal, ticks) - 0.001)
 
 
 def quoted(text: str) -> str:
@@ -78,12 +59,12 @@ def grown(metric: str, clock: Clock) -> str:
       between the last evaluation and the reset is not known, and not added. A reset that is overtaken between two
       scrapes is not seen, as with `increase`.
     """
-    tick, gap = duration(clock.tick), clock.window("1h", 20)
+    tick, gap = format_duration(clock.tick), clock.window("1h", 20)
     last = f"last_over_time({metric}[{tick}])"
     before = f"""\
 (
       last_over_time({metric}[{gap}] offset {tick})
-      or {last} * 0 and on (job, instance) last_over_time(up[{duration(2 * clock.tick)}] offset {tick}) == 1
+      or {last} * 0 and on (job, instance) last_over_time(up[{format_duration(2 * clock.tick)}] offset {tick}) == 1
     )"""
     return f"""\
 (

@@ -31,14 +31,20 @@ def generate(
     ] = False,
 ) -> None:
     """Rules, collector fragment and dashboards from slo/*.yaml."""
-    from otel_agentops.slo import generate, grafana, honeycomb, prometheus, spec
+    from otel_agentops.slo import burn, generate, grafana, ground_truth, honeycomb, spec
 
     try:
         slos = spec.load(slo)
         made = generate.files(slos, time_scale)
     except (spec.SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
-    for note in [*spec.notes(slos), *prometheus.notes(slos), *grafana.notes(), *honeycomb.notes(slos)]:
+    for note in [
+        *spec.notes(slos),
+        *burn.list_rescalings(slos),
+        *ground_truth.list_incomparable(slos),
+        *grafana.notes(),
+        *honeycomb.notes(slos),
+    ]:
         typer.echo(f"note: {note}", err=True)
     if not check:
         generate.write(made, out)
@@ -59,11 +65,11 @@ def check(
     ] = None,
 ) -> None:
     """Whether every spec is one, and whether a collector takes its conditions."""
-    from otel_agentops.slo import conditions, prometheus, spec
+    from otel_agentops.slo import burn, conditions, ground_truth, spec
 
     slos = _loaded(slo)
     try:
-        notes = [*spec.notes(slos), *prometheus.notes(slos)]
+        notes = [*spec.notes(slos), *burn.list_rescalings(slos), *ground_truth.list_incomparable(slos)]
     except ValueError as error:  # a promise for which no alert is left
         sys.exit(f"otel-agentops slo: {error}")
     for note in notes:

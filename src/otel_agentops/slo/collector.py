@@ -26,7 +26,8 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import _ottl
-from otel_agentops.slo.indicators import Indicator, On, verdict
+from otel_agentops.slo.ground_truth import is_on_outcome_events
+from otel_agentops.slo.indicators import Indicator, On, verdict_attribute
 from otel_agentops.slo.spec import Slo
 
 PATH = "collector/otel-agentops.slo.yaml"
@@ -42,8 +43,8 @@ Context = Literal["span", "log"]
 Config = dict[str, Any]
 
 
-def files(slos: Sequence[Slo], time_scale: float = 1.0) -> Mapping[str, str]:
-    """The fragment. time_scale: a collector has no windows. Raises ValueError for two indicators of one name."""
+def files(slos: Sequence[Slo]) -> Mapping[str, str]:
+    """The fragment. Raises ValueError for two indicators of one name."""
     return {PATH: _HEAD + dump(fragment(indicators(slos)))}
 
 
@@ -61,9 +62,15 @@ def fragment(counted: Sequence[Indicator]) -> Config:
     verdicts = {"error_mode": "ignore", "trace_statements": [*_groups(counted, "span")]}
     counters = {"error_mode": "ignore", "spans": [_counter(each, "span") for each in counted if each.on in _SPANS]}
     events = [_counter(each, "log") for each in counted if each.on in _EVENTS]
+    labels = [_label(each) for each in counted if is_on_outcome_events(each)]
     return {
         "processors": {TRANSFORM: {**verdicts, "log_statements": [*_groups(counted, "log")]}},
-        "connectors": {CONNECTOR: {**counters, "logs": [*events, *(_label(each) for each in counted if late(each))]}},
+        "connectors": {
+            CONNECTOR: {
+                **counters,
+                "logs": [*events, *labels],
+            }
+        },
     }
 
 
@@ -98,16 +105,10 @@ _SPANS: Mapping[On, str] = {
 _EVENTS: Mapping[On, str] = {"evaluation": _event(E.GEN_AI_EVALUATION_RESULT), "outcome": _event(E.OUTCOME)}
 
 
-def late(indicator: Indicator) -> bool:
-    """Whether an outcome event may carry what it reads: what is bare means the same there."""
-    on = indicator.on in ("task", "evaluation", "outcome")
-    return on and all(_ottl.parse(condition).bare for condition in (indicator.eligible, indicator.bad))
-
-
 def _groups(counted: Sequence[Indicator], context: Context) -> Iterator[Config]:
     """One group for each kind of operation or event: what it is not about costs one comparison."""
     for on, is_one in (_SPANS if context == "span" else _EVENTS).items():
-        here = [each for each in counted if each.on == on or (on == "outcome" and late(each))]
+        here = [each for each in counted if each.on == on or (on == "outcome" and is_on_outcome_events(each))]
         statements = [line for each in here for line in _verdict(each, context)]
         if statements:
             yield {"conditions": [_text(is_one)], "statements": [_text(each) for each in statements]}
@@ -118,7 +119,7 @@ def _verdict(indicator: Indicator, context: Context) -> Iterator[str]:
 
     What is not yet decided is in the cache, which is the record's own and which no application can write.
     """
-    key, open_ = (f'{context}.{where}["{verdict(indicator.name)}"]' for where in ("attributes", "cache"))
+    key, open_ = (f'{context}.{where}["{verdict_attribute(indicator.name)}"]' for where in ("attributes", "cache"))
     eligible, bad = (_ottl.rebased(condition, context) for condition in (indicator.eligible, indicator.bad))
     always = eligible == _SPANS.get(indicator.on)
     yield f"set({open_}, 2)" + ("" if always else f" where {eligible}")
@@ -155,17 +156,17 @@ _WIDTH = 104  # and the indentation
 
 def _counter(indicator: Indicator, context: Context) -> Config:
     """Verdicts of the operation or event that the indicator is about. Anything but 0 and 1 is no verdict."""
-    key = f'{context}.attributes["{verdict(indicator.name)}"]'
+    key = f'{context}.attributes["{verdict_attribute(indicator.name)}"]'
     about = f" and ({_EVENTS[indicator.on]})" if indicator.on == "evaluation" else ""  # an outcome has a verdict, too
-    labels = [_required(verdict(indicator.name)), *_named(indicator), *map(_known, indicator.labels)]
+    labels = [_required(verdict_attribute(indicator.name)), *_named(indicator), *map(_known, indicator.labels)]
     return _metric(M.SLI_EVENTS, labels, [f"{key} == 0{about}", f"{key} == 1{about}"])
 
 
 def _label(indicator: Indicator) -> Config:
     """What the indicator says of a task whose truth became known, beside the truth."""
-    verdicts, truth = f'log.attributes["{verdict(indicator.name)}"]', f'log.attributes["{A.TRUTH_VERDICT}"]'
+    verdicts, truth = f'log.attributes["{verdict_attribute(indicator.name)}"]', f'log.attributes["{A.TRUTH_VERDICT}"]'
     judge = [label for label in indicator.labels if label in (A.JUDGE_NAME, A.JUDGE_REVISION)]
-    required = map(_required, (verdict(indicator.name), A.TRUTH_VERDICT, A.TRUTH_SAMPLING))
+    required = map(_required, (verdict_attribute(indicator.name), A.TRUTH_VERDICT, A.TRUTH_SAMPLING))
     labels = [*required, *_named(indicator), *map(_known, (A.TASK_NAME, *judge))]
     known = [f'{verdicts} == {said} and ({truth} == "good" or {truth} == "bad")' for said in (0, 1)]
     return _metric(M.TRUTH_LABELS, labels, known)

@@ -8,16 +8,15 @@ from pathlib import Path
 from otel_agentops.slo import collector, grafana, honeycomb, prometheus
 from otel_agentops.slo.spec import Slo
 
-# Each has `files(slos, time_scale)`: relative path to text, the same for the same objectives.
-BACKENDS = (collector, prometheus, grafana, honeycomb)
-
 
 def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
     """Relative path to text, for all backends. Raises ValueError for what cannot be promised."""
-    made: dict[str, str] = {}
-    for backend in BACKENDS:
-        made |= backend.files(slos, time_scale)
-    return made
+    return {
+        **collector.files(slos),
+        **prometheus.files(slos, time_scale),
+        **grafana.files(slos, time_scale),
+        **honeycomb.files(slos),
+    }
 
 
 def stale(made: Mapping[str, str], directory: Path) -> list[Path]:

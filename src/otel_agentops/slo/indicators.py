@@ -47,7 +47,7 @@ class Parametrised:
     most: float | None = None
 
 
-def verdict(name: str) -> str:
+def verdict_attribute(name: str) -> str:
     """The attribute that holds an indicator's 0 or 1."""
     return A.SLI_TASK_COMPLETED_BAD.replace("task_completed", name)
 

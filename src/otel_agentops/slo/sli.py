@@ -154,12 +154,12 @@ def _condition(value: str) -> str:
 
 def _registered(key: str) -> None:
     """Names of ours are closed. Of a convention's we know those that we emit: a note, see `notes`."""
-    if key.startswith(_OWN) and check.lookup(key) is None:
+    if key.startswith(_OWN) and check.find_attribute(key) is None:
         raise ValueError(f"{key} is no attribute; {meant(key, tuple(ATTRIBUTES))}docs/semconv.md lists them")
 
 
 def _possible(key: str, value: str) -> None:
-    attribute = check.lookup(key)
+    attribute = check.find_attribute(key)
     if key.startswith(_OWN) and attribute and attribute.values and value not in attribute.values:
         raise ValueError(
             f"{key} is never {value!r}; {meant(value, attribute.values)}it is one of {', '.join(attribute.values)}"
@@ -167,7 +167,7 @@ def _possible(key: str, value: str) -> None:
 
 
 def _label(key: str) -> str:
-    attribute = check.lookup(key)
+    attribute = check.find_attribute(key)
     if key in ALWAYS:
         raise ValueError(f"{key} is on every point already; leave it out")
     if attribute is None:
@@ -221,12 +221,12 @@ class Own(_Mapping):
     def notes(self) -> Iterator[str]:
         """What may be as it is meant, and may not."""
         for label in self.labels:
-            attribute = check.lookup(label)
+            attribute = check.find_attribute(label)
             if attribute and attribute.label == "opt_in":
                 yield f"label {label} has as many values as the application has users of it; a series is kept for each"
         reads = [read.key for field in (self.eligible, self.bad) for read in _ottl.parse(field).reads]
         for key in dict.fromkeys(reads):
-            if key.startswith(tuple(_CONVENTIONS)) and check.lookup(key) is None:
+            if key.startswith(tuple(_CONVENTIONS)) and check.find_attribute(key) is None:
                 known = meant(key, tuple(ATTRIBUTES))
                 yield f"{key} is none of the attributes that are known here; {known}check its spelling"
 

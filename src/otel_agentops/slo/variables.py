@@ -10,9 +10,9 @@ from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import SERVICE, Clock, grown, rule, set_label
-
-PREFIX = "otel_agentops:variable:"
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, grown, rule, set_label
+from otel_agentops.slo.series import SERVICE
 
 # Variable to its counter, what its scope is made of, and its value. Everywhere one scope = one place in the program.
 VARIABLES: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -37,11 +37,13 @@ VALUE = f"{SCOPE}, value"
 def observed_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Observations since the last evaluation and in the last five minutes and the last hour, and their shares."""
     yield from (_placed(variable, clock) for variable in VARIABLES)
-    yield rule(f"{PREFIX}increase", f"sum by ({VALUE}) ({PREFIX}observed)")
-    yield rule(f"{PREFIX}active", f"sum_over_time({PREFIX}increase[{clock.samples('5m')}]) > 0")
-    yield rule(f"{PREFIX}increase1h", f"sum_over_time({PREFIX}increase[{clock.samples('1h')}]) > 0")
-    yield rule(f"{PREFIX}share", share(f"{PREFIX}active"))
-    yield rule(f"{PREFIX}share1h", share(f"{PREFIX}increase1h"))
+    yield rule(S.VARIABLE_INCREASE, f"sum by ({VALUE}) ({S.VARIABLE_OBSERVED})")
+    yield rule(S.VARIABLE_ACTIVE, f"sum_over_time({S.VARIABLE_INCREASE}[{clock.samples('5m')}]) > 0")
+    yield rule(
+        S.name_window(S.VARIABLE_INCREASE, "1h"), f"sum_over_time({S.VARIABLE_INCREASE}[{clock.samples('1h')}]) > 0"
+    )
+    yield rule(S.VARIABLE_SHARE, share(S.VARIABLE_ACTIVE))
+    yield rule(S.name_window(S.VARIABLE_SHARE, "1h"), share(S.name_window(S.VARIABLE_INCREASE, "1h")))
 
 
 def share(counted: str, by: str = SCOPE) -> str:
@@ -56,7 +58,7 @@ def _placed(variable: str, clock: Clock) -> dict[str, Any]:
     scoped = f'label_join({found}, "scope", "/"{sources})' if scope else set_label(found, "scope", "all")
     named = f'label_join({scoped}, "value", "", "{_label(value)}")'
     expr = f"sum by ({', '.join(SERVICE)}, {PLACE}, {STAGE}, scope, value) (\n  {named}\n)"
-    return rule(f"{PREFIX}observed", expr, variable=variable)
+    return rule(S.VARIABLE_OBSERVED, expr, variable=variable)
 
 
 def placed(series: str) -> str:

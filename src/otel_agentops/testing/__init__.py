@@ -107,7 +107,7 @@ class Capture:
         emitted += [event_as_dict(log)["attributes"] for log in self._logs.get_finished_logs() if _is_ours(log)]
         emitted += [point.attributes for metric in ours for point in metric.data.data_points]
         found = [f"metric {metric.name} is not registered" for metric in ours if metric.name not in METRICS]
-        return found + [sentence for attributes in emitted for sentence in check.problems(attributes)]
+        return found + [sentence for attributes in emitted for sentence in check.find_problems(attributes)]
 
     def clear(self) -> None:
         """Forget the spans and events so far."""

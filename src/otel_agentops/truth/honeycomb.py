@@ -12,7 +12,7 @@ from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
-from otel_agentops.slo.indicators import verdict
+from otel_agentops.slo.indicators import verdict_attribute
 from otel_agentops.truth.labels import Label
 
 EVENTS = 500  # in one body: with a kilobyte each, a tenth of what the API takes
@@ -27,7 +27,7 @@ def text(labels: Sequence[Label]) -> str:
 def _event(one: Label) -> dict[str, Any]:
     """The attributes of an outcome alone: what else an application put on its event stays where it is."""
     known = {key: one.attributes[key] for key in E.EVENTS[E.OUTCOME] if key in one.attributes}
-    said = {verdict(indicator.name): int(proxy == "bad") for indicator, proxy in one.proxies}
+    said = {verdict_attribute(indicator.name): int(proxy == "bad") for indicator, proxy in one.proxies}
     service = {A.SERVICE_NAME: one.service, A.DEPLOYMENT_ENVIRONMENT_NAME: one.environment, "name": E.OUTCOME}
     time = datetime.fromtimestamp(round(one.time, 3), timezone.utc).isoformat(timespec="milliseconds")
     return {"time": time.replace("+00:00", "Z"), "data": {**known, **said, **service}}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
-from otel_agentops.slo.indicators import Indicator, verdict
+from otel_agentops.slo.indicators import Indicator, verdict_attribute
 
 Attributes = Mapping[str, Any]
 
@@ -158,7 +158,7 @@ def _said(proxy: Any, where: str) -> Attributes:
             f'{where}: proxy: write what each indicator had said of the task, as {{"task_completed": "bad"}}; what a '
             "collector has tagged needs none of it"
         )
-    return {verdict(name): words[word] for name, word in proxy.items()}
+    return {verdict_attribute(name): words[word] for name, word in proxy.items()}
 
 
 # -- a label
@@ -190,18 +190,18 @@ def _time(record: Attributes, where: str) -> float:
 
 
 def _proxies(record: Attributes, known: Mapping[str, Indicator], where: str) -> Iterator[tuple[Indicator, str]]:
-    before, after = verdict("\n").split("\n")
+    before, after = verdict_attribute("\n").split("\n")
     tags = {key[len(before) : -len(after)]: value for key, value in record.items() if _is_tag(key, before, after)}
     if not tags:
         raise TruthError(
-            f"{where}: has no verdict of an indicator ({verdict('…')}); take the lines behind "
+            f"{where}: has no verdict of an indicator ({verdict_attribute('…')}); take the lines behind "
             "transform/otel_agentops_sli, where the collector writes them"
         )
     for name, value in sorted(tags.items()):
         if name not in known:
-            raise TruthError(f"{where}: {verdict(name)} is of no known indicator; give its spec with --slo")
+            raise TruthError(f"{where}: {verdict_attribute(name)} is of no known indicator; give its spec with --slo")
         if value not in _WORDS:
-            raise TruthError(f"{where}: {verdict(name)} is {value!r}, neither 0 nor 1")
+            raise TruthError(f"{where}: {verdict_attribute(name)} is {value!r}, neither 0 nor 1")
         yield known[name], _WORDS[value]
 
 

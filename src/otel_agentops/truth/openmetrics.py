@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo.indicators import Indicator
-from otel_agentops.slo.prometheus.objective import SLI
-from otel_agentops.slo.prometheus.truth import LABELS_INCREASE, PROXY, SAMPLING, VERDICT
+from otel_agentops.slo.series import SLI, TRUTH_LABELS_INCREASE, TRUTH_PROXY, TRUTH_SAMPLING, TRUTH_VERDICT
 from otel_agentops.truth.labels import UNKNOWN, Label
 
 JOB = "otel-agentops-backfill"
@@ -33,7 +32,7 @@ def text(labels: Sequence[Label], batch: str, *, counted: bool = False) -> str:
     name = counter.prometheus.removesuffix("_total")
     lines = [f"# HELP {name} {counter.brief}", f"# TYPE {name} counter", *_totals(labels, counter.prometheus, target)]
     if not counted:
-        lines += [f"# TYPE {LABELS_INCREASE} gauge", *_increases(labels, target)]
+        lines += [f"# TYPE {TRUTH_LABELS_INCREASE} gauge", *_increases(labels, target)]
     return "\n".join([*lines, "# EOF", ""])
 
 
@@ -57,11 +56,11 @@ def _increases(labels: Sequence[Label], target: Mapping[str, str]) -> Iterator[s
     for one in labels:
         for indicator, proxy in one.proxies:
             every = _of(one, indicator, proxy, M.METRICS[M.TRUTH_LABELS].labels)
-            kept = {name: every[name] for name in (*SLI, PROXY, VERDICT, SAMPLING) if name in every}
+            kept = {name: every[name] for name in (*SLI, TRUTH_PROXY, TRUTH_VERDICT, TRUTH_SAMPLING) if name in every}
             found[_sorted({**kept, **target})][math.ceil(one.time / TICK) * TICK] += 1
     for series, times in sorted(found.items()):
         for time, count in sorted(times.items()):
-            yield _line(LABELS_INCREASE, series, count, time)
+            yield _line(TRUTH_LABELS_INCREASE, series, count, time)
 
 
 def _of(one: Label, indicator: Indicator, proxy: str, names: Sequence[str]) -> dict[str, str]:

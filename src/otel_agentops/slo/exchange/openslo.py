@@ -13,10 +13,11 @@ from io import StringIO
 from typing import Any
 
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import number
 from otel_agentops.slo.exchange import own
-from otel_agentops.slo.prometheus.objective import kind, promise, selector
+from otel_agentops.slo.prometheus.objective import selector
 from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.units import format_number
+from otel_agentops.slo.wording import describe_indicator, describe_promise
 
 VERSION = "openslo/v1"
 ANY = "any-service"
@@ -47,17 +48,17 @@ def document(slo: Slo) -> dict[str, Any]:
         "kind": "SLO",
         "metadata": {
             "name": _name(slo.name),
-            "displayName": f"{slo.name} ({kind(slo)})",
+            "displayName": f"{slo.name} ({describe_indicator(slo)})",
             "labels": {"sli-type": slo.indicator.type},
             "annotations": _annotations(slo),
         },
         "spec": {
-            "description": promise(slo)[:LONGEST],
+            "description": describe_promise(slo)[:LONGEST],
             "service": slo.service if _plain(slo.service) else ANY,
             "indicator": {"metadata": {"name": _name(slo.indicator.name)}, "spec": {"ratioMetric": _ratio(slo)}},
             "timeWindow": [{"duration": slo.window, "isRolling": True}],
             "budgetingMethod": "Occurrences",
-            "objectives": [{"displayName": slo.name, "target": float(number(1 - slo.budget))}],
+            "objectives": [{"displayName": slo.name, "target": float(format_number(1 - slo.budget))}],
         },
     }
 

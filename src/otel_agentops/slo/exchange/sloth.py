@@ -13,10 +13,12 @@ from itertools import groupby
 from typing import Any
 
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import number
 from otel_agentops.slo.exchange import own
-from otel_agentops.slo.prometheus.objective import SLI, kind, literal, promise, selector
+from otel_agentops.slo.prometheus.objective import literal, selector
+from otel_agentops.slo.series import SLI
 from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.units import format_number
+from otel_agentops.slo.wording import describe_indicator, describe_promise
 
 WINDOWS = ("28d", "30d")  # those that sloth knows without a file of windows
 ANY = "any-service"
@@ -56,8 +58,8 @@ def _document(service: str, slos: Sequence[Slo]) -> dict[str, Any]:
 def _slo(slo: Slo) -> dict[str, Any]:
     return {
         "name": slo.name,
-        "objective": float(number(100 * (1 - slo.budget))),
-        "description": promise(slo),
+        "objective": float(format_number(100 * (1 - slo.budget))),
+        "description": describe_promise(slo),
         "labels": {"sli_type": slo.indicator.type},
         "sli": {"events": {"error_query": _query(slo, M.SLI_BAD), "total_query": _query(slo, M.SLI_EVENTS)}},
         "alerting": _alerting(slo),
@@ -72,7 +74,7 @@ def _query(slo: Slo, metric: str) -> str:
 
 def _alerting(slo: Slo) -> dict[str, Any]:
     """The labels and texts of our own alerts, as far as they do not ask for a value."""
-    said = {"summary": f"Error budget of {slo.name} burns ({kind(slo)})", "runbook": slo.runbook}
+    said = {"summary": f"Error budget of {slo.name} burns ({describe_indicator(slo)})", "runbook": slo.runbook}
     policy = {"trip_policy": slo.trip_policy} if slo.trip_policy else {}
     page = {"labels": {"severity": "page"}} if slo.severity == "page" else {"disable": True}
     return {

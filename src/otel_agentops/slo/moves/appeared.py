@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, rule, set_label
-from otel_agentops.slo.variables import NOT_MOVED, PREFIX, SCOPE, VALUE
+from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
 TWICE = ("10m", 8)  # two windows and their ticks: what was active before the last one began to fill
 
@@ -26,7 +27,7 @@ def _known(clock: Clock) -> dict[str, Any]:
     The selector of an instant sees what an evaluation dropped. Only where Prometheus itself was away for longer than
     its lookback does the range take over.
     """
-    known, active = f"{PREFIX}known", f"{PREFIX}active"
+    known, active = S.VARIABLE_KNOWN, S.VARIABLE_ACTIVE
     expr = f"""\
 {active} * 0 + time()
 or (
@@ -42,12 +43,12 @@ or (
 def _gone(clock: Clock) -> dict[str, Any]:
     """What a scope had last, two windows ago, and has no more; but not what was a tenth of it or less."""
     twice = clock.window(*TWICE)
-    before = f"{PREFIX}active offset {twice}"
+    before = f"{S.VARIABLE_ACTIVE} offset {twice}"
     expr = f"""\
-{PREFIX}known offset {twice}
-unless on ({VALUE}) {PREFIX}active
+{S.VARIABLE_KNOWN} offset {twice}
+unless on ({VALUE}) {S.VARIABLE_ACTIVE}
 unless on ({VALUE}) {before} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({before}) <= 0.1"""
-    return rule(f"{PREFIX}gone", expr)
+    return rule(S.VARIABLE_GONE, expr)
 
 
 def _began(clock: Clock) -> dict[str, Any]:
@@ -59,13 +60,13 @@ def _began(clock: Clock) -> dict[str, Any]:
     more observations were to be expected in the window before, of which none is there once in 160,000 windows; with
     five it was twice a day. Rare values come and go without having moved.
     """
-    active, once, twice = f"{PREFIX}active", clock.window("5m"), clock.window(*TWICE)
+    active, once, twice = S.VARIABLE_ACTIVE, clock.window("5m"), clock.window(*TWICE)
     settled = clock.window("30m", 12)
     expr = f"""\
 (
   {active}{{variable!~"{NOT_MOVED}"}} offset {once}
-  unless on ({VALUE}) {PREFIX}known offset {twice}
-  and on ({SCOPE}) {PREFIX}known offset {settled}
+  unless on ({VALUE}) {S.VARIABLE_KNOWN} offset {twice}
+  and on ({SCOPE}) {S.VARIABLE_KNOWN} offset {settled}
   and on ({VALUE}) (
     {active} offset {once} unless on ({VALUE}) last_over_time({active}[{clock.window("3d")}] offset {twice})
     or
@@ -74,7 +75,7 @@ def _began(clock: Clock) -> dict[str, Any]:
       * on ({SCOPE}) group_left () sum by ({SCOPE}) ({active} offset {twice}) >= 12
   )
 ) * 0 + (time() - {clock.seconds("5m"):g})"""
-    return rule(f"{PREFIX}began", expr)
+    return rule(S.VARIABLE_BEGAN, expr)
 
 
 def appeared(clock: Clock) -> str:
@@ -83,8 +84,8 @@ def appeared(clock: Clock) -> str:
     It is the one value that is gone, of several the one that was seen last; else the only one that there was; else
     `unknown`.
     """
-    began, gone = f"{PREFIX}began", f"{PREFIX}gone"
-    before = f"{PREFIX}known offset {clock.window(*TWICE)}"
+    began, gone = S.VARIABLE_BEGAN, S.VARIABLE_GONE
+    before = f"{S.VARIABLE_KNOWN} offset {clock.window(*TWICE)}"
     last = f"({gone} == on ({SCOPE}) group_left () max by ({SCOPE}) ({gone}))"
     only = f"and on ({SCOPE}) count by ({SCOPE})"
     return f"""\

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, rule
-from otel_agentops.slo.variables import PREFIX, SCOPE, VALUE, share
+from otel_agentops.slo.variables import SCOPE, VALUE, share
 
-COUNTED, SHARE = f"{PREFIX}before", f"{PREFIX}share_before"
 PAST = f"{SCOPE}, against"  # one scope at one earlier time
 
 
@@ -29,7 +29,7 @@ class Before(NamedTuple):
 BEFORE = (
     Before("day", "3h", "23h"),
     Before("week", "3h", "167h"),
-    Before("hours", "3h", "1h", unless=f'{COUNTED}{{against=~"day|week"}}'),
+    Before("hours", "3h", "1h", unless=f'{S.VARIABLE_BEFORE}{{against=~"day|week"}}'),
     Before("whole", "24h", "1h", of='{variable="traffic"}'),
 )
 
@@ -37,13 +37,13 @@ BEFORE = (
 def before_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Observations, and the shares of whatever was there then or is there now."""
     for before in BEFORE:
-        seen = f"{PREFIX}increase{before.of}[{clock.samples(before.window)}] offset {clock.window(before.ago)}"
+        seen = f"{S.VARIABLE_INCREASE}{before.of}[{clock.samples(before.window)}] offset {clock.window(before.ago)}"
         expr = f"sum_over_time({seen}) > 0"
         expr += f"\nunless on ({SCOPE}) {before.unless}" if before.unless else ""
-        yield rule(COUNTED, expr, against=before.against)
-        counted = f'{COUNTED}{{against="{before.against}"}}'
-        absent = f"({PREFIX}increase1h * 0 and on ({SCOPE}) {counted})"
-        yield rule(SHARE, f"{share(counted)}\nor on ({VALUE}) {absent}", against=before.against)
+        yield rule(S.VARIABLE_BEFORE, expr, against=before.against)
+        counted = f'{S.VARIABLE_BEFORE}{{against="{before.against}"}}'
+        absent = f"({S.name_window(S.VARIABLE_INCREASE, '1h')} * 0 and on ({SCOPE}) {counted})"
+        yield rule(S.VARIABLE_SHARE_BEFORE, f"{share(counted)}\nor on ({VALUE}) {absent}", against=before.against)
 
 
 def noise(counted: str, least: float, width: float) -> str:
@@ -52,12 +52,11 @@ def noise(counted: str, least: float, width: float) -> str:
     The deviation of a share is at most 0.5 / sqrt(n). width is in such halves: 5 is two and a half deviations of that
     size for independent observations; one task makes several, so that it is less in truth.
     """
-    now, then = f"sum by ({SCOPE}) ({counted})", f"sum by ({PAST}) ({COUNTED})"
+    now, then = f"sum by ({SCOPE}) ({counted})", f"sum by ({PAST}) ({S.VARIABLE_BEFORE})"
     return f"clamp_min({width:g} * sqrt(1 / {then} + on ({SCOPE}) group_left () 1 / {now}), {least:g})"
 
 
 def against_all(differs: str, by: str) -> str:
     """What differs from every time before that there is, by VALUE or SCOPE."""
-    return (
-        f"count by ({by}) ({differs}) == on ({SCOPE}) group_left () count by ({SCOPE}) (count by ({PAST}) ({COUNTED}))"
-    )
+    times = f"count by ({SCOPE}) (count by ({PAST}) ({S.VARIABLE_BEFORE}))"
+    return f"count by ({by}) ({differs}) == on ({SCOPE}) group_left () {times}"

@@ -11,10 +11,11 @@ from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import SERVICE, Clock, rule
-from otel_agentops.slo.variables import PREFIX, VALUE
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, rule
+from otel_agentops.slo.series import SERVICE
+from otel_agentops.slo.variables import VALUE
 
-DECLARED = f"{PREFIX}declared"
 SAID = ", ".join((*SERVICE, "variable", "value"))
 CHANGE = {
     own: name.replace(".", "_")
@@ -25,12 +26,12 @@ CHANGE = {
 def drift_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """What was declared, and what moved without; for a day, while the value is there."""
     said = renamed(f"last_over_time({M.METRICS[M.CHANGES].prometheus}[{clock.window('1d')}])", "variable", "value")
-    yield rule(DECLARED, f"count by ({SAID}) ({said})")
+    yield rule(S.VARIABLE_DECLARED, f"count by ({SAID}) ({said})")
     expr = f"""\
-(last_over_time({PREFIX}moved{{variable="model"}}[{clock.window("1d")}]) > time() - {clock.seconds("1d"):g})
-and on ({VALUE}) {PREFIX}known
-unless on ({SAID}) {DECLARED}"""
-    yield rule(f"{PREFIX}drifted", expr)
+(last_over_time({S.VARIABLE_MOVED}{{variable="model"}}[{clock.window("1d")}]) > time() - {clock.seconds("1d"):g})
+and on ({VALUE}) {S.VARIABLE_KNOWN}
+unless on ({SAID}) {S.VARIABLE_DECLARED}"""
+    yield rule(S.VARIABLE_DRIFTED, expr)
 
 
 def renamed(series: str, *labels: str) -> str:

@@ -10,48 +10,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, rule
-from otel_agentops.slo.moves.before import PAST, SHARE, against_all, noise
-from otel_agentops.slo.variables import NOT_MOVED, PREFIX, SCOPE, VALUE
+from otel_agentops.slo.moves.before import PAST, against_all, noise
+from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
 SLOW, FAST = 0.2, 0.5  # gained over an hour, over five minutes
 WIDTH = 2.5  # five standard deviations of a share of one half: it is looked at each minute
 NOTICED = 0.1  # gained over an hour, where a ramp is said to have begun once it is told
 GROWS = 0.05  # in an hour
 
-_NAMES = ("steady", "lately", "rising", "ramp", "ramped")
-_STEADY, _LATELY, _RISING, _RAMP, _RAMPED = (f"{PREFIX}{name}" for name in _NAMES)
-
 
 def ramp_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """In the order in which they read each other."""
-    share, share1h = f"{PREFIX}share", f"{PREFIX}share1h"
+    share, share1h = S.VARIABLE_SHARE, S.name_window(S.VARIABLE_SHARE, "1h")
     # Of a value that comes or goes at once this is high as long as there is any: no ramp.
     ago = f"{share} offset {clock.window('10m', 8)}"
-    yield rule(_STEADY, f"{share} > {ago}\nor\n{ago} and {share}")
-    yield rule(_LATELY, f"min_over_time({_STEADY}[{clock.window('6h')}])")
-    noticed = f"{share1h} - {_LATELY} > {NOTICED} or {share} - {_LATELY} > {FAST}"
-    yield rule(_RISING, _since(_RISING, noticed, noticed, clock.window("15m", 12)))
-    fast, slow = _ramp(share, f"{PREFIX}active", FAST), _ramp(share1h, f"{PREFIX}increase1h", SLOW)
-    yield rule(_RAMP, f"{slow}\nor on ({VALUE})\n{fast}")
-    lately = f"last_over_time({_RAMP}[{clock.window('1h')}])"
-    yield rule(_RAMPED, _since(_RAMPED, _RAMP, lately, clock.window("1h")))
+    yield rule(S.VARIABLE_STEADY, f"{share} > {ago}\nor\n{ago} and {share}")
+    yield rule(S.VARIABLE_LATELY, f"min_over_time({S.VARIABLE_STEADY}[{clock.window('6h')}])")
+    noticed = f"{share1h} - {S.VARIABLE_LATELY} > {NOTICED} or {share} - {S.VARIABLE_LATELY} > {FAST}"
+    yield rule(S.VARIABLE_RISING, _since(S.VARIABLE_RISING, noticed, noticed, clock.window("15m", 12)))
+    fast, slow = _ramp(share, S.VARIABLE_ACTIVE, FAST), _ramp(share1h, S.name_window(S.VARIABLE_INCREASE, "1h"), SLOW)
+    yield rule(S.VARIABLE_RAMP, f"{slow}\nor on ({VALUE})\n{fast}")
+    lately = f"last_over_time({S.VARIABLE_RAMP}[{clock.window('1h')}])"
+    yield rule(S.VARIABLE_RAMPED, _since(S.VARIABLE_RAMPED, S.VARIABLE_RAMP, lately, clock.window("1h")))
 
 
 def growing(clock: Clock) -> str:
     """What has come to matter within two hours, or still grows."""
-    share = f"{PREFIX}share"
+    share = S.VARIABLE_SHARE
     return f"""(
-  {_RAMPED} > time() - {clock.seconds("2h"):g}
-  or on ({VALUE}) ({share} - {share} offset {clock.window("1h")} > {GROWS} and on ({VALUE}) {_RAMPED})
+  {S.VARIABLE_RAMPED} > time() - {clock.seconds("2h"):g}
+  or on ({VALUE}) ({share} - {share} offset {clock.window("1h")} > {GROWS} and on ({VALUE}) {S.VARIABLE_RAMPED})
 )"""
 
 
 def ramped(clock: Clock) -> str:
     """The time at which it began to grow, within the six hours before it was told. previous: what lost most."""
-    began = f"(clamp_min({_RISING}, time() - {clock.seconds('6h'):g}) or on ({VALUE}) {_RAMPED})"
-    before = f"max by ({VALUE}) ({SHARE})"
-    lost = f"({before} - {PREFIX}share1h > 0 or {before} unless on ({VALUE}) {PREFIX}share1h)"
+    began = f"(clamp_min({S.VARIABLE_RISING}, time() - {clock.seconds('6h'):g}) or on ({VALUE}) {S.VARIABLE_RAMPED})"
+    before, now = f"max by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE})", S.name_window(S.VARIABLE_SHARE, "1h")
+    lost = f"({before} - {now} > 0 or {before} unless on ({VALUE}) {now})"
     return f"""(
   ({began} and on ({VALUE}) {growing(clock)})
   * on ({SCOPE}) group_left (previous) (
@@ -61,14 +59,12 @@ def ramped(clock: Clock) -> str:
 
 
 def _ramp(share: str, counted: str, least: float) -> str:
-    gained = against_all(
-        f"{share} - on ({VALUE}) group_right () {SHARE} > on ({PAST}) group_left () {noise(counted, least, WIDTH)}",
-        VALUE,
-    )
+    difference = f"{share} - on ({VALUE}) group_right () {S.VARIABLE_SHARE_BEFORE}"
+    gained = against_all(f"{difference} > on ({PAST}) group_left () {noise(counted, least, WIDTH)}", VALUE)
     return f"""(
   {share}{{variable!~"{NOT_MOVED}"}}
   and on ({VALUE}) ({gained})
-  and on ({VALUE}) {share} - {_LATELY} > {least}
+  and on ({VALUE}) {share} - {S.VARIABLE_LATELY} > {least}
 )"""
 
 

@@ -9,32 +9,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, rule
-from otel_agentops.slo.variables import NOT_MOVED, PLACE, PREFIX, SCOPE, STAGE, VALUE
+from otel_agentops.slo.variables import NOT_MOVED, PLACE, SCOPE, STAGE, VALUE
 
 APART = 0.5  # of the calls of a place more than elsewhere
 LEAST = 20  # observations in half an hour, here and elsewhere, below which nothing is said
 
-_PLACED, _ODD, _UNEVEN = (f"{PREFIX}{name}" for name in ("placed", "odd", "uneven"))
 _HERE = f"{SCOPE}, {PLACE}"
 
 
 def skew_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Told is what has been apart for half an hour, once most of the last half hour is."""
-    seen = f'sum_over_time({PREFIX}observed{{variable!~"{NOT_MOVED}"}}[{clock.samples("30m")}])'
-    yield rule(_PLACED, f"sum by ({VALUE}, {PLACE}) ({seen}) > 0")
-    yield rule(_ODD, _odd(clock))
-    yield rule(_UNEVEN, _uneven(clock))
-    yield rule(f"{PREFIX}skewed", f"{_UNEVEN} <= time() - {clock.seconds('30m'):g}")
+    seen = f'sum_over_time({S.VARIABLE_OBSERVED}{{variable!~"{NOT_MOVED}"}}[{clock.samples("30m")}])'
+    yield rule(S.VARIABLE_PLACED, f"sum by ({VALUE}, {PLACE}) ({seen}) > 0")
+    yield rule(S.VARIABLE_ODD, _odd(clock))
+    yield rule(S.VARIABLE_UNEVEN, _uneven(clock))
+    yield rule(S.VARIABLE_SKEWED, f"{S.VARIABLE_UNEVEN} <= time() - {clock.seconds('30m'):g}")
 
 
 def _odd(clock: Clock) -> str:
     """A value that a place has and the others have not, one a scope: that of fewer calls."""
-    here, all_ = f"sum by ({_HERE}) ({_PLACED})", f"sum by ({SCOPE}) ({_PLACED})"
-    total = f"sum by ({VALUE}) ({_PLACED})"
+    here, all_ = f"sum by ({_HERE}) ({S.VARIABLE_PLACED})", f"sum by ({SCOPE}) ({S.VARIABLE_PLACED})"
+    total = f"sum by ({VALUE}) ({S.VARIABLE_PLACED})"
     elsewhere = f"-({here} - on ({SCOPE}) group_left () {all_})"
-    share = f"{_PLACED} / on ({_HERE}) group_left () {here}"
-    others = f"-({_PLACED} - on ({VALUE}) group_left () {total}) / on ({_HERE}) group_left () ({elsewhere} >= {LEAST})"
+    share = f"{S.VARIABLE_PLACED} / on ({_HERE}) group_left () {here}"
+    others = f"-({S.VARIABLE_PLACED} - on ({VALUE}) group_left () {total})"
+    others += f" / on ({_HERE}) group_left () ({elsewhere} >= {LEAST})"
     apart = f"{share} - ({others}) >= {APART} and on ({_HERE}) {here} >= {LEAST}"
     return f"""\
 bottomk by ({SCOPE}) (1, ({apart}) * 0 + on ({VALUE}) group_left () {total})
@@ -43,7 +44,7 @@ unless on ({SCOPE}) {_meant(clock)}"""
 
 def _meant(clock: Clock) -> str:
     """Values with a stage that no other value of their scope has."""
-    seen = f'sum_over_time({PREFIX}observed{{{STAGE}!=""}}[{clock.samples("30m")}]) > 0'
+    seen = f'sum_over_time({S.VARIABLE_OBSERVED}{{{STAGE}!=""}}[{clock.samples("30m")}]) > 0'
     staged = f"count by ({VALUE}, {STAGE}) ({seen})"
     alone = f"count by ({SCOPE}, {STAGE}) ({staged}) == 1"
     return f"({staged} and on ({SCOPE}, {STAGE}) {alone})"
@@ -51,9 +52,9 @@ def _meant(clock: Clock) -> str:
 
 def _uneven(clock: Clock) -> str:
     """Since when. elsewhere: the value that most calls in other places have."""
-    most = f"topk by ({SCOPE}) (1, sum by ({VALUE}) ({_PLACED}) unless on ({VALUE}) {_ODD})"
+    most = f"topk by ({SCOPE}) (1, sum by ({VALUE}) ({S.VARIABLE_PLACED}) unless on ({VALUE}) {S.VARIABLE_ODD})"
     return f"""\
-last_over_time({_UNEVEN}[{clock.window("15m", 12)}]) and on ({SCOPE}) {_ODD}
-or on ({SCOPE}) ({_ODD} * 0 + time()) * on ({SCOPE}) group_left (elsewhere) (
+last_over_time({S.VARIABLE_UNEVEN}[{clock.window("15m", 12)}]) and on ({SCOPE}) {S.VARIABLE_ODD}
+or on ({SCOPE}) ({S.VARIABLE_ODD} * 0 + time()) * on ({SCOPE}) group_left (elsewhere) (
   label_join({most}, "elsewhere", "", "value") * 0 + 1
 )"""

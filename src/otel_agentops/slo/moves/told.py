@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, rule
 from otel_agentops.slo.moves.appeared import appeared
 from otel_agentops.slo.moves.ramp import growing, ramped
 from otel_agentops.slo.moves.traffic import shifted
-from otel_agentops.slo.variables import PREFIX, SCOPE, VALUE
+from otel_agentops.slo.variables import SCOPE, VALUE
 
 
 def moved_rule(clock: Clock) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def moved_rule(clock: Clock) -> dict[str, Any]:
 
     A value that is told already when its share has become large is the same move: it is told on, with its first time.
     """
-    moved = f"{PREFIX}moved"
+    moved = S.VARIABLE_MOVED
     expr = f"""\
 last_over_time({moved}[{clock.window("15m", 12)}]) > time() - {3 * clock.seconds("5m"):g}
 or on ({VALUE}) {appeared(clock)}

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import SERVICE
-from otel_agentops.slo.moves.drift import DECLARED
+from otel_agentops.slo import series as S
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT
-from otel_agentops.slo.variables import PREFIX, VARIABLES
+from otel_agentops.slo.series import SERVICE
+from otel_agentops.slo.variables import VARIABLES
 
 RUNBOOK = "backends/prometheus/README.md#"
 VALUE = "{{ $labels.value }}"
@@ -42,13 +42,16 @@ def look() -> dict[str, str]:
 
 def _declared(said: Mapping[str, str]) -> str:
     """Where a service declared nothing at all its silence says nothing."""
-    value, anything = _asked(DECLARED, {**said, "value": "value"}), _asked(DECLARED, {name: name for name in SERVICE})
+    value, anything = (
+        _asked(S.VARIABLE_DECLARED, {**said, "value": "value"}),
+        _asked(S.VARIABLE_DECLARED, {name: name for name in SERVICE}),
+    )
     no = f"{{{{ with {anything} }}}}no{{{{ else }}}}unknown{{{{ end }}}}"
     return f"{{{{ with {value} }}}}yes{{{{ else }}}}{no}{{{{ end }}}}"
 
 
 def _share(said: Mapping[str, str]) -> str:
-    asked = _asked(f"{PREFIX}share", {**said, "scope": "scope", "value": "value"})
+    asked = _asked(S.VARIABLE_SHARE, {**said, "scope": "scope", "value": "value"})
     return f"{{{{ with {asked} }}}}{{{{ . | first | value | humanizePercentage }}}}{{{{ else }}}}unknown{{{{ end }}}}"
 
 

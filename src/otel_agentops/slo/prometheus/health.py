@@ -7,15 +7,15 @@ from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import SERVICE, Clock, quoted, rule
-from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, alert, kind, selector
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, quoted, rule
+from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, alert, selector
+from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.wording import describe_indicator
 
 # Without the judge's revision: an old one falls silent for good, and rightly so.
 _WHO = ", ".join((*SERVICE, A.SLI_NAME.replace(".", "_"), A.SLI_TYPE.replace(".", "_")))
-_SEEN, _SILENCE = "otel_agentops:slo_events:seen", "otel_agentops:slo_events:silence"
-_SCRAPED = "otel_agentops:collector:scraped"
-_EVALUATED = "otel_agentops:rules:evaluated"
 
 
 def silence_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
@@ -25,21 +25,21 @@ def silence_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
     are in a service's own history, and so is one task a day. Who has no week of history yet is not judged.
     """
     of, day, window = f"{{slo={quoted(slo.name)}}}", clock.window("1d"), clock.seconds(slo.window)
-    now = f"group by ({_WHO}) (otel_agentops:sli_events:increase5m{selector(slo)} > 0)"
-    before = f"max without (slo) (last_over_time({_SEEN}{of}[{day}]))"
+    now = f"group by ({_WHO}) ({S.name_window(S.SLI_EVENTS_INCREASE, '5m')}{selector(slo)} > 0)"
+    before = f"max without (slo) (last_over_time({S.SLO_EVENTS_SEEN}{of}[{day}]))"
     # first, while `seen` is that of the evaluation before
-    yield rule(_SILENCE, f"{now} * time() - {before}", slo=slo.name)
-    yield rule(_SEEN, f"{now} * time()\nor\n{before} > time() - {window:g}", slo=slo.name)
+    yield rule(S.SLO_EVENTS_SILENCE, f"{now} * time() - {before}", slo=slo.name)
+    yield rule(S.SLO_EVENTS_SEEN, f"{now} * time()\nor\n{before} > time() - {window:g}", slo=slo.name)
     yield _silence_alert(slo, clock, of)
 
 
 def _silence_alert(slo: Slo, clock: Clock, of: str) -> dict[str, Any]:
-    longest = f"max_over_time({_SILENCE}{of}[{clock.window(slo.window)}])"
+    longest = f"max_over_time({S.SLO_EVENTS_SILENCE}{of}[{clock.window(slo.window)}])"
     expr = f"""\
-time() - {_SEEN}{of} > clamp_min(2 * {longest}, {clock.seconds("1h"):g})
-and group by ({_WHO}, slo) (otel_agentops:slo_events:increase{of} offset {clock.window("7d")})"""
+time() - {S.SLO_EVENTS_SEEN}{of} > clamp_min(2 * {longest}, {clock.seconds("1h"):g})
+and group by ({_WHO}, slo) ({S.SLO_EVENTS_INCREASE}{of} offset {clock.window("7d")})"""
     texts = {
-        "summary": f"{SERVICE_TEXT} has no data for {slo.name} ({kind(slo)})",
+        "summary": f"{SERVICE_TEXT} has no data for {slo.name} ({describe_indicator(slo)})",
         "description": "No event for {{ $value | humanizeDuration }}, more than twice the longest silence of the last "
         f"{slo.window}. The budget says nothing about this time: is the service in use, is it instrumented, does the "
         "collector count?",
@@ -51,19 +51,19 @@ and group by ({_WHO}, slo) (otel_agentops:slo_events:increase{of} offset {clock.
 def health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Iterator[dict[str, Any]]:
     """The collector's target, and the rule groups by name and interval."""
     counted = f"group by (job, instance) ({M.METRICS[M.SLI_EVENTS].prometheus})"
-    yield rule(_SCRAPED, f"group by (job, instance) (up == 1 and on (job, instance) {counted})")
+    yield rule(S.COLLECTOR_SCRAPED, f"group by (job, instance) (up == 1 and on (job, instance) {counted})")
     yield _target_alert(clock)
     yield _rules_alert(groups, clock)
 
 
 def heartbeat(group: str) -> dict[str, Any]:
     """When a group of rules was evaluated."""
-    return rule(_EVALUATED, "vector(time())", rule_group=_short(group))
+    return rule(S.RULES_EVALUATED, "vector(time())", rule_group=_short(group))
 
 
 def _target_alert(clock: Clock) -> dict[str, Any]:
     """Pods come and go; so a target that is gone counts only where its job has none left."""
-    known = f"last_over_time({_SCRAPED}[{clock.window('1d')}])"
+    known = f"last_over_time({S.COLLECTOR_SCRAPED}[{clock.window('1d')}])"
     expr = f"""\
 group by (job, instance) ({known}) and on (job, instance) up == 0
 or
@@ -86,7 +86,7 @@ def _rules_alert(groups: Sequence[tuple[str, float]], clock: Clock) -> dict[str,
     When it comes back, this group may be the first: so once more, after all have had their turn.
     """
     late = (
-        f"time() - last_over_time({_EVALUATED}{{rule_group={quoted(_short(name))}}}[1d]) > {5 * interval:g}"
+        f"time() - last_over_time({S.RULES_EVALUATED}{{rule_group={quoted(_short(name))}}}[1d]) > {5 * interval:g}"
         for name, interval in groups
     )
     return {

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops.semconv import attributes as A
-from otel_agentops.slo._promql import SERVICE, number, quoted
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import quoted
+from otel_agentops.slo.series import SERVICE, SLI, SLI_NAME
 from otel_agentops.slo.spec import Slo
 
-SLI = (
-    *SERVICE,
-    *(name.replace(".", "_") for name in (A.SLI_NAME, A.SLI_TYPE, A.JUDGE_NAME, A.JUDGE_REVISION)),
-)
-_SLI_NAME = A.SLI_NAME.replace(".", "_")
 SERVICE_TEXT = f"{{{{ $labels.{SERVICE[0]} }}}}"
 # An annotation that begins with it can tell other series of the same objective and the same indicator.
 OF = (
@@ -24,7 +20,7 @@ OF = (
 
 def selector(slo: Slo) -> str:
     """The indicator, in the services that promise it."""
-    matchers = [f"{_SLI_NAME}={quoted(slo.indicator.name)}"]
+    matchers = [f"{SLI_NAME}={quoted(slo.indicator.name)}"]
     if slo.service != ".*":
         matchers.append(f"{SERVICE[0]}=~{quoted(slo.service)}")
     return "{" + ", ".join(matchers) + "}"
@@ -49,7 +45,7 @@ def alert(name: str, expr: str, slo: Slo, severity: str, texts: Mapping[str, str
 def told(series: str, form: str) -> str:
     """The value of another series, in an annotation that begins with OF."""
     return (
-        f'{{{{ with printf "otel_agentops:{series}%s" $of | query }}}}{{{{ . | first | value | {form} }}}}'
+        f'{{{{ with printf "{series}%s" $of | query }}}}{{{{ . | first | value | {form} }}}}'
         "{{ else }}unknown{{ end }}"
     )
 
@@ -59,7 +55,7 @@ def policy_step(slo: Slo) -> dict[str, str]:
     if not slo.trip_policy:
         return {}
     step = (
-        '{{ with printf "otel_agentops:slo_budget:remaining%s" $of | query }}'
+        f'{{{{ with printf "{S.SLO_BUDGET_REMAINING}%s" $of | query }}}}'
         "{{ with . | first | value }}"
         "{{ if gt . 0.0 }}{{ . | humanizePercentage }} of the budget is left: the trip policy holds from 0 on."
         "{{ else }}The budget is spent ({{ . | humanizePercentage }} is left): the trip policy holds.{{ end }}"
@@ -67,18 +63,6 @@ def policy_step(slo: Slo) -> dict[str, str]:
         "{{ else }}How much of the budget is left is not known.{{ end }}"
     )
     return {"policy_step": OF + step}
-
-
-def kind(slo: Slo) -> str:
-    """Whether the indicator stands in for something else, and its name."""
-    return f"{slo.indicator.type}: {slo.indicator.name}"
-
-
-def promise(slo: Slo) -> str:
-    """What the objective allows, and that a proxy is one."""
-    allowed = f"{number(slo.budget * 100)} % in {slo.window} may be {slo.indicator.about}"
-    proxy = " This is a proxy: it stands in for what users care about." if slo.indicator.type == "proxy" else ""
-    return f"{allowed}.{proxy}"
 
 
 def facts(slo: Slo) -> dict[str, str]:

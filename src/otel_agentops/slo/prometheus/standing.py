@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from otel_agentops.semconv import attributes as A
+from otel_agentops.slo import series as S
 from otel_agentops.slo.prometheus._look import VALUE, look, runbook
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT
-from otel_agentops.slo.variables import PREFIX
 
 _TIME = "{{ $value | humanizeTimestamp }}"
 _WHAT = "{{ $labels.variable }} of {{ $labels.scope }}"
@@ -27,7 +27,7 @@ def standing_alerts() -> Iterator[dict[str, Any]]:
     """One of each, for all services."""
     yield _alert(
         "OtelAgentopsVariableSkewed",
-        f"{PREFIX}skewed",
+        S.VARIABLE_SKEWED,
         f"{SERVICE_TEXT}: {_WHAT} is {VALUE} in {{{{ $labels.place }}}} and {{{{ $labels.elsewhere }}}} elsewhere",
         f"So it has been since {_TIME}.",
         "Roll one of the two out everywhere, or declare a roll-out stage where both are meant.",
@@ -35,7 +35,7 @@ def standing_alerts() -> Iterator[dict[str, Any]]:
     )
     yield _alert(
         "OtelAgentopsModelDrifted",
-        f"{PREFIX}drifted",
+        S.VARIABLE_DRIFTED,
         f"{SERVICE_TEXT}: {{{{ $labels.scope }}}} is answered by {VALUE} and no more by {{{{ $labels.previous }}}}",
         f"The new model was first seen at {_TIME}, and no change to it was declared.",
         "Pin the model that was there before, or evaluate the new one and declare the change.",
@@ -43,7 +43,7 @@ def standing_alerts() -> Iterator[dict[str, Any]]:
     )
     yield _alert(
         "OtelAgentopsUnlistedValue",
-        f"{PREFIX}unlisted",
+        S.VARIABLE_UNLISTED,
         f"{SERVICE_TEXT}: {_WHAT} is {VALUE}, which is not in the lock file",
         "{{ $value }} operations had it within an hour.",
         "Find out who brought it in; then take it back, or review it and add it to the lock file.",
@@ -62,7 +62,7 @@ def _stale_alert() -> dict[str, Any]:
     cases = [f'if eq $labels.reason "{reason}" }}}}{text}' for reason, text in _REASONS.items()]
     return {
         "alert": "OtelAgentopsEvalSetStale",
-        "expr": "otel_agentops:eval_set:stale",
+        "expr": S.EVAL_SET_STALE,
         "labels": {"severity": "ticket"},
         "annotations": {
             "summary": f"{SERVICE_TEXT}: the scores of {_SET} are not about what runs now",
