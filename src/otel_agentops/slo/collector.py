@@ -120,7 +120,7 @@ def _verdict(indicator: Indicator, context: Context) -> Iterator[str]:
     What is not yet decided is in the cache, which is the record's own and which no application can write.
     """
     key, open_ = (f'{context}.{where}["{verdict_attribute(indicator.name)}"]' for where in ("attributes", "cache"))
-    eligible, bad = (_ottl.rebased(condition, context) for condition in (indicator.eligible, indicator.bad))
+    eligible, bad = (_ottl.set_context(condition, context) for condition in (indicator.eligible, indicator.bad))
     always = eligible == _SPANS.get(indicator.on)
     yield f"set({open_}, 2)" + ("" if always else f" where {eligible}")
     yield f"set({open_}, 0) where {open_} == 2 and not ({bad})"

@@ -37,7 +37,7 @@ def _reason(condition: str, event: bool, otelcol: Path) -> str:
 def _config(condition: str, event: bool) -> dict[str, object]:
     """The least that starts: a `$` of a config is written twice."""
     signal, context, field = ("logs", "log", "log_conditions") if event else ("traces", "span", "trace_conditions")
-    text = _ottl.rebased(condition, context).replace("$", "$$")
+    text = _ottl.set_context(condition, context).replace("$", "$$")
     return {
         "receivers": {"otlp": {"protocols": {"http": None}}},
         "processors": {"filter": {field: [text]}},
