@@ -193,7 +193,7 @@ STORY: tuple[tuple[float, Callable[[World], None]], ...] = (
 def showing(directory: Path) -> Iterator[Show]:
     """The demo's stack with the rules, a scrape of the collector's own metrics, and one of Prometheus itself."""
     rules = directory / "rules.yaml"
-    rules.write_text(prometheus.text(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
+    rules.write_text(prometheus.render_rules(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
     with ExitStack() as running:
         locked = directory / "lock.yaml"
         locked.write_text(fragment.text([load(_lock(directory / "agentops.lock"))]), "utf-8")

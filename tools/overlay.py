@@ -32,12 +32,12 @@ def main(arguments: list[str]) -> int:
 
 def written(overlay: str) -> str:
     """The overlay with the defaults of today."""
-    made = collector.fragment(collector.indicators(slo.load(ROOT / "slo")))
+    made = collector.build_fragment(collector.collect_indicators(slo.load(ROOT / "slo")))
     return _MARKED.sub(lambda found: found[1] + _inner(made[found[2]]) + found[3], overlay)
 
 
 def _inner(section: collector.Config) -> str:
-    return collector.dump({"section": section}).partition("\n")[2]
+    return collector.render_yaml({"section": section}).partition("\n")[2]
 
 
 if __name__ == "__main__":

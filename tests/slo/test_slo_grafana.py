@@ -46,7 +46,7 @@ def test_the_committed_files_are_what_follows_from_the_objectives(slos: list[Slo
     made = grafana.files(slos)
     committed = {f"grafana/{path.name}" for path in DIRECTORY.iterdir() if path.name != "README.md"}
     assert set(made) == committed
-    assert generate.stale(made, ROOT / "backends") == []
+    assert generate.find_stale_files(made, ROOT / "backends") == []
     assert grafana.files(slos) == made
 
 
@@ -162,7 +162,7 @@ REGISTERED = {name.replace(".", "_") for name in table.ATTRIBUTES} | {"service_n
 
 @every_query
 def test_a_query_is_valid_and_selects_what_is_registered_or_recorded(asked: Asked, slos: list[Slo]) -> None:
-    rules = [rule for group in prometheus.rules(slos)["groups"] for rule in group["rules"]]
+    rules = [rule for group in prometheus.build_rules(slos)["groups"] for rule in group["rules"]]
     recorded = {rule["record"] for rule in rules if "record" in rule}
     known = recorded | {name for metric in M.METRICS.values() for name in spelled(metric.prometheus)}
     selected = list(selectors(promql_parser.parse(filled(asked.expr))))
@@ -222,7 +222,7 @@ def unescaped(text: str) -> str:
 
 
 def test_each_alert_of_the_rules_is_one_of_grafana(alerts: list[dict[str, Any]], slos: list[Slo]) -> None:
-    rules = [rule for group in prometheus.rules(slos)["groups"] for rule in group["rules"] if "alert" in rule]
+    rules = [rule for group in prometheus.build_rules(slos)["groups"] for rule in group["rules"] if "alert" in rule]
     assert len(alerts) == len(rules) > 5
     for made, rule in zip(alerts, rules, strict=True):
         asked, present = made["data"]

@@ -43,4 +43,4 @@ def test_number(value: Decimal | float, text: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_quoted_text_is_read_back(text: str) -> None:
-    assert promql_parser.parse(_promql.quoted(text)).val == text
+    assert promql_parser.parse(_promql.quote_string(text)).val == text

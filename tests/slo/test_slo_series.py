@@ -39,7 +39,7 @@ def test_each_series_has_one_constant() -> None:
 
 
 def test_the_rules_write_exactly_the_named_series() -> None:
-    groups = prometheus.rules(slo.load(ROOT / "slo"))["groups"]
+    groups = prometheus.build_rules(slo.load(ROOT / "slo"))["groups"]
     written = {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
     windows = {series.name_window(name, window) for name in NAMES.values() for window in prometheus.WINDOWS}
     bounds = {series.name_bound(name, bound) for name in NAMES.values() for bound in ("low", "high")}

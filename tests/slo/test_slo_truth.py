@@ -78,7 +78,7 @@ def series(service: str, run: Sequence[Task], escalated_as: str = "escalated") -
 
 def evaluated(promtool: Path, directory: Path, inputs: Sequence[dict[str, str]], true: Sequence[str]) -> None:
     """Whether each expression is true at the end, by promtool."""
-    content = prometheus.rules([ONE])
+    content = prometheus.build_rules([ONE])
     kept = [group for group in content["groups"] if group["name"] in ("otel_agentops_sli", "otel_agentops_budget")]
     tests = [
         {"expr": f"vector(1) and ({each})", "eval_time": f"{MINUTES}m", "exp_samples": [ONE_SAMPLE]} for each in true
@@ -156,7 +156,7 @@ def test_labels_that_a_row_needs(objective: float, good: int) -> None:
 
 def test_a_proxy_that_no_label_can_be_held_against_says_so() -> None:
     one = ONE.model_copy(update={"sli": "valid_output"})
-    made = prometheus.text([one])
+    made = prometheus.render_rules([one])
     assert "slo_truth" not in made
     assert "slo_corrected" not in made
     assert made.count("truth: No label of a task can say how often it is right.") == 2
@@ -167,6 +167,6 @@ def test_a_proxy_that_no_label_can_be_held_against_says_so() -> None:
 
 
 def test_what_is_direct_needs_no_truth() -> None:
-    made = prometheus.text([ONE.model_copy(update={"sli": "tool_success"})])
+    made = prometheus.render_rules([ONE.model_copy(update={"sli": "tool_success"})])
     assert "slo_truth" not in made
     assert "slo_corrected" not in made

@@ -18,35 +18,35 @@ _TYPES: dict[str, type] = {"string": str, "int": int, "double": float, "boolean"
 
 
 def find_problems(attributes: Mapping[str, object]) -> list[str]:
-    """One sentence per attribute that is not registered, has another type, or a value that our enum does not have."""
-    found = (_problem(name, value) for name, value in attributes.items())
+    """Return a sentence for each attribute that is unknown, mistyped or not in our enum."""
+    found = (_describe_problem(name, value) for name, value in attributes.items())
     return [problem for problem in found if problem]
 
 
 def find_attribute(name: str) -> Attribute | None:
-    """The registered attribute of that name; for the member of a template, the template."""
+    """Return the registered attribute of a name; for the member of a template, the template."""
     if name in ATTRIBUTES:
         return None if "{}" in name else ATTRIBUTES[name]
     return next((attribute for pattern, attribute in _TEMPLATES.items() if pattern.fullmatch(name)), None)
 
 
-def _problem(name: str, value: object) -> str | None:
+def _describe_problem(name: str, value: object) -> str | None:
     attribute = find_attribute(name)
     if attribute is None:
         return f"{name} is not registered: correct the name or add it to semconv/"
     wanted = attribute.type.removeprefix("template[")[:-1] if attribute.type.startswith("template[") else attribute.type
-    if not _is(value, wanted):
+    if not _has_type(value, wanted):
         return f"{name} is {value!r}, which is no {wanted}"
     if name.startswith(_OWN) and attribute.values and value not in attribute.values:
         return f"{name} is {value!r}, which is none of {', '.join(attribute.values)}"
     return None
 
 
-def _is(value: object, wanted: str) -> bool:
+def _has_type(value: object, wanted: str) -> bool:
     if wanted == "any":
         return value is not None
     if wanted.endswith("[]"):
-        return isinstance(value, (list, tuple)) and all(_is(element, wanted[:-2]) for element in value)
+        return isinstance(value, (list, tuple)) and all(_has_type(element, wanted[:-2]) for element in value)
     return (
         type(value) is _TYPES[wanted]
     )  # not isinstance: True is an int, and 0 for a double loses its type on the wire

@@ -16,39 +16,42 @@ class Clock:
 
     @property
     def tick(self) -> int:
-        """Seconds between two evaluations, which is also what one sample of an `:increase` series covers."""
+        """Return the seconds between two evaluations, which one sample of an `:increase` series covers."""
         return max(1, round(60 / self.scale))
 
-    def seconds(self, nominal: str, ticks: int = 4) -> float:
-        """A window as it is here, never shorter than some ticks: a shorter one holds a scrape or two, or none."""
+    def to_seconds(self, nominal: str, ticks: int = 4) -> float:
+        """Scale a window to seconds, never fewer than some ticks: a shorter one holds hardly any scrape."""
         return max(parse_window(nominal) / self.scale, ticks * self.tick)
 
-    def window(self, nominal: str, ticks: int = 4) -> str:
-        """A window as a duration, for `offset`."""
-        return format_duration(self.seconds(nominal, ticks))
+    def to_duration(self, nominal: str, ticks: int = 4) -> str:
+        """Scale a window to a duration, for `offset`."""
+        return format_duration(self.to_seconds(nominal, ticks))
 
-    def samples(self, nominal: str, ticks: int = 4) -> str:
-        """A window as a range of samples: 1 ms less, since Prometheus 2 counts one at the very start and 3 does not."""
-        return format_duration(self.seconds(nominal, ticks) - 0.001)
+    def to_range(self, nominal: str, ticks: int = 4) -> str:
+        """Scale a window to a range of samples.
+
+        It is 1 ms shorter, since Prometheus 2 counts a sample at the very start and 3 does not.
+        """
+        return format_duration(self.to_seconds(nominal, ticks) - 0.001)
 
 
-def quoted(text: str) -> str:
-    """A string literal."""
+def quote_string(text: str) -> str:
+    """Return a string literal."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-def rule(record: str, expr: str, **labels: str) -> dict[str, Any]:
-    """A recording rule."""
+def make_rule(record: str, expr: str, **labels: str) -> dict[str, Any]:
+    """Return a recording rule."""
     return {"record": record, "expr": expr, **({"labels": labels} if labels else {})}
 
 
 def set_label(expression: str, label: str, value: str) -> str:
-    """With a label of that value."""
+    """Return an expression whose series have a label of that value."""
     return f'label_replace({expression}, "{label}", "{value}", "", "")'
 
 
-def grown(metric: str, clock: Clock) -> str:
-    """By how much each series of a counter grew since the evaluation before, to the unit.
+def express_growth(metric: str, clock: Clock) -> str:
+    """Return how much each series of a counter grew since the evaluation before.
 
     `increase` extrapolates, loses what a series is born with, and is blind to what falls between two windows. Here the
     last value is compared with the last one before, so that the sum over many evaluations is what was counted:
@@ -59,7 +62,7 @@ def grown(metric: str, clock: Clock) -> str:
       between the last evaluation and the reset is not known, and not added. A reset that is overtaken between two
       scrapes is not seen, as with `increase`.
     """
-    tick, gap = format_duration(clock.tick), clock.window("1h", 20)
+    tick, gap = format_duration(clock.tick), clock.to_duration("1h", 20)
     last = f"last_over_time({metric}[{tick}])"
     before = f"""\
 (

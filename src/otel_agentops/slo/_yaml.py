@@ -15,8 +15,12 @@ class SpecError(Exception):
     """One sentence that names file, line and field and says what to do."""
 
 
-def documents(file: Path) -> list[Any]:
-    """Everything between the `---` of a file. Raises SpecError."""
+def read_documents(file: Path) -> list[Any]:
+    """Read everything between the `---` of a file.
+
+    Raises:
+        SpecError: If the file cannot be read or is not YAML.
+    """
     try:
         return list(YAML().load_all(file.read_bytes()))
     except OSError as error:
@@ -32,8 +36,8 @@ def documents(file: Path) -> list[Any]:
         raise SpecError(f"{file}: is no YAML: {' '.join(str(error).split())}") from None
 
 
-def line(node: Any, path: Sequence[str | int]) -> int:
-    """The line of a field; of the mapping that lacks it, where it is missing."""
+def find_line(node: Any, path: Sequence[str | int]) -> int:
+    """Return the line of a field; if it is missing, the line of the mapping that lacks it."""
     found = int(node.lc.line)
     for key in path:
         if isinstance(node, CommentedMap) and key in node:

@@ -44,12 +44,20 @@ Config = dict[str, Any]
 
 
 def files(slos: Sequence[Slo]) -> Mapping[str, str]:
-    """The fragment. Raises ValueError for two indicators of one name."""
-    return {PATH: _HEAD + dump(fragment(indicators(slos)))}
+    """Return the fragment by its path.
+
+    Raises:
+        ValueError: If two indicators have one name.
+    """
+    return {PATH: _HEAD + render_yaml(build_fragment(collect_indicators(slos)))}
 
 
-def indicators(slos: Sequence[Slo]) -> list[Indicator]:
-    """What is counted, each once, by name. Raises ValueError where one name has two meanings."""
+def collect_indicators(slos: Sequence[Slo]) -> list[Indicator]:
+    """Return each indicator once, by name.
+
+    Raises:
+        ValueError: If one name has two meanings.
+    """
     found: dict[str, Indicator] = {}
     for slo in slos:
         if found.setdefault(slo.indicator.name, slo.indicator) != slo.indicator:
@@ -57,14 +65,21 @@ def indicators(slos: Sequence[Slo]) -> list[Indicator]:
     return [found[name] for name in sorted(found)]
 
 
-def fragment(counted: Sequence[Indicator]) -> Config:
-    """The two components as data. Raises ValueError for a condition that is none."""
-    verdicts = {"error_mode": "ignore", "trace_statements": [*_groups(counted, "span")]}
-    counters = {"error_mode": "ignore", "spans": [_counter(each, "span") for each in counted if each.on in _SPANS]}
-    events = [_counter(each, "log") for each in counted if each.on in _EVENTS]
-    labels = [_label(each) for each in counted if is_on_outcome_events(each)]
+def build_fragment(counted: Sequence[Indicator]) -> Config:
+    """Build the two components as data.
+
+    Raises:
+        OttlError: If a condition cannot be parsed.
+    """
+    verdicts = {"error_mode": "ignore", "trace_statements": [*_build_groups(counted, "span")]}
+    counters = {
+        "error_mode": "ignore",
+        "spans": [_build_counter(each, "span") for each in counted if each.on in _SPANS],
+    }
+    events = [_build_counter(each, "log") for each in counted if each.on in _EVENTS]
+    labels = [_build_label_counter(each) for each in counted if is_on_outcome_events(each)]
     return {
-        "processors": {TRANSFORM: {**verdicts, "log_statements": [*_groups(counted, "log")]}},
+        "processors": {TRANSFORM: {**verdicts, "log_statements": [*_build_groups(counted, "log")]}},
         "connectors": {
             CONNECTOR: {
                 **counters,
@@ -74,8 +89,8 @@ def fragment(counted: Sequence[Indicator]) -> Config:
     }
 
 
-def dump(config: Config) -> str:
-    """As YAML, the same for the same content."""
+def render_yaml(config: Config) -> str:
+    """Render YAML, the same for the same content."""
     yaml = YAML()
     yaml.width = 10_000  # folded by _folded alone, which knows what a text is
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -87,37 +102,41 @@ def dump(config: Config) -> str:
 # -- verdicts
 
 
-def _operation(*names: str) -> str:
+def _match_operation(*names: str) -> str:
     return " or ".join(f'span.attributes["{A.GEN_AI_OPERATION_NAME}"] == "{name}"' for name in names)
 
 
-def _event(name: str) -> str:
-    """By its field, or by the attribute of older SDKs."""
+def _match_event(name: str) -> str:
+    """Match an event by its field, or by the attribute of older SDKs."""
     return f'log.event_name == "{name}" or log.attributes["event.name"] == "{name}"'
 
 
 _SPANS: Mapping[On, str] = {
     "task": f'span.attributes["{A.TASK_OUTCOME}"] != nil',
-    "model": _operation("chat", "embeddings", "generate_content", "text_completion"),
-    "tool": _operation("execute_tool"),
-    "retrieval": _operation("retrieval"),
+    "model": _match_operation("chat", "embeddings", "generate_content", "text_completion"),
+    "tool": _match_operation("execute_tool"),
+    "retrieval": _match_operation("retrieval"),
 }
-_EVENTS: Mapping[On, str] = {"evaluation": _event(E.GEN_AI_EVALUATION_RESULT), "outcome": _event(E.OUTCOME)}
+_EVENTS: Mapping[On, str] = {"evaluation": _match_event(E.GEN_AI_EVALUATION_RESULT), "outcome": _match_event(E.OUTCOME)}
 
 
-def _groups(counted: Sequence[Indicator], context: Context) -> Iterator[Config]:
-    """One group for each kind of operation or event: what it is not about costs one comparison."""
+def _build_groups(counted: Sequence[Indicator], context: Context) -> Iterator[Config]:
+    """Yield one group for each kind of operation or event: any other costs one comparison."""
     for on, is_one in (_SPANS if context == "span" else _EVENTS).items():
         here = [each for each in counted if each.on == on or (on == "outcome" and is_on_outcome_events(each))]
-        statements = [line for each in here for line in _verdict(each, context)]
+        statements = [line for each in here for line in _set_verdict(each, context)]
         if statements:
-            yield {"conditions": [_text(is_one)], "statements": [_text(each) for each in statements]}
+            yield {
+                "conditions": [_write_condition(is_one)],
+                "statements": [_write_condition(each) for each in statements],
+            }
 
 
-def _verdict(indicator: Indicator, context: Context) -> Iterator[str]:
-    """Each condition is asked once, `bad` again where it holds; where it fails for what it reads there is no verdict.
+def _set_verdict(indicator: Indicator, context: Context) -> Iterator[str]:
+    """Yield statements that ask each condition once, and `bad` again if it holds.
 
-    What is not yet decided is in the cache, which is the record's own and which no application can write.
+    If a condition fails for what it reads, there is no verdict. An open verdict is in the cache, which is the record's
+    own and which no application can write.
     """
     key, open_ = (f'{context}.{where}["{verdict_attribute(indicator.name)}"]' for where in ("attributes", "cache"))
     eligible, bad = (_ottl.set_context(condition, context) for condition in (indicator.eligible, indicator.bad))
@@ -128,18 +147,18 @@ def _verdict(indicator: Indicator, context: Context) -> Iterator[str]:
     yield f"set({key}, {open_}) where {open_} < 2"
 
 
-def _text(ottl: str) -> str:
-    """As a config has it: `$` begins a variable there; what is long is folded, at spaces that are in no text."""
+def _write_condition(ottl: str) -> str:
+    """Write a condition for a config: `$` is doubled, and long lines are folded at spaces outside strings."""
     escaped = ottl.replace("$", "$$")
     if len(escaped) <= _WIDTH:
         return escaped
     folded: Any = FoldedScalarString(escaped)
-    folded.fold_pos = [*_folds(escaped)]  # as ruamel's own loader sets it
+    folded.fold_pos = [*_find_folds(escaped)]  # as ruamel's own loader sets it
     text: str = folded
     return text
 
 
-def _folds(text: str) -> Iterator[int]:
+def _find_folds(text: str) -> Iterator[int]:
     spaces = [found.start() for found in re.finditer(r'"(?:\\.|[^"\\])*"| ', text) if found[0] == " "]
     begin = 0
     for space, following in pairwise([*spaces, len(text)]):
@@ -154,53 +173,57 @@ _WIDTH = 104  # and the indentation
 # -- counters
 
 
-def _counter(indicator: Indicator, context: Context) -> Config:
-    """Verdicts of the operation or event that the indicator is about. Anything but 0 and 1 is no verdict."""
+def _build_counter(indicator: Indicator, context: Context) -> Config:
+    """Count verdicts of the operation or event that the indicator is about, if they are 0 or 1."""
     key = f'{context}.attributes["{verdict_attribute(indicator.name)}"]'
     about = f" and ({_EVENTS[indicator.on]})" if indicator.on == "evaluation" else ""  # an outcome has a verdict, too
-    labels = [_required(verdict_attribute(indicator.name)), *_named(indicator), *map(_known, indicator.labels)]
-    return _metric(M.SLI_EVENTS, labels, [f"{key} == 0{about}", f"{key} == 1{about}"])
+    labels = [
+        _require_key(verdict_attribute(indicator.name)),
+        *_name_indicator(indicator),
+        *map(_default_key, indicator.labels),
+    ]
+    return _build_metric(M.SLI_EVENTS, labels, [f"{key} == 0{about}", f"{key} == 1{about}"])
 
 
-def _label(indicator: Indicator) -> Config:
-    """What the indicator says of a task whose truth became known, beside the truth."""
+def _build_label_counter(indicator: Indicator) -> Config:
+    """Count what the indicator says of a task whose truth became known, beside the truth."""
     verdicts, truth = f'log.attributes["{verdict_attribute(indicator.name)}"]', f'log.attributes["{A.TRUTH_VERDICT}"]'
     judge = [label for label in indicator.labels if label in (A.JUDGE_NAME, A.JUDGE_REVISION)]
-    required = map(_required, (verdict_attribute(indicator.name), A.TRUTH_VERDICT, A.TRUTH_SAMPLING))
-    labels = [*required, *_named(indicator), *map(_known, (A.TASK_NAME, *judge))]
+    required = map(_require_key, (verdict_attribute(indicator.name), A.TRUTH_VERDICT, A.TRUTH_SAMPLING))
+    labels = [*required, *_name_indicator(indicator), *map(_default_key, (A.TASK_NAME, *judge))]
     known = [f'{verdicts} == {said} and ({truth} == "good" or {truth} == "bad")' for said in (0, 1)]
-    return _metric(M.TRUTH_LABELS, labels, known)
+    return _build_metric(M.TRUTH_LABELS, labels, known)
 
 
-def _named(indicator: Indicator) -> Iterable[Config]:
-    """A key that nothing carries, with a default, is a constant."""
-    yield _flow(key=A.SLI_NAME, default_value=indicator.name)
-    yield _flow(key=A.SLI_TYPE, default_value=indicator.type)
+def _name_indicator(indicator: Indicator) -> Iterable[Config]:
+    """Yield constants: a key that nothing carries, with a default."""
+    yield _write_inline(key=A.SLI_NAME, default_value=indicator.name)
+    yield _write_inline(key=A.SLI_TYPE, default_value=indicator.type)
 
 
-def _required(key: str) -> Config:
-    return _flow(key=key)
+def _require_key(key: str) -> Config:
+    return _write_inline(key=key)
 
 
-def _known(key: str) -> Config:
-    return _flow(key=key, default_value="unknown")
+def _default_key(key: str) -> Config:
+    return _write_inline(key=key, default_value="unknown")
 
 
-def _metric(name: str, labels: Sequence[Config], conditions: Sequence[str]) -> Config:
+def _build_metric(name: str, labels: Sequence[Config], conditions: Sequence[str]) -> Config:
     metric = M.METRICS[name]
     return {
         "name": name,
         "description": metric.brief,
         "unit": metric.unit,
-        "include_resource_attributes": [*map(_known, (A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME))],
+        "include_resource_attributes": [*map(_default_key, (A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME))],
         "attributes": list(labels),
-        "conditions": [_text(each) for each in conditions],
-        "sum": _flow(value="1", monotonic=True),
+        "conditions": [_write_condition(each) for each in conditions],
+        "sum": _write_inline(value="1", monotonic=True),
     }
 
 
-def _flow(**entries: Any) -> Config:
-    """A mapping on one line."""
+def _write_inline(**entries: Any) -> Config:
+    """Return a mapping on one line."""
     made = CommentedMap(entries)
     made.fa.set_flow_style()
     return made

@@ -10,7 +10,11 @@ from otel_agentops.slo.spec import Slo
 
 
 def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
-    """Relative path to text, for all backends. Raises ValueError for what cannot be promised."""
+    """Return relative path to text, for all backends.
+
+    Raises:
+        ValueError: If an objective cannot be promised, or for a time scale out of range.
+    """
     return {
         **collector.files(slos),
         **prometheus.files(slos, time_scale),
@@ -19,14 +23,14 @@ def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
     }
 
 
-def stale(made: Mapping[str, str], directory: Path) -> list[Path]:
-    """The files that are missing or different."""
+def find_stale_files(made: Mapping[str, str], directory: Path) -> list[Path]:
+    """Return the files that are missing or different."""
     paths = {directory / path: text for path, text in made.items()}
     return [path for path, text in paths.items() if not (path.exists() and path.read_text("utf-8") == text)]
 
 
 def write(made: Mapping[str, str], directory: Path) -> None:
-    """Each file whole or not at all: Prometheus may reload at any moment."""
+    """Write each file whole or not at all: Prometheus may reload at any moment."""
     for path, text in made.items():
         file = directory / path
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -12,20 +12,20 @@ from typing import Any
 from otel_agentops.slo.spec import Slo
 
 
-def schema() -> dict[str, Any]:
-    """As data."""
+def build_schema() -> dict[str, Any]:
+    """Build the schema as data."""
     made = Slo.model_json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "An objective of otel-agentops"}
-    return head | {key: value for key, value in _untitled(made).items() if key not in head}
+    return head | {key: value for key, value in _drop_titles(made).items() if key not in head}
 
 
-def text() -> str:
-    """The file, the same for the same model."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+def render_schema() -> str:
+    """Render the file, the same for the same model."""
+    return json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _untitled(node: Any) -> Any:
-    """Without the titles that pydantic makes of field names: an editor would show them above every description."""
+def _drop_titles(node: Any) -> Any:
+    """Drop the titles that pydantic makes of field names: an editor shows them above every description."""
     if isinstance(node, dict):
-        return {key: _untitled(value) for key, value in node.items() if key != "title" or not isinstance(value, str)}
-    return [_untitled(each) for each in node] if isinstance(node, list) else node
+        return {key: _drop_titles(value) for key, value in node.items() if key != "title" or not isinstance(value, str)}
+    return [_drop_titles(each) for each in node] if isinstance(node, list) else node

@@ -11,7 +11,7 @@ from typing import Any
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, grown, rule, set_label
+from otel_agentops.slo._promql import Clock, express_growth, make_rule, set_label
 from otel_agentops.slo.series import SERVICE
 
 # Variable to its counter, what its scope is made of, and its value. Everywhere one scope = one place in the program.
@@ -34,35 +34,35 @@ SCOPE = ", ".join((*SERVICE, "variable", "scope"))
 VALUE = f"{SCOPE}, value"
 
 
-def observed_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Observations since the last evaluation and in the last five minutes and the last hour, and their shares."""
-    yield from (_placed(variable, clock) for variable in VARIABLES)
-    yield rule(S.VARIABLE_INCREASE, f"sum by ({VALUE}) ({S.VARIABLE_OBSERVED})")
-    yield rule(S.VARIABLE_ACTIVE, f"sum_over_time({S.VARIABLE_INCREASE}[{clock.samples('5m')}]) > 0")
-    yield rule(
-        S.name_window(S.VARIABLE_INCREASE, "1h"), f"sum_over_time({S.VARIABLE_INCREASE}[{clock.samples('1h')}]) > 0"
+def build_observed_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield observations of five minutes and an hour, and the shares of each value."""
+    yield from (_build_placed_rule(variable, clock) for variable in VARIABLES)
+    yield make_rule(S.VARIABLE_INCREASE, f"sum by ({VALUE}) ({S.VARIABLE_OBSERVED})")
+    yield make_rule(S.VARIABLE_ACTIVE, f"sum_over_time({S.VARIABLE_INCREASE}[{clock.to_range('5m')}]) > 0")
+    yield make_rule(
+        S.name_window(S.VARIABLE_INCREASE, "1h"), f"sum_over_time({S.VARIABLE_INCREASE}[{clock.to_range('1h')}]) > 0"
     )
-    yield rule(S.VARIABLE_SHARE, share(S.VARIABLE_ACTIVE))
-    yield rule(S.name_window(S.VARIABLE_SHARE, "1h"), share(S.name_window(S.VARIABLE_INCREASE, "1h")))
+    yield make_rule(S.VARIABLE_SHARE, divide_by_scope(S.VARIABLE_ACTIVE))
+    yield make_rule(S.name_window(S.VARIABLE_SHARE, "1h"), divide_by_scope(S.name_window(S.VARIABLE_INCREASE, "1h")))
 
 
-def share(counted: str, by: str = SCOPE) -> str:
-    """The part of its scope that each value has."""
+def divide_by_scope(counted: str, by: str = SCOPE) -> str:
+    """Return the part of its scope that each value has."""
     return f"{counted} / on ({by}) group_left () sum by ({by}) ({counted})"
 
 
-def _placed(variable: str, clock: Clock) -> dict[str, Any]:
+def _build_placed_rule(variable: str, clock: Clock) -> dict[str, Any]:
     metric, scope, value = VARIABLES[variable]
     sources = "".join(f', "{_label(part)}"' for part in scope)
-    found = placed(grown(M.METRICS[metric].prometheus, clock))
+    found = add_place(express_growth(M.METRICS[metric].prometheus, clock))
     scoped = f'label_join({found}, "scope", "/"{sources})' if scope else set_label(found, "scope", "all")
     named = f'label_join({scoped}, "value", "", "{_label(value)}")'
     expr = f"sum by ({', '.join(SERVICE)}, {PLACE}, {STAGE}, scope, value) (\n  {named}\n)"
-    return rule(S.VARIABLE_OBSERVED, expr, variable=variable)
+    return make_rule(S.VARIABLE_OBSERVED, expr, variable=variable)
 
 
-def placed(series: str) -> str:
-    """With the place at which the collector or the application was."""
+def add_place(series: str) -> str:
+    """Return a series with the place of the collector or, if it is known, of the application."""
     region = _label(A.CLOUD_REGION)
     collector = f'label_replace({series}, "{PLACE}", "$1", "instance", "(.*)")'
     return f'label_replace({collector}, "{PLACE}", "$1", "{region}", "(.+)")'

@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, rule, set_label
+from otel_agentops.slo._promql import Clock, make_rule, set_label
 from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
 TWICE = ("10m", 8)  # two windows and their ticks: what was active before the last one began to fill
 
 
-def appeared_rules(clock: Clock) -> list[dict[str, Any]]:
-    """What a scope knows, what is gone from it, and what began in it."""
-    return [_known(clock), _gone(clock), _began(clock)]
+def build_appeared_rules(clock: Clock) -> list[dict[str, Any]]:
+    """Return the rules of what a scope knows, what is gone from it and what began in it."""
+    return [_build_known_rule(clock), _build_gone_rule(clock), _build_began_rule(clock)]
 
 
-def _known(clock: Clock) -> dict[str, Any]:
-    """When a value was last active, for those that its scope has: a memory, carried on from evaluation to evaluation.
+def _build_known_rule(clock: Clock) -> dict[str, Any]:
+    """Remember when each value of a scope was last active, from evaluation to evaluation.
 
     A value is dropped when its scope has been active for a whole window without it. In a silence, and for the first
     window after one, everything stays: a restart of the collector, or a night, forgets nothing.
@@ -33,26 +33,26 @@ def _known(clock: Clock) -> dict[str, Any]:
 or (
   (
     {known}
-    or (last_over_time({known}[{clock.window("1h", 20)}]) unless on ({SCOPE}) {known})
+    or (last_over_time({known}[{clock.to_duration("1h", 20)}]) unless on ({SCOPE}) {known})
   )
-  unless on ({SCOPE}) ({active} and on ({SCOPE}) {active} offset {clock.window("5m")})
+  unless on ({SCOPE}) ({active} and on ({SCOPE}) {active} offset {clock.to_duration("5m")})
 )"""
-    return rule(known, expr)
+    return make_rule(known, expr)
 
 
-def _gone(clock: Clock) -> dict[str, Any]:
-    """What a scope had last, two windows ago, and has no more; but not what was a tenth of it or less."""
-    twice = clock.window(*TWICE)
+def _build_gone_rule(clock: Clock) -> dict[str, Any]:
+    """Find what a scope had two windows ago and has no more, unless it was a tenth of it or less."""
+    twice = clock.to_duration(*TWICE)
     before = f"{S.VARIABLE_ACTIVE} offset {twice}"
     expr = f"""\
 {S.VARIABLE_KNOWN} offset {twice}
 unless on ({VALUE}) {S.VARIABLE_ACTIVE}
 unless on ({VALUE}) {before} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({before}) <= 0.1"""
-    return rule(S.VARIABLE_GONE, expr)
+    return make_rule(S.VARIABLE_GONE, expr)
 
 
-def _began(clock: Clock) -> dict[str, Any]:
-    """When a value became active that its scope did not know. The time is that of its first observation.
+def _build_began_rule(clock: Clock) -> dict[str, Any]:
+    """Find values that became active in a scope that did not know them.
 
     Told one window later, when everything before it has left `active`. It is true for one window, so that a missed
     evaluation does not matter. The scope has been known for half an hour: at its start every value is new.
@@ -60,32 +60,32 @@ def _began(clock: Clock) -> dict[str, Any]:
     more observations were to be expected in the window before, of which none is there once in 160,000 windows; with
     five it was twice a day. Rare values come and go without having moved.
     """
-    active, once, twice = S.VARIABLE_ACTIVE, clock.window("5m"), clock.window(*TWICE)
-    settled = clock.window("30m", 12)
+    active, once, twice = S.VARIABLE_ACTIVE, clock.to_duration("5m"), clock.to_duration(*TWICE)
+    settled = clock.to_duration("30m", 12)
     expr = f"""\
 (
   {active}{{variable!~"{NOT_MOVED}"}} offset {once}
   unless on ({VALUE}) {S.VARIABLE_KNOWN} offset {twice}
   and on ({SCOPE}) {S.VARIABLE_KNOWN} offset {settled}
   and on ({VALUE}) (
-    {active} offset {once} unless on ({VALUE}) last_over_time({active}[{clock.window("3d")}] offset {twice})
+    {active} offset {once} unless on ({VALUE}) last_over_time({active}[{clock.to_duration("3d")}] offset {twice})
     or
     {active}
       / on ({SCOPE}) group_left () sum by ({SCOPE}) ({active})
       * on ({SCOPE}) group_left () sum by ({SCOPE}) ({active} offset {twice}) >= 12
   )
-) * 0 + (time() - {clock.seconds("5m"):g})"""
-    return rule(S.VARIABLE_BEGAN, expr)
+) * 0 + (time() - {clock.to_seconds("5m"):g})"""
+    return make_rule(S.VARIABLE_BEGAN, expr)
 
 
-def appeared(clock: Clock) -> str:
-    """What began, and `previous`.
+def select_appeared(clock: Clock) -> str:
+    """Return what began, with the label `previous`.
 
     It is the one value that is gone, of several the one that was seen last; else the only one that there was; else
     `unknown`.
     """
     began, gone = S.VARIABLE_BEGAN, S.VARIABLE_GONE
-    before = f"{S.VARIABLE_KNOWN} offset {clock.window(*TWICE)}"
+    before = f"{S.VARIABLE_KNOWN} offset {clock.to_duration(*TWICE)}"
     last = f"({gone} == on ({SCOPE}) group_left () max by ({SCOPE}) ({gone}))"
     only = f"and on ({SCOPE}) count by ({SCOPE})"
     return f"""\

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, rule
-from otel_agentops.slo.variables import SCOPE, VALUE, share
+from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo.variables import SCOPE, VALUE, divide_by_scope
 
 PAST = f"{SCOPE}, against"  # one scope at one earlier time
 
@@ -34,20 +34,24 @@ BEFORE = (
 )
 
 
-def before_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Observations, and the shares of whatever was there then or is there now."""
+def build_before_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield earlier observations, and the shares of what was there then or is there now."""
     for before in BEFORE:
-        seen = f"{S.VARIABLE_INCREASE}{before.of}[{clock.samples(before.window)}] offset {clock.window(before.ago)}"
+        seen = (
+            f"{S.VARIABLE_INCREASE}{before.of}[{clock.to_range(before.window)}] offset {clock.to_duration(before.ago)}"
+        )
         expr = f"sum_over_time({seen}) > 0"
         expr += f"\nunless on ({SCOPE}) {before.unless}" if before.unless else ""
-        yield rule(S.VARIABLE_BEFORE, expr, against=before.against)
+        yield make_rule(S.VARIABLE_BEFORE, expr, against=before.against)
         counted = f'{S.VARIABLE_BEFORE}{{against="{before.against}"}}'
         absent = f"({S.name_window(S.VARIABLE_INCREASE, '1h')} * 0 and on ({SCOPE}) {counted})"
-        yield rule(S.VARIABLE_SHARE_BEFORE, f"{share(counted)}\nor on ({VALUE}) {absent}", against=before.against)
+        yield make_rule(
+            S.VARIABLE_SHARE_BEFORE, f"{divide_by_scope(counted)}\nor on ({VALUE}) {absent}", against=before.against
+        )
 
 
-def noise(counted: str, least: float, width: float) -> str:
-    """By how much a share may differ by chance between `counted` and each time before, at least `least`.
+def estimate_noise(counted: str, least: float, width: float) -> str:
+    """Return how much a share may differ by chance from each earlier time, at least `least`.
 
     The deviation of a share is at most 0.5 / sqrt(n). width is in such halves: 5 is two and a half deviations of that
     size for independent observations; one task makes several, so that it is less in truth.
@@ -56,7 +60,7 @@ def noise(counted: str, least: float, width: float) -> str:
     return f"clamp_min({width:g} * sqrt(1 / {then} + on ({SCOPE}) group_left () 1 / {now}), {least:g})"
 
 
-def against_all(differs: str, by: str) -> str:
-    """What differs from every time before that there is, by VALUE or SCOPE."""
+def differs_from_all(differs: str, by: str) -> str:
+    """Select what differs from every earlier time that there is, by VALUE or SCOPE."""
     times = f"count by ({SCOPE}) (count by ({PAST}) ({S.VARIABLE_BEFORE}))"
     return f"count by ({by}) ({differs}) == on ({SCOPE}) group_left () {times}"

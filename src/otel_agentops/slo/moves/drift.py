@@ -12,7 +12,7 @@ from typing import Any
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, rule
+from otel_agentops.slo._promql import Clock, make_rule
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.variables import VALUE
 
@@ -23,19 +23,22 @@ CHANGE = {
 }
 
 
-def drift_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """What was declared, and what moved without; for a day, while the value is there."""
-    said = renamed(f"last_over_time({M.METRICS[M.CHANGES].prometheus}[{clock.window('1d')}])", "variable", "value")
-    yield rule(S.VARIABLE_DECLARED, f"count by ({SAID}) ({said})")
+def build_drift_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield what was declared, and for a day what moved without, while the value is there."""
+    said = rename_labels(
+        f"last_over_time({M.METRICS[M.CHANGES].prometheus}[{clock.to_duration('1d')}])", "variable", "value"
+    )
+    yield make_rule(S.VARIABLE_DECLARED, f"count by ({SAID}) ({said})")
+    moved = f'last_over_time({S.VARIABLE_MOVED}{{variable="model"}}[{clock.to_duration("1d")}])'
     expr = f"""\
-(last_over_time({S.VARIABLE_MOVED}{{variable="model"}}[{clock.window("1d")}]) > time() - {clock.seconds("1d"):g})
+({moved} > time() - {clock.to_seconds("1d"):g})
 and on ({VALUE}) {S.VARIABLE_KNOWN}
 unless on ({SAID}) {S.VARIABLE_DECLARED}"""
-    yield rule(S.VARIABLE_DRIFTED, expr)
+    yield make_rule(S.VARIABLE_DRIFTED, expr)
 
 
-def renamed(series: str, *labels: str) -> str:
-    """With our labels for those of a change."""
+def rename_labels(series: str, *labels: str) -> str:
+    """Return a series with our labels in place of those of a change."""
     for label in labels:
         series = f'label_join({series}, "{label}", "", "{CHANGE[label]}")'
     return series

@@ -14,7 +14,7 @@ from typing import Any
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, grown, rule
+from otel_agentops.slo._promql import Clock, express_growth, make_rule
 from otel_agentops.slo.series import SERVICE
 
 OLD, FORGOTTEN = "7d", "30d"
@@ -24,37 +24,39 @@ _USED = f"{SERVICE[0]}, variable, scope, value"
 _SHAPES = '{variable=~"model|prompt|tools|index"}'
 
 
-def eval_set_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """When each set was evaluated, what it was evaluated with, what moved since."""
-    counted = grown(M.METRICS[M.EVAL_SET_OBSERVATIONS].prometheus, clock)
-    yield rule(S.EVAL_SET_INCREASE, f"sum by ({', '.join(SERVICE)}, {_NAME}, {_JUDGE}) (\n  {counted}\n)")
-    running = f"sum_over_time({S.EVAL_SET_INCREASE}[{clock.samples('5m')}]) > 0"
-    yield _memory(S.EVAL_SET_RAN, f"max by ({_SET}, {_JUDGE}) ({running}) * 0 + time()", f"{_SET}, {_JUDGE}", clock)
+def build_eval_set_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield when each set was evaluated, with which values, and what moved since."""
+    counted = express_growth(M.METRICS[M.EVAL_SET_OBSERVATIONS].prometheus, clock)
+    yield make_rule(S.EVAL_SET_INCREASE, f"sum by ({', '.join(SERVICE)}, {_NAME}, {_JUDGE}) (\n  {counted}\n)")
+    running = f"sum_over_time({S.EVAL_SET_INCREASE}[{clock.to_range('5m')}]) > 0"
+    yield _remember_last(
+        S.EVAL_SET_RAN, f"max by ({_SET}, {_JUDGE}) ({running}) * 0 + time()", f"{_SET}, {_JUDGE}", clock
+    )
     used = f"{S.VARIABLE_ACTIVE}{_SHAPES} and on ({', '.join(SERVICE)}) ({running})"
-    yield _memory(S.EVAL_SET_USED, f"max by ({_USED}) ({used}) * 0 + time()", _USED, clock)
+    yield _remember_last(S.EVAL_SET_USED, f"max by ({_USED}) ({used}) * 0 + time()", _USED, clock)
     moved = f"max by ({SERVICE[0]}) ({S.VARIABLE_MOVED}{_SHAPES} unless on ({_USED}) {S.EVAL_SET_USED})"
-    yield _latest(S.EVAL_SET_MOVED, moved, SERVICE[0], clock)
+    yield _remember_latest(S.EVAL_SET_MOVED, moved, SERVICE[0], clock)
     judged = f'label_join({S.VARIABLE_MOVED}{{variable="judge"}}, "{_JUDGE}", "", "scope")'
-    yield _latest(S.EVAL_SET_JUDGE_MOVED, f"max by ({_JUDGED}) ({judged})", _JUDGED, clock)
-    yield from _stale(clock)
+    yield _remember_latest(S.EVAL_SET_JUDGE_MOVED, f"max by ({_JUDGED}) ({judged})", _JUDGED, clock)
+    yield from _build_stale_rules(clock)
 
 
-def _stale(clock: Clock) -> Iterator[dict[str, Any]]:
+def _build_stale_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     stale, ran = S.EVAL_SET_STALE, f"max by ({_SET}) ({S.EVAL_SET_RAN})"
     since = f"({ran} * 0 + on ({SERVICE[0]}) group_left () {S.EVAL_SET_MOVED})"
-    yield rule(stale, f"{since} > on ({_SET}) {ran}", reason="moved")
+    yield make_rule(stale, f"{since} > on ({_SET}) {ran}", reason="moved")
     judge = f"({S.EVAL_SET_RAN} * 0 + on ({_JUDGED}) group_left () {S.EVAL_SET_JUDGE_MOVED}) > {S.EVAL_SET_RAN}"
-    yield rule(stale, f"max by ({_SET}) ({judge})", reason="judge")
-    yield rule(stale, f"{ran} < time() - {clock.seconds(OLD):g}", reason="age")
+    yield make_rule(stale, f"max by ({_SET}) ({judge})", reason="judge")
+    yield make_rule(stale, f"{ran} < time() - {clock.to_seconds(OLD):g}", reason="age")
 
 
-def _memory(record: str, now: str, by: str, clock: Clock) -> dict[str, Any]:
-    """The last time of something."""
-    kept = f"last_over_time({record}[{clock.window('1d')}]) > time() - {clock.seconds(FORGOTTEN):g}"
-    return rule(record, f"{now}\nor on ({by}) ({kept})")
+def _remember_last(record: str, now: str, by: str, clock: Clock) -> dict[str, Any]:
+    """Remember the last time of something."""
+    kept = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
+    return make_rule(record, f"{now}\nor on ({by}) ({kept})")
 
 
-def _latest(record: str, now: str, by: str, clock: Clock) -> dict[str, Any]:
-    """The latest of moves, which are told for two hours."""
-    kept = f"last_over_time({record}[{clock.window('1d')}]) > time() - {clock.seconds(FORGOTTEN):g}"
-    return rule(record, f"{now} > on ({by}) ({kept})\nor on ({by}) ({kept})\nor on ({by}) {now}")
+def _remember_latest(record: str, now: str, by: str, clock: Clock) -> dict[str, Any]:
+    """Remember the latest of moves, each of which is reported for two hours."""
+    kept = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
+    return make_rule(record, f"{now} > on ({by}) ({kept})\nor on ({by}) ({kept})\nor on ({by}) {now}")

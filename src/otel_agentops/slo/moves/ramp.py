@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, rule
-from otel_agentops.slo.moves.before import PAST, against_all, noise
+from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo.moves.before import PAST, differs_from_all, estimate_noise
 from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
 SLOW, FAST = 0.2, 0.5  # gained over an hour, over five minutes
@@ -21,46 +21,58 @@ NOTICED = 0.1  # gained over an hour, where a ramp is said to have begun once it
 GROWS = 0.05  # in an hour
 
 
-def ramp_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """In the order in which they read each other."""
+def build_ramp_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield the rules in the order in which they read each other."""
     share, share1h = S.VARIABLE_SHARE, S.name_window(S.VARIABLE_SHARE, "1h")
     # Of a value that comes or goes at once this is high as long as there is any: no ramp.
-    ago = f"{share} offset {clock.window('10m', 8)}"
-    yield rule(S.VARIABLE_STEADY, f"{share} > {ago}\nor\n{ago} and {share}")
-    yield rule(S.VARIABLE_LATELY, f"min_over_time({S.VARIABLE_STEADY}[{clock.window('6h')}])")
+    ago = f"{share} offset {clock.to_duration('10m', 8)}"
+    yield make_rule(S.VARIABLE_STEADY, f"{share} > {ago}\nor\n{ago} and {share}")
+    yield make_rule(S.VARIABLE_LATELY, f"min_over_time({S.VARIABLE_STEADY}[{clock.to_duration('6h')}])")
     noticed = f"{share1h} - {S.VARIABLE_LATELY} > {NOTICED} or {share} - {S.VARIABLE_LATELY} > {FAST}"
-    yield rule(S.VARIABLE_RISING, _since(S.VARIABLE_RISING, noticed, noticed, clock.window("15m", 12)))
-    fast, slow = _ramp(share, S.VARIABLE_ACTIVE, FAST), _ramp(share1h, S.name_window(S.VARIABLE_INCREASE, "1h"), SLOW)
-    yield rule(S.VARIABLE_RAMP, f"{slow}\nor on ({VALUE})\n{fast}")
-    lately = f"last_over_time({S.VARIABLE_RAMP}[{clock.window('1h')}])"
-    yield rule(S.VARIABLE_RAMPED, _since(S.VARIABLE_RAMPED, S.VARIABLE_RAMP, lately, clock.window("1h")))
+    yield make_rule(
+        S.VARIABLE_RISING, _remember_since(S.VARIABLE_RISING, noticed, noticed, clock.to_duration("15m", 12))
+    )
+    fast, slow = (
+        _select_ramp(share, S.VARIABLE_ACTIVE, FAST),
+        _select_ramp(share1h, S.name_window(S.VARIABLE_INCREASE, "1h"), SLOW),
+    )
+    yield make_rule(S.VARIABLE_RAMP, f"{slow}\nor on ({VALUE})\n{fast}")
+    lately = f"last_over_time({S.VARIABLE_RAMP}[{clock.to_duration('1h')}])"
+    yield make_rule(
+        S.VARIABLE_RAMPED, _remember_since(S.VARIABLE_RAMPED, S.VARIABLE_RAMP, lately, clock.to_duration("1h"))
+    )
 
 
-def growing(clock: Clock) -> str:
-    """What has come to matter within two hours, or still grows."""
+def select_growing(clock: Clock) -> str:
+    """Select what has come to matter within two hours, or still grows."""
     share = S.VARIABLE_SHARE
     return f"""(
-  {S.VARIABLE_RAMPED} > time() - {clock.seconds("2h"):g}
-  or on ({VALUE}) ({share} - {share} offset {clock.window("1h")} > {GROWS} and on ({VALUE}) {S.VARIABLE_RAMPED})
+  {S.VARIABLE_RAMPED} > time() - {clock.to_seconds("2h"):g}
+  or on ({VALUE}) ({share} - {share} offset {clock.to_duration("1h")} > {GROWS} and on ({VALUE}) {S.VARIABLE_RAMPED})
 )"""
 
 
-def ramped(clock: Clock) -> str:
-    """The time at which it began to grow, within the six hours before it was told. previous: what lost most."""
-    began = f"(clamp_min({S.VARIABLE_RISING}, time() - {clock.seconds('6h'):g}) or on ({VALUE}) {S.VARIABLE_RAMPED})"
+def select_ramped(clock: Clock) -> str:
+    """Return when a value began to grow, within the six hours before it was reported.
+
+    The label `previous` is the value that lost most.
+    """
+    began = f"(clamp_min({S.VARIABLE_RISING}, time() - {clock.to_seconds('6h'):g}) or on ({VALUE}) {S.VARIABLE_RAMPED})"
     before, now = f"max by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE})", S.name_window(S.VARIABLE_SHARE, "1h")
     lost = f"({before} - {now} > 0 or {before} unless on ({VALUE}) {now})"
     return f"""(
-  ({began} and on ({VALUE}) {growing(clock)})
+  ({began} and on ({VALUE}) {select_growing(clock)})
   * on ({SCOPE}) group_left (previous) (
     label_join(topk by ({SCOPE}) (1, {lost}), "previous", "", "value") * 0 + 1
   )
 )"""
 
 
-def _ramp(share: str, counted: str, least: float) -> str:
+def _select_ramp(share: str, counted: str, least: float) -> str:
     difference = f"{share} - on ({VALUE}) group_right () {S.VARIABLE_SHARE_BEFORE}"
-    gained = against_all(f"{difference} > on ({PAST}) group_left () {noise(counted, least, WIDTH)}", VALUE)
+    gained = differs_from_all(
+        f"{difference} > on ({PAST}) group_left () {estimate_noise(counted, least, WIDTH)}", VALUE
+    )
     return f"""(
   {share}{{variable!~"{NOT_MOVED}"}}
   and on ({VALUE}) ({gained})
@@ -68,8 +80,8 @@ def _ramp(share: str, counted: str, least: float) -> str:
 )"""
 
 
-def _since(record: str, begins: str, holds: str, gap: str) -> str:
-    """A memory of when a condition began to hold."""
+def _remember_since(record: str, begins: str, holds: str, gap: str) -> str:
+    """Remember when a condition began to hold."""
     return f"""\
 last_over_time({record}[{gap}]) and on ({VALUE}) ({holds})
 or on ({VALUE}) ({begins}) * 0 + time()"""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, rule
+from otel_agentops.slo._promql import Clock, make_rule
 from otel_agentops.slo.variables import NOT_MOVED, PLACE, SCOPE, STAGE, VALUE
 
 APART = 0.5  # of the calls of a place more than elsewhere
@@ -19,17 +19,17 @@ LEAST = 20  # observations in half an hour, here and elsewhere, below which noth
 _HERE = f"{SCOPE}, {PLACE}"
 
 
-def skew_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Told is what has been apart for half an hour, once most of the last half hour is."""
-    seen = f'sum_over_time({S.VARIABLE_OBSERVED}{{variable!~"{NOT_MOVED}"}}[{clock.samples("30m")}])'
-    yield rule(S.VARIABLE_PLACED, f"sum by ({VALUE}, {PLACE}) ({seen}) > 0")
-    yield rule(S.VARIABLE_ODD, _odd(clock))
-    yield rule(S.VARIABLE_UNEVEN, _uneven(clock))
-    yield rule(S.VARIABLE_SKEWED, f"{S.VARIABLE_UNEVEN} <= time() - {clock.seconds('30m'):g}")
+def build_skew_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield the values that have been apart for most of the last half hour."""
+    seen = f'sum_over_time({S.VARIABLE_OBSERVED}{{variable!~"{NOT_MOVED}"}}[{clock.to_range("30m")}])'
+    yield make_rule(S.VARIABLE_PLACED, f"sum by ({VALUE}, {PLACE}) ({seen}) > 0")
+    yield make_rule(S.VARIABLE_ODD, _select_odd(clock))
+    yield make_rule(S.VARIABLE_UNEVEN, _remember_uneven(clock))
+    yield make_rule(S.VARIABLE_SKEWED, f"{S.VARIABLE_UNEVEN} <= time() - {clock.to_seconds('30m'):g}")
 
 
-def _odd(clock: Clock) -> str:
-    """A value that a place has and the others have not, one a scope: that of fewer calls."""
+def _select_odd(clock: Clock) -> str:
+    """Select a value that other places do not have; of several in a scope, that of fewer calls."""
     here, all_ = f"sum by ({_HERE}) ({S.VARIABLE_PLACED})", f"sum by ({SCOPE}) ({S.VARIABLE_PLACED})"
     total = f"sum by ({VALUE}) ({S.VARIABLE_PLACED})"
     elsewhere = f"-({here} - on ({SCOPE}) group_left () {all_})"
@@ -39,22 +39,25 @@ def _odd(clock: Clock) -> str:
     apart = f"{share} - ({others}) >= {APART} and on ({_HERE}) {here} >= {LEAST}"
     return f"""\
 bottomk by ({SCOPE}) (1, ({apart}) * 0 + on ({VALUE}) group_left () {total})
-unless on ({SCOPE}) {_meant(clock)}"""
+unless on ({SCOPE}) {_select_staged(clock)}"""
 
 
-def _meant(clock: Clock) -> str:
-    """Values with a stage that no other value of their scope has."""
-    seen = f'sum_over_time({S.VARIABLE_OBSERVED}{{{STAGE}!=""}}[{clock.samples("30m")}]) > 0'
+def _select_staged(clock: Clock) -> str:
+    """Select values with a stage that no other value of their scope has."""
+    seen = f'sum_over_time({S.VARIABLE_OBSERVED}{{{STAGE}!=""}}[{clock.to_range("30m")}]) > 0'
     staged = f"count by ({VALUE}, {STAGE}) ({seen})"
     alone = f"count by ({SCOPE}, {STAGE}) ({staged}) == 1"
     return f"({staged} and on ({SCOPE}, {STAGE}) {alone})"
 
 
-def _uneven(clock: Clock) -> str:
-    """Since when. elsewhere: the value that most calls in other places have."""
+def _remember_uneven(clock: Clock) -> str:
+    """Remember since when a value is odd.
+
+    The label `elsewhere` is the value that most calls in other places have.
+    """
     most = f"topk by ({SCOPE}) (1, sum by ({VALUE}) ({S.VARIABLE_PLACED}) unless on ({VALUE}) {S.VARIABLE_ODD})"
     return f"""\
-last_over_time({S.VARIABLE_UNEVEN}[{clock.window("15m", 12)}]) and on ({SCOPE}) {S.VARIABLE_ODD}
+last_over_time({S.VARIABLE_UNEVEN}[{clock.to_duration("15m", 12)}]) and on ({SCOPE}) {S.VARIABLE_ODD}
 or on ({SCOPE}) ({S.VARIABLE_ODD} * 0 + time()) * on ({SCOPE}) group_left (elsewhere) (
   label_join({most}, "elsewhere", "", "value") * 0 + 1
 )"""

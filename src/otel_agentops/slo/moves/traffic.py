@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, rule
-from otel_agentops.slo.moves.before import PAST, against_all
+from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo.moves.before import PAST, differs_from_all
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.variables import SCOPE, VALUE
 
@@ -23,29 +23,30 @@ WIDTH = 2
 _MIX = '{variable="traffic"}'
 
 
-def traffic_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """In the order in which they read each other."""
+def build_traffic_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield the rules in the order in which they read each other."""
     then, now = f"{S.VARIABLE_SHARE_BEFORE}{_MIX}", f"{S.name_window(S.VARIABLE_SHARE, '1h')}{_MIX}"
     changes = f"abs({then} - on ({VALUE}) group_left () {now}) or {then} unless on ({VALUE}) {now}"
-    yield rule(S.TRAFFIC_DISTANCES, f"0.5 * sum by ({PAST}) ({changes})")
-    yield rule(S.TRAFFIC_DISTANCE, f'sum by ({", ".join(SERVICE)}) ({S.TRAFFIC_DISTANCES}{{against="whole"}})')
-    yield rule(S.TRAFFIC_NOISE, _noise())
+    yield make_rule(S.TRAFFIC_DISTANCES, f"0.5 * sum by ({PAST}) ({changes})")
+    yield make_rule(S.TRAFFIC_DISTANCE, f'sum by ({", ".join(SERVICE)}) ({S.TRAFFIC_DISTANCES}{{against="whole"}})')
+    yield make_rule(S.TRAFFIC_NOISE, _estimate_noise())
     for record, part in ((S.TRAFFIC_NEAR, 2), (S.TRAFFIC_FAR, 1)):
         differs = f"{S.TRAFFIC_DISTANCES} > on ({PAST}) {S.TRAFFIC_NOISE} / {part}"
-        old = f'{S.TRAFFIC_DISTANCES}{{against="day"}} and on ({SCOPE}) {S.VARIABLE_KNOWN} offset {clock.window("26h")}'
-        yield rule(record, f"{against_all(differs, SCOPE)}\nand on ({SCOPE}) ({old})")
+        known = f"{S.VARIABLE_KNOWN} offset {clock.to_duration('26h')}"
+        old = f'{S.TRAFFIC_DISTANCES}{{against="day"}} and on ({SCOPE}) {known}'
+        yield make_rule(record, f"{differs_from_all(differs, SCOPE)}\nand on ({SCOPE}) ({old})")
     for record, condition in ((S.TRAFFIC_LEFT, S.TRAFFIC_NEAR), (S.TRAFFIC_SHIFTED, S.TRAFFIC_FAR)):
-        yield rule(record, _since(record, condition, clock))
-    yield rule(S.TRAFFIC_SHIFT, _shift(clock))
+        yield make_rule(record, _remember_since(record, condition, clock))
+    yield make_rule(S.TRAFFIC_SHIFT, _remember_shift(clock))
 
 
-def shifted(clock: Clock) -> str:
-    """What is told of it."""
-    return f"({S.TRAFFIC_SHIFT} and on ({SCOPE}) {S.TRAFFIC_SHIFTED} > time() - {clock.seconds('2h'):g})"
+def select_shifted(clock: Clock) -> str:
+    """Select the shifts of the last two hours."""
+    return f"({S.TRAFFIC_SHIFT} and on ({SCOPE}) {S.TRAFFIC_SHIFTED} > time() - {clock.to_seconds('2h'):g})"
 
 
-def _noise() -> str:
-    """What may be chance, at least a fifth."""
+def _estimate_noise() -> str:
+    """Return the distance that may be chance, at least a fifth."""
     now, then = (
         f"sum by ({SCOPE}) ({S.name_window(S.VARIABLE_INCREASE, '1h')}{_MIX})",
         f"sum by ({PAST}) ({S.VARIABLE_BEFORE}{_MIX})",
@@ -54,25 +55,28 @@ def _noise() -> str:
     return f"clamp_min({WIDTH} * sqrt({segments} * (1 / {then} + on ({SCOPE}) group_left () 1 / {now})), {LEAST})"
 
 
-def _shift(clock: Clock) -> str:
-    """When the mix began to differ, within the hour that is compared. value, previous: what grew and shrank most."""
+def _remember_shift(clock: Clock) -> str:
+    """Remember when the mix began to differ, within the hour that is compared.
+
+    The labels `value` and `previous` are the segments that grew and shrank most.
+    """
     now, whole = (
         f"{S.name_window(S.VARIABLE_SHARE, '1h')}{_MIX}",
         f'max by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE}{{variable="traffic", against="whole"}})',
     )
     grew = f"topk by ({SCOPE}) (1, {now} - on ({VALUE}) {whole})"
     shrank = f"topk by ({SCOPE}) (1, {whole} - on ({VALUE}) {now} or {whole} unless on ({VALUE}) {now})"
-    since = f"clamp_min({S.TRAFFIC_LEFT}, time() - {clock.seconds('1h'):g})"
+    since = f"clamp_min({S.TRAFFIC_LEFT}, time() - {clock.to_seconds('1h'):g})"
     return f"""\
-last_over_time({S.TRAFFIC_SHIFT}[{clock.window("15m", 12)}]) and on ({SCOPE}) {S.TRAFFIC_SHIFTED}
+last_over_time({S.TRAFFIC_SHIFT}[{clock.to_duration("15m", 12)}]) and on ({SCOPE}) {S.TRAFFIC_SHIFTED}
 or on ({SCOPE}) (
   {grew} * 0 + on ({SCOPE}) group_left () ({since} and on ({SCOPE}) {S.TRAFFIC_FAR})
 ) * on ({SCOPE}) group_left (previous) (label_join({shrank}, "previous", "", "value") * 0 + 1)"""
 
 
-def _since(record: str, condition: str, clock: Clock) -> str:
-    """When a condition began to hold; it may be away for an hour."""
-    hour = clock.window("1h")
+def _remember_since(record: str, condition: str, clock: Clock) -> str:
+    """Remember when a condition began to hold; it may be away for an hour."""
+    hour = clock.to_duration("1h")
     return f"""\
 last_over_time({record}[{hour}]) and on ({SCOPE}) last_over_time({condition}[{hour}])
 or on ({SCOPE}) {condition} * 0 + time()"""

@@ -7,14 +7,16 @@ from typing import Any
 
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, grown, rule
-from otel_agentops.slo.moves.drift import renamed
+from otel_agentops.slo._promql import Clock, express_growth, make_rule
+from otel_agentops.slo.moves.drift import rename_labels
 from otel_agentops.slo.variables import VALUE
 
 
-def unlisted_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Observations within an hour; one is enough."""
+def build_unlisted_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield the observations within an hour; one is enough."""
     counted = S.VARIABLE_UNLISTED_INCREASE
-    seen = renamed(f"({grown(M.METRICS[M.UNLISTED_OBSERVATIONS].prometheus, clock)})", "variable", "scope", "value")
-    yield rule(counted, f"sum by ({VALUE}) (\n  {seen}\n)")
-    yield rule(S.VARIABLE_UNLISTED, f"sum_over_time({counted}[{clock.samples('1h')}]) > 0")
+    seen = rename_labels(
+        f"({express_growth(M.METRICS[M.UNLISTED_OBSERVATIONS].prometheus, clock)})", "variable", "scope", "value"
+    )
+    yield make_rule(counted, f"sum by ({VALUE}) (\n  {seen}\n)")
+    yield make_rule(S.VARIABLE_UNLISTED, f"sum_over_time({counted}[{clock.to_range('1h')}]) > 0")

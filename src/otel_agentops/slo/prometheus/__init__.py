@@ -24,16 +24,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from otel_agentops.slo._promql import Clock
-from otel_agentops.slo.moves import variable_rules
-from otel_agentops.slo.prometheus._text import dump
-from otel_agentops.slo.prometheus.budget import budget_rules
-from otel_agentops.slo.prometheus.burn import burning_rules
-from otel_agentops.slo.prometheus.health import health_rules, heartbeat, silence_rules
-from otel_agentops.slo.prometheus.moves import move_alerts
-from otel_agentops.slo.prometheus.ratios import WINDOWS, ratio_rules
-from otel_agentops.slo.prometheus.standing import standing_alerts
-from otel_agentops.slo.prometheus.trust import trust_rules
-from otel_agentops.slo.prometheus.truth import label_rules, truth_rules
+from otel_agentops.slo.moves import build_variable_rules
+from otel_agentops.slo.prometheus._text import render_yaml
+from otel_agentops.slo.prometheus.budget import build_budget_rules
+from otel_agentops.slo.prometheus.burn import build_burn_rules
+from otel_agentops.slo.prometheus.health import build_health_rules, build_heartbeat, build_silence_rules
+from otel_agentops.slo.prometheus.moves import build_move_alerts
+from otel_agentops.slo.prometheus.ratios import WINDOWS, build_ratio_rules
+from otel_agentops.slo.prometheus.standing import build_standing_alerts
+from otel_agentops.slo.prometheus.trust import build_trust_rules
+from otel_agentops.slo.prometheus.truth import build_label_rules, build_truth_rules
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_duration
 
@@ -42,38 +42,47 @@ __all__ = ["WINDOWS", "files", "rules", "text"]
 SLOWEST, FASTEST = 1, 600  # at 600 an hour is six seconds
 
 
-def rules(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, Any]:
-    """A rule file as data. Raises UnreachableError, or ValueError for a time scale that is not between 1 and 600."""
+def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, Any]:
+    """Build a rule file as data.
+
+    Raises:
+        UnreachableError: If no alert is left for an objective.
+        ValueError: If the time scale is not between 1 and 600.
+    """
     if not SLOWEST <= time_scale <= FASTEST:
         raise ValueError(f"time_scale is {time_scale}; take one between {SLOWEST} and {FASTEST}")
     clock = Clock(time_scale)
     # Rules of one group are evaluated one after the other: what reads another series of now comes after it.
     groups = (
-        ("otel_agentops_sli", clock.tick, [*ratio_rules(clock), *label_rules(clock), *burning_rules(slos, clock)]),
-        ("otel_agentops_variables", clock.tick, [*variable_rules(clock), *move_alerts(slos, clock)]),
-        ("otel_agentops_standing", clock.tick, [*standing_alerts()]),
-        ("otel_agentops_budget", clock.seconds("5m", 1), [r for slo in slos for r in _slow_rules(slo, clock)]),
+        (
+            "otel_agentops_sli",
+            clock.tick,
+            [*build_ratio_rules(clock), *build_label_rules(clock), *build_burn_rules(slos, clock)],
+        ),
+        ("otel_agentops_variables", clock.tick, [*build_variable_rules(clock), *build_move_alerts(slos, clock)]),
+        ("otel_agentops_standing", clock.tick, [*build_standing_alerts()]),
+        ("otel_agentops_budget", clock.to_seconds("5m", 1), [r for slo in slos for r in _build_slow_rules(slo, clock)]),
     )
-    watched = [(name, interval, [heartbeat(name), *made]) for name, interval, made in groups if made]
-    health = [*health_rules(clock, [(name, interval) for name, interval, _ in watched])]
+    watched = [(name, interval, [build_heartbeat(name), *made]) for name, interval, made in groups if made]
+    health = [*build_health_rules(clock, [(name, interval) for name, interval, _ in watched])]
     return {
         "groups": [
             {"name": name, "interval": format_duration(interval), "rules": made}
-            for name, interval, made in (*watched, ("otel_agentops_health", clock.seconds("5m", 1), health))
+            for name, interval, made in (*watched, ("otel_agentops_health", clock.to_seconds("5m", 1), health))
         ],
     }
 
 
-def _slow_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
-    for of in (budget_rules, truth_rules, trust_rules, silence_rules):
+def _build_slow_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+    for of in (build_budget_rules, build_truth_rules, build_trust_rules, build_silence_rules):
         yield from of(slo, clock)
 
 
-def text(slos: Sequence[Slo], time_scale: float = 1.0) -> str:
-    """The rule file of objectives, the same for the same objectives."""
-    return dump(rules(slos, time_scale))
+def render_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> str:
+    """Render the rule file, the same for the same objectives."""
+    return render_yaml(build_rules(slos, time_scale))
 
 
 def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
-    """The rule file by its path below the output directory."""
-    return {"prometheus/otel-agentops.rules.yaml": text(slos, time_scale)}
+    """Return the rule file by its path below the output directory."""
+    return {"prometheus/otel-agentops.rules.yaml": render_rules(slos, time_scale)}

@@ -6,47 +6,55 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, rule
+from otel_agentops.slo._promql import Clock, make_rule
 from otel_agentops.slo.burn import BURNS, Burn, choose_factor, describe_rescaling, list_severities
 from otel_agentops.slo.ground_truth import has_comparable_proxy
-from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, alert, burn_of, policy_step, selector
-from otel_agentops.slo.prometheus.trust import both_if_known, claims_too_much
+from otel_agentops.slo.prometheus.objective import (
+    SERVICE_TEXT,
+    build_alert,
+    describe_policy,
+    select_burn,
+    select_indicator,
+)
+from otel_agentops.slo.prometheus.trust import compare_with_truth, express_distrust
 from otel_agentops.slo.series import SLI
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_number
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
 
-def burning_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
-    """What burns, since when, and the alerts."""
+def build_burn_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield what burns, since when, and the alerts."""
     for slo in slos:
-        yield from _burn_rules(slo, clock)
+        yield from _build_ratio_rules(slo, clock)
     if slos:
-        yield _since()
+        yield _build_since_rule()
     for slo in slos:
-        yield from (_burn_alert(slo, severity) for severity in list_severities(slo))
+        yield from (_build_burn_alert(slo, severity) for severity in list_severities(slo))
 
 
-def _burn_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
-    """The page of a proxy that claims too much is a ticket."""
-    burns = {each: [_burning(slo, burn) for burn in BURNS if burn.severity == each] for each in list_severities(slo)}
+def _build_ratio_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield the burning ratios; the page of a proxy that claims too much is a ticket."""
+    burns = {
+        each: [_express_burn(slo, burn) for burn in BURNS if burn.severity == each] for each in list_severities(slo)
+    }
     if len(burns) == 2 and has_comparable_proxy(slo):
-        distrust = f"on ({', '.join(SLI)}) ({claims_too_much(slo, clock)})"
+        distrust = f"on ({', '.join(SLI)}) ({express_distrust(slo, clock)})"
         page = _either(burns["page"])
         burns = {
             "page": [f"(\n{page}\n) unless {distrust}"],
             "ticket": [*burns["ticket"], f"(\n{page}\n) and {distrust}"],
         }
     for severity, each in burns.items():
-        yield rule(S.SLO_BURN_RATIO, _either(each), slo=slo.name, severity=severity)
+        yield make_rule(S.SLO_BURN_RATIO, _either(each), slo=slo.name, severity=severity)
 
 
 def _either(burns: Sequence[str]) -> str:
     return "\nor\n".join(burns)
 
 
-def _burning(slo: Slo, burn: Burn) -> str:
-    of, threshold = selector(slo), format_number(choose_factor(slo, burn) * slo.budget)
+def _express_burn(slo: Slo, burn: Burn) -> str:
+    of, threshold = select_indicator(slo), format_number(choose_factor(slo, burn) * slo.budget)
     return f"""\
 (
   {S.name_window(S.SLI_ERROR_RATIO, burn.short)}{of} > {threshold}
@@ -56,23 +64,23 @@ def _burning(slo: Slo, burn: Burn) -> str:
 )"""
 
 
-def _since() -> dict[str, Any]:
+def _build_since_rule() -> dict[str, Any]:
     burn, since = S.SLO_BURN_RATIO, S.SLO_BURN_SINCE
-    return rule(since, f"{since} and {burn}\nor\n{burn} * 0 + time()")
+    return make_rule(since, f"{since} and {burn}\nor\n{burn} * 0 + time()")
 
 
-def _burn_alert(slo: Slo, severity: str) -> dict[str, Any]:
-    truth = {"truth": both_if_known(slo)} if slo.indicator.type == "proxy" else {}
+def _build_burn_alert(slo: Slo, severity: str) -> dict[str, Any]:
+    truth = {"truth": compare_with_truth(slo)} if slo.indicator.type == "proxy" else {}
     now = "Right now {{ $value | humanizePercentage }} are bad."
     texts = {
         "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({describe_indicator(slo)})",
-        "description": " ".join([describe_promise(slo), now, *_notes_of(slo, severity)]),
+        "description": " ".join([describe_promise(slo), now, *_list_rescalings(slo, severity)]),
         **truth,
-        **policy_step(slo),
+        **describe_policy(slo),
     }
-    expr = f"{S.SLO_BURN_RATIO}{burn_of(slo, severity)}"
-    return alert("OtelAgentopsErrorBudgetBurn", expr, slo, severity, texts)
+    expr = f"{S.SLO_BURN_RATIO}{select_burn(slo, severity)}"
+    return build_alert("OtelAgentopsErrorBudgetBurn", expr, slo, severity, texts)
 
 
-def _notes_of(slo: Slo, severity: str) -> Iterator[str]:
+def _list_rescalings(slo: Slo, severity: str) -> Iterator[str]:
     return (f"{text}." for burn in BURNS if burn.severity == severity and (text := describe_rescaling(slo, burn)))

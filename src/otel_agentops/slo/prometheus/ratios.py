@@ -7,19 +7,19 @@ from typing import Any
 
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, grown, rule
+from otel_agentops.slo._promql import Clock, express_growth, make_rule
 from otel_agentops.slo.series import SLI
 
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
-def ratio_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Counts to the unit, their sums over each window, and the ratios of those."""
+def build_ratio_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield counts to the unit, their sums over each window, and the ratios of those."""
     by = f"sum by ({', '.join(SLI)})"
     for record, metric in ((S.SLI_EVENTS_INCREASE, M.SLI_EVENTS), (S.SLI_BAD_INCREASE, M.SLI_BAD)):
-        yield rule(record, f"{by} (\n  {grown(M.METRICS[metric].prometheus, clock)}\n)")
+        yield make_rule(record, f"{by} (\n  {express_growth(M.METRICS[metric].prometheus, clock)}\n)")
     for window in WINDOWS:
         events, bad = (S.name_window(series, window) for series in (S.SLI_EVENTS_INCREASE, S.SLI_BAD_INCREASE))
-        yield rule(events, f"sum_over_time({S.SLI_EVENTS_INCREASE}[{clock.samples(window)}])")
-        yield rule(bad, f"sum_over_time({S.SLI_BAD_INCREASE}[{clock.samples(window)}])")
-        yield rule(S.name_window(S.SLI_ERROR_RATIO, window), f"{bad} / ({events} > 0)")
+        yield make_rule(events, f"sum_over_time({S.SLI_EVENTS_INCREASE}[{clock.to_range(window)}])")
+        yield make_rule(bad, f"sum_over_time({S.SLI_BAD_INCREASE}[{clock.to_range(window)}])")
+        yield make_rule(S.name_window(S.SLI_ERROR_RATIO, window), f"{bad} / ({events} > 0)")

@@ -10,7 +10,7 @@ from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.slo import series as S
-from otel_agentops.slo.prometheus._look import VALUE, look, runbook
+from otel_agentops.slo.prometheus._lookup import VALUE, describe_value, link_runbook
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT
 
 _TIME = "{{ $value | humanizeTimestamp }}"
@@ -23,9 +23,9 @@ _REASONS = {
 }
 
 
-def standing_alerts() -> Iterator[dict[str, Any]]:
-    """One of each, for all services."""
-    yield _alert(
+def build_standing_alerts() -> Iterator[dict[str, Any]]:
+    """Yield one alert of each kind, for all services."""
+    yield _build_alert(
         "OtelAgentopsVariableSkewed",
         S.VARIABLE_SKEWED,
         f"{SERVICE_TEXT}: {_WHAT} is {VALUE} in {{{{ $labels.place }}}} and {{{{ $labels.elsewhere }}}} elsewhere",
@@ -33,7 +33,7 @@ def standing_alerts() -> Iterator[dict[str, Any]]:
         "Roll one of the two out everywhere, or declare a roll-out stage where both are meant.",
         {"place": "{{ $labels.place }}", "elsewhere": "{{ $labels.elsewhere }}", "first_seen": _TIME},
     )
-    yield _alert(
+    yield _build_alert(
         "OtelAgentopsModelDrifted",
         S.VARIABLE_DRIFTED,
         f"{SERVICE_TEXT}: {{{{ $labels.scope }}}} is answered by {VALUE} and no more by {{{{ $labels.previous }}}}",
@@ -41,7 +41,7 @@ def standing_alerts() -> Iterator[dict[str, Any]]:
         "Pin the model that was there before, or evaluate the new one and declare the change.",
         {"previous": "{{ $labels.previous }}", "first_seen": _TIME},
     )
-    yield _alert(
+    yield _build_alert(
         "OtelAgentopsUnlistedValue",
         S.VARIABLE_UNLISTED,
         f"{SERVICE_TEXT}: {_WHAT} is {VALUE}, which is not in the lock file",
@@ -49,16 +49,18 @@ def standing_alerts() -> Iterator[dict[str, Any]]:
         "Find out who brought it in; then take it back, or review it and add it to the lock file.",
         {},
     )
-    yield _stale_alert()
+    yield _build_stale_alert()
 
 
-def _alert(name: str, expr: str, summary: str, description: str, step: str, more: dict[str, str]) -> dict[str, Any]:
-    said = {"summary": summary, "description": description, **look(), **more}
-    annotations = {**said, "runbook": runbook(name), "policy_step": step}
+def _build_alert(
+    name: str, expr: str, summary: str, description: str, step: str, more: dict[str, str]
+) -> dict[str, Any]:
+    said = {"summary": summary, "description": description, **describe_value(), **more}
+    annotations = {**said, "runbook": link_runbook(name), "policy_step": step}
     return {"alert": name, "expr": expr, "labels": {"severity": "ticket"}, "annotations": annotations}
 
 
-def _stale_alert() -> dict[str, Any]:
+def _build_stale_alert() -> dict[str, Any]:
     cases = [f'if eq $labels.reason "{reason}" }}}}{text}' for reason, text in _REASONS.items()]
     return {
         "alert": "OtelAgentopsEvalSetStale",
@@ -69,7 +71,7 @@ def _stale_alert() -> dict[str, Any]:
             "description": "{{ " + "{{ else ".join(cases) + "{{ end }}",
             "service": SERVICE_TEXT,
             "eval_set": _SET,
-            "runbook": runbook("OtelAgentopsEvalSetStale"),
+            "runbook": link_runbook("OtelAgentopsEvalSetStale"),
             "policy_step": "Evaluate the set again, with the judge that judges now, before its scores decide anything.",
         },
     }

@@ -17,9 +17,9 @@ from typing import Any
 
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, grown, quoted, rule
+from otel_agentops.slo._promql import Clock, express_growth, make_rule, quote_string
 from otel_agentops.slo.ground_truth import count_needed_labels, has_comparable_proxy
-from otel_agentops.slo.prometheus.objective import selector
+from otel_agentops.slo.prometheus.objective import select_indicator
 from otel_agentops.slo.series import SERVICE, SLI
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_number
@@ -30,54 +30,54 @@ _RANDOM = f'{S.TRUTH_SAMPLING}="random"'
 _Z = 1.96
 
 
-def label_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Labels that arrived since the last evaluation, and how late the random ones were."""
-    labels = grown(M.METRICS[M.TRUTH_LABELS].prometheus, clock)
+def build_label_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield the labels since the last evaluation, and how late the random ones were."""
+    labels = express_growth(M.METRICS[M.TRUTH_LABELS].prometheus, clock)
     by = ", ".join((*SLI, S.TRUTH_PROXY, S.TRUTH_VERDICT, S.TRUTH_SAMPLING))
-    yield rule(S.TRUTH_LABELS_INCREASE, f"sum by ({by}) (\n  {labels}\n)")
-    delays = grown(f"{M.METRICS[M.TRUTH_DELAY].prometheus}_bucket{{{_RANDOM}}}", clock)
+    yield make_rule(S.TRUTH_LABELS_INCREASE, f"sum by ({by}) (\n  {labels}\n)")
+    delays = express_growth(f"{M.METRICS[M.TRUTH_DELAY].prometheus}_bucket{{{_RANDOM}}}", clock)
     by = ", ".join((*SERVICE, "le"))
-    yield rule(S.TRUTH_DELAY_INCREASE, f"sum by ({by}) (\n  {delays}\n)")
+    yield make_rule(S.TRUTH_DELAY_INCREASE, f"sum by ({by}) (\n  {delays}\n)")
 
 
-def truth_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
-    """Of a proxy that labels can be held against; what is measured directly needs no truth."""
+def build_truth_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield the rules of a proxy; what is measured directly needs no truth."""
     if not has_comparable_proxy(slo):
         return
-    made = (*_counts(slo, clock), *_shares(slo), *_corrected(slo))
-    yield from (rule(record, expr, slo=slo.name) for record, expr in made)
+    made = (*_count_labels(slo, clock), *_share_rows(slo), *_correct_error(slo))
+    yield from (make_rule(record, expr, slo=slo.name) for record, expr in made)
 
 
-def random_labels(slo: Slo, clock: Clock, nominal: str) -> str:
-    """How many labels of a random sample came within a window."""
-    labels = f"{S.TRUTH_LABELS_INCREASE}{selector(slo)[:-1]}, {_RANDOM}}}"
-    return f"sum by ({', '.join(SLI)}) (sum_over_time({labels}[{clock.samples(nominal)}]))"
+def count_random_labels(slo: Slo, clock: Clock, nominal: str) -> str:
+    """Return the number of random labels within a window."""
+    labels = f"{S.TRUTH_LABELS_INCREASE}{select_indicator(slo)[:-1]}, {_RANDOM}}}"
+    return f"sum by ({', '.join(SLI)}) (sum_over_time({labels}[{clock.to_range(nominal)}]))"
 
 
 # -- counts
 
 
-def _counts(slo: Slo, clock: Clock) -> Iterator[tuple[str, str]]:
-    of, window = _of(slo), clock.samples(slo.window)
-    labels = f"{S.TRUTH_LABELS_INCREASE}{selector(slo)}"
+def _count_labels(slo: Slo, clock: Clock) -> Iterator[tuple[str, str]]:
+    of, window = _select_slo(slo), clock.to_range(slo.window)
+    labels = f"{S.TRUTH_LABELS_INCREASE}{select_indicator(slo)}"
     random = f"{labels[:-1]}, {_RANDOM}}}"
     yield (
         S.SLO_TRUTH_CELL,
         f"sum by ({', '.join((*SLI, S.TRUTH_PROXY, S.TRUTH_VERDICT))}) (sum_over_time({random}[{window}]))",
     )
     yield S.SLO_TRUTH_LABELS, f"sum without ({S.TRUTH_PROXY}, {S.TRUTH_VERDICT}) ({S.SLO_TRUTH_CELL}{of})"
-    every = f"sum by ({', '.join((*SLI, 'slo'))}) (label_replace(sum_over_time({labels}[{window}]), {_named(slo)}))"
+    every = f"sum by ({', '.join((*SLI, 'slo'))}) (label_replace(sum_over_time({labels}[{window}]), {_name_slo(slo)}))"
     events = f"({S.SLO_EVENTS_INCREASE}{of} > 0)"
     yield S.SLO_TRUTH_COVERAGE, f"{every} / {events}\nor\n{events} * 0"
-    yield S.SLO_TRUTH_DELAY, _delay(of, window)
+    yield S.SLO_TRUTH_DELAY, _express_delay(of, window)
 
 
-def _named(slo: Slo) -> str:
-    return f'"slo", {quoted(slo.name)}, "", ""'
+def _name_slo(slo: Slo) -> str:
+    return f'"slo", {quote_string(slo.name)}, "", ""'
 
 
-def _delay(of: str, window: str) -> str:
-    """The median. Labels know their task and not the indicator: the delay is that of the service."""
+def _express_delay(of: str, window: str) -> str:
+    """Return the median delay of the service: labels know their task and not the indicator."""
     delays = f"sum_over_time({S.TRUTH_DELAY_INCREASE}[{window}])"
     service = ", ".join(SERVICE)
     median = f"histogram_quantile(0.5, sum by ({service}, le) ({delays}))"
@@ -87,18 +87,17 @@ def _delay(of: str, window: str) -> str:
 # -- shares of a row, with their intervals
 
 
-def _shares(slo: Slo) -> Iterator[tuple[str, str]]:
+def _share_rows(slo: Slo) -> Iterator[tuple[str, str]]:
     for share, row in ((S.SLO_TRUTH_PPV, "bad"), (S.SLO_TRUTH_FOR, "good")):
-        count = (
-            f"(sum without ({S.TRUTH_PROXY}, {S.TRUTH_VERDICT}) ({_cell(slo, row)}) >= {count_needed_labels(slo, row)})"
-        )
-        found = f"sum without ({S.TRUTH_PROXY}, {S.TRUTH_VERDICT}) ({_cell(slo, row, 'bad')})"
-        yield share, f"(\n  {found}\n  or {count} * 0\n) / {count}"
+        add = f"sum without ({S.TRUTH_PROXY}, {S.TRUTH_VERDICT})"
+        count = f"({add} ({_select_cell(slo, row)}) >= {count_needed_labels(slo, row)})"
+        bad = f"{add} ({_select_cell(slo, row, 'bad')})"
+        yield share, f"(\n  {bad}\n  or {count} * 0\n) / {count}"
         for bound, sign in (("low", "-"), ("high", "+")):
-            yield S.name_bound(share, bound), _wilson(f"{share}{_of(slo)}", count, sign)
+            yield S.name_bound(share, bound), _bound_share(f"{share}{_select_slo(slo)}", count, sign)
 
 
-def _wilson(share: str, count: str, sign: str) -> str:
+def _bound_share(share: str, count: str, sign: str) -> str:
     square = _Z * _Z
     return f"""\
 (
@@ -110,9 +109,12 @@ def _wilson(share: str, count: str, sign: str) -> str:
 # -- corrected
 
 
-def _corrected(slo: Slo) -> Iterator[tuple[str, str]]:
-    """Where the proxy found nothing bad, or nothing good, that row has no weight and needs no labels."""
-    of = _of(slo)
+def _correct_error(slo: Slo) -> Iterator[tuple[str, str]]:
+    """Yield the corrected error.
+
+    If the proxy calls nothing bad, or nothing good, that row has no weight and needs no labels.
+    """
+    of = _select_slo(slo)
     p = f"{S.SLO_ERROR_RATIO}{of}"
     ppv, missed = f"{S.SLO_TRUTH_PPV}{of}", f"{S.SLO_TRUTH_FOR}{of}"
     yield (
@@ -120,12 +122,15 @@ def _corrected(slo: Slo) -> Iterator[tuple[str, str]]:
         f"{ppv} * {p} + {missed} * (1 - {p})\nor\n{missed} and {p} == 0\nor\n{ppv} and {p} == 1",
     )
     for bound, sign in (("low", "-"), ("high", "+")):
-        yield S.name_bound(S.SLO_CORRECTED_ERROR, bound), _combined(of, bound, sign)
+        yield S.name_bound(S.SLO_CORRECTED_ERROR, bound), _bound_error(of, bound, sign)
     yield S.SLO_CORRECTED_REMAINING, f"1 - {S.SLO_CORRECTED_ERROR}{of} / {format_number(slo.budget)}"
 
 
-def _combined(of: str, bound: str, sign: str) -> str:
-    """The interval of a weighted sum of two shares, from that of each: square-and-add (Zou and Donner 2008)."""
+def _bound_error(of: str, bound: str, sign: str) -> str:
+    """Return one end of the interval of a weighted sum of two shares.
+
+    It follows from theirs: square-and-add (Zou and Donner 2008).
+    """
     p = f"{S.SLO_ERROR_RATIO}{of}"
     ppv, ppv_bound = f"{S.SLO_TRUTH_PPV}{of}", f"{S.name_bound(S.SLO_TRUTH_PPV, bound)}{of}"
     missed, missed_bound = f"{S.SLO_TRUTH_FOR}{of}", f"{S.name_bound(S.SLO_TRUTH_FOR, bound)}{of}"
@@ -140,10 +145,10 @@ or
 {ppv_bound} and {p} == 1"""
 
 
-def _of(slo: Slo) -> str:
-    return f"{{slo={quoted(slo.name)}}}"
+def _select_slo(slo: Slo) -> str:
+    return f"{{slo={quote_string(slo.name)}}}"
 
 
-def _cell(slo: Slo, proxy: str, verdict: str = "") -> str:
+def _select_cell(slo: Slo, proxy: str, verdict: str = "") -> str:
     truth = f', {S.TRUTH_VERDICT}="{verdict}"' if verdict else ""
-    return f'{S.SLO_TRUTH_CELL}{{slo={quoted(slo.name)}, {S.TRUTH_PROXY}="{proxy}"{truth}}}'
+    return f'{S.SLO_TRUTH_CELL}{{slo={quote_string(slo.name)}, {S.TRUTH_PROXY}="{proxy}"{truth}}}'

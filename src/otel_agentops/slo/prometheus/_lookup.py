@@ -19,13 +19,13 @@ RUNBOOK = "backends/prometheus/README.md#"
 VALUE = "{{ $labels.value }}"
 
 
-def runbook(alert: str) -> str:
-    """The section of an alert that no objective has a runbook for."""
+def link_runbook(alert: str) -> str:
+    """Return the section of an alert that no objective has a runbook for."""
     return f"{RUNBOOK}{alert.lower()}"
 
 
-def look() -> dict[str, str]:
-    """What it is now, whether somebody declared it, and where traces of it are."""
+def describe_value() -> dict[str, str]:
+    """Return the value, if a change to it was declared, and where to find traces of it."""
     said = {SERVICE[0]: SERVICE[0], SERVICE[1]: SERVICE[1], "variable": "variable"}
     return {
         "service": SERVICE_TEXT,
@@ -33,44 +33,44 @@ def look() -> dict[str, str]:
         "variable": "{{ $labels.variable }}",
         "scope": "{{ $labels.scope }}",
         "value": VALUE,
-        "share": _share(said),
-        "declared": _declared(said),
-        "traceql": _traceql(),
-        "exemplars": _exemplars(),
+        "share": _describe_share(said),
+        "declared": _describe_declaration(said),
+        "traceql": _select_spans(),
+        "exemplars": _select_durations(),
     }
 
 
-def _declared(said: Mapping[str, str]) -> str:
-    """Where a service declared nothing at all its silence says nothing."""
+def _describe_declaration(said: Mapping[str, str]) -> str:
+    """Return yes or no; unknown if the service declares nothing at all."""
     value, anything = (
-        _asked(S.VARIABLE_DECLARED, {**said, "value": "value"}),
-        _asked(S.VARIABLE_DECLARED, {name: name for name in SERVICE}),
+        _query_series(S.VARIABLE_DECLARED, {**said, "value": "value"}),
+        _query_series(S.VARIABLE_DECLARED, {name: name for name in SERVICE}),
     )
     no = f"{{{{ with {anything} }}}}no{{{{ else }}}}unknown{{{{ end }}}}"
     return f"{{{{ with {value} }}}}yes{{{{ else }}}}{no}{{{{ end }}}}"
 
 
-def _share(said: Mapping[str, str]) -> str:
-    asked = _asked(S.VARIABLE_SHARE, {**said, "scope": "scope", "value": "value"})
+def _describe_share(said: Mapping[str, str]) -> str:
+    asked = _query_series(S.VARIABLE_SHARE, {**said, "scope": "scope", "value": "value"})
     return f"{{{{ with {asked} }}}}{{{{ . | first | value | humanizePercentage }}}}{{{{ else }}}}unknown{{{{ end }}}}"
 
 
-def _asked(series: str, labels: Mapping[str, str]) -> str:
-    """A query of a series by labels of the alert, as a pipeline of the template."""
+def _query_series(series: str, labels: Mapping[str, str]) -> str:
+    """Return a query by labels of the alert, as a pipeline of the template."""
     matchers = ",".join(f"{name}=%q" for name in labels)
     values = " ".join(f"$labels.{label}" for label in labels.values())
     return f"printf `{series}{{{matchers}}}` {values} | query"
 
 
-def _traceql() -> str:
-    """Selects the spans with the value."""
-    attribute = _each((variable, value) for variable, (_, _, value) in VARIABLES.items())
+def _select_spans() -> str:
+    """Return TraceQL for the spans with the value."""
+    attribute = _choose_by_variable((variable, value) for variable, (_, _, value) in VARIABLES.items())
     service = f'resource.{A.SERVICE_NAME} = {{{{ printf "%q" $labels.{SERVICE[0]} }}}}'
     return f'{{ {service} && span.{attribute} = {{{{ printf "%q" $labels.value }}}} }}'
 
 
-def _exemplars() -> str:
-    """The durations of the place that the value is in; an exemplar has no labels for the value itself."""
+def _select_durations() -> str:
+    """Return the durations to look for exemplars in: they have no label for the value itself."""
     task = '{{ printf "%q" (reReplaceAll "/.*" "" $labels.scope) }}'
     scope = '{{ printf "%q" $labels.scope }}'
     place = {
@@ -81,11 +81,11 @@ def _exemplars() -> str:
         "index": f', {_label(A.GEN_AI_OPERATION_NAME)}="retrieval"',
     }
     service = f'{SERVICE[0]}={{{{ printf "%q" $labels.{SERVICE[0]} }}}}'
-    return f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{{{service}{_each(place.items())}}}"
+    return f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{{{service}{_choose_by_variable(place.items())}}}"
 
 
-def _each(texts: Iterable[tuple[str, str]]) -> str:
-    """A text by variable."""
+def _choose_by_variable(texts: Iterable[tuple[str, str]]) -> str:
+    """Return a template that chooses a text by the variable."""
     cases = [f'if eq $labels.variable "{variable}" }}}}{text}' for variable, text in texts]
     return "{{ " + "{{ else ".join(cases) + "{{ end }}"
 

@@ -1,0 +1,28 @@
+"""What is told as moved: each move once, for two hours, as it was told first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo.moves.appeared import select_appeared
+from otel_agentops.slo.moves.ramp import select_growing, select_ramped
+from otel_agentops.slo.moves.traffic import select_shifted
+from otel_agentops.slo.variables import SCOPE, VALUE
+
+
+def build_moved_rule(clock: Clock) -> dict[str, Any]:
+    """Return the rule of all appearances, ramps and shifts of the traffic.
+
+    If a value's share becomes large after it was reported, this is the same move and keeps its first time.
+    """
+    moved = S.VARIABLE_MOVED
+    expr = f"""\
+last_over_time({moved}[{clock.to_duration("15m", 12)}]) > time() - {3 * clock.to_seconds("5m"):g}
+or on ({VALUE}) {select_appeared(clock)}
+or last_over_time({moved}[{clock.to_duration("2h")}]) > time() - {clock.to_seconds("2h"):g}
+or on ({VALUE}) (last_over_time({moved}[{clock.to_duration("15m", 12)}]) and on ({VALUE}) {select_growing(clock)})
+or on ({VALUE}) {select_ramped(clock)}
+or on ({SCOPE}) {select_shifted(clock)}"""
+    return make_rule(moved, expr)
