@@ -1,9 +1,9 @@
-"""Made-up services over the rules that follow from slo/, by promtool: what was named, when; exit code 1 for a miss.
+"""Simulated services over the rules of slo/, by promtool: which variable was named when; exit code 1 for a miss.
 
 python -m bench.detect                     everything; the fortnight in which nothing happens takes long
-python -m bench.detect --calm-scale 300    that one with the rules of a time scale: an evaluation in five minutes
-python -m bench.detect --days 2 --seed 7   a shorter one, other arrivals
-python -m bench.detect --markdown          to paste
+python -m bench.detect --calm-scale 300    the fortnight with the rules of a time scale: an evaluation in five minutes
+python -m bench.detect --days 2 --seed 7   a shorter fortnight, other arrivals
+python -m bench.detect --markdown          a table to paste
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--calm-scale", type=float, default=1, help="time scale of that")
     parser.add_argument("--seed", type=int, default=1, help="of the arrivals")
     parser.add_argument("--markdown", action="store_true")
-    asked = parser.parse_args(arguments)
-    verdicts = run_settings(build_settings(asked.seed, asked.days, asked.calm_scale))
-    show_verdicts(verdicts, "markdown" if asked.markdown else "plain")
+    options = parser.parse_args(arguments)
+    verdicts = run_settings(build_settings(options.seed, options.days, options.calm_scale))
+    show_verdicts(verdicts, "markdown" if options.markdown else "plain")
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
 
@@ -54,26 +54,32 @@ def build_settings(seed: int, days: float, calm_scale: float) -> list[Setting]:
     ]
 
 
-def run_settings(given: Sequence[Setting]) -> list[Verdict]:
+def run_settings(settings: Sequence[Setting]) -> list[Verdict]:
     """Run all settings, two at a time; those in which something moves come first."""
     promtool = toolchain.find("promtool")
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as pool:
         folder = Path(name)
-        for scale in {each.world.clock.scale for each in given}:
+        for scale in {each.world.clock.scale for each in settings}:
             write_json(folder / f"rules{scale}.yaml", select_rules(scale))
-        found = pool.map(
-            lambda each: simulate_cases(promtool, folder / f"rules{each.world.clock.scale}.yaml", folder, each), given
+        verdicts_by_setting = pool.map(
+            lambda each: simulate_cases(promtool, folder / f"rules{each.world.clock.scale}.yaml", folder, each),
+            settings,
         )
-        verdicts = [verdict for verdicts in found for verdict in verdicts]
+        verdicts = [verdict for verdicts in verdicts_by_setting for verdict in verdicts]
     return sorted(verdicts, key=lambda verdict: not verdict.case.named)
 
 
 def select_rules(scale: float) -> dict[str, object]:
     """Return the rules that these worlds have the series for: burns, moves and standing alerts."""
     groups = prometheus.build_rules(slo.load(ROOT / "slo"), scale)["groups"]
-    kept = [group for group in groups if group["name"].rpartition("_")[2] in ("sli", "variables", "standing")]
-    assert len(kept) == 3
-    return {"groups": [*kept, {"name": "bench", "interval": kept[0]["interval"], "rules": [build_first_rule()]}]}
+    chosen_groups = [group for group in groups if group["name"].rpartition("_")[2] in ("sli", "variables", "standing")]
+    assert len(chosen_groups) == 3
+    return {
+        "groups": [
+            *chosen_groups,
+            {"name": "bench", "interval": chosen_groups[0]["interval"], "rules": [build_first_rule()]},
+        ]
+    }
 
 
 def show_verdicts(verdicts: Sequence[Verdict], style: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import pi, sin
 
-from bench.detect.world import Counted, Rate, count_observations, count_verdicts, keep_rate
+from bench.detect.world import Counter, Rate, count_observations, count_verdicts, keep_rate
 
 from otel_agentops.semconv import attributes as A
 
@@ -29,10 +29,10 @@ OFTEN = {"model": 2.0, "prompt": 2.0, "tools": 2.0, "index": 1.0, "judge": 0.2, 
 
 @dataclass(frozen=True)
 class Case:
-    """One service. named: the variables that the burn must be put down to; none where nothing must be told."""
+    """One service. named: the variables to put the burn down to; empty if nothing may be reported."""
 
     name: str
-    counters: tuple[Counted, ...]
+    counters: tuple[Counter, ...]
     named: frozenset[str] = frozenset()
     harmless: frozenset[str] = field(default_factory=frozenset)
 
@@ -97,16 +97,16 @@ def _build_case(
         harmless: Variables that move and break nothing.
     """
     counters = [
-        counted
+        counter
         for variable in SCOPES
-        for counted in _count_observations(name, variable, tasks, moves.get(variable, keep_rate(0)))
+        for counter in _count_observations(name, variable, tasks, moves.get(variable, keep_rate(0)))
     ]
     return Case(
         name, (*counters, *_count_events(name, tasks, worse, moves)), frozenset(named or ()), frozenset(harmless or ())
     )
 
 
-def _count_observations(service: str, variable: str, tasks: Rate, new: Rate) -> Iterator[Counted]:
+def _count_observations(service: str, variable: str, tasks: Rate, new: Rate) -> Iterator[Counter]:
     def rate(share: Rate) -> Rate:
         return lambda at: OFTEN[variable] * tasks(at) * share(at)
 
@@ -114,7 +114,7 @@ def _count_observations(service: str, variable: str, tasks: Rate, new: Rate) -> 
     yield count_observations(service, variable, f"{variable}-2", rate(new), SCOPES[variable])
 
 
-def _count_events(service: str, tasks: Rate, worse: Rate, moves: Mapping[str, Rate]) -> Iterator[Counted]:
+def _count_events(service: str, tasks: Rate, worse: Rate, moves: Mapping[str, Rate]) -> Iterator[Counter]:
     """Yield executions of a tool, of which one in a thousand fails, and verdicts of both revisions of a judge."""
     judge = moves.get("judge", keep_rate(0))
     broken = (lambda _: USUALLY) if "judge" in moves else (lambda at: USUALLY + BROKEN * worse(at))

@@ -1,4 +1,4 @@
-"""What the rules said about each case, against what they must say."""
+"""The reports of the rules in each case, compared with what they must report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.detect.cases import Case
 from bench.detect.world import World, evaluate
 
-# What is about variables and budgets. That there is no ground truth, as in these worlds, is told by others.
+# These alerts are about variables and budgets. Others report that there is no ground truth, as in these worlds.
 ABOUT = (
     "OtelAgentopsErrorBudgetBurn",
     "OtelAgentopsVariableMoved",
@@ -25,7 +25,7 @@ LATE = 2  # evaluations after the burn within which the variable is to be named
 
 @dataclass(frozen=True)
 class Setting:
-    """Cases in one world, each a service. start: the minute in which what moves begins to."""
+    """Cases in one world, each a service. start: the minute in which the moves begin."""
 
     cases: Sequence[Case]
     start: float
@@ -34,12 +34,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Times in minutes since what moves began to; `told` and `joined` by variable."""
+    """The result of a case: minutes since the moves began, by variable for `moved_minutes` and `blamed_minutes`."""
 
     case: Case
     burns: float | None
-    told: Mapping[str, float]
-    joined: Mapping[str, float]
+    moved_minutes: Mapping[str, float]
+    blamed_minutes: Mapping[str, float]
     wrong: Sequence[str]
     tick: float
 
@@ -51,18 +51,18 @@ class Verdict:
         """
         if not self.case.named:
             return not self.wrong
-        if self.wrong or self.burns is None or not self.case.named <= set(self.joined):
+        if self.wrong or self.burns is None or not self.case.named <= set(self.blamed_minutes):
             return False
-        first = min(self.joined.values())
-        named = [self.joined[variable] for variable in self.case.named]
+        first = min(self.blamed_minutes.values())
+        named = [self.blamed_minutes[variable] for variable in self.case.named]
         return (min(named) == first or bool(self.case.harmless)) and max(named) <= self.burns + LATE * self.tick
 
     def build_row(self) -> tuple[str, ...]:
         """Return the row of the table."""
         burns = "no" if self.burns is None else f"{self.burns:.0f} min"
-        told = ", ".join(f"{variable} {at:.0f} min" for variable, at in _sort_times(self.told)) or "-"
-        named = ", ".join(f"{variable} {at:.0f} min" for variable, at in _sort_times(self.joined)) or "-"
-        return self.case.name, burns, told, named, ", ".join(self.wrong) or "0", self._mark()
+        moved_minutes = ", ".join(f"{variable} {at:.0f} min" for variable, at in _sort_times(self.moved_minutes)) or "-"
+        named = ", ".join(f"{variable} {at:.0f} min" for variable, at in _sort_times(self.blamed_minutes)) or "-"
+        return self.case.name, burns, moved_minutes, named, ", ".join(self.wrong) or "0", self._mark()
 
     def _mark(self) -> str:
         return "ok" if self.is_good else "MISSED"
@@ -71,8 +71,8 @@ class Verdict:
 def simulate_cases(promtool: Path, rules: Path, folder: Path, setting: Setting) -> list[Verdict]:
     """Run the rules and return the verdict of each case."""
     world = replace(setting.world, counters=[counted for case in setting.cases for counted in case.counters])
-    (found,) = evaluate(promtool, world, rules, folder, f"min by ({BY}) ({FIRST})").values()
-    seconds = {key if len(key) == 3 else (*key, ""): at for key, at in found.items()}
+    (samples,) = evaluate(promtool, world, rules, folder, f"min by ({BY}) ({FIRST})").values()
+    seconds = {key if len(key) == 3 else (*key, ""): at for key, at in samples.items()}
     minutes = {key: at * world.clock.scale / 60 - setting.start for key, at in seconds.items()}
     return [_judge_case(case, minutes, world.clock.tick * world.clock.scale / 60) for case in setting.cases]
 
@@ -85,25 +85,25 @@ def build_first_rule() -> dict[str, str]:
 
 def _judge_case(case: Case, minutes: Mapping[tuple[str, ...], float], tick: float) -> Verdict:
     of = {(name, variable): at for (name, service, variable), at in minutes.items() if service == case.name}
-    told = {variable: at for (name, variable), at in of.items() if name == "OtelAgentopsVariableMoved"}
-    joined = {variable: at for (name, variable), at in of.items() if name == "OtelAgentopsBurnAfterMove"}
+    moved_minutes = {variable: at for (name, variable), at in of.items() if name == "OtelAgentopsVariableMoved"}
+    blamed_minutes = {variable: at for (name, variable), at in of.items() if name == "OtelAgentopsBurnAfterMove"}
     # An undeclared move of a model is a drift as well, by its definition.
-    meant = {"OtelAgentopsModelDrifted"} if "model" in case.named | case.harmless else set()
-    allowed = case.named | case.harmless
+    drift_alerts = {"OtelAgentopsModelDrifted"} if "model" in case.named | case.harmless else set()
+    moved_variables = case.named | case.harmless
     wrong = [
         f"{name} {variable}".strip()
         for (name, variable) in sorted(of)
-        if _is_wrong(name, variable, case, allowed, meant)
+        if _is_wrong(name, variable, case, moved_variables, drift_alerts)
     ]
-    return Verdict(case, of.get(("OtelAgentopsErrorBudgetBurn", "")), told, joined, wrong, tick)
+    return Verdict(case, of.get(("OtelAgentopsErrorBudgetBurn", "")), moved_minutes, blamed_minutes, wrong, tick)
 
 
-def _is_wrong(name: str, variable: str, case: Case, allowed: frozenset[str], meant: set[str]) -> bool:
-    if name in meant:
+def _is_wrong(name: str, variable: str, case: Case, moved_variables: frozenset[str], drift_alerts: set[str]) -> bool:
+    if name in drift_alerts:
         return False
     if name == "OtelAgentopsErrorBudgetBurn":
         return not case.named
-    return not (name in ("OtelAgentopsVariableMoved", "OtelAgentopsBurnAfterMove") and variable in allowed)
+    return not (name in ("OtelAgentopsVariableMoved", "OtelAgentopsBurnAfterMove") and variable in moved_variables)
 
 
 def _sort_times(times: Mapping[str, float]) -> list[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""A made-up world as counters: what a Prometheus would have scraped of it, and promtool to run the rules over that."""
+"""A simulated world as counters: the scrapes of a Prometheus, and promtool to run the rules over them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BORN = 4  # evaluations of a scraped target after which the first series appears
 
 
 @dataclass(frozen=True)
-class Counted:
+class Counter:
     """A counter that grows at a rate, from the first minute at which it is above 0, or from `born`."""
 
     metric: str
@@ -31,20 +31,20 @@ class Counted:
     born: float | None = None
 
 
-def count_observations(service: str, variable: str, value: str, rate: Rate, scope: Sequence[str] = ()) -> Counted:
+def count_observations(service: str, variable: str, value: str, rate: Rate, scope: Sequence[str] = ()) -> Counter:
     """Return the counter of a value; `scope` has the values that its scope is made of."""
     metric, parts, key = VARIABLES[variable]
     labels = dict(zip(parts, scope or ["x"] * len(parts), strict=True)) | {key: value}
-    return Counted(metric, {A.SERVICE_NAME: service, **labels}, rate)
+    return Counter(metric, {A.SERVICE_NAME: service, **labels}, rate)
 
 
 def count_verdicts(
     service: str, sli: str, kind: str, labels: Mapping[str, str], rate: Rate, bad: Rate
-) -> Iterator[Counted]:
+) -> Iterator[Counter]:
     """Yield the pair of counters of an indicator; `bad` is the part of the events that is bad."""
-    named = {A.SERVICE_NAME: service, A.SLI_NAME: sli, A.SLI_TYPE: kind, **labels}
-    yield Counted(M.SLI_EVENTS, named, rate)
-    yield Counted(M.SLI_BAD, named, lambda minute: rate(minute) * bad(minute), born=0)
+    sli_labels = {A.SERVICE_NAME: service, A.SLI_NAME: sli, A.SLI_TYPE: kind, **labels}
+    yield Counter(M.SLI_EVENTS, sli_labels, rate)
+    yield Counter(M.SLI_BAD, sli_labels, lambda minute: rate(minute) * bad(minute), born=0)
 
 
 def keep_rate(rate: float) -> Rate:
@@ -61,7 +61,7 @@ def step_rates(*parts: tuple[float, float]) -> Rate:
 class World:
     """Counters over some nominal minutes. seed: arrivals are a Poisson process; without one they are even."""
 
-    counters: Sequence[Counted]
+    counters: Sequence[Counter]
     minutes: float
     clock: Clock
     seed: int | None = None
@@ -76,16 +76,16 @@ class World:
         each = self.clock.tick * self.clock.scale / 60
         down = None if self.restart is None else round(self.restart / each)
         up = ["0" if down is not None and down <= tick < down + 2 else "1" for tick in range(self.count_ticks() + 1)]
-        found = [{"series": 'up{job="otelcol", instance="c"}', "values": " ".join(up)}]
-        for number, counted in enumerate(self.counters):
+        all_series = [{"series": 'up{job="otelcol", instance="c"}', "values": " ".join(up)}]
+        for number, counter in enumerate(self.counters):
             chance = None if self.seed is None else random.Random(f"{self.seed} {number}")
-            grown = [
-                _count_arrivals(counted.rate(tick * each) * each, chance) for tick in range(self.count_ticks() + 1)
+            increments = [
+                _count_arrivals(counter.rate(tick * each) * each, chance) for tick in range(self.count_ticks() + 1)
             ]
-            found.append(
-                {"series": _name_series(counted), "values": " ".join(_scrape_counter(counted, grown, each, down))}
+            all_series.append(
+                {"series": _name_series(counter), "values": " ".join(_scrape_counter(counter, increments, each, down))}
             )
-        return _drop_unseen(found)
+        return _drop_unseen(all_series)
 
 
 def _drop_unseen(series: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -93,11 +93,11 @@ def _drop_unseen(series: list[dict[str, str]]) -> list[dict[str, str]]:
     return [one for one in series if set(one["values"].split()) != {"_"}]
 
 
-def _name_series(counted: Counted) -> str:
-    labels = {A.DEPLOYMENT_ENVIRONMENT_NAME: "prod", **counted.labels}
+def _name_series(counter: Counter) -> str:
+    labels = {A.DEPLOYMENT_ENVIRONMENT_NAME: "prod", **counter.labels}
     pairs = {"job": "otelcol", "instance": "c", **{key.replace(".", "_"): value for key, value in labels.items()}}
-    written = ", ".join(f'{key}="{value}"' for key, value in pairs.items())
-    return f"{M.METRICS[counted.metric].prometheus}{{{written}}}"
+    matchers = ", ".join(f'{key}="{value}"' for key, value in pairs.items())
+    return f"{M.METRICS[counter.metric].prometheus}{{{matchers}}}"
 
 
 def _count_arrivals(expected: float, chance: random.Random | None) -> float:
@@ -106,25 +106,25 @@ def _count_arrivals(expected: float, chance: random.Random | None) -> float:
         return expected
     if expected > 50:
         return max(0, round(chance.gauss(expected, expected**0.5)))
-    count, waited = 0, chance.expovariate(expected)
-    while waited < 1:
-        count, waited = count + 1, waited + chance.expovariate(expected)
+    count, waiting = 0, chance.expovariate(expected)
+    while waiting < 1:
+        count, waiting = count + 1, waiting + chance.expovariate(expected)
     return count
 
 
-def _scrape_counter(counted: Counted, grown: Sequence[float], each: float, down: int | None) -> Iterator[str]:
-    """Yield what a scrape shows.
+def _scrape_counter(counter: Counter, increments: Sequence[float], each: float, down: int | None) -> Iterator[str]:
+    """Yield the samples of a counter.
 
-    Nothing before the series is born and while the collector is away; then again nothing until it grows.
+    There is none before the series begins, none while the collector is away, and then none until it grows.
     """
     total, born = 0.0, False
-    for tick, more in enumerate(grown):
+    for tick, more in enumerate(increments):
         if down is not None and down <= tick < down + 2:
             total, born = 0.0, False
             yield "stale" if tick == down else "_"
             continue
         total += more if tick >= BORN else 0
-        born = born or int(total) > 0 or (tick >= BORN and counted.born is not None and tick * each >= counted.born)
+        born = born or int(total) > 0 or (tick >= BORN and counter.born is not None and tick * each >= counter.born)
         yield str(int(total)) if born else "_"
 
 
@@ -133,10 +133,10 @@ SAMPLE = re.compile(r"\{(?P<labels>[^}]*)\} (?P<value>\S+?)(?:,|$)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
-def build_test(world: World, rules: Path, asked: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def build_test(world: World, rules: Path, tests: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Build a test file of promtool."""
     tick = format_duration(world.clock.tick)
-    test = {"interval": tick, "input_series": world.build_series(), "promql_expr_test": list(asked)}
+    test = {"interval": tick, "input_series": world.build_series(), "promql_expr_test": list(tests)}
     return {"rule_files": [str(rules)], "evaluation_interval": tick, "tests": [test]}
 
 
@@ -150,9 +150,9 @@ def evaluate(
 ) -> dict[str, dict[tuple[str, ...], float]]:
     """Evaluate expressions at the end, by the values of their labels in the order of their names.
 
-    promtool compares and shows what differs: each is expected to be what it cannot be, and so is shown.
+    promtool shows only what differs from the expectation, so each expectation is impossible.
     """
-    asked = [
+    tests = [
         {
             "expr": expr,
             "eval_time": scale_minute(world, world.minutes),
@@ -161,7 +161,7 @@ def evaluate(
         for expr in exprs
     ]
     file = folder / f"{uuid.uuid4().hex}.test.yaml"
-    write_json(file, build_test(world, rules, asked))
+    write_json(file, build_test(world, rules, tests))
     done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
     answers = {match["expr"].replace('\\"', '"'): match["got"] for match in READ.finditer(done.stdout + done.stderr)}
     assert len(answers) == len(set(exprs)), done.stdout[-2000:] + done.stderr[-2000:]

@@ -28,7 +28,7 @@ def test_a_move_is_named_and_calm_is_calm() -> None:
         "restart, model": True,
         "restart, nothing": True,
     }
-    assert set(verdicts["model"].told) == set(verdicts["model"].joined) == {"model"}
+    assert set(verdicts["model"].moved_minutes) == set(verdicts["model"].blamed_minutes) == {"model"}
 
 
 GOOD = Verdict(MODEL, 14, {"model": 5}, {"model": 14}, (), 1)
@@ -38,11 +38,11 @@ GOOD = Verdict(MODEL, 14, {"model": 5}, {"model": 14}, (), 1)
     ("verdict", "good"),
     [
         (GOOD, True),
-        (replace(GOOD, joined={"model": 16}), True),
-        (replace(GOOD, joined={"model": 17}), False),
-        (replace(GOOD, joined={}), False),
+        (replace(GOOD, blamed_minutes={"model": 16}), True),
+        (replace(GOOD, blamed_minutes={"model": 17}), False),
+        (replace(GOOD, blamed_minutes={}), False),
         (replace(GOOD, burns=None), False),
-        (replace(GOOD, joined={"model": 15, "prompt": 14}), False),
+        (replace(GOOD, blamed_minutes={"model": 15, "prompt": 14}), False),
         (replace(GOOD, wrong=["OtelAgentopsVariableMoved prompt"]), False),
         (replace(GOOD, case=Case("nothing", ()), wrong=["OtelAgentopsErrorBudgetBurn"]), False),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.detect.world import Counted, Rate, World, count_observations, evaluate, keep_rate, step_rates, write_json
+from bench.detect.world import Counter, Rate, World, count_observations, evaluate, keep_rate, step_rates, write_json
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
@@ -21,24 +21,24 @@ DAY = 24 * 60
 FIRST, MOVED, AGAIN, END = 0.5 * DAY, 2 * DAY, 3 * DAY, 8 * DAY
 
 
-def evaluated(service: str, *starts: float, env: str = "prod", rate: float = 10) -> Counted:
+def evaluated(service: str, *starts: float, env: str = "prod", rate: float = 10) -> Counter:
     """A set of cases that is evaluated for an hour now and then."""
     labels = {A.SERVICE_NAME: service, A.DEPLOYMENT_ENVIRONMENT_NAME: env, A.EVAL_SET_NAME: "golden"}
     judge = {A.EVAL_SET_VERSION: "1", A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: "r1"}
-    return Counted(M.EVAL_SET_OBSERVATIONS, labels | judge, lambda at: rate * any(s <= at < s + 60 for s in starts))
+    return Counter(M.EVAL_SET_OBSERVATIONS, labels | judge, lambda at: rate * any(s <= at < s + 60 for s in starts))
 
 
-def changed(service: str, variable: str, scope: tuple[str, ...]) -> Iterator[Counted]:
+def changed(service: str, variable: str, scope: tuple[str, ...]) -> Iterator[Counter]:
     yield count_observations(service, variable, "old", step_rates((0, 10), (MOVED, 0)), scope)
     yield count_observations(service, variable, "new", step_rates((MOVED, 10)), scope)
 
 
-def elsewhere(counted: Counted, rate: Rate) -> Counted:
-    return Counted(counted.metric, {**counted.labels, A.DEPLOYMENT_ENVIRONMENT_NAME: "ci"}, rate)
+def elsewhere(counted: Counter, rate: Rate) -> Counter:
+    return Counter(counted.metric, {**counted.labels, A.DEPLOYMENT_ENVIRONMENT_NAME: "ci"}, rate)
 
 
 PROMPT = ("support", "answer")
-CASES: Mapping[str, list[Counted]] = {
+CASES: Mapping[str, list[Counter]] = {
     "late": [*changed("late", "prompt", PROMPT), evaluated("late", FIRST, AGAIN)],
     "never": [*changed("never", "prompt", PROMPT), evaluated("never", FIRST)],
     "same": [count_observations("same", "model", "old", keep_rate(10)), evaluated("same", FIRST)],

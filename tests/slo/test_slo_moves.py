@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from bench.detect.world import Counted, Rate, World, count_observations, evaluate, keep_rate, step_rates, write_json
+from bench.detect.world import Counter, Rate, World, count_observations, evaluate, keep_rate, step_rates, write_json
 
 from otel_agentops.slo._promql import Clock
 from otel_agentops.slo.moves import build_move_rules
@@ -20,7 +20,7 @@ HOUR, DAY = 60, 24 * 60
 AT, END = 30 * HOUR, 41 * HOUR  # when all that moves begins to
 
 
-def pair(service: str, new: Rate, total: float = 30, variable: str = "model") -> Iterator[Counted]:
+def pair(service: str, new: Rate, total: float = 30, variable: str = "model") -> Iterator[Counter]:
     """What the new value gets the old one has lost."""
     yield count_observations(service, variable, "old", lambda minute: total * (1 - new(minute)))
     yield count_observations(service, variable, "new", lambda minute: total * new(minute))

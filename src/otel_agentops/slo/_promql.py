@@ -1,4 +1,4 @@
-"""Words of the rules: durations, windows under a time scale, and how much a counter grew since the last evaluation."""
+"""PromQL expressions: windows under a time scale, labels, and the growth of a counter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otel_agentops.slo.units import format_duration, parse_window
 
 @dataclass(frozen=True)
 class Clock:
-    """How long a nominal window lasts when everything is `scale` times faster."""
+    """Windows and the interval of evaluation when everything is `scale` times faster."""
 
     scale: float
 
@@ -53,14 +53,14 @@ def set_label(expression: str, label: str, value: str) -> str:
 def express_growth(metric: str, clock: Clock) -> str:
     """Return how much each series of a counter grew since the evaluation before.
 
-    `increase` extrapolates, loses what a series is born with, and is blind to what falls between two windows. Here the
-    last value is compared with the last one before, so that the sum over many evaluations is what was counted:
-    * after a gap of up to an hour (nominal) the value from before the gap is the one before;
-    * a series that was born while its target was being scraped grew from 0. Where the target was not scraped, nobody
-      knows how old the value is, and nothing is added;
-    * after a reset it grew to its highest value, then from 0. Where it has overtaken that value already, what came
-      between the last evaluation and the reset is not known, and not added. A reset that is overtaken between two
-      scrapes is not seen, as with `increase`.
+    `increase` extrapolates, loses the first value of a series, and does not see what falls between two windows. This
+    expression compares the last value with the one before, so that the sum over many evaluations is the exact count:
+    * After a gap of up to an hour (nominal), the value from before the gap is the one before.
+    * A series that began while its target was being scraped grew from 0. If the target was not scraped, nobody knows
+      how old the value is, and nothing is added.
+    * After a reset it grew to its highest value, then from 0. If it has passed that value already, the growth between
+      the last evaluation and the reset is unknown and not added. A reset that is passed between two scrapes is not
+      visible, as with `increase`.
     """
     tick, gap = format_duration(clock.tick), clock.to_duration("1h", 20)
     last = f"last_over_time({metric}[{tick}])"

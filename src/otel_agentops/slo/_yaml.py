@@ -1,4 +1,4 @@
-"""YAML with the lines of its fields, or one sentence that says which line of which file is wrong."""
+"""YAML with the lines of its fields, and the error that names file and line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 
 class SpecError(Exception):
-    """One sentence that names file, line and field and says what to do."""
+    """An error that names file, line and field, and says what to do."""
 
 
 def read_documents(file: Path) -> list[Any]:
@@ -32,19 +32,19 @@ def read_documents(file: Path) -> list[Any]:
         raise SpecError(f"{file}: is no YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise SpecError(f"{file}: is nested too deep for anybody to read") from None
-    except ValueError as error:  # a date or number that is none
+    except ValueError as error:  # an impossible date or number
         raise SpecError(f"{file}: is no YAML: {' '.join(str(error).split())}") from None
 
 
 def find_line(node: Any, path: Sequence[str | int]) -> int:
     """Return the line of a field; if it is missing, the line of the mapping that lacks it."""
-    found = int(node.lc.line)
+    number = int(node.lc.line)
     for key in path:
         if isinstance(node, CommentedMap) and key in node:
-            found = int(node.lc.key(key)[0])
+            number = int(node.lc.key(key)[0])
         elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-            found = int(node.lc.item(key)[0])
+            number = int(node.lc.item(key)[0])
         else:
             break
         node = node[key]
-    return found + 1
+    return number + 1

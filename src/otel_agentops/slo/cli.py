@@ -1,4 +1,4 @@
-"""`otel-agentops slo`: a thin shell over the functions of this package."""
+"""`otel-agentops slo`: the command line over the functions of this package."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def generate(
 
     try:
         slos = spec.load(slo)
-        made = generate.files(slos, time_scale)
+        texts = generate.files(slos, time_scale)
     except (spec.SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
     for note in [
@@ -47,13 +47,13 @@ def generate(
     ]:
         typer.echo(f"note: {note}", err=True)
     if not check:
-        generate.write(made, out)
+        generate.write(texts, out)
         for superseded in honeycomb.find_superseded_files(out):
             superseded.unlink()
-    elif stale := [*generate.find_stale_files(made, out), *honeycomb.find_superseded_files(out)]:
+    elif stale := [*generate.find_stale_files(texts, out), *honeycomb.find_superseded_files(out)]:
         which = ", ".join(map(str, stale))
         sys.exit(f"{which}: not what follows from {slo}; run this without --check and commit the result")
-    for path in () if check else made:
+    for path in () if check else texts:
         typer.echo(out / path)
 
 
@@ -70,15 +70,15 @@ def check(
     slos = _load_slos(slo)
     try:
         notes = [*spec.list_notes(slos), *burn.list_rescalings(slos), *ground_truth.list_incomparable(slos)]
-    except ValueError as error:  # a promise for which no alert is left
+    except ValueError as error:  # no alert is left for this objective
         sys.exit(f"otel-agentops slo: {error}")
     for note in notes:
         typer.echo(f"note: {note}", err=True)
     otelcol = _find_collector(collector)
     if otelcol and (wrong := conditions.list_refused(slos, otelcol)):
         sys.exit("\n".join(f"otel-agentops slo: {sentence}" for sentence in wrong))
-    asked = f"; {otelcol.name} takes their conditions" if otelcol else "; no collector here to ask about conditions"
-    typer.echo(f"{len(slos)} objective{'s' if len(slos) != 1 else ''}{asked}")
+    answer = f"; {otelcol.name} takes their conditions" if otelcol else "; no collector here to ask about conditions"
+    typer.echo(f"{len(slos)} objective{'s' if len(slos) != 1 else ''}{answer}")
 
 
 @app.command()
@@ -114,17 +114,17 @@ def import_openslo(
     from otel_agentops.slo.spec import SpecError
 
     try:
-        found = openslo_read.read_file(file, openslo_read.Said(_parse_pairs(sli), owner, runbook))
-        made = own.plan_files(found.slos, out)
+        imported = openslo_read.read_file(file, openslo_read.Additions(_parse_pairs(sli), owner, runbook))
+        texts = own.plan_files(imported.slos, out)
     except (SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
-    generate.write(made, out)
-    for name in made:
+    generate.write(texts, out)
+    for name in texts:
         typer.echo(out / name)
-    for note in found.notes:
+    for note in imported.notes:
         typer.echo(f"note: {note}", err=True)
-    if found.problems:
-        sys.exit("\n".join(f"otel-agentops slo: {problem}" for problem in found.problems))
+    if imported.problems:
+        sys.exit("\n".join(f"otel-agentops slo: {problem}" for problem in imported.problems))
 
 
 def _parse_pairs(texts: list[str]) -> dict[str, object]:
@@ -179,9 +179,9 @@ def _load_slos(path: Path) -> list[Slo]:
         sys.exit(f"otel-agentops slo: {error}")
 
 
-def _find_collector(named: Path | None) -> Path | None:
-    chosen = named or os.environ.get("OTELCOL")
-    found = shutil.which(chosen) if chosen else shutil.which("otelcol-contrib") or shutil.which("otelcol")
-    if chosen and not found:
-        sys.exit(f"otel-agentops slo: {chosen} is no program that can be run; correct --collector or $OTELCOL")
-    return Path(found) if found else None
+def _find_collector(option: Path | None) -> Path | None:
+    command = option or os.environ.get("OTELCOL")
+    imported = shutil.which(command) if command else shutil.which("otelcol-contrib") or shutil.which("otelcol")
+    if command and not imported:
+        sys.exit(f"otel-agentops slo: {command} is no program that can be run; correct --collector or $OTELCOL")
+    return Path(imported) if imported else None

@@ -1,13 +1,13 @@
-"""Objectives to a collector fragment: 0/1 verdicts on spans and events, and the counters of them.
+"""The collector fragment of objectives: 0/1 verdicts on spans and events, and the counters of them.
 
-The fragment is one more `--config` behind the overlay's. Lists are replaced when configs are merged, so it holds all of
-the two components that it is about: the transform that writes an indicator's verdict (`otel_agentops.sli.<name>.bad`)
-and the connector that counts verdicts. From one definition an indicator of tasks is evaluated twice, on the task's root
-span and on the outcome event, which carries the task's facts; there it is what the proxy said, beside the truth.
+The fragment is one more `--config` after the overlay. A merge of configs replaces lists, so the fragment holds all of
+two components: the transform that writes an indicator's verdict (`otel_agentops.sli.<name>.bad`) and the connector that
+counts verdicts. An indicator of tasks is evaluated twice from one definition: on the task's root span, and on the
+outcome event, which carries the task's facts. There it is the proxy's verdict beside the truth.
 
-A verdict is counted as a label. What makes `events` and `bad` of it, and the confusion of proxy and truth, stands
-behind the connector (`transform/otel_agentops_verdicts` of the overlay). A definition with two counters would be two,
-and one without a label that must be there would be looked at for every span.
+A verdict is counted as a label. The overlay's `transform/otel_agentops_verdicts` behind the connector turns it into
+`events` and `bad`, and into the confusion of proxy and truth. One definition with two counters would count as two, and
+the connector would check one without a required label for every span.
 """
 
 from __future__ import annotations
@@ -58,28 +58,28 @@ def collect_indicators(slos: Sequence[Slo]) -> list[Indicator]:
     Raises:
         ValueError: If one name has two meanings.
     """
-    found: dict[str, Indicator] = {}
+    by_name: dict[str, Indicator] = {}
     for slo in slos:
-        if found.setdefault(slo.indicator.name, slo.indicator) != slo.indicator:
+        if by_name.setdefault(slo.indicator.name, slo.indicator) != slo.indicator:
             raise ValueError(f"{slo.name}: sli: {slo.indicator.name!r} means two things; give one of them another name")
-    return [found[name] for name in sorted(found)]
+    return [by_name[name] for name in sorted(by_name)]
 
 
-def build_fragment(counted: Sequence[Indicator]) -> Config:
+def build_fragment(indicators: Sequence[Indicator]) -> Config:
     """Build the two components as data.
 
     Raises:
         OttlError: If a condition cannot be parsed.
     """
-    verdicts = {"error_mode": "ignore", "trace_statements": [*_build_groups(counted, "span")]}
+    verdicts = {"error_mode": "ignore", "trace_statements": [*_build_groups(indicators, "span")]}
     counters = {
         "error_mode": "ignore",
-        "spans": [_build_counter(each, "span") for each in counted if each.on in _SPANS],
+        "spans": [_build_counter(each, "span") for each in indicators if each.on in _SPANS],
     }
-    events = [_build_counter(each, "log") for each in counted if each.on in _EVENTS]
-    labels = [_build_label_counter(each) for each in counted if is_on_outcome_events(each)]
+    events = [_build_counter(each, "log") for each in indicators if each.on in _EVENTS]
+    labels = [_build_label_counter(each) for each in indicators if is_on_outcome_events(each)]
     return {
-        "processors": {TRANSFORM: {**verdicts, "log_statements": [*_build_groups(counted, "log")]}},
+        "processors": {TRANSFORM: {**verdicts, "log_statements": [*_build_groups(indicators, "log")]}},
         "connectors": {
             CONNECTOR: {
                 **counters,
@@ -92,7 +92,7 @@ def build_fragment(counted: Sequence[Indicator]) -> Config:
 def render_yaml(config: Config) -> str:
     """Render YAML, the same for the same content."""
     yaml = YAML()
-    yaml.width = 10_000  # folded by _folded alone, which knows what a text is
+    yaml.width = 10_000  # `_write_condition` folds, since it knows where a string is
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = StringIO()
     yaml.dump(config, out)
@@ -120,10 +120,10 @@ _SPANS: Mapping[On, str] = {
 _EVENTS: Mapping[On, str] = {"evaluation": _match_event(E.GEN_AI_EVALUATION_RESULT), "outcome": _match_event(E.OUTCOME)}
 
 
-def _build_groups(counted: Sequence[Indicator], context: Context) -> Iterator[Config]:
+def _build_groups(indicators: Sequence[Indicator], context: Context) -> Iterator[Config]:
     """Yield one group for each kind of operation or event: any other costs one comparison."""
     for on, is_one in (_SPANS if context == "span" else _EVENTS).items():
-        here = [each for each in counted if each.on == on or (on == "outcome" and is_on_outcome_events(each))]
+        here = [each for each in indicators if each.on == on or (on == "outcome" and is_on_outcome_events(each))]
         statements = [line for each in here for line in _set_verdict(each, context)]
         if statements:
             yield {
@@ -153,13 +153,13 @@ def _write_condition(ottl: str) -> str:
     if len(escaped) <= _WIDTH:
         return escaped
     folded: Any = FoldedScalarString(escaped)
-    folded.fold_pos = [*_find_folds(escaped)]  # as ruamel's own loader sets it
+    folded.fold_pos = [*_find_folds(escaped)]  # ruamel's loader sets it in the same way
     text: str = folded
     return text
 
 
 def _find_folds(text: str) -> Iterator[int]:
-    spaces = [found.start() for found in re.finditer(r'"(?:\\.|[^"\\])*"| ', text) if found[0] == " "]
+    spaces = [by_name.start() for by_name in re.finditer(r'"(?:\\.|[^"\\])*"| ', text) if by_name[0] == " "]
     begin = 0
     for space, following in pairwise([*spaces, len(text)]):
         if following - begin > _WIDTH:
@@ -167,7 +167,7 @@ def _find_folds(text: str) -> Iterator[int]:
             begin = space + 1
 
 
-_WIDTH = 104  # and the indentation
+_WIDTH = 104  # columns without the indentation
 
 
 # -- counters
@@ -191,8 +191,8 @@ def _build_label_counter(indicator: Indicator) -> Config:
     judge = [label for label in indicator.labels if label in (A.JUDGE_NAME, A.JUDGE_REVISION)]
     required = map(_require_key, (verdict_attribute(indicator.name), A.TRUTH_VERDICT, A.TRUTH_SAMPLING))
     labels = [*required, *_name_indicator(indicator), *map(_default_key, (A.TASK_NAME, *judge))]
-    known = [f'{verdicts} == {said} and ({truth} == "good" or {truth} == "bad")' for said in (0, 1)]
-    return _build_metric(M.TRUTH_LABELS, labels, known)
+    conditions = [f'{verdicts} == {value} and ({truth} == "good" or {truth} == "bad")' for value in (0, 1)]
+    return _build_metric(M.TRUTH_LABELS, labels, conditions)
 
 
 def _name_indicator(indicator: Indicator) -> Iterable[Config]:
@@ -224,6 +224,6 @@ def _build_metric(name: str, labels: Sequence[Config], conditions: Sequence[str]
 
 def _write_inline(**entries: Any) -> Config:
     """Return a mapping on one line."""
-    made = CommentedMap(entries)
-    made.fa.set_flow_style()
-    return made
+    mapping = CommentedMap(entries)
+    mapping.fa.set_flow_style()
+    return mapping

@@ -1,4 +1,4 @@
-"""Conditions as a real collector reads them: its functions, paths and types, which nothing else knows."""
+"""The collector's own check of conditions: it alone knows functions, paths and types."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def _ask_collector(condition: str, event: bool, otelcol: Path) -> str:
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory, "config.json")
         config.write_text(json.dumps(_build_config(condition, event), ensure_ascii=False), "utf-8")
-        done = subprocess.run([otelcol, "validate", "--config", config], capture_output=True, text=True, check=False)
-    if done.returncode == 0:
+        result = subprocess.run([otelcol, "validate", "--config", config], capture_output=True, text=True, check=False)
+    if result.returncode == 0:
         return ""
-    return " ".join((done.stderr or done.stdout).split()).removeprefix("Error: processors::filter: ")
+    return " ".join((result.stderr or result.stdout).split()).removeprefix("Error: processors::filter: ")
 
 
 def _build_config(condition: str, event: bool) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Everything that follows from the objectives: one text a file, for every backend."""
+"""All generated files of the objectives, for every backend."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
     }
 
 
-def find_stale_files(made: Mapping[str, str], directory: Path) -> list[Path]:
+def find_stale_files(texts: Mapping[str, str], directory: Path) -> list[Path]:
     """Return the files that are missing or different."""
-    paths = {directory / path: text for path, text in made.items()}
+    paths = {directory / path: text for path, text in texts.items()}
     return [path for path, text in paths.items() if not (path.exists() and path.read_text("utf-8") == text)]
 
 
-def write(made: Mapping[str, str], directory: Path) -> None:
+def write(texts: Mapping[str, str], directory: Path) -> None:
     """Write each file whole or not at all: Prometheus may reload at any moment."""
-    for path, text in made.items():
+    for path, text in texts.items():
         file = directory / path
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f"{file.name}.new")

@@ -1,4 +1,4 @@
-"""What a service level indicator counts: events that are eligible, and which of them are bad."""
+"""Service level indicators: which events are eligible, and which of them are bad."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ On = Literal["task", "model", "tool", "retrieval", "evaluation", "outcome"]
 class Indicator:
     """A service level indicator.
 
-    name: value of the label `otel_agentops.sli.name`. type: `proxy` where it stands in for something else. on: the
-    operation or event that is counted. eligible, bad: OTTL conditions; `bad` is asked only where `eligible` holds. A
-    bare `attributes[...]` is that of the span or of the event, wherever the condition is put. labels: attributes that
-    its points carry besides name and type. about: what is bad, in the plural.
+    Attributes:
+        name: Value of the label `otel_agentops.sli.name`.
+        type: `proxy` if it stands in for something else.
+        on: The operation or event that is counted.
+        eligible: OTTL condition. A bare `attributes[...]` is that of the span or of the event.
+        bad: OTTL condition, evaluated only if `eligible` holds.
+        labels: Attributes that its points carry besides name and type.
+        about: A description of the bad events, in the plural.
     """
 
     name: str
@@ -34,10 +38,14 @@ class Indicator:
 
 @dataclass(frozen=True)
 class Parametrised:
-    """A built-in that holds a number of each event against a threshold: `{use: latency, threshold: 8}`.
+    """A built-in that compares a number of each event with a threshold: `{use: latency, threshold: 8}`.
 
-    make: the indicator of a name, a threshold and an operation. unit: of the threshold. default: None where only the
-    team can know it. most: the highest threshold that means anything. ons: what it can count, the usual one first.
+    Attributes:
+        make: Builds the indicator from a name, a threshold and an operation.
+        unit: The unit of the threshold.
+        ons: The operations that it can count, the usual one first.
+        default: None if only the team can know it.
+        most: The highest threshold that means anything.
     """
 
     make: Callable[[str, float, On], Indicator]
@@ -54,11 +62,11 @@ def verdict_attribute(name: str) -> str:
 
 # -- words of the conditions
 #
-# They hold their own against what applications send: a value of another type, NaN and what is absurd are not eligible.
-# A comparison of two types is false, `nil` is neither above nor below anything, and no function is called on what it
-# would fail for, since that would be a line in the collector's log for every span.
+# Applications send anything, so a value of another type, NaN and absurd numbers are not eligible. A comparison of two
+# types is false, and `nil` is neither above nor below anything. No function is called on a value that it would fail
+# for, since the collector would log a line for every span.
 
-_MOST = 1_000_000_000  # what is above it is no count, no score and no price
+_MOST = 1_000_000_000  # no count, score or price is above it
 
 
 def _read_attribute(key: str) -> str:
@@ -158,17 +166,17 @@ def _build_judge_score() -> Indicator:
 # -- model calls
 
 _MODEL = (A.GEN_AI_REQUEST_MODEL,)
-# A caller that goes away is no failure of the provider; 499 is what proxies say then.
+# A caller that goes away is no failure of the provider; HTTP proxies answer 499 then.
 _CANCELLED = _match_pattern(_ERROR, "(?i)cancel|^499$")
-# Why an output is cut off, withheld or broken, as OpenAI, Anthropic, Gemini, Bedrock, Cohere, Mistral and the
-# convention spell it. The attribute is a list, which IsMatch reads as JSON; some instrumentations write a text.
+# The reasons of an output that is cut off, withheld or broken, as OpenAI, Anthropic, Gemini, Bedrock, Cohere, Mistral
+# and the convention spell it. The attribute is a list, which IsMatch reads as JSON; some instrumentations write a text.
 _BROKEN = (
     "length|model_length|max_(output_)?tokens|model_context_window_exceeded|error_limit"  # cut off
     "|content_filter(ed)?|refusal|guardrail_intervened|safety|recitation|language|blocklist|prohibited_content|spii"
     "|image_(safety|recitation|prohibited_content)|error_toxic"  # withheld
     "|malformed_(function_call|model_output|tool_use)|incomplete|error"  # broken
 )
-# What clients raise where the output is not what was asked for. ValidationException is Bedrock's for a bad request.
+# Clients raise these if the output has the wrong form. ValidationException is Bedrock's answer to a bad request.
 _UNPARSED = r"JSONDecodeError|OutputPars|ResponseValidationError|(^|\.)ValidationError$|FinishReasonError"
 
 
@@ -178,14 +186,14 @@ def _build_valid_output() -> Indicator:
         _read_attribute(A.OUTPUT_VALID),
         _match_pattern(_ERROR, _UNPARSED),
     )
-    listed = f'IsList({reasons}) and Len({reasons}) > 0 and IsString({reasons}[0]) and {reasons}[0] != ""'
-    told = f'({listed}) or (IsString({reasons}) and {reasons} != "")'
+    in_list = f'IsList({reasons}) and Len({reasons}) > 0 and IsString({reasons}[0]) and {reasons}[0] != ""'
+    reported = f'({in_list}) or (IsString({reasons}) and {reasons} != "")'
     broken = _match_pattern(reasons, f'(?i)(^|")({_BROKEN})("|$)')
     return Indicator(
         "valid_output",
         "proxy",
         "model",
-        f"{unparsed} or ({_SUCCEEDED} and ({valid} == true or {valid} == false or {told}))",
+        f"{unparsed} or ({_SUCCEEDED} and ({valid} == true or {valid} == false or {reported}))",
         f"{unparsed} or {valid} == false or {broken}",
         _MODEL,
         "outputs that were cut off, withheld or not valid",
@@ -202,14 +210,14 @@ def _build_tool_success() -> Indicator:
     """
     result = _read_attribute(A.GEN_AI_TOOL_CALL_RESULT)
     may_say = _match_pattern(result, r'(?s)^\s*\{.*"isError"\s*:\s*true.*\}\s*$')
-    told = f'IsMap({result}) and {result}["isError"] == true'
-    written = f'IsString({result}) and {may_say} and ParseJSON({result})["isError"] == true'
+    reported = f'IsMap({result}) and {result}["isError"] == true'
+    in_json = f'IsString({result}) and {may_say} and ParseJSON({result})["isError"] == true'
     return Indicator(
         "tool_success",
         "direct",
         "tool",
         f'{_OPERATION} == "execute_tool"',
-        f"{_FAILED} or ({told}) or ({written})",
+        f"{_FAILED} or ({reported}) or ({in_json})",
         (A.GEN_AI_TOOL_NAME,),
         "tool executions that failed",
     )

@@ -1,7 +1,7 @@
-"""The JSON schema of a spec, for editors: names, types, limits and what each field is for.
+"""The JSON schema of a spec, for editors: names, types, limits and a description of each field.
 
-It allows everything that the model allows. The model also refuses what a schema cannot say: a service that is no
-regular expression, a condition that is none, an attribute that does not exist, a threshold that is missing.
+It allows everything that the model allows. The model also refuses what a schema cannot express: an invalid regular
+expression or condition, an attribute that does not exist, a threshold that is missing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from otel_agentops.slo.spec import Slo
 
 def build_schema() -> dict[str, Any]:
     """Build the schema as data."""
-    made = Slo.model_json_schema()
+    content = Slo.model_json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "An objective of otel-agentops"}
-    return head | {key: value for key, value in _drop_titles(made).items() if key not in head}
+    return head | {key: value for key, value in _drop_titles(content).items() if key not in head}
 
 
 def render_schema() -> str:

@@ -1,4 +1,4 @@
-"""What `sli:` of a spec may say: a built-in's name, a built-in with a threshold, or conditions of the team's own.
+"""The `sli:` of a spec: a built-in's name, a built-in with a threshold, or conditions of the team's own.
 
 sli: task_completed
 sli: {use: latency, threshold: 8, name: slow_answers}
@@ -43,8 +43,8 @@ def check_text(value: str) -> str:
     line = " ".join(value.split())
     if not line:
         raise ValueError("is empty; fill it in")
-    if unprintable := [letter for letter in line if unicodedata.category(letter) in ("Cc", "Cs")]:
-        raise ValueError(f"has the control character {unprintable[0]!r}; take it out")
+    if control_characters := [letter for letter in line if unicodedata.category(letter) in ("Cc", "Cs")]:
+        raise ValueError(f"has the control character {control_characters[0]!r}; take it out")
     return line
 
 
@@ -127,9 +127,9 @@ class Use(_Mapping):
 
 def _build_indicator(use: str, name: str, threshold: float | None, on: On | None) -> Indicator:
     kind = PARAMETRISED[use]
-    chosen = kind.default if threshold is None else threshold
-    assert chosen is not None, "refused by the model"
-    return kind.make(name, chosen, on or kind.ons[0])
+    limit = kind.default if threshold is None else threshold
+    assert limit is not None, "refused by the model"
+    return kind.make(name, limit, on or kind.ons[0])
 
 
 # -- the team's own

@@ -1,4 +1,4 @@
-"""What a team promises: one service level objective per YAML file, or one sentence that says what is wrong with it.
+"""A service level objective as a YAML file, or one sentence that says what is wrong with the file.
 
 name: answers              # the label `slo`
 service: support-.*        # default: every service
@@ -33,14 +33,14 @@ from otel_agentops.slo.sli import Own, Sli, Text, suggest_word
 __all__ = ["Minimum", "Slo", "SpecError", "describe_problem", "list_notes", "load"]
 
 NAME = r"[a-z]([a-z0-9_-]{0,61}[a-z0-9])?"
-# Python's, which RE2 and so Prometheus does not know: lookaround and named groups, backreferences, its own escapes,
+# Python knows these and RE2, and so Prometheus, does not: lookaround and named groups, backreferences, its own escapes,
 # possessive repetition, a backslash before a letter that is not ASCII.
 _NOT_RE2 = re.compile(r"\(\?(?!:|i\)|i:)|\\(?:[1-9NuUZ]|[^\x00-\x7f])|[*+?}]\+")
 
 
 def _check_service(pattern: str) -> str:
-    if found := _NOT_RE2.search(pattern):
-        raise ValueError(f"{pattern!r} has {found[0]!r}, which Prometheus (RE2) does not know; say it without")
+    if match := _NOT_RE2.search(pattern):
+        raise ValueError(f"{pattern!r} has {match[0]!r}, which Prometheus (RE2) does not know; say it without")
     try:
         re.compile(pattern)
     except re.error as error:
@@ -154,16 +154,16 @@ def _read_file(file: Path) -> Slo:
     try:
         return Slo.model_validate(content)
     except ValidationError as error:
-        # A misspelt field is also a missing one: what was written says more than what was not.
+        # A misspelt field is also a missing one, and the misspelt name says more.
         errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         raise SpecError(_describe_error(file, content, errors[0])) from None
 
 
 def _read_document(file: Path) -> Any:
-    found = _yaml.read_documents(file)
-    if len(found) > 1:
-        raise SpecError(f"{file}: has {len(found)} documents (---); write each objective into a file of its own")
-    return found[0] if found else None
+    match = _yaml.read_documents(file)
+    if len(match) > 1:
+        raise SpecError(f"{file}: has {len(match)} documents (---); write each objective into a file of its own")
+    return match[0] if match else None
 
 
 def _describe_error(file: Path, content: Any, error: Mapping[str, Any]) -> str:
@@ -176,8 +176,8 @@ def describe_problem(error: Mapping[str, Any]) -> str:
     """Return what is wrong with a field, and what to do."""
     kind = error["type"]
     if kind == "extra_forbidden":
-        known = _list_fields(error["loc"])
-        return f"is no field; {suggest_word(str(error['loc'][-1]), known)}known are {', '.join(known)}"
+        field_names = _list_fields(error["loc"])
+        return f"is no field; {suggest_word(str(error['loc'][-1]), field_names)}known are {', '.join(field_names)}"
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if error["loc"][-1] == "type" and kind == "missing":

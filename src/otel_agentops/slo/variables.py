@@ -1,4 +1,4 @@
-"""What was observed of each variable: how often each value, and its share in its scope.
+"""The observations of each variable: how often each value was seen, and its share in its scope.
 
 A series of the collector stays for a day after its last observation, so presence says nothing; only growth counts.
 """
@@ -14,7 +14,7 @@ from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, express_growth, make_rule, set_label
 from otel_agentops.slo.series import SERVICE
 
-# Variable to its counter, what its scope is made of, and its value. Everywhere one scope = one place in the program.
+# Variable to its counter, the attributes of its scope, and that of its value. One scope is one place in the program.
 VARIABLES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "model": (M.MODEL_OBSERVATIONS, (A.GEN_AI_REQUEST_MODEL,), A.GEN_AI_RESPONSE_MODEL),
     "prompt": (M.PROMPT_OBSERVATIONS, (A.TASK_NAME, A.GEN_AI_PROMPT_NAME), A.PROMPT_HASH),
@@ -24,11 +24,11 @@ VARIABLES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "judge": (M.JUDGE_OBSERVATIONS, (A.JUDGE_NAME,), A.JUDGE_REVISION),
     "traffic": (M.TRAFFIC_OBSERVATIONS, (), A.TRAFFIC_SEGMENT),
 }
-# A drifted schema changes the hash of its tool and of every set with it: told once, as `tools`; `active` has both.
+# A drifted schema changes the hash of its tool and of every set with it, and is reported once, as `tools`.
 # Traffic moves as a mix (moves/traffic.py), which presence cannot tell.
 NOT_MOVED = "tool|traffic"
 
-# Where a value was observed: the region, where that is not known the collector; and the declared stage of a roll-out.
+# The place of an observation is the region or, if that is unknown, the collector; the stage is that of a roll-out.
 PLACE, STAGE = "place", A.ROLLOUT_STAGE.replace(".", "_")
 SCOPE = ", ".join((*SERVICE, "variable", "scope"))
 VALUE = f"{SCOPE}, value"
@@ -46,18 +46,18 @@ def build_observed_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     yield make_rule(S.name_window(S.VARIABLE_SHARE, "1h"), divide_by_scope(S.name_window(S.VARIABLE_INCREASE, "1h")))
 
 
-def divide_by_scope(counted: str, by: str = SCOPE) -> str:
+def divide_by_scope(observations: str, by: str = SCOPE) -> str:
     """Return the part of its scope that each value has."""
-    return f"{counted} / on ({by}) group_left () sum by ({by}) ({counted})"
+    return f"{observations} / on ({by}) group_left () sum by ({by}) ({observations})"
 
 
 def _build_placed_rule(variable: str, clock: Clock) -> dict[str, Any]:
     metric, scope, value = VARIABLES[variable]
     sources = "".join(f', "{_label(part)}"' for part in scope)
-    found = add_place(express_growth(M.METRICS[metric].prometheus, clock))
-    scoped = f'label_join({found}, "scope", "/"{sources})' if scope else set_label(found, "scope", "all")
-    named = f'label_join({scoped}, "value", "", "{_label(value)}")'
-    expr = f"sum by ({', '.join(SERVICE)}, {PLACE}, {STAGE}, scope, value) (\n  {named}\n)"
+    growth = add_place(express_growth(M.METRICS[metric].prometheus, clock))
+    with_scope = f'label_join({growth}, "scope", "/"{sources})' if scope else set_label(growth, "scope", "all")
+    labelled = f'label_join({with_scope}, "value", "", "{_label(value)}")'
+    expr = f"sum by ({', '.join(SERVICE)}, {PLACE}, {STAGE}, scope, value) (\n  {labelled}\n)"
     return make_rule(S.VARIABLE_OBSERVED, expr, variable=variable)
 
 

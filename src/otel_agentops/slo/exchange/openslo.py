@@ -1,7 +1,8 @@
-"""Our objectives as OpenSLO v1 objects (https://github.com/OpenSLO/OpenSLO), over the counters of the collector.
+"""Objectives as OpenSLO v1 objects (https://github.com/OpenSLO/OpenSLO), over the counters of the collector.
 
-What OpenSLO has no field for is in annotations, so that nothing is lost on the way back. It has no place for alerts
-over two windows: they stay with our rules. Its `service` is one name; a pattern is in an annotation and in the queries.
+Annotations hold what OpenSLO has no field for, so that an import gets everything back. OpenSLO cannot express alerts
+over two windows; they stay with our rules. Its `service` is one name, so a pattern is in an annotation and in the
+queries.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def build_document(slo: Slo) -> dict[str, Any]:
 
 def _list_annotations(slo: Slo) -> dict[str, str]:
     sli = own.list_fields(slo)["sli"]
-    said = {
+    annotations = {
         NAME: slo.name,
         SERVICE: slo.service,
         SLI: sli if isinstance(sli, str) else json.dumps(sli, ensure_ascii=False),
@@ -82,7 +83,7 @@ def _list_annotations(slo: Slo) -> dict[str, str]:
         EVENTS: str(slo.minimum.events),
         FAILURES: str(slo.minimum.failures),
     }
-    return said | ({POLICY: slo.trip_policy} if slo.trip_policy else {})
+    return annotations | ({POLICY: slo.trip_policy} if slo.trip_policy else {})
 
 
 def _build_ratio(slo: Slo) -> dict[str, Any]:
@@ -105,9 +106,9 @@ def _is_plain(service: str) -> bool:
 
 
 def _refuse_twins(slos: Sequence[Slo]) -> None:
-    seen: dict[str, str] = {}
+    first_names: dict[str, str] = {}
     for slo in slos:
-        before = seen.setdefault(_spell_name(slo.name), slo.name)
+        before = first_names.setdefault(_spell_name(slo.name), slo.name)
         if before != slo.name:
             raise ValueError(
                 f"{before} and {slo.name} have one name in OpenSLO, {_spell_name(slo.name)!r}; rename one of them"

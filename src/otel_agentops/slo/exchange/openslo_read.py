@@ -1,7 +1,7 @@
-"""OpenSLO v1 objects as our objectives: what can be mapped is, what cannot is named with its line, nothing is guessed.
+"""Objectives from OpenSLO v1 objects: an object that cannot be mapped is named with its line, and nothing is guessed.
 
-OpenSLO says how to query a backend, we say which spans count: a query of theirs is never translated. Which indicator
-means the same is for the team to say, and so are owner and runbook, for which OpenSLO has no field.
+OpenSLO says how to query a backend, and a spec says which spans count, so a query is never translated. The team says
+which indicator means the same, and who the owner is and where the runbook is, for which OpenSLO has no field.
 """
 
 from __future__ import annotations
@@ -28,8 +28,14 @@ DAYS = {"d": 1, "w": 7}
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the team adds. slis: name of an indicator of theirs to what `sli:` of a spec says; the rest for all."""
+class Additions:
+    """Facts that the team adds to OpenSLO objects.
+
+    Attributes:
+        slis: Name of an indicator of theirs to the `sli:` of a spec.
+        owner: For objectives that name none.
+        runbook: For objectives that name none.
+    """
 
     slis: Mapping[str, Any] = field(default_factory=dict)
     owner: str | None = None
@@ -38,7 +44,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Imported:
-    """slos: with the comments for their files. problems: why others are not among them. notes: what got lost."""
+    """The result of an import.
+
+    Attributes:
+        slos: Objectives with the comments for their files.
+        problems: A sentence for each object that could not become an objective.
+        notes: A sentence for everything that was lost.
+    """
 
     slos: list[tuple[Slo, str]]
     problems: list[str]
@@ -46,14 +58,14 @@ class Imported:
 
 
 class _CannotError(Exception):
-    """Why an object cannot be one of ours: path of the field, and the sentence."""
+    """An object that cannot become an objective: the path of the field, and the sentence."""
 
     def __init__(self, path: Sequence[str | int], sentence: str) -> None:
         super().__init__(sentence)
         self.path, self.sentence = path, sentence
 
 
-def read_file(file: Path, said: Said) -> Imported:
+def read_file(file: Path, additions: Additions) -> Imported:
     """Read the objectives of a file.
 
     Raises:
@@ -61,16 +73,16 @@ def read_file(file: Path, said: Said) -> Imported:
     """
     objects = [_check_object(file, content) for content in _yaml.read_documents(file) if content is not None]
     slis = {str(each["metadata"]["name"]): each for each in objects if each["kind"] == "SLI"}
-    made = Imported([], [], [])
+    imported = Imported([], [], [])
     for content in objects:
         if content["kind"] == "SLO":
-            _add_objective(made, file, content, slis, said)
+            _add_objective(imported, file, content, slis, additions)
         elif content["kind"] not in READ:
             name = f"{content['kind']} {content['metadata']['name']}"
-            made.notes.append(
+            imported.notes.append(
                 f"{file}:{_yaml.find_line(content, [])}: {name} is left out: {_explain_omission(content['kind'])}"
             )
-    return made
+    return imported
 
 
 def _explain_omission(kind: str) -> str:
@@ -108,21 +120,21 @@ def _look_up(node: Any, *path: str | int) -> Any:
 
 
 def _add_objective(
-    made: Imported, file: Path, content: CommentedMap, slis: Mapping[str, CommentedMap], said: Said
+    imported: Imported, file: Path, content: CommentedMap, slis: Mapping[str, CommentedMap], additions: Additions
 ) -> None:
     name = content["metadata"]["name"]
     try:
-        slo = Slo.model_validate(_map_fields(content, slis, said))
+        slo = Slo.model_validate(_map_fields(content, slis, additions))
     except _CannotError as error:
         where = f"{file}:{_yaml.find_line(content, error.path)}: {'.'.join(map(str, error.path))}"
-        made.problems.append(f"{where}: SLO {name}: {error.sentence}")
+        imported.problems.append(f"{where}: SLO {name}: {error.sentence}")
     except ValidationError as error:
         first = error.errors()[0]
         found = f"SLO {name}: {'.'.join(map(str, first['loc']))}: {describe_problem(first)}"
-        made.problems.append(f"{file}:{_yaml.find_line(content, [])}: {found}")
+        imported.problems.append(f"{file}:{_yaml.find_line(content, [])}: {found}")
     else:
-        made.slos.append((slo, _read_comment(content)))
-        made.notes.extend(f"{file}:{line}: SLO {name}: {note}" for line, note in _list_notes(content))
+        imported.slos.append((slo, _read_comment(content)))
+        imported.notes.extend(f"{file}:{line}: SLO {name}: {note}" for line, note in _list_notes(content))
 
 
 def _read_comment(content: CommentedMap) -> str:
@@ -130,16 +142,16 @@ def _read_comment(content: CommentedMap) -> str:
     return "" if openslo.SLI in _read_annotations(content) else str(_look_up(content, "spec", "description") or "")
 
 
-def _map_fields(content: CommentedMap, slis: Mapping[str, CommentedMap], said: Said) -> dict[str, Any]:
+def _map_fields(content: CommentedMap, slis: Mapping[str, CommentedMap], additions: Additions) -> dict[str, Any]:
     notes = _read_annotations(content)
     objective = _read_objective(content)
     minimum = {"events": notes.get(openslo.EVENTS), "failures": notes.get(openslo.FAILURES)}
     fields = {
         "name": notes.get(openslo.NAME, content["metadata"]["name"]),
-        "sli": _choose_sli(content, notes, slis, said),
+        "sli": _choose_sli(content, notes, slis, additions),
         "objective": float(objective),
-        "owner": notes.get(openslo.OWNER) or said.owner,
-        "runbook": notes.get(openslo.RUNBOOK) or said.runbook,
+        "owner": notes.get(openslo.OWNER) or additions.owner,
+        "runbook": notes.get(openslo.RUNBOOK) or additions.runbook,
         "service": notes.get(openslo.SERVICE) or _read_service(content),
         "window": _read_window(content),
         "trip_policy": notes.get(openslo.POLICY),
@@ -201,11 +213,13 @@ def _read_service(content: CommentedMap) -> str:
 # -- its indicator
 
 
-def _choose_sli(content: CommentedMap, notes: Mapping[str, str], slis: Mapping[str, CommentedMap], said: Said) -> Any:
+def _choose_sli(
+    content: CommentedMap, notes: Mapping[str, str], slis: Mapping[str, CommentedMap], additions: Additions
+) -> Any:
     """Choose the indicator that the team names; else the one that our own export wrote."""
     name = _find_sli_name(content)
-    if name in said.slis:
-        return said.slis[name]
+    if name in additions.slis:
+        return additions.slis[name]
     if openslo.SLI in notes:
         return _parse_exported(notes[openslo.SLI])
     if not name:

@@ -1,4 +1,4 @@
-"""An objective as the YAML that a team would have written: what is a default is left out."""
+"""An objective as YAML that a team would write: defaults are left out."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def render_text(slo: Slo, *comments: str) -> str:
 
 def list_fields(slo: Slo) -> dict[str, Any]:
     """Return what differs from the defaults, in the order of the model."""
-    said = slo.model_dump(mode="json", exclude_defaults=True)
-    return {key: said[key] for key in Slo.model_fields if key in said}
+    content = slo.model_dump(mode="json", exclude_defaults=True)
+    return {key: content[key] for key in Slo.model_fields if key in content}
 
 
 def dump_yaml(content: Any, out: StringIO) -> None:
@@ -41,11 +41,11 @@ def plan_files(slos: Iterable[tuple[Slo, str]], directory: Path) -> dict[str, st
     Raises:
         SpecError: If a file is there already and says something else.
     """
-    made: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for slo, comment in slos:
         name, content = f"{slo.name}.yaml", render_text(slo, *([comment] if comment else []))
         there = directory / name
-        if name in made or (there.exists() and there.read_text("utf-8") != content):
+        if name in texts or (there.exists() and there.read_text("utf-8") != content):
             raise SpecError(f"{there}: is there already and says something else; move it away, or rename one of them")
-        made[name] = content
-    return made
+        texts[name] = content
+    return texts

@@ -1,6 +1,6 @@
-"""Our objectives as sloth's spec (`version: prometheus/v1`), over the counters that the collector exports.
+"""Objectives as sloth's spec (`version: prometheus/v1`), over the counters that the collector exports.
 
-https://sloth.dev/specs/default/ ; what sloth cannot be told is in `notes`.
+https://sloth.dev/specs/default/ ; `list_notes` names what the spec of sloth cannot say.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_number
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
-WINDOWS = ("28d", "30d")  # those that sloth knows without a file of windows
+WINDOWS = ("28d", "30d")  # sloth knows these without a file of windows
 ANY = "any-service"
 
 
@@ -76,13 +76,13 @@ def _build_query(slo: Slo, metric: str) -> str:
 
 def _build_alerting(slo: Slo) -> dict[str, Any]:
     """Return the labels and texts of our own alerts, unless they query a value."""
-    said = {"summary": f"Error budget of {slo.name} burns ({describe_indicator(slo)})", "runbook": slo.runbook}
+    annotations = {"summary": f"Error budget of {slo.name} burns ({describe_indicator(slo)})", "runbook": slo.runbook}
     policy = {"trip_policy": slo.trip_policy} if slo.trip_policy else {}
     page = {"labels": {"severity": "page"}} if slo.severity == "page" else {"disable": True}
     return {
         "name": "OtelAgentopsErrorBudgetBurn",
         "labels": {"slo": slo.name, "owner": escape_template(slo.owner)},
-        "annotations": {key: escape_template(value) for key, value in {**said, **policy}.items()},
+        "annotations": {key: escape_template(value) for key, value in {**annotations, **policy}.items()},
         "page_alert": page,
         "ticket_alert": {"labels": {"severity": "ticket"}},
     }

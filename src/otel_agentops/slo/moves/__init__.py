@@ -1,6 +1,7 @@
-"""Which variable moved: what appeared, what came to matter, how the traffic shifted; with a memory in PromQL.
+"""The rules of variables: what moved, and what is wrong although nothing moves. PromQL holds the memory.
 
-And what is wrong though nothing moves: skew, drift that nobody declared, unlisted values, stale evaluations.
+A move is a value that appeared, a value that came to matter, or a shift of the traffic. Wrong without a move are skew,
+drift that nobody declared, unlisted values and stale evaluations.
 """
 
 from __future__ import annotations

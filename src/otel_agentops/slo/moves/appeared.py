@@ -1,4 +1,4 @@
-"""A value that its scope did not have: it became active, or came back.
+"""A value that is new in its scope: it became active for the first time, or came back.
 
 The memory is in PromQL, carried on from evaluation to evaluation.
 """
@@ -11,7 +11,7 @@ from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, make_rule, set_label
 from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
-TWICE = ("10m", 8)  # two windows and their ticks: what was active before the last one began to fill
+TWICE = ("10m", 8)  # two windows and their ticks: from before the last window began to fill
 
 
 def build_appeared_rules(clock: Clock) -> list[dict[str, Any]]:
@@ -23,9 +23,8 @@ def _build_known_rule(clock: Clock) -> dict[str, Any]:
     """Remember when each value of a scope was last active, from evaluation to evaluation.
 
     A value is dropped when its scope has been active for a whole window without it. In a silence, and for the first
-    window after one, everything stays: a restart of the collector, or a night, forgets nothing.
-    The selector of an instant sees what an evaluation dropped. Only where Prometheus itself was away for longer than
-    its lookback does the range take over.
+    window after one, everything stays: a restart of the collector, or a night, forgets nothing. An instant selector
+    sees the drops of an evaluation. The range takes over only if Prometheus was away for longer than its lookback.
     """
     known, active = S.VARIABLE_KNOWN, S.VARIABLE_ACTIVE
     expr = f"""\
@@ -54,11 +53,13 @@ unless on ({VALUE}) {before} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({bef
 def _build_began_rule(clock: Clock) -> dict[str, Any]:
     """Find values that became active in a scope that did not know them.
 
-    Told one window later, when everything before it has left `active`. It is true for one window, so that a missed
-    evaluation does not matter. The scope has been known for half an hour: at its start every value is new.
-    A value that was seen within three days counts only if at its present share its absence was no chance: twelve or
-    more observations were to be expected in the window before, of which none is there once in 160,000 windows; with
-    five it was twice a day. Rare values come and go without having moved.
+    The time is that of the first observation. The rule waits for one window, until everything from before has left
+    `active`, and holds for one window, so that a missed evaluation does not matter. The scope must have been known for
+    half an hour: at its start every value is new.
+
+    A value that was seen within three days counts only if its absence was no chance at its present share: twelve or
+    more observations were to be expected in the window before. By chance none of twelve is there once in 160,000
+    windows; with five it was twice a day. Rare values come and go without having moved.
     """
     active, once, twice = S.VARIABLE_ACTIVE, clock.to_duration("5m"), clock.to_duration(*TWICE)
     settled = clock.to_duration("30m", 12)
@@ -81,8 +82,8 @@ def _build_began_rule(clock: Clock) -> dict[str, Any]:
 def select_appeared(clock: Clock) -> str:
     """Return what began, with the label `previous`.
 
-    It is the one value that is gone, of several the one that was seen last; else the only one that there was; else
-    `unknown`.
+    It is the value that is gone, and of several the one that was seen last; else the only other value of the scope;
+    else `unknown`.
     """
     began, gone = S.VARIABLE_BEGAN, S.VARIABLE_GONE
     before = f"{S.VARIABLE_KNOWN} offset {clock.to_duration(*TWICE)}"

@@ -1,7 +1,8 @@
-"""How a scope was divided before: in the same hours of the day and of the week before, which know the daily rhythm.
+"""The shares of a scope at earlier times: the same hours of the day and week before, which know the daily rhythm.
 
-Three hours around the one that is compared, since a rhythm may come an hour early or late. Where a scope has no such
-day and no such week, the hours before this one stand in. Of traffic also the whole day before this hour.
+An earlier time is three hours around the hour that is compared, since a rhythm may come an hour early or late. If a
+scope has no such day and no such week, the hours before this one stand in. Traffic is also compared with the whole day
+before this hour.
 """
 
 from __future__ import annotations
@@ -37,26 +38,28 @@ BEFORE = (
 def build_before_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Yield earlier observations, and the shares of what was there then or is there now."""
     for before in BEFORE:
-        seen = (
+        observations = (
             f"{S.VARIABLE_INCREASE}{before.of}[{clock.to_range(before.window)}] offset {clock.to_duration(before.ago)}"
         )
-        expr = f"sum_over_time({seen}) > 0"
+        expr = f"sum_over_time({observations}) > 0"
         expr += f"\nunless on ({SCOPE}) {before.unless}" if before.unless else ""
         yield make_rule(S.VARIABLE_BEFORE, expr, against=before.against)
-        counted = f'{S.VARIABLE_BEFORE}{{against="{before.against}"}}'
-        absent = f"({S.name_window(S.VARIABLE_INCREASE, '1h')} * 0 and on ({SCOPE}) {counted})"
+        observations_then = f'{S.VARIABLE_BEFORE}{{against="{before.against}"}}'
+        absent = f"({S.name_window(S.VARIABLE_INCREASE, '1h')} * 0 and on ({SCOPE}) {observations_then})"
         yield make_rule(
-            S.VARIABLE_SHARE_BEFORE, f"{divide_by_scope(counted)}\nor on ({VALUE}) {absent}", against=before.against
+            S.VARIABLE_SHARE_BEFORE,
+            f"{divide_by_scope(observations_then)}\nor on ({VALUE}) {absent}",
+            against=before.against,
         )
 
 
-def estimate_noise(counted: str, least: float, width: float) -> str:
+def estimate_noise(observations_then: str, least: float, width: float) -> str:
     """Return how much a share may differ by chance from each earlier time, at least `least`.
 
-    The deviation of a share is at most 0.5 / sqrt(n). width is in such halves: 5 is two and a half deviations of that
-    size for independent observations; one task makes several, so that it is less in truth.
+    The deviation of a share is at most 0.5 / sqrt(n), and `width` counts in such halves: 5 is two and a half deviations
+    of independent observations. One task makes several observations, so the true width is smaller.
     """
-    now, then = f"sum by ({SCOPE}) ({counted})", f"sum by ({PAST}) ({S.VARIABLE_BEFORE})"
+    now, then = f"sum by ({SCOPE}) ({observations_then})", f"sum by ({PAST}) ({S.VARIABLE_BEFORE})"
     return f"clamp_min({width:g} * sqrt(1 / {then} + on ({SCOPE}) group_left () 1 / {now}), {least:g})"
 
 

@@ -1,7 +1,7 @@
-"""Drift: another model answers to the name that is asked for, and nobody declared it.
+"""Drift: another model answers to the name in the request, and nobody declared it.
 
-Declared is what an `otel_agentops.change` event of the same service and environment named in the last day. The
-collector shows a counter for a day after its last event, so that it may be two.
+A change is declared if an `otel_agentops.change` event of the same service and environment named it in the last day.
+The collector shows a counter for a day after its last event, so that it may be two.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from otel_agentops.slo._promql import Clock, make_rule
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.variables import VALUE
 
-SAID = ", ".join((*SERVICE, "variable", "value"))
+CHANGE_LABELS = ", ".join((*SERVICE, "variable", "value"))
 CHANGE = {
     own: name.replace(".", "_")
     for own, name in (("variable", A.CHANGE_VARIABLE), ("scope", A.CHANGE_SCOPE), ("value", A.CHANGE_VALUE))
@@ -25,15 +25,15 @@ CHANGE = {
 
 def build_drift_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Yield what was declared, and for a day what moved without, while the value is there."""
-    said = rename_labels(
+    changes = rename_labels(
         f"last_over_time({M.METRICS[M.CHANGES].prometheus}[{clock.to_duration('1d')}])", "variable", "value"
     )
-    yield make_rule(S.VARIABLE_DECLARED, f"count by ({SAID}) ({said})")
+    yield make_rule(S.VARIABLE_DECLARED, f"count by ({CHANGE_LABELS}) ({changes})")
     moved = f'last_over_time({S.VARIABLE_MOVED}{{variable="model"}}[{clock.to_duration("1d")}])'
     expr = f"""\
 ({moved} > time() - {clock.to_seconds("1d"):g})
 and on ({VALUE}) {S.VARIABLE_KNOWN}
-unless on ({SAID}) {S.VARIABLE_DECLARED}"""
+unless on ({CHANGE_LABELS}) {S.VARIABLE_DECLARED}"""
     yield make_rule(S.VARIABLE_DRIFTED, expr)
 
 

@@ -1,9 +1,9 @@
-"""Evaluated sets of cases whose last scores are about something that is there no more.
+"""Evaluated sets of cases whose last scores no longer describe what runs.
 
-Stale is a set where model, prompt, tools or index moved after it was last evaluated (`moved`), where its judge moved
-(`judge`: its scores and new ones are those of two instruments), and one that was not evaluated for a week (`age`).
-Sets are often evaluated in another environment, so this is by service: a value that was in use where and while a set of
-the service was evaluated is no move afterwards. What was evaluated is remembered for thirty days.
+A set is stale if model, prompt, tools or index moved after its last evaluation (`moved`), if its judge moved (`judge`:
+old and new scores are those of two instruments), or if it was not evaluated for a week (`age`). Sets are often
+evaluated in another environment, so the rules go by service: a value that was in use where and while a set of the
+service was evaluated is no move afterwards. The rules remember an evaluation for thirty days.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _SHAPES = '{variable=~"model|prompt|tools|index"}'
 
 def build_eval_set_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Yield when each set was evaluated, with which values, and what moved since."""
-    counted = express_growth(M.METRICS[M.EVAL_SET_OBSERVATIONS].prometheus, clock)
-    yield make_rule(S.EVAL_SET_INCREASE, f"sum by ({', '.join(SERVICE)}, {_NAME}, {_JUDGE}) (\n  {counted}\n)")
-    running = f"sum_over_time({S.EVAL_SET_INCREASE}[{clock.to_range('5m')}]) > 0"
+    scores = express_growth(M.METRICS[M.EVAL_SET_OBSERVATIONS].prometheus, clock)
+    yield make_rule(S.EVAL_SET_INCREASE, f"sum by ({', '.join(SERVICE)}, {_NAME}, {_JUDGE}) (\n  {scores}\n)")
+    evaluated_now = f"sum_over_time({S.EVAL_SET_INCREASE}[{clock.to_range('5m')}]) > 0"
     yield _remember_last(
-        S.EVAL_SET_RAN, f"max by ({_SET}, {_JUDGE}) ({running}) * 0 + time()", f"{_SET}, {_JUDGE}", clock
+        S.EVAL_SET_RAN, f"max by ({_SET}, {_JUDGE}) ({evaluated_now}) * 0 + time()", f"{_SET}, {_JUDGE}", clock
     )
-    used = f"{S.VARIABLE_ACTIVE}{_SHAPES} and on ({', '.join(SERVICE)}) ({running})"
-    yield _remember_last(S.EVAL_SET_USED, f"max by ({_USED}) ({used}) * 0 + time()", _USED, clock)
-    moved = f"max by ({SERVICE[0]}) ({S.VARIABLE_MOVED}{_SHAPES} unless on ({_USED}) {S.EVAL_SET_USED})"
-    yield _remember_latest(S.EVAL_SET_MOVED, moved, SERVICE[0], clock)
-    judged = f'label_join({S.VARIABLE_MOVED}{{variable="judge"}}, "{_JUDGE}", "", "scope")'
-    yield _remember_latest(S.EVAL_SET_JUDGE_MOVED, f"max by ({_JUDGED}) ({judged})", _JUDGED, clock)
+    in_use = f"{S.VARIABLE_ACTIVE}{_SHAPES} and on ({', '.join(SERVICE)}) ({evaluated_now})"
+    yield _remember_last(S.EVAL_SET_USED, f"max by ({_USED}) ({in_use}) * 0 + time()", _USED, clock)
+    latest_move = f"max by ({SERVICE[0]}) ({S.VARIABLE_MOVED}{_SHAPES} unless on ({_USED}) {S.EVAL_SET_USED})"
+    yield _remember_latest(S.EVAL_SET_MOVED, latest_move, SERVICE[0], clock)
+    judge_moves = f'label_join({S.VARIABLE_MOVED}{{variable="judge"}}, "{_JUDGE}", "", "scope")'
+    yield _remember_latest(S.EVAL_SET_JUDGE_MOVED, f"max by ({_JUDGED}) ({judge_moves})", _JUDGED, clock)
     yield from _build_stale_rules(clock)
 
 
@@ -52,11 +52,11 @@ def _build_stale_rules(clock: Clock) -> Iterator[dict[str, Any]]:
 
 def _remember_last(record: str, now: str, by: str, clock: Clock) -> dict[str, Any]:
     """Remember the last time of something."""
-    kept = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
-    return make_rule(record, f"{now}\nor on ({by}) ({kept})")
+    remembered = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
+    return make_rule(record, f"{now}\nor on ({by}) ({remembered})")
 
 
 def _remember_latest(record: str, now: str, by: str, clock: Clock) -> dict[str, Any]:
     """Remember the latest of moves, each of which is reported for two hours."""
-    kept = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
-    return make_rule(record, f"{now} > on ({by}) ({kept})\nor on ({by}) ({kept})\nor on ({by}) {now}")
+    remembered = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
+    return make_rule(record, f"{now} > on ({by}) ({remembered})\nor on ({by}) ({remembered})\nor on ({by}) {now}")

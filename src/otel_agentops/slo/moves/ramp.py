@@ -1,8 +1,8 @@
-"""A value that its scope has already and that has come to matter: a gradual roll-out, a canary that is let loose.
+"""A value that its scope has already and that comes to matter: a gradual roll-out, or a canary that is let loose.
 
-It matters when it has gained a fifth of the scope over an hour, or a half of it over five minutes. Below a fifth even a
-value that fails each time spends a budget of 5 % only four times too fast. What is gained must be beyond chance, beyond
-what the scope was at the same hours of the day and of the week before, and more than the value had lately.
+It matters when it has gained a fifth of the scope over an hour, or half of it over five minutes. Below a fifth even a
+value that fails each time spends a budget of 5 % only four times too fast. The gain must be beyond chance, beyond the
+value's share at the same hours of the day and week before, and more than the value had lately.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from otel_agentops.slo.moves.before import PAST, differs_from_all, estimate_nois
 from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
 SLOW, FAST = 0.2, 0.5  # gained over an hour, over five minutes
-WIDTH = 2.5  # five standard deviations of a share of one half: it is looked at each minute
-NOTICED = 0.1  # gained over an hour, where a ramp is said to have begun once it is told
+WIDTH = 2.5  # five standard deviations of a share of one half: it is evaluated each minute
+NOTICED = 0.1  # gained over an hour, from which on a ramp has begun
 GROWS = 0.05  # in an hour
 
 
 def build_ramp_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Yield the rules in the order in which they read each other."""
     share, share1h = S.VARIABLE_SHARE, S.name_window(S.VARIABLE_SHARE, "1h")
-    # Of a value that comes or goes at once this is high as long as there is any: no ramp.
+    # A value that comes or goes at once keeps this high as long as it is there, and so is no ramp.
     ago = f"{share} offset {clock.to_duration('10m', 8)}"
     yield make_rule(S.VARIABLE_STEADY, f"{share} > {ago}\nor\n{ago} and {share}")
     yield make_rule(S.VARIABLE_LATELY, f"min_over_time({S.VARIABLE_STEADY}[{clock.to_duration('6h')}])")
-    noticed = f"{share1h} - {S.VARIABLE_LATELY} > {NOTICED} or {share} - {S.VARIABLE_LATELY} > {FAST}"
+    is_noticed = f"{share1h} - {S.VARIABLE_LATELY} > {NOTICED} or {share} - {S.VARIABLE_LATELY} > {FAST}"
     yield make_rule(
-        S.VARIABLE_RISING, _remember_since(S.VARIABLE_RISING, noticed, noticed, clock.to_duration("15m", 12))
+        S.VARIABLE_RISING, _remember_since(S.VARIABLE_RISING, is_noticed, is_noticed, clock.to_duration("15m", 12))
     )
     fast, slow = (
         _select_ramp(share, S.VARIABLE_ACTIVE, FAST),
@@ -57,25 +57,25 @@ def select_ramped(clock: Clock) -> str:
 
     The label `previous` is the value that lost most.
     """
-    began = f"(clamp_min({S.VARIABLE_RISING}, time() - {clock.to_seconds('6h'):g}) or on ({VALUE}) {S.VARIABLE_RAMPED})"
+    start = f"(clamp_min({S.VARIABLE_RISING}, time() - {clock.to_seconds('6h'):g}) or on ({VALUE}) {S.VARIABLE_RAMPED})"
     before, now = f"max by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE})", S.name_window(S.VARIABLE_SHARE, "1h")
-    lost = f"({before} - {now} > 0 or {before} unless on ({VALUE}) {now})"
+    losses = f"({before} - {now} > 0 or {before} unless on ({VALUE}) {now})"
     return f"""(
-  ({began} and on ({VALUE}) {select_growing(clock)})
+  ({start} and on ({VALUE}) {select_growing(clock)})
   * on ({SCOPE}) group_left (previous) (
-    label_join(topk by ({SCOPE}) (1, {lost}), "previous", "", "value") * 0 + 1
+    label_join(topk by ({SCOPE}) (1, {losses}), "previous", "", "value") * 0 + 1
   )
 )"""
 
 
-def _select_ramp(share: str, counted: str, least: float) -> str:
+def _select_ramp(share: str, observations: str, least: float) -> str:
     difference = f"{share} - on ({VALUE}) group_right () {S.VARIABLE_SHARE_BEFORE}"
-    gained = differs_from_all(
-        f"{difference} > on ({PAST}) group_left () {estimate_noise(counted, least, WIDTH)}", VALUE
+    gain = differs_from_all(
+        f"{difference} > on ({PAST}) group_left () {estimate_noise(observations, least, WIDTH)}", VALUE
     )
     return f"""(
   {share}{{variable!~"{NOT_MOVED}"}}
-  and on ({VALUE}) ({gained})
+  and on ({VALUE}) ({gain})
   and on ({VALUE}) {share} - {S.VARIABLE_LATELY} > {least}
 )"""
 

@@ -1,4 +1,4 @@
-"""What is told as moved: each move once, for two hours, as it was told first."""
+"""The moves that are reported: each move once, for two hours, with the time of its first report."""
 
 from __future__ import annotations
 

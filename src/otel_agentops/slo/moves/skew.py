@@ -1,7 +1,7 @@
 """Skew: the same scope has one value in one place and another one elsewhere, and nobody said that this is meant.
 
-A place is a region; where that is not known, a collector. A value that is spread evenly over all places, as one of a
-canary is, is no skew. A stage of a roll-out that only one of the values has (`canary`) says that it is meant.
+A place is a region; if that is unknown, a collector. A value that is spread evenly over all places, as that of a canary
+is, is not skewed. A stage of a roll-out that only one of the values has (`canary`) says that the difference is meant.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from otel_agentops.slo._promql import Clock, make_rule
 from otel_agentops.slo.variables import NOT_MOVED, PLACE, SCOPE, STAGE, VALUE
 
 APART = 0.5  # of the calls of a place more than elsewhere
-LEAST = 20  # observations in half an hour, here and elsewhere, below which nothing is said
+LEAST = 20  # observations in half an hour, here and elsewhere, below which nothing is reported
 
 _HERE = f"{SCOPE}, {PLACE}"
 
 
 def build_skew_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Yield the values that have been apart for most of the last half hour."""
-    seen = f'sum_over_time({S.VARIABLE_OBSERVED}{{variable!~"{NOT_MOVED}"}}[{clock.to_range("30m")}])'
-    yield make_rule(S.VARIABLE_PLACED, f"sum by ({VALUE}, {PLACE}) ({seen}) > 0")
+    observations = f'sum_over_time({S.VARIABLE_OBSERVED}{{variable!~"{NOT_MOVED}"}}[{clock.to_range("30m")}])'
+    yield make_rule(S.VARIABLE_PLACED, f"sum by ({VALUE}, {PLACE}) ({observations}) > 0")
     yield make_rule(S.VARIABLE_ODD, _select_odd(clock))
     yield make_rule(S.VARIABLE_UNEVEN, _remember_uneven(clock))
     yield make_rule(S.VARIABLE_SKEWED, f"{S.VARIABLE_UNEVEN} <= time() - {clock.to_seconds('30m'):g}")
@@ -44,8 +44,8 @@ unless on ({SCOPE}) {_select_staged(clock)}"""
 
 def _select_staged(clock: Clock) -> str:
     """Select values with a stage that no other value of their scope has."""
-    seen = f'sum_over_time({S.VARIABLE_OBSERVED}{{{STAGE}!=""}}[{clock.to_range("30m")}]) > 0'
-    staged = f"count by ({VALUE}, {STAGE}) ({seen})"
+    observations = f'sum_over_time({S.VARIABLE_OBSERVED}{{{STAGE}!=""}}[{clock.to_range("30m")}]) > 0'
+    staged = f"count by ({VALUE}, {STAGE}) ({observations})"
     alone = f"count by ({SCOPE}, {STAGE}) ({staged}) == 1"
     return f"({staged} and on ({SCOPE}, {STAGE}) {alone})"
 

@@ -1,8 +1,8 @@
 """Traffic moves as a mix: the total variation distance between the segments of the last hour and those of before.
 
-It is half of the sum of what all segments gained or lost: the part of the traffic that is another one. Told is a mix
-that differs by a fifth, and by more than chance, from the whole day before and from the same hours of the day and of
-the week before. So a night that is like every night is not told. A service younger than a day has no such hours.
+It is half of the sum of what all segments gained or lost: the part of the traffic that changed. A mix is reported if it
+differs by a fifth, and by more than chance, from the whole day before and from the same hours of the day and week
+before. So a night that is like every night is not reported. A service younger than a day has no such hours.
 """
 
 from __future__ import annotations

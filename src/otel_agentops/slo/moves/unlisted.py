@@ -1,4 +1,4 @@
-"""Values that are not in the lock file, as the collector counts them where it has the fragment of one."""
+"""Values that are not in the lock file, as the collector counts them with the fragment of one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from otel_agentops.slo.variables import VALUE
 
 def build_unlisted_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     """Yield the observations within an hour; one is enough."""
-    counted = S.VARIABLE_UNLISTED_INCREASE
-    seen = rename_labels(
+    record = S.VARIABLE_UNLISTED_INCREASE
+    growth = rename_labels(
         f"({express_growth(M.METRICS[M.UNLISTED_OBSERVATIONS].prometheus, clock)})", "variable", "scope", "value"
     )
-    yield make_rule(counted, f"sum by ({VALUE}) (\n  {seen}\n)")
-    yield make_rule(S.VARIABLE_UNLISTED, f"sum_over_time({counted}[{clock.to_range('1h')}]) > 0")
+    yield make_rule(record, f"sum by ({VALUE}) (\n  {growth}\n)")
+    yield make_rule(S.VARIABLE_UNLISTED, f"sum_over_time({record}[{clock.to_range('1h')}]) > 0")

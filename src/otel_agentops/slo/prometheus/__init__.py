@@ -1,4 +1,4 @@
-"""Objectives to Prometheus rules: error ratios, budgets, burn alerts, and which variable moved.
+"""Prometheus rules of objectives: error ratios, budgets, burn alerts, and which variable moved.
 
 The names of the series, with their labels, are in `otel_agentops.slo.series`.
 
@@ -8,14 +8,14 @@ Alerts: `OtelAgentopsErrorBudgetBurn` (severity page or ticket), `OtelAgentopsVa
 `OtelAgentopsCollectorNotScraped`, `OtelAgentopsRulesStale` (ticket), `OtelAgentopsProxyWithoutTruth` (info).
 
 A move is a value that became active in a scope that was active without it, also one that comes back after five minutes
-or more; a value that gained a fifth of its scope over an hour or half of it over five minutes; and a mix of traffic of
-which a fifth is another one. variable: model, prompt, tools, index, judge, traffic. A tool whose schema drifts is told
-as `tools`, since the hash of the set moves with it; `active` has `tool` too. A new scope is no move.
+or more; a value that gained a fifth of its scope over an hour or half of it over five minutes; or a mix of traffic of
+which a fifth changed. The variables are model, prompt, tools, index, judge and traffic. A tool whose schema drifts is
+reported as `tools`, since the hash of the set moves with it; `active` has `tool` too. A new scope is no move.
 
 `time_scale` divides every window and the interval of evaluation (60 s), while the names keep the nominal window: at 300
-`ratio5m` and `increase1h` look at 4 and 12 seconds. The interval is never below a second, which wants a scrape each
+`ratio5m` and `increase1h` look at 4 and 12 seconds. The interval is never below a second, which needs a scrape each
 second, and no window is below four intervals, so that from 75 on `5m`, and from 450 on `30m` too, stay at 4 s. Moves
-are told after `5m` and for `2h`, and only in scopes that are older than `30m` and 12 intervals.
+are reported after `5m` and for `2h`, and only in scopes that are older than `30m` and 12 intervals.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, Any]:
     if not SLOWEST <= time_scale <= FASTEST:
         raise ValueError(f"time_scale is {time_scale}; take one between {SLOWEST} and {FASTEST}")
     clock = Clock(time_scale)
-    # Rules of one group are evaluated one after the other: what reads another series of now comes after it.
+    # Prometheus evaluates the rules of a group in order: a rule comes after the series of now that it reads.
     groups = (
         (
             "otel_agentops_sli",
@@ -63,12 +63,17 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, Any]:
         ("otel_agentops_standing", clock.tick, [*build_standing_alerts()]),
         ("otel_agentops_budget", clock.to_seconds("5m", 1), [r for slo in slos for r in _build_slow_rules(slo, clock)]),
     )
-    watched = [(name, interval, [build_heartbeat(name), *made]) for name, interval, made in groups if made]
-    health = [*build_health_rules(clock, [(name, interval) for name, interval, _ in watched])]
+    rule_groups = [
+        (name, interval, [build_heartbeat(name), *group_rules]) for name, interval, group_rules in groups if group_rules
+    ]
+    health = [*build_health_rules(clock, [(name, interval) for name, interval, _ in rule_groups])]
     return {
         "groups": [
-            {"name": name, "interval": format_duration(interval), "rules": made}
-            for name, interval, made in (*watched, ("otel_agentops_health", clock.to_seconds("5m", 1), health))
+            {"name": name, "interval": format_duration(interval), "rules": group_rules}
+            for name, interval, group_rules in (
+                *rule_groups,
+                ("otel_agentops_health", clock.to_seconds("5m", 1), health),
+            )
         ],
     }
 

@@ -1,6 +1,6 @@
-"""Where to look at a value of a variable: texts with the labels of an alert filled in by Prometheus.
+"""The queries that find a value of a variable: texts in which Prometheus fills in the labels of an alert.
 
-An alert cannot read exemplars or traces, so it says the queries. `share` and `declared` are asked of Prometheus, which
+An alert cannot read exemplars or traces, so it names the queries. Prometheus evaluates `share` and `declared`, which
 Grafana's templates cannot.
 """
 
@@ -26,33 +26,33 @@ def link_runbook(alert: str) -> str:
 
 def describe_value() -> dict[str, str]:
     """Return the value, if a change to it was declared, and where to find traces of it."""
-    said = {SERVICE[0]: SERVICE[0], SERVICE[1]: SERVICE[1], "variable": "variable"}
+    labels_of_move = {SERVICE[0]: SERVICE[0], SERVICE[1]: SERVICE[1], "variable": "variable"}
     return {
         "service": SERVICE_TEXT,
         "environment": f"{{{{ $labels.{SERVICE[1]} }}}}",
         "variable": "{{ $labels.variable }}",
         "scope": "{{ $labels.scope }}",
         "value": VALUE,
-        "share": _describe_share(said),
-        "declared": _describe_declaration(said),
+        "share": _describe_share(labels_of_move),
+        "declared": _describe_declaration(labels_of_move),
         "traceql": _select_spans(),
         "exemplars": _select_durations(),
     }
 
 
-def _describe_declaration(said: Mapping[str, str]) -> str:
+def _describe_declaration(labels_of_move: Mapping[str, str]) -> str:
     """Return yes or no; unknown if the service declares nothing at all."""
     value, anything = (
-        _query_series(S.VARIABLE_DECLARED, {**said, "value": "value"}),
+        _query_series(S.VARIABLE_DECLARED, {**labels_of_move, "value": "value"}),
         _query_series(S.VARIABLE_DECLARED, {name: name for name in SERVICE}),
     )
     no = f"{{{{ with {anything} }}}}no{{{{ else }}}}unknown{{{{ end }}}}"
     return f"{{{{ with {value} }}}}yes{{{{ else }}}}{no}{{{{ end }}}}"
 
 
-def _describe_share(said: Mapping[str, str]) -> str:
-    asked = _query_series(S.VARIABLE_SHARE, {**said, "scope": "scope", "value": "value"})
-    return f"{{{{ with {asked} }}}}{{{{ . | first | value | humanizePercentage }}}}{{{{ else }}}}unknown{{{{ end }}}}"
+def _describe_share(labels_of_move: Mapping[str, str]) -> str:
+    query = _query_series(S.VARIABLE_SHARE, {**labels_of_move, "scope": "scope", "value": "value"})
+    return f"{{{{ with {query} }}}}{{{{ . | first | value | humanizePercentage }}}}{{{{ else }}}}unknown{{{{ end }}}}"
 
 
 def _query_series(series: str, labels: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""A rule file as people read it: expressions of several lines are blocks."""
+"""The text of a rule file: expressions of several lines are blocks."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def _block_expressions(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "groups": groups}
 
 
-def _block_expression(made: dict[str, Any]) -> dict[str, Any]:
-    expr = made["expr"]
-    return {**made, "expr": LiteralScalarString(f"{expr}\n")} if "\n" in expr else made
+def _block_expression(rule: dict[str, Any]) -> dict[str, Any]:
+    expr = rule["expr"]
+    return {**rule, "expr": LiteralScalarString(f"{expr}\n")} if "\n" in expr else rule

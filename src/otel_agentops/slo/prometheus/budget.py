@@ -1,4 +1,4 @@
-"""Budgets: what is left of an objective's promise in its window."""
+"""Budgets: what is left of an objective's budget in its window."""
 
 from __future__ import annotations
 

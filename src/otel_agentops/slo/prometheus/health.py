@@ -1,4 +1,4 @@
-"""Whether the numbers still come: a service fell silent, a collector is not scraped, rules do not run."""
+"""Health of the pipeline: a service fell silent, a collector is not scraped, rules do not run."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.wording import describe_indicator
 
-# Without the judge's revision: an old one falls silent for good, and rightly so.
+# The judge's revision is left out: an old one falls silent for good, and rightly so.
 _WHO = ", ".join((*SERVICE, A.SLI_NAME.replace(".", "_"), A.SLI_TYPE.replace(".", "_")))
 
 
 def build_silence_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
     """Yield the time of the last event, the length of each silence, and the alert.
 
-    A silence is told when it is twice as long as the longest of the window, and at least an hour: nights and weekends
-    are in a service's own history, and so is one task a day. Who has no week of history yet is not judged.
+    The alert fires when a silence is twice as long as the longest of the window, and at least an hour: nights and
+    weekends are in a service's own history, and so is one task a day. A service without a week of history is not
+    judged.
     """
     of, day, window = f"{{slo={quote_string(slo.name)}}}", clock.to_duration("1d"), clock.to_seconds(slo.window)
     now = f"group by ({_WHO}) ({S.name_window(S.SLI_EVENTS_INCREASE, '5m')}{select_indicator(slo)} > 0)"
     before = f"max without (slo) (last_over_time({S.SLO_EVENTS_SEEN}{of}[{day}]))"
-    # first, while `seen` is that of the evaluation before
+    # This rule comes first, while `seen` is that of the evaluation before.
     yield make_rule(S.SLO_EVENTS_SILENCE, f"{now} * time() - {before}", slo=slo.name)
     yield make_rule(S.SLO_EVENTS_SEEN, f"{now} * time()\nor\n{before} > time() - {window:g}", slo=slo.name)
     yield _build_silence_alert(slo, clock, of)
@@ -44,8 +45,11 @@ and group by ({_WHO}, slo) ({S.SLO_EVENTS_INCREASE}{of} offset {clock.to_duratio
         f"{slo.window}. The budget says nothing about this time: is the service in use, is it instrumented, does the "
         "collector count?",
     }
-    made = build_alert("OtelAgentopsNoData", expr, slo, "ticket", texts)
-    return {**made, "for": clock.to_duration("15m")}  # where Prometheus was away itself, the first events come after it
+    silence = build_alert("OtelAgentopsNoData", expr, slo, "ticket", texts)
+    return {
+        **silence,
+        "for": clock.to_duration("15m"),
+    }  # where Prometheus was away itself, the first events come after it
 
 
 def build_health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Iterator[dict[str, Any]]:
@@ -55,8 +59,8 @@ def build_health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Ite
         clock: The time scale.
         groups: Name and interval in seconds of each group.
     """
-    counted = f"group by (job, instance) ({M.METRICS[M.SLI_EVENTS].prometheus})"
-    yield make_rule(S.COLLECTOR_SCRAPED, f"group by (job, instance) (up == 1 and on (job, instance) {counted})")
+    counters = f"group by (job, instance) ({M.METRICS[M.SLI_EVENTS].prometheus})"
+    yield make_rule(S.COLLECTOR_SCRAPED, f"group by (job, instance) (up == 1 and on (job, instance) {counters})")
     yield _build_target_alert(clock)
     yield _build_rules_alert(groups, clock)
 
@@ -71,11 +75,11 @@ def _build_target_alert(clock: Clock) -> dict[str, Any]:
 
     Pods come and go, so it counts only if its job has none left.
     """
-    known = f"last_over_time({S.COLLECTOR_SCRAPED}[{clock.to_duration('1d')}])"
+    scraped_targets = f"last_over_time({S.COLLECTOR_SCRAPED}[{clock.to_duration('1d')}])"
     expr = f"""\
-group by (job, instance) ({known}) and on (job, instance) up == 0
+group by (job, instance) ({scraped_targets}) and on (job, instance) up == 0
 or
-group by (job) ({known} unless on (job) up)"""
+group by (job) ({scraped_targets} unless on (job) up)"""
     return {
         "alert": "OtelAgentopsCollectorNotScraped",
         "expr": expr,
@@ -91,7 +95,7 @@ group by (job) ({known} unless on (job) up)"""
 def _build_rules_alert(groups: Sequence[tuple[str, float]], clock: Clock) -> dict[str, Any]:
     """Build the alert of five missed evaluations; no rule can tell that Prometheus itself is gone.
 
-    When it comes back, this group may be the first: so once more, after all have had their turn.
+    After a restart this group may run first, so the alert waits until all others have had their turn.
     """
     heartbeats = (
         (f"{S.RULES_EVALUATED}{{rule_group={quote_string(_shorten_group(name))}}}", interval)

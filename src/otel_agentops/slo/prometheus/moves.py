@@ -1,4 +1,4 @@
-"""Alerts of moves: a variable that moved, and a burn that began after it."""
+"""Alerts of moves: a variable that moved, and a burn that began after a move."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
-# How long before a slow burn the move may be: about as long as such a burn takes to be seen (the windows of burn.py).
+# A move may precede a burn by about the time after which the slower burn is visible (the windows of slo/burn.py).
 LOOK_BACK = {"page": "6h", "ticket": "1d"}
 
 _SEEN_TEXT = "The new value was first seen at {{ $value | humanizeTimestamp }}."
@@ -34,8 +34,8 @@ def build_move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, A
 def _build_burn_moved_rule(slo: Slo, severity: str, clock: Clock) -> dict[str, Any]:
     """Select the moves from before a burn, give or take two evaluations, as long as it burns.
 
-    A rollback comes while it burns, and is not to blame. Where no move is told any more, the last one before it: but
-    only when it has burnt for longer than a move takes to be told.
+    A rollback comes while it burns and is not to blame. If no move is reported any more, the last one before the burn
+    counts, but only if it has burnt for longer than a move takes to be reported.
     """
     of, service = select_burn(slo, severity), ", ".join(SERVICE)
     since = f"{S.SLO_BURN_SINCE}{of}"

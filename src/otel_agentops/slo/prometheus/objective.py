@@ -1,4 +1,4 @@
-"""What all rules of an objective are made of: its series, its labels, and the sentences of its spec."""
+"""The parts of all rules of an objective: its series, its labels, and the sentences of its spec."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otel_agentops.slo.series import SERVICE, SLI, SLI_NAME
 from otel_agentops.slo.spec import Slo
 
 SERVICE_TEXT = f"{{{{ $labels.{SERVICE[0]} }}}}"
-# An annotation that begins with it can tell other series of the same objective and the same indicator.
+# An annotation that begins with OF can show other series of the same objective and the same indicator.
 OF = (
     f"{{{{ $of := printf `{{slo=%q,{','.join(f'{label}=%q' for label in SLI)}}}` "
     f"$labels.slo {' '.join(f'$labels.{label}' for label in SLI)} }}}}"
@@ -68,8 +68,8 @@ def describe_policy(slo: Slo) -> dict[str, str]:
 def list_facts(slo: Slo) -> dict[str, str]:
     """Return the annotations that hold for every alert of an objective."""
     policy = {"trip_policy": slo.trip_policy} if slo.trip_policy else {}
-    said = {"slo": slo.name, "type": slo.indicator.type, "owner": slo.owner, "runbook": slo.runbook, **policy}
-    return {"service": SERVICE_TEXT} | {key: escape_template(value) for key, value in said.items()}
+    texts = {"slo": slo.name, "type": slo.indicator.type, "owner": slo.owner, "runbook": slo.runbook, **policy}
+    return {"service": SERVICE_TEXT} | {key: escape_template(value) for key, value in texts.items()}
 
 
 def escape_template(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Error ratios of each indicator: what was counted in the windows that alerts look at."""
+"""Error ratios of each indicator in the windows that alerts look at."""
 
 from __future__ import annotations
 

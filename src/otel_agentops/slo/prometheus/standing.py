@@ -1,6 +1,6 @@
-"""Alerts of what is wrong with a variable while none of them moves: skew, drift, unlisted values, stale evaluations.
+"""Alerts of variables that are wrong without a move: skew, drift, unlisted values, stale evaluations.
 
-Nobody is woken: `ticket` is what somebody has to look at, and no objective is spent by it alone.
+They wake nobody: `ticket` is for somebody to look at, since none of these spends a budget by itself.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def build_standing_alerts() -> Iterator[dict[str, Any]]:
 def _build_alert(
     name: str, expr: str, summary: str, description: str, step: str, more: dict[str, str]
 ) -> dict[str, Any]:
-    said = {"summary": summary, "description": description, **describe_value(), **more}
-    annotations = {**said, "runbook": link_runbook(name), "policy_step": step}
+    texts = {"summary": summary, "description": description, **describe_value(), **more}
+    annotations = {**texts, "runbook": link_runbook(name), "policy_step": step}
     return {"alert": name, "expr": expr, "labels": {"severity": "ticket"}, "annotations": annotations}
 
 

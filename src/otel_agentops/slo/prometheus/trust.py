@@ -1,7 +1,7 @@
 """How far a proxy can be trusted: it contradicts the labels, they have stopped, or there never were any.
 
-A proxy that claims at least twice what the labels find wakes nobody: what would be its page is a ticket. One that finds
-too little keeps its page, because what it does find is true.
+A proxy that claims at least twice what the labels find wakes nobody: its page becomes a ticket. A proxy that finds too
+little keeps its page, because what it does find is true.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_number
 from otel_agentops.slo.wording import describe_indicator
 
-# The question is asked anew every five minutes: half as far again as an interval of 95 % is one of 99.7 %.
+# The rule runs every five minutes, so it takes an interval of 99.7 %, which is half as wide again as that of 95 %.
 _BEYOND = 1.5
 
 
@@ -44,8 +44,8 @@ def compare_with_truth(slo: Slo) -> str:
     """Return the annotation of what labels say of a proxy, or that they cannot say it."""
     if not has_comparable_proxy(slo):
         return "No label of a task can say how often it is right."
-    known = f'{OF}{{{{ if printf "{S.SLO_CORRECTED_ERROR}%s" $of | query }}}}{_describe_both(slo)}'
-    return f"{known}{{{{ else }}}}Too few random labels say how often it is right.{{{{ end }}}}"
+    sentence = f'{OF}{{{{ if printf "{S.SLO_CORRECTED_ERROR}%s" $of | query }}}}{_describe_both(slo)}'
+    return f"{sentence}{{{{ else }}}}Too few random labels say how often it is right.{{{{ end }}}}"
 
 
 def _describe_both(slo: Slo) -> str:
@@ -71,8 +71,8 @@ def _describe_both(slo: Slo) -> str:
 def _express_disagreement(slo: Slo) -> str:
     """Return how far the proxy's error ratio is above that of the labels; negative if below.
 
-    Above: by half a budget and at least twice as high. Below: by half a budget, while the proxy says that the promise
-    is kept. Both farther than chance goes.
+    Above, the difference is half a budget or more and the ratio at least twice as high. Below, it is half a budget or
+    more while the proxy says that the objective is met. Both differences are beyond chance.
     """
     p, error = f"{S.SLO_ERROR_RATIO}{_of(slo)}", f"{S.SLO_CORRECTED_ERROR}{_of(slo)}"
     low, high = (f"{S.name_bound(S.SLO_CORRECTED_ERROR, bound)}{_of(slo)}" for bound in ("low", "high"))
@@ -92,8 +92,8 @@ def _express_disagreement(slo: Slo) -> str:
 def _express_due(slo: Slo, clock: Clock) -> str:
     """Return when the next random label is overdue: three times the usual gap between days with labels.
 
-    It is worked out when labels come, and stands until the next do. Who labels on work days has a long weekend for it,
-    who labels once a week three weeks.
+    The rule computes it when labels come, and keeps it until the next do. A team that labels on work days has a long
+    weekend for it, a team that labels once a week three weeks.
     """
     window, day = clock.to_seconds(slo.window), clock.to_duration("1d")
     days = f"count_over_time(({count_random_labels(slo, clock, '1d')} > 0)[{clock.to_duration(slo.window)}:{day}])"

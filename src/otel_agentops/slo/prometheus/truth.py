@@ -1,13 +1,13 @@
-"""What labels say about a proxy: how often it is right, and the error that follows from it for all events.
+"""The truth about a proxy: how often it is right, and the error of all events that follows from it.
 
-Of a confusion table the two rows are read, one for each verdict of the proxy:
+The rules read the two rows of a confusion table, one for each verdict of the proxy:
 
-    ppv    part of the truly bad where the proxy says bad
-    for    part of the truly bad where the proxy says good
+    ppv    part of the truly bad if the proxy says bad
+    for    part of the truly bad if the proxy says good
     error  ppv * p + for * (1 - p), where p is the proxy's own error ratio, which knows every event
 
-Only labels of a random sample count. Who complains is no sample: where one takes the tasks that were escalated, most
-are bad, whatever the others are. The chance to be labelled may depend on what the proxy said, and on nothing else.
+Only labels of a random sample count. Complaints are no sample: most escalated tasks are bad, whatever the others are.
+The chance of a label may depend on the proxy's verdict, and on nothing else.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from otel_agentops.slo.units import format_number
 
 _RANDOM = f'{S.TRUTH_SAMPLING}="random"'
 
-# 95 % of a normal distribution, for Wilson's interval: it has a width also where 0 of n are bad.
+# 95 % of a normal distribution, for Wilson's interval, which has a width even if 0 of n are bad.
 _Z = 1.96
 
 
@@ -44,8 +44,8 @@ def build_truth_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
     """Yield the rules of a proxy; what is measured directly needs no truth."""
     if not has_comparable_proxy(slo):
         return
-    made = (*_count_labels(slo, clock), *_share_rows(slo), *_correct_error(slo))
-    yield from (make_rule(record, expr, slo=slo.name) for record, expr in made)
+    records = (*_count_labels(slo, clock), *_share_rows(slo), *_correct_error(slo))
+    yield from (make_rule(record, expr, slo=slo.name) for record, expr in records)
 
 
 def count_random_labels(slo: Slo, clock: Clock, nominal: str) -> str:
