@@ -70,7 +70,7 @@ def run_settings(settings: Sequence[Setting]) -> list[Verdict]:
 
 
 def select_rules(scale: float) -> dict[str, object]:
-    """Return the rules that these worlds have the series for: burns, moves and standing alerts."""
+    """Return the rules whose series these worlds have."""
     groups = prometheus.build_rules(slo.load(ROOT / "slo"), scale)["groups"]
     chosen_groups = [group for group in groups if group["name"].rpartition("_")[2] in ("sli", "variables", "standing")]
     assert len(chosen_groups) == 3

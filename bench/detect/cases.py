@@ -115,7 +115,10 @@ def _count_observations(service: str, variable: str, tasks: Rate, new: Rate) -> 
 
 
 def _count_events(service: str, tasks: Rate, worse: Rate, moves: Mapping[str, Rate]) -> Iterator[Counter]:
-    """Yield executions of a tool, of which one in a thousand fails, and verdicts of both revisions of a judge."""
+    """Yield executions of a tool and verdicts of a judge.
+
+    One execution in a thousand fails as ever; both revisions of the judge have verdicts.
+    """
     judge = moves.get("judge", keep_rate(0))
     broken = (lambda _: USUALLY) if "judge" in moves else (lambda at: USUALLY + BROKEN * worse(at))
     yield from count_verdicts(

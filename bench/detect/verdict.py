@@ -78,7 +78,10 @@ def simulate_cases(promtool: Path, rules: Path, folder: Path, setting: Setting) 
 
 
 def build_first_rule() -> dict[str, str]:
-    """Return the rule of when each alert fired first: a range of a fortnight is too much for promtool."""
+    """Return the rule of when each alert fired first.
+
+    A range of a fortnight is too much for promtool.
+    """
     alerts = f'ALERTS{{alertname=~"{"|".join(ABOUT)}"}}'
     return {"record": FIRST, "expr": f"{FIRST} or min by ({BY}) ({alerts}) * 0 + time()"}
 

@@ -32,7 +32,7 @@ class Counter:
 
 
 def count_observations(service: str, variable: str, value: str, rate: Rate, scope: Sequence[str] = ()) -> Counter:
-    """Return the counter of a value; `scope` has the values that its scope is made of."""
+    """Return the counter of a value; `scope` has the values of its scope."""
     metric, parts, key = VARIABLES[variable]
     labels = dict(zip(parts, scope or ["x"] * len(parts), strict=True)) | {key: value}
     return Counter(metric, {A.SERVICE_NAME: service, **labels}, rate)
@@ -41,7 +41,16 @@ def count_observations(service: str, variable: str, value: str, rate: Rate, scop
 def count_verdicts(
     service: str, sli: str, kind: str, labels: Mapping[str, str], rate: Rate, bad: Rate
 ) -> Iterator[Counter]:
-    """Yield the pair of counters of an indicator; `bad` is the part of the events that is bad."""
+    """Yield the pair of counters of an indicator.
+
+    Args:
+        service: Its service.name.
+        sli: Name of the indicator.
+        kind: proxy or direct.
+        labels: Further attributes of its points.
+        rate: How often there is an event.
+        bad: The part of the events that is bad.
+    """
     sli_labels = {A.SERVICE_NAME: service, A.SLI_NAME: sli, A.SLI_TYPE: kind, **labels}
     yield Counter(M.SLI_EVENTS, sli_labels, rate)
     yield Counter(M.SLI_BAD, sli_labels, lambda minute: rate(minute) * bad(minute), born=0)
@@ -148,7 +157,7 @@ def scale_minute(world: World, minute: float) -> str:
 def evaluate(
     promtool: Path, world: World, rules: Path, folder: Path, *exprs: str
 ) -> dict[str, dict[tuple[str, ...], float]]:
-    """Evaluate expressions at the end, by the values of their labels in the order of their names.
+    """Evaluate expressions at the end, by the values of their sorted labels.
 
     promtool shows only what differs from the expectation, so each expectation is impossible.
     """

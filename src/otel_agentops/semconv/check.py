@@ -18,13 +18,13 @@ _TYPES: dict[str, type] = {"string": str, "int": int, "double": float, "boolean"
 
 
 def find_problems(attributes: Mapping[str, object]) -> list[str]:
-    """Return a sentence for each attribute that is unknown, mistyped or not in our enum."""
+    """Return a sentence for each attribute that is unknown or mistyped."""
     sentences = (_describe_problem(name, value) for name, value in attributes.items())
     return [problem for problem in sentences if problem]
 
 
 def find_attribute(name: str) -> Attribute | None:
-    """Return the registered attribute of a name; for the member of a template, the template."""
+    """Return the registered attribute, or the template that a name belongs to."""
     if name in ATTRIBUTES:
         return None if "{}" in name else ATTRIBUTES[name]
     return next((attribute for pattern, attribute in _TEMPLATES.items() if pattern.fullmatch(name)), None)

@@ -95,7 +95,10 @@ class Condition(NamedTuple):
 
     @property
     def is_bare(self) -> bool:
-        """Return True if it reads bare attributes alone, and so means the same on a span and on an event."""
+        """Return True if it reads bare attributes alone.
+
+        Then it means the same on a span and on an event.
+        """
         return not self.contexts
 
 
@@ -134,7 +137,7 @@ def _read_condition(tree: Node) -> Condition:
 
 
 def set_context(text: str, context: str) -> str:
-    """Return the condition with every bare `attributes[…]` read from a context: `span.attributes[…]`."""
+    """Return the condition with its bare `attributes[…]` read from a context."""
     pieces, end, before = [], 0, ""
     for token in _PARSER.lex(text):
         if token.type == "WORD" and token == "attributes" and before != "DOT":
@@ -187,7 +190,7 @@ _PARSER = Lark(_GRAMMAR, parser="lalr", lexer="basic", postlex=_Groups())
 
 
 def _is_constant(path: Node) -> bool:
-    """Return True for the member of an enumeration, which the grammar cannot tell from a path."""
+    """Return True for the member of an enumeration, which parses as a path."""
     word = path.children[0]
     if not isinstance(word, Token) or not word[0].isupper():
         return False
@@ -215,7 +218,10 @@ def _list_keys(path: Node) -> list[str]:
 
 
 def _walk(node: Node) -> list[Node]:
-    """Return a node and all below it in the order of the text; `_refuse_depth` bounds how deep that is."""
+    """Return a node and all below it in the order of the text.
+
+    `_refuse_depth` bounds how deep that is.
+    """
     return [node, *(each for child in node.children if isinstance(child, Tree) for each in _walk(child))]
 
 
@@ -230,7 +236,7 @@ def _find_compared(nodes: Sequence[Node], reads: Mapping[int, Read]) -> Iterator
 
 
 def _unquote(token: object) -> str:
-    """Return the text of a string token as a collector reads it; any other token as it is."""
+    """Return a string token as a collector reads it, and any other as it is."""
     if not isinstance(token, Token) or token.type != "STRING":
         return str(token)
     inner = token[1:-1]

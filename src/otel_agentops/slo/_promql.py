@@ -16,11 +16,17 @@ class Clock:
 
     @property
     def tick(self) -> int:
-        """Return the seconds between two evaluations, which one sample of an `:increase` series covers."""
+        """Return the seconds between two evaluations.
+
+        One sample of an `:increase` series covers as many.
+        """
         return max(1, round(60 / self.scale))
 
     def to_seconds(self, nominal: str, ticks: int = 4) -> float:
-        """Scale a window to seconds, never fewer than some ticks: a shorter one holds hardly any scrape."""
+        """Scale a window to seconds, never fewer than some ticks.
+
+        A shorter window holds a scrape or two, or none.
+        """
         return max(parse_window(nominal) / self.scale, ticks * self.tick)
 
     def to_duration(self, nominal: str, ticks: int = 4) -> str:

@@ -37,7 +37,7 @@ def read_documents(file: Path) -> list[Any]:
 
 
 def find_line(node: Any, path: Sequence[str | int]) -> int:
-    """Return the line of a field; if it is missing, the line of the mapping that lacks it."""
+    """Return the line of a field, or of the mapping that lacks it."""
     number = int(node.lc.line)
     for key in path:
         if isinstance(node, CommentedMap) and key in node:

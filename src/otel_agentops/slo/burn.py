@@ -63,12 +63,12 @@ def choose_factor(slo: Slo, burn: Burn) -> Decimal:
 
 
 def compute_spent_share(slo: Slo, burn: Burn) -> Decimal:
-    """Return the part of the budget that is spent when a burn has lasted for its long window."""
+    """Return the part of the budget that a burn spends in its long window."""
     return choose_factor(slo, burn) * parse_window(burn.long) / parse_window(slo.window)
 
 
 def describe_rescaling(slo: Slo, burn: Burn) -> str:
-    """Return the arithmetic of a factor that had to be lowered; empty for any other."""
+    """Return the arithmetic of a factor that was lowered; else nothing."""
     factor = choose_factor(slo, burn)
     if factor == burn.factor or burn.severity not in list_severities(slo):
         return ""
@@ -81,5 +81,8 @@ def describe_rescaling(slo: Slo, burn: Burn) -> str:
 
 
 def list_rescalings(slos: Sequence[Slo]) -> list[str]:
-    """Return one sentence for each alert that could never fire and got a lower factor."""
+    """Return one sentence for each alert whose factor was lowered.
+
+    With the factor of the table it could never fire.
+    """
     return [note for slo in slos for burn in BURNS if (note := describe_rescaling(slo, burn))]

@@ -108,7 +108,7 @@ def import_openslo(
     owner: Annotated[str | None, typer.Option(help="Owner of those that name none.")] = None,
     runbook: Annotated[str | None, typer.Option(help="Runbook of those that name none.")] = None,
 ) -> None:
-    """Import specs from OpenSLO v1; name what cannot be mapped, and then exit with 1."""
+    """Import specs from OpenSLO v1; exit with 1 if something cannot be mapped."""
     from otel_agentops.slo import generate
     from otel_agentops.slo.exchange import openslo_read, own
     from otel_agentops.slo.spec import SpecError
@@ -152,7 +152,7 @@ def export_openslo(slo: Specs = Path("slo"), out: Out = None) -> None:
 
 @exports.command("sloth")
 def export_sloth(slo: Specs = Path("slo"), out: Out = None) -> None:
-    """Export sloth's spec, over the counters of the collector; note what it cannot say."""
+    """Export sloth's spec, over the counters of the collector."""
     from otel_agentops.slo.exchange import sloth
 
     slos = _load_slos(slo)

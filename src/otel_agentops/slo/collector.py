@@ -121,7 +121,10 @@ _EVENTS: Mapping[On, str] = {"evaluation": _match_event(E.GEN_AI_EVALUATION_RESU
 
 
 def _build_groups(indicators: Sequence[Indicator], context: Context) -> Iterator[Config]:
-    """Yield one group for each kind of operation or event: any other costs one comparison."""
+    """Yield one group for each kind of operation or event.
+
+    Any other operation costs one comparison.
+    """
     for on, is_one in (_SPANS if context == "span" else _EVENTS).items():
         here = [each for each in indicators if each.on == on or (on == "outcome" and is_on_outcome_events(each))]
         statements = [line for each in here for line in _set_verdict(each, context)]
@@ -148,7 +151,10 @@ def _set_verdict(indicator: Indicator, context: Context) -> Iterator[str]:
 
 
 def _write_condition(ottl: str) -> str:
-    """Write a condition for a config: `$` is doubled, and long lines are folded at spaces outside strings."""
+    """Write a condition for a config.
+
+    `$` is doubled there, and long lines are folded at spaces outside strings.
+    """
     escaped = ottl.replace("$", "$$")
     if len(escaped) <= _WIDTH:
         return escaped
@@ -174,7 +180,7 @@ _WIDTH = 104  # columns without the indentation
 
 
 def _build_counter(indicator: Indicator, context: Context) -> Config:
-    """Count verdicts of the operation or event that the indicator is about, if they are 0 or 1."""
+    """Count the verdicts 0 and 1 of what the indicator is about."""
     key = f'{context}.attributes["{verdict_attribute(indicator.name)}"]'
     about = f" and ({_EVENTS[indicator.on]})" if indicator.on == "evaluation" else ""  # an outcome has a verdict, too
     labels = [
@@ -186,7 +192,7 @@ def _build_counter(indicator: Indicator, context: Context) -> Config:
 
 
 def _build_label_counter(indicator: Indicator) -> Config:
-    """Count what the indicator says of a task whose truth became known, beside the truth."""
+    """Count the verdicts of tasks whose truth became known, beside the truth."""
     verdicts, truth = f'log.attributes["{verdict_attribute(indicator.name)}"]', f'log.attributes["{A.TRUTH_VERDICT}"]'
     judge = [label for label in indicator.labels if label in (A.JUDGE_NAME, A.JUDGE_REVISION)]
     required = map(_require_key, (verdict_attribute(indicator.name), A.TRUTH_VERDICT, A.TRUTH_SAMPLING))

@@ -24,7 +24,10 @@ def is_on_outcome_events(indicator: Indicator) -> bool:
 
 
 def has_comparable_proxy(slo: Slo) -> bool:
-    """Return True if the indicator is a proxy that judges what an outcome event carries."""
+    """Return True if a label can say whether the indicator is right.
+
+    It is a proxy that judges what an outcome event carries.
+    """
     return slo.indicator.type == "proxy" and is_on_outcome_events(slo.indicator)
 
 
@@ -39,7 +42,7 @@ def list_incomparable(slos: Sequence[Slo]) -> list[str]:
 
 
 def count_needed_labels(slo: Slo, proxy_verdict: str) -> int:
-    """Return how many random labels there must be of the tasks that the proxy called `good` or `bad`.
+    """Return how many random labels a verdict of the proxy needs.
 
     The proxy calls nearly all events good. With fewer than 1/budget labels of those, a single label would spend or
     save the whole budget.

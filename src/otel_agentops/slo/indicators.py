@@ -234,7 +234,10 @@ _TIMED: Mapping[On, tuple[str, tuple[str, ...]]] = {
 
 
 def _build_latency(name: str, threshold: float, on: On) -> Indicator:
-    """Build the indicator of slow successes: a failure that came quickly is no quick answer."""
+    """Build the indicator of slow successes.
+
+    A failure that came quickly is no quick answer.
+    """
     start, end = "span.start_time_unix_nano", "span.end_time_unix_nano"
     succeeded = f'{_OUTCOME} == "completed"' if on == "task" else _SUCCEEDED
     nouns, labels = _TIMED[on]

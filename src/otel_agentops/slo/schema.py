@@ -25,7 +25,10 @@ def render_schema() -> str:
 
 
 def _drop_titles(node: Any) -> Any:
-    """Drop the titles that pydantic makes of field names: an editor shows them above every description."""
+    """Drop the titles that pydantic makes of field names.
+
+    An editor shows them above every description.
+    """
     if isinstance(node, dict):
         return {key: _drop_titles(value) for key, value in node.items() if key != "title" or not isinstance(value, str)}
     return [_drop_titles(each) for each in node] if isinstance(node, list) else node

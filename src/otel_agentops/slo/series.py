@@ -16,7 +16,7 @@ def spell_label(attribute: str) -> str:
 
 
 def name_window(series: str, window: str) -> str:
-    """Return the name of a series over a window: `…:increase` and `5m` give `…:increase5m`."""
+    """Return the name of a series over a window: `…:increase5m`."""
     return f"{series}{window}"
 
 

@@ -39,7 +39,10 @@ class _Mapping(BaseModel):
 
 
 def check_text(value: str) -> str:
-    """Return a text on one line; neither YAML nor a query can hold a control character."""
+    """Return a text on one line, without control characters.
+
+    Neither YAML nor a query can hold one.
+    """
     line = " ".join(value.split())
     if not line:
         raise ValueError("is empty; fill it in")
@@ -155,7 +158,10 @@ def _check_condition(value: str) -> str:
 
 
 def _check_registered(key: str) -> None:
-    """Refuse unknown names of ours; of a convention we know those alone that we emit: see `notes`."""
+    """Refuse unknown names of ours.
+
+    Of a convention we know those alone that we emit: see `list_notes`.
+    """
     if key.startswith(_OWN) and check.find_attribute(key) is None:
         raise ValueError(f"{key} is no attribute; {suggest_word(key, tuple(ATTRIBUTES))}docs/semconv.md lists them")
 

@@ -104,7 +104,7 @@ class Slo(BaseModel):
 
     @property
     def budget(self) -> Decimal:
-        """Return the part of the events that may be bad, without the noise of binary fractions."""
+        """Return the part of the events that may be bad, as an exact decimal."""
         return 1 - Decimal(repr(self.objective))
 
 
@@ -192,7 +192,10 @@ def describe_problem(error: Mapping[str, Any]) -> str:
 
 
 def _shorten_value(value: Any) -> str:
-    """Shorten a value for a message: aliases in YAML can make a small file large beyond measure."""
+    """Shorten a value for a message.
+
+    Aliases in YAML can make a small file large beyond measure.
+    """
     if isinstance(value, Mapping):
         return "a mapping"
     return "a list" if isinstance(value, list) else repr(value)[:80]

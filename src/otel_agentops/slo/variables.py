@@ -35,7 +35,7 @@ VALUE = f"{SCOPE}, value"
 
 
 def build_observed_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Yield observations of five minutes and an hour, and the shares of each value."""
+    """Yield the observations and shares of five minutes and of an hour."""
     yield from (_build_placed_rule(variable, clock) for variable in VARIABLES)
     yield make_rule(S.VARIABLE_INCREASE, f"sum by ({VALUE}) ({S.VARIABLE_OBSERVED})")
     yield make_rule(S.VARIABLE_ACTIVE, f"sum_over_time({S.VARIABLE_INCREASE}[{clock.to_range('5m')}]) > 0")
@@ -62,7 +62,7 @@ def _build_placed_rule(variable: str, clock: Clock) -> dict[str, Any]:
 
 
 def add_place(series: str) -> str:
-    """Return a series with the place of the collector or, if it is known, of the application."""
+    """Return a series with the place of the collector or of the application."""
     region = _label(A.CLOUD_REGION)
     collector = f'label_replace({series}, "{PLACE}", "$1", "instance", "(.*)")'
     return f'label_replace({collector}, "{PLACE}", "$1", "{region}", "(.+)")'

@@ -92,7 +92,10 @@ def _build_ratio(slo: Slo) -> dict[str, Any]:
 
 
 def _build_source(slo: Slo, metric: str) -> dict[str, Any]:
-    """Return the counter itself: its reader takes the increase before the sum, as counters want it."""
+    """Return the counter itself.
+
+    Its reader takes the increase before the sum, as counters want it.
+    """
     return {"type": "Prometheus", "spec": {"query": f"{M.METRICS[metric].prometheus}{select_indicator(slo)}"}}
 
 

@@ -138,7 +138,10 @@ def _add_objective(
 
 
 def _read_comment(content: CommentedMap) -> str:
-    """Return their description, unless it is that of our own export, which repeats the fields."""
+    """Return their description.
+
+    That of our own export only repeats the fields.
+    """
     return "" if openslo.SLI in _read_annotations(content) else str(_look_up(content, "spec", "description") or "")
 
 
@@ -216,7 +219,7 @@ def _read_service(content: CommentedMap) -> str:
 def _choose_sli(
     content: CommentedMap, notes: Mapping[str, str], slis: Mapping[str, CommentedMap], additions: Additions
 ) -> Any:
-    """Choose the indicator that the team names; else the one that our own export wrote."""
+    """Choose the indicator of the team, else the one of our own export."""
     name = _find_sli_name(content)
     if name in additions.slis:
         return additions.slis[name]
@@ -230,7 +233,7 @@ def _choose_sli(
 
 
 def _find_sli_name(content: CommentedMap) -> str:
-    """Return their name of the indicator; one without a name goes by that of its SLO."""
+    """Return the indicator's name; without one it is that of its SLO."""
     inline = _look_up(content, "spec", "indicator")
     name = _look_up(content, "spec", "indicatorRef") or _look_up(inline, "metadata", "name")
     return str(name or (content["metadata"]["name"] if inline else ""))

@@ -47,7 +47,7 @@ def _list_notes(slo: Slo) -> Iterator[str]:
 
 
 def _name_service(slo: Slo) -> str:
-    """Return the service if it is a name, as sloth wants it; a pattern stays in the queries."""
+    """Return the service if it is a name; a pattern stays in the queries."""
     return slo.service if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?", slo.service) else ANY
 
 
@@ -69,7 +69,10 @@ def _build_slo(slo: Slo) -> dict[str, Any]:
 
 
 def _build_query(slo: Slo, metric: str) -> str:
-    """Return a query that keeps services and revisions of a judge apart; sloth reads it as a template."""
+    """Return a query that keeps services and revisions of a judge apart.
+
+    Sloth reads it as a template.
+    """
     selected = escape_template(f"{M.METRICS[metric].prometheus}{select_indicator(slo)}")
     return f"sum by ({', '.join(SLI)}) (rate({selected}[{{{{.window}}}}]))"
 

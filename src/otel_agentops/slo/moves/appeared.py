@@ -15,16 +15,17 @@ TWICE = ("10m", 8)  # two windows and their ticks: from before the last window b
 
 
 def build_appeared_rules(clock: Clock) -> list[dict[str, Any]]:
-    """Return the rules of what a scope knows, what is gone from it and what began in it."""
+    """Return the rules of what a scope knows, lost and got."""
     return [_build_known_rule(clock), _build_gone_rule(clock), _build_began_rule(clock)]
 
 
 def _build_known_rule(clock: Clock) -> dict[str, Any]:
-    """Remember when each value of a scope was last active, from evaluation to evaluation.
+    """Remember when each value of a scope was last active.
 
-    A value is dropped when its scope has been active for a whole window without it. In a silence, and for the first
-    window after one, everything stays: a restart of the collector, or a night, forgets nothing. An instant selector
-    sees the drops of an evaluation. The range takes over only if Prometheus was away for longer than its lookback.
+    The memory is carried on from evaluation to evaluation. A value is dropped when its scope has been active for a
+    whole window without it. In a silence, and for the first window after one, everything stays: a restart of the
+    collector, or a night, forgets nothing. An instant selector sees the drops of an evaluation. The range takes over
+    only if Prometheus was away for longer than its lookback.
     """
     known, active = S.VARIABLE_KNOWN, S.VARIABLE_ACTIVE
     expr = f"""\
@@ -40,7 +41,10 @@ or (
 
 
 def _build_gone_rule(clock: Clock) -> dict[str, Any]:
-    """Find what a scope had two windows ago and has no more, unless it was a tenth of it or less."""
+    """Find what a scope had two windows ago and has no more.
+
+    A tenth of the scope or less does not count.
+    """
     twice = clock.to_duration(*TWICE)
     before = f"{S.VARIABLE_ACTIVE} offset {twice}"
     expr = f"""\

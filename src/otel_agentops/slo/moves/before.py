@@ -36,7 +36,7 @@ BEFORE = (
 
 
 def build_before_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Yield earlier observations, and the shares of what was there then or is there now."""
+    """Yield earlier observations, and shares of all values of then and now."""
     for before in BEFORE:
         observations = (
             f"{S.VARIABLE_INCREASE}{before.of}[{clock.to_range(before.window)}] offset {clock.to_duration(before.ago)}"
@@ -54,16 +54,17 @@ def build_before_rules(clock: Clock) -> Iterator[dict[str, Any]]:
 
 
 def estimate_noise(observations_then: str, least: float, width: float) -> str:
-    """Return how much a share may differ by chance from each earlier time, at least `least`.
+    """Return how much a share may differ by chance from each earlier time.
 
-    The deviation of a share is at most 0.5 / sqrt(n), and `width` counts in such halves: 5 is two and a half deviations
-    of independent observations. One task makes several observations, so the true width is smaller.
+    It is at least `least`. The deviation of a share is at most 0.5 / sqrt(n), and `width` counts in such halves: 5 is
+    two and a half deviations of independent observations. One task makes several observations, so the true width is
+    smaller.
     """
     now, then = f"sum by ({SCOPE}) ({observations_then})", f"sum by ({PAST}) ({S.VARIABLE_BEFORE})"
     return f"clamp_min({width:g} * sqrt(1 / {then} + on ({SCOPE}) group_left () 1 / {now}), {least:g})"
 
 
 def differs_from_all(differs: str, by: str) -> str:
-    """Select what differs from every earlier time that there is, by VALUE or SCOPE."""
+    """Select what differs from every earlier time, by VALUE or SCOPE."""
     times = f"count by ({SCOPE}) (count by ({PAST}) ({S.VARIABLE_BEFORE}))"
     return f"count by ({by}) ({differs}) == on ({SCOPE}) group_left () {times}"

@@ -24,7 +24,7 @@ CHANGE = {
 
 
 def build_drift_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Yield what was declared, and for a day what moved without, while the value is there."""
+    """Yield declared changes, and for a day the moves without one."""
     changes = rename_labels(
         f"last_over_time({M.METRICS[M.CHANGES].prometheus}[{clock.to_duration('1d')}])", "variable", "value"
     )

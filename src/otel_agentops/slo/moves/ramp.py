@@ -53,7 +53,7 @@ def select_growing(clock: Clock) -> str:
 
 
 def select_ramped(clock: Clock) -> str:
-    """Return when a value began to grow, within the six hours before it was reported.
+    """Return when a value that was reported began to grow, up to six hours ago.
 
     The label `previous` is the value that lost most.
     """

@@ -29,7 +29,10 @@ def build_skew_rules(clock: Clock) -> Iterator[dict[str, Any]]:
 
 
 def _select_odd(clock: Clock) -> str:
-    """Select a value that other places do not have; of several in a scope, that of fewer calls."""
+    """Select a value that other places do not have.
+
+    Of several in a scope it is that of fewer calls.
+    """
     here, all_ = f"sum by ({_HERE}) ({S.VARIABLE_PLACED})", f"sum by ({SCOPE}) ({S.VARIABLE_PLACED})"
     total = f"sum by ({VALUE}) ({S.VARIABLE_PLACED})"
     elsewhere = f"-({here} - on ({SCOPE}) group_left () {all_})"

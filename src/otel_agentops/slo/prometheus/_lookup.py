@@ -25,7 +25,7 @@ def link_runbook(alert: str) -> str:
 
 
 def describe_value() -> dict[str, str]:
-    """Return the value, if a change to it was declared, and where to find traces of it."""
+    """Return the value, its declaration, and queries for traces of it."""
     labels_of_move = {SERVICE[0]: SERVICE[0], SERVICE[1]: SERVICE[1], "variable": "variable"}
     return {
         "service": SERVICE_TEXT,
@@ -70,7 +70,10 @@ def _select_spans() -> str:
 
 
 def _select_durations() -> str:
-    """Return the durations to look for exemplars in: they have no label for the value itself."""
+    """Return the durations to look for exemplars in.
+
+    They have no label for the value itself.
+    """
     task = '{{ printf "%q" (reReplaceAll "/.*" "" $labels.scope) }}'
     scope = '{{ printf "%q" $labels.scope }}'
     place = {

@@ -34,7 +34,10 @@ def build_burn_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, An
 
 
 def _build_ratio_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
-    """Yield the burning ratios; the page of a proxy that claims too much is a ticket."""
+    """Yield the burning ratios by severity.
+
+    The page of a proxy that claims too much is a ticket.
+    """
     burns = {
         each: [_express_burn(slo, burn) for burn in BURNS if burn.severity == each] for each in list_severities(slo)
     }

@@ -46,10 +46,8 @@ and group by ({_WHO}, slo) ({S.SLO_EVENTS_INCREASE}{of} offset {clock.to_duratio
         "collector count?",
     }
     silence = build_alert("OtelAgentopsNoData", expr, slo, "ticket", texts)
-    return {
-        **silence,
-        "for": clock.to_duration("15m"),
-    }  # where Prometheus was away itself, the first events come after it
+    # If Prometheus itself was away, the first events come after its first evaluations.
+    return {**silence, "for": clock.to_duration("15m")}
 
 
 def build_health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Iterator[dict[str, Any]]:
@@ -93,9 +91,10 @@ group by (job) ({scraped_targets} unless on (job) up)"""
 
 
 def _build_rules_alert(groups: Sequence[tuple[str, float]], clock: Clock) -> dict[str, Any]:
-    """Build the alert of five missed evaluations; no rule can tell that Prometheus itself is gone.
+    """Build the alert of five missed evaluations.
 
-    After a restart this group may run first, so the alert waits until all others have had their turn.
+    No rule can tell that Prometheus itself is gone. After a restart this group may run first, so the alert waits until
+    all others have had their turn.
     """
     heartbeats = (
         (f"{S.RULES_EVALUATED}{{rule_group={quote_string(_shorten_group(name))}}}", interval)

@@ -32,10 +32,11 @@ def build_move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, A
 
 
 def _build_burn_moved_rule(slo: Slo, severity: str, clock: Clock) -> dict[str, Any]:
-    """Select the moves from before a burn, give or take two evaluations, as long as it burns.
+    """Select the moves from before a burn, as long as it burns.
 
-    A rollback comes while it burns and is not to blame. If no move is reported any more, the last one before the burn
-    counts, but only if it has burnt for longer than a move takes to be reported.
+    Two evaluations more or less do not matter. A rollback comes while it burns and is not to blame. If no move is
+    reported any more, the last one before the burn counts, but only if it has burnt for longer than a move takes to be
+    reported.
     """
     of, service = select_burn(slo, severity), ", ".join(SERVICE)
     since = f"{S.SLO_BURN_SINCE}{of}"

@@ -43,7 +43,7 @@ def build_alert(name: str, expr: str, slo: Slo, severity: str, texts: Mapping[st
 
 
 def show_value(series: str, form: str) -> str:
-    """Return a template of the value of another series, in an annotation that begins with OF."""
+    """Return a template of another series' value, for a text that begins with OF."""
     return (
         f'{{{{ with printf "{series}%s" $of | query }}}}{{{{ . | first | value | {form} }}}}'
         "{{ else }}unknown{{ end }}"
@@ -51,7 +51,7 @@ def show_value(series: str, form: str) -> str:
 
 
 def describe_policy(slo: Slo) -> dict[str, str]:
-    """Return the annotation of what the trip policy asks for now; empty without a policy."""
+    """Return the annotation of what the trip policy asks for now, if any."""
     if not slo.trip_policy:
         return {}
     step = (

@@ -14,7 +14,7 @@ WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
 def build_ratio_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Yield counts to the unit, their sums over each window, and the ratios of those."""
+    """Yield counts to the unit, their sums over each window, and the ratios."""
     by = f"sum by ({', '.join(SLI)})"
     for record, metric in ((S.SLI_EVENTS_INCREASE, M.SLI_EVENTS), (S.SLI_BAD_INCREASE, M.SLI_BAD)):
         yield make_rule(record, f"{by} (\n  {express_growth(M.METRICS[metric].prometheus, clock)}\n)")

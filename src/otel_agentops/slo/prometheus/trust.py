@@ -41,7 +41,7 @@ def express_distrust(slo: Slo, clock: Clock) -> str:
 
 
 def compare_with_truth(slo: Slo) -> str:
-    """Return the annotation of what labels say of a proxy, or that they cannot say it."""
+    """Return the annotation of what labels say of a proxy."""
     if not has_comparable_proxy(slo):
         return "No label of a task can say how often it is right."
     sentence = f'{OF}{{{{ if printf "{S.SLO_CORRECTED_ERROR}%s" $of | query }}}}{_describe_both(slo)}'
@@ -69,10 +69,11 @@ def _describe_both(slo: Slo) -> str:
 
 
 def _express_disagreement(slo: Slo) -> str:
-    """Return how far the proxy's error ratio is above that of the labels; negative if below.
+    """Return how far the proxy's error ratio is above that of the labels.
 
-    Above, the difference is half a budget or more and the ratio at least twice as high. Below, it is half a budget or
-    more while the proxy says that the objective is met. Both differences are beyond chance.
+    It is negative if the ratio is below. Above, the difference is half a budget or more and the ratio at least twice as
+    high. Below, it is half a budget or more while the proxy says that the objective is met. Both differences are beyond
+    chance.
     """
     p, error = f"{S.SLO_ERROR_RATIO}{_of(slo)}", f"{S.SLO_CORRECTED_ERROR}{_of(slo)}"
     low, high = (f"{S.name_bound(S.SLO_CORRECTED_ERROR, bound)}{_of(slo)}" for bound in ("low", "high"))
@@ -90,10 +91,11 @@ def _express_disagreement(slo: Slo) -> str:
 
 
 def _express_due(slo: Slo, clock: Clock) -> str:
-    """Return when the next random label is overdue: three times the usual gap between days with labels.
+    """Return when the next random label is overdue.
 
-    The rule computes it when labels come, and keeps it until the next do. A team that labels on work days has a long
-    weekend for it, a team that labels once a week three weeks.
+    That is after three times the usual gap between days with labels. The rule computes it when labels come, and keeps
+    it until the next do. A team that labels on work days has a long weekend for it, a team that labels once a week
+    three weeks.
     """
     window, day = clock.to_seconds(slo.window), clock.to_duration("1d")
     days = f"count_over_time(({count_random_labels(slo, clock, '1d')} > 0)[{clock.to_duration(slo.window)}:{day}])"
@@ -120,7 +122,10 @@ def _build_disagreement_alert(slo: Slo) -> dict[str, Any]:
 
 
 def _build_stale_alert(slo: Slo) -> dict[str, Any]:
-    """Build the alert of missing labels, unless the indicator or a judge's revision has no events any more."""
+    """Build the alert of labels that have stopped.
+
+    An indicator or a judge's revision without events needs none.
+    """
     expr = f"""\
 time() - {S.SLO_TRUTH_DUE}{_of(slo)} > 0
 and on ({", ".join(SLI)}) {S.name_window(S.SLI_EVENTS_INCREASE, "3d")}{select_indicator(slo)} > 0"""
@@ -133,7 +138,10 @@ and on ({", ".join(SLI)}) {S.name_window(S.SLI_EVENTS_INCREASE, "3d")}{select_in
 
 
 def _build_unlabelled_alert(slo: Slo, clock: Clock) -> dict[str, Any]:
-    """Build the alert of a proxy without any truth; after a week, since labels come late."""
+    """Build the alert of a proxy without any truth.
+
+    It waits for a week, since labels come late.
+    """
     events, week = f"{S.SLO_EVENTS_INCREASE}{_of(slo)}", clock.to_duration("7d")
     expr = f"""\
 {events} > 0

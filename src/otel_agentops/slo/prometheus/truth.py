@@ -31,7 +31,7 @@ _Z = 1.96
 
 
 def build_label_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Yield the labels since the last evaluation, and how late the random ones were."""
+    """Yield new labels, and how late the random ones were."""
     labels = express_growth(M.METRICS[M.TRUTH_LABELS].prometheus, clock)
     by = ", ".join((*SLI, S.TRUTH_PROXY, S.TRUTH_VERDICT, S.TRUTH_SAMPLING))
     yield make_rule(S.TRUTH_LABELS_INCREASE, f"sum by ({by}) (\n  {labels}\n)")
@@ -77,7 +77,10 @@ def _name_slo(slo: Slo) -> str:
 
 
 def _express_delay(of: str, window: str) -> str:
-    """Return the median delay of the service: labels know their task and not the indicator."""
+    """Return the median delay of the service.
+
+    Labels know their task and not the indicator.
+    """
     delays = f"sum_over_time({S.TRUTH_DELAY_INCREASE}[{window}])"
     service = ", ".join(SERVICE)
     median = f"histogram_quantile(0.5, sum by ({service}, le) ({delays}))"
