@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from otel_agentops.slo.units import format_duration, parse_window
+
+# A recording rule has `record`, an alert `alert`, `annotations` and perhaps `for`.
+Rule = TypedDict(
+    "Rule",
+    {"record": str, "alert": str, "expr": str, "for": str, "labels": dict[str, str], "annotations": dict[str, str]},
+    total=False,
+)
+
+
+class RuleGroup(TypedDict):
+    """Rules that Prometheus evaluates in order, each interval."""
+
+    name: str
+    interval: str
+    rules: list[Rule]
+
+
+class RuleFile(TypedDict):
+    """A rule file as data."""
+
+    groups: list[RuleGroup]
 
 
 @dataclass(frozen=True)
@@ -46,7 +67,7 @@ def quote_string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-def make_rule(record: str, expr: str, **labels: str) -> dict[str, Any]:
+def make_rule(record: str, expr: str, **labels: str) -> Rule:
     """Return a recording rule."""
     return {"record": record, "expr": expr, **({"labels": labels} if labels else {})}
 

@@ -6,12 +6,11 @@ A series of the collector stays for a day after its last observation, so presenc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, express_growth, make_rule, set_label
+from otel_agentops.slo._promql import Clock, Rule, express_growth, make_rule, set_label
 from otel_agentops.slo.series import SERVICE
 
 # Variable to its counter, the attributes of its scope, and that of its value. One scope is one place in the program.
@@ -34,7 +33,7 @@ SCOPE = ", ".join((*SERVICE, "variable", "scope"))
 VALUE = f"{SCOPE}, value"
 
 
-def build_observed_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_observed_rules(clock: Clock) -> Iterator[Rule]:
     """Yield the observations and shares of five minutes and of an hour."""
     yield from (_build_placed_rule(variable, clock) for variable in VARIABLES)
     yield make_rule(S.VARIABLE_INCREASE, f"sum by ({VALUE}) ({S.VARIABLE_OBSERVED})")
@@ -51,7 +50,7 @@ def divide_by_scope(observations: str, by: str = SCOPE) -> str:
     return f"{observations} / on ({by}) group_left () sum by ({by}) ({observations})"
 
 
-def _build_placed_rule(variable: str, clock: Clock) -> dict[str, Any]:
+def _build_placed_rule(variable: str, clock: Clock) -> Rule:
     metric, scope, value = VARIABLES[variable]
     sources = "".join(f', "{_label(part)}"' for part in scope)
     growth = add_place(express_growth(M.METRICS[metric].prometheus, clock))

@@ -6,9 +6,7 @@ drift that nobody declared, unlisted values and stale evaluations.
 
 from __future__ import annotations
 
-from typing import Any
-
-from otel_agentops.slo._promql import Clock
+from otel_agentops.slo._promql import Clock, Rule
 from otel_agentops.slo.moves.appeared import build_appeared_rules
 from otel_agentops.slo.moves.before import build_before_rules
 from otel_agentops.slo.moves.drift import build_drift_rules
@@ -21,7 +19,7 @@ from otel_agentops.slo.moves.unlisted import build_unlisted_rules
 from otel_agentops.slo.variables import build_observed_rules
 
 
-def build_move_rules(clock: Clock) -> list[dict[str, Any]]:
+def build_move_rules(clock: Clock) -> list[Rule]:
     """Return the rules of what moved."""
     return [
         *build_appeared_rules(clock),
@@ -32,7 +30,7 @@ def build_move_rules(clock: Clock) -> list[dict[str, Any]]:
     ]
 
 
-def build_variable_rules(clock: Clock) -> list[dict[str, Any]]:
+def build_variable_rules(clock: Clock) -> list[Rule]:
     """Return all rules of variables, in the order in which they read each other."""
     return [
         *build_observed_rules(clock),

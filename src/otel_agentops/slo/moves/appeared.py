@@ -5,21 +5,19 @@ The memory is in PromQL, carried on from evaluation to evaluation.
 
 from __future__ import annotations
 
-from typing import Any
-
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule, set_label
+from otel_agentops.slo._promql import Clock, Rule, make_rule, set_label
 from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
 TWICE = ("10m", 8)  # two windows and their ticks: from before the last window began to fill
 
 
-def build_appeared_rules(clock: Clock) -> list[dict[str, Any]]:
+def build_appeared_rules(clock: Clock) -> list[Rule]:
     """Return the rules of what a scope knows, lost and got."""
     return [_build_known_rule(clock), _build_gone_rule(clock), _build_began_rule(clock)]
 
 
-def _build_known_rule(clock: Clock) -> dict[str, Any]:
+def _build_known_rule(clock: Clock) -> Rule:
     """Remember when each value of a scope was last active.
 
     The memory is carried on from evaluation to evaluation. A value is dropped when its scope has been active for a
@@ -40,7 +38,7 @@ or (
     return make_rule(known, expr)
 
 
-def _build_gone_rule(clock: Clock) -> dict[str, Any]:
+def _build_gone_rule(clock: Clock) -> Rule:
     """Find what a scope had two windows ago and has no more.
 
     A tenth of the scope or less does not count.
@@ -54,7 +52,7 @@ unless on ({VALUE}) {before} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({bef
     return make_rule(S.VARIABLE_GONE, expr)
 
 
-def _build_began_rule(clock: Clock) -> dict[str, Any]:
+def _build_began_rule(clock: Clock) -> Rule:
     """Find values that became active in a scope that did not know them.
 
     The time is that of the first observation. The rule waits for one window, until everything from before has left

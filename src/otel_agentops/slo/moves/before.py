@@ -8,10 +8,10 @@ before this hour.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.variables import SCOPE, VALUE, divide_by_scope
 
 PAST = f"{SCOPE}, against"  # one scope at one earlier time
@@ -35,7 +35,7 @@ BEFORE = (
 )
 
 
-def build_before_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_before_rules(clock: Clock) -> Iterator[Rule]:
     """Yield earlier observations, and shares of all values of then and now."""
     for before in BEFORE:
         observations = (

@@ -7,12 +7,11 @@ The collector shows a counter for a day after its last event, so that it may be 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.variables import VALUE
 
@@ -23,7 +22,7 @@ CHANGE = {
 }
 
 
-def build_drift_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_drift_rules(clock: Clock) -> Iterator[Rule]:
     """Yield declared changes, and for a day the moves without one."""
     changes = rename_labels(
         f"last_over_time({M.METRICS[M.CHANGES].prometheus}[{clock.to_duration('1d')}])", "variable", "value"

@@ -9,12 +9,11 @@ service was evaluated is no move afterwards. The rules remember an evaluation fo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, express_growth, make_rule
+from otel_agentops.slo._promql import Clock, Rule, express_growth, make_rule
 from otel_agentops.slo.series import SERVICE
 
 OLD, FORGOTTEN = "7d", "30d"
@@ -24,7 +23,7 @@ _USED = f"{SERVICE[0]}, variable, scope, value"
 _SHAPES = '{variable=~"model|prompt|tools|index"}'
 
 
-def build_eval_set_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_eval_set_rules(clock: Clock) -> Iterator[Rule]:
     """Yield when each set was evaluated, with which values, and what moved since."""
     scores = express_growth(M.METRICS[M.EVAL_SET_OBSERVATIONS].prometheus, clock)
     yield make_rule(S.EVAL_SET_INCREASE, f"sum by ({', '.join(SERVICE)}, {_NAME}, {_JUDGE}) (\n  {scores}\n)")
@@ -41,7 +40,7 @@ def build_eval_set_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     yield from _build_stale_rules(clock)
 
 
-def _build_stale_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def _build_stale_rules(clock: Clock) -> Iterator[Rule]:
     stale, ran = S.EVAL_SET_STALE, f"max by ({_SET}) ({S.EVAL_SET_RAN})"
     since = f"({ran} * 0 + on ({SERVICE[0]}) group_left () {S.EVAL_SET_MOVED})"
     yield make_rule(stale, f"{since} > on ({_SET}) {ran}", reason="moved")
@@ -50,13 +49,13 @@ def _build_stale_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     yield make_rule(stale, f"{ran} < time() - {clock.to_seconds(OLD):g}", reason="age")
 
 
-def _remember_last(record: str, now: str, by: str, clock: Clock) -> dict[str, Any]:
+def _remember_last(record: str, now: str, by: str, clock: Clock) -> Rule:
     """Remember the last time of something."""
     remembered = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
     return make_rule(record, f"{now}\nor on ({by}) ({remembered})")
 
 
-def _remember_latest(record: str, now: str, by: str, clock: Clock) -> dict[str, Any]:
+def _remember_latest(record: str, now: str, by: str, clock: Clock) -> Rule:
     """Remember the latest of moves, each of which is reported for two hours."""
     remembered = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
     return make_rule(record, f"{now} > on ({by}) ({remembered})\nor on ({by}) ({remembered})\nor on ({by}) {now}")

@@ -8,10 +8,9 @@ value's share at the same hours of the day and week before, and more than the va
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.moves.before import PAST, differs_from_all, estimate_noise
 from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
@@ -21,7 +20,7 @@ NOTICED = 0.1  # gained over an hour, from which on a ramp has begun
 GROWS = 0.05  # in an hour
 
 
-def build_ramp_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_ramp_rules(clock: Clock) -> Iterator[Rule]:
     """Yield the rules in the order in which they read each other."""
     share, share1h = S.VARIABLE_SHARE, S.name_window(S.VARIABLE_SHARE, "1h")
     # A value that comes or goes at once keeps this high as long as it is there, and so is no ramp.

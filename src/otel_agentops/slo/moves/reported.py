@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.moves.appeared import select_appeared
 from otel_agentops.slo.moves.ramp import select_growing, select_ramped
 from otel_agentops.slo.moves.traffic import select_shifted
 from otel_agentops.slo.variables import SCOPE, VALUE
 
 
-def build_moved_rule(clock: Clock) -> dict[str, Any]:
+def build_moved_rule(clock: Clock) -> Rule:
     """Return the rule of all appearances, ramps and shifts of the traffic.
 
     If a value's share becomes large after it was reported, this is the same move and keeps its first time.

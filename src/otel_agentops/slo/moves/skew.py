@@ -7,10 +7,9 @@ is, is not skewed. A stage of a roll-out that only one of the values has (`canar
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.variables import NOT_MOVED, PLACE, SCOPE, STAGE, VALUE
 
 APART = 0.5  # of the calls of a place more than elsewhere
@@ -19,7 +18,7 @@ LEAST = 20  # observations in half an hour, here and elsewhere, below which noth
 _HERE = f"{SCOPE}, {PLACE}"
 
 
-def build_skew_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_skew_rules(clock: Clock) -> Iterator[Rule]:
     """Yield the values that have been apart for most of the last half hour."""
     observations = f'sum_over_time({S.VARIABLE_OBSERVED}{{variable!~"{NOT_MOVED}"}}[{clock.to_range("30m")}])'
     yield make_rule(S.VARIABLE_PLACED, f"sum by ({VALUE}, {PLACE}) ({observations}) > 0")

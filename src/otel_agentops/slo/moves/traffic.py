@@ -8,10 +8,9 @@ before. So a night that is like every night is not reported. A service younger t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.moves.before import PAST, differs_from_all
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.variables import SCOPE, VALUE
@@ -23,7 +22,7 @@ WIDTH = 2
 _MIX = '{variable="traffic"}'
 
 
-def build_traffic_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_traffic_rules(clock: Clock) -> Iterator[Rule]:
     """Yield the rules in the order in which they read each other."""
     then, now = f"{S.VARIABLE_SHARE_BEFORE}{_MIX}", f"{S.name_window(S.VARIABLE_SHARE, '1h')}{_MIX}"
     changes = f"abs({then} - on ({VALUE}) group_left () {now}) or {then} unless on ({VALUE}) {now}"

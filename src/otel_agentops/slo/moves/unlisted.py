@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, express_growth, make_rule
+from otel_agentops.slo._promql import Clock, Rule, express_growth, make_rule
 from otel_agentops.slo.moves.drift import rename_labels
 from otel_agentops.slo.variables import VALUE
 
 
-def build_unlisted_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_unlisted_rules(clock: Clock) -> Iterator[Rule]:
     """Yield the observations within an hour; one is enough."""
     record = S.VARIABLE_UNLISTED_INCREASE
     growth = rename_labels(

@@ -21,9 +21,8 @@ are reported after `5m` and for `2h`, and only in scopes that are older than `30
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from otel_agentops.slo._promql import Clock
+from otel_agentops.slo._promql import Clock, Rule, RuleFile
 from otel_agentops.slo.moves import build_variable_rules
 from otel_agentops.slo.prometheus._text import render_yaml
 from otel_agentops.slo.prometheus.budget import build_budget_rules
@@ -42,7 +41,7 @@ __all__ = ["WINDOWS", "files", "rules", "text"]
 SLOWEST, FASTEST = 1, 600  # at 600 an hour is six seconds
 
 
-def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, Any]:
+def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> RuleFile:
     """Build a rule file as data.
 
     Raises:
@@ -78,7 +77,7 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, Any]:
     }
 
 
-def _build_slow_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+def _build_slow_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     for of in (build_budget_rules, build_truth_rules, build_trust_rules, build_silence_rules):
         yield from of(slo, clock)
 

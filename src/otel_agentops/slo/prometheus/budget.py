@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule, quote_string
+from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
 from otel_agentops.slo.prometheus.objective import select_indicator
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_number
 
 
-def build_budget_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+def build_budget_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     """Yield the budget over all events of the window.
 
     It is no mean of ratios: a quiet night weighs as much as it had events.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.burn import BURNS, Burn, choose_factor, describe_rescaling, list_severities
 from otel_agentops.slo.ground_truth import has_comparable_proxy
 from otel_agentops.slo.prometheus.objective import (
@@ -23,7 +22,7 @@ from otel_agentops.slo.units import format_number
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
 
-def build_burn_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
+def build_burn_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
     """Yield what burns, since when, and the alerts."""
     for slo in slos:
         yield from _build_ratio_rules(slo, clock)
@@ -33,7 +32,7 @@ def build_burn_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, An
         yield from (_build_burn_alert(slo, severity) for severity in list_severities(slo))
 
 
-def _build_ratio_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+def _build_ratio_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     """Yield the burning ratios by severity.
 
     The page of a proxy that claims too much is a ticket.
@@ -67,12 +66,12 @@ def _express_burn(slo: Slo, burn: Burn) -> str:
 )"""
 
 
-def _build_since_rule() -> dict[str, Any]:
+def _build_since_rule() -> Rule:
     burn, since = S.SLO_BURN_RATIO, S.SLO_BURN_SINCE
     return make_rule(since, f"{since} and {burn}\nor\n{burn} * 0 + time()")
 
 
-def _build_burn_alert(slo: Slo, severity: str) -> dict[str, Any]:
+def _build_burn_alert(slo: Slo, severity: str) -> Rule:
     truth = {"truth": compare_with_truth(slo)} if slo.indicator.type == "proxy" else {}
     now = "Right now {{ $value | humanizePercentage }} are bad."
     texts = {

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule, quote_string
+from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_alert, select_indicator
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.spec import Slo
@@ -18,7 +17,7 @@ from otel_agentops.slo.wording import describe_indicator
 _WHO = ", ".join((*SERVICE, A.SLI_NAME.replace(".", "_"), A.SLI_TYPE.replace(".", "_")))
 
 
-def build_silence_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+def build_silence_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     """Yield the time of the last event, the length of each silence, and the alert.
 
     The alert fires when a silence is twice as long as the longest of the window, and at least an hour: nights and
@@ -34,7 +33,7 @@ def build_silence_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
     yield _build_silence_alert(slo, clock, of)
 
 
-def _build_silence_alert(slo: Slo, clock: Clock, of: str) -> dict[str, Any]:
+def _build_silence_alert(slo: Slo, clock: Clock, of: str) -> Rule:
     longest = f"max_over_time({S.SLO_EVENTS_SILENCE}{of}[{clock.to_duration(slo.window)}])"
     expr = f"""\
 time() - {S.SLO_EVENTS_SEEN}{of} > clamp_min(2 * {longest}, {clock.to_seconds("1h"):g})
@@ -50,7 +49,7 @@ and group by ({_WHO}, slo) ({S.SLO_EVENTS_INCREASE}{of} offset {clock.to_duratio
     return {**silence, "for": clock.to_duration("15m")}
 
 
-def build_health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Iterator[dict[str, Any]]:
+def build_health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Iterator[Rule]:
     """Yield the rules of the collector's target and of the rule groups.
 
     Args:
@@ -63,12 +62,12 @@ def build_health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Ite
     yield _build_rules_alert(groups, clock)
 
 
-def build_heartbeat(group: str) -> dict[str, Any]:
+def build_heartbeat(group: str) -> Rule:
     """Return the rule that records when its group was evaluated."""
     return make_rule(S.RULES_EVALUATED, "vector(time())", rule_group=_shorten_group(group))
 
 
-def _build_target_alert(clock: Clock) -> dict[str, Any]:
+def _build_target_alert(clock: Clock) -> Rule:
     """Build the alert of a lost target.
 
     Pods come and go, so it counts only if its job has none left.
@@ -90,7 +89,7 @@ group by (job) ({scraped_targets} unless on (job) up)"""
     }
 
 
-def _build_rules_alert(groups: Sequence[tuple[str, float]], clock: Clock) -> dict[str, Any]:
+def _build_rules_alert(groups: Sequence[tuple[str, float]], clock: Clock) -> Rule:
     """Build the alert of five missed evaluations.
 
     No rule can tell that Prometheus itself is gone. After a restart this group may run first, so the alert waits until

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.burn import list_severities
 from otel_agentops.slo.prometheus._lookup import describe_value, link_runbook
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_labels, list_facts, select_burn
@@ -22,7 +21,7 @@ _MOVE_TEXT = "{{ $labels.variable }} of {{ $labels.scope }} moved from {{ $label
 _MOVE = {"previous": "{{ $labels.previous }}", "first_seen": "{{ $value | humanizeTimestamp }}"}
 
 
-def build_move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, Any]]:
+def build_move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
     """Yield the alert of a move, and one for each burn that a move came before."""
     yield _build_moved_alert()
     for slo in slos:
@@ -31,7 +30,7 @@ def build_move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[dict[str, A
             yield _build_after_move_alert(slo, severity)
 
 
-def _build_burn_moved_rule(slo: Slo, severity: str, clock: Clock) -> dict[str, Any]:
+def _build_burn_moved_rule(slo: Slo, severity: str, clock: Clock) -> Rule:
     """Select the moves from before a burn, as long as it burns.
 
     Two evaluations more or less do not matter. A rollback comes while it burns and is not to blame. If no move is
@@ -52,7 +51,7 @@ topk by ({service}) (1, {earlier} {before}) {while_}"""
     return make_rule(S.SLO_BURN_MOVED, expr, slo=slo.name, severity=severity)
 
 
-def _build_after_move_alert(slo: Slo, severity: str) -> dict[str, Any]:
+def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
     burns = f"burns the error budget of {slo.name} ({describe_indicator(slo)})"
     return {
         "alert": "OtelAgentopsBurnAfterMove",
@@ -68,7 +67,7 @@ def _build_after_move_alert(slo: Slo, severity: str) -> dict[str, Any]:
     }
 
 
-def _build_moved_alert() -> dict[str, Any]:
+def _build_moved_alert() -> Rule:
     return {
         "alert": "OtelAgentopsVariableMoved",
         "expr": S.VARIABLE_MOVED,

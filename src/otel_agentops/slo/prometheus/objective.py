@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import quote_string
+from otel_agentops.slo._promql import Rule, quote_string
 from otel_agentops.slo.series import SERVICE, SLI, SLI_NAME
 from otel_agentops.slo.spec import Slo
 
@@ -36,7 +35,7 @@ def select_burn(slo: Slo, severity: str) -> str:
     return f"{{slo={quote_string(slo.name)}, severity={quote_string(severity)}}}"
 
 
-def build_alert(name: str, expr: str, slo: Slo, severity: str, texts: Mapping[str, str]) -> dict[str, Any]:
+def build_alert(name: str, expr: str, slo: Slo, severity: str, texts: Mapping[str, str]) -> Rule:
     """Build an alert of an objective."""
     annotations = {**texts, **list_facts(slo)}
     return {"alert": name, "expr": expr, "labels": build_labels(slo, severity), "annotations": annotations}

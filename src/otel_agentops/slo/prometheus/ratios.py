@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, express_growth, make_rule
+from otel_agentops.slo._promql import Clock, Rule, express_growth, make_rule
 from otel_agentops.slo.series import SLI
 
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
-def build_ratio_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_ratio_rules(clock: Clock) -> Iterator[Rule]:
     """Yield counts to the unit, their sums over each window, and the ratios."""
     by = f"sum by ({', '.join(SLI)})"
     for record, metric in ((S.SLI_EVENTS_INCREASE, M.SLI_EVENTS), (S.SLI_BAD_INCREASE, M.SLI_BAD)):

@@ -6,10 +6,10 @@ They wake nobody: `ticket` is for somebody to look at, since none of these spend
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Rule
 from otel_agentops.slo.prometheus._lookup import VALUE, describe_value, link_runbook
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT
 
@@ -23,7 +23,7 @@ _REASONS = {
 }
 
 
-def build_standing_alerts() -> Iterator[dict[str, Any]]:
+def build_standing_alerts() -> Iterator[Rule]:
     """Yield one alert of each kind, for all services."""
     yield _build_alert(
         "OtelAgentopsVariableSkewed",
@@ -52,15 +52,13 @@ def build_standing_alerts() -> Iterator[dict[str, Any]]:
     yield _build_stale_alert()
 
 
-def _build_alert(
-    name: str, expr: str, summary: str, description: str, step: str, more: dict[str, str]
-) -> dict[str, Any]:
+def _build_alert(name: str, expr: str, summary: str, description: str, step: str, more: dict[str, str]) -> Rule:
     texts = {"summary": summary, "description": description, **describe_value(), **more}
     annotations = {**texts, "runbook": link_runbook(name), "policy_step": step}
     return {"alert": name, "expr": expr, "labels": {"severity": "ticket"}, "annotations": annotations}
 
 
-def _build_stale_alert() -> dict[str, Any]:
+def _build_stale_alert() -> Rule:
     cases = [f'if eq $labels.reason "{reason}" }}}}{text}' for reason, text in _REASONS.items()]
     return {
         "alert": "OtelAgentopsEvalSetStale",

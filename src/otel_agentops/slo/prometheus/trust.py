@@ -7,10 +7,9 @@ little keeps its page, because what it does find is true.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, make_rule, quote_string
+from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
 from otel_agentops.slo.ground_truth import has_comparable_proxy
 from otel_agentops.slo.prometheus.objective import OF, SERVICE_TEXT, build_alert, select_indicator, show_value
 from otel_agentops.slo.prometheus.truth import count_random_labels
@@ -23,7 +22,7 @@ from otel_agentops.slo.wording import describe_indicator
 _BEYOND = 1.5
 
 
-def build_trust_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+def build_trust_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     """Yield rules and alerts; they read the truth's rules and come after them."""
     if not has_comparable_proxy(slo):
         return
@@ -108,7 +107,7 @@ max without (slo) (last_over_time({S.SLO_TRUTH_DUE}{_of(slo)}[{day}]) > time() -
 # -- alerts
 
 
-def _build_disagreement_alert(slo: Slo) -> dict[str, Any]:
+def _build_disagreement_alert(slo: Slo) -> Rule:
     silenced = " Until they agree it wakes nobody: its page is a ticket." if slo.severity == "page" else ""
     verdict = (
         f"{{{{ if gt $value 0.0 }}}}It claims at least twice what is true.{silenced}"
@@ -121,7 +120,7 @@ def _build_disagreement_alert(slo: Slo) -> dict[str, Any]:
     )
 
 
-def _build_stale_alert(slo: Slo) -> dict[str, Any]:
+def _build_stale_alert(slo: Slo) -> Rule:
     """Build the alert of labels that have stopped.
 
     An indicator or a judge's revision without events needs none.
@@ -137,7 +136,7 @@ and on ({", ".join(SLI)}) {S.name_window(S.SLI_EVENTS_INCREASE, "3d")}{select_in
     return build_alert("OtelAgentopsGroundTruthStale", expr, slo, "ticket", texts)
 
 
-def _build_unlabelled_alert(slo: Slo, clock: Clock) -> dict[str, Any]:
+def _build_unlabelled_alert(slo: Slo, clock: Clock) -> Rule:
     """Build the alert of a proxy without any truth.
 
     It waits for a week, since labels come late.

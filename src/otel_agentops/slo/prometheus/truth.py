@@ -13,11 +13,10 @@ The chance of a label may depend on the proxy's verdict, and on nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, express_growth, make_rule, quote_string
+from otel_agentops.slo._promql import Clock, Rule, express_growth, make_rule, quote_string
 from otel_agentops.slo.ground_truth import count_needed_labels, has_comparable_proxy
 from otel_agentops.slo.prometheus.objective import select_indicator
 from otel_agentops.slo.series import SERVICE, SLI
@@ -30,7 +29,7 @@ _RANDOM = f'{S.TRUTH_SAMPLING}="random"'
 _Z = 1.96
 
 
-def build_label_rules(clock: Clock) -> Iterator[dict[str, Any]]:
+def build_label_rules(clock: Clock) -> Iterator[Rule]:
     """Yield new labels, and how late the random ones were."""
     labels = express_growth(M.METRICS[M.TRUTH_LABELS].prometheus, clock)
     by = ", ".join((*SLI, S.TRUTH_PROXY, S.TRUTH_VERDICT, S.TRUTH_SAMPLING))
@@ -40,7 +39,7 @@ def build_label_rules(clock: Clock) -> Iterator[dict[str, Any]]:
     yield make_rule(S.TRUTH_DELAY_INCREASE, f"sum by ({by}) (\n  {delays}\n)")
 
 
-def build_truth_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
+def build_truth_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     """Yield the rules of a proxy; what is measured directly needs no truth."""
     if not has_comparable_proxy(slo):
         return
