@@ -66,7 +66,7 @@ def run_settings(settings: Sequence[Setting]) -> list[Verdict]:
             settings,
         )
         verdicts = [verdict for verdicts in verdicts_by_setting for verdict in verdicts]
-    return sorted(verdicts, key=lambda verdict: not verdict.case.named)
+    return sorted(verdicts, key=lambda verdict: not verdict.case.culprits)
 
 
 def select_rules(scale: float) -> dict[str, object]:

@@ -29,11 +29,11 @@ OFTEN = {"model": 2.0, "prompt": 2.0, "tools": 2.0, "index": 1.0, "judge": 0.2, 
 
 @dataclass(frozen=True)
 class Case:
-    """One service. named: the variables to put the burn down to; empty if nothing may be reported."""
+    """One service. culprits: the variables to put the burn down to; empty if nothing may be reported."""
 
     name: str
     counters: tuple[Counter, ...]
-    named: frozenset[str] = frozenset()
+    culprits: frozenset[str] = frozenset()
     harmless: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -82,7 +82,7 @@ def _build_case(
     name: str,
     moves: Mapping[str, Rate],
     worse: Rate,
-    named: set[str] | None = None,
+    culprits: set[str] | None = None,
     tasks: Rate = USUAL,
     harmless: set[str] | None = None,
 ) -> Case:
@@ -92,7 +92,7 @@ def _build_case(
         name: Of the service.
         moves: Shares of the new values by variable.
         worse: The part that is broken.
-        named: The variables that the burn must be put down to.
+        culprits: The variables that the burn must be put down to.
         tasks: How many there are in a minute.
         harmless: Variables that move and break nothing.
     """
@@ -102,7 +102,10 @@ def _build_case(
         for counter in _count_observations(name, variable, tasks, moves.get(variable, keep_rate(0)))
     ]
     return Case(
-        name, (*counters, *_count_events(name, tasks, worse, moves)), frozenset(named or ()), frozenset(harmless or ())
+        name,
+        (*counters, *_count_events(name, tasks, worse, moves)),
+        frozenset(culprits or ()),
+        frozenset(harmless or ()),
     )
 
 

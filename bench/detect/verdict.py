@@ -49,20 +49,24 @@ class Verdict:
 
         It is named first, unless something harmless moved before.
         """
-        if not self.case.named:
+        if not self.case.culprits:
             return not self.wrong
-        if self.wrong or self.burns is None or not self.case.named <= set(self.blamed_minutes):
+        if self.wrong or self.burns is None or not self.case.culprits <= set(self.blamed_minutes):
             return False
         first = min(self.blamed_minutes.values())
-        named = [self.blamed_minutes[variable] for variable in self.case.named]
-        return (min(named) == first or bool(self.case.harmless)) and max(named) <= self.burns + LATE * self.tick
+        named_minutes = [self.blamed_minutes[variable] for variable in self.case.culprits]
+        return (min(named_minutes) == first or bool(self.case.harmless)) and max(
+            named_minutes
+        ) <= self.burns + LATE * self.tick
 
     def build_row(self) -> tuple[str, ...]:
         """Return the row of the table."""
         burns = "no" if self.burns is None else f"{self.burns:.0f} min"
         moved_minutes = ", ".join(f"{variable} {at:.0f} min" for variable, at in _sort_times(self.moved_minutes)) or "-"
-        named = ", ".join(f"{variable} {at:.0f} min" for variable, at in _sort_times(self.blamed_minutes)) or "-"
-        return self.case.name, burns, moved_minutes, named, ", ".join(self.wrong) or "0", self._mark()
+        named_minutes = (
+            ", ".join(f"{variable} {at:.0f} min" for variable, at in _sort_times(self.blamed_minutes)) or "-"
+        )
+        return self.case.name, burns, moved_minutes, named_minutes, ", ".join(self.wrong) or "0", self._mark()
 
     def _mark(self) -> str:
         return "ok" if self.is_good else "MISSED"
@@ -70,7 +74,7 @@ class Verdict:
 
 def simulate_cases(promtool: Path, rules: Path, folder: Path, setting: Setting) -> list[Verdict]:
     """Run the rules and return the verdict of each case."""
-    world = replace(setting.world, counters=[counted for case in setting.cases for counted in case.counters])
+    world = replace(setting.world, counters=[counter for case in setting.cases for counter in case.counters])
     (samples,) = evaluate(promtool, world, rules, folder, f"min by ({BY}) ({FIRST})").values()
     seconds = {key if len(key) == 3 else (*key, ""): at for key, at in samples.items()}
     minutes = {key: at * world.clock.scale / 60 - setting.start for key, at in seconds.items()}
@@ -91,8 +95,8 @@ def _judge_case(case: Case, minutes: Mapping[tuple[str, ...], float], tick: floa
     moved_minutes = {variable: at for (name, variable), at in of.items() if name == "OtelAgentopsVariableMoved"}
     blamed_minutes = {variable: at for (name, variable), at in of.items() if name == "OtelAgentopsBurnAfterMove"}
     # An undeclared move of a model is a drift as well, by its definition.
-    drift_alerts = {"OtelAgentopsModelDrifted"} if "model" in case.named | case.harmless else set()
-    moved_variables = case.named | case.harmless
+    drift_alerts = {"OtelAgentopsModelDrifted"} if "model" in case.culprits | case.harmless else set()
+    moved_variables = case.culprits | case.harmless
     wrong = [
         f"{name} {variable}".strip()
         for (name, variable) in sorted(of)
@@ -105,7 +109,7 @@ def _is_wrong(name: str, variable: str, case: Case, moved_variables: frozenset[s
     if name in drift_alerts:
         return False
     if name == "OtelAgentopsErrorBudgetBurn":
-        return not case.named
+        return not case.culprits
     return not (name in ("OtelAgentopsVariableMoved", "OtelAgentopsBurnAfterMove") and variable in moved_variables)
 
 

@@ -171,9 +171,11 @@ def evaluate(
     ]
     file = folder / f"{uuid.uuid4().hex}.test.yaml"
     write_json(file, build_test(world, rules, tests))
-    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
-    answers = {match["expr"].replace('\\"', '"'): match["got"] for match in READ.finditer(done.stdout + done.stderr)}
-    assert len(answers) == len(set(exprs)), done.stdout[-2000:] + done.stderr[-2000:]
+    result = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
+    answers = {
+        match["expr"].replace('\\"', '"'): match["got"] for match in READ.finditer(result.stdout + result.stderr)
+    }
+    assert len(answers) == len(set(exprs)), result.stdout[-2000:] + result.stderr[-2000:]
     return {
         expr: {
             tuple(value for _, value in sorted(LABEL.findall(sample["labels"]))): float(sample["value"])

@@ -260,8 +260,8 @@ def _unescape(escape: str) -> str:
 def _describe_character(text: str, at: int) -> str:
     if text[at] == '"':
         return f'the string that begins at column {at + 1} has no end; close it with "'
-    meant = f"; write {_MEANT[text[at]]}" if text[at] in _MEANT else ""
-    return f"{text[at]!r} at column {at + 1} is nothing that a condition knows{meant}"
+    suggestion = f"; write {_MEANT[text[at]]}" if text[at] in _MEANT else ""
+    return f"{text[at]!r} at column {at + 1} is nothing that a condition knows{suggestion}"
 
 
 def _describe_token(error: UnexpectedToken) -> str:
@@ -275,30 +275,30 @@ def _describe_token(error: UnexpectedToken) -> str:
     if (is_whole or is_open) and token.type == "EQUAL":
         return f"`=` at column {token.column} compares nothing; write =="
     if is_whole:
-        wanted = "`and`, `or` or the end is wanted"
+        sentence = "`and`, `or` or the end is wanted"
     elif is_open:
-        wanted = "a comparison (==, !=, <, <=, >, >=) is wanted"
+        sentence = "a comparison (==, !=, <, <=, >, >=) is wanted"
     elif "STRING" in accepted:
-        wanted = "a value is wanted" if "WORD" in accepted else "a key in double quotes is wanted within [ ]"
+        sentence = "a value is wanted" if "WORD" in accepted else "a key in double quotes is wanted within [ ]"
     elif "WORD" in accepted:
-        wanted = "a name is wanted behind the dot"
+        sentence = "a name is wanted behind the dot"
     elif "COLON" in accepted:
-        wanted = "':' is wanted between a key and its value"
+        sentence = "':' is wanted between a key and its value"
     else:
-        wanted = _describe_closing(error, "COMMA" in accepted)
-    return f"{wanted}, found is {'the end' if token.type == '$END' else place}"
+        sentence = _describe_closing(error, "COMMA" in accepted)
+    return f"{sentence}, found is {'the end' if token.type == '$END' else place}"
 
 
 def _describe_closing(error: UnexpectedToken, is_listed: bool) -> str:
     """Return the sentence for the innermost bracket that is open."""
     stack = error.interactive_parser.parser_state.value_stack
-    opened = []
+    open_brackets = []
     for at, token in enumerate(stack):
         if isinstance(token, Token) and token.type in ("GROUP", "LPAR", "LSQB", "LBRACE"):
-            opened.append(at)
+            open_brackets.append(at)
         elif isinstance(token, Token) and token.type in ("RPAR", "RSQB", "RBRACE"):
-            opened.pop()
-    at = opened[-1]
+            open_brackets.pop()
+    at = open_brackets[-1]
     if stack[at].type == "LPAR" and is_listed:
         return f"',' or ')' is wanted within the call of {stack[at - 1]}"
     return {

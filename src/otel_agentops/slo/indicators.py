@@ -114,10 +114,10 @@ def _build_user_retry() -> Indicator:
 
 
 def _build_grounded() -> Indicator:
-    used, unfounded = _read_attribute(A.TASK_DOCUMENTS_USED), _read_attribute(A.TASK_DOCUMENTS_UNFOUNDED)
+    documents, unfounded = _read_attribute(A.TASK_DOCUMENTS_USED), _read_attribute(A.TASK_DOCUMENTS_UNFOUNDED)
     about = "tasks whose answer used a document that no retrieval returned"
     return _build_task_indicator(
-        "grounded", f"{_at_least(used, 1)} and {_at_least(unfounded, 0)}", f"{unfounded} > 0", about
+        "grounded", f"{_at_least(documents, 1)} and {_at_least(unfounded, 0)}", f"{unfounded} > 0", about
     )
 
 

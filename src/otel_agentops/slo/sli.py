@@ -60,9 +60,9 @@ def _check_name(value: str) -> str:
     return value
 
 
-def suggest_word(wrong: str, known: Sequence[str]) -> str:
+def suggest_word(wrong: str, candidates: Sequence[str]) -> str:
     """Return the start of a sentence that suggests the closest word, or nothing."""
-    close = get_close_matches(wrong, known, n=1, cutoff=0.75)
+    close = get_close_matches(wrong, candidates, n=1, cutoff=0.75)
     return f"did you mean {close[0]}? " if close else ""
 
 
@@ -74,10 +74,10 @@ def _check_built_in(name: str) -> str:
         unit = PARAMETRISED[name].unit
         raise ValueError(f"{name} needs a threshold ({unit}); write {{use: {name}, threshold: …}}")
     if name not in BUILT_IN and name not in PARAMETRISED:
-        known = sorted([*BUILT_IN, *PARAMETRISED])
+        candidates = sorted([*BUILT_IN, *PARAMETRISED])
         raise ValueError(
-            f"{name!r} is no service level indicator; {suggest_word(name, known)}take one of {', '.join(known)}, or "
-            "write conditions of your own (docs/slo.md)"
+            f"{name!r} is no service level indicator; {suggest_word(name, candidates)}take one of "
+            f"{', '.join(candidates)}, or write conditions of your own (docs/slo.md)"
         )
     return name
 
@@ -86,9 +86,9 @@ def _check_use(name: str) -> str:
     if name in BUILT_IN:
         raise ValueError(f"{name} takes no threshold; write sli: {name}")
     if name not in PARAMETRISED:
-        known = sorted(PARAMETRISED)
+        candidates = sorted(PARAMETRISED)
         raise ValueError(
-            f"{name!r} takes no threshold; {suggest_word(name, known)}those that do are {', '.join(known)}"
+            f"{name!r} takes no threshold; {suggest_word(name, candidates)}those that do are {', '.join(candidates)}"
         )
     return name
 
@@ -234,8 +234,8 @@ class Own(_Mapping):
         reads = [read.key for field in (self.eligible, self.bad) for read in _ottl.parse(field).reads]
         for key in dict.fromkeys(reads):
             if key.startswith(tuple(_CONVENTIONS)) and check.find_attribute(key) is None:
-                known = suggest_word(key, tuple(ATTRIBUTES))
-                yield f"{key} is none of the attributes that are known here; {known}check its spelling"
+                suggestion = suggest_word(key, tuple(ATTRIBUTES))
+                yield f"{key} is none of the attributes that are known here; {suggestion}check its spelling"
 
 
 # -- any of them

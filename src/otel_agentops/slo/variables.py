@@ -55,8 +55,8 @@ def _build_placed_rule(variable: str, clock: Clock) -> Rule:
     sources = "".join(f', "{_label(part)}"' for part in scope)
     growth = add_place(express_growth(M.METRICS[metric].prometheus, clock))
     with_scope = f'label_join({growth}, "scope", "/"{sources})' if scope else set_label(growth, "scope", "all")
-    labelled = f'label_join({with_scope}, "value", "", "{_label(value)}")'
-    expr = f"sum by ({', '.join(SERVICE)}, {PLACE}, {STAGE}, scope, value) (\n  {labelled}\n)"
+    with_value = f'label_join({with_scope}, "value", "", "{_label(value)}")'
+    expr = f"sum by ({', '.join(SERVICE)}, {PLACE}, {STAGE}, scope, value) (\n  {with_value}\n)"
     return make_rule(S.VARIABLE_OBSERVED, expr, variable=variable)
 
 

@@ -130,8 +130,8 @@ def _add_objective(
         imported.problems.append(f"{where}: SLO {name}: {error.sentence}")
     except ValidationError as error:
         first = error.errors()[0]
-        found = f"SLO {name}: {'.'.join(map(str, first['loc']))}: {describe_problem(first)}"
-        imported.problems.append(f"{file}:{_yaml.find_line(content, [])}: {found}")
+        sentence = f"SLO {name}: {'.'.join(map(str, first['loc']))}: {describe_problem(first)}"
+        imported.problems.append(f"{file}:{_yaml.find_line(content, [])}: {sentence}")
     else:
         imported.slos.append((slo, _read_comment(content)))
         imported.notes.extend(f"{file}:{line}: SLO {name}: {note}" for line, note in _list_notes(content))
@@ -168,39 +168,39 @@ def _map_fields(content: CommentedMap, slis: Mapping[str, CommentedMap], additio
 
 
 def _read_annotations(content: CommentedMap) -> dict[str, str]:
-    found = _look_up(content, "metadata", "annotations") or {}
-    return {key: value for key, value in found.items() if isinstance(value, str)}
+    node = _look_up(content, "metadata", "annotations") or {}
+    return {key: value for key, value in node.items() if isinstance(value, str)}
 
 
 def _read_objective(content: CommentedMap) -> Decimal:
-    found = _look_up(content, "spec", "objectives")
+    node = _look_up(content, "spec", "objectives")
     path: list[str | int] = ["spec", "objectives"]
-    if not isinstance(found, list) or len(found) != 1:
+    if not isinstance(node, list) or len(node) != 1:
         raise _CannotError(path, "an objective of ours has one target; write each into an SLO of its own")
     if _look_up(content, "spec", "budgetingMethod") != "Occurrences":
         method = _look_up(content, "spec", "budgetingMethod")
         raise _CannotError(["spec", "budgetingMethod"], f"{method} cannot be counted; our budgets are of Occurrences")
-    if {"op", "value"} & set(found[0]):
+    if {"op", "value"} & set(node[0]):
         raise _CannotError(
             [*path, 0], "a threshold of a metric is no ratio of events; say when an event is bad instead"
         )
-    return _read_target(found[0], [*path, 0])
+    return _read_target(node[0], [*path, 0])
 
 
-def _read_target(found: Mapping[str, Any], path: Sequence[str | int]) -> Decimal:
-    key, part = ("target", 1) if "target" in found else ("targetPercent", 100)
-    if key not in found:
+def _read_target(node: Mapping[str, Any], path: Sequence[str | int]) -> Decimal:
+    key, part = ("target", 1) if "target" in node else ("targetPercent", 100)
+    if key not in node:
         raise _CannotError(path, "target is missing; add it")
     try:
-        return Decimal(str(found[key])) / part
+        return Decimal(str(node[key])) / part
     except InvalidOperation:
-        raise _CannotError([*path, key], f"{found[key]!r} is no number; write for instance 0.95") from None
+        raise _CannotError([*path, key], f"{node[key]!r} is no number; write for instance 0.95") from None
 
 
 def _read_window(content: CommentedMap) -> str | None:
     path = ["spec", "timeWindow"]
-    found = _look_up(content, *path)
-    if found is None:
+    node = _look_up(content, *path)
+    if node is None:
         return None  # ours is 30d, and `_list_notes` says so
     duration = str(_look_up(content, *path, 0, "duration"))
     match = re.fullmatch(r"([0-9]+)([dw])", duration)
@@ -259,8 +259,8 @@ def _ask_for_sli(name: str, content: CommentedMap, slis: Mapping[str, CommentedM
 
 def _list_queries(spec: Any) -> Iterator[str]:
     for kind in ("thresholdMetric", "ratioMetric"):
-        for half, found in {"": _look_up(spec, kind), **(_look_up(spec, kind) or {})}.items():
-            source = _look_up(found, "metricSource")
+        for half, node in {"": _look_up(spec, kind), **(_look_up(spec, kind) or {})}.items():
+            source = _look_up(node, "metricSource")
             if source is not None:
                 yield " ".join(
                     [half or kind, "of", str(_look_up(source, "type") or _look_up(source, "metricSourceRef"))]

@@ -25,17 +25,17 @@ def _build_known_rule(clock: Clock) -> Rule:
     collector, or a night, forgets nothing. An instant selector sees the drops of an evaluation. The range takes over
     only if Prometheus was away for longer than its lookback.
     """
-    known, active = S.VARIABLE_KNOWN, S.VARIABLE_ACTIVE
+    last_active, active = S.VARIABLE_KNOWN, S.VARIABLE_ACTIVE
     expr = f"""\
 {active} * 0 + time()
 or (
   (
-    {known}
-    or (last_over_time({known}[{clock.to_duration("1h", 20)}]) unless on ({SCOPE}) {known})
+    {last_active}
+    or (last_over_time({last_active}[{clock.to_duration("1h", 20)}]) unless on ({SCOPE}) {last_active})
   )
   unless on ({SCOPE}) ({active} and on ({SCOPE}) {active} offset {clock.to_duration("5m")})
 )"""
-    return make_rule(known, expr)
+    return make_rule(last_active, expr)
 
 
 def _build_gone_rule(clock: Clock) -> Rule:
@@ -87,18 +87,18 @@ def select_appeared(clock: Clock) -> str:
     It is the value that is gone, and of several the one that was seen last; else the only other value of the scope;
     else `unknown`.
     """
-    began, gone = S.VARIABLE_BEGAN, S.VARIABLE_GONE
+    appearances, gone = S.VARIABLE_BEGAN, S.VARIABLE_GONE
     before = f"{S.VARIABLE_KNOWN} offset {clock.to_duration(*TWICE)}"
     last = f"({gone} == on ({SCOPE}) group_left () max by ({SCOPE}) ({gone}))"
     only = f"and on ({SCOPE}) count by ({SCOPE})"
     return f"""\
 (
-  {began} * on ({SCOPE}) group_left (previous) (
+  {appearances} * on ({SCOPE}) group_left (previous) (
     label_join(
       {last} {only} ({last}) == 1
       or on ({SCOPE}) ({before} {only} ({before}) == 1),
       "previous", "", "value"
     ) * 0 + 1
   )
-  or on ({VALUE}) {set_label(began, "previous", "unknown")}
+  or on ({VALUE}) {set_label(appearances, "previous", "unknown")}
 )"""

@@ -28,9 +28,9 @@ def build_drift_rules(clock: Clock) -> Iterator[Rule]:
         f"last_over_time({M.METRICS[M.CHANGES].prometheus}[{clock.to_duration('1d')}])", "variable", "value"
     )
     yield make_rule(S.VARIABLE_DECLARED, f"count by ({CHANGE_LABELS}) ({changes})")
-    moved = f'last_over_time({S.VARIABLE_MOVED}{{variable="model"}}[{clock.to_duration("1d")}])'
+    moves = f'last_over_time({S.VARIABLE_MOVED}{{variable="model"}}[{clock.to_duration("1d")}])'
     expr = f"""\
-({moved} > time() - {clock.to_seconds("1d"):g})
+({moves} > time() - {clock.to_seconds("1d"):g})
 and on ({VALUE}) {S.VARIABLE_KNOWN}
 unless on ({CHANGE_LABELS}) {S.VARIABLE_DECLARED}"""
     yield make_rule(S.VARIABLE_DRIFTED, expr)

@@ -51,11 +51,11 @@ def _build_stale_rules(clock: Clock) -> Iterator[Rule]:
 
 def _remember_last(record: str, now: str, by: str, clock: Clock) -> Rule:
     """Remember the last time of something."""
-    remembered = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
-    return make_rule(record, f"{now}\nor on ({by}) ({remembered})")
+    memory = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
+    return make_rule(record, f"{now}\nor on ({by}) ({memory})")
 
 
 def _remember_latest(record: str, now: str, by: str, clock: Clock) -> Rule:
     """Remember the latest of moves, each of which is reported for two hours."""
-    remembered = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
-    return make_rule(record, f"{now} > on ({by}) ({remembered})\nor on ({by}) ({remembered})\nor on ({by}) {now}")
+    memory = f"last_over_time({record}[{clock.to_duration('1d')}]) > time() - {clock.to_seconds(FORGOTTEN):g}"
+    return make_rule(record, f"{now} > on ({by}) ({memory})\nor on ({by}) ({memory})\nor on ({by}) {now}")

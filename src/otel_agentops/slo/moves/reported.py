@@ -15,12 +15,12 @@ def build_moved_rule(clock: Clock) -> Rule:
 
     If a value's share becomes large after it was reported, this is the same move and keeps its first time.
     """
-    moved = S.VARIABLE_MOVED
+    moves = S.VARIABLE_MOVED
     expr = f"""\
-last_over_time({moved}[{clock.to_duration("15m", 12)}]) > time() - {3 * clock.to_seconds("5m"):g}
+last_over_time({moves}[{clock.to_duration("15m", 12)}]) > time() - {3 * clock.to_seconds("5m"):g}
 or on ({VALUE}) {select_appeared(clock)}
-or last_over_time({moved}[{clock.to_duration("2h")}]) > time() - {clock.to_seconds("2h"):g}
-or on ({VALUE}) (last_over_time({moved}[{clock.to_duration("15m", 12)}]) and on ({VALUE}) {select_growing(clock)})
+or last_over_time({moves}[{clock.to_duration("2h")}]) > time() - {clock.to_seconds("2h"):g}
+or on ({VALUE}) (last_over_time({moves}[{clock.to_duration("15m", 12)}]) and on ({VALUE}) {select_growing(clock)})
 or on ({VALUE}) {select_ramped(clock)}
 or on ({SCOPE}) {select_shifted(clock)}"""
-    return make_rule(moved, expr)
+    return make_rule(moves, expr)

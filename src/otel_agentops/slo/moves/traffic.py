@@ -31,8 +31,8 @@ def build_traffic_rules(clock: Clock) -> Iterator[Rule]:
     yield make_rule(S.TRAFFIC_NOISE, _estimate_noise())
     for record, part in ((S.TRAFFIC_NEAR, 2), (S.TRAFFIC_FAR, 1)):
         differs = f"{S.TRAFFIC_DISTANCES} > on ({PAST}) {S.TRAFFIC_NOISE} / {part}"
-        known = f"{S.VARIABLE_KNOWN} offset {clock.to_duration('26h')}"
-        old = f'{S.TRAFFIC_DISTANCES}{{against="day"}} and on ({SCOPE}) {known}'
+        old_enough = f"{S.VARIABLE_KNOWN} offset {clock.to_duration('26h')}"
+        old = f'{S.TRAFFIC_DISTANCES}{{against="day"}} and on ({SCOPE}) {old_enough}'
         yield make_rule(record, f"{differs_from_all(differs, SCOPE)}\nand on ({SCOPE}) ({old})")
     for record, condition in ((S.TRAFFIC_LEFT, S.TRAFFIC_NEAR), (S.TRAFFIC_SHIFTED, S.TRAFFIC_FAR)):
         yield make_rule(record, _remember_since(record, condition, clock))
