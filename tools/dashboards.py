@@ -23,7 +23,6 @@ from demo import brain
 from demo.world import SERVICE, World, drifted, published, world
 from otel_agentops import slo
 from otel_agentops.lock import fragment, load
-from otel_agentops.prometheus_api import Series
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
@@ -248,7 +247,7 @@ STORY: tuple[tuple[float, Callable[[World], None]], ...] = (
 def run_show(directory: Path) -> Iterator[Show]:
     """Run the demo's stack with the rules; the collector's own metrics and Prometheus' are scraped as well."""
     rules = directory / "rules.yaml"
-    rules.write_text(prometheus.text(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
+    rules.write_text(prometheus.render_rules(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
     with ExitStack() as running:
         lock = directory / "lock.yaml"
         lock.write_text(fragment.render_text([load(_write_lock(directory / "agentops.lock"))]), "utf-8")

@@ -33,9 +33,11 @@ def main(arguments: list[str]) -> int:
 
 def fill_marks(overlay: str) -> str:
     """Return the overlay with the default indicators of today between its marks."""
-    fragment = collector.fragment(collector.indicators(slo.load(ROOT / "slo")))
+    fragment = collector.build_fragment(collector.collect_indicators(slo.load(ROOT / "slo")))
     sections = {
-        name: collector.dump({"section": section}).partition("\n")[2]  # indented as below a section of the overlay
+        name: collector.render_yaml({"section": section}).partition("\n")[
+            2
+        ]  # indented as below a section of the overlay
         for name, section in fragment.items()
     }
     return _MARKED.sub(lambda match: match[1] + sections[match[2]] + match[3], overlay)

@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import stack
 from demo.seen import SLI, Alert, Budget, Exemplar, Look, Promise, Seen, Value, move_of, spells
 from otel_agentops.semconv import metrics as M
+from otel_agentops.slo import series as S
 
 STEP = 1  # seconds between the evaluations that are asked for
-_MOVED = "otel_agentops:variable:moved"
-_ACTIVE = "otel_agentops:variable:active"
-_ERRORS = "otel_agentops:sli_error:ratio5m"
-_REMAINING = "otel_agentops:slo_budget:remaining"
+_ERRORS = S.name_window(S.SLI_ERROR_RATIO, "5m")
 _FIRING = 'ALERTS{alertstate="firing"}'
 _TASKS = f"sum(rate({M.METRICS[M.TASK_LLM_CALLS].prometheus}_count[6s]))"
 _DURATIONS = f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket"
@@ -34,7 +32,7 @@ class Watch:
 
     def look(self) -> Look:
         now = time.time()
-        moves = (move_of(labels) for labels, _ in self._query(_MOVED, now))
+        moves = (move_of(labels) for labels, _ in self._query(S.VARIABLE_MOVED, now))
         return Look(
             now,
             next((value for _, value in self._query(_TASKS, now)), None),
@@ -45,7 +43,7 @@ class Watch:
         )
 
     def seen(self, start: float, end: float) -> Seen:
-        moves = ((move_of(labels), at) for labels, at in self._range(_MOVED, start, end))
+        moves = ((move_of(labels), at) for labels, at in self._range(S.VARIABLE_MOVED, start, end))
         return Seen(
             spells((move, at) for move, at in moves if move),
             spells((Alert.of(labels), at) for labels, at in self._range(_FIRING, start, end)),
@@ -58,7 +56,7 @@ class Watch:
 
     def _budgets(self, at: float) -> Iterator[Budget]:
         """The worst of each promise: where a judge has several revisions, each has a budget of its own."""
-        errors, remaining = self._by(SLI, _ERRORS, at, max), self._by("slo", _REMAINING, at, min)
+        errors, remaining = self._by(SLI, _ERRORS, at, max), self._by("slo", S.SLO_BUDGET_REMAINING, at, min)
         for promise in self._promises:
             now = errors.get(promise.sli)
             burn = None if now is None else now / (1 - promise.objective)
@@ -75,7 +73,7 @@ class Watch:
         return found
 
     def _values(self, at: float) -> Iterator[Value]:
-        found = self._query(_ACTIVE, at)
+        found = self._query(S.VARIABLE_ACTIVE, at)
         whole: dict[tuple[str, str], float] = defaultdict(float)
         for labels, value in found:
             whole[labels["variable"], labels["scope"]] += value

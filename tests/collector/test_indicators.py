@@ -262,7 +262,7 @@ CASES: dict[str, Case] = {
 def running(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Collector]:
     """One collector that counts all of them, from the generated fragment."""
     directory = tmp_path_factory.mktemp("indicators")
-    (directory / "slo.yaml").write_text(fragment.dump(fragment.fragment(list(INDICATORS.values()))))
+    (directory / "slo.yaml").write_text(fragment.render_yaml(fragment.build_fragment(list(INDICATORS.values()))))
     configs = [stack.BASE, stack.OVERLAY, directory / "slo.yaml", *QUICK]
     with stack.collector(configs, directory) as collector:
         yield collector

@@ -115,7 +115,7 @@ def collector(otelcol: Path, tmp_path: Path) -> Iterator[stack.Collector]:
 def test_its_numbers_are_those_that_were_sent(collector: stack.Collector, prometheus: Path, tmp_path: Path) -> None:
     slos = slo.load(stack.ROOT / "slo")
     service = "shop"
-    (tmp_path / "rules.yaml").write_text(rules.text(slos, SCALE))
+    (tmp_path / "rules.yaml").write_text(rules.render_rules(slos, SCALE))
     started = time.time()
     with stack.prometheus([collector.metrics.split("/")[2]], [tmp_path / "rules.yaml"], tmp_path) as running:
         # What is born after two evaluations of a scraped target is known to have grown from 0.

@@ -81,7 +81,7 @@ class Running(NamedTuple):
 @pytest.fixture(scope="module")
 def running(otelcol: Path, prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("live")
-    (directory / "rules.yaml").write_text(slo_rules.text(slo.load(stack.ROOT / "slo"), SCALE))
+    (directory / "rules.yaml").write_text(slo_rules.render_rules(slo.load(stack.ROOT / "slo"), SCALE))
     configs = [stack.ROOT / "tests" / "collector" / "configs" / "stored.yaml", stack.OVERLAY]
     with (
         stack.collector(configs, directory, {"STORED": str(directory)}) as collector,

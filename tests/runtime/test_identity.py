@@ -281,7 +281,9 @@ def test_equal_tools_are_hashed_once_whoever_takes_turns(monkeypatch: pytest.Mon
     identities = Identities(None, 9)
     lists = [[_tool("first"), _tool(name)] for name in ("second", "third")]
     found = [
-        identities.identify_tools(copy.deepcopy(offered), openai_chat.normalise_tool) for _ in range(5) for offered in lists
+        identities.identify_tools(copy.deepcopy(offered), openai_chat.normalise_tool)
+        for _ in range(5)
+        for offered in lists
     ]
     assert (len(hashed), len({str(tools.attributes) for tools in found})) == (2, 2)
     lists[0][1]["function"]["description"] = "Something else."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import openai
 import pytest
-from opentelemetry.trace import SpanKind
 
 from otel_agentops import _telemetry, judge, task
 from otel_agentops.clients.openai import Instrumentor

@@ -27,7 +27,7 @@ def parsed(text: str) -> Any:
 
 
 def fragment_of(*indicators: Indicator) -> Any:
-    return parsed(collector.dump(collector.fragment(indicators)))
+    return parsed(collector.render_yaml(collector.build_fragment(indicators)))
 
 
 def one(name: str, sli: object) -> slo.Slo:
@@ -136,10 +136,12 @@ def test_a_collector_takes_any_of_them(
     otelcol: Path, tmp_path: Path, counted: list[Indicator], own: list[tuple[On, str]]
 ) -> None:
     mine = [Indicator(f"mine_{n}", "direct", on, text, text, (), "x") for n, (on, text) in enumerate(own)]
-    assert validate(otelcol, collector.dump(collector.fragment([*counted, *mine])), tmp_path) == ""
+    assert validate(otelcol, collector.render_yaml(collector.build_fragment([*counted, *mine])), tmp_path) == ""
 
 
 def test_a_function_that_a_collector_does_not_have_is_named(otelcol: Path, tmp_path: Path) -> None:
     """`slo check` asks for each condition by itself; here is what happens to who does not."""
-    wrong = collector.dump(collector.fragment([indicator("tool", 'attributes["x"] == 1', 'Foo(attributes["x"])')]))
+    wrong = collector.render_yaml(
+        collector.build_fragment([indicator("tool", 'attributes["x"] == 1', 'Foo(attributes["x"])')])
+    )
     assert 'does not support the function "Foo"' in validate(otelcol, wrong, tmp_path)

@@ -223,7 +223,7 @@ def test_prometheus_has_the_truth_at_the_time_of_the_tasks(prometheus: Path, pro
     subprocess.run(blocks, check=True, capture_output=True)
 
     one = slo.Slo(name="answers", sli="task_completed", objective=0.95, owner="o", runbook="r")
-    (tmp_path / "rules.yaml").write_text(rules.text([one], 600))
+    (tmp_path / "rules.yaml").write_text(rules.render_rules([one], 600))
     with stack.prometheus([], [tmp_path / "rules.yaml"], tmp_path) as server:
         random = 'otel_agentops_truth_sampling="random"'
         cell = f'{COUNTER}{{otel_agentops_truth_proxy="bad", otel_agentops_truth_verdict="bad", {random}}}'

@@ -11,7 +11,7 @@ from otel_agentops.lock.live import SERVICE, UNKNOWN, WATCHED, Live, LiveValue
 from otel_agentops.prometheus_api import PrometheusClient, PrometheusError
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo.variables import PREFIX
+from otel_agentops.slo.series import VARIABLE_INCREASE
 
 _SERVICE, _REQUEST_MODEL = (name.replace(".", "_") for name in (SERVICE, A.GEN_AI_REQUEST_MODEL))
 _DURATION = re.compile(r"(?:[0-9]+[smhdwy])+")
@@ -25,7 +25,7 @@ def read_live(url: str, window: str = "7d") -> Live:
     """
     if not _DURATION.fullmatch(window):
         raise InputError(f"--window: {window!r} is no duration; write for instance 7d or 12h")
-    increases = f'{PREFIX}increase{{variable=~"{"|".join(WATCHED)}"}}'
+    increases = f'{VARIABLE_INCREASE}{{variable=~"{"|".join(WATCHED)}"}}'
     by = f"{_SERVICE}, variable, scope, value"
     try:
         with closing(PrometheusClient(url)) as client:

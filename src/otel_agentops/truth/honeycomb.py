@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
-from otel_agentops.slo.indicators import verdict
+from otel_agentops.slo.indicators import verdict_attribute
 from otel_agentops.truth.labels import Label
 
 MAX_EVENTS = 500  # in one body: with a kilobyte each, a tenth of what the API takes
@@ -26,7 +26,7 @@ def render_events(labels: Sequence[Label]) -> str:
 def _build_event(label: Label) -> dict[str, object]:
     """Return an event with the attributes of an outcome alone: what else is on the application's stays there."""
     attributes = {key: label.attributes[key] for key in E.EVENTS[E.OUTCOME] if key in label.attributes}
-    verdicts = {verdict(indicator.name): int(proxy == "bad") for indicator, proxy in label.proxies}
+    verdicts = {verdict_attribute(indicator.name): int(proxy == "bad") for indicator, proxy in label.proxies}
     service = {A.SERVICE_NAME: label.service, A.DEPLOYMENT_ENVIRONMENT_NAME: label.environment, "name": E.OUTCOME}
     time = datetime.fromtimestamp(round(label.time_s, 3), timezone.utc).isoformat(timespec="milliseconds")
     return {"time": time.replace("+00:00", "Z"), "data": {**attributes, **verdicts, **service}}

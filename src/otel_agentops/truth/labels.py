@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from otel_agentops._yaml import InputError, Wording, explain_errors
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
-from otel_agentops.slo.indicators import Indicator, verdict
+from otel_agentops.slo.indicators import Indicator, verdict_attribute
 
 Attributes = Mapping[str, Any]  # values of attributes, or what a file has in their place
 
@@ -169,7 +169,7 @@ def _read_proxies(proxy: object, where: str) -> Attributes:
             f'{where}: proxy: write what each indicator had said of the task, as {{"task_completed": "bad"}}; what a '
             "collector has tagged needs none of it"
         )
-    return {verdict(name): numbers[word] for name, word in proxy.items()}
+    return {verdict_attribute(name): numbers[word] for name, word in proxy.items()}
 
 
 # -- a label
@@ -199,7 +199,7 @@ def _build_label(resource: Attributes, record: Attributes, indicators: Mapping[s
 def _find_proxies(
     record: Attributes, indicators: Mapping[str, Indicator], where: str
 ) -> Iterator[tuple[Indicator, str]]:
-    before, after = verdict("\n").split("\n")
+    before, after = verdict_attribute("\n").split("\n")
     tags = {
         key[len(before) : -len(after)]: value
         for key, value in record.items()
@@ -207,12 +207,12 @@ def _find_proxies(
     }
     if not tags:
         raise InputError(
-            f"{where}: has no verdict of an indicator ({verdict('…')}); take the lines behind "
+            f"{where}: has no verdict of an indicator ({verdict_attribute('…')}); take the lines behind "
             "transform/otel_agentops_sli, where the collector writes them"
         )
     for name, value in sorted(tags.items()):
         if name not in indicators:
-            raise InputError(f"{where}: {verdict(name)} is of no known indicator; give its spec with --slo")
+            raise InputError(f"{where}: {verdict_attribute(name)} is of no known indicator; give its spec with --slo")
         if value not in _WORDS:
-            raise InputError(f"{where}: {verdict(name)} is {value!r}, neither 0 nor 1")
+            raise InputError(f"{where}: {verdict_attribute(name)} is {value!r}, neither 0 nor 1")
         yield indicators[name], _WORDS[value]

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo.prometheus.objective import SLI
-from otel_agentops.slo.prometheus.truth import LABELS_INCREASE, PROXY, SAMPLING, VERDICT
+from otel_agentops.slo.series import SLI, TRUTH_LABELS_INCREASE, TRUTH_PROXY, TRUTH_SAMPLING, TRUTH_VERDICT
 from otel_agentops.truth.labels import UNKNOWN, Label
 
 JOB = "otel-agentops-backfill"
@@ -35,7 +34,7 @@ def render_series(labels: Sequence[Label], batch: str, *, is_counted: bool = Fal
     name = counter.prometheus.removesuffix("_total")
     lines = [f"# HELP {name} {counter.brief}", f"# TYPE {name} counter", *_format_totals(labels, target)]
     if not is_counted:
-        lines += [f"# TYPE {LABELS_INCREASE} gauge", *_format_increases(labels, target)]
+        lines += [f"# TYPE {TRUTH_LABELS_INCREASE} gauge", *_format_increases(labels, target)]
     return "\n".join([*lines, "# EOF", ""])
 
 
@@ -57,11 +56,11 @@ def _format_increases(labels: Sequence[Label], target: Mapping[str, str]) -> Ite
     """Yield what came within a minute, at its end, as an evaluation would have it."""
     counts: defaultdict[Series, Counter[float]] = defaultdict(Counter)
     for time_s, series in _iterate_series(labels):
-        summed = {name: series[name] for name in (*SLI, PROXY, VERDICT, SAMPLING) if name in series}
+        summed = {name: series[name] for name in (*SLI, TRUTH_PROXY, TRUTH_VERDICT, TRUTH_SAMPLING) if name in series}
         counts[tuple(sorted({**summed, **target}.items()))][math.ceil(time_s / TICK_S) * TICK_S] += 1
     for key, times in sorted(counts.items()):
         for time_s, count in sorted(times.items()):
-            yield _format_line(LABELS_INCREASE, key, count, time_s)
+            yield _format_line(TRUTH_LABELS_INCREASE, key, count, time_s)
 
 
 def _iterate_series(labels: Sequence[Label]) -> Iterator[tuple[float, dict[str, str]]]:
