@@ -14,7 +14,7 @@ from bedrock_subject import KEYS, call
 from both import done, drained
 from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 
-from otel_agentops.clients.bedrock._botocore import wait
+from otel_agentops.clients.bedrock._botocore import parse_aws_retry_after
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Fail, FakeProvider, Malformed, Status
 
@@ -48,7 +48,7 @@ async def test_every_attempt_has_its_status(
     ],
 )
 def test_how_long_it_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
-    assert wait(headers) == seconds
+    assert parse_aws_retry_after(headers) == seconds
 
 
 @pytest.mark.parametrize(
