@@ -82,10 +82,10 @@ class Reading(HeldCall):
             self._parts.append(bytes(data))
             self._byte_count += len(data)
         if limit is None or limit < 0 or self._byte_count == self._size or (not data and limit > 0):
-            self.finish()
+            self.finish_reading()
 
     @guard
-    def finish(self) -> None:
+    def finish_reading(self) -> None:
         """End the call with the answer; if bytes are missing, the library is about to raise."""
         if self.call.is_open and self._size in (None, self._byte_count):
             self.call.response_received(InvokeResponse(self._headers, b"".join(self._parts)))
@@ -161,7 +161,7 @@ class _Urllib3Response(_ObservedProxy):
             for data in source:
                 reading.record_read(data, 1)
                 yield data
-        reading.finish()
+        reading.finish_reading()
 
     def close(self) -> object:
         self._self_reading.call.end()
@@ -215,7 +215,7 @@ class _HttpxResponse(_ObservedProxy):
             async for data in self.__wrapped__.aiter_raw(*args, **kwargs):
                 reading.record_read(data, 1)
                 yield data
-        reading.finish()
+        reading.finish_reading()
 
     async def aclose(self) -> None:
         self._self_reading.call.end()
