@@ -129,7 +129,7 @@ def _observe_chunks(call: ClientCall, result: Any, args: Arguments, kwargs: Keyw
 
 def _start_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:
     call = active_call(GoogleCall)
-    if call is None or args[0] is not call.context.api_client:
+    if call is None or call.context.api_client is not args[0]:
         return None
     request = args[1] if len(args) > 1 else kwargs["http_request"]
     call.attempt_started(request.data, read_address(request.url, bool(args[0].vertexai)))
