@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from otel_agentops._client_call import ClientCall, Endpoint, active_call, begin_call
 from otel_agentops._guard import guard
@@ -28,10 +28,16 @@ from otel_agentops.semconv import attributes as A
 _Begin = Callable[[PatchedLibrary, Arguments, Keywords], "ClientCall[GoogleCall] | None"]
 
 
+class ApiClient(Protocol):
+    """The part of a `BaseApiClient` that is read."""
+
+    vertexai: bool | None
+
+
 class GoogleCall(NamedTuple):
     """The context of a call: the API client whose attempts are those of the call."""
 
-    api_client: object
+    api_client: ApiClient | None
 
 
 class Address(NamedTuple):
@@ -129,10 +135,11 @@ def _observe_chunks(call: ClientCall, result: Any, args: Arguments, kwargs: Keyw
 
 def _start_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:
     call = active_call(GoogleCall)
-    if call is None or call.context.api_client is not args[0]:
+    api_client: ApiClient = args[0]
+    if call is None or call.context.api_client is not api_client:
         return None
     request = args[1] if len(args) > 1 else kwargs["http_request"]
-    call.attempt_started(request.data, read_address(request.url, bool(args[0].vertexai)))
+    call.attempt_started(request.data, read_address(request.url, bool(api_client.vertexai)))
     if call.wants_content:
         call.request_sent(_serialise_body(request.data))
     return call
