@@ -25,20 +25,26 @@ class Around(NamedTuple):
             context manager to run it unobserved; None to leave it alone.
         returned: Call, result, positional and keyword arguments to a replacement for the result; None keeps it.
         failed: Call, exception, positional and keyword arguments; the exception goes on to the application.
+        entered: Call, positional and keyword arguments; of `wrap_call` alone, when the call is active and the method
+            has not run yet.
     """
 
     begin: Callable[[PatchedLibrary, Arguments, Keywords], Any]
     returned: Callable[[ClientCall, Any, Arguments, Keywords], Any] | None = None
     failed: Callable[[ClientCall, BaseException, Arguments, Keywords], object] | None = None
+    entered: Callable[[ClientCall, Arguments, Keywords], object] | None = None
 
 
 def wrap_call(around: Around, *, is_async: bool = False) -> Wrap:
     """Return the wrapper of a method that is a whole call: the call is active while the method runs."""
     begin, returned, failed = _guard_all(around)
+    entered = None if around.entered is None else guard(around.entered)
 
     def wrap(original: Method, library: PatchedLibrary) -> Method:
         def method(*args: Any, **kwargs: Any) -> Any:
             with begin(library, args, kwargs) or UNOBSERVED as call:
+                if entered is not None and call is not None:
+                    entered(call, args, kwargs)
                 try:
                     result = original(*args, **kwargs)
                 except BaseException as error:
@@ -50,6 +56,8 @@ def wrap_call(around: Around, *, is_async: bool = False) -> Wrap:
 
         async def async_method(*args: Any, **kwargs: Any) -> Any:
             with begin(library, args, kwargs) or UNOBSERVED as call:
+                if entered is not None and call is not None:
+                    entered(call, args, kwargs)
                 try:
                     result = await original(*args, **kwargs)
                 except BaseException as error:

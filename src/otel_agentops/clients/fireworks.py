@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from otel_agentops import _patching
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
@@ -12,8 +10,8 @@ from otel_agentops.clients._protocols.openai_chat import CHAT, COMPLETIONS
 from otel_agentops.clients._servers import find_provider
 
 
-def name_provider(api: Any, host: str) -> str:
-    """Return `gen_ai.provider.name`: the service's own, also behind a gateway of unknown name."""
+def name_provider(api: object, host: str) -> str:
+    """Return `gen_ai.provider.name`; the service itself for an unknown host."""
     return find_provider(host) or "fireworks"
 
 

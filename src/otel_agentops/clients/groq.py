@@ -12,8 +12,8 @@ from otel_agentops.clients._protocols.openai_chat import CHAT, EMBEDDINGS, fold_
 from otel_agentops.clients._servers import find_provider
 
 
-def name_provider(api: Any, host: str) -> str:
-    """Return `gen_ai.provider.name`: the service's own, also behind a gateway of unknown name."""
+def name_provider(api: object, host: str) -> str:
+    """Return `gen_ai.provider.name`; the service itself for an unknown host."""
     return find_provider(host) or "groq"
 
 

@@ -28,8 +28,8 @@ RERANK_FIELDS = Fields(
 )
 
 
-def name_provider(api: Any, host: str) -> str:
-    """Return `gen_ai.provider.name`: the service's own, also behind a gateway of unknown name."""
+def name_provider(api: object, host: str) -> str:
+    """Return `gen_ai.provider.name`; the service itself for an unknown host."""
     return find_provider(host) or "together_ai"
 
 

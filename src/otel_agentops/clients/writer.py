@@ -27,8 +27,8 @@ COMPLETION_FIELDS = FIELDS._replace(
 )
 
 
-def name_provider(api: Any, host: str) -> str:
-    """Return `gen_ai.provider.name`: the service's own, also behind a gateway of unknown name."""
+def name_provider(api: object, host: str) -> str:
+    """Return `gen_ai.provider.name`; the service itself for an unknown host."""
     return find_provider(host) or "writer"
 
 

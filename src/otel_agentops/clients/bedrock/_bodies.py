@@ -53,7 +53,7 @@ def _chat_settled(state: dict[str, Any]) -> Answer:
 
 
 def _command_whole(body: Any) -> Answer:
-    return cohere.old_chat_response(get(body, "response") or body)
+    return cohere.read_v1_chat_response(get(body, "response") or body)
 
 
 _EMBEDDINGS = Fields(
@@ -77,7 +77,7 @@ def _embedded(body: Any) -> Answer:
 
 
 def _rerank(body: Mapping[str, Any], server: Server) -> ModelCall:
-    return cohere.request("retrieval", body, server)
+    return cohere.read_request("retrieval", body, server)
 
 
 def _unknown(body: Mapping[str, Any], server: Server) -> ModelCall:
@@ -116,7 +116,7 @@ CHAT = endpoint(
         (b'"tool_calls"', b'_reason":"', b'_reason": "', b'"usage":{', b'"usage": {'),
     )
 )
-COMMAND = endpoint(Family(partial(cohere.request, "chat"), _command_whole, _keep, _settle(_command_whole)))
+COMMAND = endpoint(Family(partial(cohere.read_request, "chat"), _command_whole, _keep, _settle(_command_whole)))
 COMPLETION = endpoint(Family(_completion.request, _completion.response, _keep, _settle(_completion.response)))
 EMBED = endpoint(Family(_embed, _embedded, _keep, _settle(_nothing), counted=True, wordless=True))
 RERANK = endpoint(Family(_rerank, _nothing, _keep, _settle(_nothing), counted=True, wordless=True))
