@@ -13,7 +13,6 @@ from typing_extensions import TypeVar
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
-
 C = TypeVar("C", default=Any)  # the client object, which SDKs leave untyped
 
 

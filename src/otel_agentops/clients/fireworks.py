@@ -1,4 +1,8 @@
-"""Fireworks: OpenAI's chat and completions, and Anthropic's messages."""
+"""Fireworks: OpenAI's chat and completions, and Anthropic's messages.
+
+Patched is the Stainless base (`_families/stainless.py`):
+https://github.com/fw-ai-external/python-sdk/blob/main/src/fireworks/_base_client.py
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ def name_provider(api: object, host: str) -> str:
 
 
 ENDPOINTS = {
-    "/chat/completions": CHAT,  # before the next, which it ends with
+    "/chat/completions": CHAT,  # before the next, whose path is its end
     "/completions": COMPLETIONS,
     "/messages": MESSAGES,
 }

@@ -66,9 +66,8 @@ def make_targets(
             name ends with `_stream` returns a context manager.
         describe_server: The client to where it sends its calls.
     """
-    wrappers = _Wrappers(describe_server)
     core = f"{package}.core.http_client"
-    yield Target(core, "", "get_request_body", wrap_step(wrappers.body), ("json",))
+    yield Target(core, "", "get_request_body", wrap_step(Around(_find_call, _make_start(describe_server))), ("json",))
     yield Target(core, "", "_should_retry", wrap_step(Around(_finish_attempt)), ("response",))
     for (module, name), methods in raw_clients.items():
         for method, endpoint in methods.items():
@@ -141,27 +140,26 @@ def _observe_chunks(call: ClientCall[FernCall] | None, response: Any, observe: C
 # -- an attempt
 
 
-class _Wrappers:
-    """What is done around the functions that make an attempt of one package."""
+def _find_call(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[FernCall] | None:
+    return active_call(FernCall) if kwargs.get("json") is not None else None
 
-    def __init__(self, describe_server: Callable[[ClientWrapper], Server]) -> None:
-        self._servers = Servers(describe_server)
-        self.body = Around(self._find_call, self._start_attempt)
 
-    def _find_call(self, library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[FernCall] | None:
-        return active_call(FernCall) if kwargs.get("json") is not None else None
+def _make_start(
+    describe_server: Callable[[ClientWrapper], Server],
+) -> Callable[[ClientCall[FernCall], tuple[Any, ...], Arguments, Keywords], None]:
+    servers = Servers(describe_server)
 
-    def _start_attempt(
-        self, call: ClientCall[FernCall], bodies: tuple[Any, ...], args: Arguments, kwargs: Keywords
-    ) -> None:
-        context = call.context
-        if context.members is None:
-            context.members = kwargs["json"]
-        if context.members is not kwargs["json"]:
+    def start_attempt(call: ClientCall[FernCall], bodies: tuple[Any, ...], args: Arguments, kwargs: Keywords) -> None:
+        client, members = call.context.client, kwargs["json"]
+        if call.context.members is None:
+            call.context.members = members
+        if call.context.members is not members:
             return  # another request that this one makes on its way, say for a token
         if call.is_attempt_in_flight:
             call.attempt_finished(0)  # the connection broke, and the client tries again
-        call.attempt_started(bodies[0], self._servers.find(context.client, context.client.get_base_url()))
+        call.attempt_started(bodies[0], servers.find(client, client.get_base_url()))
+
+    return start_attempt
 
 
 def _finish_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> None:
@@ -172,7 +170,7 @@ def _finish_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) 
 
 
 def _add_content_hook(client: ClientWrapper, is_async: bool) -> None:
-    """Have the HTTP client show each request just before it leaves, after the hooks of the clouds have rewritten it.
+    """Add a request hook that sees the bytes of each attempt after the hooks of the clouds have rewritten them.
 
     The SDK never holds the bytes: httpx encodes the body. The hook stays with the HTTP client, idle outside a call.
     """

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -19,7 +20,6 @@ from otel_agentops.clients._protocols.fields import (
     flatten_instructions,
     get,
 )
-from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._protocols.openai_chat import find_system_contents, read_tool_calls
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import Answer, ModelCall
