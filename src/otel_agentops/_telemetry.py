@@ -134,7 +134,6 @@ def install(
     """
     providers = (tracer_provider, meter_provider, logger_provider)
     if _default is not None and (not any(providers) or _default.providers == providers):
-        _default.watch_provider()
         return _default
     key = tuple(map(id, providers))
     telemetry = _by_providers.get(key)
