@@ -68,7 +68,7 @@ def _finish_chat(state: FoldState) -> Answer:
 
 
 def _read_command_response(body: object) -> Answer:
-    return cohere.old_chat_response(get(body, "response") or body)
+    return cohere.read_v1_chat_response(get(body, "response") or body)
 
 
 # -- embeddings, rankings, and bodies of nobody that is known
@@ -127,7 +127,7 @@ CHAT = make_endpoint(
 )
 COMMAND = make_endpoint(
     Family(
-        partial(cohere.request, "chat"), _read_command_response, _keep_chunk, _read_kept_chunk(_read_command_response)
+        partial(cohere.read_request, "chat"), _read_command_response, _keep_chunk, _read_kept_chunk(_read_command_response)
     )
 )
 COMPLETION = make_endpoint(
@@ -139,7 +139,7 @@ _COUNTS = Family(
 EMBEDDINGS = make_endpoint(
     _COUNTS._replace(read_request=_read_embeddings_request, read_response=_read_embeddings_response, is_wordless=True)
 )
-RANKING = make_endpoint(_COUNTS._replace(read_request=partial(cohere.request, "retrieval"), is_wordless=True))
+RANKING = make_endpoint(_COUNTS._replace(read_request=partial(cohere.read_request, "retrieval"), is_wordless=True))
 UNKNOWN = make_endpoint(_COUNTS)
 
 _PICTURES = ("stability.", "luma.")  # their prompt is one for images and films
