@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,7 +16,7 @@ from otel_agentops._observation import Observation
 from otel_agentops.operations import Attempt
 from otel_agentops.testing.contract import Bench, await_result
 from otel_agentops.testing.fake_provider import FakeProvider, Status
-from otel_agentops.testing.subject import ChatRequest, Subject, load
+from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest, Subject, load
 
 REQUEST = ChatRequest(user="Grüße, 🌍")
 CLIENTS = ("openai", "anthropic", "bedrock", "google_genai", "xai")
@@ -68,7 +69,7 @@ class RecordingSink:
 def subject(request: pytest.FixtureRequest) -> Subject:
     if lacking := ends.find_lacking(request.param):
         pytest.skip(f"{lacking} is not installed here")
-    return load(request.param)
+    return load(Path(__file__).parent / request.param)
 
 
 @pytest.fixture
@@ -82,8 +83,22 @@ def sink(subject: Subject) -> Iterator[RecordingSink]:
     _telemetry.replace_default(before)
 
 
+@pytest.fixture
+def provider(subject: Subject) -> Iterator[FakeProvider]:
+    """The provider that speaks the client's protocol; xAI's needs gRPC, which is not installed everywhere."""
+    if subject.name == "xai":
+        from otel_agentops.testing.fake_provider.xai import XaiProvider as Provider
+    else:
+        from otel_agentops.testing.fake_provider import FakeProvider as Provider
+    with Provider() as running:
+        running.alias(MODEL, RESOLVED)
+        yield running
+
+
 @pytest.fixture(params=KINDS)
 def bench(request: pytest.FixtureRequest, subject: Subject, provider: FakeProvider) -> Bench:
+    if subject.name == "bedrock" and request.param == "async":
+        pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here: `make ends` has an environment")
     return Bench(subject, request.param, provider)
 
 

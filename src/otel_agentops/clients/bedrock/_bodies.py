@@ -127,7 +127,10 @@ CHAT = make_endpoint(
 )
 COMMAND = make_endpoint(
     Family(
-        partial(cohere.read_request, "chat"), _read_command_response, _keep_chunk, _read_kept_chunk(_read_command_response)
+        partial(cohere.read_request, "chat"),
+        _read_command_response,
+        _keep_chunk,
+        _read_kept_chunk(_read_command_response),
     )
 )
 COMPLETION = make_endpoint(
