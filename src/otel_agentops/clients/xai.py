@@ -241,7 +241,7 @@ def _read_facts(chat: Any) -> ChatFacts:
     return ChatFacts(_SERVERS.get(chat._stub, {}), getattr(chat, "_conversation_id", None))
 
 
-def _wrap_stub(is_async: bool) -> dict[str, Wrap]:
+def _make_stub_wrappers(is_async: bool) -> dict[str, Wrap]:
     poll = grpc.wrap_poll(_is_pending, is_async=is_async)
     return {
         "GetCompletion": grpc.wrap_unary(CHAT, is_async=is_async),
@@ -252,7 +252,7 @@ def _wrap_stub(is_async: bool) -> dict[str, Wrap]:
 
 
 def _make_chat_targets(module: str, is_async: bool) -> Iterator[Target]:
-    yield Target(module, "Chat", "__init__", grpc.wrap_holder(_wrap_stub(is_async), _read_facts), ("stub",))
+    yield Target(module, "Chat", "__init__", grpc.wrap_holder(_make_stub_wrappers(is_async), _read_facts), ("stub",))
     yield Target(module, "Chat", "_defer", grpc.wrap_polling(DEFERRED, is_async=is_async))
 
 
