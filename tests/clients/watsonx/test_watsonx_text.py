@@ -11,7 +11,7 @@ from watsonx_subject import HOST, WatsonxSubject
 
 from otel_agentops import task
 from otel_agentops._hashing import identity
-from otel_agentops.clients.watsonx import generated
+from otel_agentops.clients.watsonx import read_generation_response
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Break, Fail, FakeProvider, Status
 
@@ -97,7 +97,7 @@ async def test_a_deployment(seen: Capture, ibm: Any) -> None:
 
 def test_the_version_of_a_model() -> None:
     """It moves under the same id, so it is a part of what answered."""
-    answer = generated({"model_id": "granite-x", "model_version": "3.3.0", "results": [{"seed": 4}]})
+    answer = read_generation_response({"model_id": "granite-x", "model_version": "3.3.0", "results": [{"seed": 4}]})
     assert (answer.model, answer.input_tokens, answer.effective_params) == ("granite-x@3.3.0", None, {"random_seed": 4})
 
 
