@@ -54,6 +54,13 @@ class Request(Protocol):
     json: object
 
 
+class Client(Protocol):
+    """An `InferenceClient` or `AsyncInferenceClient`."""
+
+    model: str | None
+    provider: str | None
+
+
 class RequestFacts(NamedTuple):
     """The facts beside a request's body: its description, and where it goes."""
 
@@ -64,7 +71,7 @@ class RequestFacts(NamedTuple):
 class HuggingfaceCall(NamedTuple):
     """The context of a call: the client object."""
 
-    api: object
+    api: Client
 
 
 @functools.lru_cache(256)

@@ -124,7 +124,9 @@ class OllamaCall(NamedTuple):
 Call: TypeAlias = "ClientCall[OllamaCall]"
 
 
-def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Call | AbstractContextManager[object] | None:
+def _begin_request(
+    library: PatchedLibrary, args: Arguments, kwargs: Keywords
+) -> Call | AbstractContextManager[object] | None:
     endpoint = ENDPOINTS.get(args[3]) if len(args) > 3 else None  # after the client, the answer's class and the method
     if endpoint is None:
         return None
@@ -152,7 +154,7 @@ def _start_attempt(call: Call) -> None:
         call.request_sent(api._client.build_request("POST", path, json=body).content)
 
 
-def _send(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Call | None:
+def _start_raw_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Call | None:
     call = active_call(OllamaCall)
     if call is None or call.context.body is not kwargs.get("json"):
         return None
@@ -160,7 +162,7 @@ def _send(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Call | 
     return call
 
 
-def _receive(call: Call, reply: Any, args: Arguments, kwargs: Keywords) -> None:
+def _receive_reply(call: Call, reply: Any, args: Arguments, kwargs: Keywords) -> None:
     call.attempt_finished(reply.status_code)
     if call.wants_early_answer:  # a foreign span may end before we see the result
         with suppress(ValueError):
@@ -180,7 +182,7 @@ ENDPOINTS = {
     "/api/embed": Endpoint(partial(read_request, "embeddings"), read_response, refuse_stream, finish_stream),
     "/api/embeddings": Endpoint(partial(read_request, "embeddings"), read_response, refuse_stream, finish_stream),
 }
-_REQUEST, _REQUEST_RAW = Around(_begin, _hand_out), Around(_send, _receive)
+_REQUEST, _REQUEST_RAW = Around(_begin_request, _hand_out), Around(_start_raw_attempt, _receive_reply)
 LIBRARY = PatchedLibrary(
     "ollama",
     ">=0.4.4,<1",

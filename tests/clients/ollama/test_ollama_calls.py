@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +15,12 @@ import ollama
 import pytest
 from both import done, drained, each
 from opentelemetry import baggage, context
+from sent_content import check_content
 
 from otel_agentops._hashing import identity
-from otel_agentops.clients.ollama import finish_stream, fold_chunk, read_response
+from otel_agentops.clients.ollama import Instrumentor, finish_stream, fold_chunk, read_response
 from otel_agentops.testing import SECONDS, Capture
-from otel_agentops.testing.fake_provider import Answer, Fail, FakeProvider, Malformed, ToolCall
+from otel_agentops.testing.fake_provider import Answer, Fail, FakeProvider, Malformed, Status, ToolCall
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "llama-x", "messages": ASK}
@@ -76,6 +78,23 @@ async def test_a_stream_that_is_never_read_makes_no_call(provider: FakeProvider,
     del stream
     gc.collect()
     assert (provider.requests, seen.spans) == ([], [])
+
+
+async def test_stream_stays_a_generator(seen: Capture, client: Any) -> None:
+    """Applications and other instrumentations tell a stream from an answer by its type."""
+    stream = await done(client.chat(**CALL, stream=True))
+    assert inspect.isgenerator(stream) or inspect.isasyncgen(stream)
+    assert len(await drained(stream)) > 1
+
+
+async def test_content_of_each_attempt(provider: FakeProvider, instrumentor: Instrumentor, client: Any) -> None:
+    with check_content(provider, instrumentor):
+        await done(client.chat(**CALL, options={"temperature": 0.5}))
+        await drained(await done(client.chat(**CALL, stream=True)))
+        provider.script(Status(500))
+        with pytest.raises(ollama.ResponseError):
+            await done(client.embed(model="llama-x", input="a town"))
+    assert len(provider.requests) == 3
 
 
 async def test_embeddings_of_texts(provider: FakeProvider, seen: Capture, client: Any) -> None:
