@@ -22,8 +22,7 @@ class Around(NamedTuple):
 
     Attributes:
         begin: Library, positional and keyword arguments to the call that the method is, or that it is a step of; a
-            context manager to run it unobserved, whose value (unless it is None) `returned` and `failed` get in the
-            place of a call; None to leave it alone.
+            context manager to run it unobserved; None to leave it alone.
         returned: Call, result, positional and keyword arguments to a replacement for the result; None keeps it.
         failed: Call, exception, positional and keyword arguments; the exception goes on to the application.
     """

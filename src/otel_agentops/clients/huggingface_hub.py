@@ -1,7 +1,8 @@
 """Hugging Face's InferenceClient: chat, completions and embeddings, on its router, routed providers and own servers.
 
 A call is observed at the public method, whose result is parsed; its request is read in `_inner_post`, which has the
-final body and the address: https://github.com/huggingface/huggingface_hub/blob/v1.0.0/src/huggingface_hub/inference/_client.py
+final body and the address:
+https://github.com/huggingface/huggingface_hub/blob/v2.4.0/src/huggingface_hub/inference/_client.py#L253-L293
 
 The HTTP session makes the bytes of a request below `_inner_post`, so no content is handed on.
 """

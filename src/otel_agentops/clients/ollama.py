@@ -1,7 +1,7 @@
 """Ollama: chat, completions and embeddings of a local or hosted server, through objects and module functions alike.
 
 Patched are `_request`, which every public method calls, and `_request_raw`, the one HTTP request of a plain call:
-https://github.com/ollama/ollama-python/blob/v0.6.0/ollama/_client.py#L117-L183. The latter sits inside every other
+https://github.com/ollama/ollama-python/blob/v0.6.3/ollama/_client.py#L141-L203. The latter sits inside every other
 instrumentation that patches `_request`, whoever came first.
 """
 

@@ -143,7 +143,7 @@ EMBEDDINGS = Endpoint(
 
 
 def _wrap_decorator(original: Method, library: PatchedLibrary) -> Method:
-    """Return the wrapper of what makes, of a function that posts, one that posts again after a refusal."""
+    """Return the wrapper of a decorator; the SDK decorates the function that posts, once for each model object."""
 
     def rate_limited(decorator: object, request_function: Method, **kwargs: object) -> object:
         @functools.wraps(request_function)
