@@ -43,6 +43,7 @@ LAYERS = (
     ("helpers", "helpers.*"),
     ("",),  # otel_agentops itself: the public verbs
     ("testing", "testing.*", "doctor"),
+    ("_yaml", "prometheus_api"),
     ("slo", "slo.*"),
     ("collector", "collector.*"),
     ("lock", "lock.*"),
@@ -132,7 +133,7 @@ def test_records_import_no_opentelemetry() -> None:
 
 
 # Their packages come with the extra `cli`.
-TOOLS = {"slo", "collector", "lock", "truth", "cli"}
+TOOLS = {"_yaml", "prometheus_api", "slo", "collector", "lock", "truth", "cli"}
 ALLOWED = {"testing.contract": {"pytest"}}  # whoever tests with it has it
 
 

@@ -35,7 +35,7 @@ def test_it_says_what_it_observes(name: str) -> None:
 
 @every_adapter
 def test_its_range_has_two_ends(name: str) -> None:
-    def operators(client: Client) -> list[str]:
+    def operators(client: PatchedLibrary) -> list[str]:
         return sorted(part.operator for part in SpecifierSet(client.versions))
 
     assert [operators(client) for client in ADAPTERS[name]] == [["<", ">="] for _ in ADAPTERS[name]]
