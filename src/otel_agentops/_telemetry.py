@@ -136,8 +136,10 @@ def install(
     telemetry = _default
     if telemetry is None or (any(providers) and telemetry.providers != providers):
         key = tuple(map(id, providers))
-        telemetry = _by_providers.get(key)
-        if telemetry is None or telemetry.providers != providers:  # an id may be another object's by now
+        known = _by_providers.get(key) if any(providers) else None
+        # The id of a provider that is gone may be another's by now.
+        telemetry = known if known is not None and known.providers == providers else None
+        if telemetry is None:
             telemetry = _by_providers[key] = Telemetry(_config.read_config(), *providers)
     if _default is None:
         replace_default(telemetry)
