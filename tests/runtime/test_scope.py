@@ -412,3 +412,14 @@ def test_names_from_outside_do_not_become_any_number_of_labels(seen: Capture, sa
     assert arrived(task__id="t1000", task__name="name-0").facts[A.TASK_NAME] == "name-0"
     (sentence,) = said()
     assert sentence.startswith("more than 200 different values of otel_agentops.task.name came as baggage")
+
+
+def test_second_installation_does_not_take_over_the_helpers(seen: Capture) -> None:
+    """Another installation with other providers gets its own calls; the helpers stay with the first."""
+    other = Capture()
+    installed = _telemetry.install(**other.providers)
+    assert installed is not _telemetry.get_default()
+    assert installed is _telemetry.install(**other.providers)
+    with task("support"):
+        pass
+    assert ([span["name"] for span in seen.spans], other.spans) == (["invoke_workflow support"], [])
