@@ -42,6 +42,7 @@ check: .venv/.ready  ## format, lint, types, generated files, names
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
+	@$(RUN) python tools/style.py --check
 	@$(RUN) python tools/generate.py --check
 	@$(RUN) python tools/support.py --check
 	@$(RUN) python -m pytest -n 0 tests/semconv/test_semconv_names.py
