@@ -31,9 +31,9 @@ test: .venv/.ready  ## every test; the costly ends and peers by rotation (OTEL_A
 	@$(PYTHON) tools/toolchain.py all
 	@$(RUN) python -m pytest $(ARGS)
 
-# No client but openai's contract, and nothing that starts a collector, Prometheus or another environment.
+# No client but openai's contract, no file that `make check` runs, and no collector, Prometheus or other environment.
 UNIT := tests/test_layers.py tests/runtime tests/fake_provider tests/semconv tests/slo tests/lock \
-	tests/clients/openai/test_openai_contract.py -m "not program and not slow and not demo"
+	tests/clients/openai/test_openai_contract.py --ignore=tests/semconv/test_semconv_names.py -m "not program and not slow and not demo"
 
 test-unit: .venv/.ready  ## the quick tests, in about a minute: no collector, no Prometheus, one client
 	@$(RUN) python -m pytest $(UNIT) $(ARGS)
@@ -42,6 +42,7 @@ check: .venv/.ready  ## format, lint, types, generated files, names
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
+	@$(RUN) python tools/style.py --check
 	@$(RUN) python tools/generate.py --check
 	@$(RUN) python tools/support.py --check
 	@$(RUN) python -m pytest -n 0 tests/semconv/test_semconv_names.py

@@ -29,16 +29,20 @@ _PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
 os.environ["PATH"] = os.pathsep.join((os.environ["PATH"], *map(str, sorted(_PYENV.glob("versions/3.*/bin")))))
 
 
+ENVIRONMENTS = {str(environment): environment for environment in list_environments()}
+
+
 @nox.session(default=False, allow_parallel=True)
 @nox.parametrize(
-    ("python", "environment"),
-    [nox.param(each.python, each, id=str(each), tags=[each.client, each.end]) for each in list_environments()],
+    ("python", "name"),
+    [nox.param(each.python, name, id=name, tags=[each.client, each.end]) for name, each in ENVIRONMENTS.items()],
 )
-def ends(session: nox.Session, environment: Environment) -> None:
+def ends(session: nox.Session, name: str) -> None:
     """Run the tests of a client at one end of its range."""
+    environment = ENVIRONMENTS[name]
     parser = argparse.ArgumentParser()
-    for name in ("whole", "fresh", "lock"):
-        parser.add_argument(f"--{name}", action="store_true")
+    for option in ("whole", "fresh", "lock"):
+        parser.add_argument(f"--{option}", action="store_true")
     options, arguments = parser.parse_known_args(session.posargs)
     versions = environment.kept
     if options.lock or options.fresh or environment.stale:
