@@ -63,6 +63,8 @@ _IRREGULAR = frozenset(
     understood went won written asked came
     """.split()  # noqa: SIM905 as above
 )
+# Steps that a subclass or a sink is told of: a hook is named after what has happened, as in inspect_ai or pytest.
+_HOOKS = frozenset(["called", "ended", "returned", "started"])
 # Names that only look like participles.
 _NOUNS = frozenset(["embed", "feed", "need", "seed", "speed", "shed", "red", "bed", "deed", "weed"])
 
@@ -220,9 +222,14 @@ def opens_with_verb(opening: str) -> bool:
 
 
 def is_participle(name: str) -> bool:
-    """Return True if the name is one word and that word is a participle."""
+    """Return True if the name is one word and that word is a participle, and not the name of a hook."""
     word = name.strip("_")
-    return "_" not in word and word not in _NOUNS and (word in _IRREGULAR or (word.endswith("ed") and len(word) > 4))
+    return (
+        word not in _HOOKS
+        and "_" not in word
+        and word not in _NOUNS
+        and (word in _IRREGULAR or (word.endswith("ed") and len(word) > 4))
+    )
 
 
 if __name__ == "__main__":

@@ -393,7 +393,7 @@ class ClientCall(Observation, Generic[C]):
 
     @guard
     def _return(self) -> None:
-        """The application gets its result; of a stream or an unread body the answer is still to come."""
+        """Leave the call; of a stream or an unread body the answer is still to come."""
         if self.span is not None:
             self.span.detach()
         if self.result is not None:
@@ -440,7 +440,7 @@ class _HiddenCall:
 
 
 class Library(Protocol):
-    """What `begin_call` needs of a patched library."""
+    """The part of a patched library that `begin_call` needs."""
 
     active: bool
     telemetry: Any

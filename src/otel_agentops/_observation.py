@@ -28,7 +28,7 @@ class State(enum.Enum):
 
 
 class Hooks(NamedTuple):
-    """What sinks are told, in the order of one operation; each is a tuple of functions of one observation.
+    """The functions that sinks have for each step, in the order of one operation; each gets the observation.
 
     started: the request is known. attempt_started: one try begins. request_sent: also given the exact bytes of that
     try, if the SDK has made them. attempt_finished: also given the `Attempt`. response_received: also given the body or
@@ -110,7 +110,7 @@ NO_SPAN = NoSpan()
 
 
 class Installation(Protocol):
-    """What an observation needs of the telemetry that it belongs to."""
+    """The part of an installation that an observation needs."""
 
     hooks: Hooks
 

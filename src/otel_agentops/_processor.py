@@ -1,4 +1,4 @@
-"""Spans of frameworks become observations: scope facts are stamped when they start, tool calls counted when they end."""
+"""Spans of frameworks as observations: stamped with scope facts when they start, counted when they end."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ def _stamp_facts(span: Span, operation: str, scope: Scope) -> None:
     if scope.judge is not None:
         facts.update(scope.judge.facts)
     if operation == EXECUTE_TOOL and A.TOOL_HASH not in (span.attributes or {}):
-        if tool_hash := find_tool_hash(_foreign_spans.find_tool_name(span)):
-            facts[A.TOOL_HASH] = tool_hash
+        tool_hash = find_tool_hash(_foreign_spans.find_tool_name(span))
+        facts.update({A.TOOL_HASH: tool_hash} if tool_hash else {})
     if facts:
         span.set_attributes(facts)
 

@@ -26,7 +26,7 @@ _END = object()
 
 
 class _StreamCore:
-    """What both kinds of streams share: the source, and the call that is told of each item."""
+    """The part that both kinds of streams share: the source, and the call that is told of each item."""
 
     __slots__ = ("__weakref__", "_begin", "_call", "_send", "_source", "_tell")
 

@@ -31,7 +31,7 @@ from otel_agentops.version import __version__
 
 
 class Telemetry:
-    """Where the spans, measurements and events of one installation go.
+    """The destination of the spans, measurements and events of one installation.
 
     None as a provider is the global one at the time of each signal. sinks: further ones, told after the span has
     started and before it ends.

@@ -21,7 +21,7 @@ Subject = TypeVar("Subject", default=ClientCall)  # a call, or whatever else an 
 
 
 class Around(NamedTuple, Generic[Subject]):
-    """What is done around one call of a method.
+    """The steps around one call of a method.
 
     Attributes:
         begin: Library, positional and keyword arguments to the call, or another block, that the method is or that it is

@@ -1,4 +1,4 @@
-"""A sink that records: the exact bytes of every attempt's request, each chunk and each answer, with no change of a client."""
+"""A sink that records: the exact bytes of every request, each chunk and each answer, with no change of a client."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Where observations go: spans, client metrics and the sums of a task."""
+"""Sinks of observations: spans, client metrics, verdicts and the sums of a task."""

@@ -93,6 +93,6 @@ class ForeignSpan:
                 self.span.end(observation.ended_ns)
         finally:
             operation, held_spans = observation.operation, observation.scope.held_spans
-            if held_spans is not None and observation.error_type is None:
-                if isinstance(operation, ModelCall) and operation.is_inference:
-                    held_spans.hold(self.span, None)
+            is_inference = isinstance(operation, ModelCall) and operation.is_inference
+            if held_spans is not None and observation.error_type is None and is_inference:
+                held_spans.hold(self.span, None)

@@ -38,9 +38,8 @@ class TaskTotalsSink:
             if _answers_for_task(operation, observation.scope):
                 attributes = observation.request_attributes
                 task.facts.update((key, attributes[key]) for key in _RECEIPT_KEYS if key in attributes)
-        elif isinstance(operation, AgentRun):
-            if not operation.is_task:
-                task.agent_depths.append(operation.depth)
+        elif isinstance(operation, AgentRun) and not operation.is_task:
+            task.agent_depths.append(operation.depth)
 
     def ended(self, observation: Observation) -> None:
         """Add what the operation brought."""

@@ -16,7 +16,7 @@ from otel_agentops.semconv import events as E
 
 
 class change(Block):  # noqa: N801  a verb, used like contextlib's own
-    """A variable that somebody moves on purpose: an `otel_agentops.change` event that triage sets against the observations.
+    """A variable that somebody moves on purpose: an `otel_agentops.change` event, for triage.
 
     With a value the event is made at once. Without it this is a block around the work, which says the value by `to`, or
     a decorator of the function that does it: the text it returns is the value. A block that fails or names no value

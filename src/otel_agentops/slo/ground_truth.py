@@ -1,4 +1,4 @@
-"""Which proxies a label of a task can be held against, and how many labels it takes."""
+"""Proxies that a label of a task can be held against, and how many labels it takes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Where the SDKs of one generator or transport are patched, once for all of its clients."""
+"""Families of SDKs, by generator or transport: each is patched in one place for all of its clients."""

@@ -100,7 +100,7 @@ def make_library(
 
 
 class _Wrappers:
-    """What is done around the methods of one package."""
+    """The steps around the methods of one package."""
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""What the wire formats say: requests and answers as records, with no SDK and no OpenTelemetry."""
+"""Wire formats: requests and answers as records, with no SDK and no OpenTelemetry."""

@@ -96,7 +96,8 @@ class Fields(NamedTuple):
 def flatten_instructions(contents: Iterable[Any]) -> tuple[Any, ...]:
     """Return system contents as a flat tuple of texts and JSON parts.
 
-    Text parts of a list are reduced to their text: a text alone, the same text as one part, and the same in another client's spelling have one identity.
+    Text parts of a list are reduced to their text: a text alone, the same text as one part, and the same in another
+    client's spelling have one identity.
     """
     parts: list[Any] = []
     for content in contents:

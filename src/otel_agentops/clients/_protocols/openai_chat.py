@@ -225,7 +225,7 @@ def read_tool_calls(calls: Iterable[Any]) -> list[tuple[str, Any]]:
 
 
 def _join_tool_calls(pieces: Sequence[Any]) -> list[tuple[str, Any]]:
-    """Return the tool calls of a stream: the first piece of each has its name, and every piece a part of its arguments."""
+    """Return the tool calls of a stream: the first piece of each has its name, every piece a part of its arguments."""
     calls: list[dict[str, str]] = []
     latest: dict[Any, dict[str, str]] = {}  # by index, which some servers give twice
     for piece in pieces:

@@ -99,6 +99,12 @@ def show_table(
     """Build a table of the last values: a row for each set of labels, a column for each label and each query.
 
     Args:
+        title: The panel's title.
+        description: The text behind the panel's `i`.
+        unit: Grafana's id of the unit of the values.
+        *queries: One column each.
+        width: In Grafana's grid of 24 columns.
+        height: In rows of the grid.
         units: The units of the columns that have another one, by the name of the column.
         links: The links of the values in a column, by its name.
     """

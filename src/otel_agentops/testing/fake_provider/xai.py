@@ -10,8 +10,8 @@ UNAVAILABLE, which is what a client sees of it.
 
 from __future__ import annotations
 
-import importlib
 import hashlib
+import importlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
