@@ -11,7 +11,7 @@ from otel_agentops.clients._protocols import openai_chat, openai_responses
 from otel_agentops.clients._protocols.fields import as_text, get
 from otel_agentops.clients._protocols.openai_chat import FIELDS, make_model_call
 from otel_agentops.clients._servers import Server
-from otel_agentops.operations import Answer, ModelCall, RetrievalResult
+from otel_agentops.operations import Answer, LibraryResult, ModelCall
 from otel_agentops.semconv import attributes as A
 
 # -- results
@@ -116,7 +116,7 @@ _USAGE = frozenset({
 def _without(endpoint: Endpoint, usage: bool) -> Endpoint:
     """The same without token counts, or without a model."""
 
-    def less(answer: Answer | RetrievalResult) -> Answer | RetrievalResult:
+    def less(answer: LibraryResult) -> LibraryResult:
         if not isinstance(answer, Answer):
             return answer
         if not usage:
