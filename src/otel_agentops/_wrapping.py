@@ -7,7 +7,9 @@ the SDK gives.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic
+
+from typing_extensions import NamedTuple, TypeVar
 
 from otel_agentops._client_call import UNOBSERVED, ClientCall
 from otel_agentops._guard import guard
@@ -15,24 +17,25 @@ from otel_agentops._patching import Method, PatchedLibrary, Wrap
 
 Arguments = tuple[Any, ...]
 Keywords = dict[str, Any]
+Subject = TypeVar("Subject", default=ClientCall)  # a call, or whatever else an adapter begins
 
 
-class Around(NamedTuple):
+class Around(NamedTuple, Generic[Subject]):
     """What is done around one call of a method.
 
     Attributes:
-        begin: Library, positional and keyword arguments to the call that the method is, or that it is a step of; a
-            context manager to run it unobserved; None to leave it alone.
+        begin: Library, positional and keyword arguments to the call, or another block, that the method is or that it is
+            a step of; a context manager to run it unobserved; None to leave it alone.
         returned: Call, result, positional and keyword arguments to a replacement for the result; None keeps it.
         failed: Call, exception, positional and keyword arguments; the exception goes on to the application.
     """
 
     begin: Callable[[PatchedLibrary, Arguments, Keywords], Any]
-    returned: Callable[[ClientCall, Any, Arguments, Keywords], Any] | None = None
-    failed: Callable[[ClientCall, BaseException, Arguments, Keywords], object] | None = None
+    returned: Callable[[Subject, Any, Arguments, Keywords], Any] | None = None
+    failed: Callable[[Subject, BaseException, Arguments, Keywords], object] | None = None
 
 
-def wrap_call(around: Around, *, is_async: bool = False) -> Wrap:
+def wrap_call(around: Around[Any], *, is_async: bool = False) -> Wrap:
     """Return the wrapper of a method that is a whole call: the call is active while the method runs."""
     begin, returned, failed = _guard_all(around)
 
@@ -64,7 +67,7 @@ def wrap_call(around: Around, *, is_async: bool = False) -> Wrap:
     return wrap
 
 
-def wrap_step(around: Around, *, is_async: bool = False) -> Wrap:
+def wrap_step(around: Around[Any], *, is_async: bool = False) -> Wrap:
     """Return the wrapper of a method that is a step inside a call, or that is used after it."""
     begin, returned, failed = _guard_all(around)
 
@@ -98,7 +101,7 @@ def wrap_step(around: Around, *, is_async: bool = False) -> Wrap:
     return wrap
 
 
-def _guard_all(around: Around) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+def _guard_all(around: Around[Any]) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     return guard(around.begin), guard(around.returned or _do_nothing), guard(around.failed or _do_nothing)
 
 
