@@ -28,20 +28,25 @@ class Around(NamedTuple, Generic[Subject]):
             a step of; a context manager to run it unobserved; None to leave it alone.
         returned: Call, result, positional and keyword arguments to a replacement for the result; None keeps it.
         failed: Call, exception, positional and keyword arguments; the exception goes on to the application.
+        entered: Call, positional and keyword arguments of a whole call that is active now, before the method runs.
     """
 
     begin: Callable[[PatchedLibrary, Arguments, Keywords], Any]
     returned: Callable[[Subject, Any, Arguments, Keywords], Any] | None = None
     failed: Callable[[Subject, BaseException, Arguments, Keywords], object] | None = None
+    entered: Callable[[Subject, Arguments, Keywords], object] | None = None
 
 
 def wrap_call(around: Around[Any], *, is_async: bool = False) -> Wrap:
     """Return the wrapper of a method that is a whole call: the call is active while the method runs."""
     begin, returned, failed = _guard_all(around)
+    entered = None if around.entered is None else guard(around.entered)
 
     def wrap(original: Method, library: PatchedLibrary) -> Method:
         def method(*args: Any, **kwargs: Any) -> Any:
             with begin(library, args, kwargs) or UNOBSERVED as call:
+                if entered is not None and call is not None:
+                    entered(call, args, kwargs)
                 try:
                     result = original(*args, **kwargs)
                 except BaseException as error:
@@ -53,6 +58,8 @@ def wrap_call(around: Around[Any], *, is_async: bool = False) -> Wrap:
 
         async def async_method(*args: Any, **kwargs: Any) -> Any:
             with begin(library, args, kwargs) or UNOBSERVED as call:
+                if entered is not None and call is not None:
+                    entered(call, args, kwargs)
                 try:
                     result = await original(*args, **kwargs)
                 except BaseException as error:

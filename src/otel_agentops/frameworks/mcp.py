@@ -98,11 +98,12 @@ ENDPOINT: Endpoint[Schema | None] = Endpoint(read_call, read_result, error_type=
 
 
 def _begin_call(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:
-    call = begin_call(library, ENDPOINT)
-    if call is not None:
-        arguments = {**dict(zip(("name", "arguments"), args[1:], strict=False)), **kwargs}
-        call.attempt_started(arguments, SCHEMAS.find(args[0], str(arguments["name"])))
-    return call
+    return begin_call(library, ENDPOINT)
+
+
+def _start_call(call: ClientCall, args: Arguments, kwargs: Keywords) -> None:
+    arguments = {**dict(zip(("name", "arguments"), args[1:], strict=False)), **kwargs}
+    call.attempt_started(arguments, SCHEMAS.find(args[0], str(arguments["name"])))
 
 
 def _receive_result(call: ClientCall, result: object, args: Arguments, kwargs: Keywords) -> None:
@@ -119,13 +120,15 @@ def _learn_tools(session: object, page: ListedTools, args: Arguments, kwargs: Ke
     SCHEMAS.learn(session, page, is_first=not cursor)
 
 
+_CALL = Around(_begin_call, _receive_result, entered=_start_call)
+_LISTING = Around(_begin_listing, _learn_tools)
 SESSION = ("mcp.client.session", "ClientSession")
 LIBRARY = PatchedLibrary(
     "mcp",
     ">=1.10,<3",
     (
-        Target(*SESSION, "call_tool", wrap_call(Around(_begin_call, _receive_result), is_async=True), ("name",)),
-        Target(*SESSION, "list_tools", wrap_step(Around(_begin_listing, _learn_tools), is_async=True)),
+        Target(*SESSION, "call_tool", wrap_call(_CALL, is_async=True), ("name",)),
+        Target(*SESSION, "list_tools", wrap_step(_LISTING, is_async=True)),
     ),
     ClientInfo(
         operations=("execute_tool (`tools/call`)",),

@@ -77,18 +77,19 @@ ENDPOINT: Endpoint[Collection] = Endpoint(read_query, read_result, reports_attem
 
 
 def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:
-    call = begin_call(library, ENDPOINT)
-    if call is not None:
-        by_position = args[_TOP_K_POSITION] if len(args) > _TOP_K_POSITION else _DEFAULT_TOP_K
-        call.attempt_started({"n_results": kwargs.get("n_results", by_position)}, args[0])
-    return call
+    return begin_call(library, ENDPOINT)
+
+
+def _start(call: ClientCall, args: Arguments, kwargs: Keywords) -> None:
+    by_position = args[_TOP_K_POSITION] if len(args) > _TOP_K_POSITION else _DEFAULT_TOP_K
+    call.attempt_started({"n_results": kwargs.get("n_results", by_position)}, args[0])
 
 
 def _receive_result(call: ClientCall, result: QueryResult, args: Arguments, kwargs: Keywords) -> None:
     call.response_received(result)
 
 
-_QUERY = Around(_begin, _receive_result)
+_QUERY = Around(_begin, _receive_result, entered=_start)
 _PARAMETERS = ("query_embeddings", "query_texts", "ids", "n_results")
 LIBRARY = PatchedLibrary(
     "chromadb",
