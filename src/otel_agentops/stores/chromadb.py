@@ -93,7 +93,7 @@ _QUERY = Around(_begin, _receive_result, entered=_start)
 _PARAMETERS = ("query_embeddings", "query_texts", "ids", "n_results")
 LIBRARY = PatchedLibrary(
     "chromadb",
-    ">=1.0,<2",
+    ">=1.0.8,<2",
     (
         Target("chromadb.api.models.Collection", "Collection", "query", wrap_call(_QUERY), _PARAMETERS),
         Target(
