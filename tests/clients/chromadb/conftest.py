@@ -17,7 +17,7 @@ from otel_agentops.stores.chromadb import Instrumentor
 
 os.environ["ANONYMIZED_TELEMETRY"] = "False"  # read when a client is made; no test leaves the machine
 
-import chromadb  # noqa: E402
+import chromadb
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from otel_agentops.testing.fake_provider.behaviour import Answer, Call
 
 os.environ["DEEPEVAL_TELEMETRY_OPT_OUT"] = "1"  # read whenever something would be sent
 
-from deepeval.metrics import GEval  # noqa: E402
-from deepeval.models import GPTModel  # noqa: E402
-from deepeval.test_case import LLMTestCase, SingleTurnParams  # noqa: E402
+from deepeval.metrics import GEval
+from deepeval.models import GPTModel
+from deepeval.test_case import LLMTestCase, SingleTurnParams
 
 MODEL = "gpt-4o"  # one that the library knows
 STEPS = ["Read the question.", "Compare the answer."]

@@ -117,7 +117,7 @@ async def test_result_that_is_an_error_fails_the_span(seen: Capture, connect: Co
 async def test_exception_is_the_one_of_the_library(seen: Capture, connect: Connect) -> None:
     async with connect() as session:
         await session.list_tools()
-        with pytest.raises((mcp.MCPError if IS_2 else mcp.McpError)) as raised:
+        with pytest.raises(mcp.MCPError if IS_2 else mcp.McpError) as raised:
             await session.call_tool("wait", {}, 0.1 if IS_2 else datetime.timedelta(seconds=0.1))
     assert seen.spans == [describe_span("wait", WAIT, str(raised.value.error.code))]
 
