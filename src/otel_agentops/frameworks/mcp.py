@@ -103,7 +103,8 @@ def _begin_call(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> C
 
 def _start_call(call: ClientCall, args: Arguments, kwargs: Keywords) -> None:
     arguments = {**dict(zip(("name", "arguments"), args[1:], strict=False)), **kwargs}
-    call.attempt_started(arguments, SCHEMAS.find(args[0], str(arguments["name"])))
+    if "name" in arguments:  # else the library refuses the call
+        call.attempt_started(arguments, SCHEMAS.find(args[0], str(arguments["name"])))
 
 
 def _receive_result(call: ClientCall, result: object, args: Arguments, kwargs: Keywords) -> None:

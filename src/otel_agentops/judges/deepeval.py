@@ -69,7 +69,7 @@ class GeneratedSteps:
 
 
 GENERATED = GeneratedSteps()
-_MEASURED: ContextVar[GEval | None] = ContextVar("otel_agentops.measured_metric", default=None)
+_MEASURED: ContextVar[GEval | None] = ContextVar("measured_metric", default=None)
 
 
 def describe_prompt(metric: GEval) -> str:

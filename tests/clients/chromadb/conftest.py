@@ -17,8 +17,6 @@ from otel_agentops.stores.chromadb import Instrumentor
 
 os.environ["ANONYMIZED_TELEMETRY"] = "False"  # read when a client is made; no test leaves the machine
 
-import chromadb
-
 
 @pytest.fixture
 def instrumentor() -> Instrumentor:
@@ -57,6 +55,8 @@ def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(params=["embedded", "http", "async"])
 async def client(request: pytest.FixtureRequest) -> Any:
     """Return each kind of client."""
+    import chromadb  # not installed where its tests are left out
+
     if request.param == "embedded":
         return chromadb.EphemeralClient()
     port = request.getfixturevalue("port")

@@ -18,10 +18,6 @@ from otel_agentops.testing.fake_provider.behaviour import Answer, Call
 
 os.environ["DEEPEVAL_TELEMETRY_OPT_OUT"] = "1"  # read whenever something would be sent
 
-from deepeval.metrics import GEval
-from deepeval.models import GPTModel
-from deepeval.test_case import LLMTestCase, SingleTurnParams
-
 MODEL = "gpt-4o"  # one that the library knows
 STEPS = ["Read the question.", "Compare the answer."]
 
@@ -57,16 +53,22 @@ def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePr
 
 
 @pytest.fixture
-def case() -> LLMTestCase:
+def case() -> Any:
+    from deepeval.test_case import LLMTestCase  # not installed where its tests are left out
+
     return LLMTestCase(input="What is 2 + 2?", actual_output="4")
 
 
 @pytest.fixture
-def make_metric(provider: FakeProvider) -> Callable[..., GEval]:
+def make_metric(provider: FakeProvider) -> Callable[..., Any]:
+    from deepeval.metrics import GEval
+    from deepeval.models import GPTModel
+    from deepeval.test_case import SingleTurnParams
+
     model = GPTModel(MODEL, api_key="k", base_url=provider.openai_url)
     params = [SingleTurnParams.INPUT, SingleTurnParams.ACTUAL_OUTPUT]
 
-    def make(**options: Any) -> GEval:
+    def make(**options: Any) -> Any:
         return GEval("Correctness", params, **{"criteria": "Is it right?", "model": model, **options})
 
     return make
