@@ -16,9 +16,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 import stack
 from otel_agentops.lock import fragment
-from otel_agentops.lock.edit import HEAD, edited
+from otel_agentops.lock.edit import HEAD, edit_entries
 from otel_agentops.lock.model import Entry, Key
-from otel_agentops.lock.text import parsed
+from otel_agentops.lock.text import parse_lock
 from otel_agentops.semconv import attributes as A
 
 SPANS, REQUESTS, ROUNDS = 1000, 300, 3
@@ -41,7 +41,7 @@ def lock(values: int) -> str:
         for number in range(values // len(VARIABLES))
     ]
     new = [(key, Entry(value=key.value, owner="bench", date=day)) for key in keys]
-    return fragment.text([parsed(edited(HEAD, path, new), path)])
+    return fragment.render_text([parse_lock(edit_entries(HEAD, path, new), path)])
 
 
 def _scope(variable: str, number: int) -> str:

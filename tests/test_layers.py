@@ -24,15 +24,22 @@ PACKAGE = SRC / "otel_agentops"
 # one another. A module that is not listed fails the test.
 LAYERS = (
     ("version", "semconv", "semconv.*"),
-    ("operations", "_guard", "_deferred_work", "_tool_arguments", "_edit_distance"),
-    ("_config", "_coerce", "_hashing", "_held", "_measures", "_prices"),
-    ("scope",),
-    ("_foreign",),
-    ("_identity", "_processor"),
-    ("_telemetry",),
-    ("_block", "_patching"),
+    ("operations", "_guard", "_deferred_work", "_tool_arguments", "_edit_distance", "_yaml", "prometheus_api"),
+    ("_config", "_coerce", "_hashing", "_held_spans", "_prices", "_baggage", "task_totals"),
+    ("_context",),
+    ("_offered_tools", "_foreign_spans"),
+    ("_identity",),
+    ("_derive",),
     ("_observation",),
-    ("_streams",),
+    ("_placement", "_sinks", "_sinks.answer"),
+    ("_sinks.own_span", "_sinks.evaluations"),
+    ("_sinks.foreign_span",),
+    ("_sinks.spans",),
+    ("_sinks.metrics", "_sinks.task_totals"),
+    ("_processor",),
+    ("_telemetry",),
+    ("_block", "_patching", "_client_call"),
+    ("_wrapping", "_streams"),
     ("clients", "clients._servers", "clients._families", "clients._protocols", "clients._protocols.protobuf"),
     ("clients._protocols.fields",),
     ("clients._families.stainless_streams", "clients._protocols.openai_chat"),
@@ -46,6 +53,7 @@ LAYERS = (
     ("judges", "judges.*"),  # a judgement is the verb's
     ("",),  # otel_agentops itself: the public verbs
     ("testing", "testing.*", "doctor"),
+    ("_yaml", "prometheus_api"),
     ("slo", "slo.*"),
     ("collector", "collector.*"),
     ("lock", "lock.*"),
@@ -138,7 +146,7 @@ def test_records_import_no_opentelemetry() -> None:
 
 
 # Their packages come with the extra `cli`.
-TOOLS = {"slo", "collector", "lock", "truth", "cli"}
+TOOLS = {"_yaml", "prometheus_api", "slo", "collector", "lock", "truth", "cli"}
 ALLOWED = {"testing.contract": {"pytest"}}  # whoever tests with it has it
 
 

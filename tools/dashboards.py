@@ -8,6 +8,7 @@ with run_show(directory) as show:
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -153,16 +154,14 @@ class Show:
 
     def find_series(self, query: PanelQuery) -> list[Series]:
         """Return the series of a query with their samples: the last ones if it is instant, else of the whole show."""
-        now = time.time()
-        times = {"time": now} if query.instant else {"start": self.start_time, "end": now, "step": 1}
-        path = "query" if query.instant else "query_range"
-        result = self.prometheus.api(path, query=fill_variables(query.expr), **times)["result"]
-        series = [Series(one["metric"], _list_numbers(one.get("values") or [one["value"]])) for one in result]
-        return [one for one in series if one.samples]
-
-
-def _list_numbers(samples: Sequence[tuple[float, str]]) -> list[tuple[float, float]]:
-    return [(at, float(value)) for at, value in samples if value not in ("NaN", "+Inf", "-Inf")]
+        now, expression, client = time.time(), fill_variables(query.expr), self.prometheus.client
+        if query.instant:
+            found = [Series(one.labels, [(now, one.value)]) for one in client.query_instant(expression, now)]
+        else:
+            points = client.query_range(expression, self.start_time, now, 1)
+            found = [Series(one.labels, list(one.points)) for one in points]
+        finite = [Series(labels, [point for point in samples if math.isfinite(point[1])]) for labels, samples in found]
+        return [one for one in finite if one.samples]
 
 
 def _refuse_requests(world: World) -> None:
@@ -248,10 +247,10 @@ STORY: tuple[tuple[float, Callable[[World], None]], ...] = (
 def run_show(directory: Path) -> Iterator[Show]:
     """Run the demo's stack with the rules; the collector's own metrics and Prometheus' are scraped as well."""
     rules = directory / "rules.yaml"
-    rules.write_text(prometheus.text(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
+    rules.write_text(prometheus.render_rules(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
     with ExitStack() as running:
         lock = directory / "lock.yaml"
-        lock.write_text(fragment.text([load(_write_lock(directory / "agentops.lock"))]), "utf-8")
+        lock.write_text(fragment.render_text([load(_write_lock(directory / "agentops.lock"))]), "utf-8")
         demo = running.enter_context(world(directory, None, RATE, 1, "1s", [lock, CROWDED], SURVEY))
         targets = [urlsplit(url).netloc for url in (demo.collector.metrics, demo.collector.internal)]
         server = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))

@@ -129,7 +129,9 @@ def list_ranges() -> dict[str, list[Requirement]]:
     points = importlib.metadata.entry_points(group="opentelemetry_instrumentor")
     ours = {point.name.removeprefix("agentops_"): point for point in points if point.name.startswith("agentops_")}
     return {
-        name: [Requirement(canonicalize_name(each.distribution) + each.versions) for each in ours[name].load().libraries]
+        name: [
+            Requirement(canonicalize_name(each.distribution) + each.versions) for each in ours[name].load().libraries
+        ]
         for name in sorted(ours)
     }
 

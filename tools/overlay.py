@@ -1,7 +1,7 @@
 """The part of the collector overlay that follows from slo/: what stands between the marks is written anew.
 
 python tools/overlay.py            write it
-python tools/overlay.py --check    exit 1 where it is not up to date
+python tools/overlay.py --check    exit 1 if it is not up to date
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ _MARKED = re.compile(r"(  # -- generated from slo/: (\w+)\n).*?(  # -- end\n)", 
 
 
 def main(arguments: list[str]) -> int:
+    """Write the overlay, or with `--check` only compare it."""
     before = OVERLAY.read_text()
-    after = written(before)
+    after = fill_marks(before)
     if "--check" in arguments and before != after:
         print(f"{OVERLAY.relative_to(ROOT)} does not follow from slo/; run `make gen` and commit it", file=sys.stderr)
         return 1
@@ -30,14 +31,16 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def written(overlay: str) -> str:
-    """The overlay with the defaults of today."""
-    made = collector.fragment(collector.indicators(slo.load(ROOT / "slo")))
-    return _MARKED.sub(lambda found: found[1] + _inner(made[found[2]]) + found[3], overlay)
-
-
-def _inner(section: collector.Config) -> str:
-    return collector.dump({"section": section}).partition("\n")[2]
+def fill_marks(overlay: str) -> str:
+    """Return the overlay with the default indicators of today between its marks."""
+    fragment = collector.build_fragment(collector.collect_indicators(slo.load(ROOT / "slo")))
+    sections = {
+        name: collector.render_yaml({"section": section}).partition("\n")[
+            2
+        ]  # indented as below a section of the overlay
+        for name, section in fragment.items()
+    }
+    return _MARKED.sub(lambda match: match[1] + sections[match[2]] + match[3], overlay)
 
 
 if __name__ == "__main__":

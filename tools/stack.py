@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 import toolchain
+from otel_agentops import prometheus_api
+from otel_agentops.prometheus_api import PrometheusClient
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAY = ROOT / "collector-config" / "otel-agentops.yaml"
@@ -130,31 +132,14 @@ class Collector(Server):
 
 
 class Prometheus(Server):
-    """A running Prometheus."""
+    """A running Prometheus, and a client of its HTTP API."""
 
     url: str
+    client: PrometheusClient
 
-    def query(self, expression: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
+    def query(self, expression: str, at: float | None = None) -> list[prometheus_api.Sample]:
         """Return labels and value of each series of an instant query."""
-        result = self.api("query", query=expression, **({} if at is None else {"time": at}))["result"]
-        return [(series["metric"], float(series["value"][1])) for series in result]
-
-    def exemplars(self, selector: str, start: float, end: float) -> list[dict[str, Any]]:
-        """Return the exemplars of the selected series, each with its `labels`, `value` and `timestamp`."""
-        data = self.api("query_exemplars", query=selector, start=start, end=end)
-        return [exemplar for series in data for exemplar in series["exemplars"]]
-
-    def alerts(self) -> list[dict[str, Any]]:
-        """Return the alerts that are pending or firing."""
-        return list(self.api("alerts")["alerts"])
-
-    def api(self, path: str, **parameters: str | float) -> Any:
-        """Call the HTTP API and return the data of the answer."""
-        response = httpx.get(f"{self.url}/api/v1/{path}", params=parameters)
-        body = response.json()
-        if body["status"] != "success":
-            raise ValueError(f"{path} {parameters}: {body['error']}")
-        return body["data"]
+        return self.client.query_instant(expression, at)
 
 
 @contextmanager
@@ -240,6 +225,7 @@ def prometheus(
     server.url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
         stack.callback(server.stop)
+        server.client = stack.enter_context(closing(PrometheusClient(server.url)))
         server.wait_until(lambda: _answers(f"{server.url}/-/ready"))
         yield server
 

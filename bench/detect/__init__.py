@@ -1,1 +1,1 @@
-"""How soon the rules name a variable that moved, and how often they cry wolf."""
+"""A benchmark of the rules: the time until they name a variable that moved, and their false alarms."""

@@ -1,9 +1,9 @@
-"""Made-up services over the rules that follow from slo/, by promtool: what was named, when; exit code 1 for a miss.
+"""Simulated services over the rules of slo/, by promtool: which variable was named when; exit code 1 for a miss.
 
 python -m bench.detect                     everything; the fortnight in which nothing happens takes long
-python -m bench.detect --calm-scale 300    that one with the rules of a time scale: an evaluation in five minutes
-python -m bench.detect --days 2 --seed 7   a shorter one, other arrivals
-python -m bench.detect --markdown          to paste
+python -m bench.detect --calm-scale 300    the fortnight with the rules of a time scale: an evaluation in five minutes
+python -m bench.detect --days 2 --seed 7   a shorter fortnight, other arrivals
+python -m bench.detect --markdown          a table to paste
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.detect.cases import DAY, HOUR, moving, quiet, restarted, shifting
-from bench.detect.verdict import Setting, Verdict, first_rule, simulate
-from bench.detect.world import World, write
+from bench.detect.cases import DAY, HOUR, list_moving, list_quiet, list_restarted, list_shifting
+from bench.detect.verdict import Setting, Verdict, build_first_rule, simulate_cases
+from bench.detect.world import World, write_json
 
 import toolchain
 from otel_agentops import slo
@@ -34,48 +34,57 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--calm-scale", type=float, default=1, help="time scale of that")
     parser.add_argument("--seed", type=int, default=1, help="of the arrivals")
     parser.add_argument("--markdown", action="store_true")
-    asked = parser.parse_args(arguments)
-    verdicts = run(settings(asked.seed, asked.days, asked.calm_scale))
-    show(verdicts, "markdown" if asked.markdown else "plain")
-    return 0 if all(verdict.good for verdict in verdicts) else 1
+    options = parser.parse_args(arguments)
+    verdicts = run_settings(build_settings(options.seed, options.days, options.calm_scale))
+    show_verdicts(verdicts, "markdown" if options.markdown else "plain")
+    return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
 
-def settings(seed: int, days: float, calm_scale: float) -> list[Setting]:
-    """Each a run of promtool. A mix of traffic has to be known for a day before it can shift."""
-    clock, calm = Clock(1), list(quiet())
+def build_settings(seed: int, days: float, calm_scale: float) -> list[Setting]:
+    """Return the runs of promtool.
+
+    A mix of traffic has to be known for a day before it can shift.
+    """
+    clock, calm = Clock(1), list(list_quiet())
     return [
         *(Setting(half, 0, World((), days * DAY, Clock(calm_scale), seed)) for half in (calm[::2], calm[1::2])),
-        Setting(list(moving(12 * HOUR)), 12 * HOUR, World((), 17 * HOUR, clock, seed)),
-        Setting(list(shifting(30 * HOUR)), 30 * HOUR, World((), 32 * HOUR, clock, seed)),
-        Setting(list(restarted(12 * HOUR)), 12 * HOUR, World((), 14 * HOUR, clock, seed, restart=12 * HOUR + 3)),
+        Setting(list(list_moving(12 * HOUR)), 12 * HOUR, World((), 17 * HOUR, clock, seed)),
+        Setting(list(list_shifting(30 * HOUR)), 30 * HOUR, World((), 32 * HOUR, clock, seed)),
+        Setting(list(list_restarted(12 * HOUR)), 12 * HOUR, World((), 14 * HOUR, clock, seed, restart=12 * HOUR + 3)),
     ]
 
 
-def run(given: Sequence[Setting]) -> list[Verdict]:
-    """All settings, two at a time; those in which something moves first."""
+def run_settings(settings: Sequence[Setting]) -> list[Verdict]:
+    """Run all settings, two at a time; those in which something moves come first."""
     promtool = toolchain.find("promtool")
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as pool:
         folder = Path(name)
-        for scale in {each.world.clock.scale for each in given}:
-            write(folder / f"rules{scale}.yaml", rules(scale))
-        found = pool.map(
-            lambda each: simulate(promtool, folder / f"rules{each.world.clock.scale}.yaml", folder, each), given
+        for scale in {each.world.clock.scale for each in settings}:
+            write_json(folder / f"rules{scale}.yaml", select_rules(scale))
+        verdicts_by_setting = pool.map(
+            lambda each: simulate_cases(promtool, folder / f"rules{each.world.clock.scale}.yaml", folder, each),
+            settings,
         )
-        verdicts = [verdict for verdicts in found for verdict in verdicts]
-    return sorted(verdicts, key=lambda verdict: not verdict.case.named)
+        verdicts = [verdict for verdicts in verdicts_by_setting for verdict in verdicts]
+    return sorted(verdicts, key=lambda verdict: not verdict.case.culprits)
 
 
-def rules(scale: float) -> dict[str, object]:
-    """Those that burn, move and stand; what is left of a budget and what the truth says reads none of these worlds."""
-    groups = prometheus.rules(slo.load(ROOT / "slo"), scale)["groups"]
-    kept = [group for group in groups if group["name"].rpartition("_")[2] in ("sli", "variables", "standing")]
-    assert len(kept) == 3
-    return {"groups": [*kept, {"name": "bench", "interval": kept[0]["interval"], "rules": [first_rule()]}]}
+def select_rules(scale: float) -> dict[str, object]:
+    """Return the rules whose series these worlds have."""
+    groups = prometheus.build_rules(slo.load(ROOT / "slo"), scale)["groups"]
+    chosen_groups = [group for group in groups if group["name"].rpartition("_")[2] in ("sli", "variables", "standing")]
+    assert len(chosen_groups) == 3
+    return {
+        "groups": [
+            *chosen_groups,
+            {"name": "bench", "interval": chosen_groups[0]["interval"], "rules": [build_first_rule()]},
+        ]
+    }
 
 
-def show(verdicts: Sequence[Verdict], style: str) -> None:
-    """A row for each case."""
-    rows = [HEAD, *(verdict.row() for verdict in verdicts)]
+def show_verdicts(verdicts: Sequence[Verdict], style: str) -> None:
+    """Print a row for each case."""
+    rows = [HEAD, *(verdict.build_row() for verdict in verdicts)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     edge = "| " if style == "markdown" else ""
     for number, row in enumerate(rows):

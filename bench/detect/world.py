@@ -1,4 +1,4 @@
-"""A made-up world as counters: what a Prometheus would have scraped of it, and promtool to run the rules over that."""
+"""A simulated world as counters: the scrapes of a Prometheus, and promtool to run the rules over them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import Clock, duration
+from otel_agentops.slo._promql import Clock
+from otel_agentops.slo.units import format_duration
 from otel_agentops.slo.variables import VARIABLES
 
 Rate = Callable[[float], float]  # nominal minute → how often in that minute
@@ -21,7 +22,7 @@ BORN = 4  # evaluations of a scraped target after which the first series appears
 
 
 @dataclass(frozen=True)
-class Counted:
+class Counter:
     """A counter that grows at a rate, from the first minute at which it is above 0, or from `born`."""
 
     metric: str
@@ -30,27 +31,38 @@ class Counted:
     born: float | None = None
 
 
-def observed(service: str, variable: str, value: str, rate: Rate, scope: Sequence[str] = ()) -> Counted:
-    """Observations of a value of a variable; scope: the values of what its scope is made of."""
+def count_observations(service: str, variable: str, value: str, rate: Rate, scope: Sequence[str] = ()) -> Counter:
+    """Return the counter of a value; `scope` has the values of its scope."""
     metric, parts, key = VARIABLES[variable]
     labels = dict(zip(parts, scope or ["x"] * len(parts), strict=True)) | {key: value}
-    return Counted(metric, {A.SERVICE_NAME: service, **labels}, rate)
+    return Counter(metric, {A.SERVICE_NAME: service, **labels}, rate)
 
 
-def judged(service: str, sli: str, kind: str, labels: Mapping[str, str], rate: Rate, bad: Rate) -> Iterator[Counted]:
-    """The pair of an indicator; bad: the part of the events that is bad."""
-    named = {A.SERVICE_NAME: service, A.SLI_NAME: sli, A.SLI_TYPE: kind, **labels}
-    yield Counted(M.SLI_EVENTS, named, rate)
-    yield Counted(M.SLI_BAD, named, lambda minute: rate(minute) * bad(minute), born=0)
+def count_verdicts(
+    service: str, sli: str, kind: str, labels: Mapping[str, str], rate: Rate, bad: Rate
+) -> Iterator[Counter]:
+    """Yield the pair of counters of an indicator.
+
+    Args:
+        service: Its service.name.
+        sli: Name of the indicator.
+        kind: proxy or direct.
+        labels: Further attributes of its points.
+        rate: How often there is an event.
+        bad: The part of the events that is bad.
+    """
+    sli_labels = {A.SERVICE_NAME: service, A.SLI_NAME: sli, A.SLI_TYPE: kind, **labels}
+    yield Counter(M.SLI_EVENTS, sli_labels, rate)
+    yield Counter(M.SLI_BAD, sli_labels, lambda minute: rate(minute) * bad(minute), born=0)
 
 
-def constant(rate: float) -> Rate:
-    """Always the same."""
+def keep_rate(rate: float) -> Rate:
+    """Return a rate that never changes."""
     return lambda _: rate
 
 
-def steps(*parts: tuple[float, float]) -> Rate:
-    """From each minute on, a rate; 0 before the first one."""
+def step_rates(*parts: tuple[float, float]) -> Rate:
+    """Return a rate that changes at each minute; 0 before the first one."""
     return lambda minute: next((rate for start, rate in reversed(parts) if minute >= start), 0.0)
 
 
@@ -58,64 +70,70 @@ def steps(*parts: tuple[float, float]) -> Rate:
 class World:
     """Counters over some nominal minutes. seed: arrivals are a Poisson process; without one they are even."""
 
-    counters: Sequence[Counted]
+    counters: Sequence[Counter]
     minutes: float
     clock: Clock
     seed: int | None = None
     restart: float | None = None  # the minute in which the collector starts anew, and is away for two evaluations
 
-    @property
-    def ticks(self) -> int:
-        """Evaluations."""
+    def count_ticks(self) -> int:
+        """Return the number of evaluations."""
         return round(self.minutes * 60 / self.clock.scale / self.clock.tick)
 
-    def series(self) -> list[dict[str, str]]:
-        """As promtool reads them."""
+    def build_series(self) -> list[dict[str, str]]:
+        """Return the series as promtool reads them."""
         each = self.clock.tick * self.clock.scale / 60
         down = None if self.restart is None else round(self.restart / each)
-        up = ["0" if down is not None and down <= tick < down + 2 else "1" for tick in range(self.ticks + 1)]
-        found = [{"series": 'up{job="otelcol", instance="c"}', "values": " ".join(up)}]
-        for number, counted in enumerate(self.counters):
+        up = ["0" if down is not None and down <= tick < down + 2 else "1" for tick in range(self.count_ticks() + 1)]
+        all_series = [{"series": 'up{job="otelcol", instance="c"}', "values": " ".join(up)}]
+        for number, counter in enumerate(self.counters):
             chance = None if self.seed is None else random.Random(f"{self.seed} {number}")
-            grown = [_arrivals(counted.rate(tick * each) * each, chance) for tick in range(self.ticks + 1)]
-            found.append({"series": _name(counted), "values": " ".join(_shown(counted, grown, each, down))})
-        return _whole(found)
+            increments = [
+                _count_arrivals(counter.rate(tick * each) * each, chance) for tick in range(self.count_ticks() + 1)
+            ]
+            all_series.append(
+                {"series": _name_series(counter), "values": " ".join(_scrape_counter(counter, increments, each, down))}
+            )
+        return _drop_unseen(all_series)
 
 
-def _whole(series: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Without what was never seen."""
+def _drop_unseen(series: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Drop series without a sample."""
     return [one for one in series if set(one["values"].split()) != {"_"}]
 
 
-def _name(counted: Counted) -> str:
-    labels = {A.DEPLOYMENT_ENVIRONMENT_NAME: "prod", **counted.labels}
+def _name_series(counter: Counter) -> str:
+    labels = {A.DEPLOYMENT_ENVIRONMENT_NAME: "prod", **counter.labels}
     pairs = {"job": "otelcol", "instance": "c", **{key.replace(".", "_"): value for key, value in labels.items()}}
-    written = ", ".join(f'{key}="{value}"' for key, value in pairs.items())
-    return f"{M.METRICS[counted.metric].prometheus}{{{written}}}"
+    matchers = ", ".join(f'{key}="{value}"' for key, value in pairs.items())
+    return f"{M.METRICS[counter.metric].prometheus}{{{matchers}}}"
 
 
-def _arrivals(expected: float, chance: random.Random | None) -> float:
-    """Poisson by its definition: how many waiting times fit."""
+def _count_arrivals(expected: float, chance: random.Random | None) -> float:
+    """Count how many waiting times fit, which is Poisson's definition."""
     if chance is None or not expected:
         return expected
     if expected > 50:
         return max(0, round(chance.gauss(expected, expected**0.5)))
-    count, waited = 0, chance.expovariate(expected)
-    while waited < 1:
-        count, waited = count + 1, waited + chance.expovariate(expected)
+    count, waiting = 0, chance.expovariate(expected)
+    while waiting < 1:
+        count, waiting = count + 1, waiting + chance.expovariate(expected)
     return count
 
 
-def _shown(counted: Counted, grown: Sequence[float], each: float, down: int | None) -> Iterator[str]:
-    """What a scrape shows: nothing before the series is born, while the collector is away, and then until it grows."""
+def _scrape_counter(counter: Counter, increments: Sequence[float], each: float, down: int | None) -> Iterator[str]:
+    """Yield the samples of a counter.
+
+    There is none before the series begins, none while the collector is away, and then none until it grows.
+    """
     total, born = 0.0, False
-    for tick, more in enumerate(grown):
+    for tick, more in enumerate(increments):
         if down is not None and down <= tick < down + 2:
             total, born = 0.0, False
             yield "stale" if tick == down else "_"
             continue
         total += more if tick >= BORN else 0
-        born = born or int(total) > 0 or (tick >= BORN and counted.born is not None and tick * each >= counted.born)
+        born = born or int(total) > 0 or (tick >= BORN and counter.born is not None and tick * each >= counter.born)
         yield str(int(total)) if born else "_"
 
 
@@ -124,34 +142,40 @@ SAMPLE = re.compile(r"\{(?P<labels>[^}]*)\} (?P<value>\S+?)(?:,|$)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
-def document(world: World, rules: Path, asked: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    """A test file of promtool."""
-    tick = duration(world.clock.tick)
-    test = {"interval": tick, "input_series": world.series(), "promql_expr_test": list(asked)}
+def build_test(world: World, rules: Path, tests: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Build a test file of promtool."""
+    tick = format_duration(world.clock.tick)
+    test = {"interval": tick, "input_series": world.build_series(), "promql_expr_test": list(tests)}
     return {"rule_files": [str(rules)], "evaluation_interval": tick, "tests": [test]}
 
 
-def at(world: World, minute: float) -> str:
-    """A nominal minute as an evaluation time."""
-    return duration(minute * 60 / world.clock.scale)
+def scale_minute(world: World, minute: float) -> str:
+    """Return a nominal minute as an evaluation time."""
+    return format_duration(minute * 60 / world.clock.scale)
 
 
-def ask(
+def evaluate(
     promtool: Path, world: World, rules: Path, folder: Path, *exprs: str
 ) -> dict[str, dict[tuple[str, ...], float]]:
-    """What expressions come to at the end, by the values of their labels in the order of their names.
+    """Evaluate expressions at the end, by the values of their sorted labels.
 
-    promtool compares and shows what differs: each is expected to be what it cannot be, and so is shown.
+    promtool shows only what differs from the expectation, so each expectation is impossible.
     """
-    asked = [
-        {"expr": expr, "eval_time": at(world, world.minutes), "exp_samples": [{"labels": "nothing", "value": 0}]}
+    tests = [
+        {
+            "expr": expr,
+            "eval_time": scale_minute(world, world.minutes),
+            "exp_samples": [{"labels": "nothing", "value": 0}],
+        }
         for expr in exprs
     ]
     file = folder / f"{uuid.uuid4().hex}.test.yaml"
-    write(file, document(world, rules, asked))
-    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
-    answers = {match["expr"].replace('\\"', '"'): match["got"] for match in READ.finditer(done.stdout + done.stderr)}
-    assert len(answers) == len(set(exprs)), done.stdout[-2000:] + done.stderr[-2000:]
+    write_json(file, build_test(world, rules, tests))
+    result = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
+    answers = {
+        match["expr"].replace('\\"', '"'): match["got"] for match in READ.finditer(result.stdout + result.stderr)
+    }
+    assert len(answers) == len(set(exprs)), result.stdout[-2000:] + result.stderr[-2000:]
     return {
         expr: {
             tuple(value for _, value in sorted(LABEL.findall(sample["labels"]))): float(sample["value"])
@@ -161,6 +185,6 @@ def ask(
     }
 
 
-def write(file: Path, content: Mapping[str, object]) -> None:
-    """JSON is YAML, and a hundred times faster to write."""
+def write_json(file: Path, content: Mapping[str, object]) -> None:
+    """Write JSON, which is YAML and a hundred times faster to write."""
     file.write_text(json.dumps(content))

@@ -22,5 +22,5 @@ def promises() -> list[Promise]:
 
 def rules(path: Path) -> Path:
     """Write the file of rules for Prometheus; an unsound promise raises slo.SpecError."""
-    path.write_text(prometheus.text(slo.load(SLOS), TIME_SCALE), encoding="utf-8")
+    path.write_text(prometheus.render_rules(slo.load(SLOS), TIME_SCALE), encoding="utf-8")
     return path

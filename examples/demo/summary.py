@@ -19,6 +19,7 @@ from demo.verdict import Verdict
 from demo.world import SERVICE
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
+from otel_agentops.slo.series import VARIABLE_MOVED
 from otel_agentops.slo.variables import VARIABLES
 
 
@@ -165,7 +166,7 @@ def where(move: Moved, bad: Mapping[str, str]) -> Where:
     activity = f"sum by ({_label(value)}) (rate({M.METRICS[metric].prometheus}{_braces(scope)}[10s]))"
     durations = f"sum by (le) (rate({_DURATIONS}{_braces(bad)}[10s]))"
     return Where(
-        moved=f"otel_agentops:variable:moved{_braces({'variable': move.variable, 'scope': move.scope})}",
+        moved=f"{VARIABLE_MOVED}{_braces({'variable': move.variable, 'scope': move.scope})}",
         activity=activity,
         exemplars=durations,
         grafana=_explore(activity, durations),

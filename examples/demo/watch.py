@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import stack
 from demo.seen import SLI, Alert, Budget, Exemplar, Look, Promise, Seen, Value, move_of, spells
 from otel_agentops.semconv import metrics as M
+from otel_agentops.slo import series as S
 
 STEP = 1  # seconds between the evaluations that are asked for
-_MOVED = "otel_agentops:variable:moved"
-_ACTIVE = "otel_agentops:variable:active"
-_ERRORS = "otel_agentops:sli_error:ratio5m"
-_REMAINING = "otel_agentops:slo_budget:remaining"
+_ERRORS = S.name_window(S.SLI_ERROR_RATIO, "5m")
 _FIRING = 'ALERTS{alertstate="firing"}'
 _TASKS = f"sum(rate({M.METRICS[M.TASK_LLM_CALLS].prometheus}_count[6s]))"
 _DURATIONS = f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket"
@@ -34,7 +32,7 @@ class Watch:
 
     def look(self) -> Look:
         now = time.time()
-        moves = (move_of(labels) for labels, _ in self._query(_MOVED, now))
+        moves = (move_of(labels) for labels, _ in self._query(S.VARIABLE_MOVED, now))
         return Look(
             now,
             next((value for _, value in self._query(_TASKS, now)), None),
@@ -45,7 +43,7 @@ class Watch:
         )
 
     def seen(self, start: float, end: float) -> Seen:
-        moves = ((move_of(labels), at) for labels, at in self._range(_MOVED, start, end))
+        moves = ((move_of(labels), at) for labels, at in self._range(S.VARIABLE_MOVED, start, end))
         return Seen(
             spells((move, at) for move, at in moves if move),
             spells((Alert.of(labels), at) for labels, at in self._range(_FIRING, start, end)),
@@ -53,12 +51,12 @@ class Watch:
 
     def exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
         matchers = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        found = self._prometheus.exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
-        return [Exemplar(one["labels"]["trace_id"], float(one["timestamp"])) for one in found]
+        found = self._prometheus.client.query_exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
+        return [Exemplar(one.labels["trace_id"], one.time_s) for one in found]
 
     def _budgets(self, at: float) -> Iterator[Budget]:
         """The worst of each promise: where a judge has several revisions, each has a budget of its own."""
-        errors, remaining = self._by(SLI, _ERRORS, at, max), self._by("slo", _REMAINING, at, min)
+        errors, remaining = self._by(SLI, _ERRORS, at, max), self._by("slo", S.SLO_BUDGET_REMAINING, at, min)
         for promise in self._promises:
             now = errors.get(promise.sli)
             burn = None if now is None else now / (1 - promise.objective)
@@ -75,7 +73,7 @@ class Watch:
         return found
 
     def _values(self, at: float) -> Iterator[Value]:
-        found = self._query(_ACTIVE, at)
+        found = self._query(S.VARIABLE_ACTIVE, at)
         whole: dict[tuple[str, str], float] = defaultdict(float)
         for labels, value in found:
             whole[labels["variable"], labels["scope"]] += value
@@ -85,6 +83,5 @@ class Watch:
 
     def _range(self, expression: str, start: float, end: float) -> Iterator[tuple[Series, float]]:
         """Each series at each moment at which it was there."""
-        found = self._prometheus.api("query_range", query=expression, start=start, end=end, step=STEP)
-        for series in found["result"]:
-            yield from ((series["metric"], float(at)) for at, _ in series["values"])
+        for series in self._prometheus.client.query_range(expression, start, end, STEP):
+            yield from ((series.labels, at) for at, _ in series.points)

@@ -95,12 +95,17 @@ class ClientCall(Observation, Generic[C]):
     )
 
     def __init__(
-        self, telemetry: Installation, endpoint: Endpoint, context: C, outer: ClientCall | None = None
+        self,
+        telemetry: Installation,
+        endpoint: Endpoint,
+        context: C,
+        outer: ClientCall | None = None,
+        accepts_nested: bool = False,
     ) -> None:
         super().__init__(telemetry)
         self.endpoint = endpoint
         self.context = context
-        self.accepts_nested = False
+        self.accepts_nested = accepts_nested
         self.attempts = [] if endpoint.reports_attempts else None
         self.metric_labels = endpoint.metric_labels
         self._outer = outer  # the call of another library that this one may be an attempt of
@@ -457,14 +462,26 @@ def active_call(context_type: type[C]) -> ClientCall[C] | None:
     return call if call is not None and type(call.context) is context_type else None
 
 
-def begin_call(library: Library, endpoint: Endpoint | None, context: C = None) -> ClientCall[C] | None:  # type: ignore[assignment]
-    """Return the observation of a call that is about to be made; None if it is to pass unobserved."""
+def begin_call(
+    library: Library,
+    endpoint: Endpoint | None,
+    context: C = None,  # type: ignore[assignment]
+    *,
+    accepts_nested: bool = False,
+) -> ClientCall[C] | None:
+    """Return the observation of a call that is about to be made; None if it is to pass unobserved.
+
+    Args:
+        library: The client library that makes it.
+        endpoint: The pure functions that read it; None if it is none that is observed.
+        context: What the family of clients needs to know of it.
+        accepts_nested: True if what other client libraries send meanwhile is this call on its way.
+    """
     if endpoint is None or not library.active or library.telemetry is None or not is_instrumentation_enabled():
         return None
     outer = ACTIVE_CALL.get()
-    return ClientCall(
-        library.telemetry, endpoint, context, outer if outer is not None and outer.accepts_nested else None
-    )
+    enclosing = outer if outer is not None and outer.accepts_nested else None
+    return ClientCall(library.telemetry, endpoint, context, enclosing, accepts_nested)
 
 
 def pass_unobserved(is_same_call: bool = False) -> AbstractContextManager[None]:

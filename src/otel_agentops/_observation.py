@@ -9,14 +9,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from otel_agentops._context import NO_SCOPE, Scope
 from otel_agentops._guard import guard
 from otel_agentops.operations import Attempt, Attributes, Operation, Result, Value
-
-if TYPE_CHECKING:
-    from otel_agentops._placement import Placement
 
 Hook = Callable[..., object]
 
@@ -136,7 +133,7 @@ class Observation:
         request_attributes: What is derived from it.
         scope: The scope in which it started.
         span: Its span, our own or another's; None until it has one, and if the operation passes unobserved.
-        placement: Where in its task a tool call or a retrieval is.
+        enclosing: The framework's operation that a tool call or a retrieval is a part of; None outside of one.
         is_counted: False if an operation around it counts for the task.
         started_ns, ended_ns: Times in ns since the epoch; ended_ns is 0 before the end.
         first_chunk_ns, last_chunk_ns, chunk_count: Of a stream; first_chunk_ns is None until a chunk came.
@@ -155,6 +152,7 @@ class Observation:
         "attempts",
         "chunk_count",
         "cost_usd",
+        "enclosing",
         "ended_ns",
         "error_type",
         "first_chunk_ns",
@@ -162,7 +160,6 @@ class Observation:
         "last_chunk_ns",
         "metric_labels",
         "operation",
-        "placement",
         "request_attributes",
         "result",
         "scope",
@@ -179,7 +176,7 @@ class Observation:
         self.request_attributes: Attributes = {}
         self.scope: Scope = NO_SCOPE
         self.span: OperationSpan | None = None
-        self.placement: Placement | None = None
+        self.enclosing: PendingForeignOperation | None = None
         self.is_counted = True
         self.started_ns = time_ns()
         self.ended_ns = 0
@@ -237,3 +234,20 @@ class Observation:
             self.error_type = error_type
             self.telemetry.close(self)
         return True
+
+
+class PendingForeignOperation:
+    """A tool execution or a retrieval of a framework whose span has started and not yet ended.
+
+    Attributes:
+        observation: The framework's operation.
+        arguments_hash: Of the tool call, if an operation of ours inside knows the arguments; else None.
+        knows_documents: True if a retrieval of ours inside has recorded what was found.
+    """
+
+    __slots__ = ("__weakref__", "arguments_hash", "knows_documents", "observation")
+
+    def __init__(self, observation: Observation) -> None:
+        self.observation = observation
+        self.arguments_hash: int | None = None
+        self.knows_documents = False

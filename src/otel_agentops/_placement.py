@@ -12,26 +12,9 @@ from typing import NamedTuple
 from opentelemetry.trace import Span, get_current_span
 
 from otel_agentops._context import Scope
-from otel_agentops._observation import Observation
+from otel_agentops._observation import Observation, PendingForeignOperation
 from otel_agentops.operations import ToolCall
 from otel_agentops.task_totals import TaskTotals
-
-
-class PendingForeignOperation:
-    """A tool execution or a retrieval of a framework whose span has started and not yet ended.
-
-    Attributes:
-        observation: The framework's operation.
-        arguments_hash: Of the tool call, if an operation of ours inside knows the arguments; else None.
-        knows_documents: True if a retrieval of ours inside has recorded what was found.
-    """
-
-    __slots__ = ("__weakref__", "arguments_hash", "knows_documents", "observation")
-
-    def __init__(self, observation: Observation) -> None:
-        self.observation = observation
-        self.arguments_hash: int | None = None
-        self.knows_documents = False
 
 
 class Placement(NamedTuple):
@@ -69,7 +52,8 @@ def placement_below(span: Span, scope: Scope) -> Placement:
 
 def locate(observation: Observation) -> None:
     """Set where in its task a tool call or a retrieval is, and if something around it counts for it."""
-    above = observation.placement = placement_below(get_current_span(), observation.scope)
+    above = placement_below(get_current_span(), observation.scope)
+    observation.enclosing = above.pending
     operation = observation.operation
     if isinstance(operation, ToolCall):
         observation.is_counted = above.is_ours or above.tool_name != operation.name

@@ -15,9 +15,9 @@ from typing_extensions import override
 from otel_agentops import _coerce, _foreign_spans
 from otel_agentops._context import Scope, current_scope
 from otel_agentops._guard import guard
-from otel_agentops._observation import Installation, Observation
+from otel_agentops._observation import Installation, Observation, PendingForeignOperation
 from otel_agentops._offered_tools import find_tool_hash
-from otel_agentops._placement import PendingForeignOperation, Placement, place_span, placement_below
+from otel_agentops._placement import Placement, place_span, placement_below
 from otel_agentops._tool_arguments import hash_tool_call
 from otel_agentops.operations import (
     AGENT_RUNS,

@@ -44,6 +44,14 @@ class _StreamCore:
         self._call = call
         self._tell = None if call is None or has_own_hook else call.chunk_received
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """Return the class of the source: others tell a stream by `isinstance(result, types.GeneratorType)`."""
+        return type(self._source)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
     def _start(self) -> ClientCall | None:
         """Begin the call of a stream that makes its request with its first item; None leaves it unobserved."""
         begin, self._begin = self._begin, None

@@ -77,9 +77,9 @@ class Telemetry:
 
     def close(self, observation: Observation) -> None:
         """Derive the cost and tell every sink that the operation has ended, whatever one of them raises."""
-        self.price(observation)
         hooks = iter(self.hooks.ended)
         try:
+            self.price(observation)
             for hook in hooks:
                 hook(observation)
         finally:
@@ -133,13 +133,14 @@ def install(
     providers does not take over their spans.
     """
     providers = (tracer_provider, meter_provider, logger_provider)
-    if _default is not None and (not any(providers) or _default.providers == providers):
-        return _default
-    key = tuple(map(id, providers))
-    telemetry = _by_providers.get(key)
-    if telemetry is None or telemetry.providers != providers:
-        telemetry = Telemetry(_config.read_config(), *providers)
-        _by_providers[key] = telemetry
+    telemetry = _default
+    if telemetry is None or (any(providers) and telemetry.providers != providers):
+        key = tuple(map(id, providers))
+        known = _by_providers.get(key) if any(providers) else None
+        # The id of a provider that is gone may be another's by now.
+        telemetry = known if known is not None and known.providers == providers else None
+        if telemetry is None:
+            telemetry = _by_providers[key] = Telemetry(_config.read_config(), *providers)
     if _default is None:
         replace_default(telemetry)
     telemetry.watch_provider()

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The entry point; says what to install where the command line's packages are missing."""
+    """Run the command line, or say what to install if its packages are missing."""
     try:
         import rich  # noqa: F401
         import typer  # noqa: F401
     except ModuleNotFoundError as error:
         sys.exit(f"otel-agentops needs {error.name} on the command line: pip install 'otel-agentops[cli]'")
-    _app()()
+    _build_app()()
 
 
-def _app() -> typer.Typer:
+def _build_app() -> typer.Typer:
     import typer
     from rich.console import Console
     from rich.markup import escape
@@ -41,7 +41,7 @@ def _app() -> typer.Typer:
 
     @app.command()
     def doctor() -> None:
-        """What will be patched, who else is there, what would go wrong. Start it as you start the program."""
+        """Show what will be patched, who else is there, what would go wrong. Start it as you start the program."""
         from otel_agentops.doctor import examine
 
         findings = examine(os.environ)
@@ -57,7 +57,7 @@ def _app() -> typer.Typer:
 
     @app.command()
     def version() -> None:
-        """The version of the package."""
+        """Print the version of the package."""
         from otel_agentops.version import __version__
 
         Console().print(__version__, highlight=False)

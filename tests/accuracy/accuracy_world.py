@@ -22,10 +22,10 @@ import stack
 from otel_agentops import slo
 from otel_agentops._hashing import identity
 from otel_agentops.lock import fragment
-from otel_agentops.lock.edit import HEAD, edited
+from otel_agentops.lock.edit import HEAD, edit_entries
 from otel_agentops.lock.model import Entry
 from otel_agentops.lock.model import Key as Approved
-from otel_agentops.lock.text import parsed
+from otel_agentops.lock.text import parse_lock
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import generate
 
@@ -67,7 +67,7 @@ def lock_fragment() -> str:
     key = Approved("model", "m", SERVICE, PRICED)
     entry = Entry(value=PRICED, service=SERVICE, owner="accuracy", date=datetime.date(2026, 11, 24))
     path = Path("agentops.lock")
-    return fragment.text([parsed(edited(HEAD, path, [(key, entry)]), path)])
+    return fragment.render_text([parse_lock(edit_entries(HEAD, path, [(key, entry)]), path)])
 
 
 class Program:

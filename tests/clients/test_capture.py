@@ -17,7 +17,9 @@ def test_spans_are_plain_values_with_the_names_of_their_parents() -> None:
     with capture() as seen:
         tracer = seen.tracer_provider.get_tracer("app")
         with tracer.start_as_current_span("outer"):
-            _telemetry.get_default().start("inner", {"gen_ai.request.stop_sequences": ["a"]}, SpanKind.CLIENT).end()
+            _telemetry.get_default().spans.tracer.start_span(
+                "inner", kind=SpanKind.CLIENT, attributes={"gen_ai.request.stop_sequences": ["a"]}
+            ).end()
     assert seen.spans == [
         {
             "name": "inner",
@@ -32,7 +34,7 @@ def test_spans_are_plain_values_with_the_names_of_their_parents() -> None:
 
 def test_events_are_plain_values() -> None:
     with capture() as seen:
-        _telemetry.get_default().event("otel_agentops.change", {"otel_agentops.change.variable": "model"})
+        _telemetry.get_default().emit_event("otel_agentops.change", {"otel_agentops.change.variable": "model"})
     assert seen.events == [
         {
             "event_name": "otel_agentops.change",
@@ -52,7 +54,7 @@ def test_events_are_plain_values() -> None:
 )
 def test_an_unregistered_attribute_fails_the_test(attributes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(AssertionError, match=sentence), capture():
-        _telemetry.get_default().start("chat m", attributes).end()
+        _telemetry.get_default().spans.tracer.start_span("chat m", attributes=attributes).end()
 
 
 @pytest.mark.parametrize(
@@ -83,8 +85,8 @@ def test_capture_restores_the_telemetry_before() -> None:
 
 def test_clear_forgets_spans_and_events() -> None:
     with capture() as seen:
-        _telemetry.get_default().start("chat m", NAME).end()
-        _telemetry.get_default().event("otel_agentops.change", {})
+        _telemetry.get_default().spans.tracer.start_span("chat m", attributes=NAME).end()
+        _telemetry.get_default().emit_event("otel_agentops.change", {})
         seen.clear()
         assert (seen.spans, seen.events) == ([], [])
 

@@ -1,4 +1,4 @@
-"""A call inside a call of another client is an attempt of it, where that one has sent it; else it is one of its own."""
+"""A call inside a call of another client is an attempt of it if that one has sent it, else an operation of its own."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import openai
 import pytest
 from both import done, drained
 
-from otel_agentops import _observation, _patching
-from otel_agentops._observation import Watch
+from otel_agentops import _patching
+from otel_agentops._client_call import ClientCall, begin_call
 from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._servers import Server
 from otel_agentops.clients.openai import LIBRARY as OPENAI
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
 
-FRAMEWORK = Client("a-framework", ">=0", ())  # nothing of it is patched: the tests are its calls
+FRAMEWORK = _patching.PatchedLibrary("a-framework", ">=0", ())  # nothing of it is patched: the tests are its calls
 TURNS: Any = [{"role": "user", "content": "hi"}]
 
 
@@ -32,17 +32,19 @@ def instrumentor() -> Both:
 
 
 @contextmanager
-def asking(model: str = "alias", sent: bool = True) -> Iterator[Watch]:
-    """A call of the framework, which calls OpenAI inside. sent: whether what it sends is ready."""
-    watch = _observation.begin(FRAMEWORK, openai_chat.CHAT)
-    assert watch is not None
-    with watch:
-        watch.wide = True
-        call = openai_chat.read_chat_request({"model": model, "messages": TURNS}, Server(None, {}))
-        watch.opening(call._replace(sent="gpt-x"))
-        if sent:
-            watch.leaving(None)
-        yield watch
+def framework_call(model: str = "alias", is_sent: bool = True) -> Iterator[ClientCall]:
+    """A call of the framework, which calls OpenAI inside.
+
+    is_sent: False if what it sends is not ready.
+    """
+    call = begin_call(FRAMEWORK, openai_chat.CHAT, accepts_nested=True)
+    assert call is not None
+    with call:
+        operation = openai_chat.read_chat_request({"model": model, "messages": TURNS}, Server(None, {}))
+        call.operation_known(operation._replace(routed_model="gpt-x"))
+        if is_sent:
+            call.attempt_started(None)
+        yield call
 
 
 @pytest.fixture
@@ -59,10 +61,12 @@ async def ask(client: Any, **more: Any) -> Any:
 async def test_what_the_client_inside_knows(client: Any, provider: FakeProvider, seen: Capture) -> None:
     """Attempts, what it was asked to wait, the server and the model that answered."""
     provider.script(Status(429, retry_after=0.01))
-    with asking() as watch:
-        watch.directed("somebody", {})
+    with framework_call() as call:
+        call.set_server("somebody", {})
         await ask(client)
-        watch.answered({"model": "alias", "choices": [{"finish_reason": "stop"}], "usage": {"prompt_tokens": 1}})
+        call.response_received(
+            {"model": "alias", "choices": [{"finish_reason": "stop"}], "usage": {"prompt_tokens": 1}}
+        )
     (span,) = seen.spans
     assert span == {
         "name": "chat alias",
@@ -90,21 +94,21 @@ async def test_what_the_client_inside_knows(client: Any, provider: FakeProvider,
 
 
 async def test_the_model_of_a_stream_inside(client: Any, seen: Capture) -> None:
-    with asking() as watch:
+    with framework_call() as call:
         await ask(client, stream=True)
-        watch.answered({"model": "alias", "choices": []})
+        call.response_received({"model": "alias", "choices": []})
     (span,) = seen.spans
     assert span["attributes"]["gen_ai.response.model"] == "gpt-x-2026-03-01"
 
 
 async def test_a_call_that_was_not_sent_by_it(client: Any, seen: Capture) -> None:
     """A hook of the application, say: it runs before anything is ready to be sent."""
-    with asking(sent=False) as watch:
+    with framework_call(is_sent=False) as call:
         await ask(client)
-        watch.leaving(None)
-        watch.attempted(200)
+        call.attempt_started(None)
+        call.attempt_finished(200)
         await ask(client)  # and one after the answer
-        watch.answered({"model": "alias", "choices": []})
+        call.response_received({"model": "alias", "choices": []})
     assert [(span["name"], span["parent"]) for span in seen.spans] == [
         ("chat gpt-x", "chat alias"),
         ("chat gpt-x", "chat alias"),
@@ -114,16 +118,16 @@ async def test_a_call_that_was_not_sent_by_it(client: Any, seen: Capture) -> Non
 
 async def test_another_operation(client: Any, seen: Capture) -> None:
     """To embed a question is no attempt to answer it."""
-    with asking() as watch:
+    with framework_call() as call:
         await done(client.embeddings.create(model="text-x", input="hi"))
-        watch.attempted(200)
-        watch.answered({"model": "alias", "choices": []})
+        call.attempt_finished(200)
+        call.response_received({"model": "alias", "choices": []})
     assert [span["name"] for span in seen.spans] == ["embeddings text-x", "chat alias"]
 
 
 async def test_a_failure_inside(client: Any, provider: FakeProvider, seen: Capture) -> None:
     provider.script(Status(500), Status(400))
-    with pytest.raises(openai.BadRequestError), asking():
+    with pytest.raises(openai.BadRequestError), framework_call():
         await ask(client)
     (span,) = seen.spans
     assert span["attributes"]["otel_agentops.attempt.statuses"] == [500, 400]
@@ -131,11 +135,11 @@ async def test_a_failure_inside(client: Any, provider: FakeProvider, seen: Captu
 
 
 async def test_a_framework_inside_a_framework(client: Any, seen: Capture) -> None:
-    with asking("outer") as outer:
-        with asking("inner") as inner:
+    with framework_call("outer") as outer:
+        with framework_call("inner") as inner:
             await ask(client)
-            inner.answered({"model": "inner", "choices": []})
-        outer.answered({"model": "outer", "choices": []})
+            inner.response_received({"model": "inner", "choices": []})
+        outer.response_received({"model": "outer", "choices": []})
     (span,) = seen.spans
     assert span["name"] == "chat outer"
     assert span["attributes"]["otel_agentops.attempt.statuses"] == [200]

@@ -212,7 +212,7 @@ def test_a_place_of_older_versions_is_patched_where_the_newer_one_is_missing(
     provider: FakeProvider, seen: Capture, installed: Any, newer: str, patched: int
 ) -> None:
     (request,) = [target for target in LIBRARY.targets if target[1:3] == ("SyncAPIClient", "request")]
-    client = installed(seen, targets=[request._replace(unless=newer)])
+    client = installed(seen, targets=[request._replace(superseded_by=newer)])
     assert len(client.patches) == patched
 
 

@@ -69,7 +69,7 @@ class Cell:
 
     def look(self) -> dict[str, Any]:
         """Return the spans below the task and the token counts that each scope recorded, and forget both."""
-        _deferred_work.settle()
+        _deferred_work.run_deferred()
         spans = [_describe_span(span) for span in self.spans.get_finished_spans() if TASK not in span.name]
         self.spans.clear()
         return {"spans": spans, "measured": self._count_measurements()}

@@ -11,7 +11,8 @@ from typing import Any
 import matrix
 import pytest
 from cell import Results, run_cells
-from otel_agentops._foreign import SCOPE
+
+from otel_agentops._foreign_spans import SCOPE
 
 pytestmark = pytest.mark.xdist_group("bedrock")
 

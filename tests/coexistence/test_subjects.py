@@ -10,8 +10,8 @@ from typing import Any
 import matrix
 import pytest
 from cell import Results, run_cells
-from otel_agentops._foreign import SCOPE
 
+from otel_agentops._foreign_spans import SCOPE
 from otel_agentops.testing.subject import Beside, Subject, load
 
 MARK = "otel_agentops.attempt.count"  # on the carrier of our identity; if attempts are unknown, the prompt's source

@@ -1,4 +1,4 @@
-"""What must hold in every collector config of ours, because a real collector did harm where it did not.
+"""Rules for every collector config of ours; a real collector did harm without each of them.
 
 Pure functions from a parsed config to sentences about what is wrong.
 """
@@ -86,7 +86,7 @@ def shared_limit(config: Config) -> Iterator[str]:
 
 
 def bad_order(config: Config) -> Iterator[str]:
-    """What can refuse stands behind a batch, or its errors become those of the user's receiver; a filter cannot."""
+    """Find what can refuse without a batch before it, whose errors the user's receiver gets; a filter cannot."""
     for id_, pipeline in config["service"]["pipelines"].items():
         if id_.startswith(("traces", "logs")):
             kinds = [processor.partition("/")[0] for processor in pipeline["processors"]]

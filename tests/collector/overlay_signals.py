@@ -1,7 +1,7 @@
-"""What tests send to a collector, and what they read back: spans and events of the real SDK over OTLP, series as text.
+"""Signals that tests send to a collector, and what they read back: spans and events of the real SDK, series as text.
 
-A scrape says nothing about what is still on its way. `settled` sends a last span and a last event through the same
-queue and returns when the collector shows both: everything sent before has been counted then.
+A scrape says nothing about what is still on its way. `wait_until_settled` sends a last span and a last event through
+the same queue and returns when the collector shows both: everything sent before has been counted then.
 """
 
 from __future__ import annotations
@@ -103,12 +103,12 @@ QUICK = ["yaml:processors::batch/otel_agentops::timeout: 100ms"]
 
 
 def errors(collector: Collector) -> list[str]:
-    """What the collector complained about."""
+    """Return what the collector complained about."""
     return [line for line in collector.output.splitlines() if "\terror\t" in line or "\twarn\t" in line]
 
 
-def settled(collector: Collector, sender: Sender) -> list[Sample]:
-    """The scrape that holds everything sent so far."""
+def wait_until_settled(collector: Collector, sender: Sender) -> list[Sample]:
+    """Return the scrape that holds everything sent so far."""
     last = f"last-{uuid.uuid4()}"
     sender.spans(last, Span("plan", {A.GEN_AI_OPERATION_NAME: "plan"}))
     sender.events(last, Event({A.JUDGE_REVISION: last}))
@@ -129,25 +129,25 @@ LAST = {M.METRICS[M.SPAN_DURATION].prometheus + "_count", M.METRICS[M.JUDGE_OBSE
 
 
 def series(metric: str, labels: Mapping[str, object], suffix: str = "") -> str:
-    """A series as Prometheus writes it, from the registry's names."""
+    """Return a series as Prometheus writes it, from the registry's names."""
     pairs = {key.replace(".", "_"): str(value) for key, value in labels.items() if value is not None}
-    return _written(M.METRICS[metric].prometheus + suffix, pairs)
+    return _format_series(M.METRICS[metric].prometheus + suffix, pairs)
 
 
 def counters(samples: Sequence[Sample], service: str) -> dict[str, float]:
-    """Every counter of a service: its series, without the service and the environment, to its value."""
+    """Return the counters of a service: series, without the service and the environment, to value."""
     return {_series(sample): sample.value for sample in _of(samples, service) if sample.name.endswith("_total")}
 
 
 def histograms(samples: Sequence[Sample], service: str) -> dict[str, float]:
-    """Count and sum of every histogram of a service."""
+    """Return count and sum of every histogram of a service."""
     return {
         _series(sample): sample.value for sample in _of(samples, service) if sample.name.endswith(("_count", "_sum"))
     }
 
 
 def buckets(samples: Sequence[Sample], metric: str, service: str, labels: Mapping[str, object]) -> dict[float, int]:
-    """Upper boundary to how many values lie between it and the boundary before."""
+    """Return how many values lie between an upper boundary and the one before, by boundary."""
     wanted = {key.replace(".", "_"): value for key, value in labels.items()}
     name = M.METRICS[metric].prometheus + "_bucket"
     found = sorted(
@@ -164,8 +164,8 @@ def _of(samples: Sequence[Sample], service: str) -> Iterator[Sample]:
 
 def _series(sample: Sample) -> str:
     hidden = ("service_name", "deployment_environment_name")
-    return _written(sample.name, {key: value for key, value in sample.labels.items() if key not in hidden})
+    return _format_series(sample.name, {key: value for key, value in sample.labels.items() if key not in hidden})
 
 
-def _written(name: str, labels: Mapping[str, str]) -> str:
+def _format_series(name: str, labels: Mapping[str, str]) -> str:
     return f"{name}{{{', '.join(f'{key}={labels[key]!r}' for key in sorted(labels))}}}"

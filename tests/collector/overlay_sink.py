@@ -32,7 +32,7 @@ class Request(NamedTuple):
 
 
 class Sink:
-    """What came so far. url: where to send it."""
+    """Requests that came so far, and the URL to which they are sent."""
 
     def __init__(self, url: str) -> None:
         self.url = url

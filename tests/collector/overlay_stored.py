@@ -1,4 +1,4 @@
-"""What the user's own pipelines stored: the files of configs/stored.yaml as plain values."""
+"""Spans and events that the user's own pipelines stored: the files of configs/stored.yaml as plain values."""
 
 from __future__ import annotations
 

@@ -17,11 +17,12 @@ from ruamel.yaml import YAML
 from test_overlay_merge import BASES, CONFIGS
 from typer.testing import CliRunner
 
+from otel_agentops._yaml import InputError
 from otel_agentops.collector import binary, environment, kubernetes, render, sampling, shipped, tags
-from otel_agentops.collector.check import examine
+from otel_agentops.collector.check import run_checks
 from otel_agentops.collector.cli import app
-from otel_agentops.collector.document import ConfigError, Document
-from otel_agentops.collector.situation import situation
+from otel_agentops.collector.document import Document
+from otel_agentops.collector.situation import build_situation
 from otel_agentops.doctor import Finding
 from stack import BASE, OVERLAY
 
@@ -30,12 +31,12 @@ NOT_ASKED = Finding("note", "collector", "not asked: there is no otelcol-contrib
 
 @cache  # reading it takes half a second
 def base() -> Document:
-    return Document.read(BASE, "base.yaml")
+    return Document.read_file(BASE, "base.yaml")
 
 
 @cache
 def overlay() -> Document:
-    return shipped.read(OVERLAY)
+    return shipped.read_config(OVERLAY)
 
 
 def document(text: str, name: str = "x.yaml") -> Document:
@@ -43,8 +44,8 @@ def document(text: str, name: str = "x.yaml") -> Document:
 
 
 def findings(*documents: Document, environ: Mapping[str, str] | None = None) -> list[Finding]:
-    """What is found without a collector."""
-    *found, last = examine(situation(documents, environ or {}))
+    """Return what is found without a collector."""
+    *found, last = run_checks(build_situation(documents, environ or {}))
     assert last == NOT_ASKED
     return found
 
@@ -61,23 +62,26 @@ def only(*documents: Document, environ: Mapping[str, str] | None = None) -> tupl
 @pytest.mark.parametrize("name", [name for name in BASES if name not in {"no_logs", "other_receiver"}])
 def test_a_sound_config_has_no_finding(name: str) -> None:
     path, receiver = BASES[name]
-    assert findings(Document.read(path), overlay(), environ={"OTEL_AGENTOPS_RECEIVER": receiver}) == []
+    assert findings(Document.read_file(path), overlay(), environ={"OTEL_AGENTOPS_RECEIVER": receiver}) == []
 
 
 def test_a_merged_config_with_its_fragments_has_no_finding() -> None:
-    loose = [shipped.read(shipped.find(name)) for name in ("tail-sampling", "content")]
-    mine = tags.tagged(base(), tags.processors(overlay(), loose))
+    loose = [shipped.read_config(shipped.find_fragment(name)) for name in ("tail-sampling", "content")]
+    mine = tags.add_tags(base(), tags.list_tag_processors(overlay(), loose))
     assert findings(mine, overlay(), *loose) == []
 
 
-@pytest.mark.parametrize("name", [fragment.name for fragment in shipped.fragments()])
+@pytest.mark.parametrize("name", [fragment.name for fragment in shipped.list_fragments()])
 def test_a_fragment_has_no_finding_but_that_it_is_for_the_users_own_list(name: str) -> None:
     before = {"two-tier-2": [], "honeycomb-sampled": ["honeycomb", "tail-sampling"]}.get(name, [])
     if name == "two-tier-2":
-        found = findings(shipped.read(shipped.find(name)), shipped.read(shipped.find("tail-sampling")))
+        found = findings(
+            shipped.read_config(shipped.find_fragment(name)),
+            shipped.read_config(shipped.find_fragment("tail-sampling")),
+        )
         assert [one.text for one in found] == ["the overlay is not among the files: nothing is counted"]
         return
-    found = findings(base(), overlay(), *(shipped.read(shipped.find(one)) for one in [*before, name]))
+    found = findings(base(), overlay(), *(shipped.read_config(shipped.find_fragment(one)) for one in [*before, name]))
     loose = name in {"tail-sampling", "content", "content-redact"}
     assert [one.level for one in found] == ["warning"] * loose
     assert all("is defined and in no pipeline" in one.text for one in found)
@@ -115,8 +119,8 @@ def test_samplers(sampler: str, argument: str | None, level: str | None) -> None
 
 
 def test_the_chance_is_that_of_independent_traces() -> None:
-    assert "1 failure 75%, 5 failures 24%, 20 failures 0%" in sampling.bias(0.25)
-    assert sampling.bias(0) == "no trace is kept, nothing is counted"
+    assert "1 failure 75%, 5 failures 24%, 20 failures 0%" in sampling.describe_bias(0.25)
+    assert sampling.describe_bias(0) == "no trace is kept, nothing is counted"
 
 
 def test_a_sampler_before_the_overlays_receiver() -> None:
@@ -136,10 +140,10 @@ def test_a_sampler_before_the_overlays_receiver() -> None:
 
 
 def test_a_sampler_without_the_tags_and_one_before_them() -> None:
-    mine = Document.read(CONFIGS / "no_logs.yaml", "x.yaml")
+    mine = Document.read_file(CONFIGS / "no_logs.yaml", "x.yaml")
     text = "tail_sampling in traces decides without the tags: incident traces are dropped like any other"
     assert only(mine, overlay()) == ("warning", "x.yaml:13", text)
-    assert findings(tags.tagged(mine, tags.processors(overlay())), overlay()) == []
+    assert findings(tags.add_tags(mine, tags.list_tag_processors(overlay())), overlay()) == []
     late = document(mine.text.replace("tail_sampling, batch]", "tail_sampling, transform/otel_agentops, batch]"))
     assert only(late, overlay())[2] == "tail_sampling stands before the tags in traces, and does not see them"
     batched = document(base().text.replace("memory_limiter, batch]", "batch, transform/otel_agentops]", 1))
@@ -180,14 +184,14 @@ def test_a_list_that_loses_an_entry() -> None:
 
 
 def test_two_fragments_that_exclude_each_other() -> None:
-    both = [shipped.read(shipped.find(f"push-prometheus{end}")) for end in ("", "-remote-write")]
+    both = [shipped.read_config(shipped.find_fragment(f"push-prometheus{end}")) for end in ("", "-remote-write")]
     found = findings(base(), overlay(), *both)
-    assert [one.subject.partition(":")[0] for one in found] == ["push-prometheus-remote-write.yaml"] * 3
+    assert [one.subject.partition(":")[0] for one in found] == ["push-prometheus-remote-write.yaml"]
     assert {one.text.partition(": ")[2].partition(" of ")[0] for one in found} == {"otlp_http/otel_agentops_prometheus"}
 
 
 def test_the_overlay_twice_and_another_one() -> None:
-    rendered = document(render.rendered([base(), overlay()]))
+    rendered = document(render.render_documents([base(), overlay()]))
     assert findings(rendered) == []
     assert only(rendered, document(overlay().text, "y.yaml"))[0::2] == (
         "problem",
@@ -221,7 +225,7 @@ def test_a_span_that_comes_by_two_ways_counts_twice() -> None:
 
 
 def test_a_receiver_that_is_not_there() -> None:
-    two = Document.read(CONFIGS / "two_receivers.yaml", "x.yaml")
+    two = Document.read_file(CONFIGS / "two_receivers.yaml", "x.yaml")
     (found,) = findings(two, overlay())
     assert found == Finding(
         "problem",
@@ -236,8 +240,8 @@ def test_a_receiver_that_is_not_there() -> None:
 
 
 def test_a_fragment_whose_processor_is_used_has_to_be_among_the_files() -> None:
-    fragment = shipped.read(shipped.find("tail-sampling"))
-    mine = tags.tagged(base(), tags.processors(overlay(), [fragment]))
+    fragment = shipped.read_config(shipped.find_fragment("tail-sampling"))
+    mine = tags.add_tags(base(), tags.list_tag_processors(overlay(), [fragment]))
     assert findings(mine, overlay()) == [
         Finding(
             "problem",
@@ -350,23 +354,23 @@ def _places(value: object, depth: int = 4) -> Iterator[tuple[str, ...]]:
             yield from ((key, *rest) for rest in _places(below, depth - 1))
 
 
-PLACES = list(_places(Document.read(CONFIGS / "other_receiver.yaml").data))
+PLACES = list(_places(Document.read_file(CONFIGS / "other_receiver.yaml").data))
 
 
 @pytest.mark.parametrize("place", PLACES, ids="/".join)
 @pytest.mark.parametrize("value", [None, "${env:X}", [{"a": 1}], {"a": 1}, 7], ids=str)
 def test_whatever_stands_somewhere_is_no_traceback(place: tuple[str, ...], value: object) -> None:
     """The collector says what is malformed; here it is only not a reason to end."""
-    config = copy.deepcopy(Document.read(CONFIGS / "other_receiver.yaml").data)
+    config = copy.deepcopy(Document.read_file(CONFIGS / "other_receiver.yaml").data)
     above = functools.reduce(operator.getitem, place[:-1], config)
     above[place[-1]] = value
     text = io.StringIO()
     YAML(typ="safe").dump(config, text)
     mine = document(text.getvalue())
     assert findings(mine, overlay(), environ={"OTEL_AGENTOPS_RECEIVER": "otlp/in"}) is not None
-    with contextlib.suppress(ConfigError):
-        tags.tagged(mine, tags.processors(overlay()))
-    assert isinstance(list(kubernetes.unreachable([mine], {})), list)
+    with contextlib.suppress(InputError):
+        tags.add_tags(mine, tags.list_tag_processors(overlay()))
+    assert isinstance(list(kubernetes.find_unreachable([mine], {})), list)
 
 
 # -- the environment in a config, as a collector fills it in
@@ -392,28 +396,47 @@ def test_whatever_stands_somewhere_is_no_traceback(place: tuple[str, ...], value
 def test_references(text: str, value: object) -> None:
     environ = {"SET": "7", "EMPTY": "", "TWO": "a,b"}
     if text.startswith("${file"):
-        assert environment.resolved(text, environ) == text, "what another provider brings is not known here"
+        assert environment.resolve_references(text, environ) == text, "what another provider brings is not known here"
     else:
-        assert environment.resolved({"a": [text]}, environ) == {"a": [value]}
+        assert environment.resolve_references({"a": [text]}, environ) == {"a": [value]}
 
 
 def test_an_env_file() -> None:
     text = "# x\nA=1\nexport B = 'two words'\nC=\"x\"\nD=y # why\n\nnothing\nE=a=b\n"
-    assert environment.from_file(text) == {"A": "1", "B": "two words", "C": "x", "D": "y", "E": "a=b"}
+    assert environment.parse_env_file(text) == {"A": "1", "B": "two words", "C": "x", "D": "y", "E": "a=b"}
 
 
 # -- the collector
 
 
+OLD_NAMES = {
+    "signal_to_metrics/": "signaltometrics/",
+    "span_metrics/": "spanmetrics/",
+    "delta_to_cumulative/": "deltatocumulative/",
+}
+
+
+def with_old_names() -> str:
+    """The overlay over the base, its components called as before the renames."""
+    text = render.render_documents([base(), overlay()])
+    for new, before in OLD_NAMES.items():
+        text = text.replace(new, before)
+    return text
+
+
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A program that says what an older contrib says of itself, and takes everything."""
-    program = tmp_path / "otelcol"
+    return program_of(tmp_path, "0.150.1")
+
+
+def program_of(directory: Path, version: str) -> Path:
+    program = directory / "otelcol"
     program.write_text(
-        '#!/bin/sh\n[ "$1" = validate ] && exit 0\ncat <<E\nbuildinfo: {version: v0.150.1}\n'
+        f'#!/bin/sh\n[ "$1" = validate ] && exit 0\ncat <<E\nbuildinfo: {{version: v{version}}}\n'
         "receivers: [{name: otlp}]\nprocessors: [{name: batch}, {name: memory_limiter}, "
         "{name: filter}, {name: transform}, "
-        "{name: deltatocumulative}]\nconnectors: [{name: signaltometrics}, {name: spanmetrics}]\n"
+        "{name: deltatocumulative}]\nconnectors: [{name: forward}, {name: signaltometrics}, {name: spanmetrics}]\n"
         "exporters: [{name: debug}, {name: prometheus}]\nE\n"
     )
     program.chmod(0o755)
@@ -421,9 +444,9 @@ def old(tmp_path: Path) -> Path:
 
 
 def test_an_older_collector_and_its_names(old: Path) -> None:
-    collector = binary.find(str(old), {})
+    collector = binary.find_collector(str(old), {})
     assert collector is not None
-    found = examine(situation([base(), overlay()], {}, collector))
+    found = run_checks(build_situation([base(), overlay()], {}, collector))
     problems = [one for one in found if one.level == "problem"]
     assert problems[0].text == "the collector is 0.150; the files are for 0.159 and newer"
     assert {one.text.partition(": ")[2] for one in problems[1:]} == {
@@ -431,24 +454,22 @@ def test_an_older_collector_and_its_names(old: Path) -> None:
         "this collector calls span_metrics spanmetrics",
         "this collector calls delta_to_cumulative deltatocumulative",
     }
-    assert {one.advice for one in problems[1:]} == {"render with --legacy-names, or take a newer collector"}
-    legacy = document(render.rendered([base(), overlay()], legacy=True))
-    assert [one.level for one in examine(situation([legacy], {}, collector))] == ["ok"]
+    assert [one.advice for one in problems] == ["take a newer one", *["take a newer collector"] * (len(problems) - 1)]
 
 
 def test_a_component_that_the_collector_does_not_have(old: Path) -> None:
     text = "receivers:\n  kafka/in: {}\n"
-    found = examine(situation([base(), document(text), overlay()], {}, binary.find(str(old), {})))
+    found = run_checks(build_situation([base(), document(text), overlay()], {}, binary.find_collector(str(old), {})))
     assert ("problem", "x.yaml:2", "kafka/in: this collector has no kafka in its receivers") in [
         one[:3] for one in found
     ]
 
 
 def test_what_is_no_collector_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^nope is no program that can be run; name the collector with --otelcol$"):
-        binary.find("nope", {})
-    with pytest.raises(ConfigError, match=r"^/bin/false components: 1; is it a collector"):
-        binary.find("/bin/false", {})
+    with pytest.raises(InputError, match=r"^nope is no program that can be run; name the collector with --otelcol$"):
+        binary.find_collector("nope", {})
+    with pytest.raises(InputError, match=r"^/bin/false components: 1; is it a collector"):
+        binary.find_collector("/bin/false", {})
 
 
 @pytest.mark.collector
@@ -469,9 +490,11 @@ def test_the_real_collector_is_asked(otelcol: Path) -> None:
 
 @pytest.mark.collector
 def test_old_names_are_a_note_where_the_collector_still_takes_them(otelcol: Path, tmp_path: Path) -> None:
-    path = tmp_path / "legacy.yaml"
-    path.write_text(render.rendered([base(), overlay()], legacy=True))
-    found = examine(situation([Document.read(path)], dict(os.environ), binary.find(str(otelcol), {})))
+    path = tmp_path / "old.yaml"
+    path.write_text(with_old_names())
+    found = run_checks(
+        build_situation([Document.read_file(path)], dict(os.environ), binary.find_collector(str(otelcol), {}))
+    )
     assert {one.level for one in found} == {"note", "ok"}
     assert {one.advice for one in found if one.level == "note"} == {
         "rename it to signal_to_metrics",
@@ -480,10 +503,12 @@ def test_old_names_are_a_note_where_the_collector_still_takes_them(otelcol: Path
     }
 
 
-def test_the_command_reads_env_files_and_is_strict_if_asked(tmp_path: Path, old: Path) -> None:
+def test_the_command_reads_env_files_and_is_strict_if_asked(tmp_path: Path) -> None:
     (tmp_path / "app.env").write_text("OTEL_TRACES_SAMPLER=traceidratio\nOTEL_TRACES_SAMPLER_ARG=0.5\n")
-    (tmp_path / "mine.yaml").write_text(render.rendered([base(), overlay()], legacy=True))
-    arguments = ["check", str(tmp_path / "mine.yaml"), "--env-file", str(tmp_path / "app.env"), "--otelcol", str(old)]
+    (tmp_path / "mine.yaml").write_text(with_old_names())
+    program = program_of(tmp_path, "0.160.0")
+    arguments = ["check", str(tmp_path / "mine.yaml"), "--env-file", str(tmp_path / "app.env")]
+    arguments += ["--otelcol", str(program)]
     done = CliRunner().invoke(app, arguments)
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "problems: 0, warnings: 1")
     assert "with 0.5: 1 of 2 traces is counted" in done.output

@@ -10,14 +10,15 @@ from typing import Any
 
 import overlay_lint
 import pytest
-from test_overlay_merge import changed, parsed, print_config
+from test_overlay_merge import find_changes, parse_yaml, print_config
 
 from otel_agentops.collector import shipped, tags
 from otel_agentops.collector.document import Document
-from otel_agentops.collector.render import merged
-from stack import BASE, OVERLAY
+from otel_agentops.collector.render import merge_documents
+from otel_agentops.lock import Lock, fragment
+from stack import BASE, OVERLAY, ROOT
 
-FRAGMENTS = {fragment.name: fragment.path for fragment in shipped.fragments()}
+FRAGMENTS = {fragment.name: fragment.path for fragment in shipped.list_fragments()}
 every_fragment = pytest.mark.parametrize("name", FRAGMENTS)
 # What each is given with; two-tier-2 is for a collector without the overlay.
 BEFORE = {"honeycomb-sampled": ("honeycomb", "tail-sampling")}
@@ -45,11 +46,13 @@ def test_the_head_says_what_it_is_when_it_is_for_and_what_it_costs(name: str) ->
 
 
 def test_the_readme_lists_them_all_with_their_idea() -> None:
-    overlay = Document.read(OVERLAY)
+    overlay = Document.read_file(OVERLAY)
     readme = (OVERLAY.parent / "README.md").read_text()
     rows = []
-    for name, path, idea in shipped.fragments():
-        loose = len(tags.processors(overlay, [shipped.read(path)])) > len(tags.processors(overlay))
+    for name, path, idea in shipped.list_fragments():
+        loose = len(tags.list_tag_processors(overlay, [shipped.read_config(path)])) > len(
+            tags.list_tag_processors(overlay)
+        )
         rows.append(f"| [`{name}`](fragments/{name}.yaml){' ✎' * (loose and name != 'two-tier-2')} | {idea} |")
     assert "\n".join(rows) in readme
 
@@ -66,7 +69,7 @@ def test_a_collector_accepts_it(otelcol: Path, name: str) -> None:
 def test_the_first_tier_is_accepted_but_for_its_exporter(otelcol: Path, tmp_path: Path) -> None:
     """The same exporter type as load_balancing uses inside, with the settings that are below `protocol`."""
     text = FRAGMENTS["two-tier-1"].read_text()
-    exporter = Document.read(FRAGMENTS["two-tier-1"]).get("exporters", "load_balancing/otel_agentops")
+    exporter = Document.read_file(FRAGMENTS["two-tier-1"]).get("exporters", "load_balancing/otel_agentops")
     assert set(exporter) == {"routing_key", "resolver", "protocol"}
     assert exporter["routing_key"] == "traceID"
     assert set(exporter["resolver"]) == {"dns"}
@@ -81,13 +84,13 @@ def test_the_first_tier_is_accepted_but_for_its_exporter(otelcol: Path, tmp_path
 @pytest.mark.collector
 @pytest.mark.parametrize("name", [name for name in FRAGMENTS if name not in NOT_BUILT and name != "two-tier-2"])
 def test_nothing_of_the_users_is_changed(otelcol: Path, name: str) -> None:
-    before = parsed(print_config(otelcol, "otlp", BASE))
-    assert list(changed(before, parsed(print_config(otelcol, "otlp", *WITH[name])))) == []
+    before = parse_yaml(print_config(otelcol, "otlp", BASE))
+    assert list(find_changes(before, parse_yaml(print_config(otelcol, "otlp", *WITH[name])))) == []
 
 
 @pytest.mark.parametrize("name", [name for name in FRAGMENTS if name != "two-tier-2"])  # which counts nothing
 def test_every_trap_of_the_overlay_is_still_avoided(name: str) -> None:
-    ours = merged([Document.read(path) for path in WITH[name] if path != BASE])
+    ours = merge_documents([Document.read_file(path) for path in WITH[name] if path != BASE])
     counting = {
         id_: pipeline
         for id_, pipeline in ours["service"]["pipelines"].items()
@@ -99,27 +102,52 @@ def test_every_trap_of_the_overlay_is_still_avoided(name: str) -> None:
 
 @every_fragment
 def test_a_pipeline_that_counts_or_stores_has_all_tags(name: str) -> None:
-    """Lists are replaced, not merged: a fragment that forgets a processor of the overlay's takes it away."""
-    for id_, processors in pipelines(Document.read(FRAGMENTS[name]).data):
-        if id_.startswith(("traces", "logs")) and name != "two-tier-2":
+    """A pipeline that reads from a `forward` gets what a pipeline before it has tagged."""
+    document = Document.read_file(FRAGMENTS[name])
+    for id_, processors in pipelines(document.data):
+        forwards = str(document.get("service", "pipelines", id_, "receivers")).startswith("['forward/")
+        if id_.startswith(("traces", "logs")) and name != "two-tier-2" and not forwards:
             at = processors.index(TAGS[0])
             assert processors[at : at + 3] == TAGS, f"{id_} in {name}"
 
 
+def replaced_lists(before: Any, after: Any, where: str = "") -> Iterator[str]:
+    """Paths of the lists that a later file has in the place of another one."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in before.keys() & after.keys():
+            yield from replaced_lists(before[key], after[key], f"{where}/{key}")
+    elif isinstance(before, list):
+        yield where
+
+
 @every_fragment
-def test_a_list_that_it_replaces_is_the_overlays_and_more(name: str) -> None:
-    before = dict(pipelines(Document.read(OVERLAY).data))
-    for id_, processors in pipelines(merged([Document.read(OVERLAY), Document.read(FRAGMENTS[name])])):
-        lost = [one for one in before.get(id_, ()) if one not in processors]
-        assert lost == [], f"{id_} in {name}"
-        assert [one for one in processors if one in before.get(id_, ())] == before.get(id_, []), f"{id_}: order"
+def test_a_fragment_replaces_no_list(name: str) -> None:
+    """Maps are merged, lists are replaced: it fills slots by their keys, or has pipelines of its own."""
+    before = merge_documents([Document.read_file(path) for path in WITH[name][:-1]])
+    assert list(replaced_lists(before, Document.read_file(WITH[name][-1]).data)) == []
+
+
+def test_objectives_replace_the_default_indicators_and_nothing_else() -> None:
+    """The overlay alone counts indicators, so here lists are replaced; both are generated as wholes."""
+    own = Document.read_file(ROOT / "backends" / "collector" / "otel-agentops.slo.yaml")
+    transform, connector = "/processors/transform/otel_agentops_sli", "/connectors/signal_to_metrics/otel_agentops_sli"
+    assert sorted(replaced_lists(Document.read_file(OVERLAY).data, own.data)) == [
+        *(f"{connector}/{signal}" for signal in ("logs", "spans")),
+        *(f"{transform}/{signal}_statements" for signal in ("log", "trace")),
+    ]
+
+
+def test_a_lock_file_fills_its_slot() -> None:
+    own = fragment.build_config([Lock(version=1)])
+    assert own["processors"].keys() <= Document.read_file(OVERLAY).get("processors").keys()
+    assert list(replaced_lists(Document.read_file(OVERLAY).data, own)) == []
 
 
 def test_honeycomb_gets_every_counter() -> None:
     """Beside the overlay's own pipelines, whose exporters it does not touch; of span_metrics it has the spans."""
-    connectors = [one for one in Document.read(OVERLAY).get("connectors") if not one.startswith("span_metrics")]
-    pipeline = Document.read(FRAGMENTS["honeycomb"]).get("service", "pipelines", "metrics/otel_agentops_honeycomb")
-    before = dict(pipelines(Document.read(OVERLAY).data))
+    connectors = [one for one in Document.read_file(OVERLAY).get("connectors") if one.startswith("signal_to_metrics")]
+    pipeline = Document.read_file(FRAGMENTS["honeycomb"]).get("service", "pipelines", "metrics/otel_agentops_honeycomb")
+    before = dict(pipelines(Document.read_file(OVERLAY).data))
     counting = [*before["metrics/otel_agentops"], *before["metrics/otel_agentops_variables"]]
     assert sorted(pipeline["receivers"]) == sorted(connectors)
     expected = {one for one in counting if not one.startswith("delta_to_cumulative")}
@@ -128,7 +156,7 @@ def test_honeycomb_gets_every_counter() -> None:
 
 
 def test_the_two_pushes_differ_in_the_exporter_alone() -> None:
-    otlp, write = (Document.read(FRAGMENTS[f"push-prometheus{end}"]).data for end in ("", "-remote-write"))
+    otlp, write = (Document.read_file(FRAGMENTS[f"push-prometheus{end}"]).data for end in ("", "-remote-write"))
     assert otlp["processors"] == write["processors"]
     assert [list(pipelines(otlp)), list(otlp["service"]["pipelines"])] == [
         list(pipelines(write)),

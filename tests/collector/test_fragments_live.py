@@ -1,4 +1,4 @@
-"""What fragments do in a running collector: which traces are kept, which counters arrive, what is taken off."""
+"""Fragments in a running collector: which traces are kept, which counters arrive, what is taken off."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from overlay_signals import QUICK, Attributes, Event, Sender, Span, counters, errors, settled
+from overlay_signals import QUICK, Attributes, Event, Sender, Span, counters, errors, wait_until_settled
 
 import stack
-from otel_agentops.collector import render, shipped, tags
+from otel_agentops.collector import shipped, tags
 from otel_agentops.collector.document import Document
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
@@ -41,13 +41,15 @@ WAIT = {"OTEL_AGENTOPS_DECISION_WAIT": "3s"}
 
 
 def fragment(name: str) -> Path:
-    return shipped.find(name)
+    return shipped.find_fragment(name)
 
 
-def merged(directory: Path, *fragments: str) -> list[Path]:
-    """The user's config as `collector merge` edits it, the overlay and the fragments."""
-    loose = [shipped.read(fragment(name)) for name in fragments]
-    mine = tags.tagged(Document.read(STORED), tags.processors(shipped.read(stack.OVERLAY), loose))
+def merge_files(directory: Path, *fragments: str) -> list[Path]:
+    """Write the user's config as `collector merge` edits it; return it, the overlay and the fragments."""
+    loose = [shipped.read_config(fragment(name)) for name in fragments]
+    mine = tags.add_tags(
+        Document.read_file(STORED), tags.list_tag_processors(shipped.read_config(stack.OVERLAY), loose)
+    )
     (directory / "mine.yaml").write_text(mine.text)
     return [directory / "mine.yaml", stack.OVERLAY, *map(fragment, fragments)]
 
@@ -77,7 +79,7 @@ class Traces:
         provider.add_span_processor(SimpleSpanProcessor(self._finished))
         self._tracer = provider.get_tracer(__name__)
 
-    def made(
+    def start_trace(
         self, name: str, root: Attributes, children: Sequence[Attributes], seconds: float = 0.2
     ) -> list[ReadableSpan]:
         end = time.time_ns()
@@ -159,25 +161,25 @@ TRACES: dict[str, tuple[Attributes, Sequence[Attributes], float]] = {
 
 
 def test_incidents_and_long_traces_are_kept_whole_and_nothing_else(otelcol: Path, tmp_path: Path) -> None:
-    configs = [*merged(tmp_path, "tail-sampling"), *SOON]
+    configs = [*merge_files(tmp_path, "tail-sampling"), *SOON]
     variables = {**WAIT, "OTEL_AGENTOPS_SAMPLE_PERCENT": "0", "STORED": str(tmp_path)}
     with stack.collector(configs, tmp_path, variables) as running:
         sender = Traces(running.otlp)
-        spans = {name: sender.made(name, *what) for name, what in TRACES.items()}
+        spans = {name: sender.start_trace(name, *what) for name, what in TRACES.items()}
         sender.send([span for made in spans.values() for span in made[:-1]])
         sender.send([made[-1] for made in spans.values()])  # roots
-        sender.send(sender.made("keep marker", {**CHAT, A.ERROR_TYPE: "429"}, []))
+        sender.send(sender.start_trace("keep marker", {**CHAT, A.ERROR_TYPE: "429"}, []))
         until(tmp_path, "keep marker")
         # What comes after the decision follows it, an incident, too.
         sender.send(sender.late("keep late", spans["keep failed tool"][-1], CHAT))
         sender.send(sender.late("drop late", spans["drop fine"][-1], CHAT))
         sender.send(sender.late("drop late incident", spans["drop completed task"][-1], {**TOOL, A.ERROR_TYPE: "x"}))
-        sender.send(sender.made("keep last", {**CHAT, A.ERROR_TYPE: "429"}, []))
-        stored = until(tmp_path, "keep last")
+        sender.send(sender.start_trace("keep last", {**CHAT, A.ERROR_TYPE: "429"}, []))
+        store_signals = until(tmp_path, "keep last")
         assert errors(running) == []
-        counted = counters(settled(running, Sender(running.otlp)), "svc")
+        counted = counters(wait_until_settled(running, Sender(running.otlp)), "svc")
     kept = {name: len(made) for name, made in spans.items() if name.startswith("keep")}
-    assert stored == {**kept, "keep marker": 1, "keep late": 1, "keep last": 1}
+    assert store_signals == {**kept, "keep marker": 1, "keep late": 1, "keep last": 1}
     events = M.METRICS[M.SLI_EVENTS].prometheus
     assert (
         sum(value for series, value in counted.items() if series.startswith(events) and "task_completed" in series) == 2
@@ -190,10 +192,10 @@ def test_of_the_rest_a_part_is_kept_the_same_in_every_collector(otelcol: Path, t
         directory = tmp_path / name
         directory.mkdir()
         variables = {**WAIT, "OTEL_AGENTOPS_SAMPLE_PERCENT": "25", "STORED": str(directory)}
-        with stack.collector([*merged(directory, "tail-sampling"), *SOON], directory, variables) as running:
+        with stack.collector([*merge_files(directory, "tail-sampling"), *SOON], directory, variables) as running:
             sender = Traces(running.otlp)
-            sender.send([span for n in range(400) for span in sender.made(f"{n}", CHAT, [CHAT])])
-            sender.send(sender.made("marker", {**CHAT, A.ERROR_TYPE: "429"}, []))
+            sender.send([span for n in range(400) for span in sender.start_trace(f"{n}", CHAT, [CHAT])])
+            sender.send(sender.start_trace("marker", {**CHAT, A.ERROR_TYPE: "429"}, []))
             kept.append(at_rest(directory, "marker"))
     assert kept[0] == kept[1]
     assert set(kept[0].values()) == {1, 2}, "whole traces, and the marker"
@@ -217,8 +219,8 @@ def test_honeycomb_gets_tagged_spans_events_and_counters_and_the_rate(otelcol: P
             [stack.BASE, stack.OVERLAY, *fragments, *SOON, *QUICK], tmp_path, variables, flags=gate
         ) as running:
             sender = Traces(running.otlp)
-            sender.send([span for n in range(40) for span in sender.made(f"rest {n}", CHAT, [CHAT])])
-            sender.send(sender.made("incident", {**CHAT, A.ERROR_TYPE: "429"}, [CHAT]))
+            sender.send([span for n in range(40) for span in sender.start_trace(f"rest {n}", CHAT, [CHAT])])
+            sender.send(sender.start_trace("incident", {**CHAT, A.ERROR_TYPE: "429"}, [CHAT]))
             Sender(running.otlp).events("svc", Event({A.JUDGE_THRESHOLD: 0.5, A.GEN_AI_EVALUATION_SCORE_VALUE: 0.4}))
             store.wait_for(lambda: len({one.signal for one in store.requests}) == 3 and "incident" in _spans(store))
             assert errors(running) == []
@@ -258,11 +260,11 @@ SENT = [
 
 
 @pytest.fixture(scope="module")
-def pulled(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, float]:
+def pulled_counters(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, float]:
     """The counters of SENT as a scrape shows them."""
     with stack.collector([stack.BASE, stack.OVERLAY, *QUICK], tmp_path_factory.mktemp("pulled")) as running:
         _send(running)
-        return counters(settled(running, Sender(running.otlp)), "svc")
+        return counters(wait_until_settled(running, Sender(running.otlp)), "svc")
 
 
 def _send(running: stack.Collector) -> None:
@@ -273,26 +275,26 @@ def _send(running: stack.Collector) -> None:
 
 
 def test_remote_write_brings_the_counters_that_a_scrape_shows(
-    otelcol: Path, prometheus: Path, pulled: Mapping[str, float], tmp_path: Path
+    otelcol: Path, prometheus: Path, pulled_counters: Mapping[str, float], tmp_path: Path
 ) -> None:
     flags = ["--web.enable-remote-write-receiver"]
     with stack.prometheus([], [], tmp_path, flags=flags) as store:
-        _pushed(store, "push-prometheus-remote-write", "REMOTE_WRITE", "/api/v1/write", pulled, tmp_path)
+        _check_push(store, "push-prometheus-remote-write", "REMOTE_WRITE", "/api/v1/write", pulled_counters, tmp_path)
 
 
 def test_otlp_brings_the_counters_that_a_scrape_shows(
-    otelcol: Path, prometheus: Path, pulled: Mapping[str, float], tmp_path: Path
+    otelcol: Path, prometheus: Path, pulled_counters: Mapping[str, float], tmp_path: Path
 ) -> None:
     flag = "--web.enable-otlp-receiver"
     told = subprocess.run([prometheus, "--help-long"], capture_output=True, text=True, check=False)
     if flag not in told.stdout + told.stderr:
         pytest.skip(f"{prometheus} has no {flag} (Prometheus 3); what would be sent to it is the next test")
     with stack.prometheus([], [], tmp_path, flags=[flag]) as store:
-        _pushed(store, "push-prometheus", "PROMETHEUS", "", pulled, tmp_path)
+        _check_push(store, "push-prometheus", "PROMETHEUS", "", pulled_counters, tmp_path)
 
 
-def _pushed(
-    store: stack.Prometheus, name: str, variable: str, path: str, pulled: Mapping[str, float], directory: Path
+def _check_push(
+    store: stack.Prometheus, name: str, variable: str, path: str, pulled_counters: Mapping[str, float], directory: Path
 ) -> None:
     """Counters, labels and instance in Prometheus after a push are those of the scrape."""
     variables = {f"OTEL_AGENTOPS_{variable}_URL": store.url + path, "OTEL_AGENTOPS_INSTANCE": "one"}
@@ -300,10 +302,10 @@ def _pushed(
     with stack.collector([stack.BASE, stack.OVERLAY, fragment(name), *QUICK, soon], directory, variables) as running:
         _send(running)
         end = time.monotonic() + 20
-        while (found := _counters(store)) != pulled and time.monotonic() < end:
+        while (found := _counters(store)) != pulled_counters and time.monotonic() < end:
             time.sleep(0.1)
         assert errors(running) == []
-    assert found == pulled
+    assert found == pulled_counters
     labels = {(one["job"], one["instance"]) for one, _ in store.query('{service_name="svc"}')}
     assert labels == {("otel-agentops", "one")}
     assert store.query("target_info") == []
@@ -319,7 +321,7 @@ def _counters(store: stack.Prometheus) -> dict[str, float]:
 
 
 def test_what_is_sent_by_otlp_is_cumulative_and_says_who_it_is_from(
-    otelcol: Path, pulled: Mapping[str, float], tmp_path: Path
+    otelcol: Path, pulled_counters: Mapping[str, float], tmp_path: Path
 ) -> None:
     with overlay_sink.sink() as store:
         variables = {"OTEL_AGENTOPS_PROMETHEUS_URL": store.url, "OTEL_AGENTOPS_INSTANCE": "one"}
@@ -327,7 +329,7 @@ def test_what_is_sent_by_otlp_is_cumulative_and_says_who_it_is_from(
         configs = [stack.BASE, stack.OVERLAY, fragment("push-prometheus"), *QUICK, soon]
         with stack.collector(configs, tmp_path, variables) as running:
             _send(running)
-            store.wait_for(lambda: _last(store) == pulled)
+            store.wait_for(lambda: _last(store) == pulled_counters)
             assert errors(running) == []
     assert {(request.path, request.headers["content-type"]) for request in store.requests} == {
         ("/api/v1/otlp/v1/metrics", "application/x-protobuf")
@@ -356,20 +358,6 @@ def _last(store: overlay_sink.Sink) -> dict[str, float]:
     return found
 
 
-# -- old names
-
-
-def test_with_old_names_the_counters_are_the_same(otelcol: Path, pulled: Mapping[str, float], tmp_path: Path) -> None:
-    """Run where both are taken; what differs beside the names is how a filter is written, and what makes a counter."""
-    legacy = tmp_path / "legacy.yaml"
-    legacy.write_text(render.rendered([Document.read(stack.BASE), shipped.read(stack.OVERLAY)], legacy=True))
-    with stack.collector([legacy, *QUICK], tmp_path) as running:
-        _send(running)
-        assert counters(settled(running, Sender(running.otlp)), "svc") == pulled
-        assert [line for line in errors(running) if "alias is deprecated" not in line] == []
-    assert "monotonic: true" not in legacy.read_text()
-
-
 # -- content
 
 SAID = "mail ann@example.org, card 4111 1111 1111 1111, key sk-abcdefghijklmnopqrst, order 17"
@@ -391,9 +379,9 @@ OTHERS = {
 STAYS = {**CHAT, A.GEN_AI_REQUEST_MODEL: "m", A.PROMPT_HASH: "aa01", "gen_ai.prompt.name": "p", "http.route": "/x"}
 
 
-def stored(otelcol: Path, directory: Path, name: str) -> list[dict[str, Any]]:
+def store_signals(otelcol: Path, directory: Path, name: str) -> list[dict[str, Any]]:
     """Attributes of two spans and an event as they are stored: with content, without, an evaluation's explanation."""
-    with stack.collector(merged(directory, name), directory, {"STORED": str(directory)}) as running:
+    with stack.collector(merge_files(directory, name), directory, {"STORED": str(directory)}) as running:
         sender = Sender(running.otlp)
         sender.spans("svc", Span("with", {**STAYS, **CONTENT, **OTHERS}), Span("without", STAYS))
         sender.events("svc", Event({"gen_ai.evaluation.explanation": SAID, A.GEN_AI_EVALUATION_SCORE_VALUE: 1}))
@@ -404,14 +392,14 @@ def stored(otelcol: Path, directory: Path, name: str) -> list[dict[str, Any]]:
 
 
 def test_content_is_taken_off_and_the_rest_stays(otelcol: Path, tmp_path: Path) -> None:
-    with_content, without, event = stored(otelcol, tmp_path, "content")
+    with_content, without, event = store_signals(otelcol, tmp_path, "content")
     assert with_content == {**STAYS, A.CONTENT_STATE: "omitted"}
     assert without == STAYS
     assert event == {A.GEN_AI_EVALUATION_SCORE_VALUE: 1, A.CONTENT_STATE: "omitted"}
 
 
 def test_content_is_redacted_and_still_readable(otelcol: Path, tmp_path: Path) -> None:
-    with_content, without, event = stored(otelcol, tmp_path, "content-redact")
+    with_content, without, event = store_signals(otelcol, tmp_path, "content-redact")
     redacted = "mail [mail], card [number], key [secret], order 17"
     assert with_content == {
         **STAYS,
@@ -479,10 +467,10 @@ def test_the_second_tier_decides_on_the_tags_of_the_first(otelcol: Path, tmp_pat
             stack.collector([stack.BASE, stack.OVERLAY, first, *QUICK], tmp_path, {}, "tier1") as counting,
         ):
             sender = Traces(counting.otlp)
-            sender.send([span for n in range(10) for span in sender.made(f"fine {n}", CHAT, [TOOL])])
-            sender.send(sender.made("incident", CHAT, [{**TOOL, A.ERROR_TYPE: "x"}]))
+            sender.send([span for n in range(10) for span in sender.start_trace(f"fine {n}", CHAT, [TOOL])])
+            sender.send(sender.start_trace("incident", CHAT, [{**TOOL, A.ERROR_TYPE: "x"}]))
             store.wait_for(lambda: "incident" in _spans(store))
-            found = counters(settled(counting, Sender(counting.otlp)), "svc")
+            found = counters(wait_until_settled(counting, Sender(counting.otlp)), "svc")
             assert errors(deciding) == errors(counting) == []
     assert set(_spans(store)) == {"incident"}
     assert sum(_of(found, M.LLM_CALLS).values()) == 11

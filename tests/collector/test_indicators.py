@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from overlay_signals import QUICK, Attributes, Event, Sender, Span, counters, errors, histograms, series, settled
+from overlay_signals import (
+    QUICK,
+    Attributes,
+    Event,
+    Sender,
+    Span,
+    counters,
+    errors,
+    histograms,
+    series,
+    wait_until_settled,
+)
 
 import stack
 from otel_agentops.semconv import attributes as A
@@ -46,7 +57,7 @@ INDICATORS = {
 
 
 class Case(NamedTuple):
-    """What is sent for one indicator, by what it must be called."""
+    """Signals for one indicator, by what it must call them."""
 
     good: Sequence[Span | Event] = ()
     bad: Sequence[Span | Event] = ()
@@ -75,7 +86,7 @@ def outcome(**facts: object) -> Event:
     return Event(attributes, E.OUTCOME)
 
 
-def judged(score: object, threshold: object = 0.5, name: str | None = E.GEN_AI_EVALUATION_RESULT) -> Event:
+def evaluation_of(score: object, threshold: object = 0.5, name: str | None = E.GEN_AI_EVALUATION_RESULT) -> Event:
     facts = {A.GEN_AI_EVALUATION_SCORE_VALUE: score, A.JUDGE_THRESHOLD: threshold, A.JUDGE_NAME: "helpful"}
     return Event({**facts, A.JUDGE_REVISION: "r1"}, name)  # type: ignore[dict-item]
 
@@ -91,7 +102,7 @@ def _keys(prefix: str, facts: Mapping[str, object]) -> dict[str, object]:
     return {f"{prefix}.{key}" if prefix and "." not in key else key: value for key, value in dotted.items()}
 
 
-def finished(reason: object, **facts: object) -> Span:
+def ending(reason: object, **facts: object) -> Span:
     return model(**{"gen_ai.response.finish_reasons": reason}, **facts)  # type: ignore[arg-type]
 
 
@@ -154,19 +165,19 @@ CASES: dict[str, Case] = {
     ),
     "valid_output": Case(
         [
-            *(finished([reason]) for reason in ("stop", "end_turn", "tool_calls", "STOP", "COMPLETE", "pause_turn")),
-            finished("stop"),
-            finished(["stop", "lengthy"]),
+            *(ending([reason]) for reason in ("stop", "end_turn", "tool_calls", "STOP", "COMPLETE", "pause_turn")),
+            ending("stop"),
+            ending(["stop", "lengthy"]),
             model(**{A.OUTPUT_VALID: True}),  # type: ignore[arg-type]
         ],
         [
-            *(finished([one]) for one in ("length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_length")),
-            *(finished([one]) for one in ("content_filter", "content_filtered", "refusal", "SAFETY", "RECITATION")),
-            *(finished([one]) for one in ("MALFORMED_FUNCTION_CALL", "malformed_tool_use", "error", "incomplete")),
-            *(finished([one]) for one in ("guardrail_intervened", "model_context_window_exceeded", "ERROR_TOXIC")),
-            finished("length"),
-            finished(["stop", "length"]),
-            finished(["stop"], **{A.OUTPUT_VALID: False}),
+            *(ending([one]) for one in ("length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_length")),
+            *(ending([one]) for one in ("content_filter", "content_filtered", "refusal", "SAFETY", "RECITATION")),
+            *(ending([one]) for one in ("MALFORMED_FUNCTION_CALL", "malformed_tool_use", "error", "incomplete")),
+            *(ending([one]) for one in ("guardrail_intervened", "model_context_window_exceeded", "ERROR_TOXIC")),
+            ending("length"),
+            ending(["stop", "length"]),
+            ending(["stop"], **{A.OUTPUT_VALID: False}),
             model(**{A.OUTPUT_VALID: False}),  # type: ignore[arg-type]
             model(error=True, error__type="json.decoder.JSONDecodeError"),
             model(error__type="pydantic_core.ValidationError"),
@@ -176,22 +187,22 @@ CASES: dict[str, Case] = {
             model(),
             model(**{A.OUTPUT_VALID: "false"}),  # type: ignore[arg-type]
             model(**{A.OUTPUT_VALID: 0}),  # type: ignore[arg-type]
-            *(finished(value) for value in ("", [""], 7, True, NAN)),
-            finished(["stop"], error=True),
-            finished(["length"], error__type="APITimeoutError"),
+            *(ending(value) for value in ("", [""], 7, True, NAN)),
+            ending(["stop"], error=True),
+            ending(["length"], error__type="APITimeoutError"),
             model(error__type="ValidationException"),
             tool(**{"gen_ai.response.finish_reasons": ["length"]}),  # type: ignore[arg-type]
         ],
     ),
     "judge_score": Case(
-        [judged(0.5), judged(1), judged(4, 3), judged(0.0, 0.0), judged(-1, -2.5)],
-        [judged(0.4), judged(0), judged(-3, 0.5)],
+        [evaluation_of(0.5), evaluation_of(1), evaluation_of(4, 3), evaluation_of(0.0, 0.0), evaluation_of(-1, -2.5)],
+        [evaluation_of(0.4), evaluation_of(0), evaluation_of(-3, 0.5)],
         [
-            *(judged(value) for value in ("0.4", True, NAN, INF, None, [1.0])),
-            *(judged(0.4, value) for value in ("high", True, NAN, None)),
-            judged("0.4", "0.5"),
-            judged(0.4, name=E.OUTCOME),
-            judged(0.4, name="else"),
+            *(evaluation_of(value) for value in ("0.4", True, NAN, INF, None, [1.0])),
+            *(evaluation_of(0.4, value) for value in ("high", True, NAN, None)),
+            evaluation_of("0.4", "0.5"),
+            evaluation_of(0.4, name=E.OUTCOME),
+            evaluation_of(0.4, name="else"),
         ],
         {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: "r1"},
     ),
@@ -251,7 +262,7 @@ CASES: dict[str, Case] = {
 def running(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Collector]:
     """One collector that counts all of them, from the generated fragment."""
     directory = tmp_path_factory.mktemp("indicators")
-    (directory / "slo.yaml").write_text(fragment.dump(fragment.fragment(list(INDICATORS.values()))))
+    (directory / "slo.yaml").write_text(fragment.render_yaml(fragment.build_fragment(list(INDICATORS.values()))))
     configs = [stack.BASE, stack.OVERLAY, directory / "slo.yaml", *QUICK]
     with stack.collector(configs, directory) as collector:
         yield collector
@@ -264,30 +275,30 @@ def test_there_is_a_case_for_each() -> None:
 
 
 @pytest.fixture(scope="module")
-def counted(running: stack.Collector) -> dict[str, dict[str, float]]:
+def counters_by_case(running: stack.Collector) -> dict[str, dict[str, float]]:
     """The counters of each case, a service each."""
     sender = Sender(running.otlp)
     for name, case in CASES.items():
         signals = [*case.good, *case.bad, *case.neither]
         sender.spans(name, *(one for one in signals if isinstance(one, Span)))
         sender.events(name, *(one for one in signals if isinstance(one, Event)))
-    samples = settled(running, sender)
+    samples = wait_until_settled(running, sender)
     return {name: counters(samples, name) for name in CASES}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_events_and_bad_are_exact(counted: Mapping[str, Mapping[str, float]], name: str) -> None:
+def test_events_and_bad_are_exact(counters_by_case: Mapping[str, Mapping[str, float]], name: str) -> None:
     case, indicator = CASES[name], INDICATORS[name]
-    known = {label: case.labels.get(label, "unknown") for label in indicator.labels}
-    labels = {A.SLI_NAME: name, A.SLI_TYPE: indicator.type, **known}
+    outcomes_of = {label: case.labels.get(label, "unknown") for label in indicator.labels}
+    labels = {A.SLI_NAME: name, A.SLI_TYPE: indicator.type, **outcomes_of}
     pair = {series(M.SLI_EVENTS, labels): len(case.good) + len(case.bad), series(M.SLI_BAD, labels): len(case.bad)}
-    found = {one: value for one, value in counted[name].items() if f"otel_agentops_sli_name='{name}'" in one}
+    found = {one: value for one, value in counters_by_case[name].items() if f"otel_agentops_sli_name='{name}'" in one}
     assert found == pair
 
 
-def test_nothing_else_is_made_of_it(counted: Mapping[str, Mapping[str, float]]) -> None:
+def test_nothing_else_is_made_of_it(counters_by_case: Mapping[str, Mapping[str, float]]) -> None:
     """Every `events` has its `bad`, with the same labels; an indicator without an eligible event has neither."""
-    for name, found in counted.items():
+    for name, found in counters_by_case.items():
         events = {one.partition("{")[2] for one in found if one.startswith("otel_agentops_sli_events")}
         bad = {one.partition("{")[2] for one in found if one.startswith("otel_agentops_sli_bad")}
         assert events == bad, name
@@ -298,7 +309,7 @@ def test_nothing_else_is_made_of_it(counted: Mapping[str, Mapping[str, float]]) 
 RECEIPT = {A.TASK_NAME: "answer", A.TASK_TOOL_CALLS: 4, A.TASK_RETRY: False, A.TASK_COST: 0.01}
 
 
-def known(truth: object, sampling: object, outcome: object, times: int, **more: object) -> list[Event]:
+def outcomes_of(truth: object, sampling: object, outcome: object, times: int, **more: object) -> list[Event]:
     facts = {**RECEIPT, A.TASK_OUTCOME: outcome, A.TRUTH_VERDICT: truth, A.TRUTH_SAMPLING: sampling}
     return [Event({**facts, **more}, E.OUTCOME)] * times  # type: ignore[dict-item]
 
@@ -309,27 +320,27 @@ def test_confusion_counters_are_exact(running: stack.Collector) -> None:
     sender = Sender(running.otlp)
     sender.events(
         service,
-        *known("good", "random", "completed", 7),
-        *known("bad", "random", "completed", 3),
-        *known("bad", "random", "failed", 4),
-        *known("good", "escalated", "escalated", 2),
-        *known("bad", None, "completed", 1),
-        *known("good", "rumour", "abandoned", 1),
-        *known("bad", "random", "cancelled", 1),
-        *known(None, "random", "failed", 5),
-        *known("maybe", "random", "failed", 5),
-        *known("bad", "random", None, 1, **{A.JUDGE_NAME: "j", A.JUDGE_REVISION: "r", **JUDGED}),
+        *outcomes_of("good", "random", "completed", 7),
+        *outcomes_of("bad", "random", "completed", 3),
+        *outcomes_of("bad", "random", "failed", 4),
+        *outcomes_of("good", "escalated", "escalated", 2),
+        *outcomes_of("bad", None, "completed", 1),
+        *outcomes_of("good", "rumour", "abandoned", 1),
+        *outcomes_of("bad", "random", "cancelled", 1),
+        *outcomes_of(None, "random", "failed", 5),
+        *outcomes_of("maybe", "random", "failed", 5),
+        *outcomes_of("bad", "random", None, 1, **{A.JUDGE_NAME: "j", A.JUDGE_REVISION: "r", **JUDGED}),
     )
-    found = counters(settled(running, sender), service)
+    found = counters(wait_until_settled(running, sender), service)
     labels = {one: value for one, value in found.items() if one.startswith("otel_agentops_truth_labels")}
-    assert labels == expected()
+    assert labels == expected_labels()
     assert not [one for one in found if one.startswith("otel_agentops_sli_")], "no outcome is a second task"
 
 
 JUDGED = {A.GEN_AI_EVALUATION_SCORE_VALUE: 0.2, A.JUDGE_THRESHOLD: 0.5}
 
 
-def expected() -> Counter[str]:
+def expected_labels() -> Counter[str]:
     """Proxy, truth and sampling of each event that has both."""
     counts: Counter[str] = Counter()
     rows = [
@@ -343,15 +354,15 @@ def expected() -> Counter[str]:
         ("bad", "random", None, 1),
     ]
     for truth, sampling, outcome_, times in rows:
-        for name, is_bad in said(outcome_).items():
+        for name, is_bad in proxy_verdicts(outcome_).items():
             counts[_truth(name, is_bad, truth, sampling)] += times
     judge = {A.JUDGE_NAME: "j", A.JUDGE_REVISION: "r"}
     counts[_truth("judge_score", True, "bad", "random", **judge)] += 1
     return counts
 
 
-def said(outcome_: str | None) -> dict[str, bool]:
-    """What each proxy says of such a receipt."""
+def proxy_verdicts(outcome_: str | None) -> dict[str, bool]:
+    """Return what each proxy says of such a receipt."""
     always = {"user_retry": False, "cost_ceiling": False}
     if outcome_ in (None, "cancelled"):
         return always
@@ -371,10 +382,10 @@ def _truth(name: str, is_bad: bool, truth: str, sampling: str, **judge: str) -> 
 def test_delay_and_cost_are_exact(running: stack.Collector) -> None:
     service, sender = "late", Sender(running.otlp)
     late = [{A.TRUTH_DELAY: delay} for delay in (30.5, 86400, *NUMBERS)]
-    sender.events(service, *(event for more in late for event in known("bad", "random", "failed", 1, **more)))
-    sender.events(service, *known(None, "random", "failed", 1, **{A.TRUTH_DELAY: 9.0}))
+    sender.events(service, *(event for more in late for event in outcomes_of("bad", "random", "failed", 1, **more)))
+    sender.events(service, *outcomes_of(None, "random", "failed", 1, **{A.TRUTH_DELAY: 9.0}))
     sender.spans(service, *(task("failed", cost=cost) for cost in (0.25, 1, 0.0, *NUMBERS)))
-    found = histograms(settled(running, sender), service)
+    found = histograms(wait_until_settled(running, sender), service)
     delay = {A.TASK_NAME: "answer", A.TRUTH_SAMPLING: "random"}
     cost = {A.TASK_NAME: "unknown", A.TASK_OUTCOME: "failed"}
     wanted = {

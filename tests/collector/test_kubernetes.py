@@ -7,19 +7,20 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from test_overlay_merge import CONFIGS, parsed, print_config
+from test_overlay_merge import CONFIGS, parse_yaml, print_config
 from typer.testing import CliRunner
 
+from otel_agentops._yaml import InputError
 from otel_agentops.collector import kubernetes, shipped
 from otel_agentops.collector.cli import app
-from otel_agentops.collector.document import ConfigError, Document
+from otel_agentops.collector.document import Document
 from stack import BASE, OVERLAY
 
-TEMPLATE = shipped.kubernetes().read_text()
+TEMPLATE = (shipped.find_home() / shipped.KUBERNETES).read_text()
 
 
 def documents(*paths: Path) -> list[Document]:
-    return [shipped.read(path) for path in paths]
+    return [shipped.read_config(path) for path in paths]
 
 
 def both(text: str) -> list[Any]:
@@ -27,7 +28,7 @@ def both(text: str) -> list[Any]:
 
 
 def test_the_template_is_filled_and_otherwise_as_it_was() -> None:
-    text = kubernetes.resources(TEMPLATE, documents(BASE, OVERLAY), {})
+    text = kubernetes.build_resources(TEMPLATE, documents(BASE, OVERLAY), {})
     collector, instrumentation = both(text)
     empty, same = both(TEMPLATE)
     assert instrumentation == same
@@ -51,11 +52,13 @@ def test_the_port_and_the_sampler_fit_the_overlay() -> None:
 @pytest.mark.collector
 @pytest.mark.parametrize(("receiver", "base"), [("otlp", BASE), ("otlp/in,otlp/b", CONFIGS / "two_receivers.yaml")])
 def test_the_config_in_it_is_that_of_the_files(otelcol: Path, receiver: str, base: Path, tmp_path: Path) -> None:
-    text = kubernetes.resources(TEMPLATE, documents(base, OVERLAY), {"OTEL_AGENTOPS_RECEIVER": receiver})
+    text = kubernetes.build_resources(TEMPLATE, documents(base, OVERLAY), {"OTEL_AGENTOPS_RECEIVER": receiver})
     config = both(text)[0]["spec"]["config"]
     one = tmp_path / "one.yaml"
     YAML().dump(config, one)
-    assert parsed(print_config(otelcol, receiver, one)) == parsed(print_config(otelcol, receiver, base, OVERLAY))
+    assert parse_yaml(print_config(otelcol, receiver, one)) == parse_yaml(
+        print_config(otelcol, receiver, base, OVERLAY)
+    )
     # v1beta1 has arrays of strings there; a reference to the environment is refused when the resource is applied
     for pipeline in config["service"]["pipelines"].values():
         for key in ("receivers", "processors", "exporters"):
@@ -65,13 +68,15 @@ def test_the_config_in_it_is_that_of_the_files(otelcol: Path, receiver: str, bas
 
 
 def test_a_list_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigError) as error:
-        kubernetes.resources(TEMPLATE, documents(BASE, OVERLAY), {"OTEL_AGENTOPS_RECEIVERS": "otlp"})
+    with pytest.raises(InputError) as error:
+        kubernetes.build_resources(TEMPLATE, documents(BASE, OVERLAY), {"OTEL_AGENTOPS_RECEIVERS": "otlp"})
     assert str(error.value).endswith(": receivers of traces/otel_agentops are otlp; the operator needs a list of names")
 
 
 def test_a_receiver_on_loopback_is_named() -> None:
-    said = list(kubernetes.unreachable([Document.read(BASE, "base.yaml")], {"OTLP_GRPC_ENDPOINT": "0.0.0.0:4317"}))
+    said = list(
+        kubernetes.find_unreachable([Document.read_file(BASE, "base.yaml")], {"OTLP_GRPC_ENDPOINT": "0.0.0.0:4317"})
+    )
     assert said == ["base.yaml:3: otlp listens on 127.0.0.1:4318, where no other pod comes to; write 0.0.0.0 there"]
 
 

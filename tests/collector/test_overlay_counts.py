@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import httpx
 import pytest
-from overlay_signals import Event, Sender, Span, buckets, counters, histograms, series, settled
+from overlay_signals import Event, Sender, Span, buckets, counters, histograms, series, wait_until_settled
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
@@ -125,7 +125,7 @@ def events_of(task: Task) -> Iterator[Event]:
 # -- what must be counted
 
 
-def counted(tasks: Sequence[Task]) -> Counter[str]:
+def expected_counts(tasks: Sequence[Task]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for task in tasks:
         name = {A.TASK_NAME: task.name}
@@ -188,7 +188,7 @@ PER_TASK = {
 }
 
 
-def distributed(tasks: Sequence[Task]) -> Counter[str]:
+def expected_sums(tasks: Sequence[Task]) -> Counter[str]:
     """Count and sum of the histograms."""
     sums: Counter[str] = Counter()
     for task in tasks:
@@ -216,9 +216,9 @@ def test_counters_and_histograms_are_exact(collector: Collector, sender: Sender,
         part = tasks[start : start + 20]
         sender.spans(service, *(span for task in part for span in spans_of(task)))
         sender.events(service, *(event for task in part for event in events_of(task)))
-    samples = settled(collector, sender)
-    assert counters(samples, service) == counted(tasks)
-    assert histograms(samples, service) == pytest.approx(distributed(tasks))
+    samples = wait_until_settled(collector, sender)
+    assert counters(samples, service) == expected_counts(tasks)
+    assert histograms(samples, service) == pytest.approx(expected_sums(tasks))
     outcome = {A.TASK_NAME: "answer", A.TASK_OUTCOME: "failed"}
     values = Counter(float(len(task.calls)) for task in tasks if (task.name, task.outcome) == ("answer", "failed"))
     found = buckets(samples, M.TASK_LLM_CALLS, service, outcome)
@@ -229,7 +229,7 @@ def test_a_service_without_name_and_environment_counts_as_unknown(collector: Col
     failed = Span("execute_tool", {A.GEN_AI_OPERATION_NAME: "execute_tool"}, error=True)
     sender.spans(None, failed, Span("chat", {A.GEN_AI_OPERATION_NAME: "chat"}))
     sender.events(None, Event({A.GEN_AI_EVALUATION_SCORE_VALUE: 0.1, A.JUDGE_THRESHOLD: 0.5}))
-    samples = settled(collector, sender)
+    samples = wait_until_settled(collector, sender)
     tool = {A.SLI_NAME: "tool_success", A.SLI_TYPE: "direct", A.GEN_AI_TOOL_NAME: "unknown"}
     judge = {A.SLI_NAME: "judge_score", A.SLI_TYPE: "proxy", A.JUDGE_NAME: "unknown", A.JUDGE_REVISION: "unknown"}
     call = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_PROVIDER_NAME: "unknown", A.GEN_AI_REQUEST_MODEL: "unknown"}
@@ -256,7 +256,7 @@ def test_the_environment_is_a_label_of_every_series(
     task = make_tasks(40)[-1]
     sender.spans(service, *spans_of(task), **{key: "staging"})
     sender.events(service, *events_of(task), **{key: "staging"})
-    samples = settled(collector, sender)
+    samples = wait_until_settled(collector, sender)
     assert {s.labels["deployment_environment_name"] for s in samples if s.labels.get("service_name") == service} == {
         "staging"
     }
@@ -267,7 +267,7 @@ def test_every_label_is_registered_for_its_metric(collector: Collector, sender: 
         sender.spans(service, *spans_of(task))
     known = {metric.prometheus: {key.replace(".", "_") for key in metric.labels} for metric in M.METRICS.values()}
     everywhere = {"service_name", "deployment_environment_name", "cloud_region", "le"}
-    for sample in settled(collector, sender):
+    for sample in wait_until_settled(collector, sender):
         family = sample.name
         for suffix in ("_bucket", "_count", "_sum", "_created"):
             family = family.removesuffix(suffix)
@@ -284,18 +284,18 @@ def test_every_metric_says_what_it_is(collector: Collector, sender: Sender, serv
     truth = {A.TASK_OUTCOME: "completed", A.TRUTH_VERDICT: "good", A.TRUTH_DELAY: 60.5}
     change = {A.CHANGE_VARIABLE: "model", A.CHANGE_VALUE: "gpt-y", A.CHANGE_SOURCE: "declared"}
     sender.events(service, Event({A.EVAL_SET_NAME: "golden"}), Event(truth, E.OUTCOME), Event(change, E.CHANGE))
-    settled(collector, sender)
+    wait_until_settled(collector, sender)
     lines = httpx.get(collector.metrics, headers=OPENMETRICS).text.splitlines()
     found = {line for line in lines if line.startswith("# HELP")}
-    counted = [metric for metric in M.METRICS.values() if metric.name.startswith("otel_agentops.")]
-    registered = {f"# HELP {metric.prometheus.removesuffix('_total')} {metric.brief}" for metric in counted}
+    expected_counts = [metric for metric in M.METRICS.values() if metric.name.startswith("otel_agentops.")]
+    registered = {f"# HELP {metric.prometheus.removesuffix('_total')} {metric.brief}" for metric in expected_counts}
     assert found == registered
 
 
 def test_an_agent_that_names_its_models_is_no_model_call(collector: Collector, sender: Sender, service: str) -> None:
     models = {A.GEN_AI_REQUEST_MODEL: "gpt-x", A.GEN_AI_RESPONSE_MODEL: "gpt-x-2026-01"}
     sender.spans(service, Span("invoke_agent planner", {A.GEN_AI_OPERATION_NAME: "invoke_agent", **models}))
-    assert counters(settled(collector, sender), service) == {}
+    assert counters(wait_until_settled(collector, sender), service) == {}
 
 
 def test_exemplars_lead_to_calls_that_failed(collector: Collector, sender: Sender, service: str) -> None:

@@ -32,7 +32,7 @@ def _metric(config: Any, name: str) -> Any:
     return next(metric for metric in found if metric["name"] == name)
 
 
-def _untyped(config: Any) -> None:
+def _drop_type(config: Any) -> None:
     _metric(config, "otel_agentops.llm.attempts")["sum"]["value"] = 'span.attributes["otel_agentops.attempt.count"]'
 
 
@@ -45,7 +45,7 @@ def _gauge(config: Any) -> None:
     _metric(config, "otel_agentops.llm.calls")["sum"]["monotonic"] = False
 
 
-def _unguarded(config: Any) -> None:
+def _drop_guard(config: Any) -> None:
     del _metric(config, "otel_agentops.task.llm_calls")["conditions"]
 
 
@@ -108,10 +108,10 @@ def _users_telemetry(config: Any) -> None:
 
 
 BROKEN: list[tuple[Callable[[Any], None], str]] = [
-    (_untyped, "is neither in Int() nor in Double()"),
+    (_drop_type, "is neither in Int() nor in Double()"),
     (_half_typed, "is neither in Int() nor in Double()"),
     (_gauge, "the sum is not monotonic"),
-    (_unguarded, "not every condition compares it with a number"),
+    (_drop_guard, "not every condition compares it with a number"),
     (_guarded_by_half, "not every condition compares it with a number"),
     (_half, "is a half of a pair"),
     (_no_verdict, "does not count the verdict of"),

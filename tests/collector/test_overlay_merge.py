@@ -38,16 +38,16 @@ def print_config(otelcol: Path, receiver: str, *configs: Path) -> str:
     return done.stdout
 
 
-def parsed(text: str) -> Any:
+def parse_yaml(text: str) -> Any:
     return YAML(typ="safe").load(text)
 
 
-def changed(before: Any, after: Any, where: str = "") -> Iterator[str]:
+def find_changes(before: Any, after: Any, where: str = "") -> Iterator[str]:
     """Paths of what is not in `after` as it was; keys that are new do not matter."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key, value in before.items():
             if key in after:
-                yield from changed(value, after[key], f"{where}/{key}")
+                yield from find_changes(value, after[key], f"{where}/{key}")
             else:
                 yield f"{where}/{key} is gone"
     elif before != after:
@@ -57,9 +57,9 @@ def changed(before: Any, after: Any, where: str = "") -> Iterator[str]:
 @every_base
 def test_every_key_and_list_of_the_base_is_unchanged(otelcol: Path, base: str) -> None:
     config, receiver = BASES[base]
-    before = parsed(print_config(otelcol, receiver, config))
-    after = parsed(print_config(otelcol, receiver, config, OVERLAY))
-    assert list(changed(before, after)) == []
+    before = parse_yaml(print_config(otelcol, receiver, config))
+    after = parse_yaml(print_config(otelcol, receiver, config, OVERLAY))
+    assert list(find_changes(before, after)) == []
     assert after["service"]["pipelines"]["traces/otel_agentops"]["receivers"] == receiver.split(",")
 
 
@@ -74,7 +74,7 @@ def test_the_overlay_twice_or_first_is_the_same(otelcol: Path, base: str) -> Non
 def test_a_change_would_be_seen() -> None:
     before = {"a": [1, 2], "b": {"c": 1, "d": 2}, "e": None}
     after = {"a": [1], "b": {"c": 1}, "e": None, "new": 1}
-    assert list(changed(before, after)) == ["/a: [1, 2] became [1]", "/b/d is gone"]
+    assert list(find_changes(before, after)) == ["/a: [1, 2] became [1]", "/b/d is gone"]
 
 
 def test_a_receiver_that_does_not_exist_is_named(otelcol: Path) -> None:
@@ -83,11 +83,11 @@ def test_a_receiver_that_does_not_exist_is_named(otelcol: Path) -> None:
 
 
 def test_tagging_changes_one_list(otelcol: Path) -> None:
-    """What README tells to do for stored spans: the user's own list with three entries more, in the right place."""
+    """As README tells for stored spans: the user's own list with three entries more, in the right place."""
     tagging = ROOT / "collector-config" / "examples" / "tagging.yaml"
-    before = parsed(print_config(otelcol, "otlp", BASE, OVERLAY))
-    after = parsed(print_config(otelcol, "otlp", BASE, OVERLAY, tagging))
-    assert list(changed(before, after)) == [
+    before = parse_yaml(print_config(otelcol, "otlp", BASE, OVERLAY))
+    after = parse_yaml(print_config(otelcol, "otlp", BASE, OVERLAY, tagging))
+    assert list(find_changes(before, after)) == [
         f"/service/pipelines/{signal}/processors: ['memory_limiter', 'batch'] became "
         "['memory_limiter', 'transform/otel_agentops', 'transform/otel_agentops_sli', 'transform/otel_agentops_lock', "
         "'batch']"

@@ -1,9 +1,9 @@
-"""Where and in which stage a value was observed, which sets were evaluated by which judge, and what was declared."""
+"""Observations: where and in which stage a value was seen, sets by judge, and declared changes."""
 
 from __future__ import annotations
 
 import pytest
-from overlay_signals import Event, Sender, Span, counters, series, settled
+from overlay_signals import Event, Sender, Span, counters, series, wait_until_settled
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
@@ -16,7 +16,7 @@ MODEL = {A.GEN_AI_REQUEST_MODEL: "gpt-x", A.GEN_AI_RESPONSE_MODEL: "gpt-x-01"}
 FOUND = {A.INDEX_NAME: "docs", A.INDEX_VERSION: "v2"}
 
 
-def observed(collector: Collector, service: str) -> dict[str, float]:
+def read_observations(collector: Collector, service: str) -> dict[str, float]:
     found = counters(collector.scrape(), service)
     return {name: value for name, value in found.items() if "observations" in name or "changes" in name}
 
@@ -27,9 +27,9 @@ def test_region_and_stage_are_labels_where_they_are_known(collector: Collector, 
     retrieval = Span("retrieval docs", {A.GEN_AI_OPERATION_NAME: "retrieval", **FOUND, A.ROLLOUT_STAGE: "canary"})
     sender.spans(service, call)
     sender.spans(service, call, call, staged, retrieval, cloud_region="eu-west-1")
-    settled(collector, sender)
+    wait_until_settled(collector, sender)
     eu, canary = {A.CLOUD_REGION: "eu-west-1"}, {A.ROLLOUT_STAGE: "canary"}
-    assert observed(collector, service) == {
+    assert read_observations(collector, service) == {
         series(M.MODEL_OBSERVATIONS, MODEL): 1,
         series(M.MODEL_OBSERVATIONS, {**MODEL, **eu}): 2,
         series(M.MODEL_OBSERVATIONS, {**MODEL, **eu, **canary}): 1,
@@ -44,9 +44,9 @@ def test_evaluations_of_a_set_are_counted_by_judge(collector: Collector, sender:
     golden = {A.EVAL_SET_NAME: "golden", A.EVAL_SET_VERSION: "7"}
     sender.events(service, *[Event({**judge, **golden})] * 3, Event({A.EVAL_SET_NAME: "bare"}), Event(judge))
     sender.events(service, Event({**judge, **golden}, E.OUTCOME), Event({**judge, **golden}, E.CHANGE))
-    settled(collector, sender)
+    wait_until_settled(collector, sender)
     unknown = {A.EVAL_SET_VERSION: "unknown", A.JUDGE_NAME: "unknown", A.JUDGE_REVISION: "unknown"}
-    assert observed(collector, service) == {
+    assert read_observations(collector, service) == {
         series(M.EVAL_SET_OBSERVATIONS, {**golden, **judge}): 3,
         series(M.EVAL_SET_OBSERVATIONS, {A.EVAL_SET_NAME: "bare", **unknown}): 1,
         series(M.JUDGE_OBSERVATIONS, judge): 4,
@@ -65,8 +65,8 @@ def test_declared_changes_are_counted(collector: Collector, sender: Sender, serv
         Event({**declared, "event.name": E.CHANGE}, None),
         Event({**declared, A.CHANGE_VALUE: None}, E.CHANGE),
     )
-    settled(collector, sender)
-    assert observed(collector, service) == {
+    wait_until_settled(collector, sender)
+    assert read_observations(collector, service) == {
         series(M.CHANGES, change): 2,
         series(M.CHANGES, {**unscoped, A.CHANGE_SCOPE: "unknown", A.CHANGE_SOURCE: None}): 1,
     }

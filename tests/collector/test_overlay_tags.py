@@ -29,7 +29,7 @@ def op(operation: str, **more: str | int) -> dict[str, str | int]:
     return {A.GEN_AI_OPERATION_NAME: operation, **{key.replace("__", "."): value for key, value in more.items()}}
 
 
-def failed(operation: str, kind: str | int, surface: str | None, reason: str | None, bad: int | None = None) -> Case:
+def failing(operation: str, kind: str | int, surface: str | None, reason: str | None, bad: int | None = None) -> Case:
     return Case(op(operation, error__type=kind), surface, reason, bad, True)
 
 
@@ -37,45 +37,45 @@ DOCUMENTS = A.RETRIEVAL_DOCUMENT_COUNT
 
 SPANS = [
     # the provider: statuses and the exceptions of several clients
-    failed("chat", "429", "model", "rate_limited"),
-    failed("chat", 429, "model", "rate_limited"),
-    failed("chat", "RateLimitError", "model", "rate_limited"),
-    failed("generate_content", "ResourceExhausted", "model", "rate_limited"),
-    failed("chat", "ThrottlingException", "model", "rate_limited"),
-    failed("chat", "500", "model", "server_error"),
-    failed("chat", "InternalServerError", "model", "server_error"),
-    failed("chat", "OverloadedError", "model", "server_error"),
-    failed("chat", "ServiceUnavailableError", "model", "server_error"),
-    failed("embeddings", "504", "model", "timeout"),
-    failed("chat", "APITimeoutError", "model", "timeout"),
-    failed("text_completion", "DeadlineExceeded", "model", "timeout"),
-    failed("chat", "httpx.ConnectTimeout", "model", "timeout"),
+    failing("chat", "429", "model", "rate_limited"),
+    failing("chat", 429, "model", "rate_limited"),
+    failing("chat", "RateLimitError", "model", "rate_limited"),
+    failing("generate_content", "ResourceExhausted", "model", "rate_limited"),
+    failing("chat", "ThrottlingException", "model", "rate_limited"),
+    failing("chat", "500", "model", "server_error"),
+    failing("chat", "InternalServerError", "model", "server_error"),
+    failing("chat", "OverloadedError", "model", "server_error"),
+    failing("chat", "ServiceUnavailableError", "model", "server_error"),
+    failing("embeddings", "504", "model", "timeout"),
+    failing("chat", "APITimeoutError", "model", "timeout"),
+    failing("text_completion", "DeadlineExceeded", "model", "timeout"),
+    failing("chat", "httpx.ConnectTimeout", "model", "timeout"),
     # below the application
-    failed("chat", "APIConnectionError", "infra", "unreachable"),
-    failed("chat", "401", "infra", "unauthorized"),
-    failed("chat", "AuthenticationError", "infra", "unauthorized"),
-    failed("chat", "PermissionDeniedError", "infra", "unauthorized"),
+    failing("chat", "APIConnectionError", "infra", "unreachable"),
+    failing("chat", "401", "infra", "unauthorized"),
+    failing("chat", "AuthenticationError", "infra", "unauthorized"),
+    failing("chat", "PermissionDeniedError", "infra", "unauthorized"),
     # anybody's fault
-    failed("chat", "400", None, None),
-    failed("chat", "BadRequestError", None, None),
-    failed("chat", "NotFoundError", None, None),
-    failed("chat", "CancelledError", None, None),
-    failed("chat", "_OTHER", None, None),
+    failing("chat", "400", None, None),
+    failing("chat", "BadRequestError", None, None),
+    failing("chat", "NotFoundError", None, None),
+    failing("chat", "CancelledError", None, None),
+    failing("chat", "_OTHER", None, None),
     Case(op("chat"), error=True),
     Case(op("chat")),
     # a judge's own model call is no incident of the feature's model
     Case({**op("chat", error__type="429"), A.JUDGE_NAME: "helpful"}, "judge", "rate_limited", error=True),
     Case({**op("chat", error__type="APIConnectionError"), A.JUDGE_NAME: "helpful"}, "infra", "unreachable", error=True),
     # tools
-    failed("execute_tool", "ValueError", "tool", "error", 1),
-    failed("execute_tool", "TimeoutError", "tool", "timeout", 1),
-    failed("execute_tool", "CancelledError", "tool", "cancelled", 1),
+    failing("execute_tool", "ValueError", "tool", "error", 1),
+    failing("execute_tool", "TimeoutError", "tool", "timeout", 1),
+    failing("execute_tool", "CancelledError", "tool", "cancelled", 1),
     Case(op("execute_tool"), "tool", "error", 1, error=True),
     Case(op("execute_tool", error__type="ValueError"), "tool", "error", 1),
     Case(op("execute_tool"), bad=0),
     # retrieval
-    failed("retrieval", "ConnectionError", "retrieval", "unreachable"),
-    failed("retrieval", "ValueError", "retrieval", "error"),
+    failing("retrieval", "ConnectionError", "retrieval", "unreachable"),
+    failing("retrieval", "ValueError", "retrieval", "error"),
     Case({**op("retrieval"), DOCUMENTS: 0}, "retrieval", "no_documents"),
     Case({**op("retrieval", error__type="TimeoutError"), DOCUMENTS: 0}, "retrieval", "timeout", error=True),
     Case({**op("retrieval"), DOCUMENTS: 3}),
@@ -87,7 +87,7 @@ SPANS = [
     Case({**op("invoke_workflow"), A.TASK_OUTCOME: "abandoned"}, bad=1),
     Case({**op("invoke_workflow"), A.TASK_OUTCOME: "cancelled"}),
     Case({**op("invoke_workflow"), A.TASK_OUTCOME: "exploded"}),
-    failed("invoke_agent", "RateLimitError", None, None),
+    failing("invoke_agent", "RateLimitError", None, None),
     # not ours
     Case({"http.response.status_code": 500, "error.type": "500"}, error=True),
 ]
@@ -108,7 +108,7 @@ EVENTS = [
 
 
 @pytest.fixture(scope="module")
-def stored(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stored_cases(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every case, sent in one request, as the user's pipeline stored it with the tagging of README.md."""
     directory = tmp_path_factory.mktemp("stored")
     configs = [Path(__file__).parent / "configs" / "stored.yaml", stack.OVERLAY]
@@ -122,29 +122,31 @@ def stored(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def added(case: Case, record: overlay_stored.Stored) -> dict[str, object]:
-    """What the collector added; what was sent must be there as it was."""
+def new_tags(case: Case, record: overlay_stored.Stored) -> dict[str, object]:
+    """Return what the collector added; what was sent must be there as it was."""
     sent = {key: value for key, value in case.attributes.items() if value == value}  # NaN is not
     assert {key: record.attributes[key] for key in sent} == sent
     return {key: value for key, value in record.attributes.items() if key not in case.attributes}
 
 
-def expected(case: Case, verdict: str) -> dict[str, object]:
+def expected_tags(case: Case, verdict: str) -> dict[str, object]:
     tags = {A.INCIDENT_SURFACE: case.surface, A.INCIDENT_REASON: case.reason, verdict: case.bad}
     return {key: value for key, value in tags.items() if value is not None}
 
 
 @pytest.mark.parametrize("n", range(len(SPANS)), ids=lambda n: f"{n}-{list(SPANS[n].attributes.values())}")
-def test_a_stored_span_has_its_tags(stored: Path, n: int) -> None:
-    record = next(span for span in overlay_stored.spans(stored, len(SPANS)) if span.name == str(n))
+def test_a_stored_span_has_its_tags(stored_cases: Path, n: int) -> None:
+    record = next(span for span in overlay_stored.spans(stored_cases, len(SPANS)) if span.name == str(n))
     task = A.TASK_OUTCOME in SPANS[n].attributes
-    assert added(SPANS[n], record) == expected(SPANS[n], A.SLI_TASK_COMPLETED_BAD if task else A.SLI_TOOL_SUCCESS_BAD)
+    assert new_tags(SPANS[n], record) == expected_tags(
+        SPANS[n], A.SLI_TASK_COMPLETED_BAD if task else A.SLI_TOOL_SUCCESS_BAD
+    )
 
 
 @pytest.mark.parametrize("n", range(len(EVENTS)), ids=lambda n: f"{n}-{list(EVENTS[n].attributes.values())}")
-def test_a_stored_evaluation_has_its_verdict(stored: Path, n: int) -> None:
-    record = overlay_stored.logs(stored, len(EVENTS))[n]
-    assert added(EVENTS[n], record) == expected(EVENTS[n], A.SLI_JUDGE_SCORE_BAD)
+def test_a_stored_evaluation_has_its_verdict(stored_cases: Path, n: int) -> None:
+    record = overlay_stored.logs(stored_cases, len(EVENTS))[n]
+    assert new_tags(EVENTS[n], record) == expected_tags(EVENTS[n], A.SLI_JUDGE_SCORE_BAD)
 
 
 def test_surfaces_are_registered() -> None:

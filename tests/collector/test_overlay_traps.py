@@ -1,4 +1,4 @@
-"""What a real collector did with overlays that were less careful, each trap once more: none may come back.
+"""Traps that a real collector set to less careful overlays, each once more: none may come back.
 
 The traps that are a matter of spelling (pairs, order, types, descriptions) are held by overlay_lint too.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import overlay_stored
 import pytest
-from overlay_signals import QUICK, Event, Sender, Span, counters, series, settled
+from overlay_signals import QUICK, Event, Sender, Span, counters, series, wait_until_settled
 
 import stack
 from otel_agentops.semconv import attributes as A
@@ -38,7 +38,7 @@ MIXED = [Span("chat", {**CHAT, A.ATTEMPT_COUNT: count}) for count in (2, 2.5, 3.
 
 def test_mixed_number_types_are_counted(collector: stack.Collector, sender: Sender, service: str) -> None:
     sender.spans(service, *MIXED)
-    assert counters(settled(collector, sender), service) == {CALLS: 3, ATTEMPTS: 7}
+    assert counters(wait_until_settled(collector, sender), service) == {CALLS: 3, ATTEMPTS: 7}
 
 
 def test_mixed_number_types_would_end_the_collector(otelcol: Path, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_rubbish_is_left_out_and_the_rest_is_counted(collector: stack.Collector,
         series(M.SLI_EVENTS, TOOL_SLI): len(rubbish),
         series(M.SLI_BAD, TOOL_SLI): 0,
     }
-    assert counters(settled(collector, sender), service) == expected
+    assert counters(wait_until_settled(collector, sender), service) == expected
 
 
 def test_an_application_cannot_tip_a_pair(collector: stack.Collector, sender: Sender, service: str) -> None:
@@ -86,7 +86,7 @@ def test_an_application_cannot_tip_a_pair(collector: stack.Collector, sender: Se
     for value in (7, "1", -1, 0.5):
         sender.spans(service, Span("chat", {A.GEN_AI_OPERATION_NAME: "plan", A.SLI_TASK_COMPLETED_BAD: value}))
         sender.events(service, Event({A.SLI_JUDGE_SCORE_BAD: value}))
-    assert counters(settled(collector, sender), service) == {}
+    assert counters(wait_until_settled(collector, sender), service) == {}
 
 
 # -- errors and refusals stay in the overlay
@@ -118,7 +118,7 @@ def test_a_restart_is_a_reset_of_the_same_series(otelcol: Path, tmp_path: Path) 
         with stack.collector([stack.BASE, stack.OVERLAY, *QUICK], tmp_path, name=f"run{run}") as running:
             sender = Sender(running.otlp)
             sender.spans("svc", *[Span("execute_tool", TOOL)] * count)
-            seen.append(counters(settled(running, sender), "svc"))
+            seen.append(counters(wait_until_settled(running, sender), "svc"))
     pair = series(M.SLI_EVENTS, TOOL_SLI), series(M.SLI_BAD, TOOL_SLI)
     assert seen == [dict(zip(pair, (5, 0), strict=True)), dict(zip(pair, (2, 0), strict=True))]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from overlay_signals import Event, Sender, Span, settled
+from overlay_signals import Event, Sender, Span, wait_until_settled
 
 import stack
 from otel_agentops import slo
@@ -76,7 +76,7 @@ def events() -> Iterator[Event]:
 
 
 def until(read: Callable[[], T], good: Callable[[T], bool], seconds: float = 40) -> T:
-    """What is read as soon as it is good; the last of it where it never is, for the assertion to show."""
+    """Return what is read as soon as it is good, or the last of it for the assertion to show."""
     end = time.monotonic() + seconds
     while not good(found := read()) and time.monotonic() < end:
         time.sleep(0.2)
@@ -84,7 +84,7 @@ def until(read: Callable[[], T], good: Callable[[T], bool], seconds: float = 40)
 
 
 class Numbers:
-    """What a Prometheus says about one service."""
+    """Numbers of one service in a Prometheus."""
 
     def __init__(self, running: stack.Prometheus, service: str) -> None:
         self.running = running
@@ -115,7 +115,7 @@ def collector(otelcol: Path, tmp_path: Path) -> Iterator[stack.Collector]:
 def test_its_numbers_are_those_that_were_sent(collector: stack.Collector, prometheus: Path, tmp_path: Path) -> None:
     slos = slo.load(stack.ROOT / "slo")
     service = "shop"
-    (tmp_path / "rules.yaml").write_text(rules.text(slos, SCALE))
+    (tmp_path / "rules.yaml").write_text(rules.render_rules(slos, SCALE))
     started = time.time()
     with stack.prometheus([collector.metrics.split("/")[2]], [tmp_path / "rules.yaml"], tmp_path) as running:
         # What is born after two evaluations of a scraped target is known to have grown from 0.
@@ -129,9 +129,9 @@ def test_its_numbers_are_those_that_were_sent(collector: stack.Collector, promet
         numbers.become(OBSERVED, "otel_agentops:variable:increase", "variable", "scope", "value", over=ALL)
         numbers.become(budgets(slos), "otel_agentops:slo_budget:remaining", "slo", SLI[3])
         durations = f'{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{{service_name="{service}"}}'
-        exemplars = running.exemplars(durations, started, time.time())
+        exemplars = running.client.query_exemplars(durations, started, time.time())
         assert exemplars
-        assert {exemplar["labels"]["trace_id"] for exemplar in exemplars} <= traces
+        assert {exemplar.labels["trace_id"] for exemplar in exemplars} <= traces
 
 
 def send(collector: stack.Collector, sender: Sender, service: str) -> set[str]:
@@ -140,7 +140,7 @@ def send(collector: stack.Collector, sender: Sender, service: str) -> set[str]:
     for batch, judged in batches():
         traces |= set(sender.spans(service, *batch))
         sender.events(service, *judged)
-        settled(collector, sender)
+        wait_until_settled(collector, sender)
         time.sleep(1.5)
     return traces
 

@@ -52,13 +52,13 @@ def test_a_fresh_environment_has_the_files_and_the_command(tmp_path: Path) -> No
     shutil.copy(ROOT / "collector-config" / "examples" / "base.yaml", tmp_path / "mine.yaml")
     text = run(*command, "render", "mine.yaml", "--with", "tail-sampling", cwd=tmp_path)
     assert text.splitlines()[1:4] == ["#   mine.yaml", "#   otel-agentops.yaml", "#   tail-sampling.yaml"]
-    where = run(python, "-c", "from otel_agentops.collector import shipped; print(shipped.home())", cwd=tmp_path)
+    where = run(python, "-c", "from otel_agentops.collector import shipped; print(shipped.find_home())", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(tmp_path / "venv")
 
 
 def test_a_checkout_reads_its_own_files(tmp_path: Path) -> None:
-    assert shipped.home() == ROOT / "collector-config"
-    assert shipped.overlay() == OVERLAY
+    assert shipped.find_home() == ROOT / "collector-config"
+    assert shipped.find_home() / shipped.OVERLAY == OVERLAY
     CliRunner().invoke(app, ["fragments", "--out", str(tmp_path)])
     assert files(tmp_path) == SHIPPED
 
@@ -75,4 +75,4 @@ def test_the_list_says_each_fragments_idea() -> None:
 def test_a_file_of_the_users_is_found_beside_the_fragments(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("a: 1\n")
-    assert [shipped.find(name) for name in ("guard", str(own))] == [FRAGMENTS / "guard.yaml", own]
+    assert [shipped.find_fragment(name) for name in ("guard", str(own))] == [FRAGMENTS / "guard.yaml", own]

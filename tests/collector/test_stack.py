@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import stack
+from otel_agentops.prometheus_api import PrometheusError
 
 TALKS = (
     "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('up', flush=True); signal.pause()"
@@ -74,8 +75,8 @@ def test_a_config_that_is_wrong_is_quoted(otelcol: Path, tmp_path: Path) -> None
 def test_prometheus_answers(prometheus: Path, tmp_path: Path) -> None:
     with stack.prometheus(["127.0.0.1:9"], [], tmp_path) as running:
         assert running.query("vector(7)") == [({}, 7.0)]
-        assert running.alerts() == []
-        with pytest.raises(ValueError, match=r"query .*parse error"):
+        assert running.client.list_alerts() == []
+        with pytest.raises(PrometheusError, match=r"Prometheus answers: .*parse error"):
             running.query("sum(")
 
 

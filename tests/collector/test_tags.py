@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_overlay_merge import BASES, CONFIGS, changed, parsed, print_config
+from test_overlay_merge import BASES, CONFIGS, find_changes, parse_yaml, print_config
 from typer.testing import CliRunner
 
+from otel_agentops._yaml import InputError
 from otel_agentops.collector import shipped, tags
 from otel_agentops.collector.cli import app
-from otel_agentops.collector.document import ConfigError, Document
+from otel_agentops.collector.document import Document
 from stack import BASE, OVERLAY
 
 EVERY = {**BASES, "anchors": (CONFIGS / "anchors.yaml", "otlp"), "stored": (CONFIGS / "stored.yaml", "otlp")}
@@ -20,20 +21,24 @@ OURS = ["transform/otel_agentops", "transform/otel_agentops_sli", "transform/ote
 
 
 def read(name: str) -> Document:
-    return shipped.read(shipped.find(name))
+    return shipped.read_config(shipped.find_fragment(name))
 
 
-def edited(pipelines: str, only: tuple[str, ...] = (), ours: tuple[str, ...] = ("T",)) -> str:
-    """What becomes of the text below `pipelines`; T stands for our processors."""
+def edit_text(pipelines: str, only: tuple[str, ...] = (), ours: tuple[str, ...] = ("T",)) -> str:
+    """Return what becomes of the text below `pipelines`; T stands for our processors."""
     head = "service:\n  pipelines:\n"
-    return tags.tagged(Document("x.yaml", head + pipelines), ours, only).text.removeprefix(head)
+    return tags.add_tags(Document("x.yaml", head + pipelines), ours, only).text.removeprefix(head)
 
 
 def test_the_processors_are_those_of_the_overlay_and_what_fragments_leave_loose() -> None:
-    overlay = shipped.read(OVERLAY)
-    assert tags.processors(overlay) == OURS
+    overlay = shipped.read_config(OVERLAY)
+    assert tags.list_tag_processors(overlay) == OURS
     loose = [read(name) for name in ("tail-sampling", "content", "guard")]
-    assert tags.processors(overlay, loose) == [*OURS, "transform/otel_agentops_content", "tail_sampling/otel_agentops"]
+    assert tags.list_tag_processors(overlay, loose) == [
+        *OURS,
+        "transform/otel_agentops_content",
+        "tail_sampling/otel_agentops",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_the_processors_are_those_of_the_overlay_and_what_fragments_leave_loose(
     ],
 )
 def test_the_place_is_behind_the_limiter_and_before_what_holds(current: str, placed: str) -> None:
-    assert tags.placed(current.split(), ["T", "U"]) == placed.split()
+    assert tags.place_processors(current.split(), ["T", "U"]) == placed.split()
 
 
 @pytest.mark.parametrize(
@@ -154,20 +159,20 @@ def test_the_place_is_behind_the_limiter_and_before_what_holds(current: str, pla
     ],
 )
 def test_every_other_byte_stays(before: str, after: str) -> None:
-    assert edited(before) == after
-    assert edited(after) == after, "the second time there is nothing to do"
+    assert edit_text(before) == after
+    assert edit_text(after) == after, "the second time there is nothing to do"
 
 
 def test_a_pipeline_can_be_named() -> None:
     two = "    traces: {receivers: [otlp], processors: []}\n    traces/b: {receivers: [jaeger], processors: []}\n"
-    assert edited(two, ("traces/b",)) == two.replace("[jaeger], processors: []", "[jaeger], processors: [T]")
+    assert edit_text(two, ("traces/b",)) == two.replace("[jaeger], processors: []", "[jaeger], processors: [T]")
 
 
 def test_a_sampler_is_for_traces_alone() -> None:
     both = "    traces: {receivers: [otlp], processors: [batch]}\n    logs: {receivers: [otlp], processors: [batch]}\n"
     ours = ("T", "tail_sampling/otel_agentops")
-    assert edited(both, ours=ours).count("T, tail_sampling/otel_agentops, batch") == 1
-    assert edited(both, ours=ours).endswith("logs: {receivers: [otlp], processors: [T, batch]}\n")
+    assert edit_text(both, ours=ours).count("T, tail_sampling/otel_agentops, batch") == 1
+    assert edit_text(both, ours=ours).endswith("logs: {receivers: [otlp], processors: [T, batch]}\n")
 
 
 @pytest.mark.parametrize(
@@ -210,20 +215,20 @@ def test_a_sampler_is_for_traces_alone() -> None:
     ],
 )
 def test_what_cannot_be_edited_is_refused_with_its_line(text: str, sentence: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        tags.tagged(Document("x.yaml", text), ["T"])
+    with pytest.raises(InputError) as error:
+        tags.add_tags(Document("x.yaml", text), ["T"])
     assert str(error.value) == sentence
 
 
 def test_a_pipeline_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ConfigError) as error:
-        tags.tagged(Document.read(BASE, "base.yaml"), ["T"], ["traces/x"])
+    with pytest.raises(InputError) as error:
+        tags.add_tags(Document.read_file(BASE, "base.yaml"), ["T"], ["traces/x"])
     assert str(error.value) == "base.yaml:17: no pipeline traces/x for traces or logs; there are: traces, logs"
 
 
 def test_two_samplers_are_refused() -> None:
-    with pytest.raises(ConfigError) as error:
-        tags.tagged(Document.read(CONFIGS / "no_logs.yaml", "x.yaml"), ["T", "tail_sampling/otel_agentops"])
+    with pytest.raises(InputError) as error:
+        tags.add_tags(Document.read_file(CONFIGS / "no_logs.yaml", "x.yaml"), ["T", "tail_sampling/otel_agentops"])
     assert str(error.value) == (
         "x.yaml:13: tail_sampling/otel_agentops and tail_sampling would decide one after the other; "
         "put the policies of one into the other"
@@ -237,15 +242,15 @@ def test_two_samplers_are_refused() -> None:
 @pytest.mark.parametrize("base", EVERY)
 def test_the_collector_sees_the_edited_lists_and_no_other_change(otelcol: Path, base: str, tmp_path: Path) -> None:
     config, receiver = EVERY[base]
-    before = Document.read(config)
-    after = tags.tagged(before, OURS)
+    before = Document.read_file(config)
+    after = tags.add_tags(before, OURS)
     (tmp_path / "mine.yaml").write_text(after.text)
-    was, is_ = (parsed(print_config(otelcol, receiver, path, OVERLAY)) for path in (config, tmp_path / "mine.yaml"))
+    was, is_ = (parse_yaml(print_config(otelcol, receiver, path, OVERLAY)) for path in (config, tmp_path / "mine.yaml"))
     expected = set()
-    for id_ in tags.chosen(before):
+    for id_ in tags.choose_pipelines(before):
         current = before.get("service", "pipelines", id_, "processors")
-        expected.add(f"/service/pipelines/{id_}/processors: {current} became {tags.placed(current, OURS)}")
-    assert set(changed(was, is_)) == expected
+        expected.add(f"/service/pipelines/{id_}/processors: {current} became {tags.place_processors(current, OURS)}")
+    assert set(find_changes(was, is_)) == expected
 
 
 # -- back
@@ -253,22 +258,22 @@ def test_the_collector_sees_the_edited_lists_and_no_other_change(otelcol: Path, 
 
 @pytest.mark.parametrize("base", EVERY)
 def test_undo_is_the_backup_to_the_byte(base: str) -> None:
-    before = Document.read(EVERY[base][0])
-    after = tags.tagged(before, OURS)
-    assert tags.undone(after, before).text == before.text
-    assert parsed(tags.untagged(after).text) == before.data, "without a backup the values are the same"
+    before = Document.read_file(EVERY[base][0])
+    after = tags.add_tags(before, OURS)
+    assert tags.undo_tags(after, before).text == before.text
+    assert parse_yaml(tags.remove_tags(after).text) == before.data, "without a backup the values are the same"
 
 
 def test_undo_keeps_what_the_user_edited_since() -> None:
-    before = Document.read(BASE)
-    later = tags.tagged(before, OURS).text.replace("exporters: [debug]", "exporters: [debug, debug/b]", 1)
-    undone = tags.undone(Document("x", later), before).text
+    before = Document.read_file(BASE)
+    later = tags.add_tags(before, OURS).text.replace("exporters: [debug]", "exporters: [debug, debug/b]", 1)
+    undone = tags.undo_tags(Document("x", later), before).text
     assert undone == before.text.replace("exporters: [debug]", "exporters: [debug, debug/b]", 1)
 
 
 def test_undo_of_nothing_is_nothing() -> None:
-    before = Document.read(BASE)
-    assert tags.undone(before, None).text == before.text
+    before = Document.read_file(BASE)
+    assert tags.undo_tags(before, None).text == before.text
 
 
 # Lists as people write them: flow or block, entries quoted or not, comments, indents, aligned or not.
@@ -303,12 +308,12 @@ def pipeline(draw: st.DrawFn, id_: str) -> str:
 @given(st.tuples(pipeline("traces"), pipeline("logs/x"), pipeline("metrics")).map("".join))
 def test_there_and_back_is_the_same_text(pipelines: str) -> None:
     before = Document("x.yaml", f"service:\n  pipelines:\n{pipelines}")
-    after = tags.tagged(before, OURS)
+    after = tags.add_tags(before, OURS)
     for id_ in ("traces", "logs/x"):
         current = before.get("service", "pipelines", id_, "processors") or []
-        assert after.get("service", "pipelines", id_, "processors") == tags.placed(current, OURS)
-    assert tags.tagged(after, OURS).text == after.text
-    assert tags.untagged(after).text == before.text
+        assert after.get("service", "pipelines", id_, "processors") == tags.place_processors(current, OURS)
+    assert tags.add_tags(after, OURS).text == after.text
+    assert tags.remove_tags(after).text == before.text
 
 
 # -- the commands
@@ -332,9 +337,17 @@ def test_without_a_place_to_write_to_the_edit_is_shown(mine: Path) -> None:
     assert code == 0
     assert [line for line in said if line.startswith(("+", "-")) and "pipelines" not in line][2:] == [
         *("-" + line for line in BASE.read_text().splitlines() if "    traces:" in line),
-        *("+" + line for line in tags.tagged(Document.read(BASE), OURS).text.splitlines() if "    traces:" in line),
+        *(
+            "+" + line
+            for line in tags.add_tags(Document.read_file(BASE), OURS).text.splitlines()
+            if "    traces:" in line
+        ),
         *("-" + line for line in BASE.read_text().splitlines() if "    logs:" in line),
-        *("+" + line for line in tags.tagged(Document.read(BASE), OURS).text.splitlines() if "    logs:" in line),
+        *(
+            "+" + line
+            for line in tags.add_tags(Document.read_file(BASE), OURS).text.splitlines()
+            if "    logs:" in line
+        ),
     ]
     assert said[-2] == "nothing is written; --in-place edits the file, --out FILE writes another"
     assert said[-1].endswith(f"otelcol-contrib --config {mine} --config otel-agentops.yaml")
@@ -349,7 +362,7 @@ def test_nobody_answered_is_no(mine: Path) -> None:
 
 def test_merge_again_and_undo(mine: Path) -> None:
     assert run("merge", mine, "--in-place", "--yes")[0] == 0
-    assert mine.read_text() == tags.tagged(Document.read(BASE), OURS).text
+    assert mine.read_text() == tags.add_tags(Document.read_file(BASE), OURS).text
     assert mine.stat().st_mode & 0o777 == 0o640
     assert run("merge", mine, "--in-place", "--yes") == (0, [f"{mine}: nothing to do, the tags are there"])
     assert run("merge", mine, "--in-place", "--yes", "--with", "tail-sampling")[0] == 0
@@ -364,7 +377,7 @@ def test_another_file_can_be_written(mine: Path) -> None:
     out = mine.with_name("other.yaml")
     assert run("merge", mine, "--out", out, "--yes", "--pipeline", "traces")[0] == 0
     assert mine.read_text() == BASE.read_text()
-    assert out.read_text() == tags.tagged(Document.read(BASE), OURS, ["traces"]).text
+    assert out.read_text() == tags.add_tags(Document.read_file(BASE), OURS, ["traces"]).text
 
 
 def test_a_link_is_followed(mine: Path) -> None:
@@ -372,4 +385,4 @@ def test_a_link_is_followed(mine: Path) -> None:
     link.symlink_to(mine)
     run("merge", link, "--in-place", "--yes")
     assert link.is_symlink()
-    assert mine.read_text() == tags.tagged(Document.read(BASE), OURS).text
+    assert mine.read_text() == tags.add_tags(Document.read_file(BASE), OURS).text

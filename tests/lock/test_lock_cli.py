@@ -151,7 +151,7 @@ def test_a_variable_that_is_none() -> None:
 
 
 def test_a_fragment_is_written_and_checked(directory: Path) -> None:
-    made = fragment.text([load(directory / "agentops.lock")])
+    made = fragment.render_text([load(directory / "agentops.lock")])
     assert run("fragment") == (0, made, "")
     stale = "out/lock.yaml: not what follows from agentops.lock; run this without --check and commit it"
     done = CliRunner().invoke(app, ["fragment", "--out", "out/lock.yaml", "--check"])

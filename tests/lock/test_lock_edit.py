@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lock_values import EVIL, values
 
-from otel_agentops.lock.edit import HEAD, edited
-from otel_agentops.lock.model import VARIABLES, Entry, Key, LockError
-from otel_agentops.lock.text import parsed
+from otel_agentops._yaml import InputError
+from otel_agentops.lock.edit import HEAD, edit_entries
+from otel_agentops.lock.model import VARIABLES, Entry, Key
+from otel_agentops.lock.text import parse_lock
 
 PATH = Path("agentops.lock")
 DAY = datetime.date(2026, 11, 24)
@@ -116,7 +117,7 @@ ADDED = [
 
 
 def test_entries_are_added_in_their_place() -> None:
-    assert edited(BEFORE, PATH, ADDED) == AFTER
+    assert edit_entries(BEFORE, PATH, ADDED) == AFTER
 
 
 def test_entries_are_taken_out_with_what_was_said_of_them() -> None:
@@ -125,18 +126,18 @@ def test_entries_are_taken_out_with_what_was_said_of_them() -> None:
         Key("model", "gpt-z", None, "gpt-z-1"),
         Key("judge", "helpful", None, "r1"),
     ]
-    assert edited(BEFORE, PATH, [], gone) == PRUNED
+    assert edit_entries(BEFORE, PATH, [], gone) == PRUNED
 
 
 def test_a_variable_without_entries_is_taken_out() -> None:
-    gone = [key for key, _ in parsed(BEFORE, PATH).entries() if key.variable == "model"]
+    gone = [key for key, _ in parse_lock(BEFORE, PATH).iterate_entries() if key.variable == "model"]
     start, end = BEFORE.index("# the models"), BEFORE.index("# who judges")
-    assert edited(BEFORE, PATH, [], gone) == f"{BEFORE[:start]}\n\n{BEFORE[end:]}", "empty lines are nobody's"
+    assert edit_entries(BEFORE, PATH, [], gone) == f"{BEFORE[:start]}\n\n{BEFORE[end:]}", "empty lines are nobody's"
 
 
 def test_one_goes_and_another_comes() -> None:
     gone = [Key("model", "gpt-z", None, "gpt-z-1")]
-    after = edited("version: 1\nmodel:\n  gpt-z:\n    - {value: gpt-z-1, owner: a, date: 2026-11-24}", PATH, [
+    after = edit_entries("version: 1\nmodel:\n  gpt-z:\n    - {value: gpt-z-1, owner: a, date: 2026-11-24}", PATH, [
         new("model", "gpt-z", "gpt-z-2")
     ], gone)  # fmt: skip
     assert after == (
@@ -145,18 +146,18 @@ def test_one_goes_and_another_comes() -> None:
 
 
 def test_nothing_to_do_changes_nothing() -> None:
-    assert edited(BEFORE, PATH, []) == BEFORE
+    assert edit_entries(BEFORE, PATH, []) == BEFORE
 
 
 def test_line_ends_stay_as_they_are() -> None:
     windows = BEFORE.replace("\n", "\r\n")
-    assert edited(windows, PATH, ADDED) == AFTER.replace("\n", "\r\n")
+    assert edit_entries(windows, PATH, ADDED) == AFTER.replace("\n", "\r\n")
 
 
 @pytest.mark.parametrize("heading", ["model:", "model:   # none yet"])
 def test_below_a_heading_without_entries(heading: str) -> None:
-    after = edited(f"version: 1\n{heading}\n", PATH, [new("model", "gpt-y", "gpt-y-1", None)])
-    assert dict(parsed(after, PATH).entries()) == dict([new("model", "gpt-y", "gpt-y-1", None)])
+    after = edit_entries(f"version: 1\n{heading}\n", PATH, [new("model", "gpt-y", "gpt-y-1", None)])
+    assert dict(parse_lock(after, PATH).iterate_entries()) == dict([new("model", "gpt-y", "gpt-y-1", None)])
 
 
 @pytest.mark.parametrize(
@@ -169,8 +170,10 @@ def test_below_a_heading_without_entries(heading: str) -> None:
     ],
 )
 def test_what_has_no_lines_is_not_edited(flat: str) -> None:
-    with pytest.raises(LockError, match=r"agentops\.lock:\d: model: is written in one line; give each scope and entry"):
-        edited(flat, PATH, ADDED)
+    with pytest.raises(
+        InputError, match=r"agentops\.lock:\d: model: is written in one line; give each scope and entry"
+    ):
+        edit_entries(flat, PATH, ADDED)
 
 
 def test_what_is_written_with_anchors_is_not_edited() -> None:
@@ -181,8 +184,8 @@ model:
     - {value: a, owner: b, date: 2026-11-24}
   gpt-y: *all
 """
-    with pytest.raises(LockError, match=r"agentops\.lock: is written in a way that cannot be edited"):
-        edited(text, PATH, [new("model", "gpt-y", "gpt-y-1")])
+    with pytest.raises(InputError, match=r"agentops\.lock: is written in a way that cannot be edited"):
+        edit_entries(text, PATH, [new("model", "gpt-y", "gpt-y-1")])
 
 
 scopes = st.sampled_from([f"{value}/x" for value in EVIL]) | values.map(lambda text: f"{text}/x")
@@ -195,9 +198,9 @@ def test_any_value_can_be_approved_and_taken_back(first: list[Key], second: list
     there = {key: new(*key[:2], key.value, key.service)[1] for key in first}
     more = {key: new(*key[:2], key.value, key.service)[1] for key in second if key not in there}
     gone = data.draw(st.lists(st.sampled_from(first), unique=True)) if first else []
-    text = edited(HEAD, PATH, list(there.items()))
-    after = edited(text, PATH, list(more.items()), gone)
-    assert dict(parsed(after, PATH).entries()) == {
+    text = edit_entries(HEAD, PATH, list(there.items()))
+    after = edit_entries(text, PATH, list(more.items()), gone)
+    assert dict(parse_lock(after, PATH).iterate_entries()) == {
         key: entry for key, entry in {**there, **more}.items() if key not in gone
     }
-    assert edited(after, PATH, [], more.keys()) == edited(text, PATH, [], gone)
+    assert edit_entries(after, PATH, [], more.keys()) == edit_entries(text, PATH, [], gone)

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lock_values import EVIL, values
 from tests.collector import overlay_stored
-from tests.collector.overlay_signals import Attributes, Event, Sender, Span, settled
+from tests.collector.overlay_signals import Attributes, Event, Sender, Span, wait_until_settled
 
 import stack
 from otel_agentops.lock import fragment
-from otel_agentops.lock.edit import HEAD, edited
+from otel_agentops.lock.edit import HEAD, edit_entries
 from otel_agentops.lock.model import VARIABLES, Entry, Key, Lock
-from otel_agentops.lock.text import parsed
+from otel_agentops.lock.text import parse_lock
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 
@@ -35,16 +35,16 @@ def lock(*keys: tuple[str, str, str | None, str]) -> Lock:
     day = datetime.date(2026, 11, 24)
     new = [(Key(*key), Entry(value=key[3], service=key[2], owner="anna", date=day)) for key in keys]
     path = Path("agentops.lock")
-    return parsed(edited(HEAD, path, new), path)
+    return parse_lock(edit_entries(HEAD, path, new), path)
 
 
 def test_a_whole_fragment() -> None:
     one, two = lock(("tools", "support", None, "b1")), lock(("judge", "helpful", "shop", "$r1"))
-    assert fragment.text([one, two]) == (Path(__file__).parent / "fragment.yaml").read_text("utf-8")
+    assert fragment.render_text([one, two]) == (Path(__file__).parent / "fragment.yaml").read_text("utf-8")
 
 
 def test_an_empty_file_replaces_the_one_before() -> None:
-    assert fragment.config([lock()]) == {
+    assert fragment.build_config([lock()]) == {
         "processors": {
             "transform/otel_agentops_lock": {"error_mode": "ignore", "trace_statements": [], "log_statements": []}
         }
@@ -53,7 +53,7 @@ def test_an_empty_file_replaces_the_one_before() -> None:
 
 def test_the_order_of_entries_does_not_matter() -> None:
     keys = [("model", "gpt-x", None, "a"), ("model", "gpt-x", "shop", "b"), ("index", "docs", None, "v1")]
-    assert fragment.text([lock(*keys)]) == fragment.text([lock(*keys[2:]), lock(*keys[:2]), lock(*keys)])
+    assert fragment.render_text([lock(*keys)]) == fragment.render_text([lock(*keys[2:]), lock(*keys[:2]), lock(*keys)])
 
 
 scopes = values.map(lambda text: f"{text}/x")
@@ -63,7 +63,7 @@ keys = st.tuples(st.sampled_from(VARIABLES), scopes, st.none() | values, values)
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(keys, min_size=10, max_size=25, unique=True))
 def test_any_values_make_a_valid_config(otelcol: Path, tmp_path: Path, found: list[tuple[str, str, str, str]]) -> None:
-    (tmp_path / "lock.yaml").write_text(fragment.text([lock(*found)]), "utf-8")
+    (tmp_path / "lock.yaml").write_text(fragment.render_text([lock(*found)]), "utf-8")
     configs = [stack.BASE, stack.OVERLAY, tmp_path / "lock.yaml"]
     command = [otelcol, "validate", *(f"--config={config}" for config in configs)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -99,7 +99,7 @@ def tool(name: str | None, hashed: str, *unlisted: str, operation: str = "execut
     return Case("shop", {A.GEN_AI_OPERATION_NAME: operation, A.GEN_AI_TOOL_NAME: name, A.TOOL_HASH: hashed}, unlisted)
 
 
-def judged(service: str, name: str | None, revision: str, *unlisted: str) -> Case:
+def evaluation_case(service: str, name: str | None, revision: str, *unlisted: str) -> Case:
     return Case(service, {A.JUDGE_NAME: name, A.JUDGE_REVISION: revision}, unlisted)
 
 
@@ -156,18 +156,18 @@ SPANS += [
     for scope, value, unlisted in ((one, one, ()), (one, other, ["index"]), (one, f"{one}x", ["index"]))
 ]
 EVENTS = [
-    judged("shop", "helpful", "r1"),
-    judged("shop", "helpful", "r2", "judge"),
-    judged("shop", "careful", "r1", "judge"),
-    judged("shop", None, "r1", "judge"),
-    judged("canary", "helpful", "r2"),
+    evaluation_case("shop", "helpful", "r1"),
+    evaluation_case("shop", "helpful", "r2", "judge"),
+    evaluation_case("shop", "careful", "r1", "judge"),
+    evaluation_case("shop", None, "r1", "judge"),
+    evaluation_case("canary", "helpful", "r2"),
     Case("shop", {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: "r2", "event.name": "x"}),
 ]
 NAMES = [None if "event.name" in case.attributes else "gen_ai.evaluation.result" for case in EVENTS]
 
 
 class Seen(NamedTuple):
-    """What was stored, in the order in which it was sent, and what was counted, by service."""
+    """Stored signals in the order in which they were sent, and counts by service."""
 
     spans: Sequence[Mapping[str, object]]
     events: Sequence[Mapping[str, object]]
@@ -176,10 +176,10 @@ class Seen(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def seen(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+def observed_signals(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """Every case, through a collector with the fragment, and as the user's own pipeline stored it."""
     directory = tmp_path_factory.mktemp("lock")
-    (directory / "lock.yaml").write_text(fragment.text([LOCK]), "utf-8")
+    (directory / "lock.yaml").write_text(fragment.render_text([LOCK]), "utf-8")
     configs = [STORED, stack.OVERLAY, TAGGING, directory / "lock.yaml"]
     with stack.collector(configs, directory, {"STORED": str(directory)}) as running:
         sender = Sender(running.otlp)
@@ -190,7 +190,7 @@ def seen(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         labels = ("service_name", *(f"otel_agentops_change_{part}" for part in ("variable", "scope", "value")))
         counted = {
             tuple(sample.labels[label] for label in labels): sample.value
-            for sample in settled(running, sender)
+            for sample in wait_until_settled(running, sender)
             if sample.name == UNLISTED
         }
         spans = {record.name: record.attributes for record in overlay_stored.spans(directory, len(SPANS))}
@@ -206,16 +206,16 @@ def tags(attributes: Mapping[str, object]) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(len(SPANS)), ids=lambda n: f"{n}-{'+'.join(SPANS[n].unlisted) or 'listed'}")
-def test_a_stored_span_is_tagged(seen: Seen, number: int) -> None:
-    assert tags(seen.spans[number]) == list(SPANS[number].unlisted)
+def test_a_stored_span_is_tagged(observed_signals: Seen, number: int) -> None:
+    assert tags(observed_signals.spans[number]) == list(SPANS[number].unlisted)
 
 
 @pytest.mark.parametrize("number", range(len(EVENTS)), ids=lambda n: f"{n}-{'+'.join(EVENTS[n].unlisted) or 'listed'}")
-def test_a_stored_evaluation_is_tagged(seen: Seen, number: int) -> None:
-    assert tags(seen.events[number]) == list(EVENTS[number].unlisted)
+def test_a_stored_evaluation_is_tagged(observed_signals: Seen, number: int) -> None:
+    assert tags(observed_signals.events[number]) == list(EVENTS[number].unlisted)
 
 
-def test_every_unlisted_variable_is_counted_for_itself(seen: Seen) -> None:
+def test_every_unlisted_variable_is_counted_for_itself(observed_signals: Seen) -> None:
     expected: dict[tuple[str, ...], float] = {}
     for case in [*SPANS, *EVENTS]:
         for variable in case.unlisted:
@@ -224,7 +224,7 @@ def test_every_unlisted_variable_is_counted_for_itself(seen: Seen) -> None:
             scope, value = of(variable, case.attributes)
             key = (case.service or "unknown", variable, scope, value)
             expected[key] = expected.get(key, 0) + 1
-    assert seen.counted == expected
+    assert observed_signals.counted == expected
 
 
 def of(variable: str, attributes: Attributes) -> tuple[str, str]:
@@ -240,5 +240,5 @@ def of(variable: str, attributes: Attributes) -> tuple[str, str]:
     return "/".join(str(attributes.get(part) or "unknown") for part in scope), str(attributes[value])
 
 
-def test_the_collector_has_nothing_to_complain_about(seen: Seen) -> None:
-    assert [line for line in seen.said.splitlines() if "\terror\t" in line or "\twarn\t" in line] == []
+def test_the_collector_has_nothing_to_complain_about(observed_signals: Seen) -> None:
+    assert [line for line in observed_signals.said.splitlines() if "\terror\t" in line or "\twarn\t" in line] == []

@@ -1,4 +1,4 @@
-"""What runs is the same whether a Prometheus is asked or the stored spans are read, and the commands act on it."""
+"""Live values are the same from a Prometheus and from stored spans, and the commands act on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 from lock_values import EVIL
 from tests.collector import overlay_stored
-from tests.collector.overlay_signals import Event, Sender, Span, settled
+from tests.collector.overlay_signals import Event, Sender, Span, wait_until_settled
 from typer.testing import CliRunner
 
 import stack
@@ -81,7 +81,7 @@ class Running(NamedTuple):
 @pytest.fixture(scope="module")
 def running(otelcol: Path, prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("live")
-    (directory / "rules.yaml").write_text(slo_rules.text(slo.load(stack.ROOT / "slo"), SCALE))
+    (directory / "rules.yaml").write_text(slo_rules.render_rules(slo.load(stack.ROOT / "slo"), SCALE))
     configs = [stack.ROOT / "tests" / "collector" / "configs" / "stored.yaml", stack.OVERLAY]
     with (
         stack.collector(configs, directory, {"STORED": str(directory)}) as collector,
@@ -93,8 +93,8 @@ def running(otelcol: Path, prometheus: Path, tmp_path_factory: pytest.TempPathFa
         sender.events("shop", *EVENTS)
         overlay_stored.spans(directory, len(SPANS))
         overlay_stored.logs(directory, len(EVENTS))
-        settled(collector, sender)
-        until(lambda: of_shop(rules.live(server.url, "5m")) == COUNTS)
+        wait_until_settled(collector, sender)
+        until(lambda: of_shop(rules.read_live(server.url, "5m")) == COUNTS)
         yield Running(server.url, directory / "traces.jsonl", directory / "logs.jsonl")
 
 
@@ -122,17 +122,17 @@ def run(directory: Path, *arguments: str | Path) -> tuple[int, str, str]:
 
 
 def test_prometheus_knows_what_runs(running: Running) -> None:
-    assert of_shop(rules.live(running.url, "5m")) == COUNTS
+    assert of_shop(rules.read_live(running.url, "5m")) == COUNTS
 
 
 def test_stored_spans_say_the_same(running: Running) -> None:
-    assert of_shop(spans.live([running.traces, running.logs])) == COUNTS
+    assert of_shop(spans.read_live([running.traces, running.logs])) == COUNTS
 
 
 def test_nothing_is_live_that_was_not_seen_within_the_window(running: Running) -> None:
-    assert rules.live(running.url, "1s").counts.keys() <= rules.live(running.url, "5m").counts.keys()
+    assert rules.read_live(running.url, "1s").counts.keys() <= rules.read_live(running.url, "5m").counts.keys()
     time.sleep(3)
-    assert "shop" not in {seen.service for seen in rules.live(running.url, "1s").known}
+    assert "shop" not in {seen.service for seen in rules.read_live(running.url, "1s").values}
 
 
 WRITTEN = """\
@@ -161,7 +161,7 @@ prompt:
 
 
 def test_both_write_the_same_file(running: Running, tmp_path: Path) -> None:
-    """What was not reported is not in it; the second time nothing is left to do."""
+    """The file lacks what was not reported; the second time nothing is left to do."""
     only = ("--owner", "anna", "--variable", "model", "--variable", "prompt")
     sources = [("--from", "prometheus", "--url", running.url, "--window", "5m"), ("--from", "spans", running.traces)]
     for number, source in enumerate(sources):

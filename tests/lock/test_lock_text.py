@@ -41,7 +41,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
         until=datetime.date(2026, 12, 31),
         note="a canary",
     )
-    assert dict(read.entries()) == {
+    assert dict(read.iterate_entries()) == {
         Key("model", "gpt-x", None, "gpt-x-2026-03-01"): lock.Entry(value="gpt-x-2026-03-01", owner="anna", date=day),
         Key("model", "gpt-x", "support", "gpt-x-2026-04-01"): canary,
         Key("prompt", "support/greeting", "support", "1234567890123456"): lock.Entry(
@@ -116,7 +116,7 @@ def test_one_sentence(tmp_path: Path, old: str, new: str, sentence: str) -> None
     path = tmp_path / "agentops.lock"
     assert old in WHOLE
     path.write_text(WHOLE.replace(old, new, 1))
-    with pytest.raises(lock.LockError) as error:
+    with pytest.raises(lock.InputError) as error:
         lock.load(path)
     said = str(error.value)
     assert said.startswith(f"{path}:{sentence}")
@@ -131,6 +131,6 @@ def test_a_file_that_is_none(tmp_path: Path, content: bytes | None, sentence: st
     path = tmp_path / "agentops.lock"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(lock.LockError) as error:
+    with pytest.raises(lock.InputError) as error:
         lock.load(path)
     assert str(error.value) == f"{path}: {sentence}"

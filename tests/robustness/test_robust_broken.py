@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -17,11 +18,15 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
-from otel_agentops._measures import Measures
 from tests.clients.both import block, done, drained
 
-from otel_agentops import _observation, _patching, _telemetry
+from otel_agentops import _client_call, _patching, _telemetry
 from otel_agentops._identity import Identities
+from otel_agentops._observation import compile_hooks
+from otel_agentops._sinks import own_span
+from otel_agentops._sinks.metrics import ClientMetricsSink
+from otel_agentops._sinks.spans import SpanSink
+from otel_agentops._sinks.task_totals import TaskTotalsSink
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Break, FakeProvider, Status
 
@@ -100,14 +105,17 @@ def exporter(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.Monk
 def tracer(**members: Any) -> Break_:
     def change(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
         for name, value in members.items():
-            patch.setattr(_telemetry.get_default().tracer, name, value)
+            patch.setattr(_telemetry.get_default().spans.tracer, name, value)
 
     return change
 
 
 def meter(provider: Callable[[], Any]) -> Break_:
     def change(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(_telemetry.get_default(), "_measures", Measures(provider().get_meter("otel_agentops")))
+        telemetry = _telemetry.get_default()
+        metrics = ClientMetricsSink(provider().get_meter("otel_agentops"))
+        sinks = [metrics if isinstance(sink, ClientMetricsSink) else sink for sink in telemetry.sinks]
+        patch.setattr(telemetry, "hooks", compile_hooks(sinks))
 
     return change
 
@@ -123,12 +131,12 @@ def log_processor(seen: Capture, client: _patching.PatchedLibrary, patch: pytest
     logger = logging.getLogger("otel_agentops")
     handler = type("Raising", (LoggingHandler,), {"emit": boom})(logger_provider=provider)
     patch.setattr(logger, "handlers", [handler])
-    patch.setattr(_telemetry.get_default(), "open", boom)
+    patch.setattr(_telemetry.get_default(), "open_span", boom)
 
 
 def adapter(**functions: Any) -> Break_:
     def change(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
-        endpoints = client.targets[0].wrap.__self__._endpoints  # type: ignore[attr-defined]
+        endpoints = importlib.import_module(f"otel_agentops.clients.{client.distribution}").ENDPOINTS
         for path, endpoint in list(endpoints.items()):
             patch.setitem(endpoints, path, endpoint._replace(**functions))
 
@@ -138,6 +146,16 @@ def adapter(**functions: Any) -> Break_:
 def step(owner: Any, name: str) -> Break_:
     def change(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(owner, name, boom)
+
+    return change
+
+
+def hook(kind: type, name: str) -> Break_:
+    def change(seen: Capture, client: _patching.PatchedLibrary, patch: pytest.MonkeyPatch) -> None:
+        telemetry = _telemetry.get_default()
+        (sink,) = (sink for sink in telemetry.sinks if isinstance(sink, kind))
+        patch.setattr(sink, name, boom)
+        patch.setattr(telemetry, "hooks", compile_hooks(telemetry.sinks))
 
     return change
 
@@ -161,21 +179,21 @@ ENDED: dict[str, Break_] = {
     "adapter request": adapter(request=boom),
     "adapter response": adapter(response=boom),
     "adapter fold": adapter(fold=boom),
-    "adapter settled": adapter(settled=boom),
-    "adapter whole": adapter(request=boom, response=boom, fold=boom, settled=boom),
+    "adapter settled": adapter(finish_fold=boom),
+    "adapter whole": adapter(request=boom, response=boom, fold=boom, finish_fold=boom),
     "log": log_processor,
-    "identities": step(Identities, "of"),
-    "scope": step(_telemetry.scopes, "current"),
+    "identities": step(Identities, "identify_call"),
+    "scope": step(_telemetry, "current_scope"),
     "provider": step(_telemetry.Telemetry, "watch_provider"),
-    "open": step(_telemetry.Telemetry, "open"),
-    "account": step(_telemetry.Telemetry, "_account"),
-    "cost": step(_telemetry.Telemetry, "_cost"),
-    "measure": step(_telemetry.Telemetry, "_measure"),
-    "settle": step(_telemetry.Telemetry, "settle"),
-    "attempted": step(_telemetry.Telemetry, "attempted"),
-    "answer attributes": step(_telemetry, "_answer_attributes"),
-    "begin": step(_observation, "is_instrumentation_enabled"),
-    "retry_after": step(_observation, "_number"),
+    "open": step(_telemetry.Telemetry, "open_span"),
+    "account": hook(TaskTotalsSink, "ended"),
+    "cost": step(_telemetry.Telemetry, "price"),
+    "measure": hook(ClientMetricsSink, "ended"),
+    "settle": hook(SpanSink, "answer_known"),
+    "attempted": hook(SpanSink, "attempt_finished"),
+    "answer attributes": step(own_span, "answer_attributes"),
+    "begin": step(_client_call, "is_instrumentation_enabled"),
+    "retry_after": step(_client_call, "_parse_number"),
 }
 # Here the SDK keeps the span to itself, or cannot end it.
 NOT_ENDED: dict[str, Break_] = {
@@ -220,7 +238,7 @@ async def test_the_guard_says_it_once(bench: Bench, caplog: pytest.LogCaptureFix
 
     await bench.same(scenario, apply)
     assert [record.getMessage() for record in caplog.records if record.name == "otel_agentops"] == [
-        "otel-agentops failed in Watch.leaving (BrokenTelemetryError: telemetry is broken); "
+        "otel-agentops failed in ClientCall.attempt_started (BrokenTelemetryError: telemetry is broken); "
         "the call of the application is unaffected, its telemetry may lack a part"
     ]
 

@@ -9,8 +9,7 @@ import anthropic
 import openai
 import pytest
 
-from otel_agentops import _guard
-from otel_agentops import scope as scopes
+from otel_agentops import _baggage, _guard
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
 from otel_agentops.testing import Capture, capture
@@ -42,7 +41,7 @@ def claude(provider: FakeProvider) -> anthropic.Anthropic:
 def said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """What this package says in the log, from a state in which nothing was said before."""
     monkeypatch.setattr(_guard, "_said", set())
-    monkeypatch.setattr(scopes, "_arrived", {})
+    monkeypatch.setattr(_baggage, "_received_values", {})
     caplog.set_level(logging.WARNING, "otel_agentops")
     return lambda: [record.getMessage() for record in caplog.records if record.name == "otel_agentops"]
 

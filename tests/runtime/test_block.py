@@ -10,11 +10,10 @@ import pytest
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import get_current_span
-from otel_agentops.scope import NOWHERE
 
 from otel_agentops import _telemetry, judge, prompt, retrieval, task, tool
-from otel_agentops import scope as scopes
 from otel_agentops._config import Config
+from otel_agentops._context import NO_SCOPE, current_scope
 from otel_agentops.testing import Capture
 
 Said = Callable[[], list[str]]
@@ -53,7 +52,7 @@ def test_a_broken_processor_does_not_reach_the_application(
         assert verb()(lambda: 5)() == 5
     finally:
         _telemetry.replace_default(before)
-    assert (scopes.current(), get_current_span().is_recording()) == (NOWHERE, False)
+    assert (current_scope(), get_current_span().is_recording()) == (NO_SCOPE, False)
     assert otel_context.get_current() == {}
     assert all("disk full" in sentence for sentence in said())
 
@@ -64,7 +63,7 @@ def test_facts_hold_although_the_tasks_own_span_could_not_be_started(production:
     before = _telemetry.replace_default(_telemetry.Telemetry(Config(), tracer_provider=provider))
     try:
         with task("support", segment="web") as run:
-            assert scopes.current().facts["otel_agentops.task.id"] == run.id
+            assert current_scope().facts["otel_agentops.task.id"] == run.id
     finally:
         _telemetry.replace_default(before)
 

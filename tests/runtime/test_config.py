@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_agentops import _config, _guard
-from otel_agentops._config import Config, read
+from otel_agentops._config import Config
+from otel_agentops._config import read_config as read
 
 ROOT = Path(__file__).parents[2]
 Said = Callable[[], list[str]]

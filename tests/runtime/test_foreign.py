@@ -8,6 +8,8 @@ import openai
 import pytest
 from opentelemetry import trace
 
+import otel_agentops.clients.anthropic  # knows the names of its other instrumentations
+import otel_agentops.clients.cohere  # noqa: F401  so does this
 from otel_agentops import _foreign_spans
 from otel_agentops.testing import Capture
 

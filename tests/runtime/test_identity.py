@@ -12,9 +12,9 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from otel_agentops.scope import NOWHERE
 
 from otel_agentops import _identity, _telemetry, prompt, task
+from otel_agentops._context import NO_SCOPE
 from otel_agentops._hashing import identity
 from otel_agentops._identity import Identities
 from otel_agentops.clients import openai as openai_client
@@ -23,6 +23,7 @@ from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import ModelCall
 from otel_agentops.semconv import attributes as A
+from otel_agentops.task_totals import TaskTotals
 from otel_agentops.testing import capture
 
 Said = Callable[[], list[str]]
@@ -43,11 +44,11 @@ def identities() -> Identities:
 
 
 def hashed(identities: Identities, tools: Any) -> str:
-    return str(identities.tools(tools, openai_chat.normalise_tool).attributes[A.TOOLS_HASH])
+    return str(identities.identify_tools(tools, openai_chat.normalise_tool).attributes[A.TOOLS_HASH])
 
 
 def of(identities: Identities, **call: Any) -> dict[str, Any]:
-    return identities.of(ModelCall("chat", "openai", "gpt-x", {}, **call), NOWHERE)
+    return identities.identify_call(ModelCall("chat", "openai", "gpt-x", {}, **call), NO_SCOPE)
 
 
 # -- tools
@@ -55,7 +56,7 @@ def of(identities: Identities, **call: Any) -> dict[str, Any]:
 
 def test_the_set_and_each_tool(identities: Identities) -> None:
     normal = openai_chat.normalise_tool(TOOL)
-    found = identities.tools([TOOL], openai_chat.normalise_tool)
+    found = identities.identify_tools([TOOL], openai_chat.normalise_tool)
     assert found.hashes == {"lookup": identity(normal)}
     assert found.attributes == {
         "otel_agentops.tools.hash": identity([identity(normal)]),
@@ -108,9 +109,9 @@ json_values = st.recursive(
 @given(json_values, json_values)
 def test_a_kept_copy_is_equal_to_exactly_what_is_the_same_json(one: Any, other: Any) -> None:
     same = identity(one) == identity(other)
-    assert (_identity._kept(one) == other) is same
-    assert (other == _identity._kept(one)) is same
-    assert _identity._kept(one) == copy.deepcopy(one)
+    assert (_identity._copy_json(one) == other) is same
+    assert (other == _identity._copy_json(one)) is same
+    assert _identity._copy_json(one) == copy.deepcopy(one)
 
 
 def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
@@ -121,7 +122,7 @@ def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
         return openai_chat.normalise_tool(tool)
 
     for _ in range(5):
-        identities.tools([copy.deepcopy(TOOL)], normalise)
+        identities.identify_tools([copy.deepcopy(TOOL)], normalise)
     assert len(asked) == 1
 
 
@@ -140,15 +141,15 @@ def test_credentials_of_a_remote_server_are_in_no_identity() -> None:
 
 
 def test_where_a_prompts_identity_comes_from(identities: Identities) -> None:
-    declared = NOWHERE._replace(prompt=identities.declared("greeting", "3", "Greet {name}."))
+    declared = NO_SCOPE._replace(prompt=identities.declare_template("greeting", "3", "Greet {name}."))
     call = ModelCall("chat", "openai", "gpt-x", {}, instructions=("Greet Ann.",))
-    assert identities.of(call, declared) == {
+    assert identities.identify_call(call, declared) == {
         "otel_agentops.prompt.source": "template",
         "otel_agentops.prompt.hash": identity(["Greet {name}."]),
         "gen_ai.prompt.name": "greeting",
         "gen_ai.prompt.version": "3",
     }
-    assert identities.of(call, NOWHERE) == {
+    assert identities.identify_call(call, NO_SCOPE) == {
         "otel_agentops.prompt.source": "instructions",
         "otel_agentops.prompt.hash": identity(["Greet Ann."]),
     }
@@ -199,7 +200,7 @@ def test_a_prompt_that_is_rendered_for_each_call_is_noticed_once(
 def test_parameters_and_who_chose_them(identities: Identities) -> None:
     params = {"temperature": 0, "encoding_format": "base64"}
     for _ in range(2):
-        assert of(identities, params=params, defaults={"encoding_format": "base64"}) == {
+        assert of(identities, params=params, default_params={"encoding_format": "base64"}) == {
             "otel_agentops.prompt.source": "none",
             "otel_agentops.params.hash": identity(params),
             "otel_agentops.param.temperature.source": "explicit",
@@ -221,7 +222,7 @@ def test_another_key_is_other_identities_everywhere() -> None:
     call: dict[str, Any] = {
         "instructions": ("Be kind.",),
         "tools": [TOOL],
-        "normalise": openai_chat.normalise_tool,
+        "normalise_tool": openai_chat.normalise_tool,
         "params": {"n": 2},
     }
     plain, keyed, other = (of(Identities(key, 9), **call) for key in (None, b"one", b"two"))
@@ -244,14 +245,14 @@ def test_nothing_that_is_remembered_grows_without_end(said: Said) -> None:
     identities = Identities(None, 100)
     size = sys.getsizeof(identities._texts)
     for number in range(3000):
-        scope = NOWHERE._replace(run=_identity.scopes.Run(f"task-{number}"))
+        scope = NO_SCOPE._replace(task=TaskTotals(f"task-{number}"))
         tool = {"type": "function", "function": {"name": f"t{number}"}}
         call = ModelCall(
             "chat", "openai", "m", {}, (f"prompt {number}",), [tool], openai_chat.normalise_tool, {f"p{number}": 1}
         )
-        identities.of(call, scope)
-    memories = (identities._texts, identities._tools, identities._params, identities._prompts)
-    assert all(0 < len(memory) <= _identity._KEPT for memory in memories)
+        identities.identify_call(call, scope)
+    memories = (identities._texts, identities._tools, identities._params, identities._prompts_by_scope)
+    assert all(0 < len(memory) <= _identity._MAX_ENTRIES for memory in memories)
     assert size < sys.getsizeof(identities._texts) < 100_000
 
 
@@ -280,11 +281,13 @@ def test_equal_tools_are_hashed_once_whoever_takes_turns(monkeypatch: pytest.Mon
     identities = Identities(None, 9)
     lists = [[_tool("first"), _tool(name)] for name in ("second", "third")]
     found = [
-        identities.tools(copy.deepcopy(offered), openai_chat.normalise_tool) for _ in range(5) for offered in lists
+        identities.identify_tools(copy.deepcopy(offered), openai_chat.normalise_tool)
+        for _ in range(5)
+        for offered in lists
     ]
     assert (len(hashed), len({str(tools.attributes) for tools in found})) == (2, 2)
     lists[0][1]["function"]["description"] = "Something else."
-    assert identities.tools(lists[0], openai_chat.normalise_tool) not in found
+    assert identities.identify_tools(lists[0], openai_chat.normalise_tool) not in found
 
 
 def _tool(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from otel_agentops._tool_arguments import near
+from otel_agentops._tool_arguments import hash_tool_call as near
 
 
 class Colour(enum.Enum):

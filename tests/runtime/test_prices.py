@@ -169,7 +169,7 @@ def test_a_wrong_file_is_named_in_one_sentence_and_prices_nothing(
 ) -> None:
     path = tmp_path / "prices.json"
     path.write_text(text)
-    assert _prices.load(str(path)) is None
+    assert _prices.load_prices(str(path)) is None
     sentence = f"OTEL_AGENTOPS_PRICES={path} cannot be used and no cost is given: {reason}"
     assert said() == [sentence]
     found = examine({"OTEL_AGENTOPS_PRICES": str(path)})
@@ -177,8 +177,8 @@ def test_a_wrong_file_is_named_in_one_sentence_and_prices_nothing(
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, said: Said) -> None:
-    assert _prices.load(str(tmp_path)) is None
-    assert _prices.load(str(tmp_path / "none")) is None
+    assert _prices.load_prices(str(tmp_path)) is None
+    assert _prices.load_prices(str(tmp_path / "none")) is None
     assert [sentence.rpartition(": ")[2] for sentence in said()] == ["Is a directory", "No such file or directory"]
 
 
@@ -187,4 +187,4 @@ def test_the_documented_files_are_right(tmp_path: Path) -> None:
     path = tmp_path / "prices.json"
     for example in (page.split("```json\n")[1].split("```")[0], _prices.__doc__ or ""):
         path.write_text(example[example.index("{") :])
-        assert set(_prices.load(str(path)) or {}) == {"gpt-x-2026-03-01", "claude-x", "embed-x"}
+        assert set(_prices.load_prices(str(path)) or {}) == {"gpt-x-2026-03-01", "claude-x", "embed-x"}

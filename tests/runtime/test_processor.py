@@ -16,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
 
-from otel_agentops import _guard, _processor, _telemetry, judge, task, tool
+from otel_agentops import _guard, _placement, _processor, _telemetry, judge, task, tool
 from otel_agentops._config import Config
 from otel_agentops.testing import Capture
 
@@ -266,7 +266,7 @@ def test_a_provider_without_processors_is_left_alone() -> None:
     with task("support") as run, tool("lookup"):
         pass
     _telemetry.replace_default(before)
-    assert run._scope.run is not None and run._scope.run.tool_results == [True]
+    assert run._scope.task is not None and run._scope.task.tool_results == [True]
 
 
 def test_a_provider_that_refuses_processors_still_gets_our_spans(
@@ -319,7 +319,7 @@ def test_a_global_provider_that_is_set_after_instrumentation_is_stamped(
 
 def test_spans_that_never_end_are_forgotten(seen: Capture, framework: trace.Tracer) -> None:
     """What is remembered of a span goes with the span, of a task with the task."""
-    places = len(_processor._places)
+    places = len(_placement._placements)
     (processor,) = (
         one
         for one in seen.tracer_provider._active_span_processor._span_processors
@@ -330,9 +330,9 @@ def test_spans_that_never_end_are_forgotten(seen: Capture, framework: trace.Trac
             framework.start_span(f"execute_tool t{number}")
             framework.start_span(f"invoke_agent a{number}")
         gc.collect()
-        assert len(_processor._places) == places
-        ended = weakref.ref(run._scope.run)  # type: ignore[arg-type]
+        assert len(_placement._placements) == places
+        ended = weakref.ref(run._scope.task)  # type: ignore[arg-type]
     del run
     gc.collect()
     assert ended() is None
-    assert len(processor._lasting) == 0
+    assert len(processor._pending) == 0

@@ -16,8 +16,7 @@ import pytest
 from helper_spans import ask, boom, root, without_ids
 from opentelemetry import trace
 
-from otel_agentops import judge, output, retrieval, task, tool
-from otel_agentops import scope as scopes
+from otel_agentops import judge, output, retrieval, task, task_totals, tool
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
 
@@ -163,13 +162,13 @@ def test_branches_are_counted_together(seen: Capture) -> None:
 
 
 def test_what_is_kept_of_a_task_is_bounded(seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scopes, "_EXECUTIONS", 5)
+    monkeypatch.setattr(task_totals, "_MAX_EXECUTIONS", 5)
     with task("support") as run:
         for _ in range(9):
             with tool("lookup", arguments={}):
                 pass
-        kept = run._scope.run
-    assert (len(kept.executed), of_task(seen, REPEATS)) == (5, 5)  # type: ignore[union-attr]
+        kept = run._scope.task
+    assert (len(kept.executed_hashes), of_task(seen, REPEATS)) == (5, 5)  # type: ignore[union-attr]
 
 
 # -- repeats: frameworks
@@ -440,7 +439,7 @@ def test_used_documents_without_ids_are_named(seen: Capture, said: Said, wrong: 
 
 
 def test_ids_are_remembered_up_to_a_limit(seen: Capture, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scopes, "_DOCUMENTS", 3)
+    monkeypatch.setattr(task_totals, "_MAX_DOCUMENTS", 3)
     with task("support") as run:
         with retrieval("help") as query:
             query.documents(["a", "b"])

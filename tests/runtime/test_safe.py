@@ -67,7 +67,7 @@ def test_what_is_said_is_bounded(said: Said) -> None:
 
 @pytest.mark.parametrize(("value", "strict"), [("1", True), ("true", True), ("", False), ("0", False), ("x", False)])
 def test_strictness_is_asked_for_in_the_environment(value: str, strict: bool) -> None:
-    program = "from otel_agentops import _safe; print(_guard.strict)"
+    program = "from otel_agentops import _guard; print(_guard.strict)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={"OTEL_AGENTOPS_STRICT": value},

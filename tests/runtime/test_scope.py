@@ -15,11 +15,11 @@ import openai
 import pytest
 from opentelemetry import baggage, propagate
 from opentelemetry import context as otel_context
-from otel_agentops.scope import NOWHERE, Scope
 
-from otel_agentops import _telemetry, prompt, retrieval, task, tool
-from otel_agentops import scope as scopes
+from otel_agentops import _offered_tools, _telemetry, prompt, retrieval, task, tool
 from otel_agentops._config import Config
+from otel_agentops._context import NO_SCOPE, Scope, current_scope
+from otel_agentops._offered_tools import find_tool_hash, learn_tools
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
@@ -273,7 +273,7 @@ def test_blocks_leave_nothing_behind(seen: Capture) -> None:
     before = otel_context.get_current()
     with pytest.raises(ZeroDivisionError), task("a"), prompt(template="x"), tool("t"), retrieval("i"):
         raise ZeroDivisionError
-    assert scopes.current() is NOWHERE
+    assert current_scope() is NO_SCOPE
     assert otel_context.get_current() == before
 
 
@@ -281,22 +281,22 @@ def test_blocks_leave_nothing_behind(seen: Capture) -> None:
 
 
 def test_tools_learned_outside_of_a_task_are_known_in_their_context_alone(seen: Capture) -> None:
-    scopes.learn_tools({"lookup": "h1"}, None)
-    scopes.learn_tools({"refund": "h2"}, None)
-    assert [scopes.learned_tool(name) for name in ("lookup", "refund", "other")] == ["h1", "h2", None]
-    assert contextvars.Context().run(scopes.learned_tool, "lookup") is None
+    learn_tools({"lookup": "h1"}, None)
+    learn_tools({"refund": "h2"}, None)
+    assert [find_tool_hash(name) for name in ("lookup", "refund", "other")] == ["h1", "h2", None]
+    assert contextvars.Context().run(find_tool_hash, "lookup") is None
     with task("support"):
-        assert scopes.learned_tool("lookup") is None
+        assert find_tool_hash("lookup") is None
 
 
 def test_memory_of_tools_outside_of_a_task_is_bounded(seen: Capture) -> None:
     def learn() -> int:
         for number in range(5000):
-            scopes.learn_tools({f"tool-{number}": "h"}, None)
-        return len(scopes._LEARNED.get() or ())
+            learn_tools({f"tool-{number}": "h"}, None)
+        return len(_offered_tools._HASHES.get() or ())
 
-    assert contextvars.Context().run(learn) <= scopes._TOOLS
-    assert contextvars.Context().run(scopes.learned_tool, "tool-1") is None
+    assert contextvars.Context().run(learn) <= _offered_tools._MAX_TOOLS
+    assert contextvars.Context().run(find_tool_hash, "tool-1") is None
 
 
 # -- baggage
@@ -380,7 +380,7 @@ def arrived(**facts: Any) -> Scope:
         context = baggage.set_baggage(f"otel_agentops.{name.replace('__', '.')}", value, context)
     token = otel_context.attach(context)
     try:
-        return contextvars.copy_context().run(scopes.current)
+        return contextvars.copy_context().run(current_scope)
     finally:
         otel_context.detach(token)
 
@@ -395,14 +395,14 @@ def test_facts_that_were_not_asked_for_are_not_believed(travelling: Callable[...
     scope = arrived(task__id="t1", task__name="support", traffic__tenant="acme", rollout__stage="canary")
     assert scope.facts == {A.TRAFFIC_TENANT: "acme", A.ROLLOUT_STAGE: "canary"}
     travelling()
-    assert arrived(task__id="t1", task__name="support") is NOWHERE
+    assert arrived(task__id="t1", task__name="support") is NO_SCOPE
 
 
 @pytest.mark.parametrize("rubbish", ["", "x" * 257, "a\nb", "a\x00", 5, None, {"a": 1}])
 def test_rubbish_is_no_fact(seen: Capture, rubbish: object) -> None:
-    assert arrived(task__id=rubbish, task__name="support") is NOWHERE
-    assert arrived(task__id="t1", task__name=rubbish) is NOWHERE
-    assert arrived(task__id="t1") is NOWHERE
+    assert arrived(task__id=rubbish, task__name="support") is NO_SCOPE
+    assert arrived(task__id="t1", task__name=rubbish) is NO_SCOPE
+    assert arrived(task__id="t1") is NO_SCOPE
 
 
 def test_names_from_outside_do_not_become_any_number_of_labels(seen: Capture, said: Said) -> None:

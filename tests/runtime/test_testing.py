@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import openai
 import pytest
-from opentelemetry.trace import SpanKind
 
 from otel_agentops import _telemetry, judge, task
 from otel_agentops.clients.openai import Instrumentor
@@ -44,8 +43,7 @@ def test_all_signals_of_one_call(seen: Capture, gpt: openai.OpenAI) -> None:
 )
 def test_an_unregistered_name_fails_the_test(attributes: dict[str, str], sentence: str) -> None:
     with pytest.raises(AssertionError) as raised, capture():
-        telemetry = _telemetry.get_default()
-        telemetry.finish(telemetry.start("x", attributes, SpanKind.INTERNAL), {})
+        _telemetry.get_default().spans.tracer.start_span("x", attributes=attributes).end()
     assert str(raised.value).startswith(next(iter(attributes)))
     assert sentence in str(raised.value)
 

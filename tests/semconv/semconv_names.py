@@ -122,7 +122,9 @@ def _span_metric_problems(connector: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_name(name: str) -> bool:
-    return name in metrics.METRICS or name in events.EVENTS or name in NAMESPACES or check.lookup(name) is not None
+    return (
+        name in metrics.METRICS or name in events.EVENTS or name in NAMESPACES or check.find_attribute(name) is not None
+    )
 
 
 # What transform/otel_agentops_unlisted and transform/otel_agentops_verdicts give the registered names to, or take away.

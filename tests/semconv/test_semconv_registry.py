@@ -89,7 +89,7 @@ def test_examples_have_the_type_of_their_attribute(files: Files) -> None:
     wrong = []
     for _, entry in semconv_registry.entries(files, "attributes"):
         name = entry["annotations"]["otel_agentops"].get("pattern", entry["key"]).replace("{}", "temperature")
-        wrong += [problem for example in entry.get("examples", ()) for problem in check.problems({name: example})]
+        wrong += [problem for example in entry.get("examples", ()) for problem in check.find_problems({name: example})]
     assert wrong == []
 
 

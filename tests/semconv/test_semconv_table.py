@@ -44,23 +44,25 @@ def test_name_in_prometheus(metric: str, prometheus: str) -> None:
 
 
 def test_lookup_of_a_name() -> None:
-    assert check.lookup("otel_agentops.tools.versions") == Attribute("string[]", None, "no")
-    assert check.lookup("otel_agentops.task.outcome") == Attribute("string", attributes.TASK_OUTCOME_VALUES, "yes")
-    assert check.lookup("gen_ai.request.temperature") == Attribute("double", None, "no")
-    assert check.lookup("otel_agentops.tools.version") is None
+    assert check.find_attribute("otel_agentops.tools.versions") == Attribute("string[]", None, "no")
+    assert check.find_attribute("otel_agentops.task.outcome") == Attribute(
+        "string", attributes.TASK_OUTCOME_VALUES, "yes"
+    )
+    assert check.find_attribute("gen_ai.request.temperature") == Attribute("double", None, "no")
+    assert check.find_attribute("otel_agentops.tools.version") is None
 
 
 def test_lookup_of_a_template() -> None:
     source = Attribute("template[string]", attributes.PARAM_SOURCE_VALUES, "no")
-    assert check.lookup(attributes.PARAM_SOURCE.format("temperature")) == source
-    assert check.lookup(attributes.PARAM_SOURCE.format("text.format")) == source
+    assert check.find_attribute(attributes.PARAM_SOURCE.format("temperature")) == source
+    assert check.find_attribute(attributes.PARAM_SOURCE.format("text.format")) == source
     for wrong in (
         attributes.PARAM_SOURCE,
         "otel_agentops.param.source",
         "otel_agentops.param..source",
         "otel_agentops.param.x",
     ):
-        assert check.lookup(wrong) is None, wrong
+        assert check.find_attribute(wrong) is None, wrong
 
 
 GOOD: dict[str, object] = {
@@ -107,14 +109,14 @@ BAD: list[tuple[str, object, str]] = [
 
 
 def test_registered_attributes_are_no_problem() -> None:
-    assert check.problems(GOOD) == []
+    assert check.find_problems(GOOD) == []
 
 
 @pytest.mark.parametrize(("name", "value", "sentence"), BAD)
 def test_problem_is_one_sentence(name: str, value: object, sentence: str) -> None:
-    assert check.problems({**GOOD, name: value}) == [sentence]
+    assert check.find_problems({**GOOD, name: value}) == [sentence]
 
 
 def test_every_problem_is_told() -> None:
-    found = check.problems({"otel_agentops.x": 1, attributes.TASK_NAME: "fine", "otel_agentops.y": 2})
+    found = check.find_problems({"otel_agentops.x": 1, attributes.TASK_NAME: "fine", "otel_agentops.y": 2})
     assert [sentence.split()[0] for sentence in found] == ["otel_agentops.x", "otel_agentops.y"]

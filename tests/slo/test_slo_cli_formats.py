@@ -43,9 +43,9 @@ def test_check(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_schema(directory: Path) -> None:
-    assert run("schema") == (0, schema.text(), "")
+    assert run("schema") == (0, schema.render_schema(), "")
     assert run("schema", "--out", "s.json") == (0, "", "")
-    assert (directory / "s.json").read_text("utf-8") == schema.text()
+    assert (directory / "s.json").read_text("utf-8") == schema.render_schema()
     assert run("schema", "--out", "s.json", "--check") == (0, "", "")
     (directory / "s.json").write_text("{}")
     code, printed, said = run("schema", "--out", "s.json", "--check")
@@ -57,9 +57,9 @@ def test_schema(directory: Path) -> None:
 
 def test_exports(directory: Path) -> None:
     slos = slo.load(directory / "slo")
-    assert run("export", "openslo") == (0, openslo.text(slos), "")
+    assert run("export", "openslo") == (0, openslo.render_text(slos), "")
     code, printed, said = run("export", "sloth")
-    assert (code, printed) == (0, sloth.text(slos))
+    assert (code, printed) == (0, sloth.render_text(slos))
     assert said == "note: a: sloth has no minimum of events (20) or failures (3) before an alert\n"
     (directory / "slo" / "b.yaml").write_text(SPEC.replace("name: a", "name: b_c"))
     (directory / "slo" / "c.yaml").write_text(SPEC.replace("name: a", "name: b-c"))

@@ -27,7 +27,7 @@ def parsed(text: str) -> Any:
 
 
 def fragment_of(*indicators: Indicator) -> Any:
-    return parsed(collector.dump(collector.fragment(indicators)))
+    return parsed(collector.render_yaml(collector.build_fragment(indicators)))
 
 
 def one(name: str, sli: object) -> slo.Slo:
@@ -45,7 +45,7 @@ def test_the_committed_fragment_is_that_of_slo() -> None:
 
 def test_the_overlay_has_the_defaults_of_slo() -> None:
     text = stack.OVERLAY.read_text()
-    assert overlay.written(text) == text
+    assert overlay.fill_marks(text) == text
     ours, fragment = parsed(text), parsed(collector.files(slo.load(stack.ROOT / "slo"))[collector.PATH])
     for section, components in fragment.items():
         for id_, component in components.items():
@@ -54,7 +54,7 @@ def test_the_overlay_has_the_defaults_of_slo() -> None:
 
 def test_a_default_that_differs_would_be_seen() -> None:
     text = stack.OVERLAY.read_text()
-    assert overlay.written(text.replace("default_value: tool_success", "default_value: x")) == text
+    assert overlay.fill_marks(text.replace("default_value: tool_success", "default_value: x")) == text
 
 
 def test_two_objectives_of_one_indicator_count_once() -> None:
@@ -136,10 +136,12 @@ def test_a_collector_takes_any_of_them(
     otelcol: Path, tmp_path: Path, counted: list[Indicator], own: list[tuple[On, str]]
 ) -> None:
     mine = [Indicator(f"mine_{n}", "direct", on, text, text, (), "x") for n, (on, text) in enumerate(own)]
-    assert validate(otelcol, collector.dump(collector.fragment([*counted, *mine])), tmp_path) == ""
+    assert validate(otelcol, collector.render_yaml(collector.build_fragment([*counted, *mine])), tmp_path) == ""
 
 
 def test_a_function_that_a_collector_does_not_have_is_named(otelcol: Path, tmp_path: Path) -> None:
     """`slo check` asks for each condition by itself; here is what happens to who does not."""
-    wrong = collector.dump(collector.fragment([indicator("tool", 'attributes["x"] == 1', 'Foo(attributes["x"])')]))
+    wrong = collector.render_yaml(
+        collector.build_fragment([indicator("tool", 'attributes["x"] == 1', 'Foo(attributes["x"])')])
+    )
     assert 'does not support the function "Foo"' in validate(otelcol, wrong, tmp_path)

@@ -40,7 +40,7 @@ def own(**fields: object) -> slo.Slo:
     ],
 )  # fmt: skip
 def test_what_a_collector_says(otelcol: Path, on: str, bad: str, reason: str | None) -> None:
-    said = conditions.refused([own(on=on, bad=bad)], otelcol)
+    said = conditions.list_refused([own(on=on, bad=bad)], otelcol)
     assert len(said) == (reason is not None)
     assert all(sentence.startswith(f"a: sli.bad: the collector says: {reason}") for sentence in said)
 
@@ -51,7 +51,7 @@ def test_built_ins_are_taken(otelcol: Path) -> None:
     parts = {on: [one for one in made if one.on == on] for on in {one.on for one in made}}
     for on, ones in parts.items():
         either = [" or ".join(f"({getattr(one, field)})" for one in ones) for field in ("eligible", "bad")]
-        assert conditions.refused([own(on=on, eligible=either[0], bad=either[1])], otelcol) == []
+        assert conditions.list_refused([own(on=on, eligible=either[0], bad=either[1])], otelcol) == []
 
 
 def test_the_command(otelcol: Path, tmp_path: Path) -> None:

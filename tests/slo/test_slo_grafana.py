@@ -46,7 +46,7 @@ def test_committed_files_follow_from_the_objectives(slos: list[Slo]) -> None:
     files = grafana.files(slos)
     committed = {f"grafana/{path.name}" for path in DIRECTORY.iterdir() if path.name != "README.md"}
     assert set(files) == committed
-    assert generate.stale(files, ROOT / "backends") == []
+    assert generate.find_stale_files(files, ROOT / "backends") == []
     assert grafana.files(slos) == files
 
 
@@ -162,7 +162,7 @@ REGISTERED = {name.replace(".", "_") for name in table.ATTRIBUTES} | {"service_n
 
 @every_query
 def test_query_selects_registered_or_recorded_series(query: PanelQuery, slos: list[Slo]) -> None:
-    rules = [rule for group in prometheus.rules(slos)["groups"] for rule in group["rules"]]
+    rules = [rule for group in prometheus.build_rules(slos)["groups"] for rule in group["rules"]]
     recorded = {rule["record"] for rule in rules if "record" in rule}
     known = recorded | {name for metric in M.METRICS.values() for name in spell_series(metric.prometheus)}
     selected = list(iterate_selectors(promql_parser.parse(fill_variables(query.expr))))
@@ -222,7 +222,7 @@ def unescape_dollars(text: str) -> str:
 
 
 def test_every_alert_of_the_rules_is_in_grafana(alerts: list[dict[str, Any]], slos: list[Slo]) -> None:
-    rules = [rule for group in prometheus.rules(slos)["groups"] for rule in group["rules"] if "alert" in rule]
+    rules = [rule for group in prometheus.build_rules(slos)["groups"] for rule in group["rules"] if "alert" in rule]
     assert len(alerts) == len(rules) > 5
     for made, rule in zip(alerts, rules, strict=True):
         data, threshold = made["data"]

@@ -53,7 +53,7 @@ def evaluated(
     among: Mapping[str, str],
 ) -> None:
     """Which services have an alert, by its name and the second."""
-    content = prometheus.rules([ONE], SCALE)
+    content = prometheus.build_rules([ONE], SCALE)
     groups = [group for group in content["groups"] if "variables" not in group["name"]]
     tests = [
         {
@@ -158,7 +158,7 @@ def test_a_collector_that_is_not_scraped(promtool: Path, tmp_path: Path, up: Map
     targets = [{"series": f'up{{job="otelcol", instance="{name}"}}', "values": values} for name, values in up.items()]
     alerts: Iterator[dict[str, Any]] = (
         rule
-        for group in prometheus.rules([ONE], SCALE)["groups"]
+        for group in prometheus.build_rules([ONE], SCALE)["groups"]
         if group["name"] == "otel_agentops_health"
         for rule in group["rules"]
     )
@@ -188,7 +188,7 @@ def test_a_collector_that_is_not_scraped(promtool: Path, tmp_path: Path, up: Map
 
 def test_rules_that_stand_still_are_told_when_they_did_for_two_evaluations(promtool: Path, tmp_path: Path) -> None:
     """The heartbeats are the input here, since no group of promtool ever stops."""
-    groups = prometheus.rules([ONE])["groups"]
+    groups = prometheus.build_rules([ONE])["groups"]
     (stale,) = (rule for group in groups for rule in group["rules"] if rule.get("alert") == "OtelAgentopsRulesStale")
     beats = [
         {"series": 'otel_agentops:rules:evaluated{rule_group="sli"}', "values": "0+60x30 1800x30"},

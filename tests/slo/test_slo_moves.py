@@ -8,21 +8,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from bench.detect.world import Counted, Rate, World, ask, constant, observed, steps, write
+from bench.detect.world import Counter, Rate, World, count_observations, evaluate, keep_rate, step_rates, write_json
 
-from otel_agentops.slo._promql import Clock, duration
-from otel_agentops.slo.moves import move_rules
-from otel_agentops.slo.variables import observed_rules
+from otel_agentops.slo._promql import Clock
+from otel_agentops.slo.moves import build_move_rules
+from otel_agentops.slo.units import format_duration
+from otel_agentops.slo.variables import build_observed_rules
 
 CLOCK = Clock(300)  # an evaluation in five minutes: a day in 288 of them
 HOUR, DAY = 60, 24 * 60
 AT, END = 30 * HOUR, 41 * HOUR  # when all that moves begins to
 
 
-def pair(service: str, new: Rate, total: float = 30, variable: str = "model") -> Iterator[Counted]:
+def pair(service: str, new: Rate, total: float = 30, variable: str = "model") -> Iterator[Counter]:
     """What the new value gets the old one has lost."""
-    yield observed(service, variable, "old", lambda minute: total * (1 - new(minute)))
-    yield observed(service, variable, "new", lambda minute: total * new(minute))
+    yield count_observations(service, variable, "old", lambda minute: total * (1 - new(minute)))
+    yield count_observations(service, variable, "new", lambda minute: total * new(minute))
 
 
 def ramp(hours: float, start: float = 0.01) -> Rate:
@@ -37,27 +38,27 @@ def rhythm(late: float = 0) -> Rate:
 
 MOVING = {
     "ramp_8h": list(pair("ramp_8h", ramp(8))),
-    "canary": list(pair("canary", steps((AT, 0.05)))),
-    "loose": list(pair("loose", steps((26 * HOUR, 0.05), (AT, 1)))),
-    "more": list(pair("more", steps((0, 0.3), (AT, 0.7)))),
-    "shift": list(pair("shift", steps((0, 0.3), (AT, 0.7)), variable="traffic")),
-    "arrival": list(pair("arrival", steps((AT, 0.6)), variable="traffic")),
+    "canary": list(pair("canary", step_rates((AT, 0.05)))),
+    "loose": list(pair("loose", step_rates((26 * HOUR, 0.05), (AT, 1)))),
+    "more": list(pair("more", step_rates((0, 0.3), (AT, 0.7)))),
+    "shift": list(pair("shift", step_rates((0, 0.3), (AT, 0.7)), variable="traffic")),
+    "arrival": list(pair("arrival", step_rates((AT, 0.6)), variable="traffic")),
 }
 SEED = 4
 QUIET = {
-    "half": list(pair("half", constant(0.5), 12)),
-    "few": list(pair("few", constant(0.5), 1)),
-    "rare": list(pair("rare", constant(0.3), 0.1)),
+    "half": list(pair("half", keep_rate(0.5), 12)),
+    "few": list(pair("few", keep_rate(0.5), 1)),
+    "rare": list(pair("rare", keep_rate(0.3), 0.1)),
     "tides": list(pair("tides", rhythm(late=30))),
-    "mix": list(pair("mix", constant(0.3), 12, "traffic")),
-    "mix_few": list(pair("mix_few", constant(0.5), 0.5, "traffic")),
+    "mix": list(pair("mix", keep_rate(0.3), 12, "traffic")),
+    "mix_few": list(pair("mix_few", keep_rate(0.5), 0.5, "traffic")),
     "mix_tides": list(pair("mix_tides", rhythm(late=30), variable="traffic")),
     "mix_grows": [
-        observed("mix_grows", "traffic", "free", steps((0, 10), (AT, 40))),
-        observed("mix_grows", "traffic", "paid", steps((0, 20), (AT, 80))),
+        count_observations("mix_grows", "traffic", "free", step_rates((0, 10), (AT, 40))),
+        count_observations("mix_grows", "traffic", "paid", step_rates((0, 20), (AT, 80))),
     ],
     # nobody from 20:00 to 08:00
-    "nights": list(pair("nights", constant(0.3), variable="traffic", total=20)),
+    "nights": list(pair("nights", keep_rate(0.3), variable="traffic", total=20)),
 }
 # A ramp is told when its value is first seen, and on and on while it grows; what is let loose begins then, not before.
 EXPECTED = {
@@ -86,10 +87,14 @@ class Telling(NamedTuple):
 
 def tellings(promtool: Path, folder: Path) -> dict[tuple[str, ...], Telling]:
     """Of all cases, each a service; one run, since promtool's time is that of the evaluations."""
-    group = {"name": "moves", "interval": duration(CLOCK.tick), "rules": [*observed_rules(CLOCK), *move_rules(CLOCK)]}
-    write(folder / "rules.yaml", {"groups": [group]})
+    group = {
+        "name": "moves",
+        "interval": format_duration(CLOCK.tick),
+        "rules": [*build_observed_rules(CLOCK), *build_move_rules(CLOCK)],
+    }
+    write_json(folder / "rules.yaml", {"groups": [group]})
     world = World([counted for case in (MOVING | QUIET).values() for counted in case], END, CLOCK, SEED)
-    times, first, long = ask(promtool, world, folder / "rules.yaml", folder, TIMES, TOLD, LONG).values()
+    times, first, long = evaluate(promtool, world, folder / "rules.yaml", folder, TIMES, TOLD, LONG).values()
     hour, start = HOUR * 60 / CLOCK.scale, AT / HOUR
     return {key: Telling(times[key] / hour - start, first[key] / hour - start, long[key] / hour) for key in times}
 

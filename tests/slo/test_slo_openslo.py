@@ -19,7 +19,7 @@ from slo_strategies import ONE, objectives
 
 from otel_agentops import slo
 from otel_agentops.slo.exchange import openslo, own
-from otel_agentops.slo.exchange.openslo_read import Imported, Said, read
+from otel_agentops.slo.exchange.openslo_read import Additions, Imported, read_file
 from stack import ROOT
 
 EXPORTED = """\
@@ -137,13 +137,13 @@ FACTS: dict[str, Any] = {
 def test_a_whole_export() -> None:
     fields = {"name": "slow_answers", "sli": {"use": "latency", "threshold": 8}, "objective": 0.999, "window": "28d"}
     said = {"owner": "o", "runbook": "r", "service": "support-.*", "severity": "ticket", "trip_policy": "t"}
-    assert openslo.text([slo.Slo.model_validate(fields | said)]) == EXPORTED
+    assert openslo.render_text([slo.Slo.model_validate(fields | said)]) == EXPORTED
 
 
 def test_the_projects_own_objectives_come_back(tmp_path: Path) -> None:
     ours = slo.load(ROOT / "slo")
-    (tmp_path / "x.yaml").write_text(openslo.text(ours))
-    assert read(tmp_path / "x.yaml", Said()) == Imported([(one, "") for one in ours], [], [])
+    (tmp_path / "x.yaml").write_text(openslo.render_text(ours))
+    assert read_file(tmp_path / "x.yaml", Additions()) == Imported([(one, "") for one in ours], [], [])
 
 
 @given(objectives())
@@ -151,9 +151,9 @@ def test_the_projects_own_objectives_come_back(tmp_path: Path) -> None:
 def test_any_objective_comes_back(one: slo.Slo) -> None:
     with TemporaryDirectory() as directory:
         file = Path(directory, "x.yaml")
-        file.write_text(openslo.text([one]), "utf-8")
+        file.write_text(openslo.render_text([one]), "utf-8")
         jsonschema.validate(YAML(typ="safe").load(file), FACTS)
-        assert read(file, Said()) == Imported([(one, "")], [], [])
+        assert read_file(file, Additions()) == Imported([(one, "")], [], [])
 
 
 @given(objectives())
@@ -161,14 +161,14 @@ def test_any_objective_comes_back(one: slo.Slo) -> None:
 def test_any_objective_is_written_as_a_spec(one: slo.Slo) -> None:
     with TemporaryDirectory() as directory:
         file = Path(directory, "x.yaml")
-        file.write_text(own.text(one, "two\nlines"), "utf-8")
+        file.write_text(own.render_text(one, "two\nlines"), "utf-8")
         assert slo.load(file) == [one]
 
 
 def test_two_names_that_become_one() -> None:
     twins = [ONE.model_copy(update={"name": name}) for name in ("a_b", "a-b")]
     with pytest.raises(ValueError, match="a_b and a-b have one name in OpenSLO, 'a-b'; rename one of them"):
-        openslo.text(twins)
+        openslo.render_text(twins)
 
 
 # -- theirs
@@ -205,7 +205,7 @@ kind: DataSource
 metadata: {name: dd}
 spec: {type: Datadog, connectionDetails: {}}
 """
-SAID = Said({"errors": {"use": "latency", "threshold": 3}}, "shop-team", "https://r")
+SAID = Additions({"errors": {"use": "latency", "threshold": 3}}, "shop-team", "https://r")
 
 
 def theirs(directory: Path, old: str = "", new: str = "") -> Path:
@@ -216,7 +216,7 @@ def theirs(directory: Path, old: str = "", new: str = "") -> Path:
 
 def test_what_can_be_mapped_is(tmp_path: Path) -> None:
     file = theirs(tmp_path)
-    found = read(file, SAID)
+    found = read_file(file, SAID)
     search = {"name": "search", "sli": {"use": "latency", "threshold": 3}, "objective": 0.999, "window": "28d"}
     said = {"owner": "shop-team", "runbook": "https://r", "service": "shop\\.eu"}
     assert found.slos == [(slo.Slo.model_validate(search | said), "Search works.")]
@@ -233,12 +233,12 @@ def test_what_can_be_mapped_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said", "sentence"),
     [
-        ("", "", Said({}, "o", "r"), "21: spec.indicatorRef: SLO search: errors (good of dd, total of Datadog) is not translated; say which indicator means the same: --sli 'errors=task_completed', or"),
+        ("", "", Additions({}, "o", "r"), "21: spec.indicatorRef: SLO search: errors (good of dd, total of Datadog) is not translated; say which indicator means the same: --sli 'errors=task_completed', or"),
         ("indicatorRef: errors", "indicatorRef: other", SAID, "21: spec.indicatorRef: SLO search: other (not in this file) is not translated; say"),
         ("indicatorRef: errors", "indicator: {spec: {thresholdMetric: {metricSource: {type: Redshift, spec: {}}}}}", SAID, "21: spec.indicator: SLO search: search (thresholdMetric of Redshift) is not translated; say which indicator means the same: --sli 'search="),
         ("  indicatorRef: errors\n", "", SAID, "18: spec: SLO search: has no indicator of its own; a composite is no objective of ours"),
-        ("", "", Said(SAID.slis, None, "r"), "17: metadata: SLO search: has no owner, for which OpenSLO has no field; say it: --owner …"),
-        ("", "", Said(SAID.slis, "o"), "17: metadata: SLO search: has no runbook, for which OpenSLO has no field; say it: --runbook …"),
+        ("", "", Additions(SAID.slis, None, "r"), "17: metadata: SLO search: has no owner, for which OpenSLO has no field; say it: --owner …"),
+        ("", "", Additions(SAID.slis, "o"), "17: metadata: SLO search: has no runbook, for which OpenSLO has no field; say it: --runbook …"),
         ("{duration: 4w, isRolling: true}", "{duration: 1M, calendar: {startTime: 2020-01-21 12:30:00, timeZone: Europe/Berlin}}", SAID, "22: spec.timeWindow: SLO search: only rolling windows of days (d) or weeks (w) can be counted, not 1M"),
         ("duration: 4w", "duration: 12h", SAID, "22: spec.timeWindow: SLO search: only rolling windows of days (d) or weeks (w) can be counted, not 12h"),
         ("duration: 4w", "duration: 1d", SAID, "15: SLO search: window: '1d' is not between 7d and 90d; the slowest alert looks at 3 days"),
@@ -249,12 +249,12 @@ def test_what_can_be_mapped_is(tmp_path: Path) -> None:
         ("99.9", "most", SAID, "24: spec.objectives.0.targetPercent: SLO search: 'most' is no number; write for instance 0.95"),
         ("name: search", "name: 1search", SAID, "15: SLO search: name: '1search' is no name; take a-z, 0-9, - and _, at most 63, a letter first, no - or _ last"),
         ("name: search", "name: search, annotations: {otel-agentops.minimum-events: few}", SAID, "15: SLO search: minimum.events: 'few' will not do: input should be a valid integer"),
-        ("name: search", "name: search, annotations: {otel-agentops.sli: '{x'}", Said({}, "o", "r"), "17: metadata.annotations.otel-agentops.sli: SLO search: is no JSON ("),
+        ("name: search", "name: search, annotations: {otel-agentops.sli: '{x'}", Additions({}, "o", "r"), "17: metadata.annotations.otel-agentops.sli: SLO search: is no JSON ("),
     ],
 )  # fmt: skip
-def test_what_cannot_be_mapped_is_named(tmp_path: Path, old: str, new: str, said: Said, sentence: str) -> None:
+def test_what_cannot_be_mapped_is_named(tmp_path: Path, old: str, new: str, said: Additions, sentence: str) -> None:
     file = theirs(tmp_path, old, new)
-    found = read(file, said)
+    found = read_file(file, said)
     assert found.slos == []
     (problem,) = found.problems
     assert problem.startswith(f"{file}:{sentence}".replace("SLO search: name", "SLO 1search: name"))
@@ -272,7 +272,7 @@ def test_what_cannot_be_mapped_is_named(tmp_path: Path, old: str, new: str, said
 def test_not_openslo(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(slo.SpecError, match=re.escape(f"x.yaml{sentence[:20]}")):
-        read(tmp_path / "x.yaml", Said())
+        read_file(tmp_path / "x.yaml", Additions())
 
 
 # -- the command
@@ -295,7 +295,7 @@ def test_import_and_export(tmp_path: Path) -> None:
         "runbook: https://r\nservice: shop\\.eu\nwindow: 28d\n"
     )
     assert run(tmp_path, "export", "openslo", "--out", "exported.yaml") == (0, "", "")
-    assert (tmp_path / "exported.yaml").read_text() == openslo.text(slo.load(tmp_path / "slo"))
+    assert (tmp_path / "exported.yaml").read_text() == openslo.render_text(slo.load(tmp_path / "slo"))
     (tmp_path / "slo" / "search.yaml").write_text("name: other")
     code, printed, stderr = run(tmp_path, "import", "openslo", "theirs.yaml", *said)
     there = "slo/search.yaml: is there already and says something else; move it away, or rename one of them"

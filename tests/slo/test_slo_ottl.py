@@ -90,7 +90,7 @@ def validate(otelcol: Path, directory: Path, conditions: list[str]) -> int:
 def test_a_collector_takes_what_is_taken_here(otelcol: Path, tmp_path: Path) -> None:
     for text in GOOD:
         _ottl.parse(text)
-    assert validate(otelcol, tmp_path, [_ottl.rebased(text, "span") for text in GOOD]) == 0
+    assert validate(otelcol, tmp_path, [_ottl.set_context(text, "span") for text in GOOD]) == 0
 
 
 @pytest.mark.parametrize("text", BAD)
@@ -120,14 +120,14 @@ def test_what_a_condition_reads() -> None:
     )
     a, b, c, d = Read("", "a"), Read("span", "b"), Read("", "c"), Read("", "d")
     assert _ottl.parse(text) == ((a, b, c, d), ((a, "x"), (b, "y")), frozenset({"span"}))
-    assert not _ottl.parse(text).bare
-    assert _ottl.parse('attributes["a"] == nil').bare
+    assert not _ottl.parse(text).is_bare
+    assert _ottl.parse('attributes["a"] == nil').is_bare
 
 
 def test_bare_attributes_are_read_from_a_context() -> None:
     text = 'attributes["a"] == "attributes[\\"b\\"]" and (resource.attributes["c"] == 1 or attributes ["d"] == nil)'
     log = text.replace('attributes["a"]', 'log.attributes["a"]').replace("attributes [", "log.attributes [")
-    assert _ottl.rebased(text, "log") == log
+    assert _ottl.set_context(text, "log") == log
 
 
 @given(st.text(max_size=60) | st.text('attributes["x"]()=<and or1.+-{},\\', max_size=40) | MUTILATED)
@@ -196,4 +196,4 @@ def test_conditions_at_random(otelcol: Path, conditions: list[str]) -> None:
     for text in conditions:
         _ottl.parse(text)
     with TemporaryDirectory() as directory:
-        assert validate(otelcol, Path(directory), [_ottl.rebased(text, "span") for text in conditions]) == 0
+        assert validate(otelcol, Path(directory), [_ottl.set_context(text, "span") for text in conditions]) == 0

@@ -18,8 +18,8 @@ from ruamel.yaml import YAML
 from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo import prometheus
-from otel_agentops.slo.collector import late
+from otel_agentops.slo import burn, prometheus
+from otel_agentops.slo.ground_truth import is_on_outcome_events
 from otel_agentops.slo.spec import Minimum
 from otel_agentops.slo.variables import VARIABLES
 from stack import ROOT
@@ -42,7 +42,7 @@ def check(promtool: Path, file: Path) -> str:
 
 
 def test_the_committed_rules_follow_from_the_committed_objectives() -> None:
-    assert COMMITTED.read_text() == prometheus.text(slo.load(ROOT / "slo"))
+    assert COMMITTED.read_text() == prometheus.render_rules(slo.load(ROOT / "slo"))
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
@@ -53,7 +53,7 @@ def test_what_the_rules_mean(promtool: Path, file: Path) -> None:
 
 @pytest.mark.parametrize("scale", [1, 1.5, 12, 60, 75, 300, 360, 600])
 def test_promtool_accepts_every_scale(promtool: Path, tmp_path: Path, scale: float) -> None:
-    (tmp_path / "rules.yaml").write_text(prometheus.text(slo.load(ROOT / "slo"), scale))
+    (tmp_path / "rules.yaml").write_text(prometheus.render_rules(slo.load(ROOT / "slo"), scale))
     assert "SUCCESS" in check(promtool, tmp_path / "rules.yaml")
 
 
@@ -102,8 +102,8 @@ def _valid(**field: Any) -> bool:
 @given(st.lists(specs(), max_size=2, unique_by=lambda one: one.name), st.floats(1, 600))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_objective_gives_rules_that_parse(slos: list[slo.Slo], scale: float) -> None:
-    content = prometheus.rules(slos, scale)
-    text = prometheus.text(slos, scale)
+    content = prometheus.build_rules(slos, scale)
+    text = prometheus.render_rules(slos, scale)
     read = YAML(typ="safe").load(text)
     assert [_stripped(rule) for rule in every_rule(read)] == every_rule(content), "YAML keeps every character"
     for rule in every_rule(content):
@@ -121,7 +121,7 @@ def _stripped(rule: dict[str, Any]) -> dict[str, Any]:
 def test_any_objective_gives_rules_that_promtool_takes(
     promtool: Path, tmp_path: Path, slos: list[slo.Slo], scale: float
 ) -> None:
-    (tmp_path / "rules.yaml").write_text(prometheus.text(slos, scale))
+    (tmp_path / "rules.yaml").write_text(prometheus.render_rules(slos, scale))
     assert "SUCCESS" in check(promtool, tmp_path / "rules.yaml")
 
 
@@ -194,7 +194,7 @@ def labels(expr: str) -> Iterator[str]:
 
 
 def test_names_are_registered_or_recorded() -> None:
-    rules = every_rule(prometheus.rules(slo.load(ROOT / "slo")))
+    rules = every_rule(prometheus.build_rules(slo.load(ROOT / "slo")))
     recorded = {rule["record"] for rule in rules if "record" in rule}
     assert {rule["alert"] for rule in rules if "alert" in rule} == ALERTS
     used = {node.name for rule in rules for node in selectors(rule["expr"])}
@@ -207,7 +207,9 @@ def test_names_are_registered_or_recorded() -> None:
 
 
 def test_labels_are_registered_or_ours() -> None:
-    used = {label for rule in every_rule(prometheus.rules(slo.load(ROOT / "slo"))) for label in labels(rule["expr"])}
+    used = {
+        label for rule in every_rule(prometheus.build_rules(slo.load(ROOT / "slo"))) for label in labels(rule["expr"])
+    }
     named = {name for metric in M.METRICS.values() for name in metric.labels}
     known = {name.replace(".", "_") for name in named | {A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME, A.CLOUD_REGION}}
     assert used - known == OWN_LABELS | TARGET | HISTOGRAM
@@ -222,7 +224,7 @@ def test_a_variable_is_made_of_labels_that_its_metric_has() -> None:
 
 
 def thresholds(one: slo.Slo, severity: str) -> list[str]:
-    rules = every_rule(prometheus.rules([one]))
+    rules = every_rule(prometheus.build_rules([one]))
     (burn,) = (
         rule
         for rule in rules
@@ -235,7 +237,7 @@ def test_thresholds_of_the_workbook() -> None:
     one = ONE.model_copy(update={"objective": 0.999, "sli": "tool_success"})
     assert thresholds(one, "page") == ["5m 0.0144", "1h 0.0144", "30m 0.006", "6h 0.006"]
     assert thresholds(one, "ticket") == ["2h 0.003", "1d 0.003", "6h 0.001", "3d 0.001"]
-    assert prometheus.notes([one]) == []
+    assert burn.list_rescalings([one]) == []
 
 
 def test_a_factor_that_can_never_be_reached_is_rescaled_and_said() -> None:
@@ -245,16 +247,16 @@ def test_a_factor_that_can_never_be_reached_is_rescaled_and_said() -> None:
         "answers: 14.4 times the budget of 0.1 is 1.44 of all events, which nothing can exceed; the alert over 5m and "
         "1h takes 8 times (0.8) instead"
     )
-    assert prometheus.notes([one]) == [sentence]
-    alerts = every_rule(prometheus.rules([one]))
+    assert burn.list_rescalings([one]) == [sentence]
+    alerts = every_rule(prometheus.build_rules([one]))
     said = [rule["labels"]["severity"] for rule in alerts if sentence in str(rule.get("annotations"))]
     assert said == ["page"]
 
 
 def test_an_objective_with_no_alert_left_is_refused() -> None:
     one = ONE.model_copy(update={"objective": 0.1})
-    with pytest.raises(prometheus.UnreachableError) as error:
-        prometheus.rules([one])
+    with pytest.raises(burn.UnreachableError) as error:
+        prometheus.build_rules([one])
     assert str(error.value) == (
         "answers: objective: with a budget of 0.9 even 0.8 of bad events burn it only 0.89 times as fast as promised, "
         "and no alert is left; promise more than 0.2"
@@ -270,7 +272,7 @@ def test_every_alert_can_fire(one: slo.Slo) -> None:
 
 
 def test_a_ticket_never_pages() -> None:
-    rules = every_rule(prometheus.rules([ONE.model_copy(update={"severity": "ticket"})]))
+    rules = every_rule(prometheus.build_rules([ONE.model_copy(update={"severity": "ticket"})]))
     assert {rule["labels"]["severity"] for rule in rules if "alert" in rule} == {"ticket", "info"}
 
 
@@ -279,7 +281,7 @@ def test_a_ticket_never_pages() -> None:
 
 def test_the_service_is_a_matcher_of_every_rule_of_the_objective() -> None:
     one = ONE.model_copy(update={"service": 'a"b\\.c'})
-    rules = every_rule(prometheus.rules([one]))
+    rules = every_rule(prometheus.build_rules([one]))
     selected = [rule["expr"] for rule in rules if 'otel_agentops_sli_name="task_completed"' in rule["expr"]]
     assert len(selected) >= 4
     for expr in selected:
@@ -290,17 +292,17 @@ def test_the_service_is_a_matcher_of_every_rule_of_the_objective() -> None:
 
 def test_a_text_that_looks_like_a_template_is_none(promtool: Path, tmp_path: Path) -> None:
     one = ONE.model_copy(update={"owner": "{{ $labels.x }} {{", "trip_policy": "{{end}}"})
-    (tmp_path / "rules.yaml").write_text(prometheus.text([one]))
+    (tmp_path / "rules.yaml").write_text(prometheus.render_rules([one]))
     assert "SUCCESS" in check(promtool, tmp_path / "rules.yaml")
-    alert = next(rule for rule in every_rule(prometheus.rules([one])) if "alert" in rule)
+    alert = next(rule for rule in every_rule(prometheus.build_rules([one])) if "alert" in rule)
     assert alert["labels"]["owner"] == '{{ "{{" }} $labels.x }} {{ "{{" }}'
 
 
 def test_a_proxy_is_called_one() -> None:
     for name, sli in slo.BUILT_IN.items():
-        rules = every_rule(prometheus.rules([ONE.model_copy(update={"sli": name})]))
+        rules = every_rule(prometheus.build_rules([ONE.model_copy(update={"sli": name})]))
         texts = [rule["annotations"] for rule in rules if rule.get("labels", {}).get("slo") and "alert" in rule]
-        assert len(texts) == (8 if sli.type == "proxy" and late(sli) else 5)
+        assert len(texts) == (8 if sli.type == "proxy" and is_on_outcome_events(sli) else 5)
         for text in texts:
             assert f"({sli.type}: {name})" in text["summary"]
             if "budget of" in text["summary"]:
@@ -313,12 +315,15 @@ def test_a_proxy_is_called_one() -> None:
 @pytest.mark.parametrize("scale", [0, 0.99, 601, float("nan"), float("inf")])
 def test_a_scale_out_of_range(scale: float) -> None:
     with pytest.raises(ValueError, match=r"time_scale is .*; take one between 1 and 600"):
-        prometheus.rules([ONE], scale)
+        prometheus.build_rules([ONE], scale)
 
 
 def test_names_do_not_depend_on_the_scale() -> None:
     names = [
-        [(rule.get("record"), rule.get("alert"), rule.get("labels")) for rule in every_rule(prometheus.rules([ONE], s))]
+        [
+            (rule.get("record"), rule.get("alert"), rule.get("labels"))
+            for rule in every_rule(prometheus.build_rules([ONE], s))
+        ]
         for s in (1, 7, 300, 600)
     ]
     assert all(each == names[0] for each in names)
@@ -335,7 +340,7 @@ def test_names_do_not_depend_on_the_scale() -> None:
     ],
 )
 def test_windows(scale: float, tick: str, windows: dict[str, float]) -> None:
-    content = prometheus.rules([ONE], scale)
+    content = prometheus.build_rules([ONE], scale)
     assert [group["interval"] for group in content["groups"]][:2] == [tick, tick]
     by_record = {rule["record"]: rule["expr"] for rule in every_rule(content) if "record" in rule}
     for nominal, seconds in windows.items():

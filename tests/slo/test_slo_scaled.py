@@ -77,7 +77,7 @@ def expected() -> Iterator[tuple[int, str, list[str]]]:
 
 @pytest.mark.parametrize("scale", [240, 300, 360])
 def test_a_story_in_two_minutes(promtool: Path, tmp_path: Path, scale: float) -> None:
-    (tmp_path / "rules.yaml").write_text(prometheus.text(slo.load(ROOT / "slo"), scale))
+    (tmp_path / "rules.yaml").write_text(prometheus.render_rules(slo.load(ROOT / "slo"), scale))
     tests = [
         {"expr": expr, "eval_time": f"{at}s", "exp_samples": [{"labels": labels, "value": 1} for labels in labels_]}
         for at, expr, labels_ in expected()

@@ -18,7 +18,7 @@ from otel_agentops.slo import schema
 from stack import ROOT
 
 COMMITTED = ROOT / "slo" / "schema.json"
-VALIDATOR = jsonschema.Draft202012Validator(schema.schema())
+VALIDATOR = jsonschema.Draft202012Validator(schema.build_schema())
 OWN = {
     "name": "empty_search",
     "type": "proxy",
@@ -44,7 +44,7 @@ SLIS = ["tool_success", {"use": "latency", "threshold": 8, "name": "slow", "on":
 
 
 def test_the_committed_schema_is_that_of_the_model() -> None:
-    assert COMMITTED.read_text("utf-8") == schema.text()
+    assert COMMITTED.read_text("utf-8") == schema.render_schema()
     jsonschema.Draft202012Validator.check_schema(json.loads(COMMITTED.read_text("utf-8")))
 
 
@@ -54,7 +54,7 @@ def test_the_projects_own_objectives(file: Any) -> None:
 
 
 def test_every_field_says_what_it_is_for() -> None:
-    made = schema.schema()
+    made = schema.build_schema()
     fields = [made, *made["$defs"].values()]
     assert [name for each in fields for name, said in each["properties"].items() if not said.get("description")] == []
 

@@ -145,13 +145,13 @@ def test_one_name_has_one_meaning(tmp_path: Path) -> None:
 
 def test_notes(tmp_path: Path) -> None:
     odd = OWN.replace("app.hits", "gen_ai.tool.nmae").replace("[gen_ai.tool.name]", "[otel_agentops.traffic.tenant]")
-    assert spec.notes([load(tmp_path, odd)]) == [
+    assert spec.list_notes([load(tmp_path, odd)]) == [
         "a: sli: label otel_agentops.traffic.tenant has as many values as the application has users of it; a series is "
         "kept for each",
         "a: sli: gen_ai.tool.nmae is none of the attributes that are known here; did you mean gen_ai.tool.name? check "
         "its spelling",
     ]
-    assert spec.notes([load(tmp_path, OWN), load(tmp_path, " tool_success")]) == []
+    assert spec.list_notes([load(tmp_path, OWN), load(tmp_path, " tool_success")]) == []
 
 
 @given(st.text(max_size=30))
@@ -171,7 +171,7 @@ def test_built_ins_would_be_taken_as_own(name: str) -> None:
     own = {**vars(one), "name": f"{name}_too"}
     made = slo.Slo.model_validate({"name": "a", "sli": own, "objective": 0.9, "owner": "o", "runbook": "r"})
     assert made.indicator == Indicator(**own)
-    assert spec.notes([made]) == []
+    assert spec.list_notes([made]) == []
 
 
 @pytest.mark.parametrize("use", sorted(PARAMETRISED))

@@ -91,13 +91,13 @@ def binary() -> str:
 
 
 def test_a_whole_export() -> None:
-    assert sloth.text([slo.Slo.model_validate(TICKET | {"severity": "ticket"}), ONE]) == EXPECTED
+    assert sloth.render_text([slo.Slo.model_validate(TICKET | {"severity": "ticket"}), ONE]) == EXPECTED
 
 
 def test_what_is_lost_is_said() -> None:
     odd = ONE.model_copy(update={"window": "14d", "objective": 0.9})
     minimum = "sloth has no minimum of events (20) or failures (3) before an alert"
-    assert sloth.notes([ONE, odd]) == [
+    assert sloth.list_notes([ONE, odd]) == [
         f"answers: {minimum}",
         "answers: sloth knows no window of 14d; give it a file of windows (--slo-period-windows-path)",
         "answers: sloth pages at 14.4 times the budget, which no ratio reaches here; its fast alert can never fire",
@@ -108,7 +108,7 @@ def test_what_is_lost_is_said() -> None:
 @given(st.lists(objectives(), min_size=1, max_size=3, unique_by=lambda one: one.name))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_objective_gives_queries_that_parse(slos: list[slo.Slo]) -> None:
-    documents = list(YAML(typ="safe").load_all(sloth.text(slos)))
+    documents = list(YAML(typ="safe").load_all(sloth.render_text(slos)))
     made = [one for document in documents for one in document["slos"]]
     assert sorted(one["name"] for one in made) == sorted(one.name for one in slos)
     for one in made:
@@ -117,7 +117,7 @@ def test_any_objective_gives_queries_that_parse(slos: list[slo.Slo]) -> None:
 
 
 def generate(binary: str, directory: Path, slos: list[slo.Slo]) -> Path:
-    (directory / "spec.yaml").write_text(sloth.text(slos), "utf-8")
+    (directory / "spec.yaml").write_text(sloth.render_text(slos), "utf-8")
     command = [binary, "generate", "-i", directory / "spec.yaml", "-o", directory / "rules.yaml"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

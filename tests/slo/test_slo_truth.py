@@ -15,8 +15,7 @@ from ruamel.yaml import YAML
 from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo import prometheus
-from otel_agentops.slo.prometheus import truth
+from otel_agentops.slo import ground_truth, prometheus
 
 ONE = slo.Slo(name="answers", sli="task_completed", objective=0.95, owner="o", runbook="r")
 RUNS, TASKS, MINUTES = 40, 3000, 60
@@ -79,7 +78,7 @@ def series(service: str, run: Sequence[Task], escalated_as: str = "escalated") -
 
 def evaluated(promtool: Path, directory: Path, inputs: Sequence[dict[str, str]], true: Sequence[str]) -> None:
     """Whether each expression is true at the end, by promtool."""
-    content = prometheus.rules([ONE])
+    content = prometheus.build_rules([ONE])
     kept = [group for group in content["groups"] if group["name"] in ("otel_agentops_sli", "otel_agentops_budget")]
     tests = [
         {"expr": f"vector(1) and ({each})", "eval_time": f"{MINUTES}m", "exp_samples": [ONE_SAMPLE]} for each in true
@@ -152,22 +151,22 @@ def test_nothing_is_computed_from_complaints(promtool: Path, tmp_path: Path) -> 
 )
 def test_labels_that_a_row_needs(objective: float, good: int) -> None:
     one = ONE.model_copy(update={"objective": objective})
-    assert (truth.needed(one, "bad"), truth.needed(one, "good")) == (10, good)
+    assert (ground_truth.count_needed_labels(one, "bad"), ground_truth.count_needed_labels(one, "good")) == (10, good)
 
 
 def test_a_proxy_that_no_label_can_be_held_against_says_so() -> None:
     one = ONE.model_copy(update={"sli": "valid_output"})
-    made = prometheus.text([one])
+    made = prometheus.render_rules([one])
     assert "slo_truth" not in made
     assert "slo_corrected" not in made
     assert made.count("truth: No label of a task can say how often it is right.") == 2
-    assert prometheus.notes([one, ONE]) == [
+    assert ground_truth.list_incomparable([one, ONE]) == [
         "answers: valid_output is a proxy that reads more than an outcome event carries: no label can be held "
         "against it, and its budget is never corrected"
     ]
 
 
 def test_what_is_direct_needs_no_truth() -> None:
-    made = prometheus.text([ONE.model_copy(update={"sli": "tool_success"})])
+    made = prometheus.render_rules([ONE.model_copy(update={"sli": "tool_success"})])
     assert "slo_truth" not in made
     assert "slo_corrected" not in made

@@ -21,7 +21,7 @@ from otel_agentops.slo import prometheus as rules
 AT = 1_790_000_000  # 2026-09-21T14:13:20Z, a multiple of 20 s, not of 60
 
 
-def tagged(task: str, started: int, good: bool, bad: int | None = 0, **attributes: Any) -> dict[str, Any]:
+def tag_line(task: str, started: int, good: bool, bad: int | None = 0, **attributes: Any) -> dict[str, Any]:
     """A line of the collector's file exporter, behind transform/otel_agentops_sli."""
     said: dict[str, Any] = {
         "otel_agentops.task.id": task,
@@ -33,12 +33,16 @@ def tagged(task: str, started: int, good: bool, bad: int | None = 0, **attribute
         "otel_agentops.sli.task_completed.bad": bad,
         **attributes,
     }
-    record = {"timeUnixNano": str(AT * 10**9), "eventName": "otel_agentops.outcome", "attributes": keyed(said)}
-    resource = keyed({"service.name": "shop", "deployment.environment.name": "prod"})
+    record = {
+        "timeUnixNano": str(AT * 10**9),
+        "eventName": "otel_agentops.outcome",
+        "attributes": encode(said),
+    }
+    resource = encode({"service.name": "shop", "deployment.environment.name": "prod"})
     return {"resourceLogs": [{"resource": {"attributes": resource}, "scopeLogs": [{"logRecords": [record]}]}]}
 
 
-def keyed(attributes: dict[str, Any]) -> list[dict[str, Any]]:
+def encode(attributes: dict[str, Any]) -> list[dict[str, Any]]:
     kinds = {str: "stringValue", int: "intValue", float: "doubleValue"}
     return [
         {"key": key, "value": {kinds[type(value)]: str(value) if isinstance(value, int) else value}}
@@ -59,7 +63,7 @@ def receipt(**fields: Any) -> dict[str, Any]:
     return {key: value for key, value in line.items() if value is not None}
 
 
-def written(path: Path, *lines: dict[str, Any]) -> Path:
+def write_lines(path: Path, *lines: dict[str, Any]) -> Path:
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     return path
 
@@ -95,16 +99,16 @@ WHOLE = (
 )
 BUDGETS = f"# TYPE {INCREASE} gauge\n" + sample(INCREASE, "bad", 1, AT + 40) + sample(INCREASE, "good", 3, AT + 40)
 LINES = (
-    tagged("t3", AT + 10, True),
-    tagged("t1", AT, True),
-    tagged("t2", AT, True),
-    tagged("t4", AT + 5, False, bad=1),
-    tagged("t1", AT, True),  # a retry
+    tag_line("t3", AT + 10, True),
+    tag_line("t1", AT, True),
+    tag_line("t2", AT, True),
+    tag_line("t4", AT + 5, False, bad=1),
+    tag_line("t1", AT, True),  # a retry
 )
 
 
 def test_a_file_is_written_whole_and_twice_the_same(tmp_path: Path) -> None:
-    source, out = written(tmp_path / "may.jsonl", *LINES), tmp_path / "truth.om"
+    source, out = write_lines(tmp_path / "may.jsonl", *LINES), tmp_path / "truth.om"
     assert run(source, "--out", out) == (0, f"{out}: 4 labels\n", "")
     first = out.read_bytes()
     assert first.decode() == f"{WHOLE}{BUDGETS}# EOF\n"
@@ -115,7 +119,7 @@ def test_a_file_is_written_whole_and_twice_the_same(tmp_path: Path) -> None:
 
 
 def test_a_receipt_with_a_verdict(tmp_path: Path) -> None:
-    source, out = written(tmp_path / "r.jsonl", receipt(), receipt(source="review", good=True)), tmp_path / "out"
+    source, out = write_lines(tmp_path / "r.jsonl", receipt(), receipt(source="review", good=True)), tmp_path / "out"
     assert run(source, "--out", out)[0] == 0
     values = [line for line in out.read_text().splitlines() if line.startswith("otel_agentops:")]
     assert [line.rsplit(" ", 2)[1:] for line in values] == [["1", "1790000040"], ["1", "1790000040"]]
@@ -124,15 +128,15 @@ def test_a_receipt_with_a_verdict(tmp_path: Path) -> None:
 
 
 def test_the_start_of_a_task_is_found_from_the_delay(tmp_path: Path) -> None:
-    line = tagged("t1", 0, True, **{"otel_agentops.task.started_at": None, "otel_agentops.truth.delay": 3600.0})
+    line = tag_line("t1", 0, True, **{"otel_agentops.task.started_at": None, "otel_agentops.truth.delay": 3600.0})
     out = tmp_path / "out"
-    assert run(written(tmp_path / "d.jsonl", line), "--out", out)[0] == 0
+    assert run(write_lines(tmp_path / "d.jsonl", line), "--out", out)[0] == 0
     assert f" 1 {AT - 3600}\n" in out.read_text()
 
 
 def test_honeycomb(tmp_path: Path) -> None:
-    secret = tagged("t1", AT, False, bad=1, **{"otel_agentops.truth.sampling": "escalated", "question": "who am I"})
-    source, out = written(tmp_path / "h.jsonl", secret, secret), tmp_path / "out"
+    secret = tag_line("t1", AT, False, bad=1, **{"otel_agentops.truth.sampling": "escalated", "question": "who am I"})
+    source, out = write_lines(tmp_path / "h.jsonl", secret, secret), tmp_path / "out"
     assert run(source, "--out", out, "--to", "honeycomb")[0] == 0
     (body,) = map(json.loads, out.read_text().splitlines())
     assert body == [
@@ -167,10 +171,13 @@ def test_honeycomb(tmp_path: Path) -> None:
         (receipt(proxy={"task_completed": 1}), "proxy: write what each indicator had said of the task, as "),
         (receipt(proxy={"mine": "bad"}), "otel_agentops.sli.mine.bad is of no known indicator; give its spec with"),
         (receipt(receipt={}), "otel_agentops.task.started_at is None; without the time of the task, in Unix seconds, "),
-        (tagged("t", AT, True, bad=None), "has no verdict of an indicator (otel_agentops.sli.….bad); take the lines "),
-        (tagged("t", AT, True, bad=7), "otel_agentops.sli.task_completed.bad is 7, neither 0 nor 1"),
         (
-            tagged("t", AT, True, **{"otel_agentops.truth.verdict": "so so"}),
+            tag_line("t", AT, True, bad=None),
+            "has no verdict of an indicator (otel_agentops.sli.….bad); take the lines ",
+        ),
+        (tag_line("t", AT, True, bad=7), "otel_agentops.sli.task_completed.bad is 7, neither 0 nor 1"),
+        (
+            tag_line("t", AT, True, **{"otel_agentops.truth.verdict": "so so"}),
             "otel_agentops.truth.verdict is 'so so', neither good nor bad",
         ),
     ],
@@ -178,14 +185,14 @@ def test_honeycomb(tmp_path: Path) -> None:
 def test_one_sentence(tmp_path: Path, line: dict[str, Any] | str, sentence: str) -> None:
     source = tmp_path / "x.jsonl"
     source.write_text(f"\n{line if isinstance(line, str) else json.dumps(line)}\n")
-    with pytest.raises(truth.TruthError) as error:
-        truth.read([source], slo.BUILT_IN.values())
+    with pytest.raises(truth.InputError) as error:
+        truth.read_labels([source], slo.BUILT_IN.values())
     assert str(error.value).startswith(f"{source}:2: {sentence}")
     assert "\n" not in str(error.value)
 
 
 def test_files_without_labels(tmp_path: Path) -> None:
-    spans = written(tmp_path / "spans.jsonl", {"resourceSpans": []})
+    spans = write_lines(tmp_path / "spans.jsonl", {"resourceSpans": []})
     said = f"otel-agentops truth: {spans}: no label here; nothing is written\n"
     assert run(spans, "--out", tmp_path / "out") == (1, "", said)
     code, _, said = run(tmp_path / "nothing", "--out", tmp_path / "out")
@@ -206,17 +213,17 @@ def test_prometheus_has_the_truth_at_the_time_of_the_tasks(prometheus: Path, pro
     begin = int(time.time()) // 60 * 60 - 3000
     bad = [number < 15 for number in range(40)]
     true = [number < 10 or number >= 35 for number in range(40)]
-    lines = [tagged(f"t{n}", begin + 45 * n, not true[n], bad=int(bad[n])) for n in range(40)]
-    complaint = tagged("c", begin, False, bad=1, **{"otel_agentops.truth.sampling": "escalated"})
+    lines = [tag_line(f"t{n}", begin + 45 * n, not true[n], bad=int(bad[n])) for n in range(40)]
+    complaint = tag_line("c", begin, False, bad=1, **{"otel_agentops.truth.sampling": "escalated"})
     out = tmp_path / "truth.om"
-    code, _, note = run(written(tmp_path / "w.jsonl", *reversed(lines), complaint, *lines), "--out", out)
+    code, _, note = run(write_lines(tmp_path / "w.jsonl", *reversed(lines), complaint, *lines), "--out", out)
     assert code == 0
     assert note.startswith("note: some tasks are younger than 3 h")
     blocks = [promtool, "tsdb", "create-blocks-from", "openmetrics", out, tmp_path / "prometheus"]
     subprocess.run(blocks, check=True, capture_output=True)
 
     one = slo.Slo(name="answers", sli="task_completed", objective=0.95, owner="o", runbook="r")
-    (tmp_path / "rules.yaml").write_text(rules.text([one], 600))
+    (tmp_path / "rules.yaml").write_text(rules.render_rules([one], 600))
     with stack.prometheus([], [tmp_path / "rules.yaml"], tmp_path) as server:
         random = 'otel_agentops_truth_sampling="random"'
         cell = f'{COUNTER}{{otel_agentops_truth_proxy="bad", otel_agentops_truth_verdict="bad", {random}}}'
@@ -252,7 +259,7 @@ def test_a_file_of_the_collector_says_what_the_collector_counted(otelcol: Path, 
     (tmp_path / "stored.yaml").write_text(STORED.format(path=stored))
     outcomes = ["completed"] * 5 + ["failed"] * 3 + ["escalated"] * 2
     events = [
-        tagged(f"t{n}", AT + n, n % 3 > 0, bad=None, **{"otel_agentops.task.outcome": outcome})
+        tag_line(f"t{n}", AT + n, n % 3 > 0, bad=None, **{"otel_agentops.task.outcome": outcome})
         for n, outcome in enumerate(outcomes)
     ]
     quick = "yaml:processors::batch/otel_agentops::timeout: 100ms"
@@ -260,8 +267,8 @@ def test_a_file_of_the_collector_says_what_the_collector_counted(otelcol: Path, 
     with stack.collector(configs, tmp_path) as running:
         for event in events:
             httpx.post(f"{running.otlp}/v1/logs", json=event).raise_for_status()
-        running.wait_until(lambda: sum(counted(running.scrape()).values()) == len(events))
-        live = counted(running.scrape())
+        running.wait_until(lambda: sum(collector_labels(running.scrape()).values()) == len(events))
+        live = collector_labels(running.scrape())
         running.wait_until(lambda: stored.exists() and stored.read_text().count("otel_agentops.outcome") >= 10)
     assert run(stored, "--out", tmp_path / "truth.om")[0] == 0
     text = (tmp_path / "truth.om").read_text()
@@ -272,7 +279,7 @@ def test_a_file_of_the_collector_says_what_the_collector_counted(otelcol: Path, 
     assert sorted(live.values()) == [2, 2, 3, 3]
 
 
-def counted(samples: Sequence[stack.Sample]) -> dict[str, float]:
+def collector_labels(samples: Sequence[stack.Sample]) -> dict[str, float]:
     """The collector's labels, as the file writes them."""
     return {
         f"{COUNTER}{{{','.join(f'{key}={json.dumps(one.labels[key])}' for key in sorted(one.labels))}}}": one.value

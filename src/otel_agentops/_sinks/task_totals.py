@@ -80,7 +80,7 @@ class TaskTotalsSink:
 
     def _add_tool_call(self, call: ToolCall, observation: Observation, task: TaskTotals) -> None:
         """Add an execution, or hand its arguments to the framework's operation that counts for it."""
-        pending = None if observation.placement is None else observation.placement.pending
+        pending = observation.enclosing
         if observation.is_counted:
             result = observation.result
             is_failure = observation.error_type is not None or (result is not None and result.error is not None)
@@ -98,7 +98,7 @@ class TaskTotalsSink:
         if retrieval.data_source_id:  # a framework's span that is not ours to read may name none
             task.indexes.append(f"{retrieval.data_source_id}@{retrieval.version or 'unknown'}")
         task.add_retrieval(result.document_hashes)
-        pending = None if observation.placement is None else observation.placement.pending
+        pending = observation.enclosing
         if pending is not None and isinstance(pending.observation.operation, Retrieval):
             pending.knows_documents = True
 

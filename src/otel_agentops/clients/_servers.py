@@ -1,29 +1,36 @@
-"""Who answers at an address: `gen_ai.provider.name` from the host of a base URL, for what speaks OpenAI's protocol."""
+"""The server behind a base URL: its address, and `gen_ai.provider.name` from the name of its host."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
+
+from typing_extensions import TypeVar
 
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
+C = TypeVar("C", default=Any)  # the client object, which SDKs leave untyped
+
 
 class Server(NamedTuple):
-    """Where a client sends its calls. attributes: `server.address` and, where known, `server.port`.
+    """The server that a client sends its calls to.
 
-    provider: None where it is not known yet.
+    Attributes:
+        provider: `gen_ai.provider.name`; None if it is not known yet.
+        attributes: `server.address` and, if known, `server.port`.
     """
 
     provider: str | None
     attributes: Attributes
 
 
-# By the end of the host's name with a dot before it. Names of the convention where it has one, else the service's own.
-_ENDS = (
+# By the end of the host's name, with a dot before it. The value is the convention's name of the provider, or the
+# service's own if the convention has none.
+_PROVIDERS_BY_SUFFIX = (
     (".api.openai.com", "openai"),  # and eu.api.openai.com
     (".openai.azure.com", "azure.ai.openai"),
     (".openai.azure.us", "azure.ai.openai"),
@@ -62,50 +69,61 @@ _ENDS = (
     (".api.x.ai", "x_ai"),
     (".generativelanguage.googleapis.com", "gcp.gemini"),
 )
-# Of the clouds, where a region stands between: bedrock-runtime.eu-west-1.amazonaws.com,
+# Hosts of the clouds have a region in their name: bedrock-runtime.eu-west-1.amazonaws.com,
 # us-east1-aiplatform.googleapis.com, bedrock-mantle.us-east-1.api.aws,
-# vpce-0a1b-2c.bedrock-runtime.eu-west-1.vpce.amazonaws.com. Other names below
-# amazonaws.com are the application's: a load balancer, an API gateway.
-_PATTERNS = (
+# vpce-0a1b-2c.bedrock-runtime.eu-west-1.vpce.amazonaws.com. Other names below amazonaws.com are the application's, such
+# as a load balancer or an API gateway.
+_PROVIDERS_BY_PATTERN = (
     (re.compile(r"(^|\.)bedrock[a-z-]*\..*(amazonaws\.com|amazonaws\.com\.cn|api\.aws)$"), "aws.bedrock"),
     (re.compile(r"(^|[.-])aiplatform\.([a-z0-9-]+\.rep\.)?googleapis\.com$"), "gcp.vertex_ai"),
 )
-_FOUNDRY = ".services.ai.azure.com"  # has two APIs; that of Azure OpenAI is below /openai
+_FOUNDRY = ".services.ai.azure.com"  # it has two APIs; that of Azure OpenAI is below /openai
 
 
 def find_provider(host: str, path: str = "") -> str | None:
-    """`gen_ai.provider.name` of who serves there; None for a host that nobody is known by, such as a local server.
+    """Return `gen_ai.provider.name` of a host; None for one that is not known.
 
-    path: of the base URL. A port says nothing: who listens on 11434 may be anybody.
+    A port says nothing: anybody may listen on 11434.
+
+    Args:
+        host: The host of a base URL.
+        path: The path of that URL, which tells the two APIs of Azure AI Foundry apart.
     """
     dotted = f".{host}"
     if dotted.endswith(_FOUNDRY) and path.startswith("/openai/"):
         return "azure.ai.openai"
-    known = next((name for end, name in _ENDS if dotted.endswith(end)), None)
-    return known or next((name for pattern, name in _PATTERNS if pattern.search(host)), None)
+    provider = next((name for suffix, name in _PROVIDERS_BY_SUFFIX if dotted.endswith(suffix)), None)
+    return provider or next((name for pattern, name in _PROVIDERS_BY_PATTERN if pattern.search(host)), None)
 
 
 def parse_address(url: str) -> Attributes:
-    """`server.address` and `server.port` of a base URL; none of an address without a host."""
+    """Return `server.address` and `server.port` of a base URL; nothing if it has no host."""
     parts = urlsplit(url)
     if not parts.hostname:
         return {}
     return {A.SERVER_ADDRESS: parts.hostname, A.SERVER_PORT: parts.port or (80 if parts.scheme == "http" else 443)}
 
 
-class Servers:
-    """Where each client object sends its calls, found out once for each address that it has."""
+class Servers(Generic[C]):
+    """The server of each client object, described once for each address that the object has.
 
-    def __init__(self, describe: Callable[[Any], Server]) -> None:
+    Args:
+        describe: Client object to its server.
+    """
+
+    def __init__(self, describe: Callable[[C], Server]) -> None:
         self._describe = describe
-        self._known: WeakKeyDictionary[Any, tuple[Any, Server]] = WeakKeyDictionary()
+        self._by_client: WeakKeyDictionary[C, tuple[object, Server]] = WeakKeyDictionary()
 
-    def find(self, api: Any, url: Any) -> Server:
-        """url: the address that the client object has now, the same object as long as it is the same."""
+    def find(self, client: C, url: object) -> Server:
+        """Return the server of a client object.
+
+        url: the address that the client has now, the same object as long as it is the same address.
+        """
         try:
-            known = self._known.get(api)
-        except TypeError:  # a subclass of the application's that cannot be hashed
-            return self._describe(api)
-        if known is None or known[0] is not url:
-            known = self._known[api] = (url, self._describe(api))
-        return known[1]
+            entry = self._by_client.get(client)
+        except TypeError:  # a subclass of the application's may not be hashable
+            return self._describe(client)
+        if entry is None or entry[0] is not url:
+            entry = self._by_client[client] = (url, self._describe(client))
+        return entry[1]

@@ -1,17 +1,20 @@
-"""Anthropic: messages and beta messages, on its own service, Bedrock, Vertex and Foundry."""
+"""Anthropic: messages and beta messages, on its own service, Bedrock, Vertex and Foundry.
+
+Patched is the Stainless base (`_families/stainless.py`):
+https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/_base_client.py
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 from otel_agentops import _patching
+from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._patching import ClientInfo, NativeTracing
 from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols.anthropic_messages import MESSAGES
 
 
-def name_provider(api: Any, host: str) -> str:
-    """Return `gen_ai.provider.name`: the SDK has one class for each cloud that serves the models."""
+def name_provider(api: object, host: str) -> str:
+    """Return `gen_ai.provider.name`; the SDK has one class per cloud."""
     kind = type(api).__name__
     if "Bedrock" in kind:
         return "aws.bedrock"
@@ -38,6 +41,13 @@ INFO = ClientInfo(
         "openinference-instrumentation-anthropic",
     ),
     tracing=NativeTracing(">=1.14", "ANTHROPIC_OPEN_TELEMETRY", "false"),
+    foreign_spans=ForeignSpans(
+        operations_by_name={
+            "anthropic.chat": "chat",  # of OpenLLMetry
+            "anthropic.completion": "text_completion",  # of OpenLLMetry
+            "anthropic.messages.create": "chat",  # the client's own tracing
+        }
+    ),
 )
 LIBRARY = stainless.make_library("anthropic", ">=1,<3", ENDPOINTS, name_provider, info=INFO)
 

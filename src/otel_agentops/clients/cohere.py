@@ -1,4 +1,10 @@
-"""Cohere: chat, embeddings and reranking in both versions of its API, on its own service and in the clouds."""
+"""Cohere: chat, embeddings and reranking in both versions of its API, on its own service and in the clouds.
+
+Patched are the raw clients, the HTTP client below them (`_families/fern.py`), and `embed` of version 1:
+https://github.com/cohere-ai/cohere-python/blob/main/src/cohere/v2/raw_client.py
+https://github.com/cohere-ai/cohere-python/blob/main/src/cohere/raw_base_client.py
+https://github.com/cohere-ai/cohere-python/blob/main/src/cohere/client.py
+"""
 
 from __future__ import annotations
 
@@ -8,35 +14,41 @@ from contextvars import copy_context
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
+from otel_agentops._foreign_spans import ForeignSpans
+from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
 from otel_agentops.clients._families import fern
-from otel_agentops.clients._protocols.cohere import CHAT, EMBED, OLD_CHAT, RERANK
+from otel_agentops.clients._families.fern import ClientWrapper
+from otel_agentops.clients._protocols.cohere import CHAT, EMBED, RERANK, V1_CHAT
 from otel_agentops.clients._servers import Server, parse_address
 
 
-def server(wrapper: Any) -> Server:
-    """Cohere's service, or a cloud: its client is the same one with a hook that rewrites each request."""
-    for hook in wrapper.httpx_client.httpx_client.event_hooks["request"]:
-        if (cloud := _CLOUDS.get(getattr(hook, "__module__", ""))) is not None:
-            held = inspect.getclosurevars(hook)
-            return cloud(held.globals, held.nonlocals)
-    return Server("cohere", parse_address(wrapper.get_base_url()))
+def describe_server(client: ClientWrapper) -> Server:
+    """Return the server of a client: Cohere's own, or that of a cloud.
+
+    The client of a cloud is the same one with a hook that rewrites each request.
+    """
+    for hook in client.httpx_client.httpx_client.event_hooks["request"]:
+        if (describe := _CLOUDS.get(getattr(hook, "__module__", ""))) is not None:
+            variables = inspect.getclosurevars(hook)
+            return describe(variables.globals, variables.nonlocals)
+    return Server("cohere", parse_address(client.get_base_url()))
 
 
-def _aws(module: Mapping[str, Any], held: Mapping[str, Any]) -> Server:
-    service = held["service"]  # bedrock or sagemaker
-    url = module["get_url"](platform=service, aws_region=held["aws_region"], model="", stream=False)
+def _describe_aws(module: Mapping[str, Any], settings: Mapping[str, Any]) -> Server:
+    service = settings["service"]  # bedrock or sagemaker
+    url = module["get_url"](platform=service, aws_region=settings["aws_region"], model="", stream=False)
     return Server(f"aws.{service}", parse_address(url))
 
 
-def _oci(module: Mapping[str, Any], held: Mapping[str, Any]) -> Server:
-    return Server("oci", parse_address(module["get_oci_url"](region=held["oci_region"], endpoint="chat")))
+def _describe_oci(module: Mapping[str, Any], settings: Mapping[str, Any]) -> Server:
+    return Server("oci", parse_address(module["get_oci_url"](region=settings["oci_region"], endpoint="chat")))
 
 
-class _Carrying:
+class _ContextCarrier:
     """A client of v1 as its `embed` sees it: the threads that its batches run on are in the context of the call.
 
-    Else their spans would belong to nothing, and what others made of the call could not be found.
+    Otherwise the spans of the batches would have no parent, and spans that others started for the call could not be
+    found.
     """
 
     def __init__(self, client: Any) -> None:
@@ -46,33 +58,34 @@ class _Carrying:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def map(self, run: Callable[[Any], Any], batches: Iterable[Any]) -> Iterator[Any]:
-        here = copy_context()
-        results: Iterator[Any] = self._client._executor.map(lambda batch: here.copy().run(run, batch), batches)
+    def map(self, send: Callable[[Any], Any], batches: Iterable[Any]) -> Iterator[Any]:
+        """Run a function on every batch, as the client's own executor does."""
+        context = copy_context()
+        results: Iterator[Any] = self._client._executor.map(lambda batch: context.copy().run(send, batch), batches)
         return results
 
 
-def _embed(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    def embed(client: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(_Carrying(client) if patched.active else client, *args, **kwargs)
+def _wrap_embed(original: Method, library: PatchedLibrary) -> Method:
+    def embed(client: object, *args: object, **kwargs: object) -> object:
+        return original(_ContextCarrier(client) if library.active else client, *args, **kwargs)
 
     return embed
 
 
-_CLOUDS = {"cohere.aws_client": _aws, "cohere.oci_client": _oci}
+_CLOUDS = {"cohere.aws_client": _describe_aws, "cohere.oci_client": _describe_oci}
 _METHODS = {"embed": EMBED, "rerank": RERANK}
 LIBRARY = PatchedLibrary(
     "cohere",
     ">=5.16,<8",
     [
-        Target("cohere.client", "Client", "embed", _embed),
-        *fern.targets(
+        Target("cohere.client", "Client", "embed", _wrap_embed),
+        *fern.make_targets(
             "cohere",
             {
                 ("v2.raw_client", "RawV2Client"): {"chat": CHAT, "chat_stream": CHAT, **_METHODS},
-                ("raw_base_client", "RawBaseCohere"): {"chat": OLD_CHAT, "chat_stream": OLD_CHAT, **_METHODS},
+                ("raw_base_client", "RawBaseCohere"): {"chat": V1_CHAT, "chat_stream": V1_CHAT, **_METHODS},
             },
-            server,
+            describe_server,
         ),
     ],
     ClientInfo(
@@ -82,6 +95,10 @@ LIBRARY = PatchedLibrary(
             "`embed` of v1 sends long lists in batches: one span a batch",
         ),
         peers=("opentelemetry-instrumentation-cohere", "openinference-instrumentation-cohere"),
+        foreign_spans=ForeignSpans(
+            # OpenInference says the kind of these spans when they end.
+            operations_by_name={"ClientV2.rerank": "retrieval", "AsyncClientV2.rerank": "retrieval"}
+        ),
     ),
 )
 

@@ -1,8 +1,10 @@
-"""Fireworks: OpenAI's chat and completions, and Anthropic's messages."""
+"""Fireworks: OpenAI's chat and completions, and Anthropic's messages.
+
+Patched is the Stainless base (`_families/stainless.py`):
+https://github.com/fw-ai-external/python-sdk/blob/main/src/fireworks/_base_client.py
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 from otel_agentops import _patching
 from otel_agentops._patching import ClientInfo
@@ -12,13 +14,13 @@ from otel_agentops.clients._protocols.openai_chat import CHAT, COMPLETIONS
 from otel_agentops.clients._servers import find_provider
 
 
-def name_provider(api: Any, host: str) -> str:
-    """Return `gen_ai.provider.name`: the service's own, also behind a gateway of unknown name."""
+def name_provider(api: object, host: str) -> str:
+    """Return `gen_ai.provider.name`; the service itself for an unknown host."""
     return find_provider(host) or "fireworks"
 
 
 ENDPOINTS = {
-    "/chat/completions": CHAT,  # before the next, which it ends with
+    "/chat/completions": CHAT,  # before the next, whose path is its end
     "/completions": COMPLETIONS,
     "/messages": MESSAGES,
 }

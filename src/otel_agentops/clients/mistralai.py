@@ -1,4 +1,8 @@
-"""Mistral: chat, agents, conversations, responses, fill-in-the-middle, embeddings; on its service, Azure and Vertex."""
+"""Mistral: chat, agents, conversations, responses, fill-in-the-middle, embeddings; on its service, Azure and Vertex.
+
+Patched are the methods in `_METHODS` and the Speakeasy base around each attempt (`_families/speakeasy.py`):
+https://github.com/mistralai/client-python/tree/main/src/mistralai/client
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._client_call import Endpoint
+from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import speakeasy
 from otel_agentops.clients._families.speakeasy import Package
-from otel_agentops.clients._protocols import openai_chat
+from otel_agentops.clients._protocols import openai_chat, openai_responses
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_int,
@@ -22,23 +27,16 @@ from otel_agentops.clients._protocols.fields import (
 )
 from otel_agentops.clients._protocols.openai_chat import (
     find_system_contents,
-    finish_chat,
     make_model_call,
-    read_chat_response,
     read_embeddings_response,
     read_tokens,
     read_tool_calls,
     refuse_stream,
     set_output_type,
 )
-from otel_agentops.clients._protocols.openai_responses import (
-    finish_responses,
-    fold_responses_event,
-    read_responses_request,
-    read_responses_response,
-)
+from otel_agentops.clients._protocols.openai_responses import finish_responses, read_responses_response
 from otel_agentops.clients._servers import Server, find_provider
-from otel_agentops.operations import Answer, Attributes, ModelCall
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
@@ -47,7 +45,10 @@ FIELDS = Fields(
         "random_seed": (A.GEN_AI_REQUEST_SEED, as_int),
         "output_dimension": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, as_int),
         "agent_id": (A.GEN_AI_AGENT_ID, as_text),
-        "agent_version": (A.GEN_AI_AGENT_VERSION, lambda given: str(given) if type(given) is int else as_text(given)),
+        "agent_version": (
+            A.GEN_AI_AGENT_VERSION,
+            lambda version: str(version) if type(version) is int else as_text(version),
+        ),
     },
     not_parameters=frozenset([
         "model", "messages", "input", "inputs", "instructions", "tools", "prompt", "suffix", "stream", "random_seed",
@@ -55,8 +56,8 @@ FIELDS = Fields(
         "description", "from_entry_id",
     ]),
 )  # fmt: skip
-# What the client library sends by itself where the application says nothing: of fill-in-the-middle before 3, of what
-# goes on with a conversation, and of responses.
+# The client library sends these by itself if the application says nothing: for fill-in-the-middle before version 3, for
+# what goes on with a conversation, and for responses.
 _DEFAULTS = {
     "top_p": 1,
     "handoff_execution": "server",
@@ -70,48 +71,53 @@ _DEFAULTS = {
 # -- requests
 
 
-def request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST /v1/chat/completions`, and `/v1/agents/completions`, where the agent has the model."""
+def read_chat_request(body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read `POST /v1/chat/completions`, or `/v1/agents/completions`, whose agent has the model."""
     attributes = FIELDS.read_attributes(body, server.attributes)
     set_output_type(attributes, body.get("response_format"))
-    told = flatten_instructions(find_system_contents(body.get("messages")))
-    return make_model_call("chat", body, server, attributes, told, fields=FIELDS)
+    instructions = flatten_instructions(find_system_contents(body.get("messages")))
+    return make_model_call("chat", body, server, attributes, instructions, fields=FIELDS)
 
 
-def fim_request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST /v1/fim/completions`."""
+def read_fim_request(body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read `POST /v1/fim/completions`."""
     attributes = FIELDS.read_attributes(body, server.attributes)
     return make_model_call("text_completion", body, server, attributes, defaults=_DEFAULTS, fields=FIELDS)
 
 
-def embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST /v1/embeddings`."""
+def read_embeddings_request(body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read `POST /v1/embeddings`."""
     return make_model_call("embeddings", body, server, FIELDS.read_attributes(body, server.attributes), fields=FIELDS)
 
 
-def conversation_request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST /v1/conversations` and what goes on from one: the settings of the model are an object of their own."""
+def read_responses_request(body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read `POST /v1/responses`."""
+    return openai_responses.read_responses_request(body, server, FIELDS)._replace(default_params=_DEFAULTS)
+
+
+def read_conversation_request(body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read `POST /v1/conversations`, or what goes on from one: the model's settings are an object of their own."""
     settings = body.get("completion_args")
     flat = {**body, **settings} if isinstance(settings, Mapping) else body
     attributes = FIELDS.read_attributes(flat, server.attributes)
     set_output_type(attributes, get(settings, "response_format"))
-    told = flatten_instructions((body.get("instructions"), *find_system_contents(body.get("inputs"))))
-    return make_model_call("chat", flat, server, attributes, told, _DEFAULTS, FIELDS)
+    instructions = flatten_instructions((body.get("instructions"), *find_system_contents(body.get("inputs"))))
+    return make_model_call("chat", flat, server, attributes, instructions, _DEFAULTS, FIELDS)
 
 
 # -- answers
 
 
-def response(result: Any) -> Answer:
-    """A `ChatCompletionResponse` or a `FIMCompletionResponse`, or its JSON."""
-    return _counted(read_chat_response(result), get(result, "usage"))
+def read_chat_response(result: object) -> Answer:
+    """Read a `ChatCompletionResponse` or a `FIMCompletionResponse`, or its JSON."""
+    return _drop_unset_counts(openai_chat.read_chat_response(result), get(result, "usage"))
 
 
-def fold(state: dict[str, Any], event: Any) -> bool:
-    """A `CompletionEvent`; the last one has the usage. The first is worth as much where the stream will break."""
+def fold_chat_event(state: FoldState, event: Any) -> bool:
+    """Fold a `CompletionEvent`; the last one has the usage, the first one tells the answer if the stream breaks."""
     chunk = event.data
-    begun = "first" not in state
-    if begun:
+    is_first = "first" not in state
+    if is_first:
         state["first"] = chunk
     for choice in chunk.choices:
         if choice.finish_reason:
@@ -121,30 +127,30 @@ def fold(state: dict[str, Any], event: Any) -> bool:
     if chunk.usage:
         state["usage"] = chunk.usage
         return True
-    return begun
+    return is_first
 
 
-def settled(state: dict[str, Any]) -> Answer:
-    """What the chunks of a stream added up to."""
-    return _counted(finish_chat(state), state.get("usage"))
+def finish_chat(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded chat."""
+    return _drop_unset_counts(openai_chat.finish_chat(state), state.get("usage"))
 
 
-def _counted(answer: Answer, usage: Any) -> Answer:
-    """The client's usage says 0 for what the wire does not count."""
+def _drop_unset_counts(answer: Answer, usage: Any) -> Answer:
+    """Drop the counts of tokens that the wire does not have: the client's usage says 0 for them."""
     if usage is None or type(usage) is dict or "prompt_tokens" in usage.model_fields_set:
         return answer
     return answer._replace(input_tokens=None, output_tokens=None)
 
 
-def conversation_response(result: Any) -> Answer:
-    """A `ConversationResponse`, or its JSON."""
+def read_conversation_response(result: object) -> Answer:
+    """Read a `ConversationResponse`, or its JSON."""
     outputs = as_list(get(result, "outputs"))
     calls = [output for output in outputs if get(output, "type") == "function.call"]
-    return _conversation(get(result, "conversation_id"), outputs, get(result, "usage"), calls)
+    return _make_conversation_answer(get(result, "conversation_id"), outputs, get(result, "usage"), calls)
 
 
-def conversation_fold(state: dict[str, Any], event: Any) -> bool:
-    """A `ConversationEvents`."""
+def fold_conversation_event(state: FoldState, event: Any) -> bool:
+    """Fold a `ConversationEvents`; the one that ends the conversation has the usage."""
     data = event.data
     kind = data.type
     if kind == "message.output.delta":
@@ -162,35 +168,38 @@ def conversation_fold(state: dict[str, Any], event: Any) -> bool:
     return False
 
 
-def conversation_settled(state: dict[str, Any]) -> Answer:
-    """What the events of a stream added up to."""
+def finish_conversation(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded conversation."""
     calls = state.get("calls", {}).values()
     joined = [{"name": parts[0].name, "arguments": "".join(part.arguments for part in parts)} for parts in calls]
     outputs = [state["output"]] if "output" in state else [parts[0] for parts in calls]
-    answer = _conversation(state.get("conversation"), outputs, state.get("usage"), joined)
+    answer = _make_conversation_answer(state.get("conversation"), outputs, state.get("usage"), joined)
     return answer._replace(error=str(state["error"])) if "error" in state else answer
 
 
-def _conversation(conversation: Any, outputs: Sequence[Any], usage: Any, calls: Sequence[Any]) -> Answer:
+def _make_conversation_answer(
+    conversation_id: object, outputs: Sequence[object], usage: object, calls: Sequence[object]
+) -> Answer:
     model = next((name for output in outputs if (name := as_text(get(output, "model")))), None)
-    attributes: Attributes = drop_none_attributes((A.GEN_AI_CONVERSATION_ID, as_text(conversation)))
-    return _counted(
-        Answer(model, attributes, *read_tokens(attributes, usage), tool_calls=read_tool_calls(calls)), usage
-    )
+    attributes = drop_none_attributes((A.GEN_AI_CONVERSATION_ID, as_text(conversation_id)))
+    tokens = read_tokens(attributes, usage)
+    return _drop_unset_counts(Answer(model, attributes, *tokens, tool_calls=read_tool_calls(calls)), usage)
+
+
+def fold_responses_event(state: FoldState, frame: Any) -> bool:
+    """Fold a frame of a responses stream, whose event is inside."""
+    return openai_responses.fold_responses_event(state, frame.data)
 
 
 # -- where it is patched
 
-CHAT = Endpoint(request, response, fold, settled)
-FIM = Endpoint(fim_request, response, fold, settled)
-EMBEDDINGS = Endpoint(embeddings_request, read_embeddings_response, refuse_stream, settled)
-RESPONSES = Endpoint(
-    lambda body, server: read_responses_request(body, server, FIELDS)._replace(default_params=_DEFAULTS),
-    read_responses_response,
-    lambda state, frame: fold_responses_event(state, frame.data),
-    finish_responses,
+CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_event, finish_chat)
+FIM = CHAT._replace(request=read_fim_request)
+EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response, refuse_stream, finish_chat)
+RESPONSES = Endpoint(read_responses_request, read_responses_response, fold_responses_event, finish_responses)
+CONVERSATION = Endpoint(
+    read_conversation_request, read_conversation_response, fold_conversation_event, finish_conversation
 )
-CONVERSATION = Endpoint(conversation_request, conversation_response, conversation_fold, conversation_settled)
 
 _CHAT = {"chat.Chat.complete": CHAT, "chat.Chat.stream": CHAT}
 _FIM = {"fim.Fim.complete": FIM, "fim.Fim.stream": FIM}
@@ -208,7 +217,45 @@ _METHODS = {
     "embeddings.Embeddings.create": EMBEDDINGS,
     "responses.Responses.create": RESPONSES,
 }
-LIBRARY = speakeasy.client(
+# The client's own tracing starts a span for every attempt, and never ends those of the attempts that failed. It names
+# them after the API's operations until it has read the request, and then a call of a remote agent `invoke_agent`.
+_NATIVE_OPERATIONS = {
+    "chat_completion_v1_chat_completions_post": "chat",
+    "stream_chat": "chat",
+    "agents_completion_v1_agents_completions_post": "chat",
+    "stream_agents": "chat",
+    **{
+        f"agents_api_v1_conversations_{action}{stream}": "chat"
+        for action in ("start", "append", "restart")
+        for stream in ("", "_stream")
+    },
+    "fim_completion_v1_fim_completions_post": "text_completion",
+    "stream_fim": "text_completion",
+    "embeddings_v1_embeddings_post": "embeddings",
+}
+INFO = ClientInfo(
+    operations=(
+        "chat",
+        "agents",
+        "conversations",
+        "responses",
+        "text_completion (fill in the middle)",
+        "embeddings",
+    ),
+    native="enriched; on by default before 3, in 3 only where asked for",
+    not_covered=("OCR", "audio", "moderation and classification", "batch jobs", "realtime sessions"),
+    peers=("opentelemetry-instrumentation-mistralai", "openinference-instrumentation-mistralai"),
+    foreign_spans=ForeignSpans(
+        operations_by_name={  # of OpenInference, which says the kind only when the span ends
+            "MistralClient.chat": "chat",
+            "MistralAsyncClient.chat": "chat",
+            "MistralClient.agents": "chat",
+            "MistralAsyncClient.agents": "chat",
+        },
+        attempt_scopes={"mistralai_sdk_tracer": _NATIVE_OPERATIONS},
+    ),
+)
+LIBRARY = speakeasy.make_library(
     "mistralai",
     ">=2,<4",
     (
@@ -216,19 +263,7 @@ LIBRARY = speakeasy.client(
         Package("mistralai.azure.client", lambda host: find_provider(host) or "azure.ai.inference", _CHAT),
         Package("mistralai.gcp.client", lambda host: find_provider(host) or "gcp.vertex_ai", {**_CHAT, **_FIM}),
     ),
-    ClientInfo(
-        operations=(
-            "chat",
-            "agents",
-            "conversations",
-            "responses",
-            "text_completion (fill in the middle)",
-            "embeddings",
-        ),
-        native="enriched; on by default before 3, in 3 only where asked for",
-        not_covered=("OCR", "audio", "moderation and classification", "batch jobs", "realtime sessions"),
-        peers=("opentelemetry-instrumentation-mistralai", "openinference-instrumentation-mistralai"),
-    ),
+    INFO,
 )
 
 

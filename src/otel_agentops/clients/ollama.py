@@ -1,17 +1,23 @@
-"""Ollama: chat, completions and embeddings of a local or hosted server, through objects and module functions alike."""
+"""Ollama: chat, completions and embeddings of a local or hosted server, through objects and module functions alike.
+
+Patched are `_request`, which every public method calls, and `_request_raw`, the one HTTP request of a plain call:
+https://github.com/ollama/ollama-python/blob/v0.6.3/ollama/_client.py#L141-L203. The latter sits inside every other
+instrumentation that patches `_request`, whoever came first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from otel_agentops import _patching
-from otel_agentops._client_call import ACTIVE_CALL, UNOBSERVED, ClientCall, Endpoint, begin_call
+from otel_agentops._client_call import ClientCall, Endpoint, FoldState, active_call, begin_call
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
-from otel_agentops._streams import observe_lazy_async_stream, observe_lazy_stream
+from otel_agentops._streams import BeginStream, observe_lazy_async_stream, observe_lazy_stream
+from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -48,169 +54,143 @@ FIELDS = Fields(
         "seed", "keep_alive",
     ]),
 )  # fmt: skip
+_STREAM_ERROR = -1  # `status_code` of an error that a stream reports in one of its lines
 
 
-def request(operation: str, body: Mapping[str, Any], server: Server) -> ModelCall:
-    """Every endpoint. What other protocols have beside each other is here in `options`."""
+# -- requests and answers
+
+
+def read_request(operation: str, body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read the request of any endpoint; sampling parameters are in `options`."""
     options = body.get("options")
-    flat = {**body, **options} if isinstance(options, Mapping) else body
-    told = flatten_instructions((body.get("system"), *find_system_contents(body.get("messages"))))
+    fields = {**body, **options} if isinstance(options, Mapping) else body
     return ModelCall(
         operation,
         server.provider,
         as_text(body.get("model")),
-        FIELDS.read_attributes(flat, server.attributes),
-        told,
+        FIELDS.read_attributes(fields, server.attributes),
+        flatten_instructions((body.get("system"), *find_system_contents(body.get("messages")))),
         as_list(body.get("tools")),
         normalise_tool,
-        FIELDS.read_parameters(flat),
+        FIELDS.read_parameters(fields),
     )
 
 
-def response(result: Any) -> Answer:
-    """The whole answer, or the last chunk of a stream, which has the counts."""
-    attributes = drop_none_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(get(result, "done_reason"))))
-    counts = (as_int(get(result, "prompt_eval_count")), as_int(get(result, "eval_count")))
-    return Answer(as_text(get(result, "model")), attributes, *counts, tool_calls=_asked(get(result, "message")))
+def read_response(result: object) -> Answer:
+    """Read a whole answer, or the last chunk of a stream, which has the counts."""
+    return Answer(
+        as_text(get(result, "model")),
+        drop_none_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(get(result, "done_reason")))),
+        as_int(get(result, "prompt_eval_count")),
+        as_int(get(result, "eval_count")),
+        tool_calls=_read_tool_calls(get(result, "message")),
+    )
 
 
-def _asked(message: Any) -> list[tuple[str, Any]]:
-    called = (get(call, "function") for call in as_list(get(message, "tool_calls")))
-    return [(name, get(function, "arguments")) for function in called if (name := as_text(get(function, "name")))]
+def _read_tool_calls(message: object) -> list[tuple[str, object]]:
+    functions = [get(tool_call, "function") for tool_call in as_list(get(message, "tool_calls"))]
+    return [(name, get(function, "arguments")) for function in functions if (name := as_text(get(function, "name")))]
 
 
-def fold(state: dict[str, Any], chunk: Any) -> bool:
-    """A chunk of a chat or a completion; tools may be called in any of a chat's."""
+def fold_chunk(state: FoldState, chunk: Any) -> bool:
+    """Fold a chunk of a chat or a completion; tools may be called in any chunk of a chat."""
     state["chunk"] = chunk
     if (message := getattr(chunk, "message", None)) is not None and message.tool_calls:
-        state.setdefault("asked", []).extend(_asked(message))
+        state.setdefault("tool_calls", []).extend(_read_tool_calls(message))
     return bool(chunk.done)
 
 
-def settled(state: dict[str, Any]) -> Answer:
-    """What the last chunk that came says."""
-    return response(state["chunk"])._replace(tool_calls=state.get("asked", ()))
+def finish_stream(state: FoldState) -> Answer:
+    """Build the answer from the last chunk that came and the tool calls of all."""
+    return read_response(state["chunk"])._replace(tool_calls=state.get("tool_calls", ()))
 
 
-def status(error: BaseException) -> int | None:
-    """An error that a stream reports in one of its lines has -1: the response itself was a good one."""
-    return 200 if getattr(error, "status_code", None) == -1 else None
+def find_status(error: BaseException) -> int | None:
+    """Return 200 for an error in a line of a stream, whose response was a good one; None if the error says it."""
+    return 200 if getattr(error, "status_code", None) == _STREAM_ERROR else None
 
 
 # -- where it is patched
 
 
-def _request(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    def _request(api: Any, *args: Any, **kwargs: Any) -> Any:
-        endpoint = ENDPOINTS.get(args[2]) if len(args) > 2 else None  # after the answer's class and the HTTP method
-        if endpoint is None:
-            return original(api, *args, **kwargs)
-        started = partial(_begin, patched, endpoint, api, kwargs)
-        if kwargs.get("stream"):
-            return observe_lazy_stream(original(api, *args, **kwargs), started, _leave)
-        with started() or UNOBSERVED as watch:
-            result = original(api, *args, **kwargs)
-            _answered(watch, result)
-        return result
+class OllamaCall(NamedTuple):
+    """The context of a call: the client object, and the path and JSON body that it sends."""
 
-    return _request
+    api: Any
+    path: str
+    body: Any
 
 
-def _async_request(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    async def _request(api: Any, *args: Any, **kwargs: Any) -> Any:
-        endpoint = ENDPOINTS.get(args[2]) if len(args) > 2 else None
-        if endpoint is None:
-            return await original(api, *args, **kwargs)
-        started = partial(_begin, patched, endpoint, api, kwargs)
-        if kwargs.get("stream"):
-            return observe_lazy_async_stream(await original(api, *args, **kwargs), started, _leave)
-        with started() or UNOBSERVED as watch:
-            result = await original(api, *args, **kwargs)
-            _answered(watch, result)
-        return result
-
-    return _request
+Call: TypeAlias = "ClientCall[OllamaCall]"
 
 
-@guard
-def _begin(patched: PatchedLibrary, endpoint: Endpoint, api: Any, kwargs: dict[str, Any]) -> ClientCall | None:
-    watch = begin_call(patched, endpoint)
-    if watch is not None:
-        watch.context = (kwargs["json"], _SERVERS.find(api, api._client.base_url))
-    return watch
-
-
-def _raw(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    """The one request of a plain call: inside everybody who patches `_request` as well, whoever came first."""
-
-    def _request_raw(api: Any, *args: Any, **kwargs: Any) -> Any:
-        watch = _leaving(kwargs)
-        reply = original(api, *args, **kwargs)
-        _came(watch, reply)
-        return reply
-
-    return _request_raw
-
-
-def _async_raw(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    async def _request_raw(api: Any, *args: Any, **kwargs: Any) -> Any:
-        watch = _leaving(kwargs)
-        reply = await original(api, *args, **kwargs)
-        _came(watch, reply)
-        return reply
-
-    return _request_raw
-
-
-@guard
-def _leave(watch: ClientCall) -> None:
-    watch.attempt_started(*watch.context)
-
-
-@guard
-def _leaving(kwargs: dict[str, Any]) -> ClientCall | None:
-    watch = ACTIVE_CALL.get()
-    if watch is None or type(watch.context) is not tuple or watch.context[0] is not kwargs.get("json"):
+def _begin_request(
+    library: PatchedLibrary, args: Arguments, kwargs: Keywords
+) -> Call | AbstractContextManager[object] | None:
+    endpoint = ENDPOINTS.get(args[3]) if len(args) > 3 else None  # after the client, the answer's class and the method
+    if endpoint is None:
         return None
-    _leave(watch)
-    return watch
+    context = OllamaCall(args[0], args[3], kwargs["json"])
+    if kwargs.get("stream"):
+        return nullcontext(lambda: begin_call(library, endpoint, context))
+    return begin_call(library, endpoint, context)
+
+
+def _hand_out(call: Call | BeginStream, result: Any, args: Arguments, kwargs: Keywords) -> object:
+    """Record the answer of a plain call; return the observed iterator of a stream, which sends with its first item."""
+    if not isinstance(call, ClientCall):
+        observe = observe_lazy_async_stream if hasattr(result, "__anext__") else observe_lazy_stream
+        return observe(result, call, _start_attempt)
+    if not call.has_answer:
+        call.response_received(result)
+    return None
 
 
 @guard
-def _came(watch: ClientCall | None, reply: Any) -> None:
-    if watch is None:
-        return
-    watch.attempt_finished(reply.status_code)
-    if watch.wants_early_answer:
+def _start_attempt(call: Call) -> None:
+    api, path, body = call.context
+    call.attempt_started(body, _SERVERS.find(api, api._client.base_url))
+    if call.wants_content:
+        call.request_sent(api._client.build_request("POST", path, json=body).content)
+
+
+def _start_raw_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Call | None:
+    call = active_call(OllamaCall)
+    if call is None or call.context.body is not kwargs.get("json"):
+        return None
+    _start_attempt(call)
+    return call
+
+
+def _receive_reply(call: Call, reply: Any, args: Arguments, kwargs: Keywords) -> None:
+    call.attempt_finished(reply.status_code)
+    if call.wants_early_answer:  # a foreign span may end before we see the result
         with suppress(ValueError):
-            watch.response_received(reply.json())  # whose span it is may end it before we see the result
+            call.response_received(reply.json())
 
 
-@guard
-def _answered(watch: ClientCall | None, result: Any) -> None:
-    if watch is not None and not watch.has_answer:
-        watch.response_received(result)
-
-
-def _server(api: Any) -> Server:
+def _describe_server(api: Any) -> Server:
     return Server("ollama", parse_address(str(api._client.base_url)))
 
 
-_SERVERS = Servers(_server)
+_SERVERS = Servers(_describe_server)
 ENDPOINTS = {
-    "/api/chat": Endpoint(partial(request, "chat"), response, fold, settled, status),
-    "/api/generate": Endpoint(partial(request, "text_completion"), response, fold, settled, status),
-    "/api/embed": Endpoint(partial(request, "embeddings"), response, refuse_stream, settled),
-    "/api/embeddings": Endpoint(partial(request, "embeddings"), response, refuse_stream, settled),
+    "/api/chat": Endpoint(partial(read_request, "chat"), read_response, fold_chunk, finish_stream, find_status),
+    "/api/generate": Endpoint(
+        partial(read_request, "text_completion"), read_response, fold_chunk, finish_stream, find_status
+    ),
+    "/api/embed": Endpoint(partial(read_request, "embeddings"), read_response, refuse_stream, finish_stream),
+    "/api/embeddings": Endpoint(partial(read_request, "embeddings"), read_response, refuse_stream, finish_stream),
 }
+_REQUEST, _REQUEST_RAW = Around(_begin_request, _hand_out), Around(_start_raw_attempt, _receive_reply)
 LIBRARY = PatchedLibrary(
     "ollama",
     ">=0.4.4,<1",
     [
-        Target("ollama._client", "Client", "_request", _request, ("cls", "stream")),
-        Target("ollama._client", "AsyncClient", "_request", _async_request, ("cls", "stream")),
-        Target("ollama._client", "Client", "_request_raw", _raw),
-        Target("ollama._client", "AsyncClient", "_request_raw", _async_raw),
+        Target("ollama._client", "Client", "_request", wrap_call(_REQUEST), ("cls", "stream")),
+        Target("ollama._client", "AsyncClient", "_request", wrap_call(_REQUEST, is_async=True), ("cls", "stream")),
+        Target("ollama._client", "Client", "_request_raw", wrap_step(_REQUEST_RAW)),
+        Target("ollama._client", "AsyncClient", "_request_raw", wrap_step(_REQUEST_RAW, is_async=True)),
     ],
     ClientInfo(
         operations=("chat", "text_completion (generate)", "embeddings"),

@@ -1,4 +1,8 @@
-"""Together: OpenAI's chat, completions and embeddings, and reranking."""
+"""Together: OpenAI's chat, completions and embeddings, and reranking.
+
+Patched is the Stainless base (`_families/stainless.py`):
+https://github.com/togethercomputer/together-py/blob/main/src/together/_base_client.py
+"""
 
 from __future__ import annotations
 
@@ -28,23 +32,23 @@ RERANK_FIELDS = Fields(
 )
 
 
-def name_provider(api: Any, host: str) -> str:
-    """Return `gen_ai.provider.name`: the service's own, also behind a gateway of unknown name."""
+def name_provider(api: object, host: str) -> str:
+    """Return `gen_ai.provider.name`; the service itself for an unknown host."""
     return find_provider(host) or "together_ai"
 
 
-def rerank_request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST /rerank`."""
+def read_rerank_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """Read `POST /rerank`."""
     attributes = RERANK_FIELDS.read_attributes(body, server.attributes)
     parameters = RERANK_FIELDS.read_parameters(body)
     return ModelCall("retrieval", server.provider, as_text(body.get("model")), attributes, params=parameters)
 
 
 ENDPOINTS = {
-    "/chat/completions": CHAT,  # before the next, which it ends with
+    "/chat/completions": CHAT,  # before the next, whose path is its end
     "/completions": COMPLETIONS,
     "/embeddings": EMBEDDINGS,
-    "/rerank": Endpoint(rerank_request, read_chat_response, refuse_stream, finish_chat),
+    "/rerank": Endpoint(read_rerank_request, read_chat_response, refuse_stream, finish_chat),
 }
 INFO = ClientInfo(
     operations=("chat", "text_completion", "embeddings", "retrieval (rerank)"),

@@ -1,20 +1,25 @@
 """IBM watsonx.ai: chats, completions and embeddings, of models and of deployments.
 
-A call is observed at the method that makes it, which has its answer as JSON. Its body leaves through a function that
-the SDK wraps once for each model object, and every attempt passes the SDK's own transport, below that.
+A call is observed at the method that makes it, which has its answer as JSON. Its body is read in a function that the
+SDK wraps once for each model object, and every attempt passes the SDK's own transport, below that. The SDK has no
+public repository; patched are, in its wheel, `foundation_models/inference/*_inference.py`,
+`foundation_models/embeddings/embeddings.py`, `_wrappers/httpx/rate_limited_retry/rate_limited_retry_decorator.py` and
+`_wrappers/httpx/retry_transport/*.py`: https://pypi.org/project/ibm-watsonx-ai
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeAlias
 
 from otel_agentops import _patching
-from otel_agentops._client_call import ACTIVE_CALL, Endpoint, parse_retry_after
+from otel_agentops._client_call import ClientCall, Endpoint, FoldState, active_call, parse_retry_after
 from otel_agentops._guard import guard
-from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
-from otel_agentops.clients._families import methods
+from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
+from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
+from otel_agentops.clients._families.methods import MethodCall, wrap_generator, wrap_method
+from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_int,
@@ -24,20 +29,13 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     get,
 )
-from otel_agentops.clients._protocols.openai_chat import (
-    FIELDS,
-    finish_chat,
-    fold_chat_chunk,
-    read_chat_request,
-    read_chat_response,
-    refuse_stream,
-)
+from otel_agentops.clients._protocols.openai_chat import FIELDS, fold_chat_chunk, refuse_stream
 from otel_agentops.clients._servers import Server, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
-_APART = frozenset({"model_id", "project_id", "space_id", "crypto", "inputs", "parameters", "random_seed"})
-CHATS = Fields(FIELDS.readers, FIELDS.not_parameters | _APART)
+_NOT_PARAMETERS = frozenset({"model_id", "project_id", "space_id", "crypto", "inputs", "parameters", "random_seed"})
+CHATS = Fields(FIELDS.readers, FIELDS.not_parameters | _NOT_PARAMETERS)
 GENERATION = Fields(
     {
         **FIELDS.readers,
@@ -47,63 +45,62 @@ GENERATION = Fields(
     },
     CHATS.not_parameters,
 )
+ReadRequest: TypeAlias = "Callable[[Mapping[str, object], Server], ModelCall]"
 
 
 # -- requests; a deployment's names no model
 
 
-def chat(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST /ml/v1/text/chat`: OpenAI's shape, with another name for the model."""
-    return read_chat_request({**body, "model": body.get("model_id")}, server, CHATS)
+def read_chat_request(body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read `POST /ml/v1/text/chat`: OpenAI's shape, with another name for the model."""
+    return openai_chat.read_chat_request({**body, "model": body.get("model_id")}, server, CHATS)
 
 
-def inference(operation: str, body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST /ml/v1/text/generation` and `/embeddings`: what shapes the answer is in `parameters`, and beside it."""
-    inner = body.get("parameters")
-    flat = {**body, **inner} if isinstance(inner, Mapping) else body
-    attributes = GENERATION.read_attributes(flat, server.attributes)
+def read_inference_request(operation: str, body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read `POST /ml/v1/text/generation` or `/embeddings`: fields are in `parameters`, and beside it."""
+    parameters = body.get("parameters")
+    fields = {**body, **parameters} if isinstance(parameters, Mapping) else body
+    attributes = GENERATION.read_attributes(fields, server.attributes)
     model = as_text(body.get("model_id"))
-    return ModelCall(operation, server.provider, model, attributes, params=GENERATION.read_parameters(flat))
+    return ModelCall(operation, server.provider, model, attributes, params=GENERATION.read_parameters(fields))
 
 
-def streamed(asked: Callable[[Mapping[str, Any], Server], ModelCall], body: Any, server: Server) -> ModelCall:
-    """The same for a methods.stream, which only the address says."""
-    call = asked(body, server)
-    call.attributes[A.GEN_AI_REQUEST_STREAM] = True
-    return call
+def read_stream_request(read: ReadRequest, body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read the request of a stream, which nothing but its address says."""
+    operation = read(body, server)
+    operation.attributes[A.GEN_AI_REQUEST_STREAM] = True
+    return operation
 
 
 # -- answers
 
 
-def _model(result: Any) -> str | None:
-    """The model, with its version where the service says it: under one id, versions come and go."""
-    name, version = (
-        as_text(get(result, "model_id")) or as_text(get(result, "model")),
-        as_text(get(result, "model_version")),
-    )
+def _read_model(result: object) -> str | None:
+    """Return the model, with its version if the service says it: under one id, versions come and go."""
+    name = as_text(get(result, "model_id")) or as_text(get(result, "model"))
+    version = as_text(get(result, "model_version"))
     return f"{name}@{version}" if name and version else name
 
 
-def chat_answer(result: Any) -> Answer:
-    """OpenAI's shape again."""
-    return read_chat_response(result)._replace(model=_model(result))
+def read_chat_response(result: object) -> Answer:
+    """Read a chat's JSON."""
+    return openai_chat.read_chat_response(result)._replace(model=_read_model(result))
 
 
-def chat_end(state: dict[str, Any]) -> Answer:
-    """What the chunks of a chat added up to."""
-    return finish_chat(state)._replace(model=_model(state["first"]))
+def finish_chat(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded chat."""
+    return openai_chat.finish_chat(state)._replace(model=_read_model(state["first"]))
 
 
-def generated(result: Any) -> Answer:
-    """The text and its counts."""
-    state: dict[str, Any] = {}
-    generated_fold(state, result)
-    return generated_end(state)
+def read_generation_response(result: object) -> Answer:
+    """Read a text and its counts."""
+    state: FoldState = {}
+    fold_generation_chunk(state, result)
+    return finish_generation(state)
 
 
-def generated_fold(state: dict[str, Any], chunk: Any) -> bool:
-    """A piece of text. Counts are those so far, and 0 in chunks that do not count."""
+def fold_generation_chunk(state: FoldState, chunk: object) -> bool:
+    """Fold a piece of text; counts are those so far, and 0 in chunks that do not count."""
     state.setdefault("first", chunk)
     for result in as_list(get(chunk, "results")):
         for name in ("input_token_count", "generated_token_count"):
@@ -116,38 +113,43 @@ def generated_fold(state: dict[str, Any], chunk: Any) -> bool:
     return False
 
 
-def generated_end(state: dict[str, Any]) -> Answer:
-    """What the pieces added up to."""
-    attributes = drop_none_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(state.get("reason"))))
-    effective = {"random_seed": state["seed"]} if "seed" in state else None
-    counts = (state.get("input_token_count"), state.get("generated_token_count"))
-    return Answer(_model(state["first"]), attributes, *counts, effective_params=effective)
+def finish_generation(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded text."""
+    return Answer(
+        _read_model(state["first"]),
+        drop_none_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(state.get("reason")))),
+        state.get("input_token_count"),
+        state.get("generated_token_count"),
+        effective_params={"random_seed": state["seed"]} if "seed" in state else None,
+    )
 
 
-def embedded(result: Any) -> Answer:
-    """Vectors, and what they cost."""
-    return Answer(_model(result), {}, as_int(get(result, "input_token_count")))
+def read_embeddings_response(result: object) -> Answer:
+    """Read the count of embeddings."""
+    return Answer(_read_model(result), {}, as_int(get(result, "input_token_count")))
 
 
-_generation = functools.partial(inference, "text_completion")
-CHAT = Endpoint(chat, chat_answer, fold_chat_chunk, chat_end)
-CHAT_STREAM = CHAT._replace(request=functools.partial(streamed, chat))
-TEXT = Endpoint(_generation, generated, generated_fold, generated_end)
-TEXT_STREAM = TEXT._replace(request=functools.partial(streamed, _generation))
-EMBEDDINGS = Endpoint(functools.partial(inference, "embeddings"), embedded, refuse_stream, chat_end)
+_read_generation_request = functools.partial(read_inference_request, "text_completion")
+CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat)
+CHAT_STREAM = CHAT._replace(request=functools.partial(read_stream_request, read_chat_request))
+GENERATE = Endpoint(_read_generation_request, read_generation_response, fold_generation_chunk, finish_generation)
+GENERATE_STREAM = GENERATE._replace(request=functools.partial(read_stream_request, _read_generation_request))
+EMBEDDINGS = Endpoint(
+    functools.partial(read_inference_request, "embeddings"), read_embeddings_response, refuse_stream, finish_chat
+)
 
 
 # -- inside the call: its requests, and the attempts that each is
 
 
-def _leaves(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    """The SDK wraps what posts, for each model object, into what posts again; every post is told, with its body."""
+def _wrap_decorator(original: Method, library: PatchedLibrary) -> Method:
+    """Return the wrapper of a decorator; the SDK decorates the function that posts, once for each model object."""
 
-    def rate_limited(decorator: Any, request_function: Callable[..., Any], **kwargs: Any) -> Any:
+    def rate_limited(decorator: object, request_function: Method, **kwargs: object) -> object:
         @functools.wraps(request_function)
-        def post(*args: Any, **sent: Any) -> Any:
-            _leaving(sent)
-            return request_function(*args, **sent)
+        def post(*args: object, **request: object) -> object:
+            _start_attempt(request)
+            return request_function(*args, **request)
 
         return original(decorator, post, **kwargs)
 
@@ -155,78 +157,100 @@ def _leaves(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[.
 
 
 @guard
-def _leaving(sent: dict[str, Any]) -> None:
-    watch = ACTIVE_CALL.get()
-    if watch is not None and isinstance(sent.get("json"), Mapping):
-        watch.attempt_started(sent["json"], Server("ibm.watsonx.ai", parse_address(str(sent.get("url")))))
+def _start_attempt(request: Mapping[str, object]) -> None:
+    call, body = active_call(MethodCall), request.get("json")
+    if call is not None and isinstance(body, Mapping):
+        call.attempt_started(body, Server("ibm.watsonx.ai", parse_address(str(request.get("url")))))
 
 
-def _responded(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    def _get_sleep_time(transport: Any, response: Any, attempt: int) -> Any:
-        pause = original(transport, response, attempt)
-        _over(response, again=pause is not None)
-        return pause
-
-    return _get_sleep_time
+def _find_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[MethodCall] | None:
+    """Return the call whose attempt is in flight; None for a request on the way to a call, say for a token."""
+    call = active_call(MethodCall)
+    return call if call is not None and call.is_attempt_in_flight else None
 
 
-def _lost(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    def _is_retry_on_server_disconnect(*args: Any, **kwargs: Any) -> Any:
-        again = original(*args, **kwargs)
-        if again:
-            _over(None, again=True)
-        return again
-
-    return _is_retry_on_server_disconnect
+def _hand_over_content(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> None:
+    call = _find_attempt(library, args, kwargs)
+    if call is not None and call.wants_content:
+        call.context.content = content = args[1].content
+        call.request_sent(content)
 
 
-@guard
-def _over(response: Any, again: bool) -> None:
-    """An attempt is over. response: None where none came. again: the transport sends the request once more."""
-    watch = ACTIVE_CALL.get()
-    if watch is None or not watch.is_attempt_in_flight:  # a request on the way to the call, say for a token
-        return
-    watch.attempt_finished(getattr(response, "status_code", 0), parse_retry_after(getattr(response, "headers", None)))
-    if again:
-        watch.attempt_started({}, None)
+def _finish_attempt(call: ClientCall[MethodCall], pause_s: float | None, args: Arguments, kwargs: Keywords) -> None:
+    """Record a response; if the transport is about to pause, it sends the request once more after that."""
+    response = args[1] if len(args) > 1 else kwargs["response"]
+    call.attempt_finished(getattr(response, "status_code", 0), parse_retry_after(getattr(response, "headers", None)))
+    if pause_s is not None:
+        _repeat_attempt(call)
+
+
+def _lose_attempt(call: ClientCall[MethodCall], is_repeated: bool, args: Arguments, kwargs: Keywords) -> None:
+    """Record a lost connection, if the transport sends the request once more; else its error says it."""
+    if is_repeated:
+        call.attempt_finished(0)
+        _repeat_attempt(call)
+
+
+def _repeat_attempt(call: ClientCall[MethodCall]) -> None:
+    call.attempt_started({})
+    if call.context.content is not None:
+        call.request_sent(call.context.content)
 
 
 _MODELS = "ibm_watsonx_ai.foundation_models"
-_BASE, _RETRIES = f"{_MODELS}.inference.base_model_inference", "ibm_watsonx_ai._wrappers.httpx"
-_CALLS: tuple[tuple[str, str, str, Any, Endpoint], ...] = (
-    (_BASE, "BaseModelInference", "_send_inference_payload", methods.whole, TEXT),
-    (_BASE, "BaseModelInference", "_BaseModelInference__make_request", methods.whole, TEXT),
-    (_BASE, "BaseModelInference", "_asend_inference_payload", methods.async_whole, TEXT),
-    (_BASE, "BaseModelInference", "_generate_stream_with_url", methods.stream, TEXT_STREAM),
-    (_BASE, "BaseModelInference", "_agenerate_stream_with_url", methods.async_stream, TEXT_STREAM),
-    (f"{_MODELS}.embeddings.embeddings", "Embeddings", "_generate", methods.whole, EMBEDDINGS),
-    (f"{_MODELS}.embeddings.embeddings", "Embeddings", "_agenerate", methods.async_whole, EMBEDDINGS),
+_BASE, _HTTPX = f"{_MODELS}.inference.base_model_inference", "ibm_watsonx_ai._wrappers.httpx"
+_DECORATOR, _TRANSPORT = f"{_HTTPX}.rate_limited_retry.rate_limited_retry_decorator", f"{_HTTPX}.retry_transport"
+_METHODS = (
+    (_BASE, "BaseModelInference", "_send_inference_payload", wrap_method(GENERATE)),
+    (_BASE, "BaseModelInference", "_BaseModelInference__make_request", wrap_method(GENERATE)),
+    (_BASE, "BaseModelInference", "_asend_inference_payload", wrap_method(GENERATE, is_async=True)),
+    (_BASE, "BaseModelInference", "_generate_stream_with_url", wrap_generator(GENERATE_STREAM)),
+    (_BASE, "BaseModelInference", "_agenerate_stream_with_url", wrap_generator(GENERATE_STREAM, is_async=True)),
+    (f"{_MODELS}.embeddings.embeddings", "Embeddings", "_generate", wrap_method(EMBEDDINGS)),
+    (f"{_MODELS}.embeddings.embeddings", "Embeddings", "_agenerate", wrap_method(EMBEDDINGS, is_async=True)),
     *(
-        (f"{_MODELS}.inference.{kind.lower()}_model_inference", f"{kind}ModelInference", name, wrap, endpoint)
+        (f"{_MODELS}.inference.{kind.lower()}_model_inference", f"{kind}ModelInference", name, wrap)
         for kind, chats in (("FM", "chat"), ("Deployment", "deployment_chat"))
-        for name, wrap, endpoint in (
-            ("chat", methods.whole, CHAT),
-            ("achat", methods.async_whole, CHAT),
-            (f"_generate_{chats}_stream_with_url", methods.stream, CHAT_STREAM),
-            (f"_agenerate_{chats}_stream_with_url", methods.async_stream, CHAT_STREAM),
+        for name, wrap in (
+            ("chat", wrap_method(CHAT)),
+            ("achat", wrap_method(CHAT, is_async=True)),
+            (f"_generate_{chats}_stream_with_url", wrap_generator(CHAT_STREAM)),
+            (f"_agenerate_{chats}_stream_with_url", wrap_generator(CHAT_STREAM, is_async=True)),
         )
     ),
 )
-_POSTS = (
+_DECORATORS = (
     "rate_limited_retry",
     "rate_limited_async_retry",
     "rate_limited_retry_stream",
     "rate_limited_async_retry_stream",
 )
-_RETRY, _TRANSPORT = f"{_RETRIES}.rate_limited_retry.rate_limited_retry_decorator", f"{_RETRIES}.retry_transport"
+_STEPS = (
+    ("retry_transport", "RetryTransport", "handle_request", wrap_step(Around(_hand_over_content))),
+    ("async_retry_transport", "AsyncRetryTransport", "handle_async_request", wrap_step(Around(_hand_over_content))),
+    (
+        "retry_transport_mixin",
+        "RetryTransportMixin",
+        "_get_sleep_time",
+        wrap_step(Around(_find_attempt, _finish_attempt)),
+    ),
+    (
+        "retry_transport_mixin",
+        "RetryTransportMixin",
+        "_is_retry_on_server_disconnect",
+        wrap_step(Around(_find_attempt, _lose_attempt)),
+    ),
+)
 LIBRARY = PatchedLibrary(
     "ibm-watsonx-ai",
     ">=1.8,<2",
     (
-        *(Target(module, owner, name, functools.partial(wrap, end)) for module, owner, name, wrap, end in _CALLS),
-        *(Target(_RETRY, "RateLimitedRetryDecorator", name, _leaves, ("request_function",)) for name in _POSTS),
-        Target(f"{_TRANSPORT}.retry_transport_mixin", "RetryTransportMixin", "_get_sleep_time", _responded),
-        Target(f"{_TRANSPORT}.retry_transport_mixin", "RetryTransportMixin", "_is_retry_on_server_disconnect", _lost),
+        *(Target(*method) for method in _METHODS),
+        *(
+            Target(_DECORATOR, "RateLimitedRetryDecorator", name, _wrap_decorator, ("request_function",))
+            for name in _DECORATORS
+        ),
+        *(Target(f"{_TRANSPORT}.{module}", owner, name, wrap) for module, owner, name, wrap in _STEPS),
     ),
     ClientInfo(
         operations=("chat", "text_completion", "embeddings"),

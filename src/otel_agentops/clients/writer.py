@@ -1,4 +1,8 @@
-"""Writer: a chat as OpenAI's but for its path, and completions of its own shape."""
+"""Writer: OpenAI's chat under another path, and completions of Writer's own shape.
+
+Patched is the Stainless base (`_families/stainless.py`):
+https://github.com/writer/writer-python/blob/main/src/writerai/_base_client.py
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops import _patching
+from otel_agentops._client_call import FoldState
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols.fields import as_int, drop_none_attributes, get
@@ -27,47 +32,49 @@ COMPLETION_FIELDS = FIELDS._replace(
 )
 
 
-def name_provider(api: Any, host: str) -> str:
-    """Return `gen_ai.provider.name`: the service's own, also behind a gateway of unknown name."""
+def name_provider(api: object, host: str) -> str:
+    """Return `gen_ai.provider.name`; the service itself for an unknown host."""
     return find_provider(host) or "writer"
 
 
-def response(result: Any) -> Answer:
-    """A `ChatCompletion`, or its JSON."""
-    return _with_cached(read_chat_response(result), get(result, "usage"))
+def read_response(result: object) -> Answer:
+    """Read a `ChatCompletion`, or its JSON."""
+    return _add_cached_tokens(read_chat_response(result), get(result, "usage"))
 
 
-def settled(state: dict[str, Any]) -> Answer:
-    """What the chunks of a chat added up to."""
-    return _with_cached(finish_chat(state), state.get("usage"))
+def finish_stream(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded chat."""
+    return _add_cached_tokens(finish_chat(state), state.get("usage"))
 
 
-def _with_cached(answer: Answer, usage: Any) -> Answer:
-    """The detail whose name is Writer's own."""
+def _add_cached_tokens(answer: Answer, usage: object) -> Answer:
+    """Add the count that has a name of its own at Writer: `prompt_token_details`, without the plural."""
     cached = as_int(get(get(usage, "prompt_token_details"), "cached_tokens"))
     answer.attributes.update(drop_none_attributes((A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, cached)))
     return answer
 
 
-def text_request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST /v1/completions`."""
+def read_text_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """Read `POST /v1/completions`."""
     return read_completion_request(body, server, COMPLETION_FIELDS)
 
 
-def text_fold(state: dict[str, Any], chunk: Any) -> bool:
-    """A piece of a completion, which says nothing but its text."""
-    state["came"] = True
+def fold_text_chunk(state: FoldState, chunk: object) -> bool:
+    """Fold a chunk of a completion, which says nothing but its text."""
+    state["has_chunk"] = True
     return False
 
 
-def text_settled(state: dict[str, Any]) -> Answer:
-    """A completion that came in pieces: neither its model nor its tokens are said."""
+def finish_text_stream(state: FoldState) -> Answer:
+    """Build the answer of a streamed completion, which names neither model nor tokens."""
     return Answer(None, {})
 
 
 ENDPOINTS = {
-    "/v1/chat": CHAT._replace(response=response, finish_fold=settled),
-    "/v1/completions": COMPLETIONS._replace(request=text_request, fold=text_fold, finish_fold=text_settled),
+    "/v1/chat": CHAT._replace(response=read_response, finish_fold=finish_stream),
+    "/v1/completions": COMPLETIONS._replace(
+        request=read_text_request, fold=fold_text_chunk, finish_fold=finish_text_stream
+    ),
 }
 INFO = ClientInfo(
     operations=("chat", "text_completion"),

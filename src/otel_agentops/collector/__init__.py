@@ -1,1 +1,1 @@
-"""A user's collector config: shipped files found, laid over it, checked, and edited with comments kept."""
+"""A user's collector config: files of ours laid over it, checks, and edits that keep its comments."""

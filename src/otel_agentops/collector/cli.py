@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 
+from otel_agentops._yaml import InputError, read_text
 from otel_agentops.collector import binary, environment, shipped, situation, tags
 from otel_agentops.collector import check as checking
 from otel_agentops.collector import kubernetes as operator
 from otel_agentops.collector import render as rendering
-from otel_agentops.collector.document import ConfigError, Document
-from otel_agentops.collector.files import replace
+from otel_agentops.collector.document import WORDING, Document
+from otel_agentops.collector.files import replace_file
 
 app = typer.Typer(no_args_is_help=True, help="Your collector's config with ours: laid over, edited, checked.")
 
@@ -26,22 +27,20 @@ With = Annotated[
     list[str] | None, typer.Option("--with", help="A fragment by name, or a file. Can be given several times.")
 ]
 
-Legacy = Annotated[bool, typer.Option("--legacy-names", help="For contrib older than 0.159: components' old names.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command()
 def fragments(
     out: Annotated[Path | None, typer.Option(help="Directory to write them to, with the overlay.")] = None,
-    legacy_names: Legacy = False,
 ) -> None:
-    """The overlay and the fragments that come with the package."""
-    for fragment in shipped.fragments():
+    """List the overlay's fragments that come with the package, or write them."""
+    for fragment in shipped.list_fragments():
         typer.echo(f"{fragment.name:28} {fragment.idea}")
     if out is not None:
-        for path in [shipped.overlay(), *(fragment.path for fragment in shipped.fragments())]:
-            text = rendering.legacy_text(shipped.read(path)) if legacy_names else path.read_text()
-            replace(out / path.relative_to(shipped.home()), text)
+        home = shipped.find_home()
+        for path in [home / shipped.OVERLAY, *(fragment.path for fragment in shipped.list_fragments())]:
+            replace_file(out / path.relative_to(home), path.read_text())
         typer.echo(f"written to {out}", err=True)
 
 
@@ -50,23 +49,22 @@ def render(
     configs: Configs,
     with_: With = None,
     out: Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")] = None,
-    legacy_names: Legacy = False,
     kubernetes: Annotated[bool, typer.Option("--kubernetes", help="As resources for the operator.")] = False,
 ) -> None:
-    """One file that means what several `--config` mean: yours, the overlay, the fragments."""
-    if kubernetes and legacy_names:
-        sys.exit("otel-agentops collector: --kubernetes names an image, and that knows the new names")
-    with _said():
-        documents = stack(configs, with_ or ())
-        text = rendering.rendered(documents, legacy=legacy_names)
+    """Write one file that means what several `--config` mean: yours, the overlay, the fragments."""
+    with _exit_on_error():
+        documents = stack_documents(configs, with_ or ())
+        text = rendering.render_documents(documents)
         if kubernetes:
-            text = operator.resources(shipped.kubernetes().read_text(), documents, os.environ)
-            for sentence in operator.unreachable(documents, os.environ):
+            text = operator.build_resources(
+                (shipped.find_home() / shipped.KUBERNETES).read_text(), documents, os.environ
+            )
+            for sentence in operator.find_unreachable(documents, os.environ):
                 typer.echo(f"warning: {sentence}", err=True)
     if out is None:
         typer.echo(text, nl=False)
     else:
-        replace(out, text)
+        replace_file(out, text)
 
 
 @app.command()
@@ -83,18 +81,18 @@ def merge(
     """Put the tags onto the spans that you store: our processors into your own pipelines, nothing else touched."""
     if out is not None and in_place:
         sys.exit("otel-agentops collector: --out or --in-place, not both")
-    with _said():
-        loose = [shipped.read(shipped.find(name)) for name in with_ or ()]
-        before = Document.read(config)
-        after = tags.tagged(before, tags.processors(shipped.read(shipped.overlay()), loose), pipeline or ())
-        _show(before, after)
+    with _exit_on_error():
+        loose = [shipped.read_config(shipped.find_fragment(name)) for name in with_ or ()]
+        before = Document.read_file(config)
+        after = tags.add_tags(before, tags.list_tag_processors(shipped.read_overlay(), loose), pipeline or ())
+        _show_diff(before, after)
         if after.text == before.text:
             typer.echo(f"{config}: nothing to do, the tags are there")
         elif out is None and not in_place:
             typer.echo("nothing is written; --in-place edits the file, --out FILE writes another")
-        elif _confirmed(yes, f"write {out or config}?"):
-            backup = None if out else _keep(config, before, after)
-            replace(out or config, after.text)
+        elif _confirm(yes, f"write {out or config}?"):
+            backup = None if out else _keep_backup(config, before, after)
+            replace_file(out or config, after.text)
             typer.echo(
                 f"the backup is {backup}; `otel-agentops collector undo {config}` goes back"
                 if backup
@@ -112,15 +110,15 @@ def undo(
     config: Annotated[Path, typer.Argument(help="The file that `merge --in-place` edited.")], yes: Yes = False
 ) -> None:
     """Take our processors out of your pipelines again; edits of yours since then stay."""
-    with _said():
-        backup = _backup(config)
-        before = Document.read(config)
-        after = tags.undone(before, Document.read(backup) if backup.exists() else None)
-        _show(before, after)
+    with _exit_on_error():
+        backup = _name_backup(config)
+        before = Document.read_file(config)
+        after = tags.undo_tags(before, Document.read_file(backup) if backup.exists() else None)
+        _show_diff(before, after)
         if after.text == before.text:
             typer.echo(f"{config}: nothing to do, there is nothing of ours in its pipelines")
-        elif _confirmed(yes, f"write {config}?"):
-            replace(config, after.text)
+        elif _confirm(yes, f"write {config}?"):
+            replace_file(config, after.text)
             backup.unlink(missing_ok=True)
 
 
@@ -136,13 +134,14 @@ def check(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for a warning, too.")] = False,
 ) -> None:
-    """What would not start, and what would silently lose data. Exit 1 where there is a problem."""
-    with _said():
+    """Find what would not start, and what would silently lose data; exit 1 if there is a problem."""
+    with _exit_on_error():
         environ = dict(os.environ)
         for path in env_file or ():
-            environ.update(environment.from_file(Document.text_of(path)))
-        found = situation.situation(stack(configs, with_ or ()), environ, binary.find(otelcol, environ))
-        findings = checking.examine(found)
+            environ.update(environment.parse_env_file(read_text(path, WORDING)))
+        documents = stack_documents(configs, with_ or ())
+        collector = binary.find_collector(otelcol, environ)
+        findings = checking.run_checks(situation.build_situation(documents, environ, collector))
     marks = {"ok": "green", "note": "blue", "warning": "yellow", "problem": "red"}
     for finding in findings:
         typer.echo(f"{typer.style(finding.level, fg=marks[finding.level])} {finding.subject}: {finding.text}")
@@ -154,43 +153,43 @@ def check(
         raise typer.Exit(1)
 
 
-def stack(configs: Sequence[Path], fragments: Sequence[str]) -> list[Document]:
-    """The documents in the order in which a collector is given them; the overlay where none of them holds it."""
-    documents = [Document.read(path) for path in configs]
+def stack_documents(configs: Sequence[Path], fragments: Sequence[str]) -> list[Document]:
+    """Return the documents in a collector's order, with the overlay if none of the configs holds it."""
+    documents = [Document.read_file(path) for path in configs]
     if not any(document.get(*situation.PIPELINES, situation.COUNTING) for document in documents):
-        documents.append(shipped.read(shipped.overlay()))
-    return [*documents, *(shipped.read(shipped.find(name)) for name in fragments)]
+        documents.append(shipped.read_overlay())
+    return [*documents, *(shipped.read_config(shipped.find_fragment(name)) for name in fragments)]
 
 
 @contextmanager
-def _said() -> Iterator[None]:
-    """What is wrong with a config is one sentence."""
+def _exit_on_error() -> Iterator[None]:
+    """Print what is wrong with a config as one sentence and exit."""
     try:
         yield
-    except ConfigError as error:
+    except InputError as error:
         sys.exit(f"otel-agentops collector: {error}")
 
 
-def _backup(config: Path) -> Path:
+def _name_backup(config: Path) -> Path:
     return config.with_name(f"{config.name}.before-otel-agentops")
 
 
-def _keep(config: Path, before: Document, after: Document) -> Path:
-    """The backup: an older one stays where the config is that one and our processors."""
-    backup = _backup(config)
-    if not (backup.exists() and tags.is_from(after, Document.read(backup))):
-        replace(backup, before.text)
+def _keep_backup(config: Path, before: Document, after: Document) -> Path:
+    """Return the backup; an older one stays if the config is that one and our processors."""
+    backup = _name_backup(config)
+    if not (backup.exists() and tags.is_from(after, Document.read_file(backup))):
+        replace_file(backup, before.text)
     return backup
 
 
-def _show(before: Document, after: Document) -> None:
+def _show_diff(before: Document, after: Document) -> None:
     colors = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
-    for line in tags.difference(before, after):
+    for line in tags.diff_documents(before, after):
         typer.secho(line, fg=colors.get(line[:1]))
 
 
-def _confirmed(yes: bool, question: str) -> bool:
-    """Raises typer.Exit where the answer is no, or nobody is there to give one."""
+def _confirm(yes: bool, question: str) -> bool:
+    """Ask; raise typer.Exit if the answer is no, or nobody is there to give one."""
     if not yes and not (sys.stdin.isatty() and typer.confirm(question)):
         typer.echo(
             "nothing is written" if sys.stdin.isatty() else "nothing is written; --yes where nobody can answer",

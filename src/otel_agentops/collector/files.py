@@ -1,4 +1,4 @@
-"""A file is written whole or not at all: a collector may read it at any moment."""
+"""Files that are written whole or not at all, because a collector may read them at any moment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 
-def replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Write text to a file, whose rights stay as they are; a link is followed."""
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a check looks at: the files in their order, what they make together, and who will run it."""
+"""The input of every check: the files in their order, what they make together, and who will run it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from otel_agentops.collector import binary, environment, render
-from otel_agentops.collector.document import Document, is_ours, lookup
+from otel_agentops.collector.document import Document, get_nested, is_ours
 
 PIPELINES = ("service", "pipelines")
 COUNTING = "traces/otel_agentops"
+
+Pipeline = Mapping[str, Any]
 
 
 class Situation(NamedTuple):
@@ -20,46 +22,58 @@ class Situation(NamedTuple):
     environ: Mapping[str, str]
     collector: binary.Collector | None
 
-    def at(self, *keys: str) -> str:
-        """`file:line` of what counts: the last file that says it."""
+    def locate(self, *keys: str) -> str:
+        """Return `file:line` of what counts: the last file that says it."""
         for document in reversed(self.documents):
-            if document.entry(*keys):
-                return document.at(*keys)
-        return self.documents[0].at(*keys)
+            if document.find_entry(*keys):
+                return document.locate(*keys)
+        return self.documents[0].locate(*keys)
 
-    def section(self, name: str) -> Mapping[str, Any]:
-        """A section of the whole; empty where it is no mapping."""
-        found = self.config.get(name)
-        return found if isinstance(found, Mapping) else {}
+    def get_section(self, name: str) -> Mapping[str, Any]:
+        """Return a section of the whole, empty if it is not a mapping."""
+        section = self.config.get(name)
+        return section if isinstance(section, Mapping) else {}
 
-    def pipelines(self) -> Mapping[str, Mapping[str, Any]]:
-        """The pipelines of the whole."""
-        found = lookup(self.config, *PIPELINES)
-        return (
-            {id_: one for id_, one in found.items() if isinstance(one, Mapping)} if isinstance(found, Mapping) else {}
-        )
+    def get_pipelines(self) -> Mapping[str, Pipeline]:
+        """Return the pipelines of the whole that are mappings."""
+        pipelines = get_nested(self.config, *PIPELINES)
+        if not isinstance(pipelines, Mapping):
+            return {}
+        return {id_: pipeline for id_, pipeline in pipelines.items() if isinstance(pipeline, Mapping)}
+
+    def iterate_exporters(self, pipeline: Pipeline, passed: frozenset[str] = frozenset()) -> Iterator[str]:
+        """Yield the exporters of a pipeline, and in the place of a `forward` those of the pipelines behind it."""
+        for exporter in list_names(pipeline, "exporters"):
+            if get_type(exporter) != "forward":
+                yield exporter
+            elif exporter not in passed:
+                for behind in self.get_pipelines().values():
+                    if exporter in list_names(behind, "receivers"):
+                        yield from self.iterate_exporters(behind, passed | {exporter})
 
 
-def situation(
+def build_situation(
     documents: Sequence[Document], environ: Mapping[str, str], collector: binary.Collector | None = None
 ) -> Situation:
-    """Files as a collector would see them."""
-    return Situation(documents, environment.resolved(render.merged(documents), environ), environ, collector)
+    """Return files as a collector would see them."""
+    config = environment.resolve_references(render.merge_documents(documents), environ)
+    return Situation(documents, config, environ, collector)
 
 
-def counting(found: Situation) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The pipelines that carry our metrics: one of ours is their receiver."""
-    for id_, pipeline in found.pipelines().items():
-        if id_.startswith("metrics") and any(map(is_ours, names(pipeline, "receivers"))):
+def iterate_counting(situation: Situation) -> Iterator[tuple[str, Pipeline]]:
+    """Yield the pipelines that read our metrics from the connectors that make them."""
+    for id_, pipeline in situation.get_pipelines().items():
+        receivers = [one for one in list_names(pipeline, "receivers") if get_type(one) != "forward"]
+        if id_.startswith("metrics") and any(map(is_ours, receivers)):
             yield id_, pipeline
 
 
-def names(pipeline: Mapping[str, Any], key: str) -> list[str]:
-    """The ids in a list of a pipeline; a single name may stand for a list. The rest the collector refuses."""
+def list_names(pipeline: Pipeline, key: str) -> list[str]:
+    """Return the ids in a list of a pipeline; a single name may stand for a list. The rest the collector refuses."""
     value = pipeline.get(key)
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
-def kind(id_: str) -> str:
-    """The type of a component, the signal of a pipeline."""
+def get_type(id_: str) -> str:
+    """Return the type of a component, the signal of a pipeline."""
     return id_.partition("/")[0]

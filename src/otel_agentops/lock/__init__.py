@@ -1,8 +1,9 @@
-"""What may run: `agentops.lock` says which values of each variable are approved, and by whom."""
+"""Approved values: `agentops.lock` says which values of each variable may run, and who answers for them."""
 
 from __future__ import annotations
 
-from otel_agentops.lock.model import Entry, Lock, LockError
+from otel_agentops._yaml import InputError
+from otel_agentops.lock.model import Entry, Lock
 from otel_agentops.lock.text import load
 
-__all__ = ["Entry", "Lock", "LockError", "load"]
+__all__ = ["Entry", "InputError", "Lock", "load"]

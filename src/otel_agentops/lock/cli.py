@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from otel_agentops._yaml import InputError
 from otel_agentops.lock.check import Report
 from otel_agentops.lock.live import Live
-from otel_agentops.lock.model import VARIABLES, Lock, LockError
+from otel_agentops.lock.model import VARIABLES, Lock
 
 app = typer.Typer(no_args_is_help=True, help="What may run: agentops.lock.")
 
 
 class Source(str, Enum):
-    """Where the live values come from."""
+    """A source of live values."""
 
     PROMETHEUS = "prometheus"
     SPANS = "spans"
@@ -44,22 +47,23 @@ def update(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change and write nothing.")] = False,
 ) -> None:
     """Add what is live and missing, and show the change. What is there stays as it is."""
-    from otel_agentops.lock.update import update as updated
+    from otel_agentops.lock.update import update_lock
 
-    variables = _variables(variable)
-    try:
-        live = _live(source, files, url, window)
-        made = updated(lock, live, owner, datetime.date.today(), variables, prune)
-    except LockError as error:
-        _stop(error)
-    typer.echo(made.diff or f"{lock}: holds everything that was seen in {live.where}", nl=not made.diff)
-    for key in () if prune else made.unseen:
+    for name in variable or ():
+        if name not in VARIABLES:
+            text = f"{name!r} is no variable; take one of {', '.join(VARIABLES)}"
+            raise typer.BadParameter(text, param_hint="--variable")
+    with _stop_on_error():
+        live = _read_live(source, files, url, window)
+        change = update_lock(lock, live, owner, datetime.date.today(), variable or list(VARIABLES), prune)
+    typer.echo(change.diff or f"{lock}: holds everything that was seen in {live.source}", nl=not change.diff)
+    for key in () if prune else change.unseen:
         typer.echo(
-            f"note: {_key(key.service, key.variable, key.scope, key.value)} was not seen; --prune takes it out",
+            f"note: {_format_key(key.service, key.variable, key.scope, key.value)} was not seen; --prune takes it out",
             err=True,
         )
-    if made.diff and not dry_run:
-        made.write()
+    if change.diff and not dry_run:
+        change.write_file()
 
 
 @app.command()
@@ -70,17 +74,15 @@ def check(
     url: Url = "http://127.0.0.1:9090",
     window: Window = "7d",
 ) -> None:
-    """Exit 1 where something runs that is not listed or an entry has expired, 2 where that cannot be said."""
-    from otel_agentops.lock.check import check as checked
+    """Check what runs; exit 1 if a value is not listed or an entry has expired, 2 if that cannot be said."""
+    from otel_agentops.lock.check import check_lock
     from otel_agentops.lock.text import load
 
-    try:
-        report = checked(load(lock), _live(source, files, url, window), datetime.date.today())
-    except LockError as error:
-        _stop(error)
-    for line in _lines(report):
+    with _stop_on_error():
+        report = check_lock(load(lock), _read_live(source, files, url, window), datetime.date.today())
+    for line in _format_report(report):
         typer.echo(line)
-    raise typer.Exit(0 if report.passed else 1)
+    raise typer.Exit(0 if report.is_passed else 1)
 
 
 @app.command()
@@ -89,69 +91,59 @@ def fragment(
     out: Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where FILE is not up to date.")] = False,
 ) -> None:
-    """The collector's fragment, which tags and counts what is not listed."""
-    from otel_agentops.lock.fragment import text
+    """Write the collector's fragment, which tags and counts what is not listed."""
+    from otel_agentops.lock.fragment import render_text
     from otel_agentops.lock.text import load
     from otel_agentops.slo.generate import write
 
     paths = lock or [Path("agentops.lock")]
-    try:
-        made = text([load(path) for path in paths])
-    except LockError as error:
-        _stop(error)
+    with _stop_on_error():
+        text = render_text([load(path) for path in paths])
     if out is None:
-        typer.echo(made, nl=False)
+        typer.echo(text, nl=False)
     elif not check:
-        write({out.name: made}, out.parent)
-    elif not (out.exists() and out.read_text("utf-8") == made):
-        of = ", ".join(map(str, paths))
-        typer.echo(f"{out}: not what follows from {of}; run this without --check and commit it", err=True)
+        write({out.name: text}, out.parent)
+    elif not (out.exists() and out.read_text("utf-8") == text):
+        sources = ", ".join(map(str, paths))
+        typer.echo(f"{out}: not what follows from {sources}; run this without --check and commit it", err=True)
         raise typer.Exit(1)
 
 
 @app.command()
 def schema() -> None:
-    """The JSON schema of agentops.lock, for editors."""
+    """Print the JSON schema of agentops.lock, for editors."""
     typer.echo(json.dumps(Lock.model_json_schema(), indent=2))
 
 
-def _live(source: Source, files: list[Path] | None, url: str, window: str) -> Live:
-    """What is live. A source that knows nothing is no proof that nothing runs."""
+def _read_live(source: Source, files: list[Path] | None, url: str, window: str) -> Live:
+    """Read what is live; refuse a source that knows nothing, which is no proof that nothing runs."""
     from otel_agentops.lock import prometheus, spans
 
     if source is Source.SPANS and not files:
-        raise LockError("--from spans: name the files that the collector's file exporter wrote")
-    live = spans.live(files or []) if source is Source.SPANS else prometheus.live(url, window)
+        raise InputError("--from spans: name the files that the collector's file exporter wrote")
+    live = spans.read_live(files or []) if source is Source.SPANS else prometheus.read_live(url, window)
     if not live.counts:
         advice = (
             "its rules are those of `otel-agentops slo generate`"
             if source is Source.PROMETHEUS
             else "look at another file"
         )
-        raise LockError(f"{live.where}: nothing was seen; {advice}")
+        raise InputError(f"{live.source}: nothing was seen; {advice}")
     return live
 
 
-def _variables(names: list[str] | None) -> list[str]:
-    for name in names or ():
-        if name not in VARIABLES:
-            raise typer.BadParameter(
-                f"{name!r} is no variable; take one of {', '.join(VARIABLES)}", param_hint="--variable"
-            )
-    return names or list(VARIABLES)
-
-
-def _lines(report: Report) -> list[str]:
+def _format_report(report: Report) -> list[str]:
     unlisted = (
-        f"unlisted: {_key(*seen)}: {_calls(times, share)} of {seen.scope}" for seen, times, share in report.unlisted
+        f"unlisted: {_format_key(*live_value)}: {times:.0f} times, {share:.1%} of {live_value.scope}"
+        for live_value, times, share in report.unlisted
     )
     expired = (
-        f"expired: {_key(key.service, *key[:2], key.value)}: approved until {entry.until} by {entry.owner}"
+        f"expired: {_format_key(key.service, *key[:2], key.value)}: approved until {entry.until} by {entry.owner}"
         for key, entry in report.expired
     )
     floating = (
-        f"floating: {one.service}: {one.asked} {_STATES[one.state].format(one.answered)}: "
-        f"{_calls(one.times, one.share)} of {one.service}"
+        f"floating: {one.service}: {one.request_model} {_STATES[one.state].format(one.response_model)}: "
+        f"{one.times:.0f} times, {one.share:.1%} of {one.service}"
         for one in report.floating
     )
     unwatched = (
@@ -167,14 +159,15 @@ _STATES = {
 }
 
 
-def _key(service: str | None, variable: str, scope: str, value: str | None) -> str:
+def _format_key(service: str | None, variable: str, scope: str, value: str | None) -> str:
     return f"{service or 'every service'}: {variable} of {scope}: {value}"
 
 
-def _calls(times: float, share: float) -> str:
-    return f"{times:.0f} times, {share:.1%}"
-
-
-def _stop(error: LockError) -> NoReturn:
-    typer.echo(f"otel-agentops lock: {error}", err=True)
-    raise typer.Exit(2)
+@contextmanager
+def _stop_on_error() -> Iterator[None]:
+    """Print wrong input as one sentence and exit with 2."""
+    try:
+        yield
+    except InputError as error:
+        typer.echo(f"otel-agentops lock: {error}", err=True)
+        raise typer.Exit(2) from None

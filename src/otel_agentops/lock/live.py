@@ -1,4 +1,4 @@
-"""What runs: how often each value of each variable was seen, in which scope of which service."""
+"""Live values: how often each value of each variable was seen, in which scope of which service."""
 
 from __future__ import annotations
 
@@ -16,24 +16,31 @@ MODEL_CALLS = ("chat", "embeddings", "generate_content", "text_completion")
 
 @dataclass(frozen=True)
 class Variable:
-    """Where the collector reads a variable; the overlay counts the same. operations: () for any."""
+    """The attributes in which the collector reads a variable; the overlay counts the same.
+
+    Attributes:
+        scope: Attributes that make the scope.
+        value: Attribute that holds the value.
+        operations: Operations that have it; empty for any.
+        is_on_span: False if it is read from evaluation events.
+    """
 
     scope: tuple[str, ...]
     value: str
     operations: tuple[str, ...] = ()
-    on_span: bool = True
+    is_on_span: bool = True
 
 
 _OPERATIONS = {"model": MODEL_CALLS, "tool": ("execute_tool",), "index": ("retrieval",)}
 WATCHED: Mapping[str, Variable] = {
-    name: Variable(COUNTED[name][1], COUNTED[name][2], _OPERATIONS.get(name, ()), on_span=name != "judge")
+    name: Variable(COUNTED[name][1], COUNTED[name][2], _OPERATIONS.get(name, ()), is_on_span=name != "judge")
     for name in VARIABLES
 }
 SERVICE, OPERATION = A.SERVICE_NAME, A.GEN_AI_OPERATION_NAME
 
 
-class Seen(NamedTuple):
-    """A value that was live. value: None where the provider did not say which model answered."""
+class LiveValue(NamedTuple):
+    """A value that was live; None if the provider did not say which model answered."""
 
     service: str
     variable: str
@@ -43,13 +50,13 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True)
 class Live:
-    """Everything that was seen. where: the source and the time, as a person would say it."""
+    """Everything that was seen; `source` is where and when, as a person would say it."""
 
-    counts: Mapping[Seen, float]
-    where: str
+    counts: Mapping[LiveValue, float]
+    source: str
 
     @property
-    def known(self) -> Sequence[Seen]:
-        """What has a value, in the order of the lock file."""
-        known = [seen for seen in self.counts if seen.value is not None]
-        return sorted(known, key=lambda seen: (VARIABLES.index(seen.variable), *seen[:1], *seen[2:]))
+    def values(self) -> Sequence[LiveValue]:
+        """Return what has a value, in the order of the lock file."""
+        values = [each for each in self.counts if each.value is not None]
+        return sorted(values, key=lambda each: (VARIABLES.index(each.variable), *each[:1], *each[2:]))

@@ -1,4 +1,4 @@
-"""An approved value: what it is, in which scope of which service, who answers for it and since when.
+"""An approved value: its scope and service, who answers for it and since when.
 
 version: 1
 model:                          # a variable
@@ -12,7 +12,7 @@ import datetime
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -20,12 +20,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 RECORD, UNIT = "\x1e", "\x1f"
 
 
-class LockError(Exception):
-    """One sentence that names file, line and field, or the source, and says what to do."""
+Value = TypeVar("Value")
 
 
 class Key(NamedTuple):
-    """What is approved. service: None for every service."""
+    """An approved value; its service is None if it is approved for every service."""
 
     variable: str
     scope: str
@@ -33,8 +32,8 @@ class Key(NamedTuple):
     value: str
 
 
-def _whole(text: str) -> str:
-    """A value as it is on a span, whatever is in it."""
+def _check_value(text: str) -> str:
+    """Return a value as it is on a span, whatever is in it."""
     if not text:
         raise ValueError("is empty; an unknown value cannot be approved")
     if RECORD in text or UNIT in text:
@@ -44,14 +43,14 @@ def _whole(text: str) -> str:
     return text
 
 
-def _said(text: str) -> str:
+def _require_text(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; fill it in")
     return text
 
 
-def _day(value: Any) -> Any:
-    """A date, with quotes or without."""
+def _parse_date(value: Value) -> Value | datetime.date:
+    """Return a date that was written with quotes or without."""
     if isinstance(value, str):
         try:
             return datetime.date.fromisoformat(value)
@@ -60,36 +59,33 @@ def _day(value: Any) -> Any:
     return value
 
 
-def _present(value: Any) -> Any:
-    """A heading with nothing below it."""
-    return {} if value is None else value
-
-
-def _task_and_prompt(scopes: dict[str, Any]) -> dict[str, Any]:
+def _require_task_and_prompt(scopes: dict[str, Value]) -> dict[str, Value]:
     if wrong := [scope for scope in scopes if "/" not in scope]:
         raise ValueError(f"{wrong[0]!r} is no task/prompt; write `unknown` for the half that has no name")
     return scopes
 
 
-Whole = Annotated[str, AfterValidator(_whole)]
-Said = Annotated[str, AfterValidator(_said)]
-Day = Annotated[datetime.date, BeforeValidator(_day)]
+ApprovedText = Annotated[str, AfterValidator(_check_value)]
+RequiredText = Annotated[str, AfterValidator(_require_text)]
+Day = Annotated[datetime.date, BeforeValidator(_parse_date)]
 
 
 class Entry(BaseModel):
-    """One approved value. until: the last day on which it is."""
+    """One approved value; `until` is the last day on which it is approved."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    value: Whole
-    service: Whole | None = None
-    owner: Said
+    value: ApprovedText
+    service: ApprovedText | None = None
+    owner: RequiredText
     date: Day
     until: Day | None = None
     note: str | None = None
 
 
-Scopes = Annotated[dict[Whole, Annotated[list[Entry], Field(min_length=1)]], BeforeValidator(_present)]
+Entries = Annotated[list[Entry], Field(min_length=1)]
+# A heading with nothing below it is one without scopes.
+Scopes = Annotated[dict[ApprovedText, Entries], BeforeValidator(lambda value: {} if value is None else value)]
 
 
 class Lock(BaseModel):
@@ -99,7 +95,7 @@ class Lock(BaseModel):
 
     version: Literal[1]
     model: Scopes = Field(default={}, description="Model ids that may answer, by the id that is asked for.")
-    prompt: Annotated[Scopes, AfterValidator(_task_and_prompt)] = Field(
+    prompt: Annotated[Scopes, AfterValidator(_require_task_and_prompt)] = Field(
         default={}, description="Prompt hashes, by task/prompt."
     )
     tools: Scopes = Field(default={}, description="Hashes of the set of tools that is offered, by task.")
@@ -108,17 +104,22 @@ class Lock(BaseModel):
     judge: Scopes = Field(default={}, description="Revisions of a judge, by judge.")
 
     @model_validator(mode="after")
-    def _once(self) -> Lock:
-        twins = [key for key, times in Counter(key for key, _ in self.entries()).items() if times > 1]
+    def _refuse_twins(self) -> Lock:
+        twins = [key for key, times in Counter(key for key, _ in self.iterate_entries()).items() if times > 1]
         if twins:
             key = twins[0]
             raise ValueError(f"{key.variable}: {key.scope}: {key.value!r} is approved more than once; keep one")
         return self
 
-    def entries(self) -> Iterator[tuple[Key, Entry]]:
-        """Every entry and what it approves."""
+    def get_scopes(self, variable: str) -> dict[str, list[Entry]]:
+        """Return the entries of a variable by scope."""
+        scopes: dict[str, list[Entry]] = getattr(self, variable)
+        return scopes
+
+    def iterate_entries(self) -> Iterator[tuple[Key, Entry]]:
+        """Yield every entry and what it approves."""
         for variable in VARIABLES:
-            for scope, entries in getattr(self, variable).items():
+            for scope, entries in self.get_scopes(variable).items():
                 for entry in entries:
                     yield Key(variable, scope, entry.service, entry.value), entry
 

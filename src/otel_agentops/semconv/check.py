@@ -1,4 +1,4 @@
-"""Whether attributes are registered with their type: a check for tests, never imported in production."""
+"""A check for tests that attributes are registered with their type; production never imports it."""
 
 from __future__ import annotations
 
@@ -17,36 +17,38 @@ _TEMPLATES = {
 _TYPES: dict[str, type] = {"string": str, "int": int, "double": float, "boolean": bool}
 
 
-def problems(attributes: Mapping[str, object]) -> list[str]:
-    """One sentence per attribute that is not registered, has another type, or a value that our enum does not have."""
-    found = (_problem(name, value) for name, value in attributes.items())
-    return [problem for problem in found if problem]
+def find_problems(attributes: Mapping[str, object]) -> list[str]:
+    """Return a sentence for each attribute that is unknown or mistyped."""
+    sentences = (_describe_problem(name, value) for name, value in attributes.items())
+    return [problem for problem in sentences if problem]
 
 
-def lookup(name: str) -> Attribute | None:
-    """The registered attribute of that name; for the member of a template, the template."""
+def find_attribute(name: str) -> Attribute | None:
+    """Return the registered attribute, or the template that a name belongs to."""
     if name in ATTRIBUTES:
         return None if "{}" in name else ATTRIBUTES[name]
     return next((attribute for pattern, attribute in _TEMPLATES.items() if pattern.fullmatch(name)), None)
 
 
-def _problem(name: str, value: object) -> str | None:
-    attribute = lookup(name)
+def _describe_problem(name: str, value: object) -> str | None:
+    attribute = find_attribute(name)
     if attribute is None:
         return f"{name} is not registered: correct the name or add it to semconv/"
-    wanted = attribute.type.removeprefix("template[")[:-1] if attribute.type.startswith("template[") else attribute.type
-    if not _is(value, wanted):
-        return f"{name} is {value!r}, which is no {wanted}"
+    type_name = (
+        attribute.type.removeprefix("template[")[:-1] if attribute.type.startswith("template[") else attribute.type
+    )
+    if not _has_type(value, type_name):
+        return f"{name} is {value!r}, which is no {type_name}"
     if name.startswith(_OWN) and attribute.values and value not in attribute.values:
         return f"{name} is {value!r}, which is none of {', '.join(attribute.values)}"
     return None
 
 
-def _is(value: object, wanted: str) -> bool:
-    if wanted == "any":
+def _has_type(value: object, type_name: str) -> bool:
+    if type_name == "any":
         return value is not None
-    if wanted.endswith("[]"):
-        return isinstance(value, (list, tuple)) and all(_is(element, wanted[:-2]) for element in value)
+    if type_name.endswith("[]"):
+        return isinstance(value, (list, tuple)) and all(_has_type(element, type_name[:-2]) for element in value)
     return (
-        type(value) is _TYPES[wanted]
-    )  # not isinstance: True is an int, and 0 for a double loses its type on the wire
+        type(value) is _TYPES[type_name]
+    )  # isinstance would take True for an int, and 0 for a double, which loses its type on the wire

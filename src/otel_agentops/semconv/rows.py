@@ -1,4 +1,4 @@
-"""What the generated tables are made of."""
+"""The rows of the generated tables."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 
 class Attribute(NamedTuple):
-    """type: as in the convention, e.g. `string[]` or `template[int]`. values: None where any is allowed.
+    """A registered attribute.
 
-    label: whether it may be a metric label: `yes`, `opt_in`, `no` or `never`.
+    Attributes:
+        type: As in the convention, e.g. `string[]` or `template[int]`.
+        values: None if any value is allowed.
+        label: `yes`, `opt_in`, `no` or `never`, for use as a metric label.
     """
 
     type: str
@@ -17,9 +20,11 @@ class Attribute(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """prometheus: the name under UnderscoreEscapingWithSuffixes.
+    """A registered metric.
 
-    labels: the attributes of its points besides those of the resource; empty for an upstream metric, which has its own.
+    Attributes:
+        prometheus: The name under UnderscoreEscapingWithSuffixes.
+        labels: The attributes of its points besides those of the resource; empty for an upstream metric.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Promises about an LLM feature, and what follows from them: `slo/*.yaml` to rules, as pure functions."""
+"""Objectives of an LLM feature, from `slo/*.yaml` to rules and dashboards, as pure functions."""
 
 from __future__ import annotations
 

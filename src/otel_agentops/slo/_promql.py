@@ -1,89 +1,100 @@
-"""Words of the rules: durations, windows under a time scale, and how much a counter grew since the last evaluation."""
+"""PromQL expressions: windows under a time scale, labels, and the growth of a counter."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+from typing import TypedDict
 
-from otel_agentops.semconv import attributes as A
+from otel_agentops.slo.units import format_duration, parse_window
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-SERVICE = (A.SERVICE_NAME.replace(".", "_"), A.DEPLOYMENT_ENVIRONMENT_NAME.replace(".", "_"))
+# A recording rule has `record`, an alert `alert`, `annotations` and perhaps `for`.
+Rule = TypedDict(
+    "Rule",
+    {"record": str, "alert": str, "expr": str, "for": str, "labels": dict[str, str], "annotations": dict[str, str]},
+    total=False,
+)
+
+
+class RuleGroup(TypedDict):
+    """Rules that Prometheus evaluates in order, each interval."""
+
+    name: str
+    interval: str
+    rules: list[Rule]
+
+
+class RuleFile(TypedDict):
+    """A rule file as data."""
+
+    groups: list[RuleGroup]
 
 
 @dataclass(frozen=True)
 class Clock:
-    """How long a nominal window lasts when everything is `scale` times faster."""
+    """Windows and the interval of evaluation when everything is `scale` times faster."""
 
     scale: float
 
     @property
     def tick(self) -> int:
-        """Seconds between two evaluations, which is also what one sample of an `:increase` series covers."""
+        """Return the seconds between two evaluations.
+
+        One sample of an `:increase` series covers as many.
+        """
         return max(1, round(60 / self.scale))
 
-    def seconds(self, nominal: str, ticks: int = 4) -> float:
-        """A window as it is here, never shorter than some ticks: a shorter one holds a scrape or two, or none."""
-        return max(SECONDS[nominal[-1]] * int(nominal[:-1]) / self.scale, ticks * self.tick)
+    def to_seconds(self, nominal: str, ticks: int = 4) -> float:
+        """Scale a window to seconds, never fewer than some ticks.
 
-    def window(self, nominal: str, ticks: int = 4) -> str:
-        """A window as a duration, for `offset`."""
-        return duration(self.seconds(nominal, ticks))
+        A shorter window holds a scrape or two, or none.
+        """
+        return max(parse_window(nominal) / self.scale, ticks * self.tick)
 
-    def samples(self, nominal: str, ticks: int = 4) -> str:
-        """A window as a range of samples: 1 ms less, since Prometheus 2 counts one at the very start and 3 does not."""
-        return duration(self.seconds(nominal, ticks) - 0.001)
+    def to_duration(self, nominal: str, ticks: int = 4) -> str:
+        """Scale a window to a duration, for `offset`."""
+        return format_duration(self.to_seconds(nominal, ticks))
 
+    def to_range(self, nominal: str, ticks: int = 4) -> str:
+        """Scale a window to a range of samples.
 
-def duration(seconds: float) -> str:
-    """`90` as `1m30s`."""
-    rest = round(seconds * 1000)
-    parts = []
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, rest = divmod(rest, size)
-        parts += [f"{count}{unit}"] if count else []
-    return "".join(parts)
+        It is 1 ms shorter, since Prometheus 2 counts a sample at the very start and 3 does not.
+        """
+        return format_duration(self.to_seconds(nominal, ticks) - 0.001)
 
 
-def number(value: Decimal | float) -> str:
-    """A number without trailing zeros or an exponent."""
-    return f"{Decimal(str(value)).normalize():f}"
-
-
-def quoted(text: str) -> str:
-    """A string literal."""
+def quote_string(text: str) -> str:
+    """Return a string literal."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-def rule(record: str, expr: str, **labels: str) -> dict[str, Any]:
-    """A recording rule."""
+def make_rule(record: str, expr: str, **labels: str) -> Rule:
+    """Return a recording rule."""
     return {"record": record, "expr": expr, **({"labels": labels} if labels else {})}
 
 
 def set_label(expression: str, label: str, value: str) -> str:
-    """With a label of that value."""
+    """Return an expression whose series have a label of that value."""
     return f'label_replace({expression}, "{label}", "{value}", "", "")'
 
 
-def grown(metric: str, clock: Clock) -> str:
-    """By how much each series of a counter grew since the evaluation before, to the unit.
+def express_growth(metric: str, clock: Clock) -> str:
+    """Return how much each series of a counter grew since the evaluation before.
 
-    `increase` extrapolates, loses what a series is born with, and is blind to what falls between two windows. Here the
-    last value is compared with the last one before, so that the sum over many evaluations is what was counted:
-    * after a gap of up to an hour (nominal) the value from before the gap is the one before;
-    * a series that was born while its target was being scraped grew from 0. Where the target was not scraped, nobody
-      knows how old the value is, and nothing is added;
-    * after a reset it grew to its highest value, then from 0. Where it has overtaken that value already, what came
-      between the last evaluation and the reset is not known, and not added. A reset that is overtaken between two
-      scrapes is not seen, as with `increase`.
+    `increase` extrapolates, loses the first value of a series, and does not see what falls between two windows. This
+    expression compares the last value with the one before, so that the sum over many evaluations is the exact count:
+    * After a gap of up to an hour (nominal), the value from before the gap is the one before.
+    * A series that began while its target was being scraped grew from 0. If the target was not scraped, nobody knows
+      how old the value is, and nothing is added.
+    * After a reset it grew to its highest value, then from 0. If it has passed that value already, the growth between
+      the last evaluation and the reset is unknown and not added. A reset that is passed between two scrapes is not
+      visible, as with `increase`.
     """
-    tick, gap = duration(clock.tick), clock.window("1h", 20)
+    tick, gap = format_duration(clock.tick), clock.to_duration("1h", 20)
     last = f"last_over_time({metric}[{tick}])"
     before = f"""\
 (
       last_over_time({metric}[{gap}] offset {tick})
-      or {last} * 0 and on (job, instance) last_over_time(up[{duration(2 * clock.tick)}] offset {tick}) == 1
+      or {last} * 0 and on (job, instance) last_over_time(up[{format_duration(2 * clock.tick)}] offset {tick}) == 1
     )"""
     return f"""\
 (

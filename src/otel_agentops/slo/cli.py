@@ -1,4 +1,4 @@
-"""`otel-agentops slo`: a thin shell over the functions of this package."""
+"""`otel-agentops slo`: the command line over the functions of this package."""
 
 from __future__ import annotations
 
@@ -30,24 +30,30 @@ def generate(
         bool, typer.Option("--check", help="Write nothing; exit 1 where a file is not up to date.")
     ] = False,
 ) -> None:
-    """Rules, collector fragment and dashboards from slo/*.yaml."""
-    from otel_agentops.slo import generate, grafana, honeycomb, prometheus, spec
+    """Generate rules, collector fragment and dashboards from slo/*.yaml."""
+    from otel_agentops.slo import burn, generate, grafana, ground_truth, honeycomb, spec
 
     try:
         slos = spec.load(slo)
-        made = generate.files(slos, time_scale)
+        texts = generate.files(slos, time_scale)
     except (spec.SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
-    for note in [*spec.notes(slos), *prometheus.notes(slos), *grafana.notes(), *honeycomb.notes(slos)]:
+    for note in [
+        *spec.list_notes(slos),
+        *burn.list_rescalings(slos),
+        *ground_truth.list_incomparable(slos),
+        *grafana.notes(),
+        *honeycomb.notes(slos),
+    ]:
         typer.echo(f"note: {note}", err=True)
     if not check:
-        generate.write(made, out)
+        generate.write(texts, out)
         for superseded in honeycomb.find_superseded_files(out):
             superseded.unlink()
-    elif stale := [*generate.stale(made, out), *honeycomb.find_superseded_files(out)]:
+    elif stale := [*generate.find_stale_files(texts, out), *honeycomb.find_superseded_files(out)]:
         which = ", ".join(map(str, stale))
         sys.exit(f"{which}: not what follows from {slo}; run this without --check and commit the result")
-    for path in () if check else made:
+    for path in () if check else texts:
         typer.echo(out / path)
 
 
@@ -58,21 +64,21 @@ def check(
         Path | None, typer.Option(help="The collector to ask; default: $OTELCOL, otelcol-contrib or otelcol on PATH.")
     ] = None,
 ) -> None:
-    """Whether every spec is one, and whether a collector takes its conditions."""
-    from otel_agentops.slo import conditions, prometheus, spec
+    """Check every spec, and let a collector check its conditions."""
+    from otel_agentops.slo import burn, conditions, ground_truth, spec
 
-    slos = _loaded(slo)
+    slos = _load_slos(slo)
     try:
-        notes = [*spec.notes(slos), *prometheus.notes(slos)]
-    except ValueError as error:  # a promise for which no alert is left
+        notes = [*spec.list_notes(slos), *burn.list_rescalings(slos), *ground_truth.list_incomparable(slos)]
+    except ValueError as error:  # no alert is left for this objective
         sys.exit(f"otel-agentops slo: {error}")
     for note in notes:
         typer.echo(f"note: {note}", err=True)
-    otelcol = _collector(collector)
-    if otelcol and (wrong := conditions.refused(slos, otelcol)):
+    otelcol = _find_collector(collector)
+    if otelcol and (wrong := conditions.list_refused(slos, otelcol)):
         sys.exit("\n".join(f"otel-agentops slo: {sentence}" for sentence in wrong))
-    asked = f"; {otelcol.name} takes their conditions" if otelcol else "; no collector here to ask about conditions"
-    typer.echo(f"{len(slos)} objective{'s' if len(slos) != 1 else ''}{asked}")
+    answer = f"; {otelcol.name} takes their conditions" if otelcol else "; no collector here to ask about conditions"
+    typer.echo(f"{len(slos)} objective{'s' if len(slos) != 1 else ''}{answer}")
 
 
 @app.command()
@@ -80,17 +86,17 @@ def schema(
     out: Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where FILE is not up to date.")] = False,
 ) -> None:
-    """The JSON schema of a spec, for editors."""
+    """Print or write the JSON schema of a spec, for editors."""
     from otel_agentops.slo import generate
-    from otel_agentops.slo.schema import text
+    from otel_agentops.slo.schema import render_schema
 
     if check and out is None:
         sys.exit("otel-agentops slo: --check compares a file; name it with --out")
     if out is None:
-        typer.echo(text(), nl=False)
+        typer.echo(render_schema(), nl=False)
     elif not check:
-        generate.write({out.name: text()}, out.parent)
-    elif generate.stale({out.name: text()}, out.parent):
+        generate.write({out.name: render_schema()}, out.parent)
+    elif generate.find_stale_files({out.name: render_schema()}, out.parent):
         sys.exit(f"{out}: not the schema of this version; run this without --check and commit the result")
 
 
@@ -102,31 +108,31 @@ def import_openslo(
     owner: Annotated[str | None, typer.Option(help="Owner of those that name none.")] = None,
     runbook: Annotated[str | None, typer.Option(help="Runbook of those that name none.")] = None,
 ) -> None:
-    """Specs from OpenSLO v1; what cannot be mapped is named, and then the exit code is 1."""
+    """Import specs from OpenSLO v1; exit with 1 if something cannot be mapped."""
     from otel_agentops.slo import generate
     from otel_agentops.slo.exchange import openslo_read, own
     from otel_agentops.slo.spec import SpecError
 
     try:
-        found = openslo_read.read(file, openslo_read.Said(_pairs(sli), owner, runbook))
-        made = own.new_files(found.slos, out)
+        imported = openslo_read.read_file(file, openslo_read.Additions(_parse_pairs(sli), owner, runbook))
+        texts = own.plan_files(imported.slos, out)
     except (SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
-    generate.write(made, out)
-    for name in made:
+    generate.write(texts, out)
+    for name in texts:
         typer.echo(out / name)
-    for note in found.notes:
+    for note in imported.notes:
         typer.echo(f"note: {note}", err=True)
-    if found.problems:
-        sys.exit("\n".join(f"otel-agentops slo: {problem}" for problem in found.problems))
+    if imported.problems:
+        sys.exit("\n".join(f"otel-agentops slo: {problem}" for problem in imported.problems))
 
 
-def _pairs(texts: list[str]) -> dict[str, object]:
-    from otel_agentops.slo.exchange.openslo_read import value
+def _parse_pairs(texts: list[str]) -> dict[str, object]:
+    from otel_agentops.slo.exchange.openslo_read import parse_value
 
     if wrong := [text for text in texts if "=" not in text]:
         raise ValueError(f"--sli {wrong[0]}: is no NAME=SLI; write for instance --sli errors=task_completed")
-    return {name.strip(): value(text) for name, _, text in (each.partition("=") for each in texts)}
+    return {name.strip(): parse_value(text) for name, _, text in (each.partition("=") for each in texts)}
 
 
 Out = Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")]
@@ -134,28 +140,28 @@ Out = Annotated[Path | None, typer.Option(help="File to write; printed where it 
 
 @exports.command("openslo")
 def export_openslo(slo: Specs = Path("slo"), out: Out = None) -> None:
-    """OpenSLO v1, over the counters of the collector."""
+    """Export OpenSLO v1, over the counters of the collector."""
     from otel_agentops.slo.exchange import openslo
 
-    slos = _loaded(slo)
+    slos = _load_slos(slo)
     try:
-        _put(openslo.text(slos), out)
+        _write_text(openslo.render_text(slos), out)
     except ValueError as error:
         sys.exit(f"otel-agentops slo: {error}")
 
 
 @exports.command("sloth")
 def export_sloth(slo: Specs = Path("slo"), out: Out = None) -> None:
-    """Sloth's spec, over the counters of the collector; what it cannot say is noted."""
+    """Export sloth's spec, over the counters of the collector."""
     from otel_agentops.slo.exchange import sloth
 
-    slos = _loaded(slo)
-    _put(sloth.text(slos), out)
-    for note in sloth.notes(slos):
+    slos = _load_slos(slo)
+    _write_text(sloth.render_text(slos), out)
+    for note in sloth.list_notes(slos):
         typer.echo(f"note: {note}", err=True)
 
 
-def _put(text: str, out: Path | None) -> None:
+def _write_text(text: str, out: Path | None) -> None:
     from otel_agentops.slo import generate
 
     if out is None:
@@ -164,7 +170,7 @@ def _put(text: str, out: Path | None) -> None:
         generate.write({out.name: text}, out.parent)
 
 
-def _loaded(path: Path) -> list[Slo]:
+def _load_slos(path: Path) -> list[Slo]:
     from otel_agentops.slo import spec
 
     try:
@@ -173,9 +179,9 @@ def _loaded(path: Path) -> list[Slo]:
         sys.exit(f"otel-agentops slo: {error}")
 
 
-def _collector(named: Path | None) -> Path | None:
-    chosen = named or os.environ.get("OTELCOL")
-    found = shutil.which(chosen) if chosen else shutil.which("otelcol-contrib") or shutil.which("otelcol")
-    if chosen and not found:
-        sys.exit(f"otel-agentops slo: {chosen} is no program that can be run; correct --collector or $OTELCOL")
-    return Path(found) if found else None
+def _find_collector(option: Path | None) -> Path | None:
+    command = option or os.environ.get("OTELCOL")
+    imported = shutil.which(command) if command else shutil.which("otelcol-contrib") or shutil.which("otelcol")
+    if command and not imported:
+        sys.exit(f"otel-agentops slo: {command} is no program that can be run; correct --collector or $OTELCOL")
+    return Path(imported) if imported else None

@@ -1,13 +1,13 @@
-"""Objectives to a collector fragment: 0/1 verdicts on spans and events, and the counters of them.
+"""The collector fragment of objectives: 0/1 verdicts on spans and events, and the counters of them.
 
-The fragment is one more `--config` behind the overlay's. Lists are replaced when configs are merged, so it holds all of
-the two components that it is about: the transform that writes an indicator's verdict (`otel_agentops.sli.<name>.bad`)
-and the connector that counts verdicts. From one definition an indicator of tasks is evaluated twice, on the task's root
-span and on the outcome event, which carries the task's facts; there it is what the proxy said, beside the truth.
+The fragment is one more `--config` after the overlay. A merge of configs replaces lists, so the fragment holds all of
+two components: the transform that writes an indicator's verdict (`otel_agentops.sli.<name>.bad`) and the connector that
+counts verdicts. An indicator of tasks is evaluated twice from one definition: on the task's root span, and on the
+outcome event, which carries the task's facts. There it is the proxy's verdict beside the truth.
 
-A verdict is counted as a label. What makes `events` and `bad` of it, and the confusion of proxy and truth, stands
-behind the connector (`transform/otel_agentops_verdicts` of the overlay). A definition with two counters would be two,
-and one without a label that must be there would be looked at for every span.
+A verdict is counted as a label. The overlay's `transform/otel_agentops_verdicts` behind the connector turns it into
+`events` and `bad`, and into the confusion of proxy and truth. One definition with two counters would count as two, and
+the connector would check one without a required label for every span.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import _ottl
-from otel_agentops.slo.indicators import Indicator, On, verdict
+from otel_agentops.slo.ground_truth import is_on_outcome_events
+from otel_agentops.slo.indicators import Indicator, On, verdict_attribute
 from otel_agentops.slo.spec import Slo
 
 PATH = "collector/otel-agentops.slo.yaml"
@@ -42,35 +43,56 @@ Context = Literal["span", "log"]
 Config = dict[str, Any]
 
 
-def files(slos: Sequence[Slo], time_scale: float = 1.0) -> Mapping[str, str]:
-    """The fragment. time_scale: a collector has no windows. Raises ValueError for two indicators of one name."""
-    return {PATH: _HEAD + dump(fragment(indicators(slos)))}
+def files(slos: Sequence[Slo]) -> Mapping[str, str]:
+    """Return the fragment by its path.
+
+    Raises:
+        ValueError: If two indicators have one name.
+    """
+    return {PATH: _HEAD + render_yaml(build_fragment(collect_indicators(slos)))}
 
 
-def indicators(slos: Sequence[Slo]) -> list[Indicator]:
-    """What is counted, each once, by name. Raises ValueError where one name has two meanings."""
-    found: dict[str, Indicator] = {}
+def collect_indicators(slos: Sequence[Slo]) -> list[Indicator]:
+    """Return each indicator once, by name.
+
+    Raises:
+        ValueError: If one name has two meanings.
+    """
+    by_name: dict[str, Indicator] = {}
     for slo in slos:
-        if found.setdefault(slo.indicator.name, slo.indicator) != slo.indicator:
+        if by_name.setdefault(slo.indicator.name, slo.indicator) != slo.indicator:
             raise ValueError(f"{slo.name}: sli: {slo.indicator.name!r} means two things; give one of them another name")
-    return [found[name] for name in sorted(found)]
+    return [by_name[name] for name in sorted(by_name)]
 
 
-def fragment(counted: Sequence[Indicator]) -> Config:
-    """The two components as data. Raises ValueError for a condition that is none."""
-    verdicts = {"error_mode": "ignore", "trace_statements": [*_groups(counted, "span")]}
-    counters = {"error_mode": "ignore", "spans": [_counter(each, "span") for each in counted if each.on in _SPANS]}
-    events = [_counter(each, "log") for each in counted if each.on in _EVENTS]
+def build_fragment(indicators: Sequence[Indicator]) -> Config:
+    """Build the two components as data.
+
+    Raises:
+        OttlError: If a condition cannot be parsed.
+    """
+    verdicts = {"error_mode": "ignore", "trace_statements": [*_build_groups(indicators, "span")]}
+    counters = {
+        "error_mode": "ignore",
+        "spans": [_build_counter(each, "span") for each in indicators if each.on in _SPANS],
+    }
+    events = [_build_counter(each, "log") for each in indicators if each.on in _EVENTS]
+    labels = [_build_label_counter(each) for each in indicators if is_on_outcome_events(each)]
     return {
-        "processors": {TRANSFORM: {**verdicts, "log_statements": [*_groups(counted, "log")]}},
-        "connectors": {CONNECTOR: {**counters, "logs": [*events, *(_label(each) for each in counted if late(each))]}},
+        "processors": {TRANSFORM: {**verdicts, "log_statements": [*_build_groups(indicators, "log")]}},
+        "connectors": {
+            CONNECTOR: {
+                **counters,
+                "logs": [*events, *labels],
+            }
+        },
     }
 
 
-def dump(config: Config) -> str:
-    """As YAML, the same for the same content."""
+def render_yaml(config: Config) -> str:
+    """Render YAML, the same for the same content."""
     yaml = YAML()
-    yaml.width = 10_000  # folded by _folded alone, which knows what a text is
+    yaml.width = 10_000  # `_write_condition` folds, since it knows where a string is
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = StringIO()
     yaml.dump(config, out)
@@ -80,46 +102,47 @@ def dump(config: Config) -> str:
 # -- verdicts
 
 
-def _operation(*names: str) -> str:
+def _match_operation(*names: str) -> str:
     return " or ".join(f'span.attributes["{A.GEN_AI_OPERATION_NAME}"] == "{name}"' for name in names)
 
 
-def _event(name: str) -> str:
-    """By its field, or by the attribute of older SDKs."""
+def _match_event(name: str) -> str:
+    """Match an event by its field, or by the attribute of older SDKs."""
     return f'log.event_name == "{name}" or log.attributes["event.name"] == "{name}"'
 
 
 _SPANS: Mapping[On, str] = {
     "task": f'span.attributes["{A.TASK_OUTCOME}"] != nil',
-    "model": _operation("chat", "embeddings", "generate_content", "text_completion"),
-    "tool": _operation("execute_tool"),
-    "retrieval": _operation("retrieval"),
+    "model": _match_operation("chat", "embeddings", "generate_content", "text_completion"),
+    "tool": _match_operation("execute_tool"),
+    "retrieval": _match_operation("retrieval"),
 }
-_EVENTS: Mapping[On, str] = {"evaluation": _event(E.GEN_AI_EVALUATION_RESULT), "outcome": _event(E.OUTCOME)}
+_EVENTS: Mapping[On, str] = {"evaluation": _match_event(E.GEN_AI_EVALUATION_RESULT), "outcome": _match_event(E.OUTCOME)}
 
 
-def late(indicator: Indicator) -> bool:
-    """Whether an outcome event may carry what it reads: what is bare means the same there."""
-    on = indicator.on in ("task", "evaluation", "outcome")
-    return on and all(_ottl.parse(condition).bare for condition in (indicator.eligible, indicator.bad))
+def _build_groups(indicators: Sequence[Indicator], context: Context) -> Iterator[Config]:
+    """Yield one group for each kind of operation or event.
 
-
-def _groups(counted: Sequence[Indicator], context: Context) -> Iterator[Config]:
-    """One group for each kind of operation or event: what it is not about costs one comparison."""
-    for on, is_one in (_SPANS if context == "span" else _EVENTS).items():
-        here = [each for each in counted if each.on == on or (on == "outcome" and late(each))]
-        statements = [line for each in here for line in _verdict(each, context)]
-        if statements:
-            yield {"conditions": [_text(is_one)], "statements": [_text(each) for each in statements]}
-
-
-def _verdict(indicator: Indicator, context: Context) -> Iterator[str]:
-    """Each condition is asked once, `bad` again where it holds; where it fails for what it reads there is no verdict.
-
-    What is not yet decided is in the cache, which is the record's own and which no application can write.
+    Any other operation costs one comparison.
     """
-    key, open_ = (f'{context}.{where}["{verdict(indicator.name)}"]' for where in ("attributes", "cache"))
-    eligible, bad = (_ottl.rebased(condition, context) for condition in (indicator.eligible, indicator.bad))
+    for on, is_one in (_SPANS if context == "span" else _EVENTS).items():
+        here = [each for each in indicators if each.on == on or (on == "outcome" and is_on_outcome_events(each))]
+        statements = [line for each in here for line in _set_verdict(each, context)]
+        if statements:
+            yield {
+                "conditions": [_write_condition(is_one)],
+                "statements": [_write_condition(each) for each in statements],
+            }
+
+
+def _set_verdict(indicator: Indicator, context: Context) -> Iterator[str]:
+    """Yield statements that ask each condition once, and `bad` again if it holds.
+
+    If a condition fails for what it reads, there is no verdict. An open verdict is in the cache, which is the record's
+    own and which no application can write.
+    """
+    key, open_ = (f'{context}.{where}["{verdict_attribute(indicator.name)}"]' for where in ("attributes", "cache"))
+    eligible, bad = (_ottl.set_context(condition, context) for condition in (indicator.eligible, indicator.bad))
     always = eligible == _SPANS.get(indicator.on)
     yield f"set({open_}, 2)" + ("" if always else f" where {eligible}")
     yield f"set({open_}, 0) where {open_} == 2 and not ({bad})"
@@ -127,19 +150,22 @@ def _verdict(indicator: Indicator, context: Context) -> Iterator[str]:
     yield f"set({key}, {open_}) where {open_} < 2"
 
 
-def _text(ottl: str) -> str:
-    """As a config has it: `$` begins a variable there; what is long is folded, at spaces that are in no text."""
+def _write_condition(ottl: str) -> str:
+    """Write a condition for a config.
+
+    `$` is doubled there, and long lines are folded at spaces outside strings.
+    """
     escaped = ottl.replace("$", "$$")
     if len(escaped) <= _WIDTH:
         return escaped
     folded: Any = FoldedScalarString(escaped)
-    folded.fold_pos = [*_folds(escaped)]  # as ruamel's own loader sets it
+    folded.fold_pos = [*_find_folds(escaped)]  # ruamel's loader sets it in the same way
     text: str = folded
     return text
 
 
-def _folds(text: str) -> Iterator[int]:
-    spaces = [found.start() for found in re.finditer(r'"(?:\\.|[^"\\])*"| ', text) if found[0] == " "]
+def _find_folds(text: str) -> Iterator[int]:
+    spaces = [by_name.start() for by_name in re.finditer(r'"(?:\\.|[^"\\])*"| ', text) if by_name[0] == " "]
     begin = 0
     for space, following in pairwise([*spaces, len(text)]):
         if following - begin > _WIDTH:
@@ -147,59 +173,63 @@ def _folds(text: str) -> Iterator[int]:
             begin = space + 1
 
 
-_WIDTH = 104  # and the indentation
+_WIDTH = 104  # columns without the indentation
 
 
 # -- counters
 
 
-def _counter(indicator: Indicator, context: Context) -> Config:
-    """Verdicts of the operation or event that the indicator is about. Anything but 0 and 1 is no verdict."""
-    key = f'{context}.attributes["{verdict(indicator.name)}"]'
+def _build_counter(indicator: Indicator, context: Context) -> Config:
+    """Count the verdicts 0 and 1 of what the indicator is about."""
+    key = f'{context}.attributes["{verdict_attribute(indicator.name)}"]'
     about = f" and ({_EVENTS[indicator.on]})" if indicator.on == "evaluation" else ""  # an outcome has a verdict, too
-    labels = [_required(verdict(indicator.name)), *_named(indicator), *map(_known, indicator.labels)]
-    return _metric(M.SLI_EVENTS, labels, [f"{key} == 0{about}", f"{key} == 1{about}"])
+    labels = [
+        _require_key(verdict_attribute(indicator.name)),
+        *_name_indicator(indicator),
+        *map(_default_key, indicator.labels),
+    ]
+    return _build_metric(M.SLI_EVENTS, labels, [f"{key} == 0{about}", f"{key} == 1{about}"])
 
 
-def _label(indicator: Indicator) -> Config:
-    """What the indicator says of a task whose truth became known, beside the truth."""
-    verdicts, truth = f'log.attributes["{verdict(indicator.name)}"]', f'log.attributes["{A.TRUTH_VERDICT}"]'
+def _build_label_counter(indicator: Indicator) -> Config:
+    """Count the verdicts of tasks whose truth became known, beside the truth."""
+    verdicts, truth = f'log.attributes["{verdict_attribute(indicator.name)}"]', f'log.attributes["{A.TRUTH_VERDICT}"]'
     judge = [label for label in indicator.labels if label in (A.JUDGE_NAME, A.JUDGE_REVISION)]
-    required = map(_required, (verdict(indicator.name), A.TRUTH_VERDICT, A.TRUTH_SAMPLING))
-    labels = [*required, *_named(indicator), *map(_known, (A.TASK_NAME, *judge))]
-    known = [f'{verdicts} == {said} and ({truth} == "good" or {truth} == "bad")' for said in (0, 1)]
-    return _metric(M.TRUTH_LABELS, labels, known)
+    required = map(_require_key, (verdict_attribute(indicator.name), A.TRUTH_VERDICT, A.TRUTH_SAMPLING))
+    labels = [*required, *_name_indicator(indicator), *map(_default_key, (A.TASK_NAME, *judge))]
+    conditions = [f'{verdicts} == {value} and ({truth} == "good" or {truth} == "bad")' for value in (0, 1)]
+    return _build_metric(M.TRUTH_LABELS, labels, conditions)
 
 
-def _named(indicator: Indicator) -> Iterable[Config]:
-    """A key that nothing carries, with a default, is a constant."""
-    yield _flow(key=A.SLI_NAME, default_value=indicator.name)
-    yield _flow(key=A.SLI_TYPE, default_value=indicator.type)
+def _name_indicator(indicator: Indicator) -> Iterable[Config]:
+    """Yield constants: a key that nothing carries, with a default."""
+    yield _write_inline(key=A.SLI_NAME, default_value=indicator.name)
+    yield _write_inline(key=A.SLI_TYPE, default_value=indicator.type)
 
 
-def _required(key: str) -> Config:
-    return _flow(key=key)
+def _require_key(key: str) -> Config:
+    return _write_inline(key=key)
 
 
-def _known(key: str) -> Config:
-    return _flow(key=key, default_value="unknown")
+def _default_key(key: str) -> Config:
+    return _write_inline(key=key, default_value="unknown")
 
 
-def _metric(name: str, labels: Sequence[Config], conditions: Sequence[str]) -> Config:
+def _build_metric(name: str, labels: Sequence[Config], conditions: Sequence[str]) -> Config:
     metric = M.METRICS[name]
     return {
         "name": name,
         "description": metric.brief,
         "unit": metric.unit,
-        "include_resource_attributes": [*map(_known, (A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME))],
+        "include_resource_attributes": [*map(_default_key, (A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME))],
         "attributes": list(labels),
-        "conditions": [_text(each) for each in conditions],
-        "sum": _flow(value="1", monotonic=True),
+        "conditions": [_write_condition(each) for each in conditions],
+        "sum": _write_inline(value="1", monotonic=True),
     }
 
 
-def _flow(**entries: Any) -> Config:
-    """A mapping on one line."""
-    made = CommentedMap(entries)
-    made.fa.set_flow_style()
-    return made
+def _write_inline(**entries: Any) -> Config:
+    """Return a mapping on one line."""
+    mapping = CommentedMap(entries)
+    mapping.fa.set_flow_style()
+    return mapping

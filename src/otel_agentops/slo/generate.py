@@ -1,4 +1,4 @@
-"""Everything that follows from the objectives: one text a file, for every backend."""
+"""All generated files of the objectives, for every backend."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from pathlib import Path
 from otel_agentops.slo import collector, grafana, honeycomb, prometheus
 from otel_agentops.slo.spec import Slo
 
-# Each has `files(slos, time_scale)`: relative path to text, the same for the same objectives.
-BACKENDS = (collector, prometheus, grafana, honeycomb)
-
 
 def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
-    """Relative path to text, for all backends. Raises ValueError for what cannot be promised."""
-    made: dict[str, str] = {}
-    for backend in BACKENDS:
-        made |= backend.files(slos, time_scale)
-    return made
+    """Return relative path to text, for all backends.
+
+    Raises:
+        ValueError: If an objective cannot be promised, or for a time scale out of range.
+    """
+    return {
+        **collector.files(slos),
+        **prometheus.files(slos, time_scale),
+        **grafana.files(slos, time_scale),
+        **honeycomb.files(slos),
+    }
 
 
-def stale(made: Mapping[str, str], directory: Path) -> list[Path]:
-    """The files that are missing or different."""
-    paths = {directory / path: text for path, text in made.items()}
+def find_stale_files(texts: Mapping[str, str], directory: Path) -> list[Path]:
+    """Return the files that are missing or different."""
+    paths = {directory / path: text for path, text in texts.items()}
     return [path for path, text in paths.items() if not (path.exists() and path.read_text("utf-8") == text)]
 
 
-def write(made: Mapping[str, str], directory: Path) -> None:
-    """Each file whole or not at all: Prometheus may reload at any moment."""
-    for path, text in made.items():
+def write(texts: Mapping[str, str], directory: Path) -> None:
+    """Write each file whole or not at all: Prometheus may reload at any moment."""
+    for path, text in texts.items():
         file = directory / path
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f"{file.name}.new")

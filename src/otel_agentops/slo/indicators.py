@@ -1,4 +1,4 @@
-"""What a service level indicator counts: events that are eligible, and which of them are bad."""
+"""Service level indicators: which events are eligible, and which of them are bad."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ On = Literal["task", "model", "tool", "retrieval", "evaluation", "outcome"]
 class Indicator:
     """A service level indicator.
 
-    name: value of the label `otel_agentops.sli.name`. type: `proxy` where it stands in for something else. on: the
-    operation or event that is counted. eligible, bad: OTTL conditions; `bad` is asked only where `eligible` holds. A
-    bare `attributes[...]` is that of the span or of the event, wherever the condition is put. labels: attributes that
-    its points carry besides name and type. about: what is bad, in the plural.
+    Attributes:
+        name: Value of the label `otel_agentops.sli.name`.
+        type: `proxy` if it stands in for something else.
+        on: The operation or event that is counted.
+        eligible: OTTL condition. A bare `attributes[...]` is that of the span or of the event.
+        bad: OTTL condition, evaluated only if `eligible` holds.
+        labels: Attributes that its points carry besides name and type.
+        about: A description of the bad events, in the plural.
     """
 
     name: str
@@ -34,10 +38,14 @@ class Indicator:
 
 @dataclass(frozen=True)
 class Parametrised:
-    """A built-in that holds a number of each event against a threshold: `{use: latency, threshold: 8}`.
+    """A built-in that compares a number of each event with a threshold: `{use: latency, threshold: 8}`.
 
-    make: the indicator of a name, a threshold and an operation. unit: of the threshold. default: None where only the
-    team can know it. most: the highest threshold that means anything. ons: what it can count, the usual one first.
+    Attributes:
+        make: Builds the indicator from a name, a threshold and an operation.
+        unit: The unit of the threshold.
+        ons: The operations that it can count, the usual one first.
+        default: None if only the team can know it.
+        most: The highest threshold that means anything.
     """
 
     make: Callable[[str, float, On], Indicator]
@@ -47,44 +55,44 @@ class Parametrised:
     most: float | None = None
 
 
-def verdict(name: str) -> str:
-    """The attribute that holds an indicator's 0 or 1."""
+def verdict_attribute(name: str) -> str:
+    """Return the attribute that holds an indicator's 0 or 1."""
     return A.SLI_TASK_COMPLETED_BAD.replace("task_completed", name)
 
 
 # -- words of the conditions
 #
-# They hold their own against what applications send: a value of another type, NaN and what is absurd are not eligible.
-# A comparison of two types is false, `nil` is neither above nor below anything, and no function is called on what it
-# would fail for, since that would be a line in the collector's log for every span.
+# Applications send anything, so a value of another type, NaN and absurd numbers are not eligible. A comparison of two
+# types is false, and `nil` is neither above nor below anything. No function is called on a value that it would fail
+# for, since the collector would log a line for every span.
 
-_MOST = 1_000_000_000  # what is above it is no count, no score and no price
+_MOST = 1_000_000_000  # no count, score or price is above it
 
 
-def _attribute(key: str) -> str:
+def _read_attribute(key: str) -> str:
     return f'attributes["{key}"]'
 
 
-def _matches(value: str, pattern: str) -> str:
+def _match_pattern(value: str, pattern: str) -> str:
     return f"IsMatch({value}, {json.dumps(pattern)})"
 
 
-def _from(value: str, lowest: int) -> str:
+def _at_least(value: str, lowest: int) -> str:
     return f"{value} >= {lowest} and {value} < {_MOST}"
 
 
-def _either(value: str, *values: str) -> str:
+def _is_one_of(value: str, *values: str) -> str:
     return " or ".join(f'{value} == "{each}"' for each in values)
 
 
-def _number(value: float) -> str:
-    """As OTTL reads it: no exponent."""
+def _write_number(value: float) -> str:
+    """Write a number without an exponent, which OTTL does not read."""
     return f"{Decimal(repr(value)).normalize():f}"
 
 
-_OPERATION = _attribute(A.GEN_AI_OPERATION_NAME)
-_OUTCOME = _attribute(A.TASK_OUTCOME)
-_ERROR = _attribute(A.ERROR_TYPE)
+_OPERATION = _read_attribute(A.GEN_AI_OPERATION_NAME)
+_OUTCOME = _read_attribute(A.TASK_OUTCOME)
+_ERROR = _read_attribute(A.ERROR_TYPE)
 _FAILED = f"span.status.code == STATUS_CODE_ERROR or {_ERROR} != nil"
 _SUCCEEDED = f"span.status.code != STATUS_CODE_ERROR and {_ERROR} == nil"
 
@@ -92,51 +100,58 @@ _SUCCEEDED = f"span.status.code != STATUS_CODE_ERROR and {_ERROR} == nil"
 # -- tasks
 
 _TASK = (A.TASK_NAME,)
-_ENDED = _either(_OUTCOME, "completed", "failed", "escalated", "abandoned")  # neither `cancelled` nor an unknown one
+_ENDED = _is_one_of(_OUTCOME, "completed", "failed", "escalated", "abandoned")  # neither `cancelled` nor an unknown one
 
 
-def _task(name: str, eligible: str, bad: str, about: str) -> Indicator:
+def _build_task_indicator(name: str, eligible: str, bad: str, about: str) -> Indicator:
     return Indicator(name, "proxy", "task", eligible, bad, _TASK, about)
 
 
-def _user_retry() -> Indicator:
-    retry = _attribute(A.TASK_RETRY)
+def _build_user_retry() -> Indicator:
+    retry = _read_attribute(A.TASK_RETRY)
     eligible = f"{retry} == true or {retry} == false"
-    return _task("user_retry", eligible, f"{retry} == true", "tasks that a user had to ask for again")
+    return _build_task_indicator("user_retry", eligible, f"{retry} == true", "tasks that a user had to ask for again")
 
 
-def _grounded() -> Indicator:
-    used, unfounded = _attribute(A.TASK_DOCUMENTS_USED), _attribute(A.TASK_DOCUMENTS_UNFOUNDED)
+def _build_grounded() -> Indicator:
+    documents, unfounded = _read_attribute(A.TASK_DOCUMENTS_USED), _read_attribute(A.TASK_DOCUMENTS_UNFOUNDED)
     about = "tasks whose answer used a document that no retrieval returned"
-    return _task("grounded", f"{_from(used, 1)} and {_from(unfounded, 0)}", f"{unfounded} > 0", about)
+    return _build_task_indicator(
+        "grounded", f"{_at_least(documents, 1)} and {_at_least(unfounded, 0)}", f"{unfounded} > 0", about
+    )
 
 
-def _tool_failure_cluster(name: str, threshold: float, on: On) -> Indicator:
-    calls, failed = _attribute(A.TASK_TOOL_CALLS), _attribute(A.TASK_TOOL_FAILURES)
-    about = f"tasks with {_number(threshold)} or more failed tool executions"
-    return _task(name, f"{_from(calls, 1)} and {_from(failed, 0)}", f"{failed} >= {_number(threshold)}", about)
+def _build_tool_failure_cluster(name: str, threshold: float, on: On) -> Indicator:
+    calls, failed = _read_attribute(A.TASK_TOOL_CALLS), _read_attribute(A.TASK_TOOL_FAILURES)
+    about = f"tasks with {_write_number(threshold)} or more failed tool executions"
+    return _build_task_indicator(
+        name, f"{_at_least(calls, 1)} and {_at_least(failed, 0)}", f"{failed} >= {_write_number(threshold)}", about
+    )
 
 
-def _loop_free(name: str, threshold: float, on: On) -> Indicator:
-    repeated = _attribute(A.TASK_TOOL_REPEATS)
-    about = f"tasks that called one tool {_number(threshold)} times or more with near-same arguments"
-    return _task(name, _from(repeated, 1), f"{repeated} >= {_number(threshold)}", about)
+def _build_loop_free(name: str, threshold: float, on: On) -> Indicator:
+    repeated = _read_attribute(A.TASK_TOOL_REPEATS)
+    about = f"tasks that called one tool {_write_number(threshold)} times or more with near-same arguments"
+    return _build_task_indicator(name, _at_least(repeated, 1), f"{repeated} >= {_write_number(threshold)}", about)
 
 
-def _cost_ceiling(name: str, threshold: float, on: On) -> Indicator:
-    cost, usd = _attribute(A.TASK_COST), _number(threshold)
-    return _task(name, _from(cost, 0), f"{cost} > {usd}", f"tasks that cost more than {usd} USD")
+def _build_cost_ceiling(name: str, threshold: float, on: On) -> Indicator:
+    cost, usd = _read_attribute(A.TASK_COST), _write_number(threshold)
+    return _build_task_indicator(name, _at_least(cost, 0), f"{cost} > {usd}", f"tasks that cost more than {usd} USD")
 
 
-def _user_rework(name: str, threshold: float, on: On) -> Indicator:
-    rework, part = _attribute(A.TASK_REWORK), _number(threshold)
+def _build_user_rework(name: str, threshold: float, on: On) -> Indicator:
+    rework, part = _read_attribute(A.TASK_REWORK), _write_number(threshold)
     about = f"tasks of whose proposal the user changed more than {part}"
     return Indicator(name, "proxy", on, f"{rework} >= 0 and {rework} <= 1", f"{rework} > {part}", _TASK, about)
 
 
-def _judge_score() -> Indicator:
-    """The threshold comes with the event. NaN is neither above nor below it; two texts could be, hence the bounds."""
-    score, threshold = _attribute(A.GEN_AI_EVALUATION_SCORE_VALUE), _attribute(A.JUDGE_THRESHOLD)
+def _build_judge_score() -> Indicator:
+    """Build the indicator of scores; the threshold comes with the event.
+
+    NaN is neither above nor below it; two texts could be, hence the bounds.
+    """
+    score, threshold = _read_attribute(A.GEN_AI_EVALUATION_SCORE_VALUE), _read_attribute(A.JUDGE_THRESHOLD)
     return Indicator(
         "judge_score",
         "proxy",
@@ -151,34 +166,34 @@ def _judge_score() -> Indicator:
 # -- model calls
 
 _MODEL = (A.GEN_AI_REQUEST_MODEL,)
-# A caller that goes away is no failure of the provider; 499 is what proxies say then.
-_CANCELLED = _matches(_ERROR, "(?i)cancel|^499$")
-# Why an output is cut off, withheld or broken, as OpenAI, Anthropic, Gemini, Bedrock, Cohere, Mistral and the
-# convention spell it. The attribute is a list, which IsMatch reads as JSON; some instrumentations write a text.
+# A caller that goes away is no failure of the provider; HTTP proxies answer 499 then.
+_CANCELLED = _match_pattern(_ERROR, "(?i)cancel|^499$")
+# The reasons of an output that is cut off, withheld or broken, as OpenAI, Anthropic, Gemini, Bedrock, Cohere, Mistral
+# and the convention spell it. The attribute is a list, which IsMatch reads as JSON; some instrumentations write a text.
 _BROKEN = (
     "length|model_length|max_(output_)?tokens|model_context_window_exceeded|error_limit"  # cut off
     "|content_filter(ed)?|refusal|guardrail_intervened|safety|recitation|language|blocklist|prohibited_content|spii"
     "|image_(safety|recitation|prohibited_content)|error_toxic"  # withheld
     "|malformed_(function_call|model_output|tool_use)|incomplete|error"  # broken
 )
-# What clients raise where the output is not what was asked for. ValidationException is Bedrock's for a bad request.
+# Clients raise these if the output has the wrong form. ValidationException is Bedrock's answer to a bad request.
 _UNPARSED = r"JSONDecodeError|OutputPars|ResponseValidationError|(^|\.)ValidationError$|FinishReasonError"
 
 
-def _valid_output() -> Indicator:
+def _build_valid_output() -> Indicator:
     reasons, valid, unparsed = (
-        _attribute(A.GEN_AI_RESPONSE_FINISH_REASONS),
-        _attribute(A.OUTPUT_VALID),
-        _matches(_ERROR, _UNPARSED),
+        _read_attribute(A.GEN_AI_RESPONSE_FINISH_REASONS),
+        _read_attribute(A.OUTPUT_VALID),
+        _match_pattern(_ERROR, _UNPARSED),
     )
-    listed = f'IsList({reasons}) and Len({reasons}) > 0 and IsString({reasons}[0]) and {reasons}[0] != ""'
-    told = f'({listed}) or (IsString({reasons}) and {reasons} != "")'
-    broken = _matches(reasons, f'(?i)(^|")({_BROKEN})("|$)')
+    in_list = f'IsList({reasons}) and Len({reasons}) > 0 and IsString({reasons}[0]) and {reasons}[0] != ""'
+    reported = f'({in_list}) or (IsString({reasons}) and {reasons} != "")'
+    broken = _match_pattern(reasons, f'(?i)(^|")({_BROKEN})("|$)')
     return Indicator(
         "valid_output",
         "proxy",
         "model",
-        f"{unparsed} or ({_SUCCEEDED} and ({valid} == true or {valid} == false or {told}))",
+        f"{unparsed} or ({_SUCCEEDED} and ({valid} == true or {valid} == false or {reported}))",
         f"{unparsed} or {valid} == false or {broken}",
         _MODEL,
         "outputs that were cut off, withheld or not valid",
@@ -188,18 +203,21 @@ def _valid_output() -> Indicator:
 # -- tools
 
 
-def _tool_success() -> Indicator:
-    """MCP tells a failure in the result, a map or a text of JSON; ParseJSON is asked only for what may be one."""
-    result = _attribute(A.GEN_AI_TOOL_CALL_RESULT)
-    may_say = _matches(result, r'(?s)^\s*\{.*"isError"\s*:\s*true.*\}\s*$')
-    told = f'IsMap({result}) and {result}["isError"] == true'
-    written = f'IsString({result}) and {may_say} and ParseJSON({result})["isError"] == true'
+def _build_tool_success() -> Indicator:
+    """Build the indicator of tool failures.
+
+    MCP reports one in the result, a map or a text of JSON; ParseJSON is called only for what may be one.
+    """
+    result = _read_attribute(A.GEN_AI_TOOL_CALL_RESULT)
+    may_say = _match_pattern(result, r'(?s)^\s*\{.*"isError"\s*:\s*true.*\}\s*$')
+    reported = f'IsMap({result}) and {result}["isError"] == true'
+    in_json = f'IsString({result}) and {may_say} and ParseJSON({result})["isError"] == true'
     return Indicator(
         "tool_success",
         "direct",
         "tool",
         f'{_OPERATION} == "execute_tool"',
-        f"{_FAILED} or ({told}) or ({written})",
+        f"{_FAILED} or ({reported}) or ({in_json})",
         (A.GEN_AI_TOOL_NAME,),
         "tool executions that failed",
     )
@@ -215,13 +233,16 @@ _TIMED: Mapping[On, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def _latency(name: str, threshold: float, on: On) -> Indicator:
-    """Of what succeeded: a failure that came quickly is no quick answer."""
+def _build_latency(name: str, threshold: float, on: On) -> Indicator:
+    """Build the indicator of slow successes.
+
+    A failure that came quickly is no quick answer.
+    """
     start, end = "span.start_time_unix_nano", "span.end_time_unix_nano"
     succeeded = f'{_OUTCOME} == "completed"' if on == "task" else _SUCCEEDED
     nouns, labels = _TIMED[on]
     slow = f"{end} - {start} > {round(Decimal(repr(threshold)) * 10**9)}"
-    about = f"{nouns} that took longer than {_number(threshold)} s"
+    about = f"{nouns} that took longer than {_write_number(threshold)} s"
     return Indicator(name, "direct", on, f"{succeeded} and {start} > 0 and {end} >= {start}", slow, labels, about)
 
 
@@ -230,26 +251,30 @@ def _latency(name: str, threshold: float, on: On) -> Indicator:
 BUILT_IN: Mapping[str, Indicator] = {
     each.name: each
     for each in (
-        _task(
+        _build_task_indicator(
             "task_completed",
             _ENDED,
             f'{_OUTCOME} != "completed"',
             "tasks that failed, were escalated or abandoned",
         ),
-        _task("abandonment", _ENDED, _either(_OUTCOME, "abandoned"), "tasks that the user abandoned"),
-        _task("escalation", _ENDED, _either(_OUTCOME, "escalated"), "tasks that were handed to a human"),
-        _user_retry(),
-        _grounded(),
-        _judge_score(),
-        _valid_output(),
-        _tool_success(),
+        _build_task_indicator(
+            "abandonment", _ENDED, _is_one_of(_OUTCOME, "abandoned"), "tasks that the user abandoned"
+        ),
+        _build_task_indicator(
+            "escalation", _ENDED, _is_one_of(_OUTCOME, "escalated"), "tasks that were handed to a human"
+        ),
+        _build_user_retry(),
+        _build_grounded(),
+        _build_judge_score(),
+        _build_valid_output(),
+        _build_tool_success(),
         Indicator("call_success", "direct", "model", f"not {_CANCELLED}", _FAILED, _MODEL, "model calls that failed"),
     )
 }
 PARAMETRISED: Mapping[str, Parametrised] = {
-    "tool_failure_cluster": Parametrised(_tool_failure_cluster, "failed executions", ("task",), default=3),
-    "loop_free": Parametrised(_loop_free, "near-same calls", ("task",), default=3),
-    "user_rework": Parametrised(_user_rework, "part of the proposal", ("outcome",), most=0.99),
-    "cost_ceiling": Parametrised(_cost_ceiling, "USD", ("task",)),
-    "latency": Parametrised(_latency, "s", ("model", "task", "tool", "retrieval")),
+    "tool_failure_cluster": Parametrised(_build_tool_failure_cluster, "failed executions", ("task",), default=3),
+    "loop_free": Parametrised(_build_loop_free, "near-same calls", ("task",), default=3),
+    "user_rework": Parametrised(_build_user_rework, "part of the proposal", ("outcome",), most=0.99),
+    "cost_ceiling": Parametrised(_build_cost_ceiling, "USD", ("task",)),
+    "latency": Parametrised(_build_latency, "s", ("model", "task", "tool", "retrieval")),
 }

@@ -1,7 +1,7 @@
-"""The JSON schema of a spec, for editors: names, types, limits and what each field is for.
+"""The JSON schema of a spec, for editors: names, types, limits and a description of each field.
 
-It allows everything that the model allows. The model also refuses what a schema cannot say: a service that is no
-regular expression, a condition that is none, an attribute that does not exist, a threshold that is missing.
+It allows everything that the model allows. The model also refuses what a schema cannot express: an invalid regular
+expression or condition, an attribute that does not exist, a threshold that is missing.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from typing import Any
 from otel_agentops.slo.spec import Slo
 
 
-def schema() -> dict[str, Any]:
-    """As data."""
-    made = Slo.model_json_schema()
+def build_schema() -> dict[str, Any]:
+    """Build the schema as data."""
+    content = Slo.model_json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "An objective of otel-agentops"}
-    return head | {key: value for key, value in _untitled(made).items() if key not in head}
+    return head | {key: value for key, value in _drop_titles(content).items() if key not in head}
 
 
-def text() -> str:
-    """The file, the same for the same model."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+def render_schema() -> str:
+    """Render the file, the same for the same model."""
+    return json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _untitled(node: Any) -> Any:
-    """Without the titles that pydantic makes of field names: an editor would show them above every description."""
+def _drop_titles(node: Any) -> Any:
+    """Drop the titles that pydantic makes of field names.
+
+    An editor shows them above every description.
+    """
     if isinstance(node, dict):
-        return {key: _untitled(value) for key, value in node.items() if key != "title" or not isinstance(value, str)}
-    return [_untitled(each) for each in node] if isinstance(node, list) else node
+        return {key: _drop_titles(value) for key, value in node.items() if key != "title" or not isinstance(value, str)}
+    return [_drop_titles(each) for each in node] if isinstance(node, list) else node

@@ -1,4 +1,4 @@
-"""What `sli:` of a spec may say: a built-in's name, a built-in with a threshold, or conditions of the team's own.
+"""The `sli:` of a spec: a built-in's name, a built-in with a threshold, or conditions of the team's own.
 
 sli: task_completed
 sli: {use: latency, threshold: 8, name: slow_answers}
@@ -27,7 +27,7 @@ NAME = r"[a-z][a-z0-9_]{0,62}"
 _OWN, *_CONVENTIONS = (f"{name.partition('.')[0]}." for name in (A.SLI_NAME, A.GEN_AI_TOOL_NAME, A.OPENAI_API_TYPE))
 
 
-def _json(names: Iterable[str]) -> list[JsonValue]:
+def _list_json(names: Iterable[str]) -> list[JsonValue]:
     return [*names]
 
 
@@ -38,72 +38,77 @@ class _Mapping(BaseModel):
 # -- texts
 
 
-def text(value: str) -> str:
-    """On one line; neither YAML nor a query can hold a control character."""
+def check_text(value: str) -> str:
+    """Return a text on one line, without control characters.
+
+    Neither YAML nor a query can hold one.
+    """
     line = " ".join(value.split())
     if not line:
         raise ValueError("is empty; fill it in")
-    if unprintable := [letter for letter in line if unicodedata.category(letter) in ("Cc", "Cs")]:
-        raise ValueError(f"has the control character {unprintable[0]!r}; take it out")
+    if control_characters := [letter for letter in line if unicodedata.category(letter) in ("Cc", "Cs")]:
+        raise ValueError(f"has the control character {control_characters[0]!r}; take it out")
     return line
 
 
-Text = Annotated[str, AfterValidator(text), Field(json_schema_extra={"pattern": r"\S"})]
+Text = Annotated[str, AfterValidator(check_text), Field(json_schema_extra={"pattern": r"\S"})]
 
 
-def _name(value: str) -> str:
+def _check_name(value: str) -> str:
     if not re.fullmatch(NAME, value):
         raise ValueError(f"{value!r} is no name; take a-z, 0-9 and _, at most 63 of them, a letter first")
     return value
 
 
-def meant(wrong: str, known: Sequence[str]) -> str:
-    """The known word that a wrong one comes close to, as the start of a sentence."""
-    close = get_close_matches(wrong, known, n=1, cutoff=0.75)
+def suggest_word(wrong: str, candidates: Sequence[str]) -> str:
+    """Return the start of a sentence that suggests the closest word, or nothing."""
+    close = get_close_matches(wrong, candidates, n=1, cutoff=0.75)
     return f"did you mean {close[0]}? " if close else ""
 
 
 # -- a built-in
 
 
-def _built_in(name: str) -> str:
+def _check_built_in(name: str) -> str:
     if name in PARAMETRISED and PARAMETRISED[name].default is None:
         unit = PARAMETRISED[name].unit
         raise ValueError(f"{name} needs a threshold ({unit}); write {{use: {name}, threshold: …}}")
     if name not in BUILT_IN and name not in PARAMETRISED:
-        known = sorted([*BUILT_IN, *PARAMETRISED])
+        candidates = sorted([*BUILT_IN, *PARAMETRISED])
         raise ValueError(
-            f"{name!r} is no service level indicator; {meant(name, known)}take one of {', '.join(known)}, or write "
-            "conditions of your own (docs/slo.md)"
+            f"{name!r} is no service level indicator; {suggest_word(name, candidates)}take one of "
+            f"{', '.join(candidates)}, or write conditions of your own (docs/slo.md)"
         )
     return name
 
 
-def _use(name: str) -> str:
+def _check_use(name: str) -> str:
     if name in BUILT_IN:
         raise ValueError(f"{name} takes no threshold; write sli: {name}")
     if name not in PARAMETRISED:
-        known = sorted(PARAMETRISED)
-        raise ValueError(f"{name!r} takes no threshold; {meant(name, known)}those that do are {', '.join(known)}")
+        candidates = sorted(PARAMETRISED)
+        raise ValueError(
+            f"{name!r} takes no threshold; {suggest_word(name, candidates)}those that do are {', '.join(candidates)}"
+        )
     return name
 
 
 class Use(_Mapping):
     """A built-in indicator held against a threshold of the team's."""
 
-    use: Annotated[str, AfterValidator(_use)] = Field(
-        description="The built-in indicator.", json_schema_extra={"enum": _json(sorted(PARAMETRISED))}
+    use: Annotated[str, AfterValidator(_check_use)] = Field(
+        description="The built-in indicator.", json_schema_extra={"enum": _list_json(sorted(PARAMETRISED))}
     )
     threshold: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="What is above it is bad; the unit is the indicator's."
     )
     on: On | None = Field(default=None, description="The operation that is counted, where there is a choice.")
-    name: Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{NAME}$"})] | None = Field(
+    name: Annotated[str, AfterValidator(_check_name), Field(json_schema_extra={"pattern": f"^{NAME}$"})] | None = Field(
         default=None, description="Name in labels, where one indicator is used with several thresholds."
     )
 
     @model_validator(mode="after")
-    def _complete(self) -> Use:
+    def _check_threshold(self) -> Use:
         kind = PARAMETRISED[self.use]
         if self.threshold is None and kind.default is None:
             raise ValueError(f"threshold ({kind.unit}) of {self.use} is missing; only the team can know it")
@@ -119,60 +124,62 @@ class Use(_Mapping):
 
     @property
     def indicator(self) -> Indicator:
-        """What is counted."""
-        return _parametrised(self.use, self.name or self.use, self.threshold, self.on)
+        """Return the indicator that a spec counts."""
+        return _build_indicator(self.use, self.name or self.use, self.threshold, self.on)
 
 
-def _parametrised(use: str, name: str, threshold: float | None, on: On | None) -> Indicator:
+def _build_indicator(use: str, name: str, threshold: float | None, on: On | None) -> Indicator:
     kind = PARAMETRISED[use]
-    chosen = kind.default if threshold is None else threshold
-    assert chosen is not None, "refused by the model"
-    return kind.make(name, chosen, on or kind.ons[0])
+    limit = kind.default if threshold is None else threshold
+    assert limit is not None, "refused by the model"
+    return kind.make(name, limit, on or kind.ons[0])
 
 
 # -- the team's own
 
 
-def _own_name(value: str) -> str:
+def _check_own_name(value: str) -> str:
     if value in BUILT_IN or value in PARAMETRISED:
         raise ValueError(f"{value} is a built-in indicator; give yours another name")
-    return _name(value)
+    return _check_name(value)
 
 
-def _condition(value: str) -> str:
-    line = text(value)
+def _check_condition(value: str) -> str:
+    line = check_text(value)
     try:
         condition = _ottl.parse(line)
     except _ottl.OttlError as error:
         raise ValueError(f"is no condition: {error}") from None
     for read in condition.reads:
-        _registered(read.key)
+        _check_registered(read.key)
     for read, compared in condition.compared:
-        _possible(read.key, compared)
+        _check_possible(read.key, compared)
     return line
 
 
-def _registered(key: str) -> None:
-    """Names of ours are closed. Of a convention's we know those that we emit: a note, see `notes`."""
-    if key.startswith(_OWN) and check.lookup(key) is None:
-        raise ValueError(f"{key} is no attribute; {meant(key, tuple(ATTRIBUTES))}docs/semconv.md lists them")
+def _check_registered(key: str) -> None:
+    """Refuse unknown names of ours.
+
+    Of a convention we know those alone that we emit: see `list_notes`.
+    """
+    if key.startswith(_OWN) and check.find_attribute(key) is None:
+        raise ValueError(f"{key} is no attribute; {suggest_word(key, tuple(ATTRIBUTES))}docs/semconv.md lists them")
 
 
-def _possible(key: str, value: str) -> None:
-    attribute = check.lookup(key)
+def _check_possible(key: str, value: str) -> None:
+    attribute = check.find_attribute(key)
     if key.startswith(_OWN) and attribute and attribute.values and value not in attribute.values:
-        raise ValueError(
-            f"{key} is never {value!r}; {meant(value, attribute.values)}it is one of {', '.join(attribute.values)}"
-        )
+        suggestion = suggest_word(value, attribute.values)
+        raise ValueError(f"{key} is never {value!r}; {suggestion}it is one of {', '.join(attribute.values)}")
 
 
-def _label(key: str) -> str:
-    attribute = check.lookup(key)
+def _check_label(key: str) -> str:
+    attribute = check.find_attribute(key)
     if key in ALWAYS:
         raise ValueError(f"{key} is on every point already; leave it out")
     if attribute is None:
         raise ValueError(
-            f"{key} is no attribute of the registry; {meant(key, tuple(ATTRIBUTES))}docs/semconv.md has them"
+            f"{key} is no attribute of the registry; {suggest_word(key, tuple(ATTRIBUTES))}docs/semconv.md has them"
         )
     if attribute.label not in ("yes", "opt_in"):
         why = "is unbounded or personal" if attribute.label == "never" else "is of no use as a label"
@@ -180,15 +187,15 @@ def _label(key: str) -> str:
     return key
 
 
-Condition = Annotated[str, AfterValidator(_condition), Field(json_schema_extra={"pattern": r"\S"})]
+Condition = Annotated[str, AfterValidator(_check_condition), Field(json_schema_extra={"pattern": r"\S"})]
 LABELS = [key for key, attribute in ATTRIBUTES.items() if attribute.label in ("yes", "opt_in") and key not in ALWAYS]
-Label = Annotated[str, AfterValidator(_label), Field(json_schema_extra={"enum": _json(sorted(LABELS))})]
+Label = Annotated[str, AfterValidator(_check_label), Field(json_schema_extra={"enum": _list_json(sorted(LABELS))})]
 
 
 class Own(_Mapping):
     """An indicator in conditions of the OpenTelemetry collector (OTTL)."""
 
-    name: Annotated[str, AfterValidator(_own_name)] = Field(
+    name: Annotated[str, AfterValidator(_check_own_name)] = Field(
         description="Name in labels.", json_schema_extra={"pattern": f"^{NAME}$"}
     )
     type: Literal["proxy", "direct"] = Field(
@@ -203,7 +210,7 @@ class Own(_Mapping):
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> Own:
+    def _check_contexts(self) -> Own:
         wrong = "span" if self.on in EVENTS else "log"
         for field in ("eligible", "bad"):
             if wrong in _ottl.parse(getattr(self, field)).contexts:
@@ -215,20 +222,20 @@ class Own(_Mapping):
 
     @property
     def indicator(self) -> Indicator:
-        """What is counted."""
+        """Return the indicator that a spec counts."""
         return Indicator(self.name, self.type, self.on, self.eligible, self.bad, self.labels, self.about)
 
-    def notes(self) -> Iterator[str]:
-        """What may be as it is meant, and may not."""
+    def list_notes(self) -> Iterator[str]:
+        """Yield one sentence for each field that is allowed and perhaps not meant."""
         for label in self.labels:
-            attribute = check.lookup(label)
+            attribute = check.find_attribute(label)
             if attribute and attribute.label == "opt_in":
                 yield f"label {label} has as many values as the application has users of it; a series is kept for each"
         reads = [read.key for field in (self.eligible, self.bad) for read in _ottl.parse(field).reads]
         for key in dict.fromkeys(reads):
-            if key.startswith(tuple(_CONVENTIONS)) and check.lookup(key) is None:
-                known = meant(key, tuple(ATTRIBUTES))
-                yield f"{key} is none of the attributes that are known here; {known}check its spelling"
+            if key.startswith(tuple(_CONVENTIONS)) and check.find_attribute(key) is None:
+                suggestion = suggest_word(key, tuple(ATTRIBUTES))
+                yield f"{key} is none of the attributes that are known here; {suggestion}check its spelling"
 
 
 # -- any of them
@@ -237,7 +244,7 @@ class Own(_Mapping):
 NAMED = [*BUILT_IN, *(name for name, kind in PARAMETRISED.items() if kind.default is not None)]
 
 
-def _form(value: Any) -> str:
+def _choose_form(value: Any) -> str:
     if isinstance(value, Mapping):
         return "use" if "use" in value else "own"
     return "use" if isinstance(value, Use) else "own" if isinstance(value, Own) else "built_in"
@@ -246,19 +253,19 @@ def _form(value: Any) -> str:
 Sli = Annotated[
     Annotated[
         str,
-        AfterValidator(_built_in),
-        Field(json_schema_extra={"enum": _json(sorted(NAMED))}),
+        AfterValidator(_check_built_in),
+        Field(json_schema_extra={"enum": _list_json(sorted(NAMED))}),
         Tag("built_in"),
     ]
     | Annotated[Use, Tag("use")]
     | Annotated[Own, Tag("own")],
-    Discriminator(_form),
+    Discriminator(_choose_form),
 ]
 FORMS: Mapping[str, type[BaseModel]] = {"use": Use, "own": Own}
 
 
-def indicator(sli: str | Use | Own) -> Indicator:
-    """What a spec counts."""
+def find_indicator(sli: str | Use | Own) -> Indicator:
+    """Return the indicator that a spec counts."""
     if not isinstance(sli, str):
         return sli.indicator
-    return BUILT_IN[sli] if sli in BUILT_IN else _parametrised(sli, sli, None, None)
+    return BUILT_IN[sli] if sli in BUILT_IN else _build_indicator(sli, sli, None, None)

@@ -1,4 +1,4 @@
-"""What a team promises: one service level objective per YAML file, or one sentence that says what is wrong with it.
+"""A service level objective as a YAML file, or one sentence that says what is wrong with the file.
 
 name: answers              # the label `slo`
 service: support-.*        # default: every service
@@ -24,23 +24,23 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml.comments import CommentedMap
 
-from otel_agentops.slo import _yaml
+from otel_agentops import _yaml
+from otel_agentops._yaml import InputError as SpecError
 from otel_agentops.slo import sli as slis
-from otel_agentops.slo._yaml import SpecError
 from otel_agentops.slo.indicators import Indicator
-from otel_agentops.slo.sli import Own, Sli, Text, meant
+from otel_agentops.slo.sli import Own, Sli, Text, suggest_word
 
-__all__ = ["Minimum", "Slo", "SpecError", "load", "notes", "problem"]
+__all__ = ["Minimum", "Slo", "SpecError", "describe_problem", "list_notes", "load"]
 
 NAME = r"[a-z]([a-z0-9_-]{0,61}[a-z0-9])?"
-# Python's, which RE2 and so Prometheus does not know: lookaround and named groups, backreferences, its own escapes,
+# Python knows these and RE2, and so Prometheus, does not: lookaround and named groups, backreferences, its own escapes,
 # possessive repetition, a backslash before a letter that is not ASCII.
 _NOT_RE2 = re.compile(r"\(\?(?!:|i\)|i:)|\\(?:[1-9NuUZ]|[^\x00-\x7f])|[*+?}]\+")
 
 
-def _service(pattern: str) -> str:
-    if found := _NOT_RE2.search(pattern):
-        raise ValueError(f"{pattern!r} has {found[0]!r}, which Prometheus (RE2) does not know; say it without")
+def _check_service(pattern: str) -> str:
+    if match := _NOT_RE2.search(pattern):
+        raise ValueError(f"{pattern!r} has {match[0]!r}, which Prometheus (RE2) does not know; say it without")
     try:
         re.compile(pattern)
     except re.error as error:
@@ -48,7 +48,7 @@ def _service(pattern: str) -> str:
     return pattern
 
 
-def _window(text: str) -> str:
+def _check_window(text: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,2}d", text):
         raise ValueError(f"{text!r} is no number of days; write for instance 30d")
     if not 7 <= int(text[:-1]) <= 90:
@@ -56,7 +56,7 @@ def _window(text: str) -> str:
     return text
 
 
-def _name(text: str) -> str:
+def _check_name(text: str) -> str:
     if not re.fullmatch(NAME, text):
         raise ValueError(f"{text!r} is no name; take a-z, 0-9, - and _, at most 63, a letter first, no - or _ last")
     return text
@@ -76,17 +76,17 @@ class Slo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: Annotated[str, AfterValidator(_name)] = Field(
+    name: Annotated[str, AfterValidator(_check_name)] = Field(
         description="The label `slo`.", json_schema_extra={"pattern": f"^{NAME}$"}
     )
     sli: Sli = Field(description="What counts: a built-in indicator, one with a threshold, or conditions of your own.")
     objective: float = Field(gt=0, lt=1, description="Part of the events that must be good: 0.95.")
     owner: Text = Field(description="Who owns the promise: label and annotation of the alerts.")
     runbook: Text = Field(description="What to read when it burns.")
-    service: Annotated[Text, AfterValidator(_service)] = Field(
+    service: Annotated[Text, AfterValidator(_check_service)] = Field(
         default=".*", description="Regular expression (RE2) of the whole service.name; each service counts by itself."
     )
-    window: Annotated[str, AfterValidator(_window)] = Field(
+    window: Annotated[str, AfterValidator(_check_window)] = Field(
         default="30d",
         description="Of the budget, 7d to 90d.",
         json_schema_extra={"pattern": "^([7-9]|[1-8][0-9]|90)d$"},
@@ -99,30 +99,34 @@ class Slo(BaseModel):
 
     @property
     def indicator(self) -> Indicator:
-        """What is counted."""
-        return slis.indicator(self.sli)
+        """Return the indicator that is counted."""
+        return slis.find_indicator(self.sli)
 
     @property
     def budget(self) -> Decimal:
-        """The part of the events that may be bad, without the noise of binary fractions."""
+        """Return the part of the events that may be bad, as an exact decimal."""
         return 1 - Decimal(repr(self.objective))
 
 
 def load(path: Path | str) -> list[Slo]:
-    """The objectives of a file, or of every `*.yaml` of a directory, by name. Raises SpecError."""
+    """Load the objectives of a file, or of every `*.yaml` of a directory, by name.
+
+    Raises:
+        SpecError: If a file is missing, unreadable or wrong, or contradicts another one.
+    """
     path = Path(path)
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     if not files:
         raise SpecError(f"{path}: no *.yaml here; write a first objective, docs/slo.md shows one")
-    slos = [_read(file) for file in files]
+    slos = [_read_file(file) for file in files]
     _refuse_twins(slos, files)
     _refuse_two_meanings(slos, files)
     return sorted(slos, key=lambda slo: slo.name)
 
 
-def notes(slos: Sequence[Slo]) -> list[str]:
-    """What may be as it is meant, and may not, one sentence each."""
-    return [f"{slo.name}: sli: {note}" for slo in slos if isinstance(slo.sli, Own) for note in slo.sli.notes()]
+def list_notes(slos: Sequence[Slo]) -> list[str]:
+    """Return one sentence for each field that is allowed and perhaps not meant."""
+    return [f"{slo.name}: sli: {note}" for slo in slos if isinstance(slo.sli, Own) for note in slo.sli.list_notes()]
 
 
 def _refuse_twins(slos: Sequence[Slo], files: Sequence[Path]) -> None:
@@ -133,7 +137,7 @@ def _refuse_twins(slos: Sequence[Slo], files: Sequence[Path]) -> None:
 
 
 def _refuse_two_meanings(slos: Sequence[Slo], files: Sequence[Path]) -> None:
-    """A counter has one meaning: who wants another threshold or condition gives it another name."""
+    """Refuse two indicators of one name: a counter has one meaning."""
     first: dict[str, tuple[Indicator, Path]] = {}
     for slo, file in zip(slos, files, strict=True):
         indicator, before = first.setdefault(slo.indicator.name, (slo.indicator, file))
@@ -143,37 +147,37 @@ def _refuse_two_meanings(slos: Sequence[Slo], files: Sequence[Path]) -> None:
             )
 
 
-def _read(file: Path) -> Slo:
-    content = _one(file)
+def _read_file(file: Path) -> Slo:
+    content = _read_document(file)
     if not isinstance(content, CommentedMap):
         raise SpecError(f"{file}:1: is no mapping of fields; write some (name, sli, objective, owner, runbook)")
     try:
         return Slo.model_validate(content)
     except ValidationError as error:
-        # A misspelt field is also a missing one: what was written says more than what was not.
+        # A misspelt field is also a missing one, and the misspelt name says more.
         errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        raise SpecError(_sentence(file, content, errors[0])) from None
+        raise SpecError(_describe_error(file, content, errors[0])) from None
 
 
-def _one(file: Path) -> Any:
-    found = _yaml.documents(file)
-    if len(found) > 1:
-        raise SpecError(f"{file}: has {len(found)} documents (---); write each objective into a file of its own")
-    return found[0] if found else None
+def _read_document(file: Path) -> Any:
+    match = _yaml.read_documents(file)
+    if len(match) > 1:
+        raise SpecError(f"{file}: has {len(match)} documents (---); write each objective into a file of its own")
+    return match[0] if match else None
 
 
-def _sentence(file: Path, content: Any, error: Mapping[str, Any]) -> str:
-    """file:line: field: what is wrong."""
+def _describe_error(file: Path, content: Any, error: Mapping[str, Any]) -> str:
+    """Return the sentence with file, line and field."""
     path = [part for at, part in enumerate(error["loc"]) if not (at == 1 and error["loc"][0] == "sli")]
-    return f"{file}:{_yaml.line(content, path)}: {'.'.join(map(str, path))}: {problem(error)}"
+    return f"{file}:{_yaml.find_line(content, path)}: {'.'.join(map(str, path))}: {describe_problem(error)}"
 
 
-def problem(error: Mapping[str, Any]) -> str:
-    """What is wrong with a field, and what to do."""
+def describe_problem(error: Mapping[str, Any]) -> str:
+    """Return what is wrong with a field, and what to do."""
     kind = error["type"]
     if kind == "extra_forbidden":
-        known = _fields(error["loc"])
-        return f"is no field; {meant(str(error['loc'][-1]), known)}known are {', '.join(known)}"
+        field_names = _list_fields(error["loc"])
+        return f"is no field; {suggest_word(str(error['loc'][-1]), field_names)}known are {', '.join(field_names)}"
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if error["loc"][-1] == "type" and kind == "missing":
@@ -181,19 +185,24 @@ def problem(error: Mapping[str, Any]) -> str:
             "is missing; write proxy where it stands in for what users care about, direct where it measures just that"
         )
     return (
-        "is missing; add it" if kind == "missing" else f"{_shown(error['input'])} will not do: {error['msg'].lower()}"
+        "is missing; add it"
+        if kind == "missing"
+        else f"{_shorten_value(error['input'])} will not do: {error['msg'].lower()}"
     )
 
 
-def _shown(value: Any) -> str:
-    """Never all of it: aliases in YAML can make a small file large beyond measure."""
+def _shorten_value(value: Any) -> str:
+    """Shorten a value for a message.
+
+    Aliases in YAML can make a small file large beyond measure.
+    """
     if isinstance(value, Mapping):
         return "a mapping"
     return "a list" if isinstance(value, list) else repr(value)[:80]
 
 
-def _fields(path: Sequence[str | int]) -> list[str]:
-    """The fields of the mapping that a path leads into."""
+def _list_fields(path: Sequence[str | int]) -> list[str]:
+    """Return the fields of the mapping that a path leads into."""
     if len(path) == 1:
         return list(Slo.model_fields)
     return list((slis.FORMS[str(path[1])] if path[0] == "sli" else Minimum).model_fields)

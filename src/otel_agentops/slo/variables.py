@@ -1,4 +1,4 @@
-"""What was observed of each variable: how often each value, and its share in its scope.
+"""The observations of each variable: how often each value was seen, and its share in its scope.
 
 A series of the collector stays for a day after its last observation, so presence says nothing; only growth counts.
 """
@@ -6,15 +6,14 @@ A series of the collector stays for a day after its last observation, so presenc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import SERVICE, Clock, grown, rule, set_label
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, Rule, express_growth, make_rule, set_label
+from otel_agentops.slo.series import SERVICE
 
-PREFIX = "otel_agentops:variable:"
-
-# Variable to its counter, what its scope is made of, and its value. Everywhere one scope = one place in the program.
+# Variable to its counter, the attributes of its scope, and that of its value. One scope is one place in the program.
 VARIABLES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "model": (M.MODEL_OBSERVATIONS, (A.GEN_AI_REQUEST_MODEL,), A.GEN_AI_RESPONSE_MODEL),
     "prompt": (M.PROMPT_OBSERVATIONS, (A.TASK_NAME, A.GEN_AI_PROMPT_NAME), A.PROMPT_HASH),
@@ -24,43 +23,45 @@ VARIABLES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "judge": (M.JUDGE_OBSERVATIONS, (A.JUDGE_NAME,), A.JUDGE_REVISION),
     "traffic": (M.TRAFFIC_OBSERVATIONS, (), A.TRAFFIC_SEGMENT),
 }
-# A drifted schema changes the hash of its tool and of every set with it: told once, as `tools`; `active` has both.
+# A drifted schema changes the hash of its tool and of every set with it, and is reported once, as `tools`.
 # Traffic moves as a mix (moves/traffic.py), which presence cannot tell.
 NOT_MOVED = "tool|traffic"
 
-# Where a value was observed: the region, where that is not known the collector; and the declared stage of a roll-out.
+# The place of an observation is the region or, if that is unknown, the collector; the stage is that of a roll-out.
 PLACE, STAGE = "place", A.ROLLOUT_STAGE.replace(".", "_")
 SCOPE = ", ".join((*SERVICE, "variable", "scope"))
 VALUE = f"{SCOPE}, value"
 
 
-def observed_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Observations since the last evaluation and in the last five minutes and the last hour, and their shares."""
-    yield from (_placed(variable, clock) for variable in VARIABLES)
-    yield rule(f"{PREFIX}increase", f"sum by ({VALUE}) ({PREFIX}observed)")
-    yield rule(f"{PREFIX}active", f"sum_over_time({PREFIX}increase[{clock.samples('5m')}]) > 0")
-    yield rule(f"{PREFIX}increase1h", f"sum_over_time({PREFIX}increase[{clock.samples('1h')}]) > 0")
-    yield rule(f"{PREFIX}share", share(f"{PREFIX}active"))
-    yield rule(f"{PREFIX}share1h", share(f"{PREFIX}increase1h"))
+def build_observed_rules(clock: Clock) -> Iterator[Rule]:
+    """Yield the observations and shares of five minutes and of an hour."""
+    yield from (_build_placed_rule(variable, clock) for variable in VARIABLES)
+    yield make_rule(S.VARIABLE_INCREASE, f"sum by ({VALUE}) ({S.VARIABLE_OBSERVED})")
+    yield make_rule(S.VARIABLE_ACTIVE, f"sum_over_time({S.VARIABLE_INCREASE}[{clock.to_range('5m')}]) > 0")
+    yield make_rule(
+        S.name_window(S.VARIABLE_INCREASE, "1h"), f"sum_over_time({S.VARIABLE_INCREASE}[{clock.to_range('1h')}]) > 0"
+    )
+    yield make_rule(S.VARIABLE_SHARE, divide_by_scope(S.VARIABLE_ACTIVE))
+    yield make_rule(S.name_window(S.VARIABLE_SHARE, "1h"), divide_by_scope(S.name_window(S.VARIABLE_INCREASE, "1h")))
 
 
-def share(counted: str, by: str = SCOPE) -> str:
-    """The part of its scope that each value has."""
-    return f"{counted} / on ({by}) group_left () sum by ({by}) ({counted})"
+def divide_by_scope(observations: str, by: str = SCOPE) -> str:
+    """Return the part of its scope that each value has."""
+    return f"{observations} / on ({by}) group_left () sum by ({by}) ({observations})"
 
 
-def _placed(variable: str, clock: Clock) -> dict[str, Any]:
+def _build_placed_rule(variable: str, clock: Clock) -> Rule:
     metric, scope, value = VARIABLES[variable]
     sources = "".join(f', "{_label(part)}"' for part in scope)
-    found = placed(grown(M.METRICS[metric].prometheus, clock))
-    scoped = f'label_join({found}, "scope", "/"{sources})' if scope else set_label(found, "scope", "all")
-    named = f'label_join({scoped}, "value", "", "{_label(value)}")'
-    expr = f"sum by ({', '.join(SERVICE)}, {PLACE}, {STAGE}, scope, value) (\n  {named}\n)"
-    return rule(f"{PREFIX}observed", expr, variable=variable)
+    growth = add_place(express_growth(M.METRICS[metric].prometheus, clock))
+    with_scope = f'label_join({growth}, "scope", "/"{sources})' if scope else set_label(growth, "scope", "all")
+    with_value = f'label_join({with_scope}, "value", "", "{_label(value)}")'
+    expr = f"sum by ({', '.join(SERVICE)}, {PLACE}, {STAGE}, scope, value) (\n  {with_value}\n)"
+    return make_rule(S.VARIABLE_OBSERVED, expr, variable=variable)
 
 
-def placed(series: str) -> str:
-    """With the place at which the collector or the application was."""
+def add_place(series: str) -> str:
+    """Return a series with the place of the collector or of the application."""
     region = _label(A.CLOUD_REGION)
     collector = f'label_replace({series}, "{PLACE}", "$1", "instance", "(.*)")'
     return f'label_replace({collector}, "{PLACE}", "$1", "{region}", "(.+)")'

@@ -118,7 +118,7 @@ class Capture:
         ]
         attributes += [_read_attributes(log) for log in self._logs.get_finished_logs() if _is_ours(log)]
         attributes += [point.attributes or {} for metric in metrics for point in metric.data.data_points]
-        return sentences + [sentence for values in attributes for sentence in check.problems(values)]
+        return sentences + [sentence for values in attributes for sentence in check.find_problems(values)]
 
     def _collect_metrics(self) -> Iterator[tuple[str, Metric]]:
         """Yield the metrics so far, each with the name of its scope."""

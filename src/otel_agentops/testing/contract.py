@@ -363,11 +363,13 @@ class Contract:
         async def abandon_stream(client: object) -> None:
             stream = await await_result(self.subject.stream(client, _REQUEST))
             if hasattr(stream, "__aiter__"):
-                assert await anext(stream.__aiter__(), _END) is not _END
+                items = stream.__aiter__()  # held: without it some streams are dropped before the span between
+                assert await anext(items, _END) is not _END
             else:
-                assert next(iter(stream), _END) is not _END
+                items = iter(stream)
+                assert next(items, _END) is not _END
             seen.tracer_provider.get_tracer("app").start_span("between").end()
-            del stream
+            del stream, items
             await _collect_garbage()
 
         self.require("dropped", "stream")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from otel_agentops.truth.labels import Label, TruthError, read
+from otel_agentops._yaml import InputError
+from otel_agentops.truth.labels import Label, read_labels
 
-__all__ = ["Label", "TruthError", "read"]
+__all__ = ["InputError", "Label", "read_labels"]

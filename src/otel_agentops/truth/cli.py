@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from otel_agentops.truth.labels import Label
+from otel_agentops._yaml import InputError
+from otel_agentops.truth.labels import read_labels
 
 app = typer.Typer(no_args_is_help=True, help="What is true, known late.")
-_HEAD = 3 * 3600  # seconds that Prometheus keeps in memory, where a block may not overlap
+_HEAD_S = 3 * 3600  # Prometheus keeps so much in memory, where a block may not overlap
 
 
 @app.callback()
-def _group() -> None:
-    """Keeps `backfill` a subcommand while it is the only one."""
+def _keep_group() -> None:
+    """Keep `backfill` a subcommand while it is the only one."""
 
 
 class Backend(str, Enum):
-    """Who is to read it."""
+    """A backend that reads the labels."""
 
     PROMETHEUS = "prometheus"
     HONEYCOMB = "honeycomb"
@@ -40,25 +40,23 @@ def backfill(
         bool, typer.Option("--counted", help="The collector counted these labels when they came: no budget sums them.")
     ] = False,
 ) -> None:
-    """Late labels, at the time of their tasks."""
+    """Write late labels at the time of their tasks."""
     from otel_agentops.slo import generate, indicators, spec
-    from otel_agentops.truth import honeycomb, labels, openmetrics
+    from otel_agentops.truth import honeycomb, openmetrics
 
     try:
         own = [one.indicator for one in spec.load(slo)] if slo else []
-        found = labels.read(files, [*indicators.BUILT_IN.values(), *own])
-    except (labels.TruthError, spec.SpecError, ValueError) as error:
+        late_labels = read_labels(files, [*indicators.BUILT_IN.values(), *own])
+    except (InputError, ValueError) as error:
         sys.exit(f"otel-agentops truth: {error}")
-    if not found:
+    if not late_labels:
         sys.exit(f"otel-agentops truth: {', '.join(map(str, files))}: no label here; nothing is written")
-    name = batch or files[0].name.partition(".")[0]
-    made = honeycomb.text(found) if to is Backend.HONEYCOMB else openmetrics.text(found, name, counted=counted)
-    generate.write({out.name: made}, out.parent)
-    typer.echo(f"{out}: {len(found)} labels")
-    if to is Backend.PROMETHEUS:
-        _warn(found)
-
-
-def _warn(found: Sequence[Label]) -> None:
-    if found[-1].time > time.time() - _HEAD:
+    if to is Backend.HONEYCOMB:
+        text = honeycomb.render_events(late_labels)
+    else:
+        name = batch or files[0].name.partition(".")[0]
+        text = openmetrics.render_series(late_labels, name, is_counted=counted)
+    generate.write({out.name: text}, out.parent)
+    typer.echo(f"{out}: {len(late_labels)} labels")
+    if to is Backend.PROMETHEUS and late_labels[-1].time_s > time.time() - _HEAD_S:
         typer.echo("note: some tasks are younger than 3 h; Prometheus has that time in memory: load it later", err=True)

@@ -12,83 +12,80 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo.indicators import Indicator
-from otel_agentops.slo.prometheus.objective import SLI
-from otel_agentops.slo.prometheus.truth import LABELS_INCREASE, PROXY, SAMPLING, VERDICT
+from otel_agentops.slo.series import SLI, TRUTH_LABELS_INCREASE, TRUTH_PROXY, TRUTH_SAMPLING, TRUTH_VERDICT
 from otel_agentops.truth.labels import UNKNOWN, Label
 
 JOB = "otel-agentops-backfill"
-TICK = 60  # seconds between two evaluations of the rules
+TICK_S = 60  # between two evaluations of the rules
 
 Series = tuple[tuple[str, str], ...]
 
 
-def text(labels: Sequence[Label], batch: str, *, counted: bool = False) -> str:
-    """The same for the same labels. batch: the instance of the series, so that two files never share one.
+def render_series(labels: Sequence[Label], batch: str, *, is_counted: bool = False) -> str:
+    """Return the series, the same for the same labels.
 
-    counted: the collector has counted them already, when they came; then budgets must not sum them again.
+    Args:
+        labels: Labels in the order of their tasks.
+        batch: The instance of the series, so that two files never share one.
+        is_counted: True if the collector counted the labels when they came; budgets must not sum them again then.
     """
     counter = M.METRICS[M.TRUTH_LABELS]
     target = {"job": JOB, "instance": batch}
     name = counter.prometheus.removesuffix("_total")
-    lines = [f"# HELP {name} {counter.brief}", f"# TYPE {name} counter", *_totals(labels, counter.prometheus, target)]
-    if not counted:
-        lines += [f"# TYPE {LABELS_INCREASE} gauge", *_increases(labels, target)]
+    lines = [f"# HELP {name} {counter.brief}", f"# TYPE {name} counter", *_format_totals(labels, target)]
+    if not is_counted:
+        lines += [f"# TYPE {TRUTH_LABELS_INCREASE} gauge", *_format_increases(labels, target)]
     return "\n".join([*lines, "# EOF", ""])
 
 
-def _totals(labels: Sequence[Label], name: str, target: Mapping[str, str]) -> Iterator[str]:
-    """Each series begins a minute before its first label, at 0."""
-    found: defaultdict[Series, Counter[float]] = defaultdict(Counter)
-    for one in labels:
-        for indicator, proxy in one.proxies:
-            found[_sorted({**_of(one, indicator, proxy, M.METRICS[M.TRUTH_LABELS].labels), **target})][one.time] += 1
-    for series, times in sorted(found.items()):
+def _format_totals(labels: Sequence[Label], target: Mapping[str, str]) -> Iterator[str]:
+    """Yield the counter; each series begins a minute before its first label, at 0."""
+    name = M.METRICS[M.TRUTH_LABELS].prometheus
+    counts: defaultdict[Series, Counter[float]] = defaultdict(Counter)
+    for time_s, series in _iterate_series(labels):
+        counts[tuple(sorted({**series, **target}.items()))][time_s] += 1
+    for key, times in sorted(counts.items()):
         total = 0
-        yield _line(name, series, total, min(times) - TICK)
-        for time, count in sorted(times.items()):
+        yield _format_line(name, key, total, min(times) - TICK_S)
+        for time_s, count in sorted(times.items()):
             total += count
-            yield _line(name, series, total, time)
+            yield _format_line(name, key, total, time_s)
 
 
-def _increases(labels: Sequence[Label], target: Mapping[str, str]) -> Iterator[str]:
-    """What came within a minute, at its end, as an evaluation would have it."""
-    found: defaultdict[Series, Counter[float]] = defaultdict(Counter)
-    for one in labels:
-        for indicator, proxy in one.proxies:
-            every = _of(one, indicator, proxy, M.METRICS[M.TRUTH_LABELS].labels)
-            kept = {name: every[name] for name in (*SLI, PROXY, VERDICT, SAMPLING) if name in every}
-            found[_sorted({**kept, **target})][math.ceil(one.time / TICK) * TICK] += 1
-    for series, times in sorted(found.items()):
-        for time, count in sorted(times.items()):
-            yield _line(LABELS_INCREASE, series, count, time)
+def _format_increases(labels: Sequence[Label], target: Mapping[str, str]) -> Iterator[str]:
+    """Yield what came within a minute, at its end, as an evaluation would have it."""
+    counts: defaultdict[Series, Counter[float]] = defaultdict(Counter)
+    for time_s, series in _iterate_series(labels):
+        summed = {name: series[name] for name in (*SLI, TRUTH_PROXY, TRUTH_VERDICT, TRUTH_SAMPLING) if name in series}
+        counts[tuple(sorted({**summed, **target}.items()))][math.ceil(time_s / TICK_S) * TICK_S] += 1
+    for key, times in sorted(counts.items()):
+        for time_s, count in sorted(times.items()):
+            yield _format_line(TRUTH_LABELS_INCREASE, key, count, time_s)
 
 
-def _of(one: Label, indicator: Indicator, proxy: str, names: Sequence[str]) -> dict[str, str]:
-    """The labels that the collector gives: a judge's only where the indicator is about its verdicts."""
-    said = {
-        A.SERVICE_NAME: one.service,
-        A.DEPLOYMENT_ENVIRONMENT_NAME: one.environment,
-        A.SLI_NAME: indicator.name,
-        A.SLI_TYPE: indicator.type,
-        A.TRUTH_PROXY: proxy,
-        A.TRUTH_VERDICT: one.verdict,
-        A.TRUTH_SAMPLING: one.sampling,
-    }
-    for name in names:
-        if name == A.TASK_NAME or name in indicator.labels:
-            said.setdefault(name, str(one.attributes.get(name, UNKNOWN)))
-    return {name.replace(".", "_"): value for name, value in said.items()}
+def _iterate_series(labels: Sequence[Label]) -> Iterator[tuple[float, dict[str, str]]]:
+    """Yield time and labels as the collector gives them: a judge's only if the indicator is about its verdicts."""
+    for label in labels:
+        for indicator, proxy in label.proxies:
+            series = {
+                A.SERVICE_NAME: label.service,
+                A.DEPLOYMENT_ENVIRONMENT_NAME: label.environment,
+                A.SLI_NAME: indicator.name,
+                A.SLI_TYPE: indicator.type,
+                A.TRUTH_PROXY: proxy,
+                A.TRUTH_VERDICT: label.verdict,
+                A.TRUTH_SAMPLING: label.sampling,
+            }
+            for name in M.METRICS[M.TRUTH_LABELS].labels:
+                if name == A.TASK_NAME or name in indicator.labels:
+                    series.setdefault(name, str(label.attributes.get(name, UNKNOWN)))
+            yield label.time_s, {name.replace(".", "_"): value for name, value in series.items()}
 
 
-def _sorted(labels: Mapping[str, str]) -> Series:
-    return tuple(sorted(labels.items()))
+def _format_line(name: str, series: Series, value: int, time_s: float) -> str:
+    labels = ",".join(f'{label}="{_escape_label(text)}"' for label, text in series)
+    return f"{name}{{{labels}}} {value} {round(time_s, 3):.15g}"
 
 
-def _line(name: str, series: Series, value: int, time: float) -> str:
-    written = ",".join(f'{label}="{_escaped(value)}"' for label, value in series)
-    return f"{name}{{{written}}} {value} {round(time, 3):.15g}"
-
-
-def _escaped(text: str) -> str:
+def _escape_label(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -10,8 +10,8 @@ from bedrock_subject import call, spec
 from both import done, drained
 
 from otel_agentops._hashing import identity
-from otel_agentops.clients.bedrock._converse import fold, settled
-from otel_agentops.clients.bedrock._models import Model, named
+from otel_agentops.clients.bedrock._converse import finish_stream, fold_event
+from otel_agentops.clients.bedrock._models import Model, parse_model_id
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall
 from otel_agentops.testing.subject import TOOL
@@ -54,7 +54,7 @@ async def asked(seen: Capture, client: Any, **arguments: Any) -> dict[str, Any]:
     ],
 )
 def test_what_a_model_id_names(given: str, model: Model) -> None:
-    assert named(given) == model
+    assert parse_model_id(given) == model
 
 
 async def test_a_kept_prompt_is_a_template(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
@@ -142,8 +142,8 @@ def test_a_router_says_which_model_it_chose() -> None:
     """The one case in which Converse names a model."""
     trace = {"trace": {"promptRouter": {"invokedModelId": CLAUDE}}, "usage": {"inputTokens": 1, "outputTokens": 2}}
     state: dict[str, Any] = {}
-    assert fold(state, {"metadata": trace})
-    assert settled(state).model == CLAUDE
+    assert fold_event(state, {"metadata": trace})
+    assert finish_stream(state).model == CLAUDE
 
 
 async def test_tools_that_are_asked_for_are_known(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:

@@ -12,7 +12,7 @@ from cohere_spans import ASK, CALL, PROMPT, RANK, STREAMED, chat, span
 
 from otel_agentops import task
 from otel_agentops._hashing import identity
-from otel_agentops.clients._protocols.cohere import chat_response, fold, settled, tool
+from otel_agentops.clients._protocols.cohere import finish_stream, fold_event, normalise_tool, read_chat_response
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
 
@@ -83,7 +83,7 @@ async def test_what_the_service_charges_is_counted(provider: FakeProvider, seen:
     ],
 )
 def test_what_is_not_reported_is_not_counted(usage: Any, counts: Any) -> None:
-    answer = chat_response({"id": "x", "usage": usage})
+    answer = read_chat_response({"id": "x", "usage": usage})
     assert (answer.input_tokens, answer.output_tokens) == counts
 
 
@@ -139,8 +139,8 @@ def test_the_tools_that_a_stream_asks_for() -> None:
         event("tool-call-end"),
         event("message-end", finish_reason="TOOL_CALL"),
     ]
-    assert [fold(state, each) for each in events] == [False] * 5 + [True]
-    assert settled(state).tool_calls == [("look", '{"a": 1}')]
+    assert [fold_event(state, each) for each in events] == [False] * 5 + [True]
+    assert finish_stream(state).tool_calls == [("look", '{"a": 1}')]
 
 
 async def test_parameters_that_the_sdk_does_not_know(provider: FakeProvider, seen: Capture, co: Any) -> None:
@@ -246,10 +246,10 @@ async def test_a_call_on_the_way_of_a_call_is_not_its_attempt(provider: FakeProv
     ],
 )
 def test_a_tool_of_v1_is_the_same_tool(given: Any, schema: Any) -> None:
-    found = tool({"name": "weather", "description": "The weather in a city.", "parameter_definitions": given})
+    found = normalise_tool({"name": "weather", "description": "The weather in a city.", "parameter_definitions": given})
     assert found == {"name": "weather", "description": "The weather in a city.", "input_schema": schema}
 
 
 def test_a_tool_of_v2_is_that_of_openai() -> None:
-    found = tool({"type": "function", "function": WEATHER})
+    found = normalise_tool({"type": "function", "function": WEATHER})
     assert found == {"name": "weather", "description": WEATHER["description"], "input_schema": WEATHER["parameters"]}

@@ -72,6 +72,15 @@ def test_counts_that_bedrock_does_not_tell(seen: Capture) -> None:
     assert [name for name in told(seen) if "usage" in name] == []
 
 
+def test_content_of_bedrock_is_exact(sink: Any) -> None:
+    """The client rewrites the request just before it leaves."""
+    client = cohere.BedrockClient(**AWS)
+    requests = answering(client, {"text": "Hello.", "finish_reason": "COMPLETE", "generation_id": "g"})
+    client.chat(**OLD)
+    assert sink.contents == [requests[0].content]
+    assert "model" not in json.loads(sink.contents[0])
+
+
 def test_sagemaker(seen: Capture) -> None:
     client = cohere.SagemakerClient(**AWS)
     asked = answering(client, {"text": "Hello.", "finish_reason": "COMPLETE", "generation_id": "g"})

@@ -8,7 +8,7 @@ import pytest
 from both import done, drained
 from cohere_spans import PROMPT, RANK, STREAMED, chat, span
 
-from otel_agentops.clients._protocols.cohere import old_chat_response
+from otel_agentops.clients._protocols.cohere import read_v1_chat_response
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider
 
@@ -54,4 +54,4 @@ async def test_embeddings_in_batches(provider: FakeProvider, seen: Capture, old:
 
 def test_the_tools_that_an_answer_asks_for() -> None:
     calls = [{"name": "look", "parameters": {"a": 1}}, {"name": None}]
-    assert old_chat_response({"tool_calls": calls}).tool_calls == [("look", {"a": 1})]
+    assert read_v1_chat_response({"tool_calls": calls}).tool_calls == [("look", {"a": 1})]

@@ -11,8 +11,8 @@ from google.genai import types
 from google_genai_subject import COUNTED
 
 from otel_agentops._hashing import identity
-from otel_agentops.clients.google_genai import content_request, content_response, embeddings_request
-from otel_agentops.clients.google_genai._seams import sent
+from otel_agentops.clients.google_genai import read_content_request, read_content_response, read_embeddings_request
+from otel_agentops.clients.google_genai._seams import read_address
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
 
@@ -126,9 +126,9 @@ async def test_a_body_that_the_provider_would_refuse(seen: Capture, make: Any, w
 
 
 def test_settings_that_are_no_object() -> None:
-    to = sent("http://127.0.0.1:1/v1/models/m:generateContent", False)
-    assert content_request({"generationConfig": "x"}, to).params == {}
-    assert embeddings_request({"requests": ["x"], "parameters": 3}, to).params == {}
+    to = read_address("http://127.0.0.1:1/v1/models/m:generateContent", False)
+    assert read_content_request({"generationConfig": "x"}, to).params == {}
+    assert read_embeddings_request({"requests": ["x"], "parameters": 3}, to).params == {}
 
 
 # -- who serves which model
@@ -218,14 +218,14 @@ def test_counts_that_are_not_there_are_unknown() -> None:
     said = types.GenerateContentResponse.model_validate(
         {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 8, "totalTokenCount": 8}}
     )
-    assert content_response(said)[:4] == (None, {}, 8, None)
-    assert content_response(types.GenerateContentResponse())[:4] == (None, {}, None, None)
+    assert read_content_response(said)[:4] == (None, {}, 8, None)
+    assert read_content_response(types.GenerateContentResponse())[:4] == (None, {}, None, None)
 
 
 def test_what_the_providers_own_tools_read_is_input() -> None:
     usage = {"promptTokenCount": 8, "toolUsePromptTokenCount": 30, "candidatesTokenCount": 2, "totalTokenCount": 40}
     said = types.GenerateContentResponse.model_validate({"usageMetadata": usage})
-    assert content_response(said)[2:4] == (38, 2)
+    assert read_content_response(said)[2:4] == (38, 2)
 
 
 # -- what makes no span

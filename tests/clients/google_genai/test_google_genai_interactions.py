@@ -15,7 +15,7 @@ from google_genai_subject import GoogleGenaiSubject
 from otel_agentops import task
 from otel_agentops._hashing import identity
 from otel_agentops.clients import google_genai
-from otel_agentops.clients.google_genai._interactions import response
+from otel_agentops.clients.google_genai._interactions import read_interaction
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
 
@@ -103,13 +103,16 @@ async def test_tries(provider: FakeProvider, seen: Capture, make: Any) -> None:
 
 
 def test_one_that_runs_in_the_background_has_not_ended() -> None:
-    assert response({"id": "int_1", "status": "queued", "model": "m"})[:2] == ("m", {"gen_ai.response.id": "int_1"})
+    assert read_interaction({"id": "int_1", "status": "queued", "model": "m"})[:2] == (
+        "m",
+        {"gen_ai.response.id": "int_1"},
+    )
 
 
 def test_one_that_failed() -> None:
     failed = {"id": "int_1", "status": "failed", "error": {"code": "internal", "message": "secret"}}
-    assert response(failed).error == "internal"
-    assert response({"status": "failed"}).error == "failed"
+    assert read_interaction(failed).error == "internal"
+    assert read_interaction({"status": "failed"}).error == "failed"
 
 
 class StandIn:

@@ -10,8 +10,8 @@ from google.genai import types
 
 from otel_agentops._hashing import identity
 from otel_agentops.clients._protocols import openai_chat
-from otel_agentops.clients.google_genai import tool
-from otel_agentops.clients.google_genai._schema import json_schema
+from otel_agentops.clients.google_genai import normalise_tool
+from otel_agentops.clients.google_genai._schema import normalise_schema
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider
 
@@ -107,8 +107,8 @@ async def test_a_tool_that_has_to_be_called(provider: FakeProvider, seen: Captur
 )  # fmt: skip
 def test_a_schema_in_googles_spelling(google: Any, plain: Any) -> None:
     """The names of properties are the application's, whatever they look like."""
-    assert json_schema(google) == plain
+    assert normalise_schema(google) == plain
 
 
 def test_a_function_without_parameters() -> None:
-    assert tool({"name": "now", "description": "d"}) == {"name": "now", "description": "d"}
+    assert normalise_tool({"name": "now", "description": "d"}) == {"name": "now", "description": "d"}

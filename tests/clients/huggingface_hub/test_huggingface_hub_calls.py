@@ -10,7 +10,7 @@ import pytest
 from both import done, drained
 
 from otel_agentops._hashing import identity
-from otel_agentops.clients.huggingface_hub import embedded, server
+from otel_agentops.clients.huggingface_hub import find_server, read_embeddings_response
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Fail, FakeProvider, Status
 
@@ -140,7 +140,7 @@ async def test_features(provider: FakeProvider, seen: Capture, make: Any) -> Non
     ],
 )
 def test_what_features_of_a_provider_say(body: bytes, model: str | None, tokens: int | None) -> None:
-    answer = embedded(body)
+    answer = read_embeddings_response(body)
     assert (answer.model, answer.input_tokens) == (model, tokens)
 
 
@@ -160,7 +160,7 @@ def test_what_features_of_a_provider_say(body: bytes, model: str | None, tokens:
     ],
 )
 def test_who_answers(url: str, named: str | None, provider: str) -> None:
-    assert server(url, named).provider == provider
+    assert find_server(url, named).provider == provider
 
 
 async def test_a_routed_chat(provider: FakeProvider, seen: Capture, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:

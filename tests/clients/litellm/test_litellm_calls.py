@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from both import done, drained
 from litellm_spans import CLAUDE, ID, OPENAI, TURNS, USED, answered, asked, attempts, span, with_temperature
-from litellm_subject import Read
+from litellm_subject import Both, Read
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from packaging.version import Version
 from pydantic import BaseModel
+from sent_content import check_content
 
 from otel_agentops.clients import litellm as adapter
 from otel_agentops.clients import openai as openai_adapter
@@ -116,6 +117,27 @@ def test_fallbacks_of_a_sync_call(
     instead = [{"model": "openai/gpt-x", **openai_at}]
     library.completion("anthropic/claude-x", TURNS, fallbacks=instead, **anthropic_at)
     assert seen.spans == [span(asked("claude-x", "openai", provider), attempts(500, 200), OPENAI)]
+
+
+async def test_content_of_each_attempt(
+    kind: str, library: Any, openai_at: Any, anthropic_at: Any, provider: FakeProvider
+) -> None:
+    """Of what it sends itself; an instrumented SDK hands on the rest."""
+    provider.script(Status(429, retry_after=0.01))
+    with check_content(provider, Both()):
+        for stream in ({}, {"stream": True}):
+            await call(
+                library,
+                kind,
+                "completion",
+                model="anthropic/claude-x",
+                messages=TURNS,
+                num_retries=2,
+                **stream,
+                **anthropic_at,
+            )
+            await call(library, kind, "completion", model="openai/gpt-x", messages=TURNS, **stream, **openai_at)
+    assert len(provider.requests) == 5
 
 
 # -- other operations

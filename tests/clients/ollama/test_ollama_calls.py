@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import inspect
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,11 +15,12 @@ import ollama
 import pytest
 from both import done, drained, each
 from opentelemetry import baggage, context
+from sent_content import check_content
 
 from otel_agentops._hashing import identity
-from otel_agentops.clients.ollama import fold, response, settled
+from otel_agentops.clients.ollama import Instrumentor, finish_stream, fold_chunk, read_response
 from otel_agentops.testing import SECONDS, Capture
-from otel_agentops.testing.fake_provider import Answer, Fail, FakeProvider, Malformed, ToolCall
+from otel_agentops.testing.fake_provider import Answer, Fail, FakeProvider, Malformed, Status, ToolCall
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "llama-x", "messages": ASK}
@@ -73,6 +78,23 @@ async def test_a_stream_that_is_never_read_makes_no_call(provider: FakeProvider,
     del stream
     gc.collect()
     assert (provider.requests, seen.spans) == ([], [])
+
+
+async def test_stream_stays_a_generator(seen: Capture, client: Any) -> None:
+    """Applications and other instrumentations tell a stream from an answer by its type."""
+    stream = await done(client.chat(**CALL, stream=True))
+    assert inspect.isgenerator(stream) or inspect.isasyncgen(stream)
+    assert len(await drained(stream)) > 1
+
+
+async def test_content_of_each_attempt(provider: FakeProvider, instrumentor: Instrumentor, client: Any) -> None:
+    with check_content(provider, instrumentor):
+        await done(client.chat(**CALL, options={"temperature": 0.5}))
+        await drained(await done(client.chat(**CALL, stream=True)))
+        provider.script(Status(500))
+        with pytest.raises(ollama.ResponseError):
+            await done(client.embed(model="llama-x", input="a town"))
+    assert len(provider.requests) == 3
 
 
 async def test_embeddings_of_texts(provider: FakeProvider, seen: Capture, client: Any) -> None:
@@ -148,14 +170,14 @@ def test_the_tools_that_an_answer_asks_for() -> None:
     call = ollama.Message.ToolCall.Function(name="look", arguments={"a": 1})
     asking = ollama.Message(role="assistant", content="", tool_calls=[ollama.Message.ToolCall(function=call)])
     whole = ollama.ChatResponse(model="m", message=asking, done=True, done_reason="stop")
-    assert response(whole).tool_calls == [("look", {"a": 1})]
+    assert read_response(whole).tool_calls == [("look", {"a": 1})]
     chunks = [
         ollama.ChatResponse(model="m", message=asking, done=False),
         ollama.ChatResponse(model="m", message=ollama.Message(role="assistant", content=""), done=True),
     ]
     state: dict[str, Any] = {}
-    assert [fold(state, chunk) for chunk in chunks] == [False, True]
-    assert settled(state).tool_calls == [("look", {"a": 1})]
+    assert [fold_chunk(state, chunk) for chunk in chunks] == [False, True]
+    assert finish_stream(state).tool_calls == [("look", {"a": 1})]
 
 
 def test_the_functions_of_the_module(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,4 +246,32 @@ async def test_the_context_is_as_it_was_while_a_stream_is_read(
         assert context.get_current() == before
     finally:
         context.detach(token)
+    assert len(seen.spans) == 1
+
+
+def test_stream_left_as_the_loop_ends_adds_no_generator(provider: FakeProvider, seen: Capture) -> None:
+    """A loop that ends closes its generators all at once; one around the SDK's own is an error in the log.
+
+    The SDK's own are nested as well, so that asyncio logs errors without us.
+    """
+    files: list[str] = []
+    streams: list[Any] = []
+
+    async def read_one_chunk() -> None:
+        register = sys.get_asyncgen_hooks().firstiter
+        assert register is not None
+
+        def note_generator(generator: Any) -> None:
+            files.append(generator.ag_code.co_filename)
+            register(generator)
+
+        sys.set_asyncgen_hooks(firstiter=note_generator)  # the loop puts back what was before it
+        streams.append(await ollama.AsyncClient(host=provider.url).chat(**CALL, stream=True))
+        await anext(streams[0])
+
+    asyncio.run(read_one_chunk())
+    assert any("ollama" in Path(file).parts for file in files)
+    assert [file for file in files if "otel_agentops" in Path(file).parts] == []
+    streams.clear()
+    gc.collect()
     assert len(seen.spans) == 1

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from both import done, drained
 from ibm_watsonx_ai.wml_client_error import WMLClientError
+from sent_content import check_content
 from watsonx_subject import HOST, WatsonxSubject
 
 from otel_agentops import task
 from otel_agentops._hashing import identity
-from otel_agentops.clients.watsonx import generated
+from otel_agentops.clients.watsonx import Instrumentor, read_generation_response
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Break, Fail, FakeProvider, Status
 
@@ -97,7 +98,7 @@ async def test_a_deployment(seen: Capture, ibm: Any) -> None:
 
 def test_the_version_of_a_model() -> None:
     """It moves under the same id, so it is a part of what answered."""
-    answer = generated({"model_id": "granite-x", "model_version": "3.3.0", "results": [{"seed": 4}]})
+    answer = read_generation_response({"model_id": "granite-x", "model_version": "3.3.0", "results": [{"seed": 4}]})
     assert (answer.model, answer.input_tokens, answer.effective_params) == ("granite-x@3.3.0", None, {"random_seed": 4})
 
 
@@ -110,6 +111,16 @@ async def test_attempts_of_the_transport(provider: FakeProvider, seen: Capture, 
     assert call["attributes"]["otel_agentops.attempt.statuses"] == [503, 0, 429, 200]
     assert call["attributes"]["otel_agentops.attempt.retry_after"] == [0.01]
     assert root["attributes"]["otel_agentops.task.llm_attempts"] == len(provider.requests) == 4
+
+
+async def test_content_of_each_attempt(provider: FakeProvider, instrumentor: Instrumentor) -> None:
+    provider.script(Status(503), Break(), Status(429, retry_after=0.01))
+    with check_content(provider, instrumentor):
+        client = WatsonxSubject().client("sync", provider, retries=3)
+        client.model(model_id="granite-x", params=PARAMS).generate("hi")
+        await drained(client.model(model_id="granite-x").generate_text_stream("hi"))
+        await WatsonxSubject().client("async", provider).model(model_id="granite-x").agenerate("hi")
+    assert len(provider.requests) == 6
 
 
 async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, ibm: Any) -> None:

@@ -20,7 +20,7 @@ from otel_agentops import task
 from otel_agentops._hashing import identity
 from otel_agentops.clients._families import grpc as grpc_seams
 from otel_agentops.clients.xai import _SERVERS, Instrumentor
-from otel_agentops.clients.xai import tool as material
+from otel_agentops.clients.xai import normalise_tool as material
 from otel_agentops.testing import SECONDS, Capture, capture
 from otel_agentops.testing.fake_provider import Answer, Break, Fail, Hang, Status, ToolCall
 from otel_agentops.testing.fake_provider.xai import XaiProvider
@@ -283,7 +283,7 @@ async def test_a_stub_without_methods_is_one_all_the_same(seen: Capture, grok: A
     [("api.x.ai", ("api.x.ai", 443)), ("localhost:8080", ("localhost", 8080)), ("[::1]:50051", ("::1", 50051))],
 )
 def test_addresses(host: str, found: tuple[str, int]) -> None:
-    assert tuple(grpc_seams.server(host).values()) == found
+    assert tuple(grpc_seams.parse_target(host).values()) == found
 
 
 def test_the_default_address(seen: Capture) -> None:

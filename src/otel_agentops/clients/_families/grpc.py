@@ -1,228 +1,187 @@
-"""A gRPC stub, observed: unary and streamed methods, sync and aio, and answers that are asked for until they are there.
+"""Clients over gRPC: the methods of a stub, unary, streamed and polled, sync and aio.
 
-A stub has its methods as attributes of the instance, so it is a copy of the stub that is observed, and the original
-stays as it is. What a method is called with is the final message; how often gRPC's core then sends it nobody is told.
+A stub has its methods as attributes of the instance, so a copy of the stub is observed and the original stays as it
+is. A method is called with the final message; how often gRPC's core then sends it is told to nobody:
+https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from otel_agentops._client_call import ACTIVE_CALL, UNOBSERVED, ClientCall, Endpoint, begin_call
+from otel_agentops._client_call import ClientCall, Endpoint, active_call, begin_call
 from otel_agentops._guard import guard
-from otel_agentops._patching import PatchedLibrary
+from otel_agentops._patching import Method, PatchedLibrary, Wrap
 from otel_agentops._streams import observe_async_stream, observe_stream
+from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._protocols.fields import as_text
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
-Run = Callable[..., Any]  # a method's original and the arguments of a call to its result
+Begin = Callable[[PatchedLibrary, Arguments, Keywords], "ClientCall[GrpcCall] | None"]
 
 
-@guard
-def _observe(holder: Any, methods: Callable[[], Mapping[str, Run]]) -> None:
-    """Give what holds a stub a copy of it whose methods of these names run so, unless it has such a copy."""
-    stub = holder._stub
-    if any(isinstance(method, _Method) for method in vars(stub).values()):
-        return
-    observed = copy.copy(stub)
-    for name, run in methods().items():
-        if hasattr(stub, name):  # a stand-in has what its test calls
-            setattr(observed, name, _Method(getattr(stub, name), run))
-    holder._stub = observed
+class GrpcCall(NamedTuple):
+    """The context of a call.
+
+    Attributes:
+        is_polled: True if several messages make up the call, of which the first is the request.
+    """
+
+    is_polled: bool = False
 
 
-class _Method:
-    """A method of a stub; all but the call is the original's."""
+class StubHolder(Protocol):
+    """An object that calls the methods of a stub."""
 
-    __slots__ = ("_original", "_run")
+    _stub: Any
 
-    def __init__(self, original: Any, run: Run) -> None:
+
+class StubMethod:
+    """A method of a stub that is observed; all but the call is the original's."""
+
+    __slots__ = ("_facts", "_original", "_run")
+
+    def __init__(self, original: Any, run: Method, facts: object) -> None:
         self._original = original
         self._run = run
+        self._facts = facts
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._run(self._original, *args, **kwargs)
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        return self._run(self, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _Method.__slots__:  # of one that is being copied
+        if name in StubMethod.__slots__:  # of one that is being copied
             raise AttributeError(name)
         return getattr(self._original, name)
 
 
-def unary(patched: PatchedLibrary, endpoint: Endpoint, facts: Any) -> Run:
-    """One message, one answer."""
-
-    def run(original: Any, sent: Any, *args: Any, **kwargs: Any) -> Any:
-        with begin_call(patched, endpoint) or UNOBSERVED as watch:
-            if watch is None:
-                return original(sent, *args, **kwargs)
-            watch.attempt_started(sent, facts)
-            result = original(sent, *args, **kwargs)
-            watch.response_received(result)
-            return result
-
-    return run
+def _call_original(method: StubMethod, *args: object, **kwargs: object) -> object:
+    return method._original(*args, **kwargs)
 
 
-def async_unary(patched: PatchedLibrary, endpoint: Endpoint, facts: Any) -> Run:
-    """The same of aio."""
+def wrap_holder(methods: Mapping[str, Wrap], read_facts: Callable[[Any], object]) -> Wrap:
+    """Return the wrapper of `__init__` of a class that keeps the stub that it is given as `_stub`.
 
-    async def run(original: Any, sent: Any, *args: Any, **kwargs: Any) -> Any:
-        with begin_call(patched, endpoint) or UNOBSERVED as watch:
-            if watch is None:
-                return await original(sent, *args, **kwargs)
-            watch.attempt_started(sent, facts)
-            result = await original(sent, *args, **kwargs)
-            watch.response_received(result)
-            return result
-
-    return run
-
-
-def stream(patched: PatchedLibrary, endpoint: Endpoint, facts: Any) -> Run:
-    """One message, many answers."""
-    return _stream(patched, endpoint, facts, lambda items, watch: observe_stream((item for item in items), watch))
-
-
-def async_stream(patched: PatchedLibrary, endpoint: Endpoint, facts: Any) -> Run:
-    """The same of aio."""
-    return _stream(
-        patched, endpoint, facts, lambda items, watch: observe_async_stream((item async for item in items), watch)
-    )
-
-
-def _stream(patched: PatchedLibrary, endpoint: Endpoint, facts: Any, watching: Callable[[Any, ClientCall], Any]) -> Run:
-    def run(original: Any, sent: Any, *args: Any, **kwargs: Any) -> Any:
-        with begin_call(patched, endpoint) or UNOBSERVED as watch:
-            if watch is None:
-                return original(sent, *args, **kwargs)
-            watch.attempt_started(sent, facts)
-            return watching(original(sent, *args, **kwargs), watch)
-
-    return run
-
-
-def around(endpoint: Endpoint) -> Callable[..., Any]:
-    """What replaces a function that makes a call out of several messages."""
-
-    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-        def whole(*args: Any, **kwargs: Any) -> Any:
-            with begin_call(patched, endpoint) or UNOBSERVED:
-                return original(*args, **kwargs)
-
-        return whole
-
-    return wrap
-
-
-def async_around(endpoint: Endpoint) -> Callable[..., Any]:
-    """The same of aio."""
-
-    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-        async def whole(*args: Any, **kwargs: Any) -> Any:
-            with begin_call(patched, endpoint) or UNOBSERVED:
-                return await original(*args, **kwargs)
-
-        return whole
-
-    return wrap
-
-
-def polled(endpoint: Endpoint, facts: Any, pending: Callable[[Any], bool]) -> Run:
-    """A method that such a function calls, of which the first message asks.
-
-    pending: whether a result is none yet.
+    Args:
+        methods: The methods of the stub that are observed; they get the `StubMethod` as first argument.
+        read_facts: The object that holds the stub to the facts that its endpoints get.
     """
 
-    def run(original: Any, sent: Any, *args: Any, **kwargs: Any) -> Any:
-        watch = _part(endpoint, sent, facts)
-        if watch is None:
-            return original(sent, *args, **kwargs)
-        try:
-            result = original(sent, *args, **kwargs)
-        except BaseException as error:
-            watch.end(error)  # here, where a span of the client's own is recording
-            raise
-        _came(watch, result, pending)
-        return result
+    def wrap(original: Method, library: PatchedLibrary) -> Method:
+        runs = {name: wrap_method(_call_original, library) for name, wrap_method in methods.items()}
 
-    return run
+        def __init__(holder: StubHolder, *args: object, **kwargs: object) -> None:  # noqa: N807
+            original(holder, *args, **kwargs)
+            if library.active:
+                _observe_stub(holder, runs, read_facts)
 
+        return __init__
 
-def async_polled(endpoint: Endpoint, facts: Any, pending: Callable[[Any], bool]) -> Run:
-    """The same of aio."""
-
-    async def run(original: Any, sent: Any, *args: Any, **kwargs: Any) -> Any:
-        watch = _part(endpoint, sent, facts)
-        if watch is None:
-            return await original(sent, *args, **kwargs)
-        try:
-            result = await original(sent, *args, **kwargs)
-        except BaseException as error:
-            watch.end(error)
-            raise
-        _came(watch, result, pending)
-        return result
-
-    return run
+    return wrap
 
 
 @guard
-def _part(endpoint: Endpoint, sent: Any, facts: Any) -> ClientCall | None:
-    watch = ACTIVE_CALL.get()
-    if watch is None or watch.endpoint is not endpoint:
-        return None
-    if not watch.has_sent:
-        watch.attempt_started(sent, facts)
-    return watch
+def _observe_stub(holder: StubHolder, runs: Mapping[str, Method], read_facts: Callable[[Any], object]) -> None:
+    stub = holder._stub
+    if any(isinstance(method, StubMethod) for method in vars(stub).values()):
+        return
+    facts, observed = read_facts(holder), copy.copy(stub)
+    for name, run in runs.items():
+        if hasattr(stub, name):  # a stand-in has what its test calls
+            setattr(observed, name, StubMethod(getattr(stub, name), run, facts))
+    holder._stub = observed
 
 
-@guard
-def _came(watch: ClientCall, result: Any, pending: Callable[[Any], bool]) -> None:
-    if not pending(result):
-        watch.response_received(result)
-        watch.end()
+# -- one message
 
 
-class Kind(NamedTuple):
-    """The methods of one kind of stub."""
-
-    unary: Callable[[PatchedLibrary, Endpoint, Any], Run]
-    stream: Callable[[PatchedLibrary, Endpoint, Any], Run]
-    around: Callable[[Endpoint], Callable[..., Any]]
-    polled: Callable[[Endpoint, Any, Callable[[Any], bool]], Run]
-
-    def stubbed(self, methods: Callable[[Kind, Any, PatchedLibrary], Mapping[str, Run]]) -> Callable[..., Any]:
-        """What replaces `__init__` of a class that keeps the stub it is given as `_stub`."""
-
-        def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-            def __init__(holder: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-                original(holder, *args, **kwargs)
-                if patched.active:
-                    _observe(holder, lambda: methods(self, holder, patched))
-
-            return __init__
-
-        return wrap
+def wrap_unary(endpoint: Endpoint, *, is_async: bool) -> Wrap:
+    """Return the wrapper of a method that sends one message and returns one answer."""
+    return wrap_call(Around(_make_begin(endpoint), _receive_answer, entered=_start_attempt), is_async=is_async)
 
 
-SYNC = Kind(unary, stream, around, polled)
-AIO = Kind(async_unary, async_stream, async_around, async_polled)
+def wrap_stream(endpoint: Endpoint, *, is_async: bool) -> Wrap:
+    """Return the wrapper of a method that sends one message and returns many; that of aio is no coroutine either."""
+    observe = _observe_async_items if is_async else _observe_items
+    return wrap_call(Around(_make_begin(endpoint), observe, entered=_start_attempt))
 
 
-def failure(error: BaseException) -> str | None:
-    """The status of a call that gRPC ended: its exceptions have one class for all."""
+def _make_begin(endpoint: Endpoint) -> Begin:
+    return lambda library, args, kwargs: begin_call(library, endpoint, GrpcCall())
+
+
+def _start_attempt(call: ClientCall[GrpcCall], args: Arguments, kwargs: Keywords) -> None:
+    method, message = args[:2]
+    call.attempt_started(message, method._facts)
+    if call.wants_content:
+        call.request_sent(message)
+
+
+def _receive_answer(call: ClientCall[GrpcCall], result: object, args: Arguments, kwargs: Keywords) -> None:
+    call.response_received(result)
+
+
+def _observe_items(call: ClientCall[GrpcCall], items: Iterable[object], args: Arguments, kwargs: Keywords) -> object:
+    return observe_stream(iter(items), call)
+
+
+def _observe_async_items(
+    call: ClientCall[GrpcCall], items: AsyncIterable[object], args: Arguments, kwargs: Keywords
+) -> object:
+    return observe_async_stream(aiter(items), call)
+
+
+# -- an answer that is asked for until it is there
+
+
+def wrap_polling(endpoint: Endpoint, *, is_async: bool) -> Wrap:
+    """Return the wrapper of a method of a holder that makes one call out of several messages."""
+    around = Around(lambda library, args, kwargs: begin_call(library, endpoint, GrpcCall(is_polled=True)))
+    return wrap_call(around, is_async=is_async)
+
+
+def wrap_poll(is_pending: Callable[[Any], bool], *, is_async: bool) -> Wrap:
+    """Return the wrapper of a method of a stub that such a method calls.
+
+    is_pending: result to True if the answer is not there yet.
+    """
+
+    def begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[GrpcCall] | None:
+        call = active_call(GrpcCall)
+        if call is None or not call.context.is_polled:
+            return None
+        if not call.has_sent:
+            _start_attempt(call, args, kwargs)
+        return call
+
+    def receive(call: ClientCall[GrpcCall], result: object, args: Arguments, kwargs: Keywords) -> None:
+        if not is_pending(result):
+            call.response_received(result)
+            call.end()
+
+    return wrap_step(Around(begin, receive, _end_early), is_async=is_async)
+
+
+def _end_early(call: ClientCall[GrpcCall], error: BaseException, args: Arguments, kwargs: Keywords) -> None:
+    call.end(error)  # here, while a span of the client's own is still recording
+
+
+# -- what gRPC says
+
+
+def read_error_type(error: BaseException) -> str | None:
+    """Return the status of a call that gRPC ended: its exceptions have one class for all."""
     code = getattr(error, "code", None)
-    return (
-        as_text(getattr(code(), "name", None)) if type(error).__module__.startswith("grpc") and callable(code) else None
-    )
+    if not callable(code) or not type(error).__module__.startswith("grpc"):
+        return None
+    return as_text(getattr(code(), "name", None))
 
 
-def server(target: str) -> Attributes:
-    """The attributes of a channel's target, `host` or `host:port`."""
+def parse_target(target: str) -> Attributes:
+    """Return the attributes of a channel's target, `host` or `host:port`."""
     parts = urlsplit(f"//{target}")
     return {A.SERVER_ADDRESS: parts.hostname or target, A.SERVER_PORT: parts.port or 443}

@@ -1,57 +1,54 @@
-"""calls observed at the method that makes them: its result is the answer, or what it yields are the pieces of one.
+"""Clients patched at the methods that make calls: a method returns the answer, or an iterator over its pieces.
 
-Somebody inside the call tells the watch when its request leaves.
+Hooks inside the call record its attempts: they find it by `active_call(MethodCall)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from otel_agentops._client_call import UNOBSERVED, Endpoint, begin_call
-from otel_agentops._patching import PatchedLibrary
-from otel_agentops._streams import observe_lazy_async_stream, observe_lazy_stream
+from otel_agentops._client_call import ClientCall, Endpoint, begin_call
+from otel_agentops._patching import Method, PatchedLibrary, Wrap
+from otel_agentops._streams import ObservedAsyncStream, ObservedStream, observe_lazy_async_stream, observe_lazy_stream
+from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call
 
 
-def whole(endpoint: Endpoint, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    """A method that returns the answer."""
+class MethodCall:
+    """The context of a call.
 
-    def method(*args: Any, **kwargs: Any) -> Any:
-        with begin_call(patched, endpoint) or UNOBSERVED as watch:
-            result = original(*args, **kwargs)
-            if watch is not None:
-                watch.response_received(result)
-            return result
+    Attributes:
+        content: The exact bytes of the request that is on its way, which a transport may send once more; None if no
+            sink wants them.
+    """
 
-    return method
+    __slots__ = ("content",)
 
-
-def async_whole(endpoint: Endpoint, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    """The same of a coroutine function."""
-
-    async def method(*args: Any, **kwargs: Any) -> Any:
-        with begin_call(patched, endpoint) or UNOBSERVED as watch:
-            result = await original(*args, **kwargs)
-            if watch is not None:
-                watch.response_received(result)
-            return result
-
-    return method
+    def __init__(self) -> None:
+        self.content: bytes | None = None
 
 
-def stream(endpoint: Endpoint, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    """A generator function, which makes its call with its first item."""
+def wrap_method(endpoint: Endpoint, *, is_async: bool = False) -> Wrap:
+    """Return the wrapper of a method that returns the answer."""
 
-    def method(*args: Any, **kwargs: Any) -> Any:
-        return observe_lazy_stream(original(*args, **kwargs), lambda: begin_call(patched, endpoint))
+    def begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[MethodCall] | None:
+        return begin_call(library, endpoint, MethodCall())
 
-    return method
+    return wrap_call(Around(begin, _receive_result), is_async=is_async)
 
 
-def async_stream(endpoint: Endpoint, original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    """The same of an asynchronous generator function."""
+def wrap_generator(endpoint: Endpoint, *, is_async: bool = False) -> Wrap:
+    """Return the wrapper of a generator function, which makes its call with its first item."""
 
-    def method(*args: Any, **kwargs: Any) -> Any:
-        return observe_lazy_async_stream(original(*args, **kwargs), lambda: begin_call(patched, endpoint))
+    def wrap(original: Method, library: PatchedLibrary) -> Method:
+        def begin() -> ClientCall[MethodCall] | None:
+            return begin_call(library, endpoint, MethodCall())
 
-    return method
+        def method(*args: object, **kwargs: object) -> ObservedStream | ObservedAsyncStream:
+            observe = observe_lazy_async_stream if is_async else observe_lazy_stream
+            return observe(original(*args, **kwargs), begin)
+
+        return method
+
+    return wrap
+
+
+def _receive_result(call: ClientCall[MethodCall], result: object, args: Arguments, kwargs: Keywords) -> None:
+    call.response_received(result)

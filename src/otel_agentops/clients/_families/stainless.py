@@ -111,8 +111,8 @@ class _Wrappers:
         served_model_header: str | None,
     ) -> None:
         self._package = package
-        self._endpoints = dict(endpoints)
-        self._fetch_endpoints = dict(fetch_endpoints)
+        self._endpoints = endpoints
+        self._fetch_endpoints = fetch_endpoints
         self._provider = provider
         self._served_model_header = served_model_header
         self._servers = Servers(self._describe_server)

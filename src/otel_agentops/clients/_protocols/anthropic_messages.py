@@ -1,11 +1,14 @@
-"""Anthropic's messages as they go over the wire, whoever carries them: its own service or a cloud."""
+"""Anthropic's messages as they go over the wire of its own service and of the clouds.
+
+https://docs.anthropic.com/en/api/messages
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._client_call import Endpoint, FoldState
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -18,6 +21,7 @@ from otel_agentops.clients._protocols.fields import (
     flatten_instructions,
     get,
 )
+from otel_agentops.clients._protocols.openai_chat import set_output_type
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -32,34 +36,29 @@ FIELDS = Fields(
         "thread": (A.GEN_AI_REQUEST_PREVIOUS_RESPONSE_ID, lambda thread: as_text(get(thread, "previous_message_id"))),
         "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
     },
-    not_parameters=frozenset(
-        [
-            "model",
-            "messages",
-            "system",
-            "tools",
-            "stream",
-            "metadata",
-            "mcp_servers",
-            "container",
-            "thread",
-            "anthropic_version",  # this and the next two are headers, which the clients of the clouds move here
-            "anthropic_beta",
-            "user_profile_id",
-        ]
-    ),
-)
+    not_parameters=frozenset([
+        "model", "messages", "system", "tools", "stream", "metadata", "mcp_servers", "container", "thread",
+        # The clients of the clouds move these headers into the body.
+        "anthropic_version", "anthropic_beta", "user_profile_id",
+    ]),
+)  # fmt: skip
 
 
-def normalise_tool(wire: Any) -> dict[str, Any]:
-    """The identity material of one tool. A server tool has a dated type and settings in the place of a schema."""
+def normalise_tool(wire: object) -> dict[str, Any]:
+    """Return the identity material of one tool.
+
+    A tool that runs at the provider has a dated type, and settings in place of a schema.
+    """
     if not isinstance(wire, Mapping):  # not a tool, but sent as one
         return {"name": "unknown", "settings": wire}
+    tool_name = str(wire.get("name") or wire.get("type"))
     if "input_schema" not in wire:
-        settings = {name: value for name, value in wire.items() if name != "cache_control"}
-        return {"name": str(wire.get("name") or wire.get("type")), "settings": settings}
+        return {
+            "name": tool_name,
+            "settings": {name: value for name, value in wire.items() if name != "cache_control"},
+        }
     return drop_none(
-        name=str(wire.get("name") or wire.get("type")),
+        name=tool_name,
         description=wire.get("description"),
         input_schema=wire["input_schema"],
         strict=wire.get("strict"),
@@ -67,31 +66,38 @@ def normalise_tool(wire: Any) -> dict[str, Any]:
 
 
 def read_request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST /v1/messages`."""
+    """Read `POST /v1/messages`."""
     attributes = FIELDS.read_attributes(body, server.attributes)
-    wanted = get(get(body.get("output_config"), "format") or body.get("output_format"), "type")
-    if kind := as_text(wanted):
-        attributes[A.GEN_AI_OUTPUT_TYPE] = "json" if kind.startswith("json") else kind
+    set_output_type(attributes, get(body.get("output_config"), "format") or body.get("output_format"))
     if effort := as_text(get(body.get("output_config"), "effort")):
         attributes[A.GEN_AI_REQUEST_REASONING_LEVEL] = effort
-    system = flatten_instructions((body.get("system"),))
-    parameters = FIELDS.read_parameters(body)
-    model, tools = as_text(body.get("model")), as_list(body.get("tools"))
-    forced = get(body.get("tool_choice"), "type") == "tool"
     return ModelCall(
-        "chat", server.provider, model, attributes, system, tools, normalise_tool, parameters, is_tool_forced=forced
+        "chat",
+        server.provider,
+        as_text(body.get("model")),
+        attributes,
+        flatten_instructions((body.get("system"),)),
+        as_list(body.get("tools")),
+        normalise_tool,
+        FIELDS.read_parameters(body),
+        is_tool_forced=get(body.get("tool_choice"), "type") == "tool",
     )
 
 
-def read_response(result: Any) -> Answer:
-    """A `Message`, or its JSON."""
+def read_response(result: object) -> Answer:
+    """Read a `Message`, or its JSON."""
     reason = get(result, "stop_reason")
-    answer = _answer(result, reason, get(result, "usage"))
-    return answer._replace(tool_calls=_asked(as_list(get(result, "content")))) if reason == "tool_use" else answer
+    answer = _make_answer(result, reason, get(result, "usage"))
+    if reason != "tool_use":
+        return answer
+    return answer._replace(tool_calls=_read_tool_calls(as_list(get(result, "content"))))
 
 
-def fold_event(state: dict[str, Any], event: Any) -> bool:
-    """A raw message stream event; `message_stop` is the last. The counts of a delta are those so far."""
+def fold_event(state: FoldState, event: object) -> bool:
+    """Fold a raw message stream event; `message_stop` is the last.
+
+    The counts of a `message_delta` are those so far.
+    """
     kind = get(event, "type")
     if kind == "content_block_delta":
         if "tools" in state and (part := get(get(event, "delta"), "partial_json")):
@@ -107,27 +113,33 @@ def fold_event(state: dict[str, Any], event: Any) -> bool:
     return bool(kind == "message_stop")
 
 
-def finish_message(state: dict[str, Any]) -> Answer:
-    """What the events of a stream added up to."""
+def finish_message(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded stream."""
     message, delta = state.get("message"), state.get("delta")
-    answer = _answer(message, get(get(delta, "delta"), "stop_reason"), get(delta, "usage"), get(message, "usage"))
-    called = state.get("tools", {}).values()
-    return answer._replace(tool_calls=[(name, "".join(parts)) for name, *parts in called]) if called else answer
+    answer = _make_answer(message, get(get(delta, "delta"), "stop_reason"), get(delta, "usage"), get(message, "usage"))
+    tools = state.get("tools", {}).values()
+    return answer._replace(tool_calls=[(name, "".join(parts)) for name, *parts in tools]) if tools else answer
 
 
-def _asked(blocks: Sequence[Any]) -> list[tuple[str, Any]]:
-    """Name and arguments of the tools that the application is to execute; the server's own are another type."""
-    named = ((as_text(get(block, "name")), block) for block in blocks if get(block, "type") == "tool_use")
-    return [(name, get(block, "input")) for name, block in named if name is not None]
+def _read_tool_calls(blocks: Iterable[object]) -> list[tuple[str, Any]]:
+    """Return name and arguments of each tool that the application is to execute.
+
+    The tools that run at the provider have another type.
+    """
+    pairs = ((as_text(get(block, "name")), block) for block in blocks if get(block, "type") == "tool_use")
+    return [(name, get(block, "input")) for name, block in pairs if name is not None]
 
 
-def _answer(message: Any, reason: Any, usage: Any, at_start: Any = None) -> Answer:
-    """at_start: the usage with which a stream began; its input counts hold where the end leaves them out."""
+def _make_answer(message: object, reason: object, usage: object, start_usage: object = None) -> Answer:
+    """Return the answer of a message.
 
-    def read(name: str) -> int | None:
-        return as_int(get(at_start, name) if get(usage, name) is None else get(usage, name))
+    start_usage: the usage with which a stream began; its input counts hold if the end leaves them out.
+    """
 
-    cached, written = read("cache_read_input_tokens"), read("cache_creation_input_tokens")
+    def read_count(name: str) -> int | None:
+        return as_int(get(start_usage, name) if get(usage, name) is None else get(usage, name))
+
+    cached, written = read_count("cache_read_input_tokens"), read_count("cache_creation_input_tokens")
     attributes: Attributes = drop_none_attributes(
         (A.GEN_AI_RESPONSE_ID, as_text(get(message, "id"))),
         (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(reason)] if reason else None),
@@ -135,7 +147,7 @@ def _answer(message: Any, reason: Any, usage: Any, at_start: Any = None) -> Answ
         (A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, written),
         (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, as_int(get(get(usage, "output_tokens_details"), "thinking_tokens"))),
     )
-    fresh = read("input_tokens")
+    fresh = read_count("input_tokens")
     total = None if fresh is None else fresh + (cached or 0) + (written or 0)  # the API counts cached input apart
     return Answer(as_text(get(message, "model")), attributes, total, as_int(get(usage, "output_tokens")))
 

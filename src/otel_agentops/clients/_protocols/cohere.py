@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops.clients._protocols import openai_chat
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -20,7 +21,6 @@ from otel_agentops.clients._protocols.fields import (
     get,
 )
 from otel_agentops.clients._protocols.openai_chat import find_system_contents, read_tool_calls
-from otel_agentops.clients._protocols.openai_chat import normalise_tool as openai_tool
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -46,72 +46,101 @@ FIELDS = Fields(
         "stream", "documents", "query", "texts", "images", "inputs", "seed",
     ]),
 )  # fmt: skip
-# What v1 calls the types of JSON schema: "any Python data type".
-_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
-_FAILED = frozenset({"ERROR", "TIMEOUT"})  # finish reasons of an operation that came to nothing
+# v1 accepts "any Python data type" as a type: https://docs.cohere.com/v1/docs/tools
+_SCHEMA_TYPES = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "list": "array",
+    "dict": "object",
+}
+_REPLACED = frozenset({"type", "required"})  # members of a definition that a schema has elsewhere
+_FAILED = frozenset({"ERROR", "TIMEOUT"})  # finish reasons of an operation that failed
 
 
-def tool(wire: Any) -> dict[str, Any]:
-    """The identity material of one tool: v2 has OpenAI's shape, v1 its own for the same schema."""
+def normalise_tool(wire: object) -> dict[str, Any]:
+    """Return the identity material of one tool.
+
+    A tool of v2 has OpenAI's shape; v1 spells the same schema its own way.
+    """
     if not isinstance(wire, Mapping) or "parameter_definitions" not in wire:
-        return openai_tool(wire)
-    given: Mapping[str, Any] = wire["parameter_definitions"] or {}
-    plain = all(isinstance(each, Mapping) and each.get("type") in _TYPES for each in given.values())
-    schema = _schema(given) if plain else given
-    return drop_none(name=str(wire.get("name")), description=wire.get("description"), input_schema=schema)
+        return openai_chat.normalise_tool(wire)
+    definitions: Mapping[str, Any] = wire["parameter_definitions"] or {}
+    has_schema = all(isinstance(each, Mapping) and each.get("type") in _SCHEMA_TYPES for each in definitions.values())
+    return drop_none(
+        name=str(wire.get("name")),
+        description=wire.get("description"),
+        input_schema=_make_schema(definitions) if has_schema else definitions,
+    )
 
 
-def _schema(given: Mapping[str, Any]) -> dict[str, Any]:
-    required = [name for name, each in given.items() if each.get("required")]
-    properties = {name: _property(each) for name, each in given.items()}
+def _make_schema(definitions: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    required = [name for name, definition in definitions.items() if definition.get("required")]
+    properties = {
+        name: {
+            "type": _SCHEMA_TYPES[str(definition["type"])],
+            **{key: value for key, value in definition.items() if key not in _REPLACED and value is not None},
+        }
+        for name, definition in definitions.items()
+    }
     return {"type": "object", "properties": properties, **({"required": required} if required else {})}
 
 
-def _property(given: Mapping[str, Any]) -> dict[str, Any]:
-    rest = {name: value for name, value in given.items() if name not in ("type", "required") and value is not None}
-    return {"type": _TYPES[given["type"]], **rest}
+# -- requests
 
 
-def request(operation: str, body: Mapping[str, Any], server: Server) -> ModelCall:
-    """Every endpoint: v1 has its instructions in a `preamble`, v2 in system turns."""
+def read_request(operation: str, body: Mapping[str, Any], server: Server) -> ModelCall:
+    """Read the request of any endpoint.
+
+    v1 has its instructions in a `preamble` and in the history, v2 in system turns.
+    """
     attributes = FIELDS.read_attributes(body, server.attributes)
     if get(body.get("response_format"), "type") == "json_object":
         attributes[A.GEN_AI_OUTPUT_TYPE] = "json"
-    told = flatten_instructions(
-        (body.get("preamble"), *_said(body.get("chat_history")), *find_system_contents(body.get("messages")))
+    history = as_list(body.get("chat_history"))
+    instructions = (
+        body.get("preamble"),
+        *(get(turn, "message") for turn in history if get(turn, "role") == "SYSTEM"),
+        *find_system_contents(body.get("messages")),
     )
-    model, tools = as_text(body.get("model")), as_list(body.get("tools"))
-    return ModelCall(operation, server.provider, model, attributes, told, tools, tool, FIELDS.read_parameters(body))
+    return ModelCall(
+        operation,
+        server.provider,
+        as_text(body.get("model")),
+        attributes,
+        flatten_instructions(instructions),
+        as_list(body.get("tools")),
+        normalise_tool,
+        FIELDS.read_parameters(body),
+    )
 
 
-def _said(history: Any) -> Iterator[Any]:
-    for turn in as_list(history):
-        if get(turn, "role") == "SYSTEM":
-            yield get(turn, "message")
+# -- answers
 
 
-def chat_response(result: Any) -> Answer:
-    """v2's response."""
+def read_chat_response(result: object) -> Answer:
+    """Read a chat response of v2."""
+    answer = _make_answer(get(result, "id"), get(result, "finish_reason"), get(result, "usage"))
     calls = as_list(get(get(result, "message"), "tool_calls"))
-    answer = _answer(get(result, "id"), get(result, "finish_reason"), get(result, "usage"))
     return answer._replace(tool_calls=read_tool_calls(get(call, "function") for call in calls)) if calls else answer
 
 
-def old_chat_response(result: Any) -> Answer:
-    """v1's response, which is also in the last event of its stream."""
-    named = get(result, "response_id") or get(result, "generation_id")
-    answer = _answer(named, get(result, "finish_reason"), get(result, "meta"))
+def read_v1_chat_response(result: object) -> Answer:
+    """Read a chat response of v1, which is also in the last event of its stream."""
+    response_id = get(result, "response_id") or get(result, "generation_id")
+    answer = _make_answer(response_id, get(result, "finish_reason"), get(result, "meta"))
     calls = [(as_text(get(call, "name")), get(call, "parameters")) for call in as_list(get(result, "tool_calls"))]
-    return answer._replace(tool_calls=[(name, given) for name, given in calls if name is not None])
+    return answer._replace(tool_calls=[(name, arguments) for name, arguments in calls if name is not None])
 
 
-def ranked_response(result: Any) -> Answer:
-    """Embeddings and rankings, of either version."""
-    return _answer(get(result, "id"), None, get(result, "meta"))
+def read_meta_response(result: object) -> Answer:
+    """Read embeddings or a ranking, of either version: both have their counts in `meta`."""
+    return _make_answer(get(result, "id"), None, get(result, "meta"))
 
 
-def fold(state: dict[str, Any], event: Any) -> bool:
-    """An event of either version; the last one carries the usage."""
+def fold_event(state: FoldState, event: Any) -> bool:
+    """Fold an event of either version; the last one carries the usage."""
     kind = getattr(event, "type", None) or getattr(event, "event_type", None)
     if kind == "content-delta" or kind == "text-generation":
         return False
@@ -130,38 +159,44 @@ def fold(state: dict[str, Any], event: Any) -> bool:
     return kind in ("message-end", "stream-end")
 
 
-def settled(state: dict[str, Any]) -> Answer:
-    """What the events of a stream added up to."""
+def finish_stream(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded stream."""
     if "response" in state:
-        return old_chat_response(state["response"])
+        return read_v1_chat_response(state["response"])
     end = state.get("end")
-    answer = _answer(state.get("id"), get(end, "finish_reason"), get(end, "usage"))
+    answer = _make_answer(state.get("id"), get(end, "finish_reason"), get(end, "usage"))
     return answer._replace(
         tool_calls=[(name, "".join(parts)) for name, *parts in state.get("tools", {}).values() if name]
     )
 
 
-def _answer(named: Any, reason: Any, usage: Any) -> Answer:
-    """No answer names its model. The convention wants the billed counts where there are two."""
+def _make_answer(response_id: object, reason: object, usage: object) -> Answer:
+    """Return an answer without a model, which no response names."""
     attributes = drop_none_attributes(
-        (A.GEN_AI_RESPONSE_ID, as_text(named)),
+        (A.GEN_AI_RESPONSE_ID, as_text(response_id)),
         (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(reason)] if reason else None),
         (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, as_int(get(usage, "cached_tokens"))),
     )
-    counts = (_count(usage, "input_tokens"), _count(usage, "output_tokens"))
-    return Answer(None, attributes, *counts, error=str(reason) if reason in _FAILED else None)
+    return Answer(
+        None,
+        attributes,
+        _read_count(usage, "input_tokens"),
+        _read_count(usage, "output_tokens"),
+        error=str(reason) if reason in _FAILED else None,
+    )
 
 
-def _count(usage: Any, name: str) -> int | None:
+def _read_count(usage: object, name: str) -> int | None:
+    """Return the billed count, which the convention wants if there are two."""
     billed = get(get(usage, "billed_units"), name)
     count = as_int(get(get(usage, "tokens"), name) if billed is None else billed)
     return None if count is None or count < 0 else count  # -1 is how the client for Bedrock says unknown
 
 
-def _endpoint(operation: str, response: Any) -> Endpoint:
-    return Endpoint(partial(request, operation), response, fold, settled)
+def _make_endpoint(operation: str, read_response: Callable[[object], Answer]) -> Endpoint[Server]:
+    return Endpoint(partial(read_request, operation), read_response, fold_event, finish_stream)
 
 
-CHAT, OLD_CHAT = _endpoint("chat", chat_response), _endpoint("chat", old_chat_response)
-# A ranking is a retrieval in the words of the convention, which has none of its own for it.
-EMBED, RERANK = _endpoint("embeddings", ranked_response), _endpoint("retrieval", ranked_response)
+CHAT, V1_CHAT = _make_endpoint("chat", read_chat_response), _make_endpoint("chat", read_v1_chat_response)
+EMBED = _make_endpoint("embeddings", read_meta_response)
+RERANK = _make_endpoint("retrieval", read_meta_response)  # the convention has no operation of its own for a ranking

@@ -1,46 +1,60 @@
-"""Reading protobuf messages: a field's value as the JSON that it would be, and nothing twice that is slow to read."""
+"""Protobuf messages read as JSON; equal parts of messages are converted once, because that is slow."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import struct
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 
-def plain(field: Any, value: Any) -> Any:
-    """A field's value as JSON has it."""
+class EnumType(Protocol):
+    """The descriptor of an enumeration."""
+
+    values_by_number: Mapping[int, Any]
+
+
+class Field(Protocol):
+    """The descriptor of a field of a message."""
+
+    name: str
+    enum_type: EnumType | None
+
+
+def convert_value(field: Field, value: Any) -> object:
+    """Convert the value of a field to JSON."""
     if isinstance(value, float):
-        return _shortest(value)
+        return _shorten_float(value)
     if isinstance(value, int) and field.enum_type is not None:
-        known = field.enum_type.values_by_number.get(value)
-        return known.name if known is not None else value
+        member = field.enum_type.values_by_number.get(value)
+        return value if member is None else member.name
     if isinstance(value, (str, int)):
         return value
     if hasattr(value, "ListFields"):
-        kind: Any = type(value)
-        return _of_bytes(kind, value.SerializeToString(deterministic=True))
-    return [plain(field, item) for item in value]
+        message_type: Any = type(value)
+        return _convert_bytes(message_type, value.SerializeToString(deterministic=True))
+    return [convert_value(field, item) for item in value]
 
 
-def word(message: Any, name: str) -> Any:
-    """The name of an enumeration's value; None for the zeroth, which says nothing."""
+def read_enum_name(message: Any, name: str) -> Any:
+    """Return the name of an enumeration's value; None for the zeroth, which says nothing."""
     number = getattr(message, name)
-    return plain(message.DESCRIPTOR.fields_by_name[name], number) if number else None
+    return convert_value(message.DESCRIPTOR.fields_by_name[name], number) if number else None
 
 
-def _shortest(value: float) -> float:
-    """The shortest decimal that is this value on the wire, where it has 32 bits: 0.2, not 0.20000000298."""
+def convert_message(message: object) -> dict[str, object]:
+    """Convert a message to JSON with the field names of its definition."""
+    read = importlib.import_module("google.protobuf.json_format").MessageToDict
+    return dict(read(message, preserving_proto_field_name=True))
+
+
+def _shorten_float(value: float) -> float:
+    """Return the shortest decimal that has these 32 bits on the wire: 0.2 for 0.20000000298."""
     shorter = (float(f"{value:.{digits}g}") for digits in (6, 7, 8))
     return next((near for near in shorter if struct.pack("f", near) == struct.pack("f", value)), value)
 
 
 @functools.lru_cache(256)
-def _of_bytes(kind: Any, wire: bytes) -> Any:
-    return as_json(kind.FromString(wire))
-
-
-def as_json(message: Any) -> dict[str, Any]:
-    """A message as JSON, with the names of its definition."""
-    read = importlib.import_module("google.protobuf.json_format").MessageToDict
-    return dict(read(message, preserving_proto_field_name=True))
+def _convert_bytes(message_type: Any, wire: bytes) -> dict[str, object]:
+    return convert_message(message_type.FromString(wire))

@@ -2,56 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from otel_agentops import _patching
+from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._patching import ClientInfo
-from otel_agentops.clients.bedrock import _bodies, _botocore, _invoke
-from otel_agentops.clients.bedrock._bases import ANSWER, LOOKUP, configuration
-from otel_agentops.clients.bedrock._botocore import Call, Prepared
+from otel_agentops.clients.bedrock._bases import GENERATE, RETRIEVE, find_generate_configuration
+from otel_agentops.clients.bedrock._bodies import UNKNOWN, find_endpoint
+from otel_agentops.clients.bedrock._botocore import PreparedCall, ServiceOperation, make_library
 from otel_agentops.clients.bedrock._converse import CONVERSE
-from otel_agentops.clients.bedrock._models import Asked, named
+from otel_agentops.clients.bedrock._invoke import decode_object
+from otel_agentops.clients.bedrock._models import RequestFacts, parse_model_id
+from otel_agentops.operations import Attributes
+
+Prepare = Callable[[Mapping[str, object], object, Attributes], PreparedCall]
 
 
-def _conversation(stream: bool) -> Any:
-    def prepare(params: Mapping[str, Any], body: Any) -> Prepared:
-        """The parameters are the body, with the model beside them."""
-        return Prepared(CONVERSE, params, Asked(named(params["modelId"]), stream))
-
-    return prepare
-
-
-def _invocation(stream: bool) -> Any:
-    def prepare(params: Mapping[str, Any], body: Any) -> Prepared:
-        """The body is the model's own; what else shapes the answer goes in headers."""
-        model, given = named(params["modelId"]), _invoke.decoded(body)
-        return Prepared(_bodies.of(model.bare, given), given, Asked(model, stream, params))
+def _prepare_converse(is_streaming: bool) -> Prepare:
+    def prepare(params: Mapping[str, object], content: object, server: Attributes) -> PreparedCall:
+        """Read the parameters, which are the body with the model beside them."""
+        model = parse_model_id(str(params["modelId"]))
+        return PreparedCall(CONVERSE, params, RequestFacts(server, model, is_streaming))
 
     return prepare
 
 
-def _lookup(params: Mapping[str, Any], body: Any) -> Prepared:
-    return Prepared(LOOKUP, params, None)
-
-
-def _generation(stream: bool) -> Any:
-    def prepare(params: Mapping[str, Any], body: Any) -> Prepared:
-        """The model is named where the rest of the configuration is."""
-        return Prepared(ANSWER, params, Asked(named(str(configuration(params).get("modelArn", ""))), stream))
+def _prepare_invoke(is_streaming: bool) -> Prepare:
+    def prepare(params: Mapping[str, object], content: object, server: Attributes) -> PreparedCall:
+        """Read the body, which is the model's own; more that shapes the answer goes in headers."""
+        model, body = parse_model_id(str(params["modelId"])), decode_object(content)
+        return PreparedCall(find_endpoint(model.bare_id, body), body, RequestFacts(server, model, is_streaming, params))
 
     return prepare
+
+
+def _prepare_generate(is_streaming: bool) -> Prepare:
+    def prepare(params: Mapping[str, object], content: object, server: Attributes) -> PreparedCall:
+        """Read the parameters, with the model beside the rest of the configuration."""
+        model = parse_model_id(str(find_generate_configuration(params).get("modelArn", "")))
+        return PreparedCall(GENERATE, params, RequestFacts(server, model, is_streaming))
+
+    return prepare
+
+
+def _prepare_retrieve(params: Mapping[str, object], content: object, server: Attributes) -> PreparedCall:
+    return PreparedCall(RETRIEVE, params, RequestFacts(server))
 
 
 RUNTIME, AGENTS = "bedrock-runtime", "bedrock-agent-runtime"
-CALLS = {
-    "Converse": Call(RUNTIME, CONVERSE, _conversation(False)),
-    "ConverseStream": Call(RUNTIME, CONVERSE, _conversation(True), events="stream"),
-    "InvokeModel": Call(RUNTIME, _bodies.UNKNOWN, _invocation(False), body="body"),
-    "InvokeModelWithResponseStream": Call(RUNTIME, _bodies.UNKNOWN, _invocation(True), events="body"),
-    "Retrieve": Call(AGENTS, LOOKUP, _lookup),
-    "RetrieveAndGenerate": Call(AGENTS, ANSWER, _generation(False)),
-    "RetrieveAndGenerateStream": Call(AGENTS, ANSWER, _generation(True), events="stream"),
+OPERATIONS = {
+    "Converse": ServiceOperation(RUNTIME, CONVERSE, _prepare_converse(False)),
+    "ConverseStream": ServiceOperation(RUNTIME, CONVERSE, _prepare_converse(True), events_member="stream"),
+    "InvokeModel": ServiceOperation(RUNTIME, UNKNOWN, _prepare_invoke(False), body_member="body"),
+    "InvokeModelWithResponseStream": ServiceOperation(RUNTIME, UNKNOWN, _prepare_invoke(True), events_member="body"),
+    "Retrieve": ServiceOperation(AGENTS, RETRIEVE, _prepare_retrieve),
+    "RetrieveAndGenerate": ServiceOperation(AGENTS, GENERATE, _prepare_generate(False)),
+    "RetrieveAndGenerateStream": ServiceOperation(AGENTS, GENERATE, _prepare_generate(True), events_member="stream"),
 }
 INFO = ClientInfo(
     (
@@ -70,13 +76,26 @@ INFO = ClientInfo(
         "opentelemetry-instrumentation-bedrock",
         "openinference-instrumentation-bedrock",
     ),
+    foreign_spans=ForeignSpans(
+        operations_by_name={  # of OpenInference, which tells the kind when the span ends
+            "bedrock.converse": "chat",
+            "bedrock.converse_stream": "chat",
+            "bedrock.invoke_model": "chat",
+            "bedrock.invoke_model_with_response_stream": "chat",
+            "bedrock.retrieve": "retrieval",
+            "bedrock.retrieve_and_generate": "chat",
+            "bedrock.retrieve_and_generate_stream": "chat",
+        },
+        # It knows the last event of the streams of four families of models.
+        never_ends_stream_scopes=frozenset({"opentelemetry.instrumentation.botocore.bedrock-runtime"}),
+    ),
 )
-# Before, botocore left the cached input out of what it parsed, and no total of the input could be told.
-SYNC = _botocore.client("botocore", ">=1.37.24,<2", CALLS, info=INFO)
-ASYNC = _botocore.client("aiobotocore", ">=2.23,<4", CALLS, asynchronous=True, info=INFO)
+# Before 1.37.24, botocore left the cached input out of what it parsed, and no total of the input could be told.
+BOTOCORE = make_library("botocore", ">=1.37.24,<2", OPERATIONS, info=INFO)
+AIOBOTOCORE = make_library("aiobotocore", ">=2.23,<4", OPERATIONS, is_async=True, info=INFO)
 
 
 class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_bedrock`."""
 
-    libraries = (SYNC, ASYNC)
+    libraries = (BOTOCORE, AIOBOTOCORE)

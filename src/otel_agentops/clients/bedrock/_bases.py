@@ -1,11 +1,15 @@
-"""Bedrock's knowledge bases: what is looked up in one, and an answer that a model makes of what was found."""
+"""Knowledge bases of Bedrock: documents that are looked up in one, and an answer that a model makes of them.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_agent-runtime_Retrieve.html
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_agent-runtime_RetrieveAndGenerate.html
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._client_call import Endpoint, FoldState
 from otel_agentops._coerce import hash_documents
 from otel_agentops.clients._protocols.fields import (
     Fields,
@@ -14,17 +18,18 @@ from otel_agentops.clients._protocols.fields import (
     as_list,
     as_text,
     as_texts,
+    drop_none,
     drop_none_attributes,
     flatten_instructions,
     get,
 )
 from otel_agentops.clients._protocols.openai_chat import refuse_stream
-from otel_agentops.clients.bedrock._botocore import Addressed, code
-from otel_agentops.clients.bedrock._models import PROVIDER, Asked
+from otel_agentops.clients.bedrock._botocore import read_error_code
+from otel_agentops.clients.bedrock._converse import as_mapping
+from otel_agentops.clients.bedrock._models import PROVIDER, SILENT_ANSWER, RequestFacts
 from otel_agentops.operations import Answer, Attributes, ModelCall, Retrieval, RetrievalResult
 from otel_agentops.semconv import attributes as A
 
-_SEARCHES = ("vectorSearchConfiguration", "managedSearchConfiguration")
 FIELDS = Fields(
     {
         "temperature": (A.GEN_AI_REQUEST_TEMPERATURE, as_double),
@@ -32,113 +37,123 @@ FIELDS = Fields(
         "maxTokens": (A.GEN_AI_REQUEST_MAX_TOKENS, as_int),
         "stopSequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, as_texts),
         "numberOfResults": (A.GEN_AI_RETRIEVAL_TOP_K, as_int),
-        "guardrailConfiguration": (A.AWS_BEDROCK_GUARDRAIL_ID, lambda given: as_text(get(given, "guardrailId"))),
+        "guardrailConfiguration": (A.AWS_BEDROCK_GUARDRAIL_ID, lambda config: as_text(get(config, "guardrailId"))),
     },
     # A filter is about the question; the others are content, or parts whose members are parameters.
     not_parameters=frozenset(["filter", "promptTemplate", "inferenceConfig"]),
 )
+# Of a retrieval configuration, and of one to generate, which have one member each.
+_SEARCH_KINDS = ("vectorSearchConfiguration", "managedSearchConfiguration")
+_SOURCE_KINDS = ("knowledgeBaseConfiguration", "externalSourcesConfiguration")
 
 
-def lookup_request(body: Mapping[str, Any], sent: Addressed) -> Retrieval:
-    """`POST /knowledgebases/{knowledgeBaseId}/retrieve`."""
-    base = as_text(body.get("knowledgeBaseId")) or "unknown"
-    attributes = FIELDS.read_attributes({**_search(body), **_guardrail(body)}, sent.server)
-    return Retrieval(base, None, PROVIDER, {**attributes, **_base(base)})
+def _find_member(container: object, names: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the first of these members that there is; an empty object if there is none."""
+    return as_mapping(next((member for name in names if (member := get(container, name)) is not None), None))
 
 
-def _search(body: Any) -> Mapping[str, Any]:
-    given = get(body, "retrievalConfiguration")
-    found = next((inner for name in _SEARCHES if (inner := get(given, name)) is not None), None)
-    return found if isinstance(found, Mapping) else {}
+def _find_search(body: Mapping[str, object]) -> Mapping[str, Any]:
+    return _find_member(get(body, "retrievalConfiguration"), _SEARCH_KINDS)
 
 
-def _guardrail(body: Mapping[str, Any]) -> dict[str, Any]:
-    given = body.get("guardrailConfiguration")
-    return {} if given is None else {"guardrailConfiguration": given}
-
-
-def _base(base: str) -> Attributes:
-    """A knowledge base has no version that anybody is told."""
+def _describe_base(base_id: str) -> Attributes:
+    """Return the attributes of a knowledge base, of whose version nobody is told."""
     return {
-        A.GEN_AI_DATA_SOURCE_ID: base,
-        A.AWS_BEDROCK_KNOWLEDGE_BASE_ID: base,
-        A.INDEX_NAME: base,
+        A.GEN_AI_DATA_SOURCE_ID: base_id,
+        A.AWS_BEDROCK_KNOWLEDGE_BASE_ID: base_id,
+        A.INDEX_NAME: base_id,
         A.INDEX_SOURCE: "unknown",
     }
 
 
-def lookup_response(result: Any) -> RetrievalResult:
-    """The documents that were found."""
-    found = as_list(get(result, "retrievalResults"))
-    ids = [known for each in found if (known := _id(each)) is not None]
-    hashes = hash_documents(ids) if len(ids) == len(found) else None
-    return RetrievalResult(len(found), hashes, {A.RETRIEVAL_DOCUMENT_COUNT: len(found)})
+# -- documents
 
 
-def _id(document: Any) -> str | None:
-    """A document's id, else where it lies: a location has a type, and one member with a URI, a URL or an id."""
-    if (known := as_text(get(document, "documentId"))) is not None:
-        return known
-    place = get(document, "location")
-    inner = next((value for value in place.values() if isinstance(value, Mapping)), {}) if place else {}
-    return next((value for value in inner.values() if isinstance(value, str)), None)
+def read_retrieve_request(body: Mapping[str, object], facts: RequestFacts) -> Retrieval:
+    """Read `POST /knowledgebases/{knowledgeBaseId}/retrieve`."""
+    base_id = as_text(body.get("knowledgeBaseId")) or "unknown"
+    settings = {**_find_search(body), **drop_none(guardrailConfiguration=body.get("guardrailConfiguration"))}
+    attributes = FIELDS.read_attributes(settings, facts.server)
+    return Retrieval(base_id, None, PROVIDER, {**attributes, **_describe_base(base_id)})
 
 
-def answer_request(body: Mapping[str, Any], sent: Addressed) -> ModelCall:
-    """`POST /retrieveAndGenerate` and its stream: of a knowledge base, or of documents that the request brings."""
-    asked: Asked = sent.facts
-    given = configuration(body)
-    settings = _settings(given)
-    attributes = FIELDS.read_attributes(settings, sent.server)
+def read_retrieve_response(result: object) -> RetrievalResult:
+    """Read the documents that were found."""
+    documents = as_list(get(result, "retrievalResults"))
+    ids = [document_id for each in documents if (document_id := _find_document_id(each)) is not None]
+    hashes = hash_documents(ids) if len(ids) == len(documents) else None
+    return RetrievalResult(len(documents), hashes, {A.RETRIEVAL_DOCUMENT_COUNT: len(documents)})
+
+
+def _find_document_id(document: object) -> str | None:
+    """Return a document's id, else its place: a location has a type, and one member with a URI, a URL or an id."""
+    if (document_id := as_text(get(document, "documentId"))) is not None:
+        return document_id
+    location = as_mapping(get(document, "location"))
+    place = next((member for member in location.values() if isinstance(member, Mapping)), {})
+    return next((value for value in place.values() if isinstance(value, str)), None)
+
+
+def _finish_no_stream(state: FoldState) -> RetrievalResult:
+    return RetrievalResult()
+
+
+# -- answers
+
+
+def read_generate_request(body: Mapping[str, object], facts: RequestFacts) -> ModelCall:
+    """Read `POST /retrieveAndGenerate` and its stream: of a knowledge base, or of documents that the request brings."""
+    configuration = find_generate_configuration(body)
+    generation = get(configuration, "generationConfiguration") or {}
+    settings = {
+        **_find_search(configuration),
+        **generation,
+        **(get(get(generation, "inferenceConfig"), "textInferenceConfig") or {}),
+        "orchestrationConfiguration": configuration.get("orchestrationConfiguration"),  # None is no parameter
+    }
+    attributes = FIELDS.read_attributes(settings, facts.server)
     attributes |= drop_none_attributes((A.GEN_AI_CONVERSATION_ID, as_text(body.get("sessionId"))))
-    if asked.stream:
+    if facts.is_streaming:
         attributes[A.GEN_AI_REQUEST_STREAM] = True
-    base = as_text(get(given, "knowledgeBaseId"))
-    if base is not None:
-        attributes |= _base(base)
-    template = get(get(get(given, "generationConfiguration"), "promptTemplate"), "textPromptTemplate")
+    base_id = as_text(get(configuration, "knowledgeBaseId"))
+    if base_id is not None:
+        attributes |= _describe_base(base_id)
+    template = get(get(generation, "promptTemplate"), "textPromptTemplate")
     return ModelCall(
         "chat",
         PROVIDER,
-        asked.model.id,
+        facts.model.id,
         attributes,
         flatten_instructions((template,)) if as_text(template) else (),
         params=FIELDS.read_parameters(settings),
-        data_source_id=base,
+        data_source_id=base_id,
     )
 
 
-def configuration(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a request to generate says about how."""
-    given = get(body, "retrieveAndGenerateConfiguration")
-    names = ("knowledgeBaseConfiguration", "externalSourcesConfiguration")
-    found = next((inner for name in names if (inner := get(given, name)) is not None), None)
-    return found if isinstance(found, Mapping) else {}
+def find_generate_configuration(body: Mapping[str, object]) -> Mapping[str, Any]:
+    """Return how a request asks to generate."""
+    return _find_member(get(body, "retrieveAndGenerateConfiguration"), _SOURCE_KINDS)
 
 
-def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What shapes the answer, on one level."""
-    generation = get(given, "generationConfiguration") or {}
-    sampling = get(get(generation, "inferenceConfig"), "textInferenceConfig") or {}
-    steps = {"orchestrationConfiguration": given.get("orchestrationConfiguration")}  # None is no parameter
-    return {**_search(given), **generation, **sampling, **steps}
-
-
-def answer_response(result: Any) -> Answer:
-    """The answer: neither model nor counts are told."""
+def read_generate_response(result: object) -> Answer:
+    """Read the answer: neither model nor counts are told."""
     return Answer(None, drop_none_attributes((A.GEN_AI_CONVERSATION_ID, as_text(get(result, "sessionId")))))
 
 
-def fold(state: dict[str, Any], event: Any) -> bool:
-    """An event of RetrieveAndGenerateStream: only words and where they come from."""
+def fold_event(state: FoldState, event: object) -> bool:
+    """Fold an event of RetrieveAndGenerateStream, which has only words and where they come from."""
     state["begun"] = True
     return False
 
 
-def settled(state: dict[str, Any]) -> Answer:
-    """The same of a stream, whose session is in a header."""
-    return Answer(None, {})
+def finish_stream(state: FoldState) -> Answer:
+    """Return an empty answer: the session of a stream is in a header."""
+    return SILENT_ANSWER
 
 
-LOOKUP = Endpoint(lookup_request, lookup_response, refuse_stream, settled, error_type=code)
-ANSWER = Endpoint(answer_request, answer_response, fold, settled, error_type=code)
+RETRIEVE = Endpoint(
+    read_retrieve_request, read_retrieve_response, refuse_stream, _finish_no_stream, error_type=read_error_code
+)
+GENERATE = Endpoint(
+    read_generate_request, read_generate_response, fold_event, finish_stream, error_type=read_error_code
+)

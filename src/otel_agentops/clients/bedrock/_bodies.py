@@ -1,4 +1,4 @@
-"""InvokeModel: a body in the words of the model's family, which is found by the model's id, else by the body itself."""
+"""Bodies of InvokeModel in the words of a model's family, which is found by the model's id, else by the body itself."""
 
 from __future__ import annotations
 
@@ -6,55 +6,72 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._client_call import Endpoint, FoldState
 from otel_agentops.clients._protocols import anthropic_messages, cohere, openai_chat
 from otel_agentops.clients._protocols.fields import Fields, as_int, as_texts, get
 from otel_agentops.clients._servers import Server
-from otel_agentops.clients.bedrock import _completion, _converse
-from otel_agentops.clients.bedrock._botocore import Addressed
-from otel_agentops.clients.bedrock._invoke import Family, endpoint
-from otel_agentops.clients.bedrock._models import Asked, Model
+from otel_agentops.clients.bedrock import _converse
+from otel_agentops.clients.bedrock._completion import read_completion_request, read_completion_response
+from otel_agentops.clients.bedrock._invoke import Family, make_endpoint
+from otel_agentops.clients.bedrock._models import SILENT_ANSWER, RequestFacts
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
+# -- families whose stream ends with the whole answer, or tells nothing but counts
 
-def _keep(state: dict[str, Any], chunk: Any) -> bool:
-    """The first chunk is remembered, then the last: nothing between them says anything."""
+
+def _keep_chunk(state: FoldState, chunk: object) -> bool:
+    """Keep the first chunk, then the last: nothing between them says anything."""
     state["chunk"] = chunk
     return False
 
 
-def _settle(whole: Callable[[Any], Answer]) -> Callable[[dict[str, Any]], Answer]:
-    return lambda state: whole(state.get("chunk"))
+def _read_kept_chunk(read_response: Callable[[object], Answer]) -> Callable[[FoldState], Answer]:
+    return lambda state: read_response(state.get("chunk"))
 
 
-def _nova(body: Mapping[str, Any], server: Server) -> ModelCall:
-    return _converse.request(body, Addressed(server.attributes, Asked(Model(None, ""))))
+def _ignore_response(body: object) -> Answer:
+    return SILENT_ANSWER
 
 
-def _chat_whole(body: Any) -> Answer:
-    return openai_chat.read_chat_response(_reasoned(body))
+# -- Nova
 
 
-def _chat_fold(state: dict[str, Any], chunk: Any) -> bool:
-    return openai_chat.fold_chat_json(state, _reasoned(chunk))
+def _read_nova_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    return _converse.read_converse_request(body, RequestFacts(server.attributes))
 
 
-def _reasoned(body: Any) -> Any:
-    """Mistral's `stop_reason` as everybody's `finish_reason`."""
+# -- OpenAI's protocol: Mistral, AI21, gpt-oss and others
+
+
+def _read_chat_response(body: Any) -> Answer:
+    return openai_chat.read_chat_response(_rename_stop_reason(body))
+
+
+def _fold_chat_chunk(state: FoldState, chunk: Any) -> bool:
+    return openai_chat.fold_chat_json(state, _rename_stop_reason(chunk))
+
+
+def _rename_stop_reason(body: Any) -> Any:
+    """Return a body with Mistral's `stop_reason` as everybody's `finish_reason`."""
     choices = get(body, "choices")
     if not isinstance(choices, list) or not any("stop_reason" in choice for choice in choices if type(choice) is dict):
         return body
     return {**body, "choices": [{**choice, "finish_reason": get(choice, "stop_reason")} for choice in choices]}
 
 
-def _chat_settled(state: dict[str, Any]) -> Answer:
-    return openai_chat.finish_chat(state) if "first" in state else Answer(None, {})
+def _finish_chat(state: FoldState) -> Answer:
+    return openai_chat.finish_chat(state) if "first" in state else SILENT_ANSWER
 
 
-def _command_whole(body: Any) -> Answer:
-    return cohere.old_chat_response(get(body, "response") or body)
+# -- Cohere's Command R
 
+
+def _read_command_response(body: object) -> Answer:
+    return cohere.read_v1_chat_response(get(body, "response") or body)
+
+
+# -- embeddings, rankings, and bodies of nobody that is known
 
 _EMBEDDINGS = Fields(
     {
@@ -67,29 +84,21 @@ _EMBEDDINGS = Fields(
 )
 
 
-def _embed(body: Mapping[str, Any], server: Server) -> ModelCall:
+def _read_embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     attributes = _EMBEDDINGS.read_attributes(body, server.attributes)
     return ModelCall("embeddings", server.provider, None, attributes, params=_EMBEDDINGS.read_parameters(body))
 
 
-def _embedded(body: Any) -> Answer:
+def _read_embeddings_response(body: object) -> Answer:
     return Answer(None, {}, as_int(get(body, "inputTextTokenCount")))
 
 
-def _rerank(body: Mapping[str, Any], server: Server) -> ModelCall:
-    return cohere.request("retrieval", body, server)
-
-
-def _unknown(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """What shapes the answer and what is content cannot be told apart: neither is read."""
+def _read_unknown_request(body: Mapping[str, Any], server: Server) -> ModelCall:
+    """Read nothing: parameters and content cannot be told apart."""
     return ModelCall("generate_content", server.provider, None, dict(server.attributes), instructions=None)
 
 
-def _nothing(body: Any) -> Answer:
-    return Answer(None, {})
-
-
-CLAUDE = endpoint(
+CLAUDE = make_endpoint(
     Family(
         anthropic_messages.read_request,
         anthropic_messages.read_response,
@@ -98,54 +107,75 @@ CLAUDE = endpoint(
         (b'"message_', b'"tool_use"', b'"input_json_delta"'),
     )
 )
-NOVA = endpoint(
+NOVA = make_endpoint(
     Family(
-        _nova,
-        _converse.response,
-        _converse.fold,
-        _converse.settled,
+        _read_nova_request,
+        _converse.read_converse_response,
+        _converse.fold_event,
+        _converse.finish_stream,
         (b'"messageStop"', b'"metadata"', b'"toolUse"'),
     )
 )
-CHAT = endpoint(
+CHAT = make_endpoint(
     Family(
         openai_chat.read_chat_request,
-        _chat_whole,
-        _chat_fold,
-        _chat_settled,
+        _read_chat_response,
+        _fold_chat_chunk,
+        _finish_chat,
         (b'"tool_calls"', b'_reason":"', b'_reason": "', b'"usage":{', b'"usage": {'),
     )
 )
-COMMAND = endpoint(Family(partial(cohere.request, "chat"), _command_whole, _keep, _settle(_command_whole)))
-COMPLETION = endpoint(Family(_completion.request, _completion.response, _keep, _settle(_completion.response)))
-EMBED = endpoint(Family(_embed, _embedded, _keep, _settle(_nothing), counted=True, wordless=True))
-RERANK = endpoint(Family(_rerank, _nothing, _keep, _settle(_nothing), counted=True, wordless=True))
-UNKNOWN = endpoint(Family(_unknown, _nothing, _keep, _settle(_nothing), counted=True))
-
-
-def of(model: str, body: Mapping[str, Any]) -> Endpoint:
-    """The kind of bodies that a model has. model: its bare id, empty where that is hidden."""
-    if "embed" in model:
-        return EMBED
-    if "rerank" in model:
-        return RERANK
-    if "messages" in body:
-        return _talking(model, body)
-    if "message" in body:
-        return COMMAND
-    if "prompt" in body and not model.startswith(_PICTURES):
-        return COMPLETION
-    if "inputText" in body and ("textGenerationConfig" in body or model.startswith("amazon.titan-t")):
-        return COMPLETION
-    return UNKNOWN
-
+COMMAND = make_endpoint(
+    Family(
+        partial(cohere.read_request, "chat"),
+        _read_command_response,
+        _keep_chunk,
+        _read_kept_chunk(_read_command_response),
+    )
+)
+COMPLETION = make_endpoint(
+    Family(read_completion_request, read_completion_response, _keep_chunk, _read_kept_chunk(read_completion_response))
+)
+_COUNTS = Family(
+    _read_unknown_request, _ignore_response, _keep_chunk, _read_kept_chunk(_ignore_response), has_only_counts=True
+)
+EMBEDDINGS = make_endpoint(
+    _COUNTS._replace(read_request=_read_embeddings_request, read_response=_read_embeddings_response, is_wordless=True)
+)
+RANKING = make_endpoint(_COUNTS._replace(read_request=partial(cohere.read_request, "retrieval"), is_wordless=True))
+UNKNOWN = make_endpoint(_COUNTS)
 
 _PICTURES = ("stability.", "luma.")  # their prompt is one for images and films
 
 
-def _talking(model: str, body: Mapping[str, Any]) -> Endpoint:
-    """Claude's bodies must have an `anthropic_version`; Nova's have what no other's have, or its id."""
+def find_endpoint(bare_id: str, body: Mapping[str, object]) -> Endpoint[RequestFacts]:
+    """Return the functions that read the bodies of a model.
+
+    Args:
+        bare_id: `Model.bare_id`, empty if the model is hidden.
+        body: Of the request.
+    """
+    if "embed" in bare_id:
+        return EMBEDDINGS
+    if "rerank" in bare_id:
+        return RANKING
+    if "messages" in body:
+        return _find_chat_endpoint(bare_id, body)
+    if "message" in body:
+        return COMMAND
+    if "prompt" in body and not bare_id.startswith(_PICTURES):
+        return COMPLETION
+    if "inputText" in body and ("textGenerationConfig" in body or bare_id.startswith("amazon.titan-t")):
+        return COMPLETION
+    return UNKNOWN
+
+
+def _find_chat_endpoint(bare_id: str, body: Mapping[str, object]) -> Endpoint[RequestFacts]:
+    """Return the functions of a chat.
+
+    Claude's bodies must have an `anthropic_version`; Nova's have members that no other's have, or its id.
+    """
     if "anthropic_version" in body:
         return CLAUDE
-    nova = model.startswith("amazon.nova") or "inferenceConfig" in body or "schemaVersion" in body
-    return NOVA if nova else CHAT
+    is_nova = bare_id.startswith("amazon.nova") or "inferenceConfig" in body or "schemaVersion" in body
+    return NOVA if is_nova else CHAT

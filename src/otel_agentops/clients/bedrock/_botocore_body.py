@@ -1,246 +1,250 @@
-"""A body that the application reads by itself: whole, in parts or never, with the object that the library made for it.
+"""An unread body of a response, which the application reads whole, in parts or never.
 
-Nothing is read here. The response that carries the bytes inside that object is replaced by a proxy: urllib3's in a
-`StreamingBody`, aiohttp's or httpx's in those of aiobotocore. So it does not matter with which method the application
-reads, or that others wrap the response in objects of their own; and what drops the body drops the proxy.
+Nothing is read here, and the application keeps the object that the library made for it. The response that carries the
+bytes inside that object is replaced by a proxy: urllib3's in a `StreamingBody`, aiohttp's or httpx's in those of
+aiobotocore. So every method of reading is seen, also if others wrap the body in objects of their own; and dropping the
+body drops the proxy.
+
+https://github.com/boto/botocore/blob/develop/botocore/response.py (`StreamingBody`)
+https://github.com/aio-libs/aiobotocore/blob/main/aiobotocore/response.py
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import wrapt
+from typing_extensions import Self
 
 from otel_agentops._client_call import ClientCall
 from otel_agentops._guard import guard
 from otel_agentops._patching import PatchedLibrary
-
-_Proxy: Any = wrapt.ObjectProxy  # generic for the type checker since wrapt 2, and not at run time
-
-
-class Invoked:
-    """The answer of a call whose result is a body. body: empty where it was not read to its end."""
-
-    __slots__ = ("body", "headers")
-
-    def __init__(self, headers: Mapping[str, Any], body: bytes = b"") -> None:
-        self.headers = headers
-        self.body = body
+from otel_agentops._wrapping import Arguments, Around, Keywords
 
 
-class Held:
-    """What the application holds of a call whose answer it reads later; who drops it has dropped the call.
+class InvokeResponse(NamedTuple):
+    """The answer of a call whose result is a body.
 
-    The watch itself cannot tell: a timer of the event loop that was set meanwhile keeps its context, and the watch in
+    Attributes:
+        headers: Of the response.
+        body: Empty if it was not read to its end.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class HeldCall:
+    """A call whose answer the application reads later: dropping this object abandons the call.
+
+    The call cannot tell by itself: a timer of the event loop that was set meanwhile keeps its context, and the call in
     it.
     """
 
-    __slots__ = ("watch",)
+    __slots__ = ("call",)
 
-    def __init__(self, watch: ClientCall) -> None:
-        self.watch = watch
+    def __init__(self, call: ClientCall) -> None:
+        self.call = call
 
     def __del__(self) -> None:
-        self.watch.abandon()
+        self.call.abandon()
 
 
-class Reading(Held):
-    """What was read of a body so far. size: of the whole, None where the server does not say."""
+class Reading(HeldCall):
+    """The bytes that the application has read of a body.
 
-    __slots__ = ("came", "headers", "inside", "parts", "size")
+    Attributes:
+        is_inside_library: True while the library's own method reads; for each exception of the response it raises one
+            of its own, and that is the application's.
+    """
 
-    def __init__(self, watch: ClientCall, headers: Mapping[str, Any], size: int | None) -> None:
-        super().__init__(watch)
-        self.headers = headers
-        self.size = size
-        self.came = 0
-        self.parts: list[bytes] = []
-        self.inside = False  # the library's own method is reading, which has an exception of its own for each of ours
+    __slots__ = ("_byte_count", "_headers", "_parts", "_size", "is_inside_library")
+
+    def __init__(self, call: ClientCall, headers: Mapping[str, str]) -> None:
+        super().__init__(call)
+        self.is_inside_library = False
+        self._headers = headers
+        length = headers.get("content-length")
+        self._size = int(length) if length else None  # None if the server does not say
+        self._byte_count = 0
+        self._parts: list[bytes] = []
 
     @guard
-    def took(self, data: bytes, asked: int | None) -> None:
-        """The application has these bytes. asked: how many it wanted, None for all."""
+    def record_read(self, data: bytes | memoryview, limit: int | None) -> None:
+        """Record one read.
+
+        Args:
+            data: The bytes that came.
+            limit: How many the application wanted at most; None or a negative number for all.
+        """
         if data:
-            self.parts.append(bytes(data))
-            self.came += len(data)
-        if asked is None or asked < 0 or self.came == self.size or (not data and asked > 0):
-            self.finished()  # where bytes are missing, the library is about to say so
+            self._parts.append(bytes(data))
+            self._byte_count += len(data)
+        if limit is None or limit < 0 or self._byte_count == self._size or (not data and limit > 0):
+            self.finish_reading()
 
     @guard
-    def finished(self) -> None:
-        """There is no more."""
-        if self.watch.is_open and self.size in (None, self.came):
-            self.watch.response_received(Invoked(self.headers, b"".join(self.parts)))
-            self.watch.end()
-        self.parts.clear()
+    def finish_reading(self) -> None:
+        """End the call with the answer; if bytes are missing, the library is about to raise."""
+        if self.call.is_open and self._size in (None, self._byte_count):
+            self.call.response_received(InvokeResponse(self._headers, b"".join(self._parts)))
+            self.call.end()
+        self._parts.clear()
 
-    def __enter__(self) -> Reading:
-        """The block in which what carries the bytes gives some, or raises."""
+    def __enter__(self) -> Self:
+        """Enter the block in which the response gives bytes, or raises."""
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is not None and not self.inside and type(error) is not GeneratorExit:
-            self.watch.end(error)
+        if error is not None and not self.is_inside_library and type(error) is not GeneratorExit:
+            self.call.end(error)
 
 
-def observe(body: Any, watch: ClientCall, headers: Mapping[str, Any]) -> None:
-    """Follow what is read of a body of either library."""
-    length = headers.get("content-length")
-    reading = Reading(watch, headers, int(length) if length else None)
-    if (raw := getattr(body, "__wrapped__", None)) is not None:  # aiobotocore's of before 3 is a proxy itself
-        body.__wrapped__ = _Response(raw, reading)
+def observe_body(body: Any, call: ClientCall, headers: Mapping[str, str]) -> None:
+    """Record what the application reads of a body of either library."""
+    reading = Reading(call, headers)
+    if (raw := getattr(body, "__wrapped__", None)) is not None:  # before 3, aiobotocore's is a proxy itself
+        body.__wrapped__ = _AiohttpResponse(raw, reading)
         return
     raw = body._raw_stream
-    # httpx's content raises something else than AttributeError where it is not read.
-    kind = _Httpx if hasattr(raw, "aiter_raw") else _Response if hasattr(raw, "content") else _Raw
-    body._raw_stream = kind(raw, reading)
+    if hasattr(raw, "aiter_raw"):  # first: if it is not read, httpx's `content` raises no AttributeError
+        body._raw_stream = _HttpxResponse(raw, reading)
+    else:
+        body._raw_stream = (_AiohttpResponse if hasattr(raw, "content") else _Urllib3Response)(raw, reading)
 
 
-def _async_reading(body: Any) -> Reading | None:
-    raw = getattr(body, "__wrapped__", None) or body._raw_stream
-    return raw._self_reading if type(raw) in (_Response, _Httpx) else None
+_Proxy: Any = wrapt.ObjectProxy  # for the type checker generic since wrapt 2, and not at run time
 
 
-class _Observed(_Proxy):  # type: ignore[misc]
-    """A response, or a part of one, and what the application has read of it."""
+class _ObservedProxy(_Proxy):  # type: ignore[misc]
+    """A response, or its content, with what the application has read of it."""
 
-    def __init__(self, wrapped: Any, reading: Reading) -> None:
+    def __init__(self, wrapped: object, reading: Reading) -> None:
         super().__init__(wrapped)
         self._self_reading = reading
 
 
-class _Raw(_Observed):
-    """urllib3's response, as botocore and the application read it."""
+class _Urllib3Response(_ObservedProxy):
+    """The response of urllib3, as botocore and the application read it."""
 
-    def read(self, amt: int | None = None, *args: Any, **kwargs: Any) -> Any:
+    def read(self, amt: int | None = None, *args: object, **kwargs: object) -> bytes:
         reading = self._self_reading
         with reading:
-            data = self.__wrapped__.read(amt, *args, **kwargs)
-        reading.took(data, amt)
+            data: bytes = self.__wrapped__.read(amt, *args, **kwargs)
+        reading.record_read(data, amt)
         return data
 
-    def readinto(self, buffer: Any) -> Any:
+    def readinto(self, buffer: memoryview) -> int:
         reading = self._self_reading
         with reading:
-            count = self.__wrapped__.readinto(buffer)
-        reading.took(bytes(buffer[:count]), len(buffer))
+            count: int = self.__wrapped__.readinto(buffer)
+        reading.record_read(buffer[:count], len(buffer))
         return count
 
-    def readlines(self, *args: Any) -> Any:
+    def readlines(self, *args: object) -> list[bytes]:
         reading = self._self_reading
         with reading:
-            lines = self.__wrapped__.readlines(*args)
-        reading.took(b"".join(lines), None)
+            lines: list[bytes] = self.__wrapped__.readlines(*args)
+        reading.record_read(b"".join(lines), None)
         return lines
 
-    def stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        return self._each(self.__wrapped__.stream(*args, **kwargs))
+    def stream(self, *args: object, **kwargs: object) -> Iterator[bytes]:
+        return self._iterate_parts(self.__wrapped__.stream(*args, **kwargs))
 
-    def __iter__(self) -> Iterator[Any]:
-        return self._each(iter(self.__wrapped__))
+    def __iter__(self) -> Iterator[bytes]:
+        return self._iterate_parts(iter(self.__wrapped__))
 
-    def _each(self, source: Iterator[Any]) -> Iterator[Any]:
+    def _iterate_parts(self, source: Iterator[bytes]) -> Iterator[bytes]:
         reading = self._self_reading
         with reading:
             for data in source:
-                reading.took(data, 1)
+                reading.record_read(data, 1)
                 yield data
-        reading.finished()
+        reading.finish_reading()
 
-    def close(self) -> Any:
-        self._self_reading.watch.end()
+    def close(self) -> object:
+        self._self_reading.call.end()
         return self.__wrapped__.close()
 
 
-class _Content(_Observed):
+class _AiohttpContent(_ObservedProxy):
     """The content of aiohttp's response."""
 
-    async def read(self, n: int = -1) -> Any:
+    async def read(self, n: int = -1) -> bytes:
         reading = self._self_reading
         with reading:
-            data = await self.__wrapped__.read(n)
-        reading.took(data, n)
+            data: bytes = await self.__wrapped__.read(n)
+        reading.record_read(data, n)
         return data
 
 
-class _Response(_Observed):
-    """aiohttp's response."""
+class _AiohttpResponse(_ObservedProxy):
+    """The response of aiohttp."""
 
     @property
-    def content(self) -> Any:
-        return _Content(self.__wrapped__.content, self._self_reading)
+    def content(self) -> _AiohttpContent:
+        return _AiohttpContent(self.__wrapped__.content, self._self_reading)
 
-    async def read(self) -> Any:
+    async def read(self) -> bytes:
         reading = self._self_reading
         with reading:
-            data = await self.__wrapped__.read()
-        reading.took(data, None)
+            data: bytes = await self.__wrapped__.read()
+        reading.record_read(data, None)
         return data
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self) -> Self:
         await self.__wrapped__.__aenter__()
         return self
 
-    async def __aexit__(self, *raised: Any) -> Any:
-        self._self_reading.watch.end()
+    async def __aexit__(self, *raised: object) -> object:
+        self._self_reading.call.end()
         return await self.__wrapped__.__aexit__(*raised)
 
-    def close(self) -> Any:
-        self._self_reading.watch.end()
+    def close(self) -> object:
+        self._self_reading.call.end()
         return self.__wrapped__.close()
 
 
-class _Httpx(_Observed):
-    """httpx's response, which aiobotocore reads to a buffer of its own."""
+class _HttpxResponse(_ObservedProxy):
+    """The response of httpx, which aiobotocore reads to a buffer of its own."""
 
-    async def aiter_raw(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+    async def aiter_raw(self, *args: object, **kwargs: object) -> AsyncIterator[bytes]:
         reading = self._self_reading
         with reading:
             async for data in self.__wrapped__.aiter_raw(*args, **kwargs):
-                reading.took(data, 1)
+                reading.record_read(data, 1)
                 yield data
-        reading.finished()
+        reading.finish_reading()
 
     async def aclose(self) -> None:
-        self._self_reading.watch.end()
+        self._self_reading.call.end()
         await self.__wrapped__.aclose()
 
 
-def reads(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    """The library's method that reads: the exception that leaves it is the application's."""
-
-    def read(body: Any, *args: Any, **kwargs: Any) -> Any:
-        raw = getattr(body, "_raw_stream", None)
-        if type(raw) is not _Raw:
-            return original(body, *args, **kwargs)  # every body of every service comes by
-        reading = raw._self_reading
-        reading.inside = True
-        try:
-            return original(body, *args, **kwargs)
-        except BaseException as error:
-            reading.watch.end(error)
-            raise
-        finally:
-            reading.inside = False
-
-    return read
+# -- the library's own methods that read
 
 
-def async_reads(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    """The same of aiobotocore."""
+def _find_reading(body: Any) -> Reading | None:
+    """Return the reading of a body; None for those of all other calls, whatever the service."""
+    raw = getattr(body, "__wrapped__", None) or getattr(body, "_raw_stream", None)
+    return raw._self_reading if isinstance(raw, _ObservedProxy) else None
 
-    async def read(body: Any, *args: Any, **kwargs: Any) -> Any:
-        reading = _async_reading(body)
-        if reading is None:
-            return await original(body, *args, **kwargs)
-        reading.inside = True
-        try:
-            return await original(body, *args, **kwargs)
-        except BaseException as error:
-            reading.watch.end(error)
-            raise
-        finally:
-            reading.inside = False
 
-    return read
+def _enter_library(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Reading | None:
+    reading = _find_reading(args[0])
+    if reading is not None:
+        reading.is_inside_library = True
+    return reading
+
+
+def _leave_library(reading: Reading, result: object, args: Arguments, kwargs: Keywords) -> None:
+    reading.is_inside_library = False
+
+
+def _fail_in_library(reading: Reading, error: BaseException, args: Arguments, kwargs: Keywords) -> None:
+    reading.call.end(error)
+    reading.is_inside_library = False
+
+
+READ = Around(_enter_library, _leave_library, _fail_in_library)

@@ -1,9 +1,11 @@
-"""Bedrock's models that continue a text: a prompt in, and each family's own word for how the text came to its end."""
+"""Models of Bedrock that continue a text: a prompt in, and each family's own word for the reason why the text ends.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from otel_agentops.clients._protocols.fields import (
     Fields,
@@ -41,46 +43,41 @@ FIELDS = Fields(
     },
     not_parameters=frozenset(["prompt", "inputText", "textGenerationConfig", "images", "anthropic_version", "stream"]),
 )
-_LISTS = ("outputs", "generations", "choices", "completions", "results")  # where an answer has more than one text
+_LISTS = ("outputs", "generations", "choices", "completions", "results")  # of an answer with more than one text
 _REASONS = ("stop_reason", "finish_reason", "completionReason", "finishReason")
 
 
-def request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """A body with a `prompt`, or Titan's with an `inputText`."""
+def read_completion_request(body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read a body with a `prompt`, or Titan's with an `inputText`."""
     config = body.get("textGenerationConfig")
     settings = {**body, **config} if isinstance(config, Mapping) else body
     attributes = FIELDS.read_attributes(settings, server.attributes)
     return ModelCall("text_completion", server.provider, None, attributes, params=FIELDS.read_parameters(settings))
 
 
-def response(body: Any) -> Answer:
-    """An answer, or the last chunk of a streamed one."""
-    texts = _texts(body)
-    reasons = [str(reason) for each in texts if (reason := _reason(each)) is not None]
+def read_completion_response(body: object) -> Answer:
+    """Read an answer, or the last chunk of a streamed one."""
+    texts = _list_texts(body)
+    reasons = [str(reason) for text in texts if (reason := _read_reason(text)) is not None]
     attributes = drop_none_attributes(
         (A.GEN_AI_RESPONSE_ID, as_text(get(body, "id")) or None),
         (A.GEN_AI_RESPONSE_FINISH_REASONS, reasons or None),
     )
-    given = as_int(_either(body, "prompt_token_count", "inputTextTokenCount"))
-    return Answer(None, attributes, given, _output(body, texts))
+    input_tokens = _read_count(body, "prompt_token_count", "inputTextTokenCount")
+    counts = [count for text in texts if (count := as_int(get(text, "tokenCount"))) is not None]
+    output_tokens = sum(counts) if counts else _read_count(body, "generation_token_count", "totalOutputTextTokenCount")
+    return Answer(None, attributes, input_tokens, output_tokens)
 
 
-def _texts(body: Any) -> Sequence[Any]:
-    return next((as_list(found) for name in _LISTS if (found := get(body, name)) is not None), (body,))
+def _list_texts(body: object) -> Sequence[object]:
+    return next((as_list(texts) for name in _LISTS if (texts := get(body, name)) is not None), (body,))
 
 
-def _reason(each: Any) -> Any:
-    found = next((found for name in _REASONS if (found := get(each, name)) is not None), None)
-    return get(found, "reason") if isinstance(found, Mapping) else found  # Jurassic says why, with how long
+def _read_reason(text: object) -> object:
+    reason = next((reason for name in _REASONS if (reason := get(text, name)) is not None), None)
+    return get(reason, "reason") if isinstance(reason, Mapping) else reason  # Jurassic's is an object
 
 
-def _output(body: Any, texts: Sequence[Any]) -> int | None:
-    counted = [count for each in texts if (count := as_int(get(each, "tokenCount"))) is not None]
-    if counted:
-        return sum(counted)
-    return as_int(_either(body, "generation_token_count", "totalOutputTextTokenCount"))
-
-
-def _either(body: Any, name: str, other: str) -> Any:
-    found = get(body, name)
-    return get(body, other) if found is None else found
+def _read_count(body: object, name: str, other_name: str) -> int | None:
+    count = get(body, name)
+    return as_int(get(body, other_name) if count is None else count)

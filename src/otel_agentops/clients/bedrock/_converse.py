@@ -1,11 +1,14 @@
-"""Bedrock's own shape of a conversation: Converse, ConverseStream, and the models that were trained to speak it."""
+"""Bedrock's own shape of a conversation: Converse, ConverseStream, and the models that were trained to speak it.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._client_call import Endpoint, FoldState
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -18,8 +21,8 @@ from otel_agentops.clients._protocols.fields import (
     flatten_instructions,
     get,
 )
-from otel_agentops.clients.bedrock._botocore import Addressed, code
-from otel_agentops.clients.bedrock._models import PROVIDER, Asked
+from otel_agentops.clients.bedrock._botocore import read_error_code
+from otel_agentops.clients.bedrock._models import PROVIDER, RequestFacts
 from otel_agentops.operations import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -31,7 +34,7 @@ FIELDS = Fields(
         "maxTokens": (A.GEN_AI_REQUEST_MAX_TOKENS, as_int),
         "max_new_tokens": (A.GEN_AI_REQUEST_MAX_TOKENS, as_int),  # Nova's older spelling
         "stopSequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, as_texts),
-        "guardrailConfig": (A.AWS_BEDROCK_GUARDRAIL_ID, lambda given: as_text(get(given, "guardrailIdentifier"))),
+        "guardrailConfig": (A.AWS_BEDROCK_GUARDRAIL_ID, lambda config: as_text(get(config, "guardrailIdentifier"))),
     },
     not_parameters=frozenset(
         [
@@ -49,20 +52,23 @@ FIELDS = Fields(
     ),
 )
 # Of `additionalModelRequestFields`, whose members are the models' own.
-_MORE = {
-    "top_k": (A.GEN_AI_REQUEST_TOP_K, as_int),
-    "k": (A.GEN_AI_REQUEST_TOP_K, as_int),
-    "seed": (A.GEN_AI_REQUEST_SEED, as_int),
-    "frequency_penalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, as_double),
-    "presence_penalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, as_double),
-    "reasoning_effort": (A.GEN_AI_REQUEST_REASONING_LEVEL, as_text),
-}
+_MODEL_FIELDS = Fields(
+    {
+        "top_k": (A.GEN_AI_REQUEST_TOP_K, as_int),
+        "k": (A.GEN_AI_REQUEST_TOP_K, as_int),
+        "seed": (A.GEN_AI_REQUEST_SEED, as_int),
+        "frequency_penalty": (A.GEN_AI_REQUEST_FREQUENCY_PENALTY, as_double),
+        "presence_penalty": (A.GEN_AI_REQUEST_PRESENCE_PENALTY, as_double),
+        "reasoning_effort": (A.GEN_AI_REQUEST_REASONING_LEVEL, as_text),
+    },
+    not_parameters=frozenset(),
+)
 
 
-def tool(wire: Any) -> dict[str, Any]:
-    """The identity material of one tool: that of any client for the same name, description and schema."""
+def normalise_tool(wire: object) -> dict[str, object]:
+    """Return the identity material of one tool: that of any client for the same name, description and schema."""
     spec = get(wire, "toolSpec")
-    if not isinstance(spec, Mapping):  # a system tool, which has a name alone, or what is sent as one
+    if not isinstance(spec, Mapping):  # a system tool, which has a name alone, or something that is sent as a tool
         return {"name": str(get(get(wire, "systemTool"), "name") or "unknown"), "settings": wire}
     return drop_none(
         name=str(spec.get("name")),
@@ -72,78 +78,76 @@ def tool(wire: Any) -> dict[str, Any]:
     )
 
 
-def request(body: Mapping[str, Any], sent: Addressed) -> ModelCall:
-    """`POST /model/{modelId}/converse` and `converse-stream`."""
-    asked: Asked = sent.facts
-    settings = _flat(body)
-    attributes = FIELDS.read_attributes(settings, sent.server)
-    attributes |= Fields(_MORE, frozenset()).read_attributes(_mapping(body.get("additionalModelRequestFields")), {})
-    if asked.stream:
+# -- requests
+
+
+def read_converse_request(body: Mapping[str, Any], facts: RequestFacts) -> ModelCall:
+    """Read `POST /model/{modelId}/converse` and `converse-stream`."""
+    tool_config = as_mapping(body.get("toolConfig"))
+    tool_choice = tool_config.get("toolChoice")
+    settings = {**body, **as_mapping(body.get("inferenceConfig"))}  # on one level; on the wire sampling is a member
+    if tool_choice is not None:
+        settings["toolChoice"] = tool_choice
+    attributes = FIELDS.read_attributes(settings, facts.server)
+    attributes |= _MODEL_FIELDS.read_attributes(as_mapping(body.get("additionalModelRequestFields")), {})
+    if facts.is_streaming:
         attributes[A.GEN_AI_REQUEST_STREAM] = True
-    output = _mapping(body.get("outputConfig"))
-    if kind := as_text(get(output.get("textFormat"), "type")):
-        attributes[A.GEN_AI_OUTPUT_TYPE] = "json" if kind.startswith("json") else kind
-    if effort := as_text(output.get("effort")):
+    output_config = as_mapping(body.get("outputConfig"))
+    if output_type := as_text(get(output_config.get("textFormat"), "type")):
+        attributes[A.GEN_AI_OUTPUT_TYPE] = "json" if output_type.startswith("json") else output_type
+    if effort := as_text(output_config.get("effort")):
         attributes[A.GEN_AI_REQUEST_REASONING_LEVEL] = effort
-    given = _mapping(body.get("toolConfig"))
     return ModelCall(
         "chat",
         PROVIDER,
-        asked.model.id,
+        facts.model.id,
         attributes,
-        flatten_instructions((_uncached(as_list(body.get("system"))),)),
-        _uncached(as_list(given.get("tools"))),
-        tool,
+        flatten_instructions((_strip_marks(as_list(body.get("system"))),)),
+        _strip_marks(as_list(tool_config.get("tools"))),
+        normalise_tool,
         FIELDS.read_parameters(settings),
-        prompt=asked.model.prompt,
-        is_tool_forced="tool" in _mapping(given.get("toolChoice")),
+        prompt=facts.model.prompt,
+        is_tool_forced="tool" in as_mapping(tool_choice),
     )
 
 
-def _flat(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What shapes the answer, on one level: the sampling is a member of its own on the wire, like the tool choice."""
-    choice = get(body.get("toolConfig"), "toolChoice")
-    more = {} if choice is None else {"toolChoice": choice}
-    return {**body, **_mapping(body.get("inferenceConfig")), **more}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """Return a JSON object; an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}
 
 
-def _uncached(blocks: Sequence[Any]) -> Sequence[Any]:
-    """Blocks without the marks of what is to be cached; guarded text as its text."""
+def _strip_marks(blocks: Sequence[object]) -> Sequence[object]:
+    """Return blocks without the marks that ask to cache, and guarded text as its text."""
     if not any("text" not in block and "toolSpec" not in block for block in blocks if isinstance(block, Mapping)):
         return blocks
-    return [_unguarded(block) for block in blocks if get(block, "cachePoint") is None]
+    return [_unwrap_guarded(block) for block in blocks if get(block, "cachePoint") is None]
 
 
-def _unguarded(block: Any) -> Any:
-    guarded = get(get(block, "guardContent"), "text")
-    return block if guarded is None else guarded
+def _unwrap_guarded(block: object) -> object:
+    text = get(get(block, "guardContent"), "text")
+    return block if text is None else text
 
 
-def response(result: Any) -> Answer:
-    """The result of Converse, or a body of the same shape."""
+# -- answers
+
+
+def read_converse_response(result: object) -> Answer:
+    """Read the result of Converse, or a body of the same shape."""
     blocks = as_list(get(get(get(result, "output"), "message"), "content"))
-    answer = answer_of(get(result, "stopReason"), result)
-    called = [use for block in blocks if (use := get(block, "toolUse")) is not None]
-    return answer._replace(tool_calls=_asked(called)) if called else answer
+    tool_uses = [use for block in blocks if (use := get(block, "toolUse")) is not None]
+    names = ((as_text(get(use, "name")), use) for use in tool_uses)
+    tool_calls = [(name, get(use, "input")) for name, use in names if name is not None]
+    return _make_answer(get(result, "stopReason"), result)._replace(tool_calls=tool_calls)
 
 
-def _asked(uses: Sequence[Any]) -> list[tuple[str, Any]]:
-    named = ((as_text(get(use, "name")), get(use, "input")) for use in uses)
-    return [(name, given) for name, given in named if name is not None]
-
-
-def fold(state: dict[str, Any], event: Any) -> bool:
-    """An event of ConverseStream; `metadata` is the last."""
+def fold_event(state: FoldState, event: Mapping[str, Any]) -> bool:
+    """Fold an event of ConverseStream; `metadata` is the last."""
     if (delta := event.get("contentBlockDelta")) is not None:
         if "tools" in state and (part := get(get(delta.get("delta"), "toolUse"), "input")):
             state["tools"].get(delta.get("contentBlockIndex"), []).append(part)
         return False
-    if (end := event.get("metadata")) is not None:
-        state["metadata"] = end
+    if (metadata := event.get("metadata")) is not None:
+        state["metadata"] = metadata
         return True
     if (stop := event.get("messageStop")) is not None:
         state["reason"] = stop.get("stopReason")
@@ -156,18 +160,22 @@ def fold(state: dict[str, Any], event: Any) -> bool:
     return False
 
 
-def settled(state: dict[str, Any]) -> Answer:
-    """What the events of a stream added up to."""
-    answer = answer_of(state.get("reason"), state.get("metadata"))
-    called = state.get("tools", {}).values()
-    return answer._replace(tool_calls=[(name, "".join(parts)) for name, *parts in called]) if called else answer
+def finish_stream(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded stream."""
+    tool_calls = [(name, "".join(parts)) for name, *parts in state.get("tools", {}).values()]
+    return _make_answer(state.get("reason"), state.get("metadata"))._replace(tool_calls=tool_calls)
 
 
-def answer_of(reason: Any, result: Any) -> Answer:
-    """The end of an answer. The model is told only where a router chose it; the counts leave cached input out."""
+def _make_answer(reason: object, result: object) -> Answer:
+    """Return the end of an answer.
+
+    Args:
+        reason: Its `stopReason`.
+        result: What has the usage. The model is told only if a router chose it; the counts leave cached input out.
+    """
     usage = get(result, "usage")
-    read = as_int(_either(usage, "cacheReadInputTokens", "cacheReadInputTokenCount"))
-    written = as_int(_either(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount"))
+    read = _read_count(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
+    written = _read_count(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
     attributes: Attributes = drop_none_attributes(
         (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(reason)] if reason else None),
         (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, read),
@@ -179,9 +187,11 @@ def answer_of(reason: Any, result: Any) -> Answer:
     return Answer(model, attributes, total, as_int(get(usage, "outputTokens")))
 
 
-def _either(usage: Any, name: str, other: str) -> Any:
-    found = get(usage, name)
-    return get(usage, other) if found is None else found
+def _read_count(usage: object, name: str, nova_name: str) -> int | None:
+    count = get(usage, name)
+    return as_int(get(usage, nova_name) if count is None else count)
 
 
-CONVERSE = Endpoint(request, response, fold, settled, error_type=code)
+CONVERSE = Endpoint(
+    read_converse_request, read_converse_response, fold_event, finish_stream, error_type=read_error_code
+)

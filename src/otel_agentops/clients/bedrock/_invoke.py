@@ -1,6 +1,7 @@
-"""InvokeModel whatever the family: which chunks are read, and the counts that the service says beside the body.
+"""InvokeModel in every family of models: the chunks that are read, and the counts that the service adds to the body.
 
 The service counts the tokens of every model: in headers, or in the last chunk of a stream.
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
 """
 
 from __future__ import annotations
@@ -9,119 +10,147 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._client_call import Endpoint, FoldState
 from otel_agentops.clients._protocols.fields import as_int, as_text, get
 from otel_agentops.clients._servers import Server
-from otel_agentops.clients.bedrock._botocore import Addressed, code
-from otel_agentops.clients.bedrock._botocore_body import Invoked
-from otel_agentops.clients.bedrock._models import PROVIDER, Asked
-from otel_agentops.operations import Answer, Attributes, ModelCall
+from otel_agentops.clients.bedrock._botocore import read_error_code
+from otel_agentops.clients.bedrock._botocore_body import InvokeResponse
+from otel_agentops.clients.bedrock._models import PROVIDER, SILENT_ANSWER, RequestFacts
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
-_LAST = b'"amazon-bedrock-invocationMetrics"'
-_COUNTS = ("inputTokenCount", "outputTokenCount", "cacheReadInputTokenCount", "cacheWriteInputTokenCount")
+_METRICS = "amazon-bedrock-invocationMetrics"  # in the last chunk of every stream
+_LAST_CHUNK_MARK = f'"{_METRICS}"'.encode()
 _HEADERS = tuple(
     f"x-amzn-bedrock-{name}-token-count" for name in ("input", "output", "cache-read-input", "cache-write-input")
 )
 _OPTIONS = ("performanceConfigLatency", "serviceTier", "guardrailIdentifier", "guardrailVersion")
 
 
-class Family(NamedTuple):
-    """Bodies of one kind.
+class TokenCounts(NamedTuple):
+    """The service's own counts; None if it does not say."""
 
-    request: body and address to a ModelCall. whole: an answer's JSON to an Answer. fold and settled: of a stream, whose
-    chunks are read only where they are the first, the last, or contain one of `marks`. counted: whether an answer is
-    only read for its counts, which headers have as well. wordless: whether it is no text, and has no output tokens.
+    fresh_input: int | None = None  # cached input left out
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+
+
+class Family(NamedTuple):
+    """The pure functions of bodies of one kind.
+
+    Attributes:
+        read_request: Body and address to a ModelCall.
+        read_response: The JSON of an answer to an Answer.
+        fold_chunk: Add one chunk of a stream to the state.
+        finish_stream: The state to an Answer.
+        marks: Chunks are read only if they are the first, the last, or contain one of these.
+        has_only_counts: True if an answer is read for its counts alone, which are in headers as well.
+        is_wordless: True if an answer is no text, and so has no output tokens.
     """
 
-    request: Callable[[Mapping[str, Any], Server], ModelCall]
-    whole: Callable[[Any], Answer]
-    fold: Callable[[dict[str, Any], Any], bool]
-    settled: Callable[[dict[str, Any]], Answer]
+    read_request: Callable[[Mapping[str, Any], Server], ModelCall]
+    read_response: Callable[[Any], Answer]
+    fold_chunk: Callable[[FoldState, Any], bool]
+    finish_stream: Callable[[FoldState], Answer]
     marks: tuple[bytes, ...] = ()
-    counted: bool = False
-    wordless: bool = False
+    has_only_counts: bool = False
+    is_wordless: bool = False
 
 
-def decoded(body: Any) -> dict[str, Any]:
-    """The JSON object of a body; an empty one where it is something else, or a file that is the application's."""
+def decode_object(body: object) -> dict[str, Any]:
+    """Return the JSON object of a body; an empty one if it is something else, or a file of the application."""
     if not isinstance(body, (bytes, bytearray, str)):
         return {}
     try:
-        found = json.loads(body)
+        decoded = json.loads(body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
-class _Invocation:
+class _FamilyReader:
     """The four functions of a call with bodies of one kind."""
 
     def __init__(self, family: Family) -> None:
         self._family = family
 
-    def request(self, body: Mapping[str, Any], sent: Addressed) -> ModelCall:
-        asked: Asked = sent.facts
-        call = self._family.request(body, Server(PROVIDER, sent.server))
-        options = {name: value for name in _OPTIONS if (value := asked.options.get(name)) is not None}
-        attributes = {**call.attributes, **_beside(asked)}
-        params = {**(call.params or {}), **options}
-        return call._replace(model=asked.model.id, prompt=asked.model.prompt, attributes=attributes, params=params)
+    def read_request(self, body: Mapping[str, object], facts: RequestFacts) -> ModelCall:
+        call = self._family.read_request(body, Server(PROVIDER, facts.server))
+        attributes = dict(call.attributes)
+        if facts.is_streaming:
+            attributes[A.GEN_AI_REQUEST_STREAM] = True
+        if guardrail := as_text(facts.options.get("guardrailIdentifier")):
+            attributes[A.AWS_BEDROCK_GUARDRAIL_ID] = guardrail
+        options = {name: value for name in _OPTIONS if (value := facts.options.get(name)) is not None}
+        return call._replace(
+            model=facts.model.id,
+            prompt=facts.model.prompt,
+            attributes=attributes,
+            params={**(call.params or {}), **options},
+        )
 
-    def response(self, result: Invoked) -> Answer:
-        counts = [as_int(_number(result.headers.get(name))) for name in _HEADERS]
-        if self._family.counted and counts[0] is not None:
-            return self._with(Answer(None, {}), counts)
-        return self._with(self._family.whole(decoded(result.body)), counts)
+    def read_response(self, response: InvokeResponse) -> Answer:
+        counts = _read_header_counts(response.headers)
+        if self._family.has_only_counts and counts.fresh_input is not None:
+            return self._add_counts(SILENT_ANSWER, counts)
+        return self._add_counts(self._family.read_response(decode_object(response.body)), counts)
 
-    def fold(self, state: dict[str, Any], event: Any) -> bool:
+    def fold_chunk(self, state: FoldState, event: object) -> bool:
         data = get(get(event, "chunk"), "bytes") or b""
-        last = read = _LAST in data
+        is_last = is_read = _LAST_CHUNK_MARK in data
         for mark in self._family.marks:  # every chunk comes by: `any` with a generator takes three times as long
-            read = read or mark in data
-        if read or not state:
-            chunk = decoded(data)
-            self._family.fold(state.setdefault("folded", {}), chunk)
-            if last:
-                counts = chunk.get("amazon-bedrock-invocationMetrics")
-                state["counts"] = [as_int(get(counts, name)) for name in _COUNTS]
-        return last
+            is_read = is_read or mark in data
+        if is_read or not state:
+            chunk = decode_object(data)
+            self._family.fold_chunk(state.setdefault("folded", {}), chunk)
+            if is_last:
+                state["counts"] = _read_metrics(chunk.get(_METRICS))
+        return is_last
 
-    def settled(self, state: dict[str, Any]) -> Answer:
+    def finish_stream(self, state: FoldState) -> Answer:
         if "folded" in state:
-            return self._with(self._family.settled(state["folded"]), state.get("counts", [None] * 4))
-        return self._with(Answer(None, {}), [as_int(_number(state["headers"].get(name))) for name in _HEADERS])
+            return self._add_counts(self._family.finish_stream(state["folded"]), state.get("counts", TokenCounts()))
+        return self._add_counts(SILENT_ANSWER, _read_header_counts(state["headers"]))
 
-    def _with(self, answer: Answer, counts: list[int | None]) -> Answer:
-        found = _counted(answer, counts)
-        return found._replace(output_tokens=None) if self._family.wordless else found
-
-
-def endpoint(family: Family) -> Endpoint:
-    """A call with bodies of this kind."""
-    made = _Invocation(family)
-    return Endpoint(made.request, made.response, made.fold, made.settled, error_type=code)
+    def _add_counts(self, answer: Answer, counts: TokenCounts) -> Answer:
+        counted = _add_token_counts(answer, counts)
+        return counted._replace(output_tokens=None) if self._family.is_wordless else counted
 
 
-def _beside(asked: Asked) -> Attributes:
-    found: Attributes = {A.GEN_AI_REQUEST_STREAM: True} if asked.stream else {}
-    if guardrail := as_text(asked.options.get("guardrailIdentifier")):
-        found[A.AWS_BEDROCK_GUARDRAIL_ID] = guardrail
-    return found
+def make_endpoint(family: Family) -> Endpoint[RequestFacts]:
+    """Return the endpoint of calls with bodies of one kind."""
+    reader = _FamilyReader(family)
+    return Endpoint(
+        reader.read_request,
+        reader.read_response,
+        reader.fold_chunk,
+        reader.finish_stream,
+        error_type=read_error_code,
+    )
 
 
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isdigit() else None
+def _read_header_counts(headers: Mapping[str, str]) -> TokenCounts:
+    texts = (headers.get(name) or "" for name in _HEADERS)
+    return TokenCounts(*(as_int(int(text)) if text.isdigit() else None for text in texts))
 
 
-def _counted(answer: Answer, counts: list[int | None]) -> Answer:
-    """The answer with the service's counts where its body has none; they leave cached input out, as Converse's do."""
-    given, made, read, written = counts
-    known = answer.attributes
-    if answer.input_tokens is not None or given is None:
-        return answer if answer.output_tokens is not None else answer._replace(output_tokens=made)
+def _read_metrics(metrics: object) -> TokenCounts:
+    return TokenCounts(
+        as_int(get(metrics, "inputTokenCount")),
+        as_int(get(metrics, "outputTokenCount")),
+        as_int(get(metrics, "cacheReadInputTokenCount")),
+        as_int(get(metrics, "cacheWriteInputTokenCount")),
+    )
+
+
+def _add_token_counts(answer: Answer, counts: TokenCounts) -> Answer:
+    """Return the answer with the service's counts if its body has none; like Converse's they leave cached input out."""
+    fresh, output, read, written = counts
+    if answer.output_tokens is None:
+        answer = answer._replace(output_tokens=output)
+    if answer.input_tokens is not None or fresh is None:
+        return answer
     cached = {A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: read, A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS: written}
-    more = {name: count for name, count in cached.items() if count is not None and name not in known}
-    total = given + (read or 0) + (written or 0)
-    output = made if answer.output_tokens is None else answer.output_tokens
-    return answer._replace(attributes={**known, **more}, input_tokens=total, output_tokens=output)
+    known = {name: count for name, count in cached.items() if count is not None}
+    return answer._replace(attributes={**known, **answer.attributes}, input_tokens=fresh + (read or 0) + (written or 0))

@@ -1,11 +1,15 @@
-"""Google's interactions: a model or an agent, with what was said before kept by the provider."""
+"""Google's interactions: a model or an agent whose conversation is kept by the provider.
+
+They are in a package of their own that Speakeasy generates:
+https://github.com/googleapis/python-genai/blob/main/google/genai/_gaos/interactions.py
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._client_call import Endpoint, FoldState
 from otel_agentops._patching import Target
 from otel_agentops.clients._families import speakeasy
 from otel_agentops.clients._families.speakeasy import Package
@@ -19,8 +23,8 @@ from otel_agentops.clients._protocols.fields import (
     get,
 )
 from otel_agentops.clients._servers import Server, find_provider
-from otel_agentops.clients.google_genai._schema import camel, camel_name
-from otel_agentops.clients.google_genai._wire import FIELDS, code, mapping, output_type, total
+from otel_agentops.clients.google_genai._schema import normalise_name, normalise_names
+from otel_agentops.clients.google_genai._wire import FIELDS, as_object, find_output_type, name_error, sum_counts
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -28,11 +32,11 @@ _CREDENTIALS = frozenset({"headers"})  # of an MCP server: they differ by user a
 _RUNNING = frozenset({"queued", "in_progress"})
 
 
-def request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    """`POST interactions`."""
-    flat = _flat(body)
+def read_interaction_request(body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read `POST interactions`."""
+    flat = _flatten_settings(body)
     attributes = FIELDS.read_attributes(flat, server.attributes)
-    if kind := _output_type(body, flat):
+    if kind := _find_output_type(body, flat):
         attributes[A.GEN_AI_OUTPUT_TYPE] = kind
     model = as_text(body.get("model"))
     return ModelCall(
@@ -42,25 +46,27 @@ def request(body: Mapping[str, Any], server: Server) -> ModelCall:
         attributes,
         flatten_instructions((body.get("system_instruction"),)),
         as_list(body.get("tools")),
-        tool,
+        normalise_tool,
         FIELDS.read_parameters(flat),
     )
 
 
-def _flat(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as the other API spells them, so that one setting is one parameter."""
-    found = {camel_name(name): value for name, value in body.items()}
-    return {**found, **camel(dict(mapping(body.get("generation_config"))))}
+def _flatten_settings(body: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings as the other API spells them, so that one setting is one parameter."""
+    members = {normalise_name(name): value for name, value in body.items()}
+    return {**members, **normalise_names(as_object(body.get("generation_config")))}
 
 
-def _output_type(body: Mapping[str, Any], flat: Mapping[str, Any]) -> str | None:
-    mime = mapping(body.get("response_format")).get("mime_type")
-    modalities = [str(each).upper() for each in as_list(body.get("response_modalities"))]
-    return output_type({"responseModalities": modalities, "responseMimeType": mime or flat.get("responseMimeType")})
+def _find_output_type(body: Mapping[str, object], flat: Mapping[str, object]) -> str | None:
+    mime = as_object(body.get("response_format")).get("mime_type")
+    modalities = [str(modality).upper() for modality in as_list(body.get("response_modalities"))]
+    return find_output_type(
+        {"responseModalities": modalities, "responseMimeType": mime or flat.get("responseMimeType")}
+    )
 
 
-def tool(wire: Any) -> dict[str, Any]:
-    """The identity material of one tool: of a function, or of a built-in with its settings."""
+def normalise_tool(wire: object) -> dict[str, object]:
+    """Return the identity material of one tool: of a function, or of a built-in with its settings."""
     if not isinstance(wire, Mapping):  # not a tool, but sent as one
         return {"name": "unknown", "settings": wire}
     if wire.get("type") != "function":
@@ -71,14 +77,14 @@ def tool(wire: Any) -> dict[str, Any]:
     )
 
 
-def response(result: Any) -> Answer:
-    """An `Interaction`, or its JSON."""
+def read_interaction(result: object) -> Answer:
+    """Read an `Interaction`, or its JSON."""
     calls = [step for step in as_list(get(result, "steps")) if get(step, "type") == "function_call"]
-    return _answer(result, [(get(call, "name"), get(call, "arguments")) for call in calls])
+    return _make_answer(result, [(get(call, "name"), get(call, "arguments")) for call in calls])
 
 
-def fold(state: dict[str, Any], event: Any) -> bool:
-    """An `InteractionSSEEvent`: the first and the last carry the interaction, without its steps."""
+def fold_interaction_event(state: FoldState, event: Any) -> bool:
+    """Fold an `InteractionSSEEvent`: the first and the last carry the interaction, without its steps."""
     kind = event.event_type
     if kind == "step.delta":
         if "calls" in state and (part := getattr(event.delta, "arguments", None)) is not None:
@@ -94,15 +100,15 @@ def fold(state: dict[str, Any], event: Any) -> bool:
     return False
 
 
-def settled(state: dict[str, Any]) -> Answer:
-    """What the events of a stream added up to."""
-    called = state.get("calls", {}).values()
-    answer = _answer(state.get("interaction"), [(name, "".join(parts)) for name, *parts in called])
+def finish_interaction(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded interaction."""
+    calls = state.get("calls", {}).values()
+    answer = _make_answer(state.get("interaction"), [(name, "".join(parts)) for name, *parts in calls])
     return answer._replace(error=as_text(get(state["error"], "code")) or "error") if "error" in state else answer
 
 
-def _answer(interaction: Any, calls: list[tuple[str, Any]]) -> Answer:
-    """Its status is the reason why it ended. Thoughts are counted apart, cached input is not."""
+def _make_answer(interaction: object, calls: Sequence[tuple[str, object]]) -> Answer:
+    """Return the answer: its status is the finish reason; thoughts are counted apart, cached input is not."""
     status, usage = as_text(get(interaction, "status")), get(interaction, "usage")
     thoughts = as_int(get(usage, "total_thought_tokens"))
     attributes = drop_none_attributes(
@@ -111,19 +117,24 @@ def _answer(interaction: Any, calls: list[tuple[str, Any]]) -> Answer:
         (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, as_int(get(usage, "total_cached_tokens"))),
         (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, thoughts),
     )
-    read = total(get(usage, "total_input_tokens"), get(usage, "total_tool_use_tokens"))
-    failed = as_text(get(get(interaction, "error"), "code")) or "failed" if status == "failed" else None
     return Answer(
-        as_text(get(interaction, "model")), attributes, read, total(get(usage, "total_output_tokens"), thoughts),
-        error=failed, tool_calls=calls,
-    )  # fmt: skip
+        as_text(get(interaction, "model")),
+        attributes,
+        sum_counts(get(usage, "total_input_tokens"), get(usage, "total_tool_use_tokens")),
+        sum_counts(get(usage, "total_output_tokens"), thoughts),
+        error=as_text(get(get(interaction, "error"), "code")) or "failed" if status == "failed" else None,
+        tool_calls=calls,
+    )
 
 
+INTERACTION = Endpoint(
+    read_interaction_request, read_interaction, fold_interaction_event, finish_interaction, error_type=name_error
+)
 PACKAGE = Package(
     "google.genai._gaos",
     lambda host: find_provider(host) or "gcp.gemini",
-    {"interactions.Interactions.create": Endpoint(request, response, fold, settled, error_type=code)},
-    split=True,
+    {"interactions.Interactions.create": INTERACTION},
+    has_async_classes=True,
 )
-# Versions before 2.9 do not have these modules: nothing of them is expected.
-TARGETS: list[Target] = [target._replace(own_only=True) for target in speakeasy.targets(PACKAGE)]
+# Versions before 2.9 do not have these modules: nothing in them is expected.
+TARGETS: list[Target] = [target._replace(own_only=True) for target in speakeasy.list_targets(PACKAGE)]

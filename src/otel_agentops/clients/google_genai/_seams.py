@@ -1,185 +1,163 @@
-"""Where Google's client is patched: around one call of the model as it is read, and around each attempt inside it.
+"""Google's client is patched around one call of the model as it is read, and around each attempt inside it.
 
 `Models._generate_content` makes one request and reads its answer; automatic function calling, chats and continuations
 repeat it, and each repetition is a call of the model. All other instrumentations patch the public methods around it.
 `BaseApiClient._request_once` is one attempt with the final body. Nothing of the wire is parsed a second time: the
 answer is the client's own object.
+
+https://github.com/googleapis/python-genai/blob/main/google/genai/models.py
+https://github.com/googleapis/python-genai/blob/main/google/genai/_api_client.py
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
 
-from otel_agentops._client_call import ACTIVE_CALL, UNOBSERVED, ClientCall, Endpoint, begin_call, parse_retry_after
+from otel_agentops._client_call import ClientCall, Endpoint, active_call, begin_call
 from otel_agentops._guard import guard
-from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
-from otel_agentops._streams import observe_async_stream, observe_lazy_stream
+from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target, Wrap
+from otel_agentops._streams import ObservedAsyncStream, observe_async_stream, observe_lazy_stream
+from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._servers import parse_address
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
-_Wrap = Callable[[Callable[..., Any], PatchedLibrary], Callable[..., Any]]
+_Begin = Callable[[PatchedLibrary, Arguments, Keywords], "ClientCall[GoogleCall] | None"]
 
 
-def client(
-    versions: str, content: Endpoint, embeddings: Endpoint, info: ClientInfo, further: Iterable[Target] = ()
-) -> PatchedLibrary:
-    """The client; the two endpoints get a `Sent` as their facts. further: where it is patched beside."""
-    api, models = "google.genai._api_client", "google.genai.models"
-    targets = [
-        Target(api, "BaseApiClient", "_request_once", _once, ("http_request",)),
-        Target(api, "BaseApiClient", "_async_request_once", _async_once, ("http_request",)),
-        Target(models, "Models", "_generate_content", _whole(content)),
-        Target(models, "AsyncModels", "_generate_content", _async_whole(content)),
-        Target(models, "Models", "_generate_content_stream", _stream(content)),
-        Target(models, "AsyncModels", "_generate_content_stream", _async_stream(content)),
-        Target(models, "Models", "_embed_content", _whole(embeddings), own_only=True),
-        Target(models, "AsyncModels", "_embed_content", _async_whole(embeddings), own_only=True),
-        Target(models, "Models", "embed_content", _whole(embeddings), superseded_by="_embed_content"),  # before 1.64
-        Target(models, "AsyncModels", "embed_content", _async_whole(embeddings), superseded_by="_embed_content"),
-    ]
-    return PatchedLibrary("google-genai", versions, [*targets, *further], info)
+class ApiClient(Protocol):
+    """The part of a `BaseApiClient` that is read."""
+
+    vertexai: bool | None
 
 
-class Sent(NamedTuple):
-    """What the address of a request says. attributes: where it goes, and whether a stream is asked for."""
+class GoogleCall(NamedTuple):
+    """The context of a call: the API client whose attempts are those of the call."""
+
+    api_client: ApiClient | None
+
+
+class Address(NamedTuple):
+    """The facts in the address of a request.
+
+    Attributes:
+        provider: `gen_ai.provider.name`.
+        model: The model.
+        attributes: Where it goes, and whether a stream is wanted.
+    """
 
     provider: str
     model: str
     attributes: Attributes
 
 
+def make_library(
+    versions: str, content: Endpoint[Address], embeddings: Endpoint[Address], info: ClientInfo, beside: Iterable[Target]
+) -> PatchedLibrary:
+    """Return the client.
+
+    Args:
+        versions: The supported range.
+        content: Endpoint of what generates content.
+        embeddings: Endpoint of what embeds it.
+        info: Facts for the README's table.
+        beside: Further places to patch.
+    """
+    api, models = "google.genai._api_client", "google.genai.models"
+    content_begin = _make_begin(content)
+    around_content = Around(content_begin, _receive_result)
+    around_embeddings = Around(_make_begin(embeddings), _receive_result)
+    wrap_async_stream = wrap_call(Around(content_begin, _observe_chunks), is_async=True)
+    targets = [
+        Target(models, "Models", "_generate_content_stream", _wrap_lazy_stream(content_begin)),
+        Target(models, "AsyncModels", "_generate_content_stream", wrap_async_stream),
+    ]
+    for is_async, owner, once in ((False, "Models", "_request_once"), (True, "AsyncModels", "_async_request_once")):
+        wrap_embeddings = wrap_call(around_embeddings, is_async=is_async)
+        targets += [
+            Target(api, "BaseApiClient", once, wrap_step(_ATTEMPT, is_async=is_async), ("http_request",)),
+            Target(models, owner, "_generate_content", wrap_call(around_content, is_async=is_async)),
+            Target(models, owner, "_embed_content", wrap_embeddings, own_only=True),
+            Target(models, owner, "embed_content", wrap_embeddings, superseded_by="_embed_content"),  # before 1.64
+        ]
+    return PatchedLibrary("google-genai", versions, [*targets, *beside], info)
+
+
 @functools.lru_cache(256)
-def sent(url: str, vertex: bool) -> Sent:
-    """Of `.../models/gemini-x:streamGenerateContent?alt=sse`; a tuned model and an endpoint keep their kind."""
+def read_address(url: str, is_vertex: bool) -> Address:
+    """Read `.../models/gemini-x:streamGenerateContent?alt=sse`; a tuned model and an endpoint keep their kind."""
     path, _, verb = url.partition("?")[0].rpartition(":")
-    _, known, model = path.rpartition("/models/")
+    _, separator, model = path.rpartition("/models/")
     attributes = parse_address(url)
     if verb.startswith("stream"):
         attributes[A.GEN_AI_REQUEST_STREAM] = True
-    name = model if known else "/".join(path.split("/")[-2:])
-    return Sent("gcp.vertex_ai" if vertex else "gcp.gemini", name, attributes)
+    name = model if separator else "/".join(path.split("/")[-2:])
+    return Address("gcp.vertex_ai" if is_vertex else "gcp.gemini", name, attributes)
 
 
 # -- a call
 
 
-@guard
-def _begin(patched: PatchedLibrary, endpoint: Endpoint, models: Any) -> ClientCall | None:
-    watch = begin_call(patched, endpoint)
-    if watch is not None:
-        watch.context = getattr(models, "_api_client", None)  # whose attempts are those of this call
-    return watch
+def _make_begin(endpoint: Endpoint[Address]) -> _Begin:
+    def begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[GoogleCall] | None:
+        return begin_call(library, endpoint, GoogleCall(getattr(args[0], "_api_client", None)))
+
+    return begin
 
 
-def _whole(endpoint: Endpoint) -> _Wrap:
-    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-        def call(models: Any, *args: Any, **kwargs: Any) -> Any:
-            watch = _begin(patched, endpoint, models)
-            with watch or UNOBSERVED:
-                result = original(models, *args, **kwargs)
-                if watch is not None:
-                    watch.response_received(result)
-                return result
-
-        return call
-
-    return wrap
+def _receive_result(call: ClientCall, result: object, args: Arguments, kwargs: Keywords) -> None:
+    call.response_received(result)
 
 
-def _async_whole(endpoint: Endpoint) -> _Wrap:
-    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-        async def call(models: Any, *args: Any, **kwargs: Any) -> Any:
-            watch = _begin(patched, endpoint, models)
-            with watch or UNOBSERVED:
-                result = await original(models, *args, **kwargs)
-                if watch is not None:
-                    watch.response_received(result)
-                return result
+def _wrap_lazy_stream(begin: _Begin) -> Wrap:
+    """Return the wrapper of a generator function, which makes the call when the first chunk is asked for."""
+    guarded_begin = guard(begin)
 
-        return call
+    def wrap(original: Method, library: PatchedLibrary) -> Method:
+        def stream(*args: Any, **kwargs: Any) -> Iterator[object]:
+            return observe_lazy_stream(original(*args, **kwargs), lambda: guarded_begin(library, args, kwargs))
+
+        return stream
 
     return wrap
 
 
-def _stream(endpoint: Endpoint) -> _Wrap:
-    """A generator, which makes its call when the first chunk is asked for."""
-
-    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-        def call(models: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-            return observe_lazy_stream(
-                original(models, *args, **kwargs), functools.partial(_begin, patched, endpoint, models)
-            )
-
-        return call
-
-    return wrap
-
-
-def _async_stream(endpoint: Endpoint) -> _Wrap:
-    """A coroutine, which makes the call and gives a generator of the chunks."""
-
-    def wrap(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-        async def call(models: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            watch = _begin(patched, endpoint, models)
-            with watch or UNOBSERVED:
-                source: AsyncIterator[Any] = await original(models, *args, **kwargs)
-            return source if watch is None else observe_async_stream(source, watch)
-
-        return call
-
-    return wrap
+def _observe_chunks(call: ClientCall, result: Any, args: Arguments, kwargs: Keywords) -> ObservedAsyncStream:
+    """Return the stream of a coroutine that has made the call."""
+    return observe_async_stream(result, call)
 
 
 # -- an attempt
 
 
-def _once(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    def _request_once(api: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
-        watch = _leaving(api, http_request)
-        if watch is None:
-            return original(api, http_request, *args, **kwargs)
-        try:
-            response = original(api, http_request, *args, **kwargs)
-        except BaseException as error:
-            _refused(watch, error)
-            raise
-        watch.attempt_finished(200)
-        return response
-
-    return _request_once
-
-
-def _async_once(original: Callable[..., Any], patched: PatchedLibrary) -> Callable[..., Any]:
-    async def _async_request_once(api: Any, http_request: Any, *args: Any, **kwargs: Any) -> Any:
-        watch = _leaving(api, http_request)
-        if watch is None:
-            return await original(api, http_request, *args, **kwargs)
-        try:
-            response = await original(api, http_request, *args, **kwargs)
-        except BaseException as error:
-            _refused(watch, error)
-            raise
-        watch.attempt_finished(200)
-        return response
-
-    return _async_request_once
-
-
-@guard
-def _leaving(api: Any, request: Any) -> ClientCall | None:
-    """The watch over the call that a request belongs to, told what goes out."""
-    watch = ACTIVE_CALL.get()
-    if watch is None or watch.context is not api:
+def _start_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:
+    call = active_call(GoogleCall)
+    api_client: ApiClient = args[0]
+    if call is None or call.context.api_client is not api_client:
         return None
-    watch.attempt_started(request.data, sent(request.url, bool(api.vertexai)))
-    return watch
+    request = args[1] if len(args) > 1 else kwargs["http_request"]
+    call.attempt_started(request.data, read_address(request.url, bool(api_client.vertexai)))
+    if call.wants_content:
+        call.request_sent(_serialise_body(request.data))
+    return call
 
 
-@guard
-def _refused(watch: ClientCall, error: BaseException) -> None:
-    code = getattr(error, "code", None)
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    watch.attempt_finished(code if type(code) is int else 0, parse_retry_after(headers))
+def _serialise_body(body: object) -> bytes:
+    """Return the bytes of a body as the client makes them inside `_request_once`, out of reach."""
+    if isinstance(body, bytes):
+        return body
+    return json.dumps(body).encode() if body else b""
+
+
+def _finish_attempt(call: ClientCall, response: object, args: Arguments, kwargs: Keywords) -> None:
+    call.attempt_finished(200)
+
+
+def _fail_attempt(call: ClientCall, error: BaseException, args: Arguments, kwargs: Keywords) -> None:
+    call.attempt_failed(error)
+
+
+_ATTEMPT = Around(_start_attempt, _finish_attempt, _fail_attempt)

@@ -1,9 +1,8 @@
-"""What Google's two APIs of its models have in common: names of settings, kinds of output, counts of tokens."""
+"""The common parts of Google's two APIs of its models: names of settings, kinds of output, counts of tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from otel_agentops.clients._protocols.fields import Fields, as_double, as_int, as_list, as_text, as_texts, get
 from otel_agentops.semconv import attributes as A
@@ -26,40 +25,24 @@ FIELDS = Fields(
         "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
         "outputDimensionality": (A.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, as_int),
     },
-    not_parameters=frozenset(
-        [
-            "contents",
-            "systemInstruction",
-            "tools",
-            "generationConfig",
-            "seed",
-            "labels",
-            "cachedContent",  # the name that a copy of prompt and tools has until it expires
-            "continuationToken",
-            "model",  # of each embedding request
-            "content",
-            "title",
-            "input",  # from here on of interactions
-            "stream",
-            "store",
-            "background",
-            "previousInteractionId",
-            "webhookConfig",
-            "environment",
-            "agent",
-        ]
-    ),
-)
+    not_parameters=frozenset([
+        "contents", "systemInstruction", "tools", "generationConfig", "seed", "labels",
+        "cachedContent",  # the name that a copy of prompt and tools has until it expires
+        "continuationToken",
+        "model", "content", "title",  # of each embedding request
+        "input", "stream", "store", "background", "previousInteractionId", "webhookConfig", "environment", "agent",
+    ]),
+)  # fmt: skip
 _IMAGE, _SPEECH = "IMAGE", "AUDIO"
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
-    """A JSON object; an empty one for anything else, which the provider is about to refuse."""
+def as_object(value: object) -> Mapping[str, object]:
+    """Return a JSON object; an empty one for anything else, which the provider is about to refuse."""
     return value if isinstance(value, Mapping) else {}
 
 
-def output_type(config: Mapping[str, Any]) -> str | None:
-    """`gen_ai.output.type` of the settings of a call."""
+def find_output_type(config: Mapping[str, object]) -> str | None:
+    """Return `gen_ai.output.type` of the settings of a call; None if they do not say."""
     modalities = as_list(config.get("responseModalities"))
     if _IMAGE in modalities or _SPEECH in modalities:
         return "image" if _IMAGE in modalities else "speech"
@@ -67,13 +50,19 @@ def output_type(config: Mapping[str, Any]) -> str | None:
     return kind and ("json" if kind == "application/json" else "text")
 
 
-def total(*counts: Any) -> int | None:
-    """The sum of the counts that are there; None where there is none."""
-    known = [number for count in counts if (number := as_int(count)) is not None]
-    return sum(known) if known else None
+def sum_counts(*counts: object) -> int | None:
+    """Return the sum of the counts that are there; None if none is."""
+    numbers = [number for count in counts if (number := as_int(count)) is not None]
+    return sum(numbers) if numbers else None
 
 
-def code(error: BaseException) -> str | None:
-    """The status of an error response: the client has one class for all of 4xx, and one for all of 5xx."""
-    status = getattr(error, "code", None) or getattr(error, "status_code", None)
-    return str(status) if type(status) is int else None
+def read_status(error: BaseException) -> int | None:
+    """Return the status of an error response; None if an exception is about something else."""
+    status: object = getattr(error, "code", None) or getattr(error, "status_code", None)
+    return status if type(status) is int else None
+
+
+def name_error(error: BaseException) -> str | None:
+    """Return the status as `error.type`: the client has one class for all of 4xx, and one for all of 5xx."""
+    status = read_status(error)
+    return None if status is None else str(status)

@@ -1,4 +1,4 @@
-"""LiteLLM's arguments: who is asked, by which name, and what of them is for the model and not for LiteLLM itself."""
+"""LiteLLM's arguments: the provider and its model, and which arguments are for the model and not for LiteLLM."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from otel_agentops.clients._protocols.fields import as_text, get
+from otel_agentops.clients._protocols.fields import as_list, as_text, get
 from otel_agentops.clients._protocols.openai_chat import FIELDS
 from otel_agentops.clients._servers import find_provider
 from otel_agentops.operations import Attributes
@@ -41,33 +41,37 @@ _PROTOCOL = frozenset({"openai", "text-completion-openai", "custom_openai", "ope
 _UNKNOWN: Attributes = {}
 
 
-def provider(name: str, server: Attributes = _UNKNOWN) -> str:
-    """`gen_ai.provider.name`. server: where the call goes, as far as it is known."""
-    if name in _PROTOCOL and (known := find_provider(str(server.get(A.SERVER_ADDRESS)))) is not None:
-        return known
-    return _PROVIDERS.get(name) or ("gcp.vertex_ai" if name.startswith("vertex_ai") else name)
+def name_provider(name: str, server: Attributes = _UNKNOWN) -> str:
+    """Return `gen_ai.provider.name`.
+
+    Args:
+        name: LiteLLM's name of the provider.
+        server: Where the call goes, as far as it is known.
+    """
+    by_host = find_provider(str(server.get(A.SERVER_ADDRESS))) if name in _PROTOCOL else None
+    return by_host or _PROVIDERS.get(name) or ("gcp.vertex_ai" if name.startswith("vertex_ai") else name)
 
 
-class Named(NamedTuple):
-    """A model as it is sent, without the provider's name before it, and that name; None where it is not known yet."""
+class ModelName(NamedTuple):
+    """A model as it is sent, without the provider's name before it, and that name; None if it is not known yet."""
 
     provider: str | None
     model: str | None
 
 
-def named(litellm: Any, given: Mapping[str, Any]) -> Named:
-    """What the arguments say; LiteLLM's table of models says whose one without a provider is."""
-    model, told = as_text(given.get("model")), as_text(given.get("custom_llm_provider"))
+def split_model(litellm: Any, arguments: Mapping[str, object]) -> ModelName:
+    """Return the model of the arguments; LiteLLM's table of models knows the provider of one without."""
+    model, provider = as_text(arguments.get("model")), as_text(arguments.get("custom_llm_provider"))
     if model is None:
-        return Named(told, None)
+        return ModelName(provider, None)
     first, slash, rest = model.partition("/")
-    if slash and (first == told or (told is None and first in _provider_names(litellm))):
-        return Named(first, rest)
-    return Named(told or as_text(get(litellm.model_cost.get(model), "litellm_provider")), model)
+    if slash and (first == provider or (provider is None and first in _list_providers(litellm))):
+        return ModelName(first, rest)
+    return ModelName(provider or as_text(get(litellm.model_cost.get(model), "litellm_provider")), model)
 
 
 @functools.cache
-def _provider_names(litellm: Any) -> frozenset[str]:
+def _list_providers(litellm: Any) -> frozenset[str]:
     return frozenset(str(each.value) for each in litellm.types.utils.LlmProviders)
 
 
@@ -80,9 +84,12 @@ _CLOUDS = ("aws_", "azure_", "gcs_", "litellm_", "mock_", "oci_", "vertex_", "wa
 _SECRETS = ("_key", "_token", "_secret", "_password", "_credentials", "_base", "_url", "_id")
 
 
+_CONTENT = frozenset({"messages", "input", "instructions", "previous_response_id"})
+
+
 @functools.cache
 def _is_control(litellm: Any, name: str) -> bool:
-    """Whether an argument says how a call is made, not what the model is to do."""
+    """Return True if an argument says how a call is made, not what the model is to do."""
     return (
         name in _CONTROL
         or name in litellm.types.utils.all_litellm_params
@@ -92,42 +99,41 @@ def _is_control(litellm: Any, name: str) -> bool:
     )
 
 
-def body(litellm: Any, given: Mapping[str, Any], found: Named) -> dict[str, Any]:
-    """The request in OpenAI's words, without what LiteLLM takes out of it because this model does not know it."""
-    extra = given.get("extra_body")
-    asked = {
-        name: value
-        for name, value in ({**given, **extra} if isinstance(extra, Mapping) else given).items()
-        if value is not None and (name in _CONTENT or not _is_control(litellm, name))
+def build_body(litellm: Any, arguments: Mapping[str, object], name: ModelName) -> dict[str, object]:
+    """Return the request in OpenAI's words, without what LiteLLM drops because this model does not know it."""
+    extra = arguments.get("extra_body")
+    body = {
+        key: value
+        for key, value in ({**arguments, **extra} if isinstance(extra, Mapping) else arguments).items()
+        if value is not None and (key in _CONTENT or not _is_control(litellm, key))
     }
-    for name in _dropped(litellm, given, found, asked):
-        asked.pop(name, None)
-    asked["model"] = found.model
-    for name in ("response_format", "text_format"):
-        if isinstance(asked.get(name), type):
-            asked[name] = _schema(litellm, asked[name])
-    return asked
+    for key in _list_dropped(litellm, arguments, name, body):
+        body.pop(key, None)
+    body["model"] = name.model
+    for key in ("response_format", "text_format"):
+        if isinstance(model_class := body.get(key), type):
+            body[key] = _build_schema(litellm, model_class)
+    return body
 
 
-_CONTENT = frozenset({"messages", "input", "instructions", "previous_response_id"})
-
-
-def _dropped(litellm: Any, given: Mapping[str, Any], found: Named, asked: Mapping[str, Any]) -> list[str]:
-    named_ones = [str(name) for name in given.get("additional_drop_params") or ()]
-    if not (given.get("drop_params") or litellm.drop_params) or found.provider is None or "messages" not in asked:
-        return named_ones
-    known = litellm.get_supported_openai_params(model=found.model, custom_llm_provider=found.provider)
-    everybody = litellm.constants.OPENAI_CHAT_COMPLETION_PARAMS
-    return named_ones + [name for name in asked if known and name in everybody and name not in known]
+def _list_dropped(
+    litellm: Any, arguments: Mapping[str, object], name: ModelName, body: Mapping[str, object]
+) -> list[str]:
+    dropped = [str(key) for key in as_list(arguments.get("additional_drop_params"))]
+    if not (arguments.get("drop_params") or litellm.drop_params) or name.provider is None or "messages" not in body:
+        return dropped
+    supported = litellm.get_supported_openai_params(model=name.model, custom_llm_provider=name.provider)
+    parameters = litellm.constants.OPENAI_CHAT_COMPLETION_PARAMS
+    return dropped + [key for key in body if supported and key in parameters and key not in supported]
 
 
 @functools.cache
-def _schema(litellm: Any, model: Any) -> Any:
-    """What LiteLLM sends for a class of the application's that the answer is to be read into."""
-    return litellm.utils.type_to_response_format_param(model)
+def _build_schema(litellm: Any, model_class: type) -> object:
+    """Return what LiteLLM sends for a class of the application's that the answer is to be read into."""
+    return litellm.utils.type_to_response_format_param(model_class)
 
 
-def prompt(given: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """Name and version of a template that is kept elsewhere."""
-    name, version = as_text(given.get("prompt_id")), given.get("prompt_version")
+def read_prompt(arguments: Mapping[str, object]) -> tuple[str, str | None] | None:
+    """Return name and version of a template that is kept elsewhere; None if none is used."""
+    name, version = as_text(arguments.get("prompt_id")), arguments.get("prompt_version")
     return (name, None if version is None else str(version)) if name else None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._client_call import Endpoint, FoldState
 from otel_agentops.clients._protocols import openai_chat, openai_responses
 from otel_agentops.clients._protocols.fields import as_text, get
 from otel_agentops.clients._protocols.openai_chat import FIELDS, make_model_call
@@ -17,42 +17,39 @@ from otel_agentops.semconv import attributes as A
 # -- results
 
 
-def hidden(result: Any, name: str) -> Any:
-    """What LiteLLM keeps beside a result."""
+def get_hidden(result: object, name: str) -> object:
+    """Return a member of what LiteLLM keeps beside a result."""
     return get(getattr(result, "_hidden_params", None), name)
 
 
-def response(result: Any) -> Answer:
-    """A `ModelResponse`, `TextCompletionResponse` or `ResponsesAPIResponse`."""
-    if get(result, "choices") is not None:
-        answer = openai_chat.read_chat_response(result)
-    else:
-        answer = openai_responses.read_responses_response(result)
-    return _trusted(answer._replace(model=_served(result, answer.model)))
+def read_response(result: object) -> Answer:
+    """Read a `ModelResponse`, `TextCompletionResponse` or `ResponsesAPIResponse`."""
+    is_chat = get(result, "choices") is not None
+    answer = (openai_chat.read_chat_response if is_chat else openai_responses.read_responses_response)(result)
+    return _drop_uncounted(answer._replace(model=_read_served_model(result, answer.model)))
 
 
-def _served(result: Any, model: str | None) -> str | None:
-    """The model that the provider names; LiteLLM puts its own name of the provider before some."""
-    said = as_text(hidden(result, "provider_response_model"))
-    if said is not None or model is None:
-        return said
-    name = hidden(result, "custom_llm_provider")
+def _read_served_model(result: object, model: str | None) -> str | None:
+    """Return the model that the provider names; LiteLLM puts its own name of the provider before some."""
+    provider_model = as_text(get_hidden(result, "provider_response_model"))
+    if provider_model is not None or model is None:
+        return provider_model
+    name = get_hidden(result, "custom_llm_provider")
     return model.removeprefix(f"{name}/") if name else model
 
 
-def _trusted(answer: Answer) -> Answer:
-    """Without the reasoning tokens that LiteLLM counts as 0 where a provider does not count them."""
+def _drop_uncounted(answer: Answer) -> Answer:
+    """Drop the reasoning tokens that LiteLLM counts as 0 if a provider does not count them."""
     if answer.attributes.get(A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS) == 0:
         del answer.attributes[A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS]
     return answer
 
 
-def fold(state: dict[str, Any], chunk: Any) -> bool:
-    """A `ModelResponseStream` or a text completion's chunk; `model` of both is what was asked for."""
-    if "first" not in state:
-        state["first"] = chunk
+def fold_chunk(state: FoldState, chunk: Any) -> bool:
+    """Fold a `ModelResponseStream` or a text completion's chunk; `model` of both is what was asked for."""
+    state.setdefault("first", chunk)
     if state.get("model") is None:
-        state["model"] = as_text(hidden(chunk, "provider_response_model"))
+        state["model"] = as_text(get_hidden(chunk, "provider_response_model"))
     if usage := getattr(chunk, "usage", None):
         state["usage"] = usage
     for choice in chunk.choices:
@@ -63,45 +60,51 @@ def fold(state: dict[str, Any], chunk: Any) -> bool:
     return False
 
 
-def settled(state: dict[str, Any]) -> Answer:
-    """What the chunks of a stream added up to."""
-    return _trusted(openai_chat.finish_chat(state)._replace(model=state.get("model")))
+def finish_stream(state: FoldState) -> Answer:
+    """Build the answer from a fully or partly folded stream."""
+    return _drop_uncounted(openai_chat.finish_chat(state)._replace(model=state.get("model")))
 
 
-def embeddings_response(result: Any) -> Answer:
-    """An `EmbeddingResponse`."""
+def finish_responses_stream(state: FoldState) -> Answer:
+    """Build the answer from the last snapshot of the response in a stream."""
+    return read_response(state["response"])
+
+
+def read_embeddings_response(result: object) -> Answer:
+    """Read an `EmbeddingResponse`."""
     answer = openai_chat.read_embeddings_response(result)
-    return answer._replace(model=_served(result, answer.model))
+    return answer._replace(model=_read_served_model(result, answer.model))
 
 
-def rerank_request(given: Mapping[str, Any], server: Server) -> ModelCall:
-    """A ranking is a retrieval in the words of the convention, which has none of its own for it."""
-    return make_model_call("retrieval", given, server, FIELDS.read_attributes(given, server.attributes))
+def read_rerank_request(body: Mapping[str, object], server: Server) -> ModelCall:
+    """Read a ranking, which is a retrieval in the words of the convention: it has none of its own for it."""
+    return make_model_call("retrieval", body, server, FIELDS.read_attributes(body, server.attributes))
 
 
-def rerank_response(result: Any) -> Answer:
-    """A `RerankResponse`, which names no model; what it bills are searches."""
-    return Answer(None, {A.GEN_AI_RESPONSE_ID: found} if (found := as_text(get(result, "id"))) else {})
+def read_rerank_response(result: object) -> Answer:
+    """Read a `RerankResponse`, which names no model; what it bills are searches."""
+    response_id = as_text(get(result, "id"))
+    return Answer(None, {A.GEN_AI_RESPONSE_ID: response_id} if response_id else {})
 
 
 # -- results that say more than is so
 
 
-def believed(endpoint: Endpoint, given: Mapping[str, Any], result: Any) -> Endpoint:
-    """The endpoint that reads of this result only what the provider said."""
-    if _is_unspent(given, result):
-        return _without(endpoint, True)
-    return _without(endpoint, False) if type(result).__name__ == _TRANSLATED else endpoint
+def limit_endpoint(endpoint: Endpoint, arguments: Mapping[str, object], result: object) -> Endpoint:
+    """Return the endpoint that reads of this result only what the provider said."""
+    if _is_unspent(arguments, result):
+        return _drop_usage(endpoint)
+    return _drop_model(endpoint) if type(result).__name__ == _TRANSLATED else endpoint
 
 
 _TRANSLATED = "LiteLLMCompletionStreamingIterator"  # a chat's stream as responses': its model is the one asked for
 
 
-def _is_unspent(given: Mapping[str, Any], result: Any) -> bool:
-    """Whether the answer is made up for a test, or was given before and kept: no token was spent on it."""
+def _is_unspent(arguments: Mapping[str, object], result: object) -> bool:
+    """Return True if the answer is made up for a test, or comes from a cache: no token was spent on it."""
     return (
-        any(name.startswith("mock_") and value is not None for name, value in given.items())
-        or hidden(result, "cache_hit") is True
+        any(name.startswith("mock_") and value is not None for name, value in arguments.items())
+        or get_hidden(result, "cache_hit") is True
         or getattr(result, "custom_llm_provider", None) == "cached_response"
     )
 
@@ -113,20 +116,28 @@ _USAGE = frozenset({
 
 
 @functools.cache
-def _without(endpoint: Endpoint, usage: bool) -> Endpoint:
-    """The same without token counts, or without a model."""
+def _drop_usage(endpoint: Endpoint) -> Endpoint:
+    def drop(answer: Answer) -> Answer:
+        attributes = {name: value for name, value in answer.attributes.items() if name not in _USAGE}
+        return answer._replace(attributes=attributes, input_tokens=None, output_tokens=None)
 
-    def less(answer: LibraryResult) -> LibraryResult:
-        if not isinstance(answer, Answer):
-            return answer
-        if not usage:
-            return answer._replace(model=None)
-        kept = {name: value for name, value in answer.attributes.items() if name not in _USAGE}
-        return answer._replace(attributes=kept, input_tokens=None, output_tokens=None)
+    return _change_answers(endpoint, drop)
+
+
+@functools.cache
+def _drop_model(endpoint: Endpoint) -> Endpoint:
+    return _change_answers(endpoint, lambda answer: answer._replace(model=None))
+
+
+def _change_answers(endpoint: Endpoint, change: Callable[[Answer], Answer]) -> Endpoint:
+    """Return the endpoint with answers that are changed after they are read."""
+
+    def change_answer(result: LibraryResult) -> LibraryResult:
+        return change(result) if isinstance(result, Answer) else result
 
     return endpoint._replace(
-        response=lambda result: less(endpoint.response(result)),
-        finish_fold=lambda state: less(endpoint.finish_fold(state)),
+        response=lambda result: change_answer(endpoint.response(result)),
+        finish_fold=lambda state: change_answer(endpoint.finish_fold(state)),
     )
 
 
@@ -134,20 +145,26 @@ def _without(endpoint: Endpoint, usage: bool) -> Endpoint:
 
 
 class Operation(NamedTuple):
-    """What is called. kind: of calls that LiteLLM turns into one another."""
+    """An operation that LiteLLM has.
+
+    Attributes:
+        kind: The same for all that LiteLLM turns into one another.
+        endpoint: The functions that read it.
+    """
 
     kind: str
     endpoint: Endpoint
 
 
-CHAT = Operation("inference", Endpoint(openai_chat.read_chat_request, response, fold, settled))
-TEXT = Operation("inference", Endpoint(openai_chat.read_completion_request, response, fold, settled))
+CHAT = Operation("inference", Endpoint(openai_chat.read_chat_request, read_response, fold_chunk, finish_stream))
+TEXT = Operation("inference", Endpoint(openai_chat.read_completion_request, read_response, fold_chunk, finish_stream))
 RESPONSES = Operation(
-    "inference",
-    openai_responses.RESPONSES._replace(response=response, finish_fold=lambda state: response(state["response"])),
+    "inference", openai_responses.RESPONSES._replace(response=read_response, finish_fold=finish_responses_stream)
 )
-EMBEDDINGS = Operation("embeddings", openai_chat.EMBEDDINGS._replace(response=embeddings_response))
-RERANK = Operation("rerank", Endpoint(rerank_request, rerank_response, openai_chat.refuse_stream, settled))
+EMBEDDINGS = Operation("embeddings", openai_chat.EMBEDDINGS._replace(response=read_embeddings_response))
+RERANK = Operation(
+    "rerank", Endpoint(read_rerank_request, read_rerank_response, openai_chat.refuse_stream, finish_stream)
+)
 # By the function's name: the operation, and its leading arguments, in the package and in a Router.
 OPERATIONS = {
     "completion": (CHAT, ("model", "messages"), ("model", "messages")),

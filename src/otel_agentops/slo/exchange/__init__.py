@@ -1,1 +1,1 @@
-"""Objectives in the formats of others: OpenSLO v1 in and out, sloth's spec out."""
+"""Objectives in the formats of other tools: OpenSLO v1 in and out, sloth's spec out."""

@@ -1,4 +1,4 @@
-"""An objective as the YAML that a team would have written: what is a default is left out."""
+"""An objective as YAML that a team would write: defaults are left out."""
 
 from __future__ import annotations
 
@@ -12,36 +12,40 @@ from ruamel.yaml import YAML
 from otel_agentops.slo.spec import Slo, SpecError
 
 
-def text(slo: Slo, *comments: str) -> str:
-    """The file, its comments first."""
+def render_text(slo: Slo, *comments: str) -> str:
+    """Render the file, its comments first."""
     out = StringIO()
     for comment in comments:
         out.writelines(f"# {line}\n" for line in comment.splitlines())
-    dump(fields(slo), out)
+    dump_yaml(list_fields(slo), out)
     return out.getvalue()
 
 
-def fields(slo: Slo) -> dict[str, Any]:
-    """What differs from the defaults, in the order of the model."""
-    said = slo.model_dump(mode="json", exclude_defaults=True)
-    return {key: said[key] for key in Slo.model_fields if key in said}
+def list_fields(slo: Slo) -> dict[str, Any]:
+    """Return what differs from the defaults, in the order of the model."""
+    content = slo.model_dump(mode="json", exclude_defaults=True)
+    return {key: content[key] for key in Slo.model_fields if key in content}
 
 
-def dump(content: Any, out: StringIO) -> None:
-    """YAML as the project writes it: no line is broken, keys stay in order."""
+def dump_yaml(content: Any, out: StringIO) -> None:
+    """Write YAML as the project does: no line is broken, keys stay in order."""
     yaml = YAML()
     yaml.width = 10_000
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.dump(content, out)
 
 
-def new_files(slos: Iterable[tuple[Slo, str]], directory: Path) -> dict[str, str]:
-    """Name of the file to its text, for objectives and their comments. Raises SpecError for one that is there."""
-    made: dict[str, str] = {}
+def plan_files(slos: Iterable[tuple[Slo, str]], directory: Path) -> dict[str, str]:
+    """Return the name and text of a file for each objective and its comment.
+
+    Raises:
+        SpecError: If a file is there already and says something else.
+    """
+    texts: dict[str, str] = {}
     for slo, comment in slos:
-        name, content = f"{slo.name}.yaml", text(slo, *([comment] if comment else []))
+        name, content = f"{slo.name}.yaml", render_text(slo, *([comment] if comment else []))
         there = directory / name
-        if name in made or (there.exists() and there.read_text("utf-8") != content):
+        if name in texts or (there.exists() and there.read_text("utf-8") != content):
             raise SpecError(f"{there}: is there already and says something else; move it away, or rename one of them")
-        made[name] = content
-    return made
+        texts[name] = content
+    return texts

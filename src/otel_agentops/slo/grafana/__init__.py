@@ -21,7 +21,7 @@ def files(slos: Sequence[Slo], time_scale: float = 1.0) -> Mapping[str, str]:
     dashboards = [module.build_dashboard() for module in (budget, moved, triage, economics, trust, pipeline)]
     return {
         **{f"grafana/{one.uid}.json": render_dashboard(one, time_scale) for one in dashboards},
-        "grafana/alerts.yaml": alerts.render_alerts(prometheus.rules(slos, time_scale)),
+        "grafana/alerts.yaml": alerts.render_alerts(prometheus.build_rules(slos, time_scale)),
         "grafana/traceql.md": traceql.render_page(),
     }
 

@@ -13,10 +13,11 @@ from grafana_foundation_sdk.models import dashboard as D
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import SERVICE, duration
+from otel_agentops.slo import series as S
 from otel_agentops.slo.grafana._panels import DATASOURCE, Link, Panel
 from otel_agentops.slo.grafana._queries import OF
-from otel_agentops.slo.variables import PREFIX as VARIABLE
+from otel_agentops.slo.series import SERVICE
+from otel_agentops.slo.units import format_duration
 
 TAG = "otel-agentops"
 LOOK_BACK = 6 * 3600
@@ -55,7 +56,7 @@ def render_dashboard(data: Dashboard, time_scale: float) -> str:
     """Return the dashboard as JSON, the same for the same panels."""
     # Grafana 10 to 13 import and provision this schema; its successor needs 12.
     board = dashboard.Dashboard(data.title).uid(data.uid).description(data.description).tags([TAG])
-    start = duration(max(LOOK_BACK / time_scale, SHORTEST))
+    start = format_duration(max(LOOK_BACK / time_scale, SHORTEST))
     board.timezone("browser").readonly().time(f"now-{start}", "now").refresh("1m" if time_scale == 1 else "5s")
     board.tooltip(D.DashboardCursorSync.CROSSHAIR).variables(_build_variables(data))
     board.links(_build_links(data.trace_links))
@@ -93,7 +94,7 @@ def _build_variables(data: Dashboard) -> list[dashboard.DatasourceVariable | das
         variables.append(_query_values("service", spans, SERVICE[0]))
         variables.append(_query_values("environment", f'{spans}{{{SERVICE[0]}=~"$service"}}', SERVICE[1]))
     if data.has_slo:
-        variables.append(_query_values("slo", f"otel_agentops:slo_budget:remaining{{{OF}}}", "slo"))
+        variables.append(_query_values("slo", f"{S.SLO_BUDGET_REMAINING}{{{OF}}}", "slo"))
     return variables
 
 
@@ -110,6 +111,6 @@ def _query_values(name: str, series: str, label: str) -> dashboard.QueryVariable
 def _annotate_moves() -> dashboard.AnnotationQuery:
     """Mark each move once, at the time that its series holds: Grafana wants milliseconds and drops doubles."""
     moves = dashboard.AnnotationQuery().name("moved").datasource(DATASOURCE).enable(True).icon_color("orange")
-    moves.expr(f"{VARIABLE}moved{{{OF}}} * 1000").step("60s").use_value_for_time(True)
+    moves.expr(f"{S.VARIABLE_MOVED}{{{OF}}} * 1000").step("60s").use_value_for_time(True)
     moves.title_format("{{variable}} of {{scope}} moved").text_format("{{previous}} → {{value}}")
     return moves.tag_keys(f"variable,{A.SERVICE_NAME.replace('.', '_')}")

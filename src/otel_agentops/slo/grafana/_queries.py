@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import SERVICE
+from otel_agentops.slo.series import SERVICE, spell_label
 
 OF = f'{SERVICE[0]}=~"$service", {SERVICE[1]}=~"$environment"'  # the matchers that select the chosen services
 OF_SLO = f'{OF}, slo=~"$slo"'
 
 
 SERVED = f"{{{{{SERVICE[0]}}}}}"  # the service in a legend: several may be chosen
-
-
-def spell_label(attribute: str) -> str:
-    """Return the label that holds an attribute."""
-    return attribute.replace(".", "_")
 
 
 def show_label(attribute: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_agentops.slo._promql import SERVICE
+from otel_agentops.slo import series as S
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
 from otel_agentops.slo.grafana._panels import (
@@ -15,10 +15,10 @@ from otel_agentops.slo.grafana._panels import (
     show_table,
 )
 from otel_agentops.slo.grafana._queries import OF, OF_SLO, REVISION, SERVED, SLI_NAME, SLI_TYPE
-from otel_agentops.slo.prometheus.objective import SLI
+from otel_agentops.slo.series import SERVICE, SLI
 
-REMAINING = f"otel_agentops:slo_budget:remaining{{{OF_SLO}}}"
-CORRECTED = f"otel_agentops:slo_corrected:remaining{{{OF_SLO}}}"
+REMAINING = f"{S.SLO_BUDGET_REMAINING}{{{OF_SLO}}}"
+CORRECTED = f"{S.SLO_CORRECTED_REMAINING}{{{OF_SLO}}}"
 WHO = f"{SERVED} {{{{slo}}}} ({{{{{SLI_TYPE}}}}}) {{{{{REVISION}}}}}"
 
 
@@ -48,11 +48,9 @@ def _show_budgets() -> Panel:
         "percentunit",
         Query(REMAINING, "remaining"),
         Query(CORRECTED, "remaining (corrected)"),
-        Query(
-            f"otel_agentops:slo_bad:increase{{{OF_SLO}}} / (otel_agentops:slo_events:increase{{{OF_SLO}}} > 0)", "bad"
-        ),
-        Query(f"otel_agentops:slo_events:increase{{{OF_SLO}}}", "events"),
-        Query(f"otel_agentops:slo_corrected:error{{{OF_SLO}}}", "bad (corrected)"),
+        Query(f"{S.SLO_BAD_INCREASE}{{{OF_SLO}}} / ({S.SLO_EVENTS_INCREASE}{{{OF_SLO}}} > 0)", "bad"),
+        Query(f"{S.SLO_EVENTS_INCREASE}{{{OF_SLO}}}", "events"),
+        Query(f"{S.SLO_CORRECTED_ERROR}{{{OF_SLO}}}", "bad (corrected)"),
         height=6,
         units={"events": "short"},
     )
@@ -78,7 +76,7 @@ def _show_budgets_now() -> tuple[Panel, ...]:
         "Promised",
         "The objective: the part of the events that has to be good within the window of the promise.",
         "percentunit",
-        Query('otel_agentops:slo_objective:ratio{slo=~"$slo"}', "{{slo}}"),
+        Query(f'{S.SLO_OBJECTIVE_RATIO}{{slo=~"$slo"}}', "{{slo}}"),
     )
     steps = ((None, "red"), (0, "orange"), (0.25, "green"))
     return set_colours(left, *steps), set_colours(true, *steps), promised
@@ -104,8 +102,9 @@ def _plot_remaining() -> tuple[Panel, ...]:
 
 def _plot_burn_rate() -> Panel:
     """Plot the error ratio of an hour as a multiple of the budget, which also brings the name of the promise."""
-    share = f"otel_agentops:sli_error:ratio1h{{{OF}}} * on ({', '.join(SLI)}) group_right () ({REMAINING} * 0 + 1)"
-    allowed = '(1 - otel_agentops:slo_objective:ratio{slo=~"$slo"})'
+    ratio = S.name_window(S.SLI_ERROR_RATIO, "1h")
+    share = f"{ratio}{{{OF}}} * on ({', '.join(SLI)}) group_right () ({REMAINING} * 0 + 1)"
+    allowed = f'(1 - {S.SLO_OBJECTIVE_RATIO}{{slo=~"$slo"}})'
     return plot_lines(
         "Burn rate over an hour",
         "1: the budget lasts exactly as long as its window. Pages begin at 14.4, or at what the note of the alert "
@@ -121,8 +120,8 @@ def _plot_error_ratios() -> Panel:
         "Bad events of five minutes and an hour",
         "Bad of all events, of every indicator that is counted, whether something was promised about it or not.",
         "percentunit",
-        Query(f"otel_agentops:sli_error:ratio5m{{{OF}}}", f"{of} 5m"),
-        Query(f"otel_agentops:sli_error:ratio1h{{{OF}}}", f"{of} 1h"),
+        Query(f"{S.name_window(S.SLI_ERROR_RATIO, '5m')}{{{OF}}}", f"{of} 5m"),
+        Query(f"{S.name_window(S.SLI_ERROR_RATIO, '1h')}{{{OF}}}", f"{of} 1h"),
     )
 
 
@@ -131,7 +130,9 @@ def _plot_events() -> Panel:
         "Events within five minutes",
         "What the ratios are made of. A ratio of few events means little; alerts ask for a minimum.",
         "short",
-        Query(f"otel_agentops:sli_events:increase5m{{{OF}}}", f"{SERVED} {{{{{SLI_NAME}}}}} {{{{{REVISION}}}}}"),
+        Query(
+            f"{S.name_window(S.SLI_EVENTS_INCREASE, '5m')}{{{OF}}}", f"{SERVED} {{{{{SLI_NAME}}}}} {{{{{REVISION}}}}}"
+        ),
         width=24,
     )
 
@@ -142,7 +143,7 @@ def _plot_burning() -> Panel:
         "Present while a promise burns over its short and its long window with enough events: the alert of the same "
         "name. The colour is the part of bad events.",
         "percentunit",
-        Query(f"otel_agentops:slo_burn:ratio{{{OF_SLO}}}", f"{SERVED} {{{{slo}}}} {{{{severity}}}}"),
+        Query(f"{S.SLO_BURN_RATIO}{{{OF_SLO}}}", f"{SERVED} {{{{slo}}}} {{{{severity}}}}"),
         height=7,
     )
     return set_colours(panel, (None, "yellow"), (0.2, "orange"), (0.5, "red"))
@@ -154,7 +155,7 @@ def _show_moves_before() -> Panel:
         "What moved in the service before the burn began, and when. That it came first does not prove that it is the "
         "cause: undo it and watch.",
         "dateTimeAsIso",
-        Query(f"last_over_time(otel_agentops:slo_burn:moved{{{OF_SLO}}}[$__range]) * 1000", "moved"),
+        Query(f"last_over_time({S.SLO_BURN_MOVED}{{{OF_SLO}}}[$__range]) * 1000", "moved"),
         height=7,
         links={"value": (traceql.NEW_VALUE,)},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_agentops.slo._promql import SERVICE
+from otel_agentops.slo import series as S
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
 from otel_agentops.slo.grafana._panels import (
@@ -16,7 +16,8 @@ from otel_agentops.slo.grafana._panels import (
     show_table,
 )
 from otel_agentops.slo.grafana._queries import OF, SERVED
-from otel_agentops.slo.variables import PREFIX, VARIABLES
+from otel_agentops.slo.series import SERVICE
+from otel_agentops.slo.variables import VARIABLES
 
 
 def build_dashboard() -> Dashboard:
@@ -42,7 +43,7 @@ def build_dashboard() -> Dashboard:
 
 def select_share(variable: str) -> str:
     """Select each value's part of the observations in its scope."""
-    return f'{PREFIX}share{{{OF}, variable="{variable}"}}'
+    return f'{S.VARIABLE_SHARE}{{{OF}, variable="{variable}"}}'
 
 
 def _plot_values() -> Panel:
@@ -67,7 +68,7 @@ def _show_moves() -> Panel:
         "Values that became active in a scope that was active without them, also those that came back, with the time "
         "of their first observation.",
         "dateTimeAsIso",
-        Query(f"last_over_time({PREFIX}moved{{{OF}}}[$__range]) * 1000", "moved"),
+        Query(f"last_over_time({S.VARIABLE_MOVED}{{{OF}}}[$__range]) * 1000", "moved"),
         height=6,
         links={"value": (traceql.NEW_VALUE,)},
     )
@@ -97,7 +98,7 @@ def _plot_distance() -> Panel:
         "The part of the last hour's traffic that the day before did not have: half of the sum of what all segments "
         "gained or lost. A fifth and more than chance is told as a move.",
         "percentunit",
-        Query(f"otel_agentops:traffic:distance{{{OF}}}", SERVED),
+        Query(f"{S.TRAFFIC_DISTANCE}{{{OF}}}", SERVED),
     )
 
 
@@ -106,7 +107,7 @@ def _show_drifted_models() -> Panel:
         "Models that drifted",
         "Another version answers than before, though the same one is asked for and nobody said that it would.",
         "dateTimeAsIso",
-        Query(f"last_over_time({PREFIX}drifted{{{OF}}}[$__range]) * 1000", "drifted"),
+        Query(f"last_over_time({S.VARIABLE_DRIFTED}{{{OF}}}[$__range]) * 1000", "drifted"),
         height=5,
         links={"value": (traceql.NEW_VALUE,)},
     )
@@ -117,7 +118,7 @@ def _plot_unlisted_values() -> Panel:
         "Values that are not in the lock file",
         "Observations within an hour of values that nobody approved. Needs the collector's fragment of a lock file.",
         "short",
-        Query(f"{PREFIX}unlisted{{{OF}}}", f"{SERVED} {{{{variable}}}} {{{{scope}}}}: {{{{value}}}}"),
+        Query(f"{S.VARIABLE_UNLISTED}{{{OF}}}", f"{SERVED} {{{{variable}}}} {{{{scope}}}}: {{{{value}}}}"),
     )
 
 
@@ -127,7 +128,7 @@ def _show_skewed_values() -> Panel:
         "The same scope has one value in one place and another one elsewhere, since when. A place is a region, or a "
         "collector where the region is not known.",
         "dateTimeAsIso",
-        Query(f"last_over_time({PREFIX}skewed{{{OF}}}[$__range]) * 1000", "since"),
+        Query(f"last_over_time({S.VARIABLE_SKEWED}{{{OF}}}[$__range]) * 1000", "since"),
         height=5,
     )
 
@@ -139,6 +140,6 @@ def _show_stale_evaluations() -> Panel:
         "Sets of cases whose last scores are about something that is there no more: reason `moved` or `judge`, or that "
         "are a week old: `age`; and the time of the move or of the last evaluation.",
         "dateTimeAsIso",
-        Query(f'otel_agentops:eval_set:stale{{{SERVICE[0]}=~"$service"}} * 1000', "since"),
+        Query(f'{S.EVAL_SET_STALE}{{{SERVICE[0]}=~"$service"}} * 1000', "since"),
         width=12,
     )

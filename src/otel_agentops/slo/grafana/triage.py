@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
+from otel_agentops.slo import series as S
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
 from otel_agentops.slo.grafana._panels import Panel, Query, plot_lines, plot_shares, plot_stack, show_figures
@@ -20,11 +21,10 @@ from otel_agentops.slo.grafana._queries import (
     estimate_quantile,
     select_series,
     show_label,
-    spell_label,
     sum_rate,
 )
 from otel_agentops.slo.grafana.moved import select_share
-from otel_agentops.slo.variables import PREFIX
+from otel_agentops.slo.series import spell_label
 
 CALLS = f'{OPERATION}=~"chat|generate_content|text_completion|embeddings"'
 TAGGED = f'{SURFACE}!=""'
@@ -160,7 +160,7 @@ def _plot_use(variable: str, noun: str) -> Panel:
         f"Use of each {variable}",
         f"Number of {noun} within five minutes with each value of the {variable}, by task and name.",
         "short",
-        Query(f'{PREFIX}active{{{OF}, variable="{variable}"}}', f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
+        Query(f'{S.VARIABLE_ACTIVE}{{{OF}, variable="{variable}"}}', f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
     )
 
 
@@ -192,7 +192,7 @@ def _plot_scores() -> Panel:
         "answers.",
         "percentunit",
         Query(
-            f'otel_agentops:sli_error:ratio5m{{{OF}, {SLI_NAME}="judge_score"}}',
+            f'{S.name_window(S.SLI_ERROR_RATIO, "5m")}{{{OF}, {SLI_NAME}="judge_score"}}',
             f"{SERVED} {{{{{spell_label(A.JUDGE_NAME)}}}}} {{{{{REVISION}}}}}",
         ),
     )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
+from otel_agentops.slo import series as S
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
 from otel_agentops.slo.grafana._panels import Panel, Query, plot_lines, plot_stack, show_table
-from otel_agentops.slo.grafana._queries import OF, OF_SLO, SLI_NAME, SLI_TYPE, estimate_quantile, spell_label
+from otel_agentops.slo.grafana._queries import OF, OF_SLO, SLI_NAME, SLI_TYPE, estimate_quantile
 from otel_agentops.slo.grafana.budget import WHO
+from otel_agentops.slo.series import TRUTH_PROXY, TRUTH_SAMPLING, TRUTH_VERDICT
 
-PROXY, VERDICT, SAMPLING = spell_label(A.TRUTH_PROXY), spell_label(A.TRUTH_VERDICT), spell_label(A.TRUTH_SAMPLING)
 RANDOM = "Of labels of a random sample alone: who complains is no sample."
 
 
@@ -44,7 +44,7 @@ def build_dashboard() -> Dashboard:
 
 def of(name: str) -> str:
     """Select a series of the objectives whose indicator is a proxy."""
-    return f'otel_agentops:{name}{{{OF_SLO}, {SLI_TYPE}="proxy"}}'
+    return f'{name}{{{OF_SLO}, {SLI_TYPE}="proxy"}}'
 
 
 def _show_proxies() -> Panel:
@@ -53,13 +53,13 @@ def _show_proxies() -> Panel:
         f"ppv: truly bad where the proxy says bad. for: truly bad where it says good. {RANDOM} A share is absent while "
         "there are too few labels for one.",
         "percentunit",
-        Query(of("slo_truth:ppv"), "ppv"),
-        Query(of("slo_truth:for"), "for"),
-        Query(of("slo_error:ratio"), "error (proxy)"),
-        Query(of("slo_corrected:error"), "error (corrected)"),
-        Query(of("slo_truth:labels"), "labels"),
-        Query(of("slo_truth:coverage"), "coverage"),
-        Query(of("slo_truth:delay"), "delay"),
+        Query(of(S.SLO_TRUTH_PPV), "ppv"),
+        Query(of(S.SLO_TRUTH_FOR), "for"),
+        Query(of(S.SLO_ERROR_RATIO), "error (proxy)"),
+        Query(of(S.SLO_CORRECTED_ERROR), "error (corrected)"),
+        Query(of(S.SLO_TRUTH_LABELS), "labels"),
+        Query(of(S.SLO_TRUTH_COVERAGE), "coverage"),
+        Query(of(S.SLO_TRUTH_DELAY), "delay"),
         height=6,
         units={"labels": "short", "delay": "s"},
     )
@@ -71,10 +71,10 @@ def _plot_errors() -> Panel:
         "Corrected: ppv · p + for · (1 - p), where p is what the proxy says; with its interval of 95 %. Over the "
         "window of the promise.",
         "percentunit",
-        Query(of("slo_error:ratio"), f"{WHO} proxy"),
-        Query(of("slo_corrected:error"), f"{WHO} corrected"),
-        Query(of("slo_corrected:error_low"), f"{WHO} corrected, low"),
-        Query(of("slo_corrected:error_high"), f"{WHO} corrected, high"),
+        Query(of(S.SLO_ERROR_RATIO), f"{WHO} proxy"),
+        Query(of(S.SLO_CORRECTED_ERROR), f"{WHO} corrected"),
+        Query(of(S.name_bound(S.SLO_CORRECTED_ERROR, "low")), f"{WHO} corrected, low"),
+        Query(of(S.name_bound(S.SLO_CORRECTED_ERROR, "high")), f"{WHO} corrected, high"),
     )
 
 
@@ -84,24 +84,24 @@ def _plot_disagreement() -> Panel:
         "Above 0 the proxy calls more bad than is, below 0 it misses some. `told`: it is more than chance and matters, "
         "which is the alert OtelAgentopsProxyDisagreesWithTruth; the page of such a proxy is a ticket.",
         "percentunit",
-        Query(f"{of('slo_error:ratio')} - {of('slo_corrected:error')}", WHO),
-        Query(of("slo_truth:disagrees"), f"{WHO} told"),
+        Query(f"{of(S.SLO_ERROR_RATIO)} - {of(S.SLO_CORRECTED_ERROR)}", WHO),
+        Query(of(S.SLO_TRUTH_DISAGREES), f"{WHO} told"),
         from_zero=False,
     )
 
 
 def _plot_truth_share(name: str) -> Panel:
-    says, what = {
-        "ppv": ("bad", "Truly bad where the proxy says bad"),
-        "for": ("good", "Truly bad though called good"),
+    series, says, what = {
+        "ppv": (S.SLO_TRUTH_PPV, "bad", "Truly bad where the proxy says bad"),
+        "for": (S.SLO_TRUTH_FOR, "good", "Truly bad though called good"),
     }[name]
     return plot_lines(
         f"{what} ({name})",
         f"Of the labelled tasks that the proxy called {says}, with the interval of 95 %. {RANDOM}",
         "percentunit",
-        Query(of(f"slo_truth:{name}"), WHO),
-        Query(of(f"slo_truth:{name}_low"), f"{WHO} low"),
-        Query(of(f"slo_truth:{name}_high"), f"{WHO} high"),
+        Query(of(series), WHO),
+        Query(of(S.name_bound(series, "low")), f"{WHO} low"),
+        Query(of(S.name_bound(series, "high")), f"{WHO} high"),
     )
 
 
@@ -110,7 +110,7 @@ def _plot_label_count() -> Panel:
         "Random labels",
         "Labels of a random sample within the window of the promise.",
         "short",
-        Query(of("slo_truth:labels"), WHO),
+        Query(of(S.SLO_TRUTH_LABELS), WHO),
     )
 
 
@@ -119,38 +119,38 @@ def _plot_coverage() -> Panel:
         "Coverage",
         "Labels of any kind as a part of all events within the window of the promise.",
         "percentunit",
-        Query(of("slo_truth:coverage"), WHO),
+        Query(of(S.SLO_TRUTH_COVERAGE), WHO),
     )
 
 
 def _plot_arriving_labels() -> Panel:
-    arrived = f"sum by ({SAMPLING}) (sum_over_time(otel_agentops:truth_labels:increase{{{OF}}}[$__rate_interval]))"
+    arrived = f"sum by ({TRUTH_SAMPLING}) (sum_over_time({S.TRUTH_LABELS_INCREASE}{{{OF}}}[$__rate_interval]))"
     return plot_stack(
         "Labels that arrive, by sampling",
         "Labels within the smallest interval of this view, one for each indicator that a task has. `escalated`: picked "
         "because something looked wrong; such labels speak for themselves alone and correct nothing.",
         "short",
-        Query(arrived, f"{{{{{SAMPLING}}}}}"),
+        Query(arrived, f"{{{{{TRUTH_SAMPLING}}}}}"),
     )
 
 
 def _show_cells() -> Panel:
-    by = ", ".join((SLI_NAME, PROXY, VERDICT, SAMPLING))
+    by = ", ".join((SLI_NAME, TRUTH_PROXY, TRUTH_VERDICT, TRUTH_SAMPLING))
     return show_table(
         "Proxy and truth in the time shown",
         "How many tasks the proxy called good or bad, and what they were, by how they came to be labelled.",
         "short",
-        Query(f"sum by ({by}) (sum_over_time(otel_agentops:truth_labels:increase{{{OF}}}[$__range]))", "labels"),
+        Query(f"sum by ({by}) (sum_over_time({S.TRUTH_LABELS_INCREASE}{{{OF}}}[$__range]))", "labels"),
         height=6,
     )
 
 
 def _plot_delay() -> Panel:
-    median, late = (estimate_quantile(part, M.TRUTH_DELAY, SAMPLING) for part in (0.5, 0.95))
+    median, late = (estimate_quantile(part, M.TRUTH_DELAY, TRUTH_SAMPLING) for part in (0.5, 0.95))
     return plot_lines(
         "How late the truth is",
         "From the start of a task to its label, of the labels that arrive. What is younger than this has no truth yet.",
         "s",
-        Query(median, f"p50 {{{{{SAMPLING}}}}}"),
-        Query(late, f"p95 {{{{{SAMPLING}}}}}"),
+        Query(median, f"p50 {{{{{TRUTH_SAMPLING}}}}}"),
+        Query(late, f"p95 {{{{{TRUTH_SAMPLING}}}}}"),
     )

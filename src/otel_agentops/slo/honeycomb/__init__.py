@@ -13,7 +13,7 @@ from otel_agentops.slo.honeycomb._terraform import HEAD, render_file
 from otel_agentops.slo.spec import Slo
 
 
-def files(slos: Sequence[Slo], _time_scale: float = 1.0) -> dict[str, str]:
+def files(slos: Sequence[Slo]) -> dict[str, str]:
     """Return relative path to text. No window is scaled: the shortest that Honeycomb has is an hour."""
     contents = {
         "settings": settings.build_content(),

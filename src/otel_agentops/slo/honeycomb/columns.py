@@ -8,7 +8,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import check
 from otel_agentops.slo.honeycomb._terraform import Block, Template
 from otel_agentops.slo.honeycomb.questions import TRUTH, build_questions
-from otel_agentops.slo.indicators import verdict
+from otel_agentops.slo.indicators import verdict_attribute
 from otel_agentops.slo.spec import Slo
 
 _RESOURCE, _LABEL = "honeycombio_column", "read"
@@ -39,7 +39,7 @@ def build_content(slos: Sequence[Slo]) -> Block:
 
 
 def _list_columns(slos: Sequence[Slo]) -> Iterator[str]:
-    yield from (verdict(slo.indicator.name) for slo in slos)
+    yield from (verdict_attribute(slo.indicator.name) for slo in slos)
     yield from (*TRUTH, A.JUDGE_REVISION)
     for question in build_questions(slos):
         yield from question.breakdowns
@@ -48,6 +48,6 @@ def _list_columns(slos: Sequence[Slo]) -> Iterator[str]:
 
 
 def _find_type(name: str) -> str:
-    attribute = check.lookup(name)
+    attribute = check.find_attribute(name)
     # A name that is not registered is the verdict of a team's own indicator: 0 or 1, as ours are.
     return _TYPES.get(attribute.type, "string") if attribute else "integer"

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from otel_agentops.semconv import attributes as A
-from otel_agentops.slo._promql import SECONDS
+from otel_agentops.slo.burn import BURNS, compute_spent_share, list_severities
 from otel_agentops.slo.honeycomb._terraform import Block, Template, quote_text
 from otel_agentops.slo.honeycomb.columns import COLUMNS
 from otel_agentops.slo.honeycomb.questions import TRUTH
-from otel_agentops.slo.indicators import verdict
-from otel_agentops.slo.prometheus.burn import BURNS, burn_factor, severities
-from otel_agentops.slo.prometheus.objective import kind, promise
+from otel_agentops.slo.indicators import verdict_attribute
 from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.units import parse_window
+from otel_agentops.slo.wording import describe_indicator, describe_promise
 
 HIGHEST = Decimal("99.9999")  # per cent; the provider refuses more
 LONGEST, LONGEST_OF_FIELD = 1023, 255  # characters of a description
@@ -65,7 +65,7 @@ def _select_services(slo: Slo) -> Template:
 
 def _build_field(slo: Slo) -> Block:
     """Return a field of the whole environment, so that every dataset has the same one."""
-    bad = f"${verdict(slo.indicator.name)}"
+    bad = f"${verdict_attribute(slo.indicator.name)}"
     conditions = [f"EXISTS({bad})"]
     if slo.indicator.on != "outcome":
         conditions += [f"NOT(EXISTS(${name}))" for name in TRUTH]
@@ -75,7 +75,7 @@ def _build_field(slo: Slo) -> Block:
     return {
         **({"for_each": Template("${var.judge_revisions}")} if _is_judged(slo) else {}),
         "alias": Template(f"sli.{slo.name}.${{each.key}}" if _is_judged(slo) else f"sli.{slo.name}"),
-        "description": _cut_text(f"False for {slo.indicator.about} ({kind(slo)}).", LONGEST_OF_FIELD),
+        "description": _cut_text(f"False for {slo.indicator.about} ({describe_indicator(slo)}).", LONGEST_OF_FIELD),
         "expression": Template(f"IF({eligible}, EQUALS({bad}, 0))"),
         "depends_on": [COLUMNS],
         "lifecycle": {"create_before_destroy": True},  # a field in use can be neither renamed nor deleted
@@ -99,7 +99,10 @@ def _build_slo(slo: Slo) -> Block:
 def _describe_slo(slo: Slo) -> str:
     """Return what is promised, that a proxy is one, the owner, the runbook and the policy."""
     policy = f" Policy: {slo.trip_policy}" if slo.trip_policy else ""
-    return _cut_text(f"{promise(slo)} ({kind(slo)}) Owner: {slo.owner}. Runbook: {slo.runbook}{policy}", LONGEST)
+    return _cut_text(
+        f"{describe_promise(slo)} ({describe_indicator(slo)}) Owner: {slo.owner}. Runbook: {slo.runbook}{policy}",
+        LONGEST,
+    )
 
 
 def _cut_text(text: str, longest: int) -> str:
@@ -112,10 +115,10 @@ def _cut_text(text: str, longest: int) -> str:
 def _build_alerts(slo: Slo) -> Iterator[tuple[str, Block]]:
     """Yield name and body of each alert: Honeycomb has neither a second, short window nor a minimum of events."""
     for burn in BURNS:
-        if burn.severity not in severities(slo):
+        if burn.severity not in list_severities(slo):
             continue
-        minutes = int(burn.long[:-1]) * SECONDS[burn.long[-1]] // 60
-        spent = 100 * burn_factor(slo, burn) * minutes / (int(slo.window[:-1]) * 1440)
+        minutes = parse_window(burn.long) // 60
+        spent = 100 * compute_spent_share(slo, burn)
         rate: Block = {
             "alert_type": "budget_rate",
             "budget_rate_window_minutes": minutes,

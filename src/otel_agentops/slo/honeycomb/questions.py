@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from otel_agentops.semconv import attributes as A
-from otel_agentops.slo.indicators import verdict
+from otel_agentops.slo.indicators import verdict_attribute
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.variables import VARIABLES
 
@@ -51,7 +51,7 @@ _NO_OUTCOME = tuple((column, "does-not-exist") for column in TRUTH)
 def _ask_error_ratios(slos: Sequence[Slo]) -> Iterator[Question]:
     """Yield the mean of 0 and 1 of each indicator; revisions of a judge are groups of their own."""
     for indicator in {slo.indicator.name: slo.indicator for slo in slos}.values():
-        bad = verdict(indicator.name)
+        bad = verdict_attribute(indicator.name)
         no_outcome = () if indicator.on == "outcome" else _NO_OUTCOME
         by = (A.SERVICE_NAME, *indicator.labels)
         about = f"Part of the events that are {indicator.about} ({indicator.type})."
@@ -171,7 +171,7 @@ def _ask_trust(slos: Sequence[Slo]) -> Iterator[Question]:
     for indicator in {slo.indicator.name: slo.indicator for slo in slos}.values():
         if indicator.type != "proxy" or indicator.on != "task":
             continue
-        bad = verdict(indicator.name)
+        bad = verdict_attribute(indicator.name)
         yield Question(
             f"truth_{indicator.name}",
             f"Proxy beside truth: {indicator.name}",

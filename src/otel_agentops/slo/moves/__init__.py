@@ -1,43 +1,42 @@
-"""Which variable moved: what appeared, what came to matter, how the traffic shifted; with a memory in PromQL.
+"""The rules of variables: what moved, and what is wrong although nothing moves. PromQL holds the memory.
 
-And what is wrong though nothing moves: skew, drift that nobody declared, unlisted values, stale evaluations.
+A move is a value that appeared, a value that came to matter, or a shift of the traffic. Wrong without a move are skew,
+drift that nobody declared, unlisted values and stale evaluations.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from otel_agentops.slo._promql import Clock
-from otel_agentops.slo.moves.appeared import appeared_rules
-from otel_agentops.slo.moves.before import before_rules
-from otel_agentops.slo.moves.drift import drift_rules
-from otel_agentops.slo.moves.eval_sets import eval_set_rules
-from otel_agentops.slo.moves.ramp import ramp_rules
-from otel_agentops.slo.moves.skew import skew_rules
-from otel_agentops.slo.moves.told import moved_rule
-from otel_agentops.slo.moves.traffic import traffic_rules
-from otel_agentops.slo.moves.unlisted import unlisted_rules
-from otel_agentops.slo.variables import observed_rules
+from otel_agentops.slo._promql import Clock, Rule
+from otel_agentops.slo.moves.appeared import build_appeared_rules
+from otel_agentops.slo.moves.before import build_before_rules
+from otel_agentops.slo.moves.drift import build_drift_rules
+from otel_agentops.slo.moves.eval_sets import build_eval_set_rules
+from otel_agentops.slo.moves.ramp import build_ramp_rules
+from otel_agentops.slo.moves.reported import build_moved_rule
+from otel_agentops.slo.moves.skew import build_skew_rules
+from otel_agentops.slo.moves.traffic import build_traffic_rules
+from otel_agentops.slo.moves.unlisted import build_unlisted_rules
+from otel_agentops.slo.variables import build_observed_rules
 
 
-def move_rules(clock: Clock) -> list[dict[str, Any]]:
-    """What moved."""
+def build_move_rules(clock: Clock) -> list[Rule]:
+    """Return the rules of what moved."""
     return [
-        *appeared_rules(clock),
-        *before_rules(clock),
-        *ramp_rules(clock),
-        *traffic_rules(clock),
-        moved_rule(clock),
+        *build_appeared_rules(clock),
+        *build_before_rules(clock),
+        *build_ramp_rules(clock),
+        *build_traffic_rules(clock),
+        build_moved_rule(clock),
     ]
 
 
-def variable_rules(clock: Clock) -> list[dict[str, Any]]:
-    """The rules in the order in which they read each other."""
+def build_variable_rules(clock: Clock) -> list[Rule]:
+    """Return all rules of variables, in the order in which they read each other."""
     return [
-        *observed_rules(clock),
-        *move_rules(clock),
-        *skew_rules(clock),
-        *drift_rules(clock),
-        *unlisted_rules(clock),
-        *eval_set_rules(clock),
+        *build_observed_rules(clock),
+        *build_move_rules(clock),
+        *build_skew_rules(clock),
+        *build_drift_rules(clock),
+        *build_unlisted_rules(clock),
+        *build_eval_set_rules(clock),
     ]

@@ -1,100 +1,104 @@
-"""A value that its scope did not have: it became active, or came back.
+"""A value that is new in its scope: it became active for the first time, or came back.
 
 The memory is in PromQL, carried on from evaluation to evaluation.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, Rule, make_rule, set_label
+from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
-from otel_agentops.slo._promql import Clock, rule, set_label
-from otel_agentops.slo.variables import NOT_MOVED, PREFIX, SCOPE, VALUE
-
-TWICE = ("10m", 8)  # two windows and their ticks: what was active before the last one began to fill
-
-
-def appeared_rules(clock: Clock) -> list[dict[str, Any]]:
-    """What a scope knows, what is gone from it, and what began in it."""
-    return [_known(clock), _gone(clock), _began(clock)]
+TWICE = ("10m", 8)  # two windows and their ticks: from before the last window began to fill
 
 
-def _known(clock: Clock) -> dict[str, Any]:
-    """When a value was last active, for those that its scope has: a memory, carried on from evaluation to evaluation.
+def build_appeared_rules(clock: Clock) -> list[Rule]:
+    """Return the rules of what a scope knows, lost and got."""
+    return [_build_known_rule(clock), _build_gone_rule(clock), _build_began_rule(clock)]
 
-    A value is dropped when its scope has been active for a whole window without it. In a silence, and for the first
-    window after one, everything stays: a restart of the collector, or a night, forgets nothing.
-    The selector of an instant sees what an evaluation dropped. Only where Prometheus itself was away for longer than
-    its lookback does the range take over.
+
+def _build_known_rule(clock: Clock) -> Rule:
+    """Remember when each value of a scope was last active.
+
+    The memory is carried on from evaluation to evaluation. A value is dropped when its scope has been active for a
+    whole window without it. In a silence, and for the first window after one, everything stays: a restart of the
+    collector, or a night, forgets nothing. An instant selector sees the drops of an evaluation. The range takes over
+    only if Prometheus was away for longer than its lookback.
     """
-    known, active = f"{PREFIX}known", f"{PREFIX}active"
+    last_active, active = S.VARIABLE_KNOWN, S.VARIABLE_ACTIVE
     expr = f"""\
 {active} * 0 + time()
 or (
   (
-    {known}
-    or (last_over_time({known}[{clock.window("1h", 20)}]) unless on ({SCOPE}) {known})
+    {last_active}
+    or (last_over_time({last_active}[{clock.to_duration("1h", 20)}]) unless on ({SCOPE}) {last_active})
   )
-  unless on ({SCOPE}) ({active} and on ({SCOPE}) {active} offset {clock.window("5m")})
+  unless on ({SCOPE}) ({active} and on ({SCOPE}) {active} offset {clock.to_duration("5m")})
 )"""
-    return rule(known, expr)
+    return make_rule(last_active, expr)
 
 
-def _gone(clock: Clock) -> dict[str, Any]:
-    """What a scope had last, two windows ago, and has no more; but not what was a tenth of it or less."""
-    twice = clock.window(*TWICE)
-    before = f"{PREFIX}active offset {twice}"
-    expr = f"""\
-{PREFIX}known offset {twice}
-unless on ({VALUE}) {PREFIX}active
-unless on ({VALUE}) {before} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({before}) <= 0.1"""
-    return rule(f"{PREFIX}gone", expr)
+def _build_gone_rule(clock: Clock) -> Rule:
+    """Find what a scope had two windows ago and has no more.
 
-
-def _began(clock: Clock) -> dict[str, Any]:
-    """When a value became active that its scope did not know. The time is that of its first observation.
-
-    Told one window later, when everything before it has left `active`. It is true for one window, so that a missed
-    evaluation does not matter. The scope has been known for half an hour: at its start every value is new.
-    A value that was seen within three days counts only if at its present share its absence was no chance: twelve or
-    more observations were to be expected in the window before, of which none is there once in 160,000 windows; with
-    five it was twice a day. Rare values come and go without having moved.
+    A tenth of the scope or less does not count.
     """
-    active, once, twice = f"{PREFIX}active", clock.window("5m"), clock.window(*TWICE)
-    settled = clock.window("30m", 12)
+    twice = clock.to_duration(*TWICE)
+    before = f"{S.VARIABLE_ACTIVE} offset {twice}"
+    expr = f"""\
+{S.VARIABLE_KNOWN} offset {twice}
+unless on ({VALUE}) {S.VARIABLE_ACTIVE}
+unless on ({VALUE}) {before} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({before}) <= 0.1"""
+    return make_rule(S.VARIABLE_GONE, expr)
+
+
+def _build_began_rule(clock: Clock) -> Rule:
+    """Find values that became active in a scope that did not know them.
+
+    The time is that of the first observation. The rule waits for one window, until everything from before has left
+    `active`, and holds for one window, so that a missed evaluation does not matter. The scope must have been known for
+    half an hour: at its start every value is new.
+
+    A value that was seen within three days counts only if its absence was no chance at its present share: twelve or
+    more observations were to be expected in the window before. By chance none of twelve is there once in 160,000
+    windows; with five it was twice a day. Rare values come and go without having moved.
+    """
+    active, once, twice = S.VARIABLE_ACTIVE, clock.to_duration("5m"), clock.to_duration(*TWICE)
+    settled = clock.to_duration("30m", 12)
     expr = f"""\
 (
   {active}{{variable!~"{NOT_MOVED}"}} offset {once}
-  unless on ({VALUE}) {PREFIX}known offset {twice}
-  and on ({SCOPE}) {PREFIX}known offset {settled}
+  unless on ({VALUE}) {S.VARIABLE_KNOWN} offset {twice}
+  and on ({SCOPE}) {S.VARIABLE_KNOWN} offset {settled}
   and on ({VALUE}) (
-    {active} offset {once} unless on ({VALUE}) last_over_time({active}[{clock.window("3d")}] offset {twice})
+    {active} offset {once} unless on ({VALUE}) last_over_time({active}[{clock.to_duration("3d")}] offset {twice})
     or
     {active}
       / on ({SCOPE}) group_left () sum by ({SCOPE}) ({active})
       * on ({SCOPE}) group_left () sum by ({SCOPE}) ({active} offset {twice}) >= 12
   )
-) * 0 + (time() - {clock.seconds("5m"):g})"""
-    return rule(f"{PREFIX}began", expr)
+) * 0 + (time() - {clock.to_seconds("5m"):g})"""
+    return make_rule(S.VARIABLE_BEGAN, expr)
 
 
-def appeared(clock: Clock) -> str:
-    """What began, and `previous`.
+def select_appeared(clock: Clock) -> str:
+    """Return what began, with the label `previous`.
 
-    It is the one value that is gone, of several the one that was seen last; else the only one that there was; else
-    `unknown`.
+    It is the value that is gone, and of several the one that was seen last; else the only other value of the scope;
+    else `unknown`.
     """
-    began, gone = f"{PREFIX}began", f"{PREFIX}gone"
-    before = f"{PREFIX}known offset {clock.window(*TWICE)}"
+    appearances, gone = S.VARIABLE_BEGAN, S.VARIABLE_GONE
+    before = f"{S.VARIABLE_KNOWN} offset {clock.to_duration(*TWICE)}"
     last = f"({gone} == on ({SCOPE}) group_left () max by ({SCOPE}) ({gone}))"
     only = f"and on ({SCOPE}) count by ({SCOPE})"
     return f"""\
 (
-  {began} * on ({SCOPE}) group_left (previous) (
+  {appearances} * on ({SCOPE}) group_left (previous) (
     label_join(
       {last} {only} ({last}) == 1
       or on ({SCOPE}) ({before} {only} ({before}) == 1),
       "previous", "", "value"
     ) * 0 + 1
   )
-  or on ({VALUE}) {set_label(began, "previous", "unknown")}
+  or on ({VALUE}) {set_label(appearances, "previous", "unknown")}
 )"""

@@ -1,23 +1,29 @@
-"""Budgets: what is left of an objective's promise in its window."""
+"""Budgets: what is left of an objective's budget in its window."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from otel_agentops.slo._promql import Clock, number, quoted, rule
-from otel_agentops.slo.prometheus.objective import selector
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
+from otel_agentops.slo.prometheus.objective import select_indicator
 from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.units import format_number
 
 
-def budget_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
-    """Of all events of the window, and not a mean of ratios: a quiet night weighs as much as it had events."""
-    yield rule("otel_agentops:slo_objective:ratio", f"vector({number(1 - slo.budget)})", slo=slo.name)
-    for half in ("events", "bad"):
-        summed = f"sum_over_time(otel_agentops:sli_{half}:increase{selector(slo)}[{clock.samples(slo.window)}])"
-        yield rule(f"otel_agentops:slo_{half}:increase", summed, slo=slo.name)
-    of = f"{{slo={quoted(slo.name)}}}"
-    bad, events = (f"otel_agentops:slo_{half}:increase{of}" for half in ("bad", "events"))
-    yield rule("otel_agentops:slo_error:ratio", f"{bad} / ({events} > 0)", slo=slo.name)
-    remaining = f"1 - otel_agentops:slo_error:ratio{of} / {number(slo.budget)}"
-    yield rule("otel_agentops:slo_budget:remaining", remaining, slo=slo.name)
+def build_budget_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
+    """Yield the budget over all events of the window.
+
+    It is no mean of ratios: a quiet night weighs as much as it had events.
+    """
+    yield make_rule(S.SLO_OBJECTIVE_RATIO, f"vector({format_number(1 - slo.budget)})", slo=slo.name)
+    halves = ((S.SLO_EVENTS_INCREASE, S.SLI_EVENTS_INCREASE), (S.SLO_BAD_INCREASE, S.SLI_BAD_INCREASE))
+    for record, series in halves:
+        yield make_rule(
+            record, f"sum_over_time({series}{select_indicator(slo)}[{clock.to_range(slo.window)}])", slo=slo.name
+        )
+    of = f"{{slo={quote_string(slo.name)}}}"
+    bad, events = f"{S.SLO_BAD_INCREASE}{of}", f"{S.SLO_EVENTS_INCREASE}{of}"
+    yield make_rule(S.SLO_ERROR_RATIO, f"{bad} / ({events} > 0)", slo=slo.name)
+    remaining = f"1 - {S.SLO_ERROR_RATIO}{of} / {format_number(slo.budget)}"
+    yield make_rule(S.SLO_BUDGET_REMAINING, remaining, slo=slo.name)

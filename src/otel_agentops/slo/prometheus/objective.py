@@ -1,65 +1,60 @@
-"""What all rules of an objective are made of: its series, its labels, and the sentences of its spec."""
+"""The parts of all rules of an objective: its series, its labels, and the sentences of its spec."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from otel_agentops.semconv import attributes as A
-from otel_agentops.slo._promql import SERVICE, number, quoted
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Rule, quote_string
+from otel_agentops.slo.series import SERVICE, SLI, SLI_NAME
 from otel_agentops.slo.spec import Slo
 
-SLI = (
-    *SERVICE,
-    *(name.replace(".", "_") for name in (A.SLI_NAME, A.SLI_TYPE, A.JUDGE_NAME, A.JUDGE_REVISION)),
-)
-_SLI_NAME = A.SLI_NAME.replace(".", "_")
 SERVICE_TEXT = f"{{{{ $labels.{SERVICE[0]} }}}}"
-# An annotation that begins with it can tell other series of the same objective and the same indicator.
+# An annotation that begins with OF can show other series of the same objective and the same indicator.
 OF = (
     f"{{{{ $of := printf `{{slo=%q,{','.join(f'{label}=%q' for label in SLI)}}}` "
     f"$labels.slo {' '.join(f'$labels.{label}' for label in SLI)} }}}}"
 )
 
 
-def selector(slo: Slo) -> str:
-    """The indicator, in the services that promise it."""
-    matchers = [f"{_SLI_NAME}={quoted(slo.indicator.name)}"]
+def select_indicator(slo: Slo) -> str:
+    """Select the indicator in the services that promise it."""
+    matchers = [f"{SLI_NAME}={quote_string(slo.indicator.name)}"]
     if slo.service != ".*":
-        matchers.append(f"{SERVICE[0]}=~{quoted(slo.service)}")
+        matchers.append(f"{SERVICE[0]}=~{quote_string(slo.service)}")
     return "{" + ", ".join(matchers) + "}"
 
 
-def labels(slo: Slo, severity: str) -> dict[str, str]:
-    """Of an alert."""
-    return {"slo": slo.name, "severity": severity, "owner": literal(slo.owner)}
+def build_labels(slo: Slo, severity: str) -> dict[str, str]:
+    """Return the labels of an alert."""
+    return {"slo": slo.name, "severity": severity, "owner": escape_template(slo.owner)}
 
 
-def burn_of(slo: Slo, severity: str) -> str:
-    """Selects the series of one burn."""
-    return f"{{slo={quoted(slo.name)}, severity={quoted(severity)}}}"
+def select_burn(slo: Slo, severity: str) -> str:
+    """Select the series of one burn."""
+    return f"{{slo={quote_string(slo.name)}, severity={quote_string(severity)}}}"
 
 
-def alert(name: str, expr: str, slo: Slo, severity: str, texts: Mapping[str, str]) -> dict[str, Any]:
-    """An alert of an objective."""
-    annotations = {**texts, **facts(slo)}
-    return {"alert": name, "expr": expr, "labels": labels(slo, severity), "annotations": annotations}
+def build_alert(name: str, expr: str, slo: Slo, severity: str, texts: Mapping[str, str]) -> Rule:
+    """Build an alert of an objective."""
+    annotations = {**texts, **list_facts(slo)}
+    return {"alert": name, "expr": expr, "labels": build_labels(slo, severity), "annotations": annotations}
 
 
-def told(series: str, form: str) -> str:
-    """The value of another series, in an annotation that begins with OF."""
+def show_value(series: str, form: str) -> str:
+    """Return a template of another series' value, for a text that begins with OF."""
     return (
-        f'{{{{ with printf "otel_agentops:{series}%s" $of | query }}}}{{{{ . | first | value | {form} }}}}'
+        f'{{{{ with printf "{series}%s" $of | query }}}}{{{{ . | first | value | {form} }}}}'
         "{{ else }}unknown{{ end }}"
     )
 
 
-def policy_step(slo: Slo) -> dict[str, str]:
-    """Where the team is on its trip policy: an annotation of what an indicator's series raises."""
+def describe_policy(slo: Slo) -> dict[str, str]:
+    """Return the annotation of what the trip policy asks for now, if any."""
     if not slo.trip_policy:
         return {}
     step = (
-        '{{ with printf "otel_agentops:slo_budget:remaining%s" $of | query }}'
+        f'{{{{ with printf "{S.SLO_BUDGET_REMAINING}%s" $of | query }}}}'
         "{{ with . | first | value }}"
         "{{ if gt . 0.0 }}{{ . | humanizePercentage }} of the budget is left: the trip policy holds from 0 on."
         "{{ else }}The budget is spent ({{ . | humanizePercentage }} is left): the trip policy holds.{{ end }}"
@@ -69,25 +64,13 @@ def policy_step(slo: Slo) -> dict[str, str]:
     return {"policy_step": OF + step}
 
 
-def kind(slo: Slo) -> str:
-    """Whether the indicator stands in for something else, and its name."""
-    return f"{slo.indicator.type}: {slo.indicator.name}"
-
-
-def promise(slo: Slo) -> str:
-    """What the objective allows, and that a proxy is one."""
-    allowed = f"{number(slo.budget * 100)} % in {slo.window} may be {slo.indicator.about}"
-    proxy = " This is a proxy: it stands in for what users care about." if slo.indicator.type == "proxy" else ""
-    return f"{allowed}.{proxy}"
-
-
-def facts(slo: Slo) -> dict[str, str]:
-    """What the spec says."""
+def list_facts(slo: Slo) -> dict[str, str]:
+    """Return the annotations that hold for every alert of an objective."""
     policy = {"trip_policy": slo.trip_policy} if slo.trip_policy else {}
-    said = {"slo": slo.name, "type": slo.indicator.type, "owner": slo.owner, "runbook": slo.runbook, **policy}
-    return {"service": SERVICE_TEXT} | {key: literal(value) for key, value in said.items()}
+    texts = {"slo": slo.name, "type": slo.indicator.type, "owner": slo.owner, "runbook": slo.runbook, **policy}
+    return {"service": SERVICE_TEXT} | {key: escape_template(value) for key, value in texts.items()}
 
 
-def literal(text: str) -> str:
-    """A text of the spec in a place where Prometheus reads templates."""
+def escape_template(text: str) -> str:
+    """Escape a text of the spec for a place in which Prometheus reads templates."""
     return text.replace("{{", '{{ "{{" }}')

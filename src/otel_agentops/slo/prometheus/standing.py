@@ -1,17 +1,17 @@
-"""Alerts of what is wrong with a variable while none of them moves: skew, drift, unlisted values, stale evaluations.
+"""Alerts of variables that are wrong without a move: skew, drift, unlisted values, stale evaluations.
 
-Nobody is woken: `ticket` is what somebody has to look at, and no objective is spent by it alone.
+They wake nobody: `ticket` is for somebody to look at, since none of these spends a budget by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from otel_agentops.semconv import attributes as A
-from otel_agentops.slo.prometheus._look import VALUE, look, runbook
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Rule
+from otel_agentops.slo.prometheus._lookup import VALUE, describe_value, link_runbook
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT
-from otel_agentops.slo.variables import PREFIX
 
 _TIME = "{{ $value | humanizeTimestamp }}"
 _WHAT = "{{ $labels.variable }} of {{ $labels.scope }}"
@@ -23,53 +23,53 @@ _REASONS = {
 }
 
 
-def standing_alerts() -> Iterator[dict[str, Any]]:
-    """One of each, for all services."""
-    yield _alert(
+def build_standing_alerts() -> Iterator[Rule]:
+    """Yield one alert of each kind, for all services."""
+    yield _build_alert(
         "OtelAgentopsVariableSkewed",
-        f"{PREFIX}skewed",
+        S.VARIABLE_SKEWED,
         f"{SERVICE_TEXT}: {_WHAT} is {VALUE} in {{{{ $labels.place }}}} and {{{{ $labels.elsewhere }}}} elsewhere",
         f"So it has been since {_TIME}.",
         "Roll one of the two out everywhere, or declare a roll-out stage where both are meant.",
         {"place": "{{ $labels.place }}", "elsewhere": "{{ $labels.elsewhere }}", "first_seen": _TIME},
     )
-    yield _alert(
+    yield _build_alert(
         "OtelAgentopsModelDrifted",
-        f"{PREFIX}drifted",
+        S.VARIABLE_DRIFTED,
         f"{SERVICE_TEXT}: {{{{ $labels.scope }}}} is answered by {VALUE} and no more by {{{{ $labels.previous }}}}",
         f"The new model was first seen at {_TIME}, and no change to it was declared.",
         "Pin the model that was there before, or evaluate the new one and declare the change.",
         {"previous": "{{ $labels.previous }}", "first_seen": _TIME},
     )
-    yield _alert(
+    yield _build_alert(
         "OtelAgentopsUnlistedValue",
-        f"{PREFIX}unlisted",
+        S.VARIABLE_UNLISTED,
         f"{SERVICE_TEXT}: {_WHAT} is {VALUE}, which is not in the lock file",
         "{{ $value }} operations had it within an hour.",
         "Find out who brought it in; then take it back, or review it and add it to the lock file.",
         {},
     )
-    yield _stale_alert()
+    yield _build_stale_alert()
 
 
-def _alert(name: str, expr: str, summary: str, description: str, step: str, more: dict[str, str]) -> dict[str, Any]:
-    said = {"summary": summary, "description": description, **look(), **more}
-    annotations = {**said, "runbook": runbook(name), "policy_step": step}
+def _build_alert(name: str, expr: str, summary: str, description: str, step: str, more: dict[str, str]) -> Rule:
+    texts = {"summary": summary, "description": description, **describe_value(), **more}
+    annotations = {**texts, "runbook": link_runbook(name), "policy_step": step}
     return {"alert": name, "expr": expr, "labels": {"severity": "ticket"}, "annotations": annotations}
 
 
-def _stale_alert() -> dict[str, Any]:
+def _build_stale_alert() -> Rule:
     cases = [f'if eq $labels.reason "{reason}" }}}}{text}' for reason, text in _REASONS.items()]
     return {
         "alert": "OtelAgentopsEvalSetStale",
-        "expr": "otel_agentops:eval_set:stale",
+        "expr": S.EVAL_SET_STALE,
         "labels": {"severity": "ticket"},
         "annotations": {
             "summary": f"{SERVICE_TEXT}: the scores of {_SET} are not about what runs now",
             "description": "{{ " + "{{ else ".join(cases) + "{{ end }}",
             "service": SERVICE_TEXT,
             "eval_set": _SET,
-            "runbook": runbook("OtelAgentopsEvalSetStale"),
+            "runbook": link_runbook("OtelAgentopsEvalSetStale"),
             "policy_step": "Evaluate the set again, with the judge that judges now, before its scores decide anything.",
         },
     }

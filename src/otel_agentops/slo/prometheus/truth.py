@@ -1,172 +1,156 @@
-"""What labels say about a proxy: how often it is right, and the error that follows from it for all events.
+"""The truth about a proxy: how often it is right, and the error of all events that follows from it.
 
-Of a confusion table the two rows are read, one for each verdict of the proxy:
+The rules read the two rows of a confusion table, one for each verdict of the proxy:
 
-    ppv    part of the truly bad where the proxy says bad
-    for    part of the truly bad where the proxy says good
+    ppv    part of the truly bad if the proxy says bad
+    for    part of the truly bad if the proxy says good
     error  ppv * p + for * (1 - p), where p is the proxy's own error ratio, which knows every event
 
-Only labels of a random sample count. Who complains is no sample: where one takes the tasks that were escalated, most
-are bad, whatever the others are. The chance to be labelled may depend on what the proxy said, and on nothing else.
+Only labels of a random sample count. Complaints are no sample: most escalated tasks are bad, whatever the others are.
+The chance of a label may depend on the proxy's verdict, and on nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import ROUND_CEILING
-from typing import Any
 
-from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo._promql import SERVICE, Clock, grown, number, quoted, rule
-from otel_agentops.slo.collector import late
-from otel_agentops.slo.prometheus.objective import SLI, selector
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, Rule, express_growth, make_rule, quote_string
+from otel_agentops.slo.ground_truth import count_needed_labels, has_comparable_proxy
+from otel_agentops.slo.prometheus.objective import select_indicator
+from otel_agentops.slo.series import SERVICE, SLI
 from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.units import format_number
 
-PROXY, VERDICT, SAMPLING = (name.replace(".", "_") for name in (A.TRUTH_PROXY, A.TRUTH_VERDICT, A.TRUTH_SAMPLING))
-LABELS_INCREASE = "otel_agentops:truth_labels:increase"
-_RANDOM = f'{SAMPLING}="random"'
+_RANDOM = f'{S.TRUTH_SAMPLING}="random"'
 
-# Of a row, not of a cell: whether a number is shown must not depend on what was found. Below ten labels a 95 % interval
-# is wider than half of all that a share can be.
-LABELS = 10
-# 95 % of a normal distribution, for Wilson's interval: it has a width also where 0 of n are bad.
+# 95 % of a normal distribution, for Wilson's interval, which has a width even if 0 of n are bad.
 _Z = 1.96
 
 
-def label_rules(clock: Clock) -> Iterator[dict[str, Any]]:
-    """Labels that arrived since the last evaluation, and how late the random ones were."""
-    labels = grown(M.METRICS[M.TRUTH_LABELS].prometheus, clock)
-    by = ", ".join((*SLI, PROXY, VERDICT, SAMPLING))
-    yield rule(LABELS_INCREASE, f"sum by ({by}) (\n  {labels}\n)")
-    delays = grown(f"{M.METRICS[M.TRUTH_DELAY].prometheus}_bucket{{{_RANDOM}}}", clock)
+def build_label_rules(clock: Clock) -> Iterator[Rule]:
+    """Yield new labels, and how late the random ones were."""
+    labels = express_growth(M.METRICS[M.TRUTH_LABELS].prometheus, clock)
+    by = ", ".join((*SLI, S.TRUTH_PROXY, S.TRUTH_VERDICT, S.TRUTH_SAMPLING))
+    yield make_rule(S.TRUTH_LABELS_INCREASE, f"sum by ({by}) (\n  {labels}\n)")
+    delays = express_growth(f"{M.METRICS[M.TRUTH_DELAY].prometheus}_bucket{{{_RANDOM}}}", clock)
     by = ", ".join((*SERVICE, "le"))
-    yield rule("otel_agentops:truth_delay:increase", f"sum by ({by}) (\n  {delays}\n)")
+    yield make_rule(S.TRUTH_DELAY_INCREASE, f"sum by ({by}) (\n  {delays}\n)")
 
 
-def truth_rules(slo: Slo, clock: Clock) -> Iterator[dict[str, Any]]:
-    """Of a proxy that labels can be held against; what is measured directly needs no truth."""
-    if not comparable(slo):
+def build_truth_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
+    """Yield the rules of a proxy; what is measured directly needs no truth."""
+    if not has_comparable_proxy(slo):
         return
-    made = (*_counts(slo, clock), *_shares(slo), *_corrected(slo))
-    yield from (rule(f"otel_agentops:{name}", expr, slo=slo.name) for name, expr in made)
+    records = (*_count_labels(slo, clock), *_share_rows(slo), *_correct_error(slo))
+    yield from (make_rule(record, expr, slo=slo.name) for record, expr in records)
 
 
-def comparable(slo: Slo) -> bool:
-    """Whether a label of a task says something about the proxy: it judges what an outcome event carries."""
-    return slo.indicator.type == "proxy" and late(slo.indicator)
-
-
-def incomparable(slo: Slo) -> str:
-    """That nobody can ever know how often a proxy is right; else nothing."""
-    if slo.indicator.type != "proxy" or comparable(slo):
-        return ""
-    return (
-        f"{slo.name}: {slo.indicator.name} is a proxy that reads more than an outcome event carries: no label can be "
-        "held against it, and its budget is never corrected"
-    )
-
-
-def random_labels(slo: Slo, clock: Clock, nominal: str) -> str:
-    """How many labels of a random sample came within a window."""
-    labels = f"{LABELS_INCREASE}{selector(slo)[:-1]}, {_RANDOM}}}"
-    return f"sum by ({', '.join(SLI)}) (sum_over_time({labels}[{clock.samples(nominal)}]))"
-
-
-def needed(slo: Slo, row: str) -> int:
-    """Labels that a row must have.
-
-    Nearly all events are in the row of the good. With fewer than 1/budget labels there, a single one would spend or
-    save the whole budget.
-    """
-    single = int((1 / slo.budget).to_integral_value(ROUND_CEILING))
-    return max(LABELS, single) if row == "good" else LABELS
+def count_random_labels(slo: Slo, clock: Clock, nominal: str) -> str:
+    """Return the number of random labels within a window."""
+    labels = f"{S.TRUTH_LABELS_INCREASE}{select_indicator(slo)[:-1]}, {_RANDOM}}}"
+    return f"sum by ({', '.join(SLI)}) (sum_over_time({labels}[{clock.to_range(nominal)}]))"
 
 
 # -- counts
 
 
-def _counts(slo: Slo, clock: Clock) -> Iterator[tuple[str, str]]:
-    of, window = _of(slo), clock.samples(slo.window)
-    labels = f"{LABELS_INCREASE}{selector(slo)}"
+def _count_labels(slo: Slo, clock: Clock) -> Iterator[tuple[str, str]]:
+    of, window = _select_slo(slo), clock.to_range(slo.window)
+    labels = f"{S.TRUTH_LABELS_INCREASE}{select_indicator(slo)}"
     random = f"{labels[:-1]}, {_RANDOM}}}"
-    yield "slo_truth:cell", f"sum by ({', '.join((*SLI, PROXY, VERDICT))}) (sum_over_time({random}[{window}]))"
-    yield "slo_truth:labels", f"sum without ({PROXY}, {VERDICT}) (otel_agentops:slo_truth:cell{of})"
-    every = f"sum by ({', '.join((*SLI, 'slo'))}) (label_replace(sum_over_time({labels}[{window}]), {_named(slo)}))"
-    events = f"(otel_agentops:slo_events:increase{of} > 0)"
-    yield "slo_truth:coverage", f"{every} / {events}\nor\n{events} * 0"
-    yield "slo_truth:delay", _delay(of, window)
+    yield (
+        S.SLO_TRUTH_CELL,
+        f"sum by ({', '.join((*SLI, S.TRUTH_PROXY, S.TRUTH_VERDICT))}) (sum_over_time({random}[{window}]))",
+    )
+    yield S.SLO_TRUTH_LABELS, f"sum without ({S.TRUTH_PROXY}, {S.TRUTH_VERDICT}) ({S.SLO_TRUTH_CELL}{of})"
+    every = f"sum by ({', '.join((*SLI, 'slo'))}) (label_replace(sum_over_time({labels}[{window}]), {_name_slo(slo)}))"
+    events = f"({S.SLO_EVENTS_INCREASE}{of} > 0)"
+    yield S.SLO_TRUTH_COVERAGE, f"{every} / {events}\nor\n{events} * 0"
+    yield S.SLO_TRUTH_DELAY, _express_delay(of, window)
 
 
-def _named(slo: Slo) -> str:
-    return f'"slo", {quoted(slo.name)}, "", ""'
+def _name_slo(slo: Slo) -> str:
+    return f'"slo", {quote_string(slo.name)}, "", ""'
 
 
-def _delay(of: str, window: str) -> str:
-    """The median. Labels know their task and not the indicator: the delay is that of the service."""
-    delays = f"sum_over_time(otel_agentops:truth_delay:increase[{window}])"
+def _express_delay(of: str, window: str) -> str:
+    """Return the median delay of the service.
+
+    Labels know their task and not the indicator.
+    """
+    delays = f"sum_over_time({S.TRUTH_DELAY_INCREASE}[{window}])"
     service = ", ".join(SERVICE)
     median = f"histogram_quantile(0.5, sum by ({service}, le) ({delays}))"
-    return f"(otel_agentops:slo_truth:labels{of} > 0) * 0 + on ({service}) group_left () ({median} >= 0)"
+    return f"({S.SLO_TRUTH_LABELS}{of} > 0) * 0 + on ({service}) group_left () ({median} >= 0)"
 
 
 # -- shares of a row, with their intervals
 
 
-def _shares(slo: Slo) -> Iterator[tuple[str, str]]:
-    for name, row in (("ppv", "bad"), ("for", "good")):
-        count = f"(sum without ({PROXY}, {VERDICT}) ({_cell(slo, row)}) >= {needed(slo, row)})"
-        found = f"sum without ({PROXY}, {VERDICT}) ({_cell(slo, row, 'bad')})"
-        yield f"slo_truth:{name}", f"(\n  {found}\n  or {count} * 0\n) / {count}"
+def _share_rows(slo: Slo) -> Iterator[tuple[str, str]]:
+    for share, row in ((S.SLO_TRUTH_PPV, "bad"), (S.SLO_TRUTH_FOR, "good")):
+        add = f"sum without ({S.TRUTH_PROXY}, {S.TRUTH_VERDICT})"
+        count = f"({add} ({_select_cell(slo, row)}) >= {count_needed_labels(slo, row)})"
+        bad = f"{add} ({_select_cell(slo, row, 'bad')})"
+        yield share, f"(\n  {bad}\n  or {count} * 0\n) / {count}"
         for bound, sign in (("low", "-"), ("high", "+")):
-            yield f"slo_truth:{name}_{bound}", _wilson(f"otel_agentops:slo_truth:{name}{_of(slo)}", count, sign)
+            yield S.name_bound(share, bound), _bound_share(f"{share}{_select_slo(slo)}", count, sign)
 
 
-def _wilson(share: str, count: str, sign: str) -> str:
+def _bound_share(share: str, count: str, sign: str) -> str:
     square = _Z * _Z
     return f"""\
 (
-  {share} + {number(round(square / 2, 4))} / {count}
-  {sign} {_Z} * sqrt(({share} * (1 - {share}) + {number(round(square / 4, 4))} / {count}) / {count})
-) / (1 + {number(round(square, 4))} / {count})"""
+  {share} + {format_number(round(square / 2, 4))} / {count}
+  {sign} {_Z} * sqrt(({share} * (1 - {share}) + {format_number(round(square / 4, 4))} / {count}) / {count})
+) / (1 + {format_number(round(square, 4))} / {count})"""
 
 
 # -- corrected
 
 
-def _corrected(slo: Slo) -> Iterator[tuple[str, str]]:
-    """Where the proxy found nothing bad, or nothing good, that row has no weight and needs no labels."""
-    of = _of(slo)
-    p = f"otel_agentops:slo_error:ratio{of}"
-    ppv, missed = (f"otel_agentops:slo_truth:{name}{of}" for name in ("ppv", "for"))
+def _correct_error(slo: Slo) -> Iterator[tuple[str, str]]:
+    """Yield the corrected error.
+
+    If the proxy calls nothing bad, or nothing good, that row has no weight and needs no labels.
+    """
+    of = _select_slo(slo)
+    p = f"{S.SLO_ERROR_RATIO}{of}"
+    ppv, missed = f"{S.SLO_TRUTH_PPV}{of}", f"{S.SLO_TRUTH_FOR}{of}"
     yield (
-        "slo_corrected:error",
+        S.SLO_CORRECTED_ERROR,
         f"{ppv} * {p} + {missed} * (1 - {p})\nor\n{missed} and {p} == 0\nor\n{ppv} and {p} == 1",
     )
     for bound, sign in (("low", "-"), ("high", "+")):
-        yield f"slo_corrected:error_{bound}", _combined(of, bound, sign)
-    yield "slo_corrected:remaining", f"1 - otel_agentops:slo_corrected:error{of} / {number(slo.budget)}"
+        yield S.name_bound(S.SLO_CORRECTED_ERROR, bound), _bound_error(of, bound, sign)
+    yield S.SLO_CORRECTED_REMAINING, f"1 - {S.SLO_CORRECTED_ERROR}{of} / {format_number(slo.budget)}"
 
 
-def _combined(of: str, bound: str, sign: str) -> str:
-    """The interval of a weighted sum of two shares, from that of each: square-and-add (Zou and Donner 2008)."""
-    p = f"otel_agentops:slo_error:ratio{of}"
-    ppv, missed = (f"otel_agentops:slo_truth:{name}" for name in ("ppv", "for"))
+def _bound_error(of: str, bound: str, sign: str) -> str:
+    """Return one end of the interval of a weighted sum of two shares.
+
+    It follows from theirs: square-and-add (Zou and Donner 2008).
+    """
+    p = f"{S.SLO_ERROR_RATIO}{of}"
+    ppv, ppv_bound = f"{S.SLO_TRUTH_PPV}{of}", f"{S.name_bound(S.SLO_TRUTH_PPV, bound)}{of}"
+    missed, missed_bound = f"{S.SLO_TRUTH_FOR}{of}", f"{S.name_bound(S.SLO_TRUTH_FOR, bound)}{of}"
     return f"""\
-otel_agentops:slo_corrected:error{of} {sign} sqrt(
-  ({p} * ({ppv}{of} - {ppv}_{bound}{of})) ^ 2
-  + ((1 - {p}) * ({missed}{of} - {missed}_{bound}{of})) ^ 2
+{S.SLO_CORRECTED_ERROR}{of} {sign} sqrt(
+  ({p} * ({ppv} - {ppv_bound})) ^ 2
+  + ((1 - {p}) * ({missed} - {missed_bound})) ^ 2
 )
 or
-{missed}_{bound}{of} and {p} == 0
+{missed_bound} and {p} == 0
 or
-{ppv}_{bound}{of} and {p} == 1"""
+{ppv_bound} and {p} == 1"""
 
 
-def _of(slo: Slo) -> str:
-    return f"{{slo={quoted(slo.name)}}}"
+def _select_slo(slo: Slo) -> str:
+    return f"{{slo={quote_string(slo.name)}}}"
 
 
-def _cell(slo: Slo, proxy: str, verdict: str = "") -> str:
-    truth = f', {VERDICT}="{verdict}"' if verdict else ""
-    return f'otel_agentops:slo_truth:cell{{slo={quoted(slo.name)}, {PROXY}="{proxy}"{truth}}}'
+def _select_cell(slo: Slo, proxy: str, verdict: str = "") -> str:
+    truth = f', {S.TRUTH_VERDICT}="{verdict}"' if verdict else ""
+    return f'{S.SLO_TRUTH_CELL}{{slo={quote_string(slo.name)}, {S.TRUTH_PROXY}="{proxy}"{truth}}}'

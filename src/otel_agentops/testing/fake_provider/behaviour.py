@@ -158,6 +158,7 @@ class Call:
         body: The JSON object; empty if the request has another kind of body or none.
         model: The model that answers; aliases are resolved.
         method: HTTP method.
+        sha256: Of the body's bytes as they arrived, as hexadecimal digits.
     """
 
     path: str
@@ -165,6 +166,7 @@ class Call:
     body: Body = field(default_factory=dict)
     model: str = ""
     method: str = "POST"
+    sha256: str = ""
 
 
 Answerer: TypeAlias = Callable[[Call], Answer]

@@ -6,6 +6,7 @@ server stands under microbenchmarks. A stream that nothing disturbs leaves in on
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socketserver
 import sys
@@ -105,7 +106,7 @@ class _Connection(socketserver.StreamRequestHandler):
             return
         body = json.loads(raw) if raw.startswith(b"{") else {}  # empty for other kinds, such as multipart
         model = model or str(body.get(dialect.model_key) or default_model)
-        call = Call(path, headers, body, provider.resolve(model), method)
+        call = Call(path, headers, body, provider.resolve(model), method, hashlib.sha256(raw).hexdigest())
         step, answer = provider.meet(call)
         if answer.seconds:
             self._wait_for(answer.seconds)

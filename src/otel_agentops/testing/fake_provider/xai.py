@@ -11,6 +11,7 @@ UNAVAILABLE, which is what a client sees of it.
 from __future__ import annotations
 
 import importlib
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -173,7 +174,8 @@ class _Chat:
         body: Body = self._to_dict(request, preserving_proto_field_name=True)
         headers = {item.key: item.value for item in context.invocation_metadata()}
         model = self._provider.resolve(request.model)
-        step, answer = self._provider.meet(Call(f"/xai_api.Chat/{method}", headers, body, model, "POST"))
+        sha256 = hashlib.sha256(request.SerializeToString()).hexdigest()
+        step, answer = self._provider.meet(Call(f"/xai_api.Chat/{method}", headers, body, model, "POST", sha256))
         if answer.seconds:
             _wait_for(answer.seconds, context)
         if isinstance(step, Status):

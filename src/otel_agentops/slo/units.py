@@ -1,0 +1,27 @@
+"""Durations and numbers as texts, the same for every backend."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_window(window: str) -> int:
+    """Return the seconds of a window with one unit: `30m`, `3d`."""
+    return int(window[:-1]) * _SECONDS[window[-1]]
+
+
+def format_duration(seconds: float) -> str:
+    """Format seconds as a duration of Prometheus and Grafana: 90 as `1m30s`."""
+    rest = round(seconds * 1000)
+    parts = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, rest = divmod(rest, size)
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts)
+
+
+def format_number(value: Decimal | float) -> str:
+    """Format a number without trailing zeros or an exponent."""
+    return f"{Decimal(str(value)).normalize():f}"
