@@ -47,7 +47,10 @@ LAYERS = (
     ("clients.litellm._arguments", "clients.litellm._wire"),
     ("clients.litellm._inside",),
     ("clients.*",),  # one may not import another: see below
+    ("frameworks", "frameworks.*"),
+    ("stores", "stores.*"),
     ("helpers", "helpers.*"),
+    ("judges", "judges.*"),  # a judgement is the verb's
     ("",),  # otel_agentops itself: the public verbs
     ("testing", "testing.*", "doctor"),
     ("_yaml", "prometheus_api"),
@@ -127,12 +130,15 @@ def test_every_layer_names_a_module() -> None:
     assert [name for name in named if not any(fnmatchcase(module, name) for module in MODULES)] == []
 
 
-@pytest.mark.parametrize("client", [name for name in MODULES if name.startswith("clients.") and "._" not in name])
+ADAPTERS = ("clients.", "frameworks.", "stores.", "judges.")
+
+
+@pytest.mark.parametrize("client", [name for name in MODULES if name.startswith(ADAPTERS) and "._" not in name])
 def test_adapter_imports_no_opentelemetry_or_other_client(client: str) -> None:
     assert not {
         name for name in iterate_imports(MODULES[client]) if name.partition(".")[0] in {"opentelemetry", "wrapt"}
     }
-    assert not {name for name in find_own_imports(client) if name.startswith("clients.") and "._" not in name}
+    assert not {name for name in find_own_imports(client) if name.startswith(ADAPTERS) and "._" not in name}
 
 
 def test_records_import_no_opentelemetry() -> None:

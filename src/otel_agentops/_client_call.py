@@ -27,10 +27,10 @@ from otel_agentops.operations import (
     NO_ANSWER,
     Answer,
     Attempt,
-    ClientOperation,
+    LibraryOperation,
+    LibraryResult,
     ModelCall,
     Result,
-    RetrievalResult,
     Value,
 )
 from otel_agentops.semconv import attributes as A
@@ -40,13 +40,21 @@ F = TypeVar("F", default=Any)  # the facts beside a request's body: where it goe
 FoldState = dict[str, Any]
 
 
+def _refuse_chunk(state: FoldState, chunk: Any) -> bool:
+    raise TypeError("this operation does not stream")
+
+
+def _finish_nothing(state: FoldState) -> Answer:
+    return NO_ANSWER
+
+
 class Endpoint(NamedTuple, Generic[F]):
     """The pure functions of one operation of one client.
 
     Attributes:
         request: Wire body and the client's facts to an operation.
         response: The client's result object, or the decoded JSON body, to a result.
-        fold: Add one chunk to the state; return True on the last one.
+        fold: Add one chunk to the state; return True on the last one. An operation that never streams needs none.
         finish_fold: The state to a result.
         status: The HTTP status that an exception of the client is about; None if it says so itself.
         error_type: `error.type` of an exception whose class does not say what failed; None if the class does.
@@ -54,10 +62,10 @@ class Endpoint(NamedTuple, Generic[F]):
         metric_labels: Attributes of the answer that the convention adds to the client metrics of this provider.
     """
 
-    request: Callable[[Mapping[str, Any], F], ClientOperation]
-    response: Callable[[Any], Answer | RetrievalResult]
-    fold: Callable[[FoldState, Any], bool]
-    finish_fold: Callable[[FoldState], Answer | RetrievalResult]
+    request: Callable[[Mapping[str, Any], F], LibraryOperation]
+    response: Callable[[Any], LibraryResult]
+    fold: Callable[[FoldState, Any], bool] = _refuse_chunk
+    finish_fold: Callable[[FoldState], LibraryResult] = _finish_nothing
     status: Callable[[BaseException], int | None] | None = None
     error_type: Callable[[BaseException], str | None] | None = None
     reports_attempts: bool = True
@@ -158,7 +166,7 @@ class ClientCall(Observation, Generic[C]):
     # -- verbs
 
     @guard
-    def operation_known(self, operation: ClientOperation) -> None:
+    def operation_known(self, operation: LibraryOperation) -> None:
         """Start the operation before anything is sent; again if the foreign span of a former try has ended."""
         if self.span is None and self._is_attempt_of_outer(operation):
             return
@@ -343,11 +351,13 @@ class ClientCall(Observation, Generic[C]):
 
     # -- nested calls: another library makes this call's attempts
 
-    def expects(self, operation: ClientOperation) -> bool:
+    def expects(self, operation: LibraryOperation) -> bool:
         """Return True if an operation that another library is about to start is an attempt of this call."""
         if self.span is None:
             return self._outer is not None and self._outer.expects(operation)
-        return self.is_open and self.is_attempt_in_flight and cast("ClientOperation", self.operation).matches(operation)
+        return (
+            self.is_open and self.is_attempt_in_flight and cast("LibraryOperation", self.operation).matches(operation)
+        )
 
     def nested_attempt_started(self) -> None:
         """Record a retry made by a nested client."""
@@ -359,7 +369,7 @@ class ClientCall(Observation, Generic[C]):
         if self._outer is not None:
             self._outer.nested_attempt_started()
 
-    def _is_attempt_of_outer(self, operation: ClientOperation) -> bool:
+    def _is_attempt_of_outer(self, operation: LibraryOperation) -> bool:
         """Return True if this is an attempt of the call around it, which is then told where it goes."""
         if self._outer is not None and not self._outer.expects(operation):
             self._outer = None
@@ -378,7 +388,7 @@ class ClientCall(Observation, Generic[C]):
 
     # -- inside
 
-    def _start_here(self, operation: ClientOperation) -> None:
+    def _start_here(self, operation: LibraryOperation) -> None:
         if self.start(operation) and self.span is not None and not self._is_entered_here():
             self.span.forget_context()  # current in the context of a task or thread, and gone with it
 
@@ -418,7 +428,7 @@ class ClientCall(Observation, Generic[C]):
     def _name_error(self, error: BaseException) -> str | None:
         return None if self.endpoint.error_type is None else self.endpoint.error_type(error)
 
-    def _with_served_model(self, result: Answer | RetrievalResult) -> Answer | RetrievalResult:
+    def _with_served_model(self, result: LibraryResult) -> LibraryResult:
         is_answer = self._served_model is not None and isinstance(result, Answer)
         return cast("Answer", result)._replace(model=self._served_model) if is_answer else result
 

@@ -37,11 +37,14 @@ class Placement(NamedTuple):
 
 # The places that differ from what their scope says.
 _placements: weakref.WeakKeyDictionary[Span, Placement] = weakref.WeakKeyDictionary()
+# Their spans by id: if both ends of a request are in this process, the far end knows its parent by the id alone.
+_placed_spans: weakref.WeakValueDictionary[int, Span] = weakref.WeakValueDictionary()
 
 
 def placement_below(span: Span, scope: Scope) -> Placement:
     """Return the place of what starts under a span, in a scope."""
-    above = _placements.get(span)
+    context = span.get_span_context()
+    above = _placements.get(_placed_spans.get(context.span_id, span) if context.is_remote else span)
     if above is None or above.task is not scope.task:
         return Placement(scope.task, scope.depth)
     return above._replace(depth=max(above.depth, scope.depth))
@@ -60,3 +63,4 @@ def place_span(span: Span, placement: Placement, scope: Scope) -> None:
     """Remember the place of a span if it is not what the scope says anyway."""
     if placement != (scope.task, scope.depth, None, False, None):
         _placements[span] = placement
+        _placed_spans[span.get_span_context().span_id] = span

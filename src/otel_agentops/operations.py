@@ -78,7 +78,7 @@ class ModelCall(NamedTuple):
         """Return True if the model generates something."""
         return self.operation in INFERENCE
 
-    def matches(self, other: ClientOperation) -> bool:
+    def matches(self, other: LibraryOperation) -> bool:
         """Return True if both are of one kind: a text may be completed by a chat."""
         return self.operation == other.operation or {self.operation, other.operation} <= INFERENCE
 
@@ -114,7 +114,7 @@ class Fetch(NamedTuple):
         """Return the span kind: a fetch leaves the process."""
         return CLIENT
 
-    def matches(self, other: ClientOperation) -> bool:
+    def matches(self, other: LibraryOperation) -> bool:
         """Return True if both fetch."""
         return other.operation == FETCH
 
@@ -154,7 +154,7 @@ class Retrieval(NamedTuple):
         """Return the span kind: most indexes are another process."""
         return CLIENT
 
-    def matches(self, other: ClientOperation) -> bool:
+    def matches(self, other: LibraryOperation) -> bool:
         """Return True if both are retrievals."""
         return other.operation == RETRIEVAL
 
@@ -188,6 +188,10 @@ class ToolCall(NamedTuple):
     def span_name(self) -> str:
         """Return the convention's `execute_tool {tool}`, or `tools/call {tool}` of MCP."""
         return f"{self.method} {self.name}"
+
+    def matches(self, other: LibraryOperation) -> bool:
+        """Return True if both execute the same tool."""
+        return isinstance(other, ToolCall) and other.name == self.name
 
 
 class AgentRun(NamedTuple):
@@ -251,6 +255,7 @@ class Judgement(NamedTuple):
 
 
 ClientOperation: TypeAlias = "ModelCall | Fetch | Retrieval"
+LibraryOperation: TypeAlias = "ClientOperation | ToolCall"  # what a library does when the application calls it
 Operation: TypeAlias = "ModelCall | Fetch | Retrieval | ToolCall | AgentRun | Judgement"
 
 
@@ -332,6 +337,7 @@ class Verdict(NamedTuple):
     is_of_current_task: bool = True
 
 
+LibraryResult: TypeAlias = "Answer | RetrievalResult | ToolResult"
 Result: TypeAlias = "Answer | RetrievalResult | ToolResult | AgentResult | Verdict"
 NO_ANSWER = Answer(None, {})
 

@@ -14,6 +14,7 @@ from otel_agentops._context import NO_SCOPE, JudgeScope, current_scope, enter_sc
 from otel_agentops._guard import guard
 from otel_agentops._hashing import identity
 from otel_agentops._observation import Observation
+from otel_agentops._telemetry import Telemetry
 from otel_agentops.helpers._observed import error_type_of
 from otel_agentops.helpers._receipt import read_identities
 from otel_agentops.operations import Attributes, Judgement, Value, Verdict
@@ -110,8 +111,12 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         if error is not None and not self._has_verdict:
             self._record({}, None, error)
 
+    def _find_telemetry(self) -> Telemetry:
+        """Return where the verdict goes; an adapter has an installation of its own."""
+        return _telemetry.get_default()
+
     def _identify(self) -> Judgement:
-        identities = _telemetry.get_default().identities
+        identities = self._find_telemetry().identities
         threshold = _coerce.as_number("threshold", self._threshold)
         configuration = _coerce.drop_none(
             {
@@ -139,7 +144,7 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
             return
         self._has_verdict = True
         attributes = {**self._read_task(receipt), **_coerce.as_texts(self._eval_set), **verdict}
-        observation = Observation(_telemetry.get_default())
+        observation = Observation(self._find_telemetry())
         observation.adopt(self._judgement, self._scope)
         observation.finish(Verdict(attributes, is_of_current_task=receipt is None), error_type_of(error))
 

@@ -11,7 +11,7 @@ from otel_agentops.clients._protocols import openai_chat, openai_responses
 from otel_agentops.clients._protocols.fields import as_text, get
 from otel_agentops.clients._protocols.openai_chat import FIELDS, make_model_call
 from otel_agentops.clients._servers import Server
-from otel_agentops.operations import Answer, ModelCall, RetrievalResult
+from otel_agentops.operations import Answer, LibraryResult, ModelCall
 from otel_agentops.semconv import attributes as A
 
 # -- results
@@ -132,7 +132,7 @@ def _drop_model(endpoint: Endpoint) -> Endpoint:
 def _change_answers(endpoint: Endpoint, change: Callable[[Answer], Answer]) -> Endpoint:
     """Return the endpoint with answers that are changed after they are read."""
 
-    def change_answer(result: Answer | RetrievalResult) -> Answer | RetrievalResult:
+    def change_answer(result: LibraryResult) -> LibraryResult:
         return change(result) if isinstance(result, Answer) else result
 
     return endpoint._replace(

@@ -1,0 +1,1 @@
+"""Adapters of agent frameworks and tool protocols: see docs/frameworks.md."""

@@ -1,0 +1,145 @@
+"""MCP, client side: each `tools/call` is one execution of a tool.
+
+Patched is the session, which every transport and the client of 2.x end in:
+https://github.com/modelcontextprotocol/python-sdk/blob/main/src/mcp/client/session.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from otel_agentops import _patching
+from otel_agentops._client_call import ClientCall, Endpoint, begin_call
+from otel_agentops._context import current_scope
+from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
+from otel_agentops._tool_arguments import hash_tool_call
+from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
+from otel_agentops.operations import CLIENT, ToolCall, ToolResult
+
+TOOL_ERROR = "tool_error"  # the convention's `error.type` of a result that says it is an error
+Schema = Mapping[str, object]
+
+
+class Annotations(Protocol):
+    """The hints of a tool, a pydantic model."""
+
+    def model_dump(self, *, mode: str, by_alias: bool, exclude_none: bool) -> dict[str, object]:
+        """Return the members as JSON has them."""
+
+
+class ListedTools(Protocol):
+    """A page of `tools/list`."""
+
+    tools: Sequence[object]
+
+
+class ToolSchemas:
+    """The tools that the server of each session listed, for as long as the session lives."""
+
+    def __init__(self) -> None:
+        self._by_session: WeakKeyDictionary[object, dict[str, Schema]] = WeakKeyDictionary()
+
+    def find(self, session: object, name: str) -> Schema | None:
+        """Return the identity material of a tool; None if the session has not listed it."""
+        return self._by_session.get(session, {}).get(name)
+
+    def learn(self, session: object, page: ListedTools, is_first: bool) -> None:
+        """Remember a page of tools; the first page replaces what was listed before."""
+        schemas = {} if is_first else self._by_session.get(session, {})
+        schemas.update((str(schema["name"]), schema) for schema in map(read_tool, page.tools))
+        self._by_session[session] = schemas
+
+
+def read_tool(tool: object) -> Schema:
+    """Return the identity material of a listed tool, the same for both majors.
+
+    `title`, `icons`, `execution` and `_meta` are for people and transports, and no part of it.
+    """
+    annotations: Annotations | None = getattr(tool, "annotations", None)
+    material = {
+        "name": getattr(tool, "name", None),
+        "description": getattr(tool, "description", None),
+        "input_schema": _read_field(tool, "inputSchema", "input_schema"),
+        "output_schema": _read_field(tool, "outputSchema", "output_schema"),
+        "annotations": annotations and annotations.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }
+    return {key: value for key, value in material.items() if value is not None}
+
+
+def read_call(arguments: Mapping[str, Any], schema: Schema | None) -> ToolCall:
+    """Read the arguments of `call_tool`."""
+    name = str(arguments["name"])
+    # The hash compares calls of one task; outside of any nobody needs it.
+    is_compared = current_scope().task is not None
+    arguments_hash = hash_tool_call(name, arguments.get("arguments") or {}) if is_compared else None
+    return ToolCall(name, {}, schema, arguments_hash, CLIENT, "tools/call")
+
+
+def read_result(result: object) -> ToolResult:
+    """Read a `CallToolResult`: an unknown tool or bad arguments are a result as well, and no exception."""
+    return ToolResult(TOOL_ERROR if _read_field(result, "isError", "is_error") is True else None)
+
+
+def read_error_code(error: BaseException) -> str | None:
+    """Return the JSON-RPC code of an `McpError` (`MCPError` in 2.x), which is its `error.type`; None for others."""
+    code = getattr(getattr(error, "error", None), "code", None)
+    return str(code) if type(code) is int else None
+
+
+def _read_field(record: object, name: str, name_in_2: str) -> object:
+    """Return a field, which is in camel case in 1.x and in snake case in 2.x."""
+    return getattr(record, name_in_2, getattr(record, name, None))
+
+
+SCHEMAS = ToolSchemas()
+ENDPOINT: Endpoint[Schema | None] = Endpoint(read_call, read_result, error_type=read_error_code, reports_attempts=False)
+
+
+def _begin_call(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:
+    return begin_call(library, ENDPOINT)
+
+
+def _start_call(call: ClientCall, args: Arguments, kwargs: Keywords) -> None:
+    arguments = {**dict(zip(("name", "arguments"), args[1:], strict=False)), **kwargs}
+    if "name" in arguments:  # else the library refuses the call
+        call.attempt_started(arguments, SCHEMAS.find(args[0], str(arguments["name"])))
+
+
+def _receive_result(call: ClientCall, result: object, args: Arguments, kwargs: Keywords) -> None:
+    call.response_received(result)
+
+
+def _begin_listing(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> object:
+    return args[0] if library.active else None
+
+
+def _learn_tools(session: object, page: ListedTools, args: Arguments, kwargs: Keywords) -> None:
+    # 1.x takes the cursor as an argument as well.
+    cursor = getattr(kwargs.get("params"), "cursor", None) or kwargs.get("cursor") or (args[1:] and args[1])
+    SCHEMAS.learn(session, page, is_first=not cursor)
+
+
+_CALL = Around(_begin_call, _receive_result, entered=_start_call)
+_LISTING = Around(_begin_listing, _learn_tools)
+SESSION = ("mcp.client.session", "ClientSession")
+LIBRARY = PatchedLibrary(
+    "mcp",
+    ">=1.10,<3",
+    (
+        Target(*SESSION, "call_tool", wrap_call(_CALL, is_async=True), ("name",)),
+        Target(*SESSION, "list_tools", wrap_step(_LISTING, is_async=True)),
+    ),
+    ClientInfo(
+        operations=("execute_tool (`tools/call`)",),
+        native="2.x has spans of its own: those of the request and of the server are children of ours",
+        not_covered=("resources, prompts, sampling and elicitation: they execute no tool", "the server side"),
+    ),
+)
+
+
+class Instrumentor(_patching.Instrumentor):
+    """Entry point `agentops_mcp`."""
+
+    libraries = (LIBRARY,)

@@ -1,0 +1,1 @@
+"""Adapters of libraries that judge answers: see docs/frameworks.md."""

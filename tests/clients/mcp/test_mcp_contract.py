@@ -1,0 +1,189 @@
+"""One `tools/call` is one execution of a tool: its hash, its failure, and its place in a task; in both majors."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import mcp
+import pytest
+from mcp.types import ListToolsResult, Tool
+from mcp_sessions import IS_2, Connect, connect_in_memory
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+import otel_agentops
+from otel_agentops._hashing import identity
+from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas
+from otel_agentops.testing import Capture, Record
+
+ADD = {
+    "name": "add",
+    "description": "Add two numbers.",
+    "input_schema": {
+        "type": "object",
+        "title": "addArguments",
+        "properties": {"a": {"title": "A", "type": "integer"}, "b": {"title": "B", "type": "integer"}},
+        "required": ["a", "b"],
+    },
+    "output_schema": {
+        "type": "object",
+        "title": "addOutput",
+        "properties": {"result": {"title": "Result", "type": "integer"}},
+        "required": ["result"],
+    },
+    "annotations": {"readOnlyHint": True},
+}
+REFUSE = {
+    "name": "refuse",
+    "description": "Fail.",
+    "input_schema": {"type": "object", "title": "refuseArguments", "properties": {}},
+    "output_schema": {
+        "type": "object",
+        "title": "refuseOutput",
+        "properties": {"result": {"title": "Result", "type": "string"}},
+        "required": ["result"],
+    },
+}
+WAIT = {
+    "name": "wait",
+    "description": "Answer too late.",
+    "input_schema": {"type": "object", "title": "waitArguments", "properties": {}},
+    "output_schema": {
+        "type": "object",
+        "title": "waitOutput",
+        "properties": {"result": {"title": "Result", "type": "string"}},
+        "required": ["result"],
+    },
+}
+
+
+def describe_span(tool: str, schema: Record | None = None, error: str | None = None, **more: Any) -> Record:
+    attributes = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": tool,
+        "gen_ai.tool.type": "function",
+        **({"otel_agentops.tool.hash": identity(schema)} if schema else {}),
+        **({"error.type": error} if error else {}),
+    }
+    span = {
+        "name": f"tools/call {tool}",
+        "kind": "CLIENT",
+        "status": "ERROR" if error else "UNSET",
+        "parent": None,
+        "attributes": dict(sorted(attributes.items())),
+    }
+    return {**span, **more}
+
+
+def find_root(seen: Capture) -> Record:
+    (root,) = [span for span in seen.spans if span["name"] == "invoke_workflow sum"]
+    return root["attributes"]
+
+
+def list_ours(seen: Capture) -> list[str]:
+    return [span["name"] for span in seen.spans if span["kind"] == "CLIENT" and span["name"].startswith("tools/call")]
+
+
+async def test_call_is_one_span_with_the_listed_hash(seen: Capture, connect: Connect) -> None:
+    async with connect() as session:
+        await session.list_tools()
+        result = await session.call_tool("add", {"a": 1, "b": 2})
+    assert result.content[0].text == "3"
+    assert seen.spans == [describe_span("add", ADD)]
+    assert seen.metrics == {}
+
+
+async def test_arguments_are_read_by_keyword_as_well(seen: Capture, connect: Connect) -> None:
+    async with connect() as session:
+        await session.list_tools()
+        await session.call_tool(arguments={"a": 1, "b": 2}, name="add")
+    assert seen.spans == [describe_span("add", ADD)]
+
+
+async def test_result_that_is_an_error_fails_the_span(seen: Capture, connect: Connect) -> None:
+    async with connect() as session:
+        await session.list_tools()
+        await session.call_tool("refuse", {})
+        await session.call_tool("unknown", {})
+        await session.call_tool("add", {"a": "one"})
+    assert seen.spans == [
+        describe_span("refuse", REFUSE, "tool_error"),
+        describe_span("unknown", None, "tool_error"),
+        describe_span("add", ADD, "tool_error"),
+    ]
+    assert "secret" not in str(seen.spans)
+
+
+async def test_exception_is_the_one_of_the_library(seen: Capture, connect: Connect) -> None:
+    async with connect() as session:
+        await session.list_tools()
+        with pytest.raises(mcp.MCPError if IS_2 else mcp.McpError) as raised:
+            await session.call_tool("wait", {}, 0.1 if IS_2 else datetime.timedelta(seconds=0.1))
+    assert seen.spans == [describe_span("wait", WAIT, str(raised.value.error.code))]
+
+
+async def test_exception_without_a_code_is_named(seen: Capture) -> None:
+    async with connect_in_memory() as session:
+        with pytest.raises(Exception, match="validation error") as raised:
+            await session.call_tool(1, {})
+    (span,) = seen.spans
+    assert span["attributes"]["error.type"] == f"{raised.type.__module__}.{raised.type.__qualname__}"
+
+
+async def test_tool_that_was_not_listed_has_no_hash(seen: Capture, connect: Connect) -> None:
+    """The library lists the tools by itself to check the first result, so the second call knows more."""
+    async with connect() as session:
+        await session.call_tool("add", {"a": 1, "b": 2})
+        await session.call_tool("add", {"a": 1, "b": 2})
+    assert seen.spans == [describe_span("add"), describe_span("add", ADD)]
+
+
+@pytest.mark.usefixtures("native")
+async def test_task_counts_each_call_once(seen: Capture, connect: Connect) -> None:
+    with otel_agentops.task("sum"):
+        async with connect() as session:
+            await session.call_tool("add", {"a": 1, "b": 2})
+            await session.call_tool("add", {"a": 1, "b": 2})
+            await session.call_tool("refuse", {})
+    root = find_root(seen)
+    assert list_ours(seen) == ["tools/call add", "tools/call add", "tools/call refuse"]
+    assert root["otel_agentops.task.tool_calls"] == 3
+    assert root["otel_agentops.task.tool_failures"] == 1
+    assert root["otel_agentops.task.tool_repeats"] == 2
+
+
+@pytest.mark.usefixtures("native")
+async def test_span_of_framework_is_enriched_and_counted_once(seen: Capture, connect: Connect) -> None:
+    tracer = seen.tracer_provider.get_tracer("framework")
+    attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "add"}
+    with otel_agentops.task("sum"):
+        async with connect() as session:
+            await session.list_tools()
+            with tracer.start_as_current_span("execute_tool add", attributes=attributes):
+                await session.call_tool("add", {"a": 1, "b": 2})
+    (framework,) = [span for span in seen.spans if span["name"] == "execute_tool add"]
+    assert list_ours(seen) == []
+    assert framework["attributes"]["otel_agentops.tool.hash"] == identity(ADD)
+    assert find_root(seen)["otel_agentops.task.tool_calls"] == 1
+
+
+async def test_suppressed_and_uninstrumented_calls_pass(seen: Capture, instrumentor: Instrumentor) -> None:
+    async with connect_in_memory() as session:
+        with suppress_instrumentation():
+            await session.call_tool("add", {"a": 1, "b": 2})
+        instrumentor.uninstrument()
+        result = await session.call_tool("add", {"a": 1, "b": 2})
+    assert result.content[0].text == "3"
+    assert seen.spans == []
+
+
+def test_first_page_replaces_what_was_listed() -> None:
+    schemas, session = ToolSchemas(), ToolSchemas()  # any object can be a session
+    pages = [ListToolsResult(tools=[Tool(name=name, inputSchema={"type": "object"})]) for name in ("one", "two")]
+    schemas.learn(session, pages[0], is_first=True)
+    schemas.learn(session, pages[1], is_first=False)
+    assert schemas.find(session, "one") == {"name": "one", "input_schema": {"type": "object"}}
+    assert schemas.find(session, "two") is not None
+    schemas.learn(session, pages[1], is_first=True)
+    assert schemas.find(session, "one") is None
+    assert schemas.find(schemas, "two") is None
