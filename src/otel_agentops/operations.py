@@ -319,7 +319,7 @@ class AgentResult(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a judge said.
+    """The verdict of a judge.
 
     Attributes:
         attributes: Score, label and what the application told of the judged task.

@@ -75,7 +75,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._observation: Observation | None = None
 
     @override
-    def enter(self, stack: ExitStack) -> None:
+    def enter_block(self, stack: ExitStack) -> None:
         outer = current_scope()
         self._observation = self._outcome = None
         self._result = {}
@@ -96,7 +96,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._observation = observe_block(stack, run)
 
     @override
-    def exit(self, error: BaseException | None) -> None:
+    def exit_block(self, error: BaseException | None) -> None:
         totals = self._scope.task
         if self._observation is None or totals is None:
             return
