@@ -67,7 +67,7 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
     @override
     def enter_block(self, stack: ExitStack) -> None:
         self._has_verdict = False
-        self._judgement = _coerce.identify_json("a judge's configuration", self._identify) or Judgement(
+        self._judgement = _coerce.identify_json("a judge's configuration", self._identify_judge) or Judgement(
             self.name, {}, {A.JUDGE_NAME: self.name}
         )
         judge_scope = JudgeScope(self._judgement.attributes, [])
@@ -95,7 +95,7 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
             A.GEN_AI_EVALUATION_SCORE_VALUE: _coerce.as_number("score", value),
             **_coerce.as_texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label, A.GEN_AI_RESPONSE_ID: response_id}),
         }
-        self._record(_coerce.drop_none(attributes), task, None)
+        self._record_verdict(_coerce.drop_none(attributes), task, None)
 
     @override
     def record_result(self, result: object) -> None:
@@ -107,9 +107,9 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
     def exit_block(self, error: BaseException | None) -> None:
         """Record a judge that failed: an evaluation without a score."""
         if error is not None and not self._has_verdict:
-            self._record({}, None, error)
+            self._record_verdict({}, None, error)
 
-    def _identify(self) -> Judgement:
+    def _identify_judge(self) -> Judgement:
         identities = _telemetry.get_default().identities
         threshold = _coerce.as_number("threshold", self._threshold)
         prompt_hash = None if self._prompt is None else identities.hash_prompt((self._prompt,))
@@ -135,7 +135,9 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         )
         return Judgement(self.name, configuration, attributes)
 
-    def _record(self, verdict: Attributes, receipt: Mapping[str, Value] | None, error: BaseException | None) -> None:
+    def _record_verdict(
+        self, verdict: Attributes, receipt: Mapping[str, Value] | None, error: BaseException | None
+    ) -> None:
         if self._judgement is None:
             return
         self._has_verdict = True
