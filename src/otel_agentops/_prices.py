@@ -44,7 +44,7 @@ Prices = Mapping[str, Price]
 
 
 class _WrongError(ValueError):
-    """The file is not one of prices; the text names the field."""
+    """A wrong file of prices; the text names the field."""
 
 
 def load_prices(path: str | None) -> Prices | None:

@@ -29,9 +29,9 @@ def hash_tool_call(tool: str, arguments: object) -> int | None:
     The hash holds in this process alone. Two calls have the same hash if the tool is the same and, at every depth of
     the arguments,
 
-    - texts differ in case, white space, Unicode compatibility form (NFKC) or the `.`, `!` and `?` at their end,
-    - numbers, true, false and null differ in how they are written: `1`, `1.0`, `1e0` and `"1"`, but not `"01"`,
-    - objects differ in the order of their members, or in members that are null.
+    - texts differ at most in case, white space, Unicode compatibility form (NFKC) or the `.`, `!` and `?` at their end,
+    - numbers, true, false and null differ at most in how they are written: `1`, `1.0`, `1e0` and `"1"`, but not `"01"`,
+    - objects differ at most in the order of their members, or in members that are null.
 
     The order of a list counts. A text of more than 4096 characters, or JSON of more than 100,000, equals itself alone.
     Arguments of more than 1000 values, deeper than 20, or with an object that is neither JSON nor an enum, a dataclass,

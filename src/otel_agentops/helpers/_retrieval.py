@@ -17,7 +17,7 @@ from otel_agentops.semconv import attributes as A
 
 
 class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
-    """One query of an index that nobody instruments.
+    """One query of an index that no instrumentation covers.
 
     Args:
         index: The index as the application asked for it.
