@@ -20,7 +20,8 @@ class Rotation:
     def __init__(self, config: pytest.Config) -> None:
         is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
         # The workers of pytest-xdist inherit the variable, so that all of them select the same tests.
-        self.turn = os.environ.setdefault(VARIABLE, str(time.localtime().tm_yday) if is_whole else "all")
+        self.turn = os.environ.get(VARIABLE) or (str(time.localtime().tm_yday) if is_whole else "all")
+        os.environ[VARIABLE] = self.turn
         self.ran: dict[str, list[str]] = {}
         self.left_out: dict[str, list[str]] = {}
 

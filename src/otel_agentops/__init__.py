@@ -1,7 +1,7 @@
-"""Which variable moved? Telemetry for people who are on call for LLM features.
+"""Telemetry for people who are on call for LLM features: it shows which variable moved.
 
-`opentelemetry-instrument python app.py` needs none of this. The verbs are for what nobody wraps: tasks, tools,
-retrieval, judges and late truth.
+`opentelemetry-instrument python app.py` needs no import of this package. The verbs are for code that no
+instrumentation covers: tasks, tools, retrieval, judges and outcomes that are known late.
 """
 
 from __future__ import annotations

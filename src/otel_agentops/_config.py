@@ -1,4 +1,4 @@
-"""What the environment says, read once: a wrong value is named in one sentence and the default kept.
+"""Settings from the environment, read once; a wrong value leaves the default, with one warning.
 
 | variable | meaning | default |
 |---|---|---|
@@ -8,8 +8,8 @@
 | OTEL_AGENTOPS_PRICES | file with the prices of models, see docs/tasks.md; without one no cost is given | none |
 | OTEL_AGENTOPS_BAGGAGE | facts that travel over HTTP, out and in: task, traffic, tenant, rollout; or none | task |
 
-The HTTP instrumentations send baggage to every host. So what travels unasked is only what one task in two services
-needs to be counted once, its id and its name; whose request it is and what is being rolled out stays at home.
+The HTTP instrumentations send baggage to every host. So by default only the id and the name of a task travel, which
+are needed to count a task in two services once; tenant and roll-out stay in the service.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ class Config(NamedTuple):
 
 
 def read_config(environ: Mapping[str, str] = os.environ) -> Config:
-    """The configuration that an environment asks for; never raises."""
+    """Read the settings from environment variables; never raises."""
     default = Config()
     return Config(
-        mode=_mode(environ.get("OTEL_AGENTOPS_MODE", ""), default.mode),
+        mode=_parse_mode(environ.get("OTEL_AGENTOPS_MODE", ""), default.mode),
         hash_key=environ.get("OTEL_AGENTOPS_HASH_KEY", "").strip().encode(errors="surrogateescape") or None,
-        prompt_limit=_limit(environ.get("OTEL_AGENTOPS_PROMPT_LIMIT", ""), default.prompt_limit),
-        baggage=_groups(environ.get("OTEL_AGENTOPS_BAGGAGE", ""), default.baggage),
+        prompt_limit=_parse_limit(environ.get("OTEL_AGENTOPS_PROMPT_LIMIT", ""), default.prompt_limit),
+        baggage=_parse_groups(environ.get("OTEL_AGENTOPS_BAGGAGE", ""), default.baggage),
         prices=environ.get("OTEL_AGENTOPS_PRICES", "").strip() or None,
     )
 
 
-def _mode(text: str, default: str) -> str:
+def _parse_mode(text: str, default: str) -> str:
     value = text.strip().lower()
     if value in MODES:
         return value
-    return default if not value else _refuse("OTEL_AGENTOPS_MODE", text, "one of " + ", ".join(MODES), default)
+    return default if not value else _refuse_value("OTEL_AGENTOPS_MODE", text, "one of " + ", ".join(MODES), default)
 
 
-def _limit(text: str, default: int) -> int:
+def _parse_limit(text: str, default: int) -> int:
     if not text.strip():
         return default
     if text.strip().isdecimal() and len(text) < 10 and int(text) > 0:
         return int(text)
-    return _refuse("OTEL_AGENTOPS_PROMPT_LIMIT", text, "a whole number from 1 to 999999999", default)
+    return _refuse_value("OTEL_AGENTOPS_PROMPT_LIMIT", text, "a whole number from 1 to 999999999", default)
 
 
-def _groups(text: str, default: frozenset[str]) -> frozenset[str]:
+def _parse_groups(text: str, default: frozenset[str]) -> frozenset[str]:
     names = frozenset(name.strip().lower() for name in text.split(",") if name.strip())
     if not names:
         return default
@@ -72,10 +72,10 @@ def _groups(text: str, default: frozenset[str]) -> frozenset[str]:
     if names <= set(BAGGAGE_GROUPS):
         return names
     wanted = "a comma-separated list of " + ", ".join(BAGGAGE_GROUPS) + ", or none"
-    return _refuse("OTEL_AGENTOPS_BAGGAGE", text, wanted, default)
+    return _refuse_value("OTEL_AGENTOPS_BAGGAGE", text, wanted, default)
 
 
-def _refuse(name: str, value: str, wanted: str, default: T) -> T:
+def _refuse_value(name: str, value: str, wanted: str, default: T) -> T:
     shown = ",".join(sorted(default)) if isinstance(default, frozenset) else default
     log.warning("%s=%r is not %s; %s is used", name, value, wanted, shown)
     return default

@@ -1,6 +1,6 @@
-"""Work that finalizers ask for, done on another thread, because a finalizer may run inside any lock.
+"""Work of finalizers, done on another thread, because a finalizer may run inside any lock.
 
-The garbage collector runs wherever memory is asked for, so also inside a metric reader or an exporter that holds its
+The garbage collector runs at any allocation, so also inside a metric reader or an exporter that holds its
 lock. A dropped stream that ended its span there would wait for that lock forever, and the application with it.
 """
 
@@ -23,25 +23,25 @@ _run_lock = threading.Lock()  # never taken in a finalizer
 
 
 def defer(step: Step) -> None:
-    """Do a step soon on a thread of its own; never once the interpreter is ending."""
+    """Run a step soon on another thread, unless the interpreter is ending."""
     if sys.is_finalizing():
         return
     _steps.put(step)
     if _first_token:
         _first_token.clear()
-        atexit.register(run_deferred)  # what is registered last runs first: before the providers' own shutdown
+        atexit.register(run_deferred)  # the last one registered runs first, so before the providers shut down
     try:
         _idle_token.pop()
     except IndexError:
-        return  # a thread is at it
+        return  # another thread runs the steps
     try:
         _thread.start_new_thread(_run_until_idle, ())
-    except RuntimeError:  # no thread can be had
+    except RuntimeError:  # the system allows no more threads
         _idle_token.append(True)
 
 
 def run_deferred() -> None:
-    """Do here and now every step that waits."""
+    """Run every waiting step in this thread, now."""
     with _run_lock:
         while True:
             try:
@@ -72,5 +72,5 @@ def _reset_after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_after_fork)  # the parent's thread is not there, its lock may be
-atexit.register(run_deferred)  # once more, after them: what is dropped while other handlers run must not wait for ever
+    os.register_at_fork(after_in_child=_reset_after_fork)  # a child inherits the lock, and not the thread that holds it
+atexit.register(run_deferred)  # again after the providers: other handlers may drop streams too

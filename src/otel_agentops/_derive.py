@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from otel_agentops._coerce import identify_json
 from otel_agentops._context import Scope
@@ -103,30 +103,31 @@ def derive_answer(
         first_chunk_s: Seconds from the request to the first chunk of a stream; None if it was no stream.
     """
     attributes = dict(answer.attributes)
-    if usd is not None and answer is not NO_ANSWER:
+    if answer is not NO_ANSWER and usd is not None:
         attributes[A.COST] = usd
-    if answer is not NO_ANSWER and not isinstance(operation, Fetch):
-        attributes[A.MODEL_RESOLUTION] = resolve_model(operation.routed_model or operation.model, answer.model)
+    if isinstance(operation, ModelCall):
+        _derive_generation(attributes, operation, answer, first_chunk_s)
     if answer.model is not None:
         attributes[A.GEN_AI_RESPONSE_MODEL] = answer.model
     if answer.input_tokens is not None:
         attributes[A.GEN_AI_USAGE_INPUT_TOKENS] = answer.input_tokens
     if answer.output_tokens is not None:
         attributes[A.GEN_AI_USAGE_OUTPUT_TOKENS] = answer.output_tokens
-    if first_chunk_s is not None and not isinstance(
-        operation, Fetch
-    ):  # the convention: from when the generation is asked for
-        attributes[A.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
     if attempts is not None:
         attributes.update(derive_attempts(attempts))
-    if answer.effective_params and not isinstance(operation, Fetch):
-        attributes.update(_derive_echoed(operation.params or {}, answer.effective_params))
     return attributes
 
 
-def _derive_echoed(sent: Mapping[str, object], effective: Mapping[str, object]) -> Attributes:
-    """Return the sampling values that only the provider's answer names."""
-    return {A.PARAM_SOURCE.format(name): "echoed" for name in effective if name not in sent}
+def _derive_generation(attributes: Attributes, call: ModelCall, answer: Answer, first_chunk_s: float | None) -> None:
+    """Add the attributes that a fetched answer lacks, because no model ran for it."""
+    if answer is not NO_ANSWER:
+        attributes[A.MODEL_RESOLUTION] = resolve_model(call.routed_model or call.model, answer.model)
+    if first_chunk_s is not None:  # the convention counts from the request for the generation
+        attributes[A.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
+    params = call.params or {}
+    for name in answer.effective_params or ():
+        if name not in params:
+            attributes[A.PARAM_SOURCE.format(name)] = "echoed"
 
 
 def derive_attempts(attempts: Sequence[Attempt]) -> Attributes:

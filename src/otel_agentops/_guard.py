@@ -1,7 +1,7 @@
-"""The one guard between telemetry and the application: what we break, the application never sees.
+"""The one guard between telemetry and the application: a failure of telemetry never reaches the application.
 
 Every telemetry step runs behind `guard`. In production a failure is logged once per place and swallowed; with
-`OTEL_AGENTOPS_STRICT=1` (the test suite sets it) it is raised where it happened, so that no defect hides.
+`OTEL_AGENTOPS_STRICT=1` (the test suite sets it) it is raised where it happened, so that tests see it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ R = TypeVar("R")
 
 log = logging.getLogger("otel_agentops")
 
-strict = os.environ.get("OTEL_AGENTOPS_STRICT", "") in {"1", "true"}
-_said: set[str] = set()
-_MOST = 1000  # keys that are remembered; what is said about a thousand different things helps nobody
+is_strict = os.environ.get("OTEL_AGENTOPS_STRICT", "") in {"1", "true"}
+_warned_keys: set[str] = set()
+_MAX_KEYS = 1000  # nobody reads more than a thousand different warnings
 
 
 def guard(step: Callable[P, R]) -> Callable[P, R | None]:
-    """The step, unable to raise: None where it failed.
+    """Wrap a step so that it cannot raise; it returns None if it failed.
 
-    Only `Exception` is swallowed: a cancellation, a keyboard interrupt and the like are the application's.
+    Only `Exception` is swallowed: a cancellation or a keyboard interrupt belongs to the application.
     """
 
     @functools.wraps(step)
@@ -33,24 +33,24 @@ def guard(step: Callable[P, R]) -> Callable[P, R | None]:
         try:
             return step(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  the one place that swallows
-            _report(step.__qualname__, error)
+            _report_failure(step.__qualname__, error)
             return None
 
     return guarded
 
 
-_warn = guard(log.warning)  # a handler of the application's logging, say one that exports, may raise as well
+_warn = guard(log.warning)  # a logging handler of the application may raise as well
 
 
 def say_once(key: str, message: str, *args: object) -> None:
     """Log a warning once per process and key: a hot path must not fill the user's log."""
-    if key not in _said and len(_said) < _MOST:
-        _said.add(key)
+    if key not in _warned_keys and len(_warned_keys) < _MAX_KEYS:
+        _warned_keys.add(key)
         _warn(message, *args)
 
 
-def _report(place: str, error: Exception) -> None:
-    if strict:
+def _report_failure(place: str, error: Exception) -> None:
+    if is_strict:
         raise error
     say_once(
         f"{place}:{type(error).__name__}",

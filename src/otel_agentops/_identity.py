@@ -44,8 +44,8 @@ class Identities:
     def __init__(self, key: bytes | None, prompt_limit: int) -> None:
         self.key = key
         self._prompt_limit = prompt_limit
-        self._texts: dict[tuple[Any, ...], str] = {}
-        self._long_texts: tuple[tuple[tuple[Any, ...], str], ...] = ()
+        self._texts: dict[tuple[object, ...], str] = {}
+        self._long_texts: tuple[tuple[tuple[str, ...], str], ...] = ()
         self._tools: Memory[ToolSet] = {}
         self._params: Memory[Attributes] = {}
         self._prompts_by_scope: dict[str, set[str]] = {}
@@ -69,7 +69,7 @@ class Identities:
             length += len(part)
         if length > _MAX_TEXT:
             return self._hash_long_texts(parts)
-        return self._texts.get(parts) or _keep(self._texts, parts, identity(list(parts), self.key))
+        return self._texts.get(parts) or _keep_entry(self._texts, parts, identity(list(parts), self.key))
 
     def _hash_long_texts(self, parts: tuple[str, ...]) -> str:
         """Hash texts unless the very same objects were hashed before: to compare them would cost as much."""
@@ -87,16 +87,18 @@ class Identities:
         value = identity({"name": name, "version": version}, self.key) if version else None
         return PromptTemplate(name, version, value)
 
-    def identify_tools(self, tools: Sequence[Any], normalise: Callable[[Any], dict[str, Any]]) -> ToolSet:
+    def identify_tools(self, tools: Sequence[object], normalise: Callable[[Any], Mapping[str, object]]) -> ToolSet:
         """Return the identity of tools in their wire form.
 
         normalise: gives {name, description, input_schema, ...} of one tool.
         """
         shape = (normalise, len(tools), _first_name(tools))
-        known = _recall(self._tools, shape, tools)
-        return known or _remember(self._tools, shape, tools, self._hash_tools([normalise(tool) for tool in tools]))
+        known = _recall_result(self._tools, shape, tools)
+        return known or _remember_result(
+            self._tools, shape, tools, self._hash_tools([normalise(tool) for tool in tools])
+        )
 
-    def _hash_tools(self, tools: Sequence[Mapping[str, Any]]) -> ToolSet:
+    def _hash_tools(self, tools: Sequence[Mapping[str, object]]) -> ToolSet:
         pairs = [(str(tool["name"]), identity(tool, self.key)) for tool in tools]
         attributes: Attributes = {
             A.TOOLS_HASH: identity(sorted(value for _, value in pairs), self.key),
@@ -105,7 +107,7 @@ class Identities:
         return ToolSet(attributes, dict(pairs))
 
     def _identify_offered(
-        self, tools: Sequence[Any], normalise: Callable[[Any], dict[str, Any]], task: TaskTotals | None
+        self, tools: Sequence[object], normalise: Callable[[Any], Mapping[str, object]], task: TaskTotals | None
     ) -> Attributes:
         tool_set = self.identify_tools(tools, normalise)
         learn_tools(tool_set.hashes, task)
@@ -124,7 +126,7 @@ class Identities:
         """Return the hash, unless this place makes a new one all the time: then a value is rendered per call."""
         hashes = self._prompts_by_scope.get(place)
         if hashes is None:
-            hashes = _keep(self._prompts_by_scope, place, set())
+            hashes = _keep_entry(self._prompts_by_scope, place, set())
         if len(hashes) <= self._prompt_limit:
             hashes.add(value)
         if len(hashes) <= self._prompt_limit:
@@ -132,15 +134,15 @@ class Identities:
         say_once(f"unbounded:{place}", _UNBOUNDED, self._prompt_limit, place)
         return {A.PROMPT_SOURCE: "unbounded"}
 
-    def _identify_params(self, params: Mapping[str, Any], defaults: Mapping[str, Any]) -> Attributes:
+    def _identify_params(self, params: Mapping[str, object], defaults: Mapping[str, object]) -> Attributes:
         shape = tuple(params)
-        if (known := _recall(self._params, shape, params)) is not None:
+        if (known := _recall_result(self._params, shape, params)) is not None:
             return known
         attributes: Attributes = {A.PARAMS_HASH: identity(dict(params), self.key)}
         for name, value in params.items():
             is_default = name in defaults and defaults[name] == value
             attributes[A.PARAM_SOURCE.format(name)] = "unknown" if is_default else "explicit"
-        return _remember(self._params, shape, params, attributes)
+        return _remember_result(self._params, shape, params, attributes)
 
 
 _UNBOUNDED = (
@@ -174,7 +176,7 @@ def _describe_template(template: PromptTemplate) -> Attributes:
     return attributes
 
 
-def _first_name(tools: Sequence[Any]) -> Any:
+def _first_name(tools: Sequence[object]) -> object:
     """Return the name of the first tool, or its bytes: a cheap part of the key under which a tool set is kept."""
     first = tools[0]
     if not isinstance(first, dict):
@@ -188,7 +190,7 @@ class _Digit:
 
     __slots__ = ("is_boolean", "value")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: float) -> None:
         self.value = value
         self.is_boolean = type(value) is bool
 
@@ -210,22 +212,22 @@ def _copy_json(value: Any) -> Any:
 
 
 # Copies of what was hashed with the result: the latest few of each shape, the newest first.
-Memory: TypeAlias = "dict[tuple[Any, ...], tuple[tuple[Any, V], ...]]"
+Memory: TypeAlias = "dict[tuple[object, ...], tuple[tuple[object, V], ...]]"
 
 
-def _recall(memory: Memory[V], shape: tuple[Any, ...], subject: Any) -> V | None:
+def _recall_result(memory: Memory[V], shape: tuple[object, ...], subject: object) -> V | None:
     for kept_copy, value in memory.get(shape, ()):
         if kept_copy == subject:
             return value
     return None
 
 
-def _remember(memory: Memory[V], shape: tuple[Any, ...], subject: Any, value: V) -> V:
-    _keep(memory, shape, ((_copy_json(subject), value), *memory.get(shape, ())[: _MAX_PER_SHAPE - 1]))
+def _remember_result(memory: Memory[V], shape: tuple[object, ...], subject: object, value: V) -> V:
+    _keep_entry(memory, shape, ((_copy_json(subject), value), *memory.get(shape, ())[: _MAX_PER_SHAPE - 1]))
     return value
 
 
-def _keep(memory: dict[K, V], key: K, value: V) -> V:
+def _keep_entry(memory: dict[K, V], key: K, value: V) -> V:
     if len(memory) >= _MAX_ENTRIES:
         memory.clear()
     memory[key] = value

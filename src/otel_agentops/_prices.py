@@ -1,6 +1,6 @@
-"""What a model call costs, from the prices that the user gives: nobody else's, and none is guessed.
+"""The cost of a model call at the prices of a file of the user's; no price is built in or guessed.
 
-OTEL_AGENTOPS_PRICES names a JSON file. Prices are USD per million tokens; a model is named as in the response or, where
+OTEL_AGENTOPS_PRICES names a JSON file. Prices are USD per million tokens; a model is named as in the response or, if
 that has no price, as in the request:
 
     {
@@ -20,19 +20,19 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from otel_agentops._guard import log
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 _FIELDS = ("input", "output", "cache_read", "cache_write")
-_NOTES = frozenset({"date", "source"})  # for who reads the file
+_NOTES = frozenset({"date", "source"})  # for readers of the file
 _MILLION = 1_000_000
 
 
 class Price(NamedTuple):
-    """USD per million tokens of one model, None where that is not known."""
+    """USD per million tokens of one model; None if unknown."""
 
     input: float
     output: float | None = None
@@ -44,15 +44,15 @@ Prices = Mapping[str, Price]
 
 
 class _WrongError(ValueError):
-    """The file is not one of prices; the text names the field."""
+    """A wrong file of prices; the text names the field."""
 
 
 def load_prices(path: str | None) -> Prices | None:
-    """The prices of a file, None where there is none; a wrong file is said in one sentence and prices nothing."""
+    """Load a file of prices; None without a file, or with a warning for a wrong one."""
     if path is None:
         return None
     try:
-        return _models(json.loads(Path(path).read_text(encoding="utf-8")))
+        return _parse_prices(json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         reason = error.strerror or type(error).__name__
     except _WrongError as error:
@@ -64,54 +64,55 @@ def load_prices(path: str | None) -> Prices | None:
 
 
 def price_call(prices: Prices, call: ModelCall, answer: Answer) -> float | None:
-    """USD of a call, None where its model has no price or a count is missing.
+    """Return the USD of a call; None if a price or a token count is missing.
 
-    The totals of an answer include what was read from and written to a cache, as in the GenAI conventions; a count of
-    these that was not reported is 0. Where the resolved model has no price, that of the requested one holds.
+    The totals of an answer include the tokens read from and written to a cache, as in the GenAI conventions; a cache
+    count that is not reported is 0. If the resolved model has no price, the price of the requested one applies.
     """
     price = prices.get(answer.model or "") or prices.get(call.model or "")
     if price is None or answer.input_tokens is None:
         return None
-    read = answer.attributes.get(A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, 0)
-    written = answer.attributes.get(A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, 0)
+    cache_read = answer.attributes.get(A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, 0)
+    cache_write = answer.attributes.get(A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, 0)
     output = 0 if call.operation == "embeddings" else answer.output_tokens
-    if not isinstance(read, int) or not isinstance(written, int) or output is None:
+    if not isinstance(cache_read, int) or not isinstance(cache_write, int) or output is None:
         return None
-    fresh = answer.input_tokens - read - written
-    parts = ((fresh, price.input), (read, price.cache_read), (written, price.cache_write), (output, price.output))
-    if fresh < 0 or any(tokens and usd is None for tokens, usd in parts):
+    uncached = answer.input_tokens - cache_read - cache_write
+    parts = (
+        (uncached, price.input),
+        (cache_read, price.cache_read),
+        (cache_write, price.cache_write),
+        (output, price.output),
+    )
+    if uncached < 0 or any(tokens and usd is None for tokens, usd in parts):
         return None
     return sum(tokens * usd for tokens, usd in parts if usd is not None) / _MILLION
 
 
-def _models(given: Any) -> Prices:
-    members = _object(given, "the file")
+def _parse_prices(document: object) -> Prices:
+    members = _require_object(document, "the file")
     if unknown := members.keys() - _NOTES - {"models"}:
-        raise _WrongError(f"{_named(unknown)} is not a field; use models, date and source")
-    models = _object(members.get("models"), "models")
-    return {model: _price(fields, f"models.{model}") for model, fields in models.items()}
+        raise _WrongError(f"{min(unknown)} is not a field; use models, date and source")
+    models = _require_object(members.get("models"), "models")
+    return {model: _parse_price(fields, f"models.{model}") for model, fields in models.items()}
 
 
-def _price(given: Any, where: str) -> Price:
-    fields = _object(given, where)
+def _parse_price(member: object, place: str) -> Price:
+    fields = _require_object(member, place)
     if unknown := fields.keys() - set(_FIELDS):
-        raise _WrongError(f"{where}.{_named(unknown)} is not a field; use {', '.join(_FIELDS)}")
+        raise _WrongError(f"{place}.{min(unknown)} is not a field; use {', '.join(_FIELDS)}")
     if "input" not in fields:
-        raise _WrongError(f"{where}.input is missing")
-    return Price(**{name: _usd(value, f"{where}.{name}") for name, value in fields.items()})
+        raise _WrongError(f"{place}.input is missing")
+    return Price(**{name: _parse_usd(value, f"{place}.{name}") for name, value in fields.items()})
 
 
-def _object(value: Any, where: str) -> dict[str, Any]:
+def _require_object(value: object, place: str) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise _WrongError(f"{where} is not an object")
+        raise _WrongError(f"{place} is not an object")
     return value
 
 
-def _usd(value: Any, where: str) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
-        raise _WrongError(f"{where} is {value!r} and not a number of USD per million tokens, 0 or more")
+def _parse_usd(value: object, place: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+        raise _WrongError(f"{place} is {value!r} and not a number of USD per million tokens, 0 or more")
     return float(value)
-
-
-def _named(names: set[str]) -> str:
-    return sorted(names)[0]

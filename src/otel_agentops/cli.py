@@ -42,9 +42,9 @@ def _build_app() -> typer.Typer:
     @app.command()
     def doctor() -> None:
         """Show what will be patched, who else is there, what would go wrong. Start it as you start the program."""
-        from otel_agentops.doctor import examine
+        from otel_agentops.doctor import examine_environment
 
-        findings = examine(os.environ)
+        findings = examine_environment(os.environ)
         table = Table(box=None, pad_edge=False, show_header=False)
         for finding in findings:
             table.add_row(marks[finding.level], finding.subject, escape(finding.text))

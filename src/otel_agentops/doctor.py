@@ -1,6 +1,6 @@
-"""What will happen when this program is started with `opentelemetry-instrument`, and what would go wrong.
+"""Checks of what `opentelemetry-instrument` will do for a program here, and of what would go wrong.
 
-Every check is a function from the environment to findings; nothing is changed and no client is called.
+Every check is a function from the environment to findings; it changes nothing and calls no client.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ _OFFICIAL = {f"opentelemetry-instrumentation-{name}" for name in ("botocore", "g
 
 
 class Finding(NamedTuple):
-    """One thing found. level: ok, note, warning or problem. advice: what to do, empty where nothing."""
+    """A result of a check.
+
+    Attributes:
+        level: ok, note, warning or problem.
+        subject: The thing that was checked.
+        text: The state of the subject.
+        advice: The next step; empty if there is none.
+    """
 
     level: str
     subject: str
@@ -31,27 +38,27 @@ class Finding(NamedTuple):
 Check = Callable[[Mapping[str, str]], Iterator[Finding]]
 
 
-def examine(environ: Mapping[str, str]) -> list[Finding]:
-    """All findings, in the order in which a program meets their causes."""
+def examine_environment(environ: Mapping[str, str]) -> list[Finding]:
+    """Run every check, in the order in which a program meets the causes."""
     return [finding for check in CHECKS for finding in check(environ)]
 
 
-def settings(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Values of our own variables that are not understood."""
-    said: list[logging.LogRecord] = []
+def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Report values of our own variables that are refused."""
+    records: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = said.append  # type: ignore[method-assign, assignment]
+    handler.emit = records.append  # type: ignore[method-assign, assignment]
     _guard.log.addHandler(handler)
     try:
         _prices.load_prices(_config.read_config(environ).prices)
     finally:
         _guard.log.removeHandler(handler)
-    for record in said:
+    for record in records:
         yield Finding("problem", "settings", record.getMessage(), "correct or unset it")
 
 
-def sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether anything sets up a tracer provider."""
+def check_sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Check that a tracer provider will be set up, with a service name."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         yield Finding("problem", "sdk", "OTEL_SDK_DISABLED=true: nothing is recorded", "unset it")
     if not list(importlib.metadata.entry_points(group="opentelemetry_configurator")):
@@ -61,11 +68,11 @@ def sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("warning", "service", text, "set OTEL_SERVICE_NAME")
 
 
-def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Each client we know: installed, supported, switched off, patched, and who else traces it."""
+def check_clients(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Check each supported client: version, switch, patches and other tracers."""
     inactive, absent = [], []
-    for entry, client in _our_clients():
-        version = _version(client.distribution)
+    for entry, client in _load_clients():
+        version = _find_version(client.distribution)
         if version is None:
             absent.append(client.distribution)
         elif _is_disabled(entry.name, environ):
@@ -76,8 +83,10 @@ def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("problem", client.distribution, text, "install a version within it")
         else:
             yield Finding("ok", client.distribution, f"{version} is in the supported range {client.versions}")
-            yield from _patched(client) if client.active else ()
-            yield _beside(client.distribution, _others(client, version, environ), _mode(environ))
+            yield from _check_patches(client) if client.active else ()
+            yield _describe_coexistence(
+                client.distribution, _find_other_tracers(client, version, environ), _read_mode(environ)
+            )
             inactive += [] if client.active else [client.distribution]
     if absent:
         yield Finding("note", "clients", f"not installed, and known where they are: {', '.join(absent)}")
@@ -87,12 +96,12 @@ def clients(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("note", "patches", text, advice)
 
 
-def _our_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _patching.PatchedLibrary]]:
-    for entry in _our_entry_points():
+def _load_clients() -> Iterator[tuple[importlib.metadata.EntryPoint, _patching.PatchedLibrary]]:
+    for entry in _list_entry_points():
         yield from ((entry, client) for client in entry.load().libraries)
 
 
-def _patched(client: _patching.PatchedLibrary) -> Iterator[Finding]:
+def _check_patches(client: _patching.PatchedLibrary) -> Iterator[Finding]:
     wanted = [target for target in client.targets if target.is_in_every_version]
     for module in dict.fromkeys(target.module for target in wanted):
         importlib.import_module(module)
@@ -104,34 +113,36 @@ def _patched(client: _patching.PatchedLibrary) -> Iterator[Finding]:
         yield Finding("ok", client.distribution, f"{len(client.patches)} places patched in this process")
 
 
-class _Other(NamedTuple):
-    """Somebody else who traces a client, and how to stop it."""
+class _OtherTracer(NamedTuple):
+    """Another tracer of a client, and how to stop it."""
 
     name: str
     stop: str
 
 
-def _others(client: _patching.PatchedLibrary, version: str, environ: Mapping[str, str]) -> list[_Other]:
-    found = []
+def _find_other_tracers(
+    client: _patching.PatchedLibrary, version: str, environ: Mapping[str, str]
+) -> list[_OtherTracer]:
+    tracers = []
     for package in client.info.peers:
-        entry = _entry_name(package)
+        entry = _find_entry_name(package)
         if entry is not None and not _is_disabled(entry, environ):
-            found.append(_Other(_title(package), f"uninstall {package}"))
+            tracers.append(_OtherTracer(_name_instrumentation(package), f"uninstall {package}"))
     own = client.info.tracing
     if own and _patching.matches_range(own.versions, version) and environ.get(own.variable, "").lower() != own.off:
-        found.append(_Other("its own tracing", f"set {own.variable}={own.off}"))
-    return found
+        tracers.append(_OtherTracer("its own tracing", f"set {own.variable}={own.off}"))
+    return tracers
 
 
-def _title(package: str) -> str:
-    """Who an instrumentation is from, by the name of its distribution."""
+def _name_instrumentation(package: str) -> str:
+    """Return the maker of an instrumentation, from the name of its distribution."""
     if package.startswith("openinference-"):
         return "OpenInference"
     return "official" if package in _OFFICIAL or "-genai-" in package else "OpenLLMetry"
 
 
-def _beside(client: str, others: list[_Other], mode: str) -> Finding:
-    """What becomes of a call: docs/coexistence.md has the whole of it."""
+def _describe_coexistence(client: str, others: list[_OtherTracer], mode: str) -> Finding:
+    """Report how many spans a call will have; docs/coexistence.md has every case."""
     names = " and ".join(other.name for other in others)
     if not others and mode == "enrich":
         text = "nothing else traces it, and the mode is enrich: its calls will have no span"
@@ -147,8 +158,8 @@ def _beside(client: str, others: list[_Other], mode: str) -> Finding:
     return Finding("ok", client, f"also traced by {names}: its span of a call is enriched, no second one is made")
 
 
-def sampling(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """A head sampler drops spans before anything has counted them."""
+def check_sampler(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Warn of a head sampler, which drops spans before they are counted."""
     sampler = environ.get("OTEL_TRACES_SAMPLER", "parentbased_always_on").strip().lower()
     if sampler in UNBIASED:
         yield Finding("ok", "sampler", f"{sampler}: every call is counted")
@@ -159,8 +170,8 @@ def sampling(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding("warning", "sampler", text, "sample behind the collector's counting (tail sampling) instead")
 
 
-def hash_key(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Hashes without a key can be reversed for text that is short or known."""
+def check_hash_key(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Report a missing key: without one a guess of a short text can be checked."""
     if environ.get("OTEL_AGENTOPS_HASH_KEY"):
         yield Finding("ok", "hash key", "identities are keyed")
         return
@@ -168,41 +179,43 @@ def hash_key(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding("note", "hash key", text, "set OTEL_AGENTOPS_HASH_KEY to one secret for all services of the project")
 
 
-def exporters(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Where spans and events go, and whether anybody listens there."""
-    reached: dict[tuple[str, str], list[str]] = {}
+def check_exporters(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Check the exporters of spans and events, and that their endpoints listen."""
+    signals_by_endpoint: dict[tuple[str, str], list[str]] = {}
     for signal, carries in (("TRACES", "spans"), ("LOGS", "evaluations and outcomes")):
         exporter = environ.get(f"OTEL_{signal}_EXPORTER", "otlp").strip().lower()
         if exporter == "none":
             text = f"OTEL_{signal}_EXPORTER=none: {carries} go nowhere"
             yield Finding("problem", "exporter", text, f"set OTEL_{signal}_EXPORTER=otlp")
         elif "otlp" in exporter:
-            reached.setdefault(_endpoint(environ, signal, exporter), []).append(carries)
+            signals_by_endpoint.setdefault(_find_endpoint(environ, signal, exporter), []).append(carries)
         else:
             yield Finding("note", "exporter", f"{carries} go to {exporter}, not to a collector")
-    for where, carried in reached.items():
-        yield _reach(*where, ", ".join(carried))
+    for (protocol, endpoint), signals in signals_by_endpoint.items():
+        yield _check_endpoint(protocol, endpoint, ", ".join(signals))
 
 
-def _endpoint(environ: Mapping[str, str], signal: str, exporter: str) -> tuple[str, str]:
+def _find_endpoint(environ: Mapping[str, str], signal: str, exporter: str) -> tuple[str, str]:
     protocol = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if "otlp_proto_" in exporter:
         protocol = "http/protobuf" if "otlp_proto_http" in exporter else "grpc"
-    protocol = protocol or "grpc"  # what the distribution sets
+    protocol = protocol or "grpc"  # the default of opentelemetry-distro
     default = "http://localhost:4318" if protocol.startswith("http") else "http://localhost:4317"
-    given = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", default)
-    return protocol, given
+    endpoint = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or environ.get(
+        "OTEL_EXPORTER_OTLP_ENDPOINT", default
+    )
+    return protocol, endpoint
 
 
-def _reach(protocol: str, endpoint: str, carries: str) -> Finding:
+def _check_endpoint(protocol: str, endpoint: str, carries: str) -> Finding:
     package = "http" if protocol.startswith("http") else "grpc"
-    if _version(f"opentelemetry-exporter-otlp-proto-{package}") is None:
+    if _find_version(f"opentelemetry-exporter-otlp-proto-{package}") is None:
         text = f"{carries} would go over {protocol}, and no exporter for it is installed"
         advice = f"pip install opentelemetry-exporter-otlp-proto-{package}"
         other = "http/protobuf" if package == "grpc" else "grpc"
         return Finding("problem", "exporter", text, f"{advice}, or set OTEL_EXPORTER_OTLP_PROTOCOL={other}")
     try:
-        _connect(endpoint)
+        _try_connection(endpoint)
     except ValueError:
         text = f"{carries} would go to {endpoint!r}, which is no URL"
         return Finding("problem", "exporter", text, "write OTEL_EXPORTER_OTLP_ENDPOINT as http://host:port")
@@ -212,8 +225,13 @@ def _reach(protocol: str, endpoint: str, carries: str) -> Finding:
     return Finding("ok", "exporter", f"{carries} go to {endpoint} over {protocol}; it accepts connections")
 
 
-def _connect(endpoint: str) -> None:
-    """Raises OSError where nobody listens, ValueError where the endpoint says no place."""
+def _try_connection(endpoint: str) -> None:
+    """Open and close a connection to an endpoint.
+
+    Raises:
+        OSError: Nothing listens there.
+        ValueError: The endpoint has no host.
+    """
     parts = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
     if not parts.hostname:
         raise ValueError(endpoint)
@@ -221,24 +239,24 @@ def _connect(endpoint: str) -> None:
     socket.create_connection((parts.hostname, port), timeout=3).close()
 
 
-def _our_entry_points() -> list[importlib.metadata.EntryPoint]:
-    found = importlib.metadata.entry_points(group=GROUP)
-    return sorted((entry for entry in found if entry.name.startswith("agentops_")), key=lambda entry: entry.name)
+def _list_entry_points() -> list[importlib.metadata.EntryPoint]:
+    entries = importlib.metadata.entry_points(group=GROUP)
+    return sorted((entry for entry in entries if entry.name.startswith("agentops_")), key=lambda entry: entry.name)
 
 
-def _version(distribution: str) -> str | None:
+def _find_version(distribution: str) -> str | None:
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def _entry_name(package: str) -> str | None:
-    """The name under which an installed instrumentation is loaded, and switched off."""
-    if _version(package) is None:
+def _find_entry_name(package: str) -> str | None:
+    """Return the entry point of an installed instrumentation; None if it is not installed."""
+    if _find_version(package) is None:
         return None
-    found = importlib.metadata.distribution(package).entry_points.select(group=GROUP)
-    return next((entry.name for entry in found), None)
+    entries = importlib.metadata.distribution(package).entry_points.select(group=GROUP)
+    return next((entry.name for entry in entries), None)
 
 
 def _is_disabled(entry: str, environ: Mapping[str, str]) -> bool:
@@ -246,8 +264,15 @@ def _is_disabled(entry: str, environ: Mapping[str, str]) -> bool:
     return entry in disabled or "*" in disabled
 
 
-def _mode(environ: Mapping[str, str]) -> str:
+def _read_mode(environ: Mapping[str, str]) -> str:
     return environ.get("OTEL_AGENTOPS_MODE", "auto").strip().lower() or "auto"
 
 
-CHECKS: tuple[Check, ...] = (settings, sdk, clients, sampling, hash_key, exporters)
+CHECKS: tuple[Check, ...] = (
+    check_settings,
+    check_sdk,
+    check_clients,
+    check_sampler,
+    check_hash_key,
+    check_exporters,
+)

@@ -1,4 +1,4 @@
-"""The version of the package, as its metadata says."""
+"""The version of the package, which pyproject.toml reads from here."""
 
 from __future__ import annotations
 

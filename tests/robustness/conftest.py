@@ -54,5 +54,5 @@ def bench(sdk: str, kind: str, provider: FakeProvider) -> Bench:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The guard as in production: it swallows, and says so once."""
-    monkeypatch.setattr(_guard, "strict", False)
-    monkeypatch.setattr(_guard, "_said", set())
+    monkeypatch.setattr(_guard, "is_strict", False)
+    monkeypatch.setattr(_guard, "_warned_keys", set())

@@ -40,7 +40,7 @@ def claude(provider: FakeProvider) -> anthropic.Anthropic:
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """What this package says in the log, from a state in which nothing was said before."""
-    monkeypatch.setattr(_guard, "_said", set())
+    monkeypatch.setattr(_guard, "_warned_keys", set())
     monkeypatch.setattr(_baggage, "_received_values", {})
     caplog.set_level(logging.WARNING, "otel_agentops")
     return lambda: [record.getMessage() for record in caplog.records if record.name == "otel_agentops"]
@@ -49,4 +49,4 @@ def said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> C
 @pytest.fixture
 def production(monkeypatch: pytest.MonkeyPatch) -> None:
     """The guard as it is in production: what fails in telemetry is swallowed."""
-    monkeypatch.setattr(_guard, "strict", False)
+    monkeypatch.setattr(_guard, "is_strict", False)

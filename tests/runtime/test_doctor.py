@@ -15,7 +15,7 @@ import pytest
 from packaging.version import Version
 
 from otel_agentops import doctor
-from otel_agentops.doctor import Finding, examine
+from otel_agentops.doctor import Finding, examine_environment
 
 COMMAND = Path(sys.executable).with_name("otel-agentops")
 STARTER = Path(sys.executable).with_name("opentelemetry-instrument")
@@ -26,7 +26,7 @@ CONFIGURED = {"OTEL_SERVICE_NAME": "support", "OTEL_AGENTOPS_HASH_KEY": "k"}
 
 
 def found(subject: str, environ: dict[str, str]) -> list[Finding]:
-    return [finding for finding in examine(environ) if finding.subject == subject]
+    return [finding for finding in examine_environment(environ) if finding.subject == subject]
 
 
 @pytest.fixture
@@ -107,14 +107,14 @@ def test_a_version_outside_the_range(tmp_path: Path) -> None:
 
 
 def peers(client: str) -> list[str]:
-    there = [doctor._title(package) for package in _packages(client) if _installed(package)]
+    there = [doctor._name_instrumentation(package) for package in _packages(client) if _installed(package)]
     if not there:
         pytest.skip(f"no other instrumentation of {client} is installed: uv sync --group peers")
     return there
 
 
 def _packages(client: str) -> tuple[str, ...]:
-    return next(each.info.peers for _, each in doctor._our_clients() if each.distribution == client)
+    return next(each.info.peers for _, each in doctor._load_clients() if each.distribution == client)
 
 
 def _installed(package: str) -> bool:
@@ -251,7 +251,7 @@ def test_the_command_under_opentelemetry_instrument(listening: int) -> None:
     lines = [line.split(maxsplit=1) for line in printed.splitlines() if line.strip()]
     marks = [mark for mark, *_ in lines]
     assert {mark for mark in marks if mark in ("ok", "note", "warning", "problem")} <= {"ok", "note"}
-    here = [client for _, client in doctor._our_clients() if _installed(client.distribution)]
+    here = [client for _, client in doctor._load_clients() if _installed(client.distribution)]
     assert len(re.findall(r"\d+ places patched in this process", printed)) == len(here) >= 2
     assert printed.endswith("problems: 0, warnings: 0\n")
 

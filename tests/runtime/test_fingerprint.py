@@ -42,18 +42,18 @@ def test_every_json_value_has_the_bytes_of_the_rfc(value: Any) -> None:
 @given(json_values(st.none() | st.booleans() | exact | texts))
 def test_the_fast_path_is_taken_only_where_it_is_equal(value: Any) -> None:
     fast = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    if _hashing._plain(value):
+    if _hashing._is_plain(value):
         assert fast == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize("value", [{"name": "t", "schema": {"a": [1, True, None]}}, ["a", "ä"], -(2**53) + 1, ("a",)])
 def test_what_tools_and_prompts_are_made_of_takes_the_fast_path(value: Any) -> None:
-    assert _hashing._plain(value)
+    assert _hashing._is_plain(value)
 
 
 @pytest.mark.parametrize("value", [1.0, {"ä": 1}, [2**53], {1: "a"}, type("Text", (str,), {})("a"), object()])
 def test_what_the_standard_encoder_writes_otherwise_does_not(value: Any) -> None:
-    assert not _hashing._plain(value)
+    assert not _hashing._is_plain(value)
 
 
 @settings(deadline=None)

@@ -16,7 +16,7 @@ from helper_spans import ask
 from otel_agentops import _prices, task
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
-from otel_agentops.doctor import examine
+from otel_agentops.doctor import examine_environment
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import Answer, Break, FakeProvider, Status
 
@@ -172,7 +172,7 @@ def test_a_wrong_file_is_named_in_one_sentence_and_prices_nothing(
     assert _prices.load_prices(str(path)) is None
     sentence = f"OTEL_AGENTOPS_PRICES={path} cannot be used and no cost is given: {reason}"
     assert said() == [sentence]
-    found = examine({"OTEL_AGENTOPS_PRICES": str(path)})
+    found = examine_environment({"OTEL_AGENTOPS_PRICES": str(path)})
     assert [finding.text for finding in found if finding.subject == "settings"] == [sentence]
 
 

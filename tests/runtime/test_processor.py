@@ -280,7 +280,7 @@ def test_a_provider_that_refuses_processors_still_gets_our_spans(
     _telemetry.replace_default(before)
     assert names == ["invoke_agent agent", "invoke_workflow support"]
     assert len(said()) == 1 and "no more processors" in said()[0]
-    assert not _guard.strict
+    assert not _guard.is_strict
 
 
 class _Noting(_processor.SpanProcessor):

@@ -62,12 +62,12 @@ def test_what_is_said_is_bounded(said: Said) -> None:
     for number in range(3000):
         say_once(f"key {number}", "about %d", number)
         say_once(f"key {number}", "about %d", number)
-    assert len(said()) == len(_guard._said) == _guard._MOST
+    assert len(said()) == len(_guard._warned_keys) == _guard._MAX_KEYS
 
 
 @pytest.mark.parametrize(("value", "strict"), [("1", True), ("true", True), ("", False), ("0", False), ("x", False)])
 def test_strictness_is_asked_for_in_the_environment(value: str, strict: bool) -> None:
-    program = "from otel_agentops import _guard; print(_guard.strict)"
+    program = "from otel_agentops import _guard; print(_guard.is_strict)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={"OTEL_AGENTOPS_STRICT": value},

@@ -1,4 +1,4 @@
-"""The verbs for code that nobody wraps: what the application alone can say about its run.
+"""The verbs for code that no instrumentation covers, and for facts that the application alone knows.
 
 Each verb is a context manager and a decorator, for sync and async code alike:
 
@@ -6,8 +6,8 @@ Each verb is a context manager and a decorator, for sync and async code alike:
         ...                                    async def lookup_order(order_id: str) -> dict: ...
         run.outcome("completed")
 
-Nothing here raises for telemetry's sake, and no content is recorded: prompts and schemas are hashed, documents are
-counted. Where no SDK is configured a verb costs about ten microseconds and emits nothing.
+A failure of telemetry never raises here, and no content is recorded: prompts and schemas are hashed, documents are
+counted. Without a configured SDK a verb costs about ten microseconds and emits nothing.
 """
 
 from __future__ import annotations

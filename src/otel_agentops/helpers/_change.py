@@ -1,9 +1,8 @@
-"""A variable that is moved on purpose: an event that triage sets against what was observed."""
+"""A deliberate change of a variable, as an event that triage compares with the observations."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any
 
 from typing_extensions import override
 
@@ -16,16 +15,16 @@ from otel_agentops.semconv import events as E
 
 
 class change(Block):  # noqa: N801  a verb, used like contextlib's own
-    """A variable that somebody moves on purpose: an `otel_agentops.change` event, for triage.
+    """A deliberate change of a variable, as an `otel_agentops.change` event.
 
-    With a value the event is made at once. Without it this is a block around the work, which says the value by `to`, or
-    a decorator of the function that does it: the text it returns is the value. A block that fails or names no value
-    moved nothing.
+    Triage compares the event with the observations. With a value it is emitted at once. Without one this is a block
+    around the work, which sets the value by `to`, or a decorator of the function that does the work and returns the
+    value. A block that fails or sets no value emits nothing.
 
     Args:
         variable: model, prompt, judge, index, tools, tool or traffic.
-        scope: Which one, e.g. the alias or the index name.
-        value: Its identity now.
+        scope: The one that changes, e.g. a model alias or an index name.
+        value: Its new identity.
         previous: Its identity before; None if unknown.
         timestamp: ns since the epoch; None for now.
     """
@@ -41,39 +40,39 @@ class change(Block):  # noqa: N801  a verb, used like contextlib's own
     ) -> None:
         super().__init__(variable, scope=scope, previous=previous, timestamp=timestamp)
         self._variable = variable
-        self._of = scope
+        self._scope = scope
         self._previous = previous
         self._timestamp = timestamp
         self._value: str | None = None
         if value is not None:
-            self._emit(value)
+            self._emit_change(value)
 
     @override
-    def enter(self, stack: ExitStack) -> None:
+    def enter_block(self, stack: ExitStack) -> None:
         self._value = None
 
     def to(self, value: str) -> None:
-        """Set what the variable is now; the event is made when the block ends well."""
+        """Set the new value; the event is emitted when the block ends without an error."""
         self._value = value
 
     @override
-    def returned(self, result: Any) -> None:
+    def record_result(self, result: object) -> None:
         """Take the text that a decorated function returns as the value."""
         if self._value is None and isinstance(result, str):
             self._value = result
 
     @override
-    def exit(self, error: BaseException | None) -> None:
+    def exit_block(self, error: BaseException | None) -> None:
         if error is None and self._value is not None:
-            self._emit(self._value)
+            self._emit_change(self._value)
 
     @guard
-    def _emit(self, value: str) -> None:
+    def _emit_change(self, value: str) -> None:
         if not _coerce.is_enum_value("variable", self._variable, A.CHANGE_VARIABLE_VALUES):
             return
         attributes = {
             A.CHANGE_VARIABLE: self._variable,
-            A.CHANGE_SCOPE: self._of,
+            A.CHANGE_SCOPE: self._scope,
             A.CHANGE_VALUE: value,
             A.CHANGE_PREVIOUS: self._previous,
             A.CHANGE_SOURCE: "declared",

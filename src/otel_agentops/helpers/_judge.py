@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
 
 from typing_extensions import override
 
@@ -47,7 +46,7 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         prompt: str | None = None,
         rubric_version: str | None = None,
         threshold: float | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         eval_set: str | None = None,
         eval_set_version: str | None = None,
     ) -> None:
@@ -67,9 +66,9 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         self._has_verdict = False
 
     @override
-    def enter(self, stack: ExitStack) -> None:
+    def enter_block(self, stack: ExitStack) -> None:
         self._has_verdict = False
-        self._judgement = _coerce.identify_json("a judge's configuration", self._identify) or Judgement(
+        self._judgement = _coerce.identify_json("a judge's configuration", self._identify_judge) or Judgement(
             self.name, {}, {A.JUDGE_NAME: self.name}
         )
         judge_scope = JudgeScope(self._judgement.attributes, [])
@@ -97,32 +96,34 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
             A.GEN_AI_EVALUATION_SCORE_VALUE: _coerce.as_number("score", value),
             **_coerce.as_texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label, A.GEN_AI_RESPONSE_ID: response_id}),
         }
-        self._record(_coerce.drop_none(attributes), task, None)
+        self._record_verdict(_coerce.drop_none(attributes), task, None)
 
     @override
-    def returned(self, result: Any) -> None:
+    def record_result(self, result: object) -> None:
         """Record the number that a decorated function returns as its score."""
         if not self._has_verdict and isinstance(result, (int, float)) and not isinstance(result, bool):
             self.score(result)
 
     @override
-    def exit(self, error: BaseException | None) -> None:
+    def exit_block(self, error: BaseException | None) -> None:
         """Record a judge that failed: an evaluation without a score."""
         if error is not None and not self._has_verdict:
-            self._record({}, None, error)
+            self._record_verdict({}, None, error)
 
     def _find_telemetry(self) -> Telemetry:
         """Return where the verdict goes; an adapter has an installation of its own."""
         return _telemetry.get_default()
 
-    def _identify(self) -> Judgement:
+    def _identify_judge(self) -> Judgement:
         identities = self._find_telemetry().identities
         threshold = _coerce.as_number("threshold", self._threshold)
+        prompt_hash = None if self._prompt is None else identities.hash_prompt((self._prompt,))
+        rubric_version = _coerce.as_text(self._rubric_version)
         configuration = _coerce.drop_none(
             {
                 "model": _coerce.as_text(self._model),
-                "prompt": None if self._prompt is None else identities.hash_prompt((self._prompt,)),
-                "rubric_version": _coerce.as_text(self._rubric_version),
+                "prompt": prompt_hash,
+                "rubric_version": rubric_version,
                 "threshold": threshold,
                 "params": self._params,
             }
@@ -131,15 +132,17 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
             {
                 A.JUDGE_NAME: self.name,
                 A.JUDGE_REVISION: identities.hash_prompt((configuration,)),
-                A.JUDGE_PROMPT_HASH: configuration.get("prompt"),
+                A.JUDGE_PROMPT_HASH: prompt_hash,
                 A.JUDGE_PARAMS_HASH: None if self._params is None else identity(dict(self._params), identities.key),
-                A.JUDGE_RUBRIC_VERSION: configuration.get("rubric_version"),
+                A.JUDGE_RUBRIC_VERSION: rubric_version,
                 A.JUDGE_THRESHOLD: threshold,
             }
         )
         return Judgement(self.name, configuration, attributes)
 
-    def _record(self, verdict: Attributes, receipt: Mapping[str, Value] | None, error: BaseException | None) -> None:
+    def _record_verdict(
+        self, verdict: Attributes, receipt: Mapping[str, Value] | None, error: BaseException | None
+    ) -> None:
         if self._judgement is None:
             return
         self._has_verdict = True

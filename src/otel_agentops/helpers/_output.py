@@ -1,4 +1,4 @@
-"""An output that the application validates: the span of the call that made it says whether it was valid."""
+"""A model output that the application validates, with the verdict on the span of the call that made it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from otel_agentops._held_spans import HeldSpans
 
 
 class output(Block):  # noqa: N801
-    """A model is called and its output validated: the call's span says `otel_agentops.output.valid`.
+    """A block that calls a model and validates its output, as `otel_agentops.output.valid`.
 
-    A block that ends well had a valid output, one that an `Exception` leaves had not; so put nothing else into it. Or
-    say it by `valid`. Where the block calls a model again before a word on the last call, that call has none. A call
-    that fails has no output, and its `error.type`. The spans have their true times, and are exported when the word is
-    said.
+    The output was valid if the block ends without an error, and invalid if an `Exception` leaves it; so put nothing
+    else into the block, or give the verdict by `valid`. If the block calls a model again before a verdict, the call
+    before has none. A failed call has no output, only its `error.type`. Spans keep their true times, and are exported
+    once the verdict is known.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class output(Block):  # noqa: N801
         self._held_spans = HeldSpans()
 
     @override
-    def enter(self, stack: ExitStack) -> None:
+    def enter_block(self, stack: ExitStack) -> None:
         self._held_spans = HeldSpans()
         stack.enter_context(enter_scope(current_scope()._replace(held_spans=self._held_spans)))
 
@@ -39,6 +39,6 @@ class output(Block):  # noqa: N801
             say_once("valid", "output.valid(%.60r) is neither True nor False and is left out", valid)
 
     @override
-    def exit(self, error: BaseException | None) -> None:
-        stopped = error is not None and not isinstance(error, Exception)
-        self._held_spans.close(None if stopped else error is None)
+    def exit_block(self, error: BaseException | None) -> None:
+        is_interrupted = error is not None and not isinstance(error, Exception)
+        self._held_spans.close(None if is_interrupted else error is None)

@@ -1,10 +1,9 @@
-"""A prompt template: its hash is the prompt identity of the model calls inside."""
+"""A prompt template, whose hash is the prompt identity of the model calls inside."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
 
 from typing_extensions import override
 
@@ -14,7 +13,7 @@ from otel_agentops._context import current_scope, enter_scope
 
 
 class prompt(Block):  # noqa: N801
-    """The template that the model calls inside are made from: its hash is the prompt's identity, not the rendered text.
+    """The template of the model calls inside: its hash, not that of the rendered text, is the prompt's identity.
 
     Args:
         name: The template's name.
@@ -29,7 +28,7 @@ class prompt(Block):  # noqa: N801
         *,
         template: str | None = None,
         version: str | None = None,
-        variables: Mapping[str, Any] | None = None,
+        variables: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(name, template=template, version=version, variables=variables)
         self.name = name
@@ -47,7 +46,7 @@ class prompt(Block):  # noqa: N801
         return (self.template or "").format(**self.variables) if self.variables else self.template or ""
 
     @override
-    def enter(self, stack: ExitStack) -> None:
+    def enter_block(self, stack: ExitStack) -> None:
         identities = _telemetry.get_default().identities
         name, version = _coerce.as_text(self.name), _coerce.as_text(self.version)
         declared = _coerce.identify_json(

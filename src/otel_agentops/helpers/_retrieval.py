@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Sized
 from contextlib import ExitStack
-from typing import Any
 
 from typing_extensions import override
 
@@ -18,7 +17,7 @@ from otel_agentops.semconv import attributes as A
 
 
 class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
-    """One query of an index that nobody instruments.
+    """One query of an index that no instrumentation covers.
 
     Args:
         index: The index as the application asked for it.
@@ -51,7 +50,7 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
         self._observation: Observation | None = None
 
     @override
-    def enter(self, stack: ExitStack) -> None:
+    def enter_block(self, stack: ExitStack) -> None:
         self._document_count = self._document_hashes = self._observation = None
         attributes: Attributes = {
             A.INDEX_NAME: self.index,
@@ -62,7 +61,7 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
         self._observation = observe_block(stack, Retrieval(self.index, self.version, None, attributes))
 
     @guard
-    def documents(self, found: Iterable[Any] | int) -> None:
+    def documents(self, found: Iterable[object] | int) -> None:
         """Record the documents that were found, their ids, or only how many there were.
 
         The number is kept, and hashes of the ids until the task has ended: what an answer uses is compared with them,
@@ -77,15 +76,15 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
         self._document_hashes = hashes if hashes is not None and len(hashes) == count else None
 
     @override
-    def returned(self, result: Any) -> None:
+    def record_result(self, result: object) -> None:
         """Record the list that a decorated function returns."""
         if self._document_count is None and isinstance(result, Sequence) and not isinstance(result, (str, bytes)):
             self.documents(result)
 
     @override
-    def exit(self, error: BaseException | None) -> None:
+    def exit_block(self, error: BaseException | None) -> None:
         if self._observation is None:
             return
-        count = _coerce.drop_none({A.RETRIEVAL_DOCUMENT_COUNT: self._document_count})
+        count: Attributes = _coerce.drop_none({A.RETRIEVAL_DOCUMENT_COUNT: self._document_count})
         result = RetrievalResult(self._document_count, self._document_hashes, count)
         self._observation.finish(result, error_type_of(error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack
 from time import time_ns
-from typing import Any
 
 from opentelemetry.trace import get_current_span
 from typing_extensions import override
@@ -75,7 +74,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._observation: Observation | None = None
 
     @override
-    def enter(self, stack: ExitStack) -> None:
+    def enter_block(self, stack: ExitStack) -> None:
         outer = current_scope()
         self._observation = self._outcome = None
         self._result = {}
@@ -96,7 +95,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._observation = observe_block(stack, run)
 
     @override
-    def exit(self, error: BaseException | None) -> None:
+    def exit_block(self, error: BaseException | None) -> None:
         totals = self._scope.task
         if self._observation is None or totals is None:
             return
@@ -106,7 +105,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._observation.finish(AgentResult(self._result), error_type_of(error))
 
     @guard
-    def used(self, ids: Iterable[Any]) -> None:
+    def used(self, ids: Iterable[object]) -> None:
         """Record the documents, or their ids, on which the answer rests; call it as often as there are some.
 
         The root span says how many different ones, and how many of these no retrieval of the task returned. The second

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from typing_extensions import override
@@ -21,7 +21,7 @@ from otel_agentops.operations import Attributes, ToolCall, ToolResult
 from otel_agentops.semconv import attributes as A
 
 _ENUMS = (("tool effect", A.TOOL_EFFECT, A.TOOL_EFFECT_VALUES), ("tool tier", A.TOOL_TIER, A.TOOL_TIER_VALUES))
-_Arguments = Mapping[str, Any] | str | None
+_Arguments = Mapping[str, object] | str | None
 
 
 class tool(Block):  # noqa: N801  a verb, used like contextlib's own
@@ -46,13 +46,13 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         self,
         name: str,
         *,
-        schema: Mapping[str, Any] | None = None,
+        schema: Mapping[str, object] | None = None,
         description: str | None = None,
         version: str | None = None,
         effect: str | None = None,
         tier: str | None = None,
         call_id: str | None = None,
-        arguments: Mapping[str, Any] | str | None = None,
+        arguments: Mapping[str, object] | str | None = None,
     ) -> None:
         super().__init__(
             name, schema=schema, description=description, version=version, effect=effect, tier=tier, call_id=call_id,
@@ -72,18 +72,20 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         self._observation: Observation | None = None
 
     @override
-    def enter(self, stack: ExitStack) -> None:
+    def enter_block(self, stack: ExitStack) -> None:
         self._failure = self._observation = None
         call = ToolCall(self.name, self._declared_attributes(), self._identity_material(), self._hash_arguments())
         self._observation = observe_block(stack, call)
 
     @override
-    def called(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._made_with[1]["arguments"] is None:
+    def prepare_call(
+        self, function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> None:
+        if self._constructor_arguments[1]["arguments"] is None:
             self._read_arguments = lambda: _name_arguments(function, args, kwargs)
 
     @override
-    def exit(self, error: BaseException | None) -> None:
+    def exit_block(self, error: BaseException | None) -> None:
         if self._observation is not None:
             self._observation.finish(ToolResult(self._failure), error_type_of(error))
 
@@ -103,16 +105,17 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         return None if arguments is None else hash_tool_call(self.name, arguments)
 
     def _declared_attributes(self) -> Attributes:
-        attributes = _coerce.as_texts(self._declared)
+        attributes: Attributes = {**_coerce.as_texts(self._declared)}
         for what, key, values in _ENUMS:
             if key in attributes and not _coerce.is_enum_value(what, attributes[key], values):
                 del attributes[key]
         return attributes
 
-    def _identity_material(self) -> Mapping[str, Any] | None:
+    def _identity_material(self) -> Mapping[str, object] | None:
         if self._schema is None:
             return None
-        return _coerce.drop_none({"name": self.name, "description": self._description, "input_schema": self._schema})
+        material = {"name": self.name, "description": self._description, "input_schema": self._schema}
+        return _coerce.drop_none(material)
 
 
 class _Parameters(NamedTuple):
@@ -122,21 +125,23 @@ class _Parameters(NamedTuple):
     """
 
     names: tuple[str, ...]
-    defaults: Mapping[str, Any]
+    defaults: Mapping[str, object]
 
 
-_parameters: WeakKeyDictionary[Callable[..., Any], _Parameters] = WeakKeyDictionary()
+_parameters: WeakKeyDictionary[Callable[..., object], _Parameters] = WeakKeyDictionary()
 _RECEIVERS = frozenset({"self", "cls"})  # a method's first parameter, which is none of the tool's
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def _name_arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _name_arguments(
+    function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> dict[str, object]:
     """Return the arguments of a call by the names of the function's parameters."""
     parameters = _parameters.get(function)
     if parameters is None:
         parameters = _parameters[function] = _read_parameters(function)
     names = parameters.names
-    arguments = {**parameters.defaults, **dict(zip(names, args, strict=False)), **kwargs}
+    arguments: dict[str, object] = {**parameters.defaults, **dict(zip(names, args, strict=False)), **kwargs}
     if len(args) > len(names):
         arguments["*"] = args[len(names) :]
     if names and names[0] in _RECEIVERS:
@@ -144,7 +149,7 @@ def _name_arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs:
     return arguments
 
 
-def _read_parameters(function: Callable[..., Any]) -> _Parameters:
+def _read_parameters(function: Callable[..., object]) -> _Parameters:
     parameters = inspect.signature(function).parameters.values()
     names = tuple(one.name for one in parameters if one.kind in _BY_POSITION)
     defaults = {one.name: one.default for one in parameters if one.default is not one.empty}

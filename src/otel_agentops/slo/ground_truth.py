@@ -1,4 +1,4 @@
-"""Proxies that a label of a task can be held against, and how many labels it takes."""
+"""The proxies that a label of a task can be compared with, and the number of labels that this takes."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def _check_use(name: str) -> str:
 
 
 class Use(_Mapping):
-    """A built-in indicator held against a threshold of the team's."""
+    """A built-in indicator with a threshold of the team."""
 
     use: Annotated[str, AfterValidator(_check_use)] = Field(
         description="The built-in indicator.", json_schema_extra={"enum": _list_json(sorted(PARAMETRISED))}
@@ -193,7 +193,7 @@ Label = Annotated[str, AfterValidator(_check_label), Field(json_schema_extra={"e
 
 
 class Own(_Mapping):
-    """An indicator in conditions of the OpenTelemetry collector (OTTL)."""
+    """An indicator of the team, as conditions of the OpenTelemetry collector (OTTL)."""
 
     name: Annotated[str, AfterValidator(_check_own_name)] = Field(
         description="Name in labels.", json_schema_extra={"pattern": f"^{NAME}$"}

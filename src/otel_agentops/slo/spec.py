@@ -63,7 +63,7 @@ def _check_name(text: str) -> str:
 
 
 class Minimum(BaseModel):
-    """What the long window of an alert must hold before a ratio over it means anything."""
+    """The least number of events and failures in the long window of an alert before it may fire."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -72,7 +72,7 @@ class Minimum(BaseModel):
 
 
 class Slo(BaseModel):
-    """A service level objective. service: an exact name, or a regular expression of the whole name."""
+    """A service level objective for the services whose whole name matches a regular expression."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
