@@ -106,8 +106,8 @@ class GEvalJudge(judge):
         self._library = library
 
     @override
-    def enter(self, stack: ExitStack) -> None:
-        super().enter(stack)
+    def enter_block(self, stack: ExitStack) -> None:
+        super().enter_block(stack)
         stack.callback(_MEASURED.reset, _MEASURED.set(self._metric))
 
     @override
