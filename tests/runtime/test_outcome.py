@@ -233,7 +233,7 @@ def test_of_an_unknown_task_everything_is_told(seen: Capture) -> None:
 
 
 def test_what_is_remembered_is_bounded(seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_outcome, "_REMEMBERED", 2)
+    monkeypatch.setattr(_outcome, "_MAX_PAIRS", 2)
     for number in (0, 1, 0, 2, 2, 0):  # 0 was told longest ago when 2 came
         outcome(True, receipt={**RECEIPT, "otel_agentops.task.id": str(number)}, source="x")
     assert [one["otel_agentops.task.id"] for one in attributes(seen)] == ["0", "1", "2", "0"]
