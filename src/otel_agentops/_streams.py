@@ -7,10 +7,12 @@ once, and an outer one that is closed while it closes the inner one is an error 
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from weakref import WeakKeyDictionary, finalize
+from weakref import WeakKeyDictionary, WeakSet, finalize
 
 from typing_extensions import Self, override
 
@@ -60,7 +62,7 @@ class _StreamCore:
             self._tell = call.chunk_received
         return call
 
-    def _end(self, error: BaseException | None = None) -> None:
+    def end_call(self, error: BaseException | None = None) -> None:
         """End the call; a stream that is closed was left early, which is no failure."""
         if self._call is not None:
             is_left = isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit))
@@ -103,7 +105,7 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
         try:
             item = advance(*args)
         except BaseException as error:
-            self._end(error)
+            self.end_call(error)
             raise
         if self._tell is not None:
             self._tell(item)
@@ -122,16 +124,23 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
     @override
     def close(self) -> None:
         """Close the stream: its call has ended, read to its end or not."""
-        self._end()
+        self.end_call()
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
 
 
 class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
-    """Async version of `ObservedStream`."""
+    """Async version of `ObservedStream`.
+
+    A loop that ends closes the SDK's generator inside and never tells us: what is open then ends with the process.
+    """
 
     __slots__ = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _end_at_exit(self)
 
     @override
     def __aiter__(self) -> Self:
@@ -144,7 +153,7 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
         try:
             item = await self._source.__anext__()
         except BaseException as error:
-            self._end(error)
+            self.end_call(error)
             raise
         if self._tell is not None:
             self._tell(item)
@@ -167,7 +176,7 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
         try:
             item = await advance(*args)
         except BaseException as error:
-            self._end(error)
+            self.end_call(error)
             raise
         if self._tell is not None:
             self._tell(item)
@@ -186,10 +195,30 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
     @override
     async def aclose(self) -> None:
         """Close the stream: its call has ended, read to its end or not."""
-        self._end()
+        self.end_call()
         close = getattr(self._source, "aclose", None)
         if close is not None:
             await close()
+
+
+_open_streams: WeakSet[ObservedAsyncStream] = WeakSet()
+
+
+def _end_at_exit(stream: ObservedAsyncStream) -> None:
+    """End the stream's call when the process ends; what is registered last runs before the providers' shutdown."""
+    if not _open_streams:
+        atexit.unregister(_end_open_streams)
+        atexit.register(_end_open_streams)
+    _open_streams.add(stream)
+
+
+def _end_open_streams() -> None:
+    for stream in list(_open_streams):
+        stream.end_call()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_streams.clear)  # they are the parent's to end
 
 
 def observe_stream(source: Iterator[Any], call: ClientCall, *, has_own_hook: bool = False) -> ObservedStream:
