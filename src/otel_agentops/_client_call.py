@@ -397,7 +397,7 @@ class ClientCall(Observation, Generic[C]):
             self.state = State.RETURNED
 
     def _tell_answer(self) -> None:
-        if self.wants_early_answer:
+        if self.span is not None and self.span.wants_early_answer:
             self.telemetry.price(self)
         for hook in self.telemetry.hooks.answer_known:
             hook(self)

@@ -103,24 +103,24 @@ def derive_answer(
         first_chunk_s: Seconds from the request to the first chunk of a stream; None if it was no stream.
     """
     attributes = dict(answer.attributes)
-    is_fetch = isinstance(operation, Fetch)
+    call = None if isinstance(operation, Fetch) else operation
     if answer is not NO_ANSWER:
         if usd is not None:
             attributes[A.COST] = usd
-        if not isinstance(operation, Fetch):
-            attributes[A.MODEL_RESOLUTION] = resolve_model(operation.routed_model or operation.model, answer.model)
+        if call is not None:
+            attributes[A.MODEL_RESOLUTION] = resolve_model(call.routed_model or call.model, answer.model)
     if answer.model is not None:
         attributes[A.GEN_AI_RESPONSE_MODEL] = answer.model
     if answer.input_tokens is not None:
         attributes[A.GEN_AI_USAGE_INPUT_TOKENS] = answer.input_tokens
     if answer.output_tokens is not None:
         attributes[A.GEN_AI_USAGE_OUTPUT_TOKENS] = answer.output_tokens
-    if first_chunk_s is not None and not is_fetch:  # the convention: from when the generation is asked for
+    if first_chunk_s is not None and call is not None:  # the convention: from when the generation is asked for
         attributes[A.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
     if attempts is not None:
         attributes.update(derive_attempts(attempts))
-    if answer.effective_params and not isinstance(operation, Fetch):
-        sent = operation.params or {}
+    if answer.effective_params and call is not None:
+        sent = call.params or {}
         for name in answer.effective_params:
             if name not in sent:
                 attributes[A.PARAM_SOURCE.format(name)] = "echoed"

@@ -160,7 +160,7 @@ class Observation:
         "last_chunk_ns",
         "metric_labels",
         "operation",
-                "request_attributes",
+        "request_attributes",
         "result",
         "scope",
         "sent_count",
