@@ -452,6 +452,8 @@ def begin_call(library: Library, endpoint: Endpoint | None, context: C = None) -
     if endpoint is None or not library.active or library.telemetry is None or not is_instrumentation_enabled():
         return None
     outer = ACTIVE_CALL.get()
+    if outer is None and not library.telemetry.may_record():
+        return None
     return ClientCall(
         library.telemetry, endpoint, context, outer if outer is not None and outer.accepts_nested else None
     )

@@ -9,7 +9,16 @@ from __future__ import annotations
 import weakref
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import (
+    NoOpTracer,
+    NoOpTracerProvider,
+    ProxyTracer,
+    ProxyTracerProvider,
+    Span,
+    SpanKind,
+    Tracer,
+)
 
 from otel_agentops import _foreign_spans
 from otel_agentops._observation import NO_SPAN, Observation, OperationSpan
@@ -30,6 +39,8 @@ from otel_agentops.operations import (
 )
 from otel_agentops.semconv import attributes as A
 
+_RECORDS_NOTHING = (NoOpTracer, NoOpTracerProvider, ProxyTracerProvider)
+
 
 class SpanSink:
     """The spans of one installation."""
@@ -38,6 +49,14 @@ class SpanSink:
         self.tracer = tracer
         self._mode = mode
         self._enriched: weakref.WeakSet[Span] = weakref.WeakSet()  # a span is enriched by one operation at most
+
+    def may_record(self) -> bool:
+        """Return False if a call that begins here gets no recording span, whatever its request says."""
+        current = trace.get_current_span()
+        if self._mode == "enrich" or current.is_recording() or any(_foreign_spans.recording_siblings(current)):
+            return True
+        source = trace.get_tracer_provider() if isinstance(self.tracer, ProxyTracer) else self.tracer
+        return not isinstance(source, _RECORDS_NOTHING) and getattr(source, "sampler", None) is not ALWAYS_OFF
 
     def find_foreign(self, observation: Observation) -> Span | None:
         """Return the recording span that somebody else started for this operation; None if there is none."""
