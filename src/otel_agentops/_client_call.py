@@ -412,7 +412,7 @@ class ClientCall(Observation, Generic[C]):
             self.state = State.RETURNED
 
     def _tell_answer(self) -> None:
-        if self.wants_early_answer:
+        if self.span is not None and self.span.wants_early_answer:
             self.telemetry.price(self)
         for hook in self.telemetry.hooks.answer_known:
             hook(self)
@@ -480,6 +480,8 @@ def begin_call(
     if endpoint is None or not library.active or library.telemetry is None or not is_instrumentation_enabled():
         return None
     outer = ACTIVE_CALL.get()
+    if outer is None and not library.telemetry.may_record():
+        return None
     enclosing = outer if outer is not None and outer.accepts_nested else None
     return ClientCall(library.telemetry, endpoint, context, enclosing, accepts_nested)
 

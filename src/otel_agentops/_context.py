@@ -69,15 +69,19 @@ _KEY = otel_context.create_key("otel_agentops.scope")
 
 def current_scope() -> Scope:
     """Return the scope of this context; outside of any, the facts of an incoming request's baggage, else `NO_SCOPE`."""
-    scope = _CURRENT.get()
+    scope = entered_scope()
     if scope is not NO_SCOPE:
         return scope
-    context = otel_context.get_current()
-    carried = context.get(_KEY)
-    if isinstance(carried, Scope):
-        return carried
-    facts = _baggage.read_facts(context)
+    facts = _baggage.read_facts(otel_context.get_current())
     return Scope(facts=facts) if facts else NO_SCOPE
+
+
+def entered_scope() -> Scope:
+    """Return the scope that was entered in this context; `NO_SCOPE` outside of any."""
+    scope = _CURRENT.get()
+    if scope is NO_SCOPE and isinstance(carried := otel_context.get_current().get(_KEY), Scope):
+        return carried
+    return scope
 
 
 @contextmanager

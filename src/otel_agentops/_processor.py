@@ -13,7 +13,7 @@ from opentelemetry.trace import StatusCode
 from typing_extensions import override
 
 from otel_agentops import _coerce, _foreign_spans
-from otel_agentops._context import Scope, current_scope
+from otel_agentops._context import Scope, current_scope, entered_scope
 from otel_agentops._guard import guard
 from otel_agentops._observation import Installation, Observation, PendingForeignOperation
 from otel_agentops._offered_tools import find_tool_hash
@@ -45,10 +45,10 @@ class ScopeProcessor(SpanProcessor):
     @override
     @guard
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        scope = current_scope()
         is_ours = _foreign_spans.is_ours(span)
-        if is_ours and scope.task is None:
+        if is_ours and entered_scope().task is None:
             return  # most calls of most programs: it brought its facts with it, and there is no task to have a place in
+        scope = current_scope()
         operation = _foreign_spans.find_operation(span)
         if operation is not None and not is_ours:
             if operation in MODEL_CALLS:

@@ -86,7 +86,14 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
     def __next__(self) -> Any:
         if self._begin is not None and (call := self._start()) is not None:
             return self._fetch_first(call)
-        return self._step(self._source.__next__)
+        try:  # not by `_step`: this is done for every chunk
+            item = self._source.__next__()
+        except BaseException as error:
+            self._end(error)
+            raise
+        if self._tell is not None:
+            self._tell(item)
+        return item
 
     def _fetch_first(self, call: ClientCall) -> Any:
         with call:

@@ -14,7 +14,7 @@ from opentelemetry.trace import TracerProvider
 
 from otel_agentops import _baggage, _config, _prices
 from otel_agentops._config import Config
-from otel_agentops._context import current_scope
+from otel_agentops._context import NO_SCOPE, current_scope, entered_scope
 from otel_agentops._derive import derive_cost, derive_request
 from otel_agentops._foreign_spans import SCOPE
 from otel_agentops._guard import guard
@@ -28,6 +28,8 @@ from otel_agentops._sinks.spans import SpanSink
 from otel_agentops._sinks.task_totals import TaskTotalsSink
 from otel_agentops.operations import NO_ANSWER, Answer, ModelCall, Retrieval, ToolCall, Value
 from otel_agentops.version import __version__
+
+_METRICS_API = "opentelemetry.metrics"  # whose own providers record nothing; those of the SDK are elsewhere
 
 
 class Telemetry:
@@ -51,12 +53,27 @@ class Telemetry:
         self.spans = SpanSink(trace.get_tracer(SCOPE, __version__, tracer_provider), config.mode)
         self.metrics = ClientMetricsSink(metrics.get_meter(SCOPE, __version__, meter_provider))
         # The order in which an operation's start is told; its end is told in reverse.
-        self.sinks = (self.spans, self.metrics, EvaluationSink(self.emit_event), *sinks, TaskTotalsSink())
+        further_sinks = tuple(sinks)
+        self.sinks = (self.spans, self.metrics, EvaluationSink(self.emit_event), *further_sinks, TaskTotalsSink())
         self.hooks = compile_hooks(self.sinks)
+        self._has_further_sinks = bool(further_sinks)
         self._tracer_provider = tracer_provider
         self._logger_provider = logger_provider
         self._prices = _prices.load_prices(config.prices)
         self._watched_provider: object = None
+
+    def may_record(self) -> bool:
+        """Return False if nothing is recorded of a call that begins here.
+
+        Decided before the request is read, so True if that could matter.
+        """
+        meter_provider = self.providers[1] or metrics.get_meter_provider()
+        if not type(meter_provider).__module__.startswith(_METRICS_API):
+            return True  # metrics are not sampled
+        if self._has_further_sinks or entered_scope() is not NO_SCOPE or self.spans.may_record():
+            return True
+        context = otel_context.get_current()
+        return _baggage.remove_facts(context) is not context  # the call has to keep them from the provider
 
     def open_span(self, observation: Observation) -> bool:
         """Derive the request's attributes and decide own, enrich or pass; return False to pass."""

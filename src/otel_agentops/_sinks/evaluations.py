@@ -21,9 +21,10 @@ class EvaluationSink:
 
     def ended(self, observation: Observation) -> None:
         """Emit the verdict; a judge that failed has an `error.type` and no score."""
-        judgement, verdict, judge = observation.operation, observation.result, observation.scope.judge
+        judgement, verdict = observation.operation, observation.result
         if not isinstance(judgement, Judgement) or not isinstance(verdict, Verdict):
             return
+        judge = observation.scope.judge
         models = dict.fromkeys(judge.models) if judge is not None else ()
         self._emit_event(
             E.GEN_AI_EVALUATION_RESULT,

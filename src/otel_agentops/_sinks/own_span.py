@@ -24,22 +24,26 @@ ERROR = Status(StatusCode.ERROR)  # no description: an exception's text may quot
 
 
 class OwnSpan:
-    """The span that this package started for one operation."""
+    """The span that this package started for one operation, current from now on.
 
-    __slots__ = ("_token", "span")
+    context: that in which it is current.
+    """
+
+    __slots__ = ("_token", "context", "span")
     wants_early_answer = False
     records_client_metrics = True
 
     def __init__(self, span: Span) -> None:
         self.span = span
-        self._token: Token[Context] | None = None
+        self.context = set_span_in_context(span)
+        self._token: Token[Context] | None = otel_context.attach(self.context)
 
     def is_recording(self) -> bool:
         """Return True: it is ended by us alone."""
         return True
 
     def attach(self) -> None:
-        """Make the span current, until `detach`."""
+        """Make the span current here as well, until `detach`."""
         if trace.get_current_span() is not self.span:
             self._token = otel_context.attach(set_span_in_context(self.span))
 

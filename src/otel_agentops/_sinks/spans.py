@@ -9,7 +9,16 @@ from __future__ import annotations
 import weakref
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import (
+    NoOpTracer,
+    NoOpTracerProvider,
+    ProxyTracer,
+    ProxyTracerProvider,
+    Span,
+    SpanKind,
+    Tracer,
+)
 
 from otel_agentops import _foreign_spans
 from otel_agentops._observation import NO_SPAN, Observation, OperationSpan
@@ -30,6 +39,8 @@ from otel_agentops.operations import (
 )
 from otel_agentops.semconv import attributes as A
 
+_RECORDS_NOTHING = (NoOpTracer, NoOpTracerProvider, ProxyTracerProvider)
+
 
 class SpanSink:
     """The spans of one installation."""
@@ -38,6 +49,14 @@ class SpanSink:
         self.tracer = tracer
         self._mode = mode
         self._enriched: weakref.WeakSet[Span] = weakref.WeakSet()  # a span is enriched by one operation at most
+
+    def may_record(self) -> bool:
+        """Return False if a call that begins here gets no recording span, whatever its request says."""
+        current = trace.get_current_span()
+        if self._mode == "enrich" or current.is_recording() or any(_foreign_spans.recording_siblings(current)):
+            return True
+        source = trace.get_tracer_provider() if isinstance(self.tracer, ProxyTracer) else self.tracer
+        return not isinstance(source, _RECORDS_NOTHING) and getattr(source, "sampler", None) is not ALWAYS_OFF
 
     def find_foreign(self, observation: Observation) -> Span | None:
         """Return the recording span that somebody else started for this operation; None if there is none."""
@@ -63,7 +82,7 @@ class SpanSink:
             return ForeignSpan(foreign, attributes)
         if isinstance(operation, Judgement):
             return NO_SPAN
-        span = OwnSpan(
+        return OwnSpan(
             self.tracer.start_span(
                 operation.span_name,
                 kind=SpanKind.CLIENT if operation.span_kind == CLIENT else SpanKind.INTERNAL,
@@ -71,31 +90,29 @@ class SpanSink:
                 start_time=observation.started_ns,
             )
         )
-        span.attach()
-        return span
 
     def started(self, observation: Observation) -> None:
         """Write the attempts so far to a foreign span that is enriched in the place of one that has ended."""
-        self._write_attempts(observation)
+        if isinstance(observation.span, ForeignSpan):
+            _write_attempts(observation.span, observation)
 
     def attempt_started(self, observation: Observation) -> None:
         """Go on with a new span if the maker of a foreign one starts one for every attempt."""
         span, operation = observation.span, observation.operation
-        if observation.sent_count > 1 and isinstance(span, ForeignSpan) and span.is_of_one_attempt:
+        if not isinstance(span, ForeignSpan):
+            return
+        if observation.sent_count > 1 and span.is_of_one_attempt:
             assert isinstance(operation, (ModelCall, Fetch, Retrieval))
             found = self._find_call_span(operation)
             if found is not None and _foreign_spans.is_of_one_attempt(found):
                 self._enriched.add(found)
                 span.move_to(found)
-        self._write_attempts(observation)
+        _write_attempts(span, observation)
 
     def attempt_finished(self, observation: Observation, attempt: Attempt) -> None:
         """Keep the attempts on a foreign span up to date: if the call fails its maker ends it before we know."""
-        self._write_attempts(observation)
-
-    def _write_attempts(self, observation: Observation) -> None:
-        if isinstance(observation.span, ForeignSpan) and observation.attempts is not None:
-            observation.span.write_attempts(observation.sent_count, observation.attempts)
+        if isinstance(observation.span, ForeignSpan):
+            _write_attempts(observation.span, observation)
 
     def answer_known(self, observation: Observation) -> None:
         """Write an answer to a foreign span at once: its maker may end it before we are called again."""
@@ -112,9 +129,9 @@ class SpanSink:
         current = trace.get_current_span()
         if self._can_enrich(current, operation):
             return current
-        names = (operation.model, operation.routed_model if isinstance(operation, ModelCall) else None)
         for span in _foreign_spans.recording_siblings(current):
             requested = _foreign_spans.read_attributes(span).get(A.GEN_AI_REQUEST_MODEL, operation.model)
+            names = (operation.model, operation.routed_model if isinstance(operation, ModelCall) else None)
             is_of_model = any(_foreign_spans.is_same_model(requested, name) for name in names)
             if is_of_model and self._can_enrich(span, operation):
                 return span
@@ -125,6 +142,11 @@ class SpanSink:
         if not span.is_recording() or _foreign_spans.is_ours(span) or span in self._enriched:
             return False
         return _foreign_spans.was_started_for(span, operation.operation, operation.model)
+
+
+def _write_attempts(span: ForeignSpan, observation: Observation) -> None:
+    if observation.attempts is not None:
+        span.write_attempts(observation.sent_count, observation.attempts)
 
 
 def is_remote(observation: Observation) -> bool:

@@ -44,6 +44,8 @@ class TaskTotalsSink:
     def ended(self, observation: Observation) -> None:
         """Add what the operation brought."""
         operation, scope = observation.operation, observation.scope
+        if scope.task is None and scope.judge is None:
+            return
         if isinstance(operation, ModelCall):
             self._add_model_call(operation, observation)
         elif isinstance(operation, Judgement):

@@ -165,8 +165,8 @@ class _Wrappers:
         call, response = active_call(StainlessCall), kwargs["response"]
         if call is None:
             return None
-        if self._served_model_header is not None:
-            call.head_received(response.headers.get(self._served_model_header) or None)
+        if self._served_model_header is not None and (model := response.headers.get(self._served_model_header)):
+            call.head_received(model)
         if response.is_success:  # with a middleware error responses come by too; they are counted where they fail
             call.attempt_finished(response.status_code)
             response.extensions[KEY] = call

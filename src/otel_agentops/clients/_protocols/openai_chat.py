@@ -254,7 +254,8 @@ def make_answer(result: Any, usage: Any, reasons: list[str]) -> Answer:
 
 def read_tokens(attributes: Attributes, usage: Any) -> tuple[int | None, int | None]:
     """Return the totals of input and output; their details (cached, reasoning) are included, and become attributes."""
-    chat = get(usage, "prompt_tokens") is not None
+    prompt_tokens = get(usage, "prompt_tokens")
+    chat = prompt_tokens is not None
     input_details = get(usage, "prompt_tokens_details" if chat else "input_tokens_details")
     output_details = get(usage, "completion_tokens_details" if chat else "output_tokens_details")
     attributes.update(
@@ -265,7 +266,7 @@ def read_tokens(attributes: Attributes, usage: Any) -> tuple[int | None, int | N
         )
     )
     if chat:
-        return as_int(get(usage, "prompt_tokens")), as_int(get(usage, "completion_tokens"))
+        return as_int(prompt_tokens), as_int(get(usage, "completion_tokens"))
     return as_int(get(usage, "input_tokens")), as_int(get(usage, "output_tokens"))
 
 
