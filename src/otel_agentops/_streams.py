@@ -89,7 +89,7 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
         try:  # not by `_step`: this is done for every chunk
             item = self._source.__next__()
         except BaseException as error:
-            self._end(error)
+            self.end_call(error)
             raise
         if self._tell is not None:
             self._tell(item)
