@@ -156,7 +156,7 @@ class ClientCall(Observation, Generic[C]):
     @property
     def wants_content(self) -> bool:
         """Return True if a sink wants the exact bytes of each request."""
-        return bool(self.telemetry.hooks.request_sent)
+        return bool(self.hooks.request_sent)
 
     @property
     def wants_early_answer(self) -> bool:
@@ -193,7 +193,7 @@ class ClientCall(Observation, Generic[C]):
         elif self.span is None and self._outer is not None:
             self._outer.nested_attempt_started()
         if self.span is not None:
-            for hook in self.telemetry.hooks.attempt_started:
+            for hook in self.hooks.attempt_started:
                 hook(self)
 
     def request_sent(self, content: Any) -> None:
@@ -202,7 +202,7 @@ class ClientCall(Observation, Generic[C]):
         content: bytes, or an object that the SDK serialises to them (a protobuf message).
         """
         call = self._observed_call()
-        for hook in call.telemetry.hooks.request_sent:
+        for hook in call.hooks.request_sent:
             hook(call, content)
 
     @guard
@@ -217,7 +217,7 @@ class ClientCall(Observation, Generic[C]):
             attempt = Attempt(status, retry_after)
             self.attempts.append(attempt)
             if self.span is not None:
-                for hook in self.telemetry.hooks.attempt_finished:
+                for hook in self.hooks.attempt_finished:
                     hook(self, attempt)
         if self._outer is not None:
             self._outer.attempt_finished(status, retry_after)
@@ -293,7 +293,7 @@ class ClientCall(Observation, Generic[C]):
         self.result = NO_ANSWER  # an answer came, even if it cannot be read
         self.result = self._with_served_model(self.endpoint.response(result))
         if self.span is not None:
-            for hook in self.telemetry.hooks.response_received:
+            for hook in self.hooks.response_received:
                 hook(self, result)
             self._tell_answer()
         self._pass_model_on()
@@ -309,7 +309,7 @@ class ClientCall(Observation, Generic[C]):
         self.chunk_count += 1
         if self.first_chunk_ns is None:
             self.first_chunk_ns = now
-        for hook in self.telemetry.hooks.chunk_received:
+        for hook in self.hooks.chunk_received:
             hook(self, chunk)
         if self.endpoint.fold(self._fold_state, chunk) and self.span.wants_early_answer:
             result, self.result = self.result, self._finish_fold()
@@ -364,7 +364,7 @@ class ClientCall(Observation, Generic[C]):
         if not self.is_attempt_in_flight:
             self.sent_count += 1
             if self.span is not None:
-                for hook in self.telemetry.hooks.attempt_started:
+                for hook in self.hooks.attempt_started:
                     hook(self)
         if self._outer is not None:
             self._outer.nested_attempt_started()
@@ -414,7 +414,7 @@ class ClientCall(Observation, Generic[C]):
     def _tell_answer(self) -> None:
         if self.span is not None and self.span.wants_early_answer:
             self.telemetry.price(self)
-        for hook in self.telemetry.hooks.answer_known:
+        for hook in self.hooks.answer_known:
             hook(self)
 
     def _finish_fold(self) -> Result:

@@ -129,6 +129,7 @@ class Observation:
 
     Attributes:
         telemetry: The installation whose sinks are told.
+        hooks: Those of its hooks that matter for this operation.
         operation: What is done; None until it is known.
         request_attributes: What is derived from it.
         scope: The scope in which it started.
@@ -156,6 +157,7 @@ class Observation:
         "ended_ns",
         "error_type",
         "first_chunk_ns",
+        "hooks",
         "is_counted",
         "last_chunk_ns",
         "metric_labels",
@@ -172,6 +174,7 @@ class Observation:
 
     def __init__(self, telemetry: Installation) -> None:
         self.telemetry = telemetry
+        self.hooks = telemetry.hooks
         self.operation: Operation | None = None
         self.request_attributes: Attributes = {}
         self.scope: Scope = NO_SCOPE
@@ -203,7 +206,7 @@ class Observation:
         if not self.telemetry.open_span(self):
             return False
         self.state = State.STARTED
-        for hook in self.telemetry.hooks.started:
+        for hook in self.hooks.started:
             hook(self)
         return True
 
@@ -213,7 +216,7 @@ class Observation:
         self.scope = scope
         self.span = NO_SPAN
         self.state = State.STARTED
-        for hook in self.telemetry.hooks.started:
+        for hook in self.hooks.started:
             hook(self)
 
     def finish(self, result: Result | None, error_type: str | None = None) -> bool:

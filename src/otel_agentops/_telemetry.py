@@ -24,9 +24,9 @@ from otel_agentops._placement import locate
 from otel_agentops._processor import add_scope_processor
 from otel_agentops._sinks.evaluations import EvaluationSink
 from otel_agentops._sinks.metrics import ClientMetricsSink
-from otel_agentops._sinks.spans import SpanSink
+from otel_agentops._sinks.spans import ForeignSpanSink, SpanSink
 from otel_agentops._sinks.task_totals import TaskTotalsSink
-from otel_agentops.operations import NO_ANSWER, Answer, ModelCall, Retrieval, ToolCall, Value
+from otel_agentops.operations import NO_ANSWER, Answer, Fetch, ModelCall, Retrieval, ToolCall, Value
 from otel_agentops.version import __version__
 
 _METRICS_API = "opentelemetry.metrics"  # whose own providers record nothing; those of the SDK are elsewhere
@@ -54,13 +54,27 @@ class Telemetry:
         self.metrics = ClientMetricsSink(metrics.get_meter(SCOPE, __version__, meter_provider))
         # The order in which an operation's start is told; its end is told in reverse.
         further_sinks = tuple(sinks)
-        self.sinks = (self.spans, self.metrics, EvaluationSink(self.emit_event), *further_sinks, TaskTotalsSink())
-        self.hooks = compile_hooks(self.sinks)
+        self.sinks = (
+            self.spans,
+            ForeignSpanSink(self.spans),
+            self.metrics,
+            EvaluationSink(self.emit_event),
+            *further_sinks,
+            TaskTotalsSink(),
+        )
+        self.compile_sinks()
         self._has_further_sinks = bool(further_sinks)
         self._tracer_provider = tracer_provider
         self._logger_provider = logger_provider
         self._prices = _prices.load_prices(config.prices)
         self._watched_provider: object = None
+
+    def compile_sinks(self) -> None:
+        """Compile the hooks of all operations, and of a client's call with a span of our own, in a task and in none."""
+        self.hooks = compile_hooks(self.sinks)
+        in_task = [sink for sink in self.sinks if not isinstance(sink, (ForeignSpanSink, EvaluationSink))]
+        self._call_hooks = compile_hooks(in_task)
+        self._lone_call_hooks = compile_hooks(sink for sink in in_task if not isinstance(sink, TaskTotalsSink))
 
     def may_record(self) -> bool:
         """Return False if nothing is recorded of a call that begins here.
@@ -90,11 +104,16 @@ class Telemetry:
             return False
         attributes = observation.request_attributes = derive_request(operation, scope, self.identities)
         observation.span = self.spans.open(observation, foreign, attributes)
+        if foreign is None and isinstance(operation, (ModelCall, Fetch)):
+            is_lone = scope.task is None and scope.judge is None
+            observation.hooks = self._lone_call_hooks if is_lone else self._call_hooks
+        else:
+            observation.hooks = self.hooks
         return True
 
     def close(self, observation: Observation) -> None:
         """Derive the cost and tell every sink that the operation has ended, whatever one of them raises."""
-        hooks = iter(self.hooks.ended)
+        hooks = iter(observation.hooks.ended)
         try:
             self.price(observation)
             for hook in hooks:

@@ -22,10 +22,9 @@ from tests.clients.both import block, done, drained
 
 from otel_agentops import _client_call, _patching, _telemetry
 from otel_agentops._identity import Identities
-from otel_agentops._observation import compile_hooks
 from otel_agentops._sinks import own_span
 from otel_agentops._sinks.metrics import ClientMetricsSink
-from otel_agentops._sinks.spans import SpanSink
+from otel_agentops._sinks.spans import ForeignSpanSink
 from otel_agentops._sinks.task_totals import TaskTotalsSink
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Break, FakeProvider, Status
@@ -115,7 +114,8 @@ def meter(provider: Callable[[], Any]) -> Break_:
         telemetry = _telemetry.get_default()
         metrics = ClientMetricsSink(provider().get_meter("otel_agentops"))
         sinks = [metrics if isinstance(sink, ClientMetricsSink) else sink for sink in telemetry.sinks]
-        patch.setattr(telemetry, "hooks", compile_hooks(sinks))
+        patch.setattr(telemetry, "sinks", tuple(sinks))
+        telemetry.compile_sinks()
 
     return change
 
@@ -155,7 +155,7 @@ def hook(kind: type, name: str) -> Break_:
         telemetry = _telemetry.get_default()
         (sink,) = (sink for sink in telemetry.sinks if isinstance(sink, kind))
         patch.setattr(sink, name, boom)
-        patch.setattr(telemetry, "hooks", compile_hooks(telemetry.sinks))
+        telemetry.compile_sinks()
 
     return change
 
@@ -189,8 +189,8 @@ ENDED: dict[str, Break_] = {
     "account": hook(TaskTotalsSink, "ended"),
     "cost": step(_telemetry.Telemetry, "price"),
     "measure": hook(ClientMetricsSink, "ended"),
-    "settle": hook(SpanSink, "answer_known"),
-    "attempted": hook(SpanSink, "attempt_finished"),
+    "settle": hook(ForeignSpanSink, "answer_known"),
+    "attempted": hook(ForeignSpanSink, "attempt_finished"),
     "answer attributes": step(own_span, "answer_attributes"),
     "begin": step(_client_call, "is_instrumentation_enabled"),
     "retry_after": step(_client_call, "_parse_number"),

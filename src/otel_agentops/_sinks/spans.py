@@ -66,7 +66,7 @@ class SpanSink:
         if isinstance(operation, ToolCall):
             return _find_tool_span(operation)
         if isinstance(operation, (ModelCall, Fetch)) or (isinstance(operation, Retrieval) and operation.provider):
-            return self._find_call_span(operation)
+            return self.find_call_span(operation)
         return None
 
     def passes(self, observation: Observation) -> bool:
@@ -91,40 +91,19 @@ class SpanSink:
             )
         )
 
-    def started(self, observation: Observation) -> None:
-        """Write the attempts so far to a foreign span that is enriched in the place of one that has ended."""
-        if isinstance(observation.span, ForeignSpan):
-            _write_attempts(observation.span, observation)
-
-    def attempt_started(self, observation: Observation) -> None:
-        """Go on with a new span if the maker of a foreign one starts one for every attempt."""
-        span, operation = observation.span, observation.operation
-        if not isinstance(span, ForeignSpan):
-            return
-        if observation.sent_count > 1 and span.is_of_one_attempt:
-            assert isinstance(operation, (ModelCall, Fetch, Retrieval))
-            found = self._find_call_span(operation)
-            if found is not None and _foreign_spans.is_of_one_attempt(found):
-                self._enriched.add(found)
-                span.move_to(found)
-        _write_attempts(span, observation)
-
-    def attempt_finished(self, observation: Observation, attempt: Attempt) -> None:
-        """Keep the attempts on a foreign span up to date: if the call fails its maker ends it before we know."""
-        if isinstance(observation.span, ForeignSpan):
-            _write_attempts(observation.span, observation)
-
-    def answer_known(self, observation: Observation) -> None:
-        """Write an answer to a foreign span at once: its maker may end it before we are called again."""
-        if isinstance(observation.span, ForeignSpan):
-            observation.span.write_answer(observation)
-
     def ended(self, observation: Observation) -> None:
         """End our span, or add what a foreign one lacks."""
         if observation.span is not None:
             observation.span.finish(observation)
 
-    def _find_call_span(self, operation: ClientOperation) -> Span | None:
+    def follow_attempt(self, span: ForeignSpan, operation: ClientOperation) -> None:
+        """Go on with the span that the maker of this one has started for the next attempt."""
+        found = self.find_call_span(operation)
+        if found is not None and _foreign_spans.is_of_one_attempt(found):
+            self._enriched.add(found)
+            span.move_to(found)
+
+    def find_call_span(self, operation: ClientOperation) -> Span | None:
         """Return the span that stands for a call: the current one, else one beside it of the same model."""
         current = trace.get_current_span()
         if self._can_enrich(current, operation):
@@ -144,9 +123,37 @@ class SpanSink:
         return _foreign_spans.was_started_for(span, operation.operation, operation.model)
 
 
-def _write_attempts(span: ForeignSpan, observation: Observation) -> None:
-    if observation.attempts is not None:
-        span.write_attempts(observation.sent_count, observation.attempts)
+def _write_attempts(observation: Observation) -> None:
+    if isinstance(observation.span, ForeignSpan) and observation.attempts is not None:
+        observation.span.write_attempts(observation.sent_count, observation.attempts)
+
+
+class ForeignSpanSink:
+    """Keeps a foreign span up to date while its operation runs, because its maker ends it when he likes."""
+
+    def __init__(self, spans: SpanSink) -> None:
+        self._spans = spans
+
+    def started(self, observation: Observation) -> None:
+        """Write the attempts so far to a span that is enriched in the place of one that has ended."""
+        _write_attempts(observation)
+
+    def attempt_started(self, observation: Observation) -> None:
+        """Go on with a new span if its maker starts one for every attempt."""
+        span, operation = observation.span, observation.operation
+        if observation.sent_count > 1 and isinstance(span, ForeignSpan) and span.is_of_one_attempt:
+            assert isinstance(operation, (ModelCall, Fetch, Retrieval))
+            self._spans.follow_attempt(span, operation)
+        _write_attempts(observation)
+
+    def attempt_finished(self, observation: Observation, attempt: Attempt) -> None:
+        """Write the attempts so far: if the call fails its maker ends the span before we know."""
+        _write_attempts(observation)
+
+    def answer_known(self, observation: Observation) -> None:
+        """Write the answer at once: its maker may end the span before we are called again."""
+        if isinstance(observation.span, ForeignSpan):
+            observation.span.write_answer(observation)
 
 
 def is_remote(observation: Observation) -> bool:
