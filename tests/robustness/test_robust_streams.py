@@ -9,6 +9,7 @@ import gc
 import pickle
 import threading
 from collections.abc import Awaitable, Callable
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 import pytest
@@ -186,7 +187,11 @@ async def its_class(app: App) -> Any:
     app.note(isinstance(stream, app.stream_class), issubclass(kind, app.stream_class))
     app.note(kind.__name__, kind.__qualname__, kind.__module__, kind.__doc__, repr(stream).partition(" object at ")[0])
     app.note(sorted(name for name in dir(stream) if not name.startswith("__")), sorted(vars(stream)))
-    app.note(type(stream._iterator), hasattr(stream, "__next__"), hasattr(stream, "__anext__"))
+    app.note(
+        isinstance(stream._iterator, (GeneratorType, AsyncGeneratorType)),
+        hasattr(stream, "__next__"),
+        hasattr(stream, "__anext__"),
+    )
     return await drained(stream)
 
 
