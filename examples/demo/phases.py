@@ -72,4 +72,4 @@ def tools_moved(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str
 def _identity(definitions: Sequence[Mapping[str, Any]]) -> str:
     """As the agent's process computes it, which has no key, from the definitions that it is given."""
     wire = [{"type": "function", "function": definition} for definition in definitions]
-    return str(Identities(None, 1).tools(wire, wire_tool).attributes[A.TOOLS_HASH])
+    return str(Identities(None, 1).identify_tools(wire, wire_tool).attributes[A.TOOLS_HASH])
