@@ -24,8 +24,17 @@ PACKAGE = SRC / "otel_agentops"
 # one another. A module that is not listed fails the test.
 LAYERS = (
     ("version", "semconv", "semconv.*"),
-    ("operations", "_guard", "_deferred_work", "_tool_arguments", "_edit_distance", "_yaml", "prometheus_api"),
-    ("_config", "_coerce", "_hashing", "_held_spans", "_prices", "_baggage", "task_totals"),
+    (
+        "operations",
+        "_guard",
+        "_deferred_work",
+        "_tool_arguments",
+        "_edit_distance",
+        "_retry_after",
+        "_yaml",
+        "prometheus_api",
+    ),
+    ("_endpoint", "_config", "_coerce", "_hashing", "_held_spans", "_prices", "_baggage", "task_totals"),
     ("_context",),
     ("_offered_tools", "_foreign_spans"),
     ("_identity",),

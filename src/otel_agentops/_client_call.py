@@ -1,75 +1,43 @@
 """One call of a client library, observed from before its request leaves until its answer, its error or its last chunk.
 
-What a client's calls say is in its `Endpoint`s (four pure functions); what is the same for all clients is here. An
-adapter tells the steps by verbs and never looks inside.
+What a client's calls say is read by its `Endpoint`s; what is the same for all clients is here. An adapter tells the
+steps by verbs and never looks inside.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
-from email.utils import parsedate_to_datetime
 from time import time_ns
 from typing import Any, Generic, Protocol, cast
 
 from opentelemetry.context import detach
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from typing_extensions import NamedTuple, Self, TypeVar
+from typing_extensions import Self, TypeVar
 
 from otel_agentops._context import detach_baggage
 from otel_agentops._deferred_work import defer
 from otel_agentops._derive import name_error
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._guard import guard
-from otel_agentops._observation import Installation, Observation, State
+from otel_agentops._observation import Installation, Observation
+from otel_agentops._retry_after import parse_retry_after
 from otel_agentops.operations import (
     NO_ANSWER,
     Answer,
     Attempt,
+    Fetch,
     LibraryOperation,
     LibraryResult,
     ModelCall,
     Result,
+    Retrieval,
     Value,
 )
 from otel_agentops.semconv import attributes as A
 
 C = TypeVar("C", default=Any)  # the context of a call: what its family of clients needs to know of it
-F = TypeVar("F", default=Any)  # the facts beside a request's body: where it goes, what is in headers
-FoldState = dict[str, Any]
-
-
-def _refuse_chunk(state: FoldState, chunk: Any) -> bool:
-    raise TypeError("this operation does not stream")
-
-
-def _finish_nothing(state: FoldState) -> Answer:
-    return NO_ANSWER
-
-
-class Endpoint(NamedTuple, Generic[F]):
-    """The pure functions of one operation of one client.
-
-    Attributes:
-        request: Wire body and the client's facts to an operation.
-        response: The client's result object, or the decoded JSON body, to a result.
-        fold: Add one chunk to the state; return True on the last one. An operation that never streams needs none.
-        finish_fold: The state to a result.
-        status: The HTTP status that an exception of the client is about; None if it says so itself.
-        error_type: `error.type` of an exception whose class does not say what failed; None if the class does.
-        reports_attempts: False if the client's transport repeats requests by itself: then nothing is known of attempts.
-        metric_labels: Attributes of the answer that the convention adds to the client metrics of this provider.
-    """
-
-    request: Callable[[Mapping[str, Any], F], LibraryOperation]
-    response: Callable[[Any], LibraryResult]
-    fold: Callable[[FoldState, Any], bool] = _refuse_chunk
-    finish_fold: Callable[[FoldState], LibraryResult] = _finish_nothing
-    status: Callable[[BaseException], int | None] | None = None
-    error_type: Callable[[BaseException], str | None] | None = None
-    reports_attempts: bool = True
-    metric_labels: tuple[str, ...] = ()
 
 
 class ClientCall(Observation, Generic[C]):
@@ -196,6 +164,7 @@ class ClientCall(Observation, Generic[C]):
             for hook in self.hooks.attempt_started:
                 hook(self)
 
+    @guard
     def request_sent(self, content: Any) -> None:
         """Hand the exact bytes of this attempt to the sinks that want them.
 
@@ -254,12 +223,13 @@ class ClientCall(Observation, Generic[C]):
         }
         if provider is not None:
             place[A.GEN_AI_PROVIDER_NAME] = provider
-        if isinstance(operation, ModelCall):
-            self.operation = operation._replace(
-                provider=provider or operation.provider,
-                attributes={**operation.attributes, **place},
-                routed_model=operation.routed_model if routed_model in (None, operation.model) else routed_model,
+        if isinstance(operation, (ModelCall, Fetch, Retrieval)):
+            operation = operation._replace(
+                provider=provider or operation.provider, attributes={**operation.attributes, **place}
             )
+        if isinstance(operation, ModelCall) and routed_model not in (None, operation.model):
+            operation = operation._replace(routed_model=routed_model)
+        self.operation = operation
         self.span.set_server(place)
 
     @guard
@@ -408,8 +378,6 @@ class ClientCall(Observation, Generic[C]):
             self.span.detach()
         if self.result is not None:
             self.end()
-        elif self.is_open:
-            self.state = State.RETURNED
 
     def _tell_answer(self) -> None:
         if self.span is not None and self.span.wants_early_answer:
@@ -492,31 +460,3 @@ def pass_unobserved(is_same_call: bool = False) -> AbstractContextManager[None]:
     is_same_call: True if it is the active call's own request once more.
     """
     return UNOBSERVED if is_same_call or ACTIVE_CALL.get() is None else _HiddenCall()
-
-
-def parse_retry_after(headers: Mapping[str, str] | None) -> float | None:
-    """Return the seconds that a response asked to wait; None if it did not.
-
-    RFC 9110 section 10.2.3 (seconds or a date), or the header `retry-after-ms`.
-    """
-    if not headers:
-        return None
-    if (milliseconds := _parse_number(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _parse_number(value)
-    return seconds if seconds is not None or value is None else _seconds_until(value)
-
-
-def _parse_number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
-
-
-def _seconds_until(date: str) -> float | None:
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None

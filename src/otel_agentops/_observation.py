@@ -6,7 +6,6 @@ one tuple of bound methods per hook, so that a hook which no sink has costs an e
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
 from typing import NamedTuple, Protocol
@@ -16,15 +15,6 @@ from otel_agentops._guard import guard
 from otel_agentops.operations import Attempt, Attributes, Operation, Result, Value
 
 Hook = Callable[..., object]
-
-
-class State(enum.Enum):
-    """How far an operation has come."""
-
-    CREATED = "created"  # nothing is known of it yet
-    STARTED = "started"  # its request is known, its span is open
-    RETURNED = "returned"  # the application has its result, and reads the rest by itself
-    ENDED = "ended"
 
 
 class Hooks(NamedTuple):
@@ -61,7 +51,6 @@ class OperationSpan(Protocol):
     """The span of an operation: our own, another's, or none."""
 
     wants_early_answer: bool
-    records_client_metrics: bool
 
     def is_recording(self) -> bool:
         """Return False if its maker has ended it."""
@@ -87,7 +76,6 @@ class NoSpan:
 
     __slots__ = ()
     wants_early_answer = False
-    records_client_metrics = False
 
     def is_recording(self) -> bool:
         """Return False: nothing can be written."""
@@ -144,7 +132,6 @@ class Observation:
         error_type: `error.type`; None if it succeeded.
         cost_usd: None if unknown.
         metric_labels: Attributes of the answer that the convention adds to the client metrics.
-        state: How far it has come.
     """
 
     __slots__ = (
@@ -168,7 +155,6 @@ class Observation:
         "sent_count",
         "span",
         "started_ns",
-        "state",
         "telemetry",
     )
 
@@ -192,7 +178,6 @@ class Observation:
         self.error_type: str | None = None
         self.cost_usd: float | None = None
         self.metric_labels: tuple[str, ...] = ()
-        self.state = State.CREATED
         self._end_token = [True]  # popped by whoever ends it: a list's pop is atomic between threads
 
     @property
@@ -205,7 +190,6 @@ class Observation:
         self.operation = operation
         if not self.telemetry.open_span(self):
             return False
-        self.state = State.STARTED
         for hook in self.hooks.started:
             hook(self)
         return True
@@ -215,7 +199,6 @@ class Observation:
         self.operation = operation
         self.scope = scope
         self.span = NO_SPAN
-        self.state = State.STARTED
         for hook in self.hooks.started:
             hook(self)
 
@@ -230,7 +213,6 @@ class Observation:
             self._end_token.pop()
         except IndexError:
             return False
-        self.state = State.ENDED
         if self.span is not None:
             self.ended_ns = time_ns()
             self.result = result

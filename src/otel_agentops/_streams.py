@@ -52,6 +52,8 @@ class _StreamCore:
         return type(self._source)
 
     def __getattr__(self, name: str) -> Any:
+        if name in _StreamCore.__slots__:  # of one that is being copied
+            raise AttributeError(name)
         return getattr(self._source, name)
 
     def _start(self) -> ClientCall | None:
@@ -209,16 +211,18 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
 
 
 _open_streams: WeakSet[ObservedAsyncStream] = WeakSet()
+_is_first = [True]
 
 
 def _end_at_exit(stream: ObservedAsyncStream) -> None:
     """End the stream's call when the process ends; what is registered last runs before the providers' shutdown."""
-    if not _open_streams:
-        atexit.unregister(_end_open_streams)
+    if _is_first:
+        _is_first.clear()
         atexit.register(_end_open_streams)
     _open_streams.add(stream)
 
 
+@guard
 def _end_open_streams() -> None:
     for stream in list(_open_streams):
         stream.end_call()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from both import KINDS
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from sent_content import ContentSink, record_content
 
 import ends
 from otel_agentops.testing import Capture, capture
@@ -43,3 +44,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 def seen(instrumentor: BaseInstrumentor) -> Iterator[Capture]:
     with capture(instrumentor) as everything:
         yield everything
+
+
+@pytest.fixture
+def sink(instrumentor: BaseInstrumentor) -> Iterator[ContentSink]:
+    with record_content(instrumentor) as recorded:
+        yield recorded

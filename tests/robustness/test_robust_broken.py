@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from tests.clients.both import block, done, drained
 
-from otel_agentops import _client_call, _patching, _telemetry
+from otel_agentops import _client_call, _patching, _retry_after, _telemetry
 from otel_agentops._identity import Identities
 from otel_agentops._sinks import own_span
 from otel_agentops._sinks.metrics import ClientMetricsSink
@@ -193,7 +193,7 @@ ENDED: dict[str, Break_] = {
     "attempted": hook(ForeignSpanSink, "attempt_finished"),
     "answer attributes": step(own_span, "answer_attributes"),
     "begin": step(_client_call, "is_instrumentation_enabled"),
-    "retry_after": step(_client_call, "_parse_number"),
+    "retry_after": step(_retry_after, "_parse_number"),
 }
 # Here the SDK keeps the span to itself, or cannot end it.
 NOT_ENDED: dict[str, Break_] = {

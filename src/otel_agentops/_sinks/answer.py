@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otel_agentops._derive import derive_answer, derive_attempts
-from otel_agentops.operations import NO_ANSWER, Answer, Attributes, Fetch, ModelCall
+from otel_agentops.operations import NO_ANSWER, Answer, Attributes, Fetch, ModelCall, RetrievalResult
 from otel_agentops.semconv import attributes as A
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ def answer_attributes(observation: Observation) -> Attributes:
         attributes = derive_answer(operation, answer, observation.attempts, observation.cost_usd, first_chunk_s)
     else:
         attributes = {} if result is None else dict(result.attributes)
+        if isinstance(result, RetrievalResult) and result.document_count is not None:
+            attributes[A.RETRIEVAL_DOCUMENT_COUNT] = result.document_count
         if observation.attempts is not None:
             attributes.update(derive_attempts(observation.attempts))
     error_type = observation.error_type or (None if result is None else result.error)

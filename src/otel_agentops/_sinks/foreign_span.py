@@ -30,7 +30,6 @@ class ForeignSpan:
 
     __slots__ = ("_request_attributes", "span")
     wants_early_answer = True
-    records_client_metrics = False
 
     def __init__(self, span: Span, attributes: Attributes) -> None:
         # Stop sequences are words of the application, which some makers take for content: they may leave them out.

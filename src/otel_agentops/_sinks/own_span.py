@@ -31,7 +31,6 @@ class OwnSpan:
 
     __slots__ = ("_token", "context", "span")
     wants_early_answer = False
-    records_client_metrics = True
 
     def __init__(self, span: Span) -> None:
         self.span = span

@@ -7,7 +7,7 @@ https://github.com/groq/groq-python/blob/main/src/groq/_base_client.py
 from __future__ import annotations
 
 from otel_agentops import _patching
-from otel_agentops._client_call import FoldState
+from otel_agentops._endpoint import FoldState
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols.fields import get

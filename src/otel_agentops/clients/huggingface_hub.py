@@ -16,7 +16,8 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from otel_agentops import _patching
-from otel_agentops._client_call import ClientCall, Endpoint, FoldState, active_call, begin_call
+from otel_agentops._client_call import ClientCall, active_call, begin_call
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target, Wrap
 from otel_agentops._streams import ObservedAsyncStream, ObservedStream, observe_async_stream, observe_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
@@ -27,7 +28,6 @@ from otel_agentops.clients._protocols.openai_chat import (
     finish_chat,
     fold_chat_chunk,
     read_chat_response,
-    refuse_stream,
 )
 from otel_agentops.clients._servers import Server, find_provider, parse_address
 from otel_agentops.operations import Answer, ModelCall
@@ -229,9 +229,7 @@ COMPLETIONS = Endpoint(
 EMBEDDINGS = Endpoint(
     functools.partial(read_inference_request, "embeddings"),
     read_embeddings_response,
-    refuse_stream,
-    finish_chat,
-    find_status,
+    status=find_status,
 )
 _METHODS = {"chat_completion": CHAT, "text_generation": COMPLETIONS, "feature_extraction": EMBEDDINGS}
 _POST = Around(_start_attempt, _finish_attempt, _fail_attempt)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import speakeasy
@@ -31,7 +31,6 @@ from otel_agentops.clients._protocols.openai_chat import (
     read_embeddings_response,
     read_tokens,
     read_tool_calls,
-    refuse_stream,
     set_output_type,
 )
 from otel_agentops.clients._protocols.openai_responses import finish_responses, read_responses_response
@@ -195,7 +194,7 @@ def fold_responses_event(state: FoldState, frame: Any) -> bool:
 
 CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_event, finish_chat)
 FIM = CHAT._replace(request=read_fim_request)
-EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response, refuse_stream, finish_chat)
+EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)
 RESPONSES = Endpoint(read_responses_request, read_responses_response, fold_responses_event, finish_responses)
 CONVERSATION = Endpoint(
     read_conversation_request, read_conversation_response, fold_conversation_event, finish_conversation

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from otel_agentops import _patching
-from otel_agentops._client_call import ClientCall, Endpoint, FoldState, active_call, begin_call
+from otel_agentops._client_call import ClientCall, active_call, begin_call
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._streams import BeginStream, observe_lazy_async_stream, observe_lazy_stream
@@ -29,7 +30,7 @@ from otel_agentops.clients._protocols.fields import (
     flatten_instructions,
     get,
 )
-from otel_agentops.clients._protocols.openai_chat import find_system_contents, normalise_tool, refuse_stream
+from otel_agentops.clients._protocols.openai_chat import find_system_contents, normalise_tool
 from otel_agentops.clients._servers import Server, Servers, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -179,8 +180,8 @@ ENDPOINTS = {
     "/api/generate": Endpoint(
         partial(read_request, "text_completion"), read_response, fold_chunk, finish_stream, find_status
     ),
-    "/api/embed": Endpoint(partial(read_request, "embeddings"), read_response, refuse_stream, finish_stream),
-    "/api/embeddings": Endpoint(partial(read_request, "embeddings"), read_response, refuse_stream, finish_stream),
+    "/api/embed": Endpoint(partial(read_request, "embeddings"), read_response),
+    "/api/embeddings": Endpoint(partial(read_request, "embeddings"), read_response),
 }
 _REQUEST, _REQUEST_RAW = Around(_begin_request, _hand_out), Around(_start_raw_attempt, _receive_reply)
 LIBRARY = PatchedLibrary(

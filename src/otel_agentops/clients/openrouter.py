@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import speakeasy
 from otel_agentops.clients._families.speakeasy import Package
 from otel_agentops.clients._protocols import openai_chat, openai_responses
 from otel_agentops.clients._protocols.fields import as_double, as_text, get
-from otel_agentops.clients._protocols.openai_chat import refuse_stream
 from otel_agentops.clients._protocols.openai_responses import fold_responses_event
 from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.operations import Answer, ModelCall
@@ -95,7 +94,7 @@ def _add_charge(answer: Answer, usage: object) -> Answer:
 
 CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat)
 RESPONSES = Endpoint(read_responses_request, read_responses_response, fold_responses_event, finish_responses)
-EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response, refuse_stream, finish_chat)
+EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)
 _METHODS = {
     "chat.Chat.send": CHAT,
     "responses.Responses.send": RESPONSES,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._client_call import Endpoint
+from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols.fields import Fields, as_int, as_text
@@ -18,9 +18,7 @@ from otel_agentops.clients._protocols.openai_chat import (
     CHAT,
     COMPLETIONS,
     EMBEDDINGS,
-    finish_chat,
     read_chat_response,
-    refuse_stream,
 )
 from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.operations import ModelCall
@@ -48,7 +46,7 @@ ENDPOINTS = {
     "/chat/completions": CHAT,  # before the next, whose path is its end
     "/completions": COMPLETIONS,
     "/embeddings": EMBEDDINGS,
-    "/rerank": Endpoint(read_rerank_request, read_chat_response, refuse_stream, finish_chat),
+    "/rerank": Endpoint(read_rerank_request, read_chat_response),
 }
 INFO = ClientInfo(
     operations=("chat", "text_completion", "embeddings", "retrieval (rerank)"),

@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from otel_agentops import _patching
-from otel_agentops._client_call import ClientCall, Endpoint, FoldState, active_call, parse_retry_after
+from otel_agentops._client_call import ClientCall, active_call
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
+from otel_agentops._retry_after import parse_retry_after
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
 from otel_agentops.clients._families.methods import MethodCall, wrap_generator, wrap_method
 from otel_agentops.clients._protocols import openai_chat
@@ -29,7 +31,7 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     get,
 )
-from otel_agentops.clients._protocols.openai_chat import FIELDS, fold_chat_chunk, refuse_stream
+from otel_agentops.clients._protocols.openai_chat import FIELDS, fold_chat_chunk
 from otel_agentops.clients._servers import Server, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -134,9 +136,7 @@ CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_c
 CHAT_STREAM = CHAT._replace(request=functools.partial(read_stream_request, read_chat_request))
 GENERATE = Endpoint(_read_generation_request, read_generation_response, fold_generation_chunk, finish_generation)
 GENERATE_STREAM = GENERATE._replace(request=functools.partial(read_stream_request, _read_generation_request))
-EMBEDDINGS = Endpoint(
-    functools.partial(read_inference_request, "embeddings"), read_embeddings_response, refuse_stream, finish_chat
-)
+EMBEDDINGS = Endpoint(functools.partial(read_inference_request, "embeddings"), read_embeddings_response)
 
 
 # -- inside the call: its requests, and the attempts that each is

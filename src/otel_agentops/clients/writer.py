@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._client_call import FoldState
+from otel_agentops._endpoint import FoldState
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols.fields import as_int, drop_none_attributes, get

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from otel_agentops import _patching
-from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, NativeTracing, PatchedLibrary, Target, Wrap
 from otel_agentops.clients._families import grpc

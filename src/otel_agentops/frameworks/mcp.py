@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from otel_agentops import _patching
-from otel_agentops._client_call import ClientCall, Endpoint, begin_call
+from otel_agentops._client_call import ClientCall, begin_call
 from otel_agentops._context import current_scope
+from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._tool_arguments import hash_tool_call
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step

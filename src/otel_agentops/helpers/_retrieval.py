@@ -85,6 +85,5 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
     def exit_block(self, error: BaseException | None) -> None:
         if self._observation is None:
             return
-        count: Attributes = _coerce.drop_none({A.RETRIEVAL_DOCUMENT_COUNT: self._document_count})
-        result = RetrievalResult(self._document_count, self._document_hashes, count)
+        result = RetrievalResult(self._document_count, self._document_hashes)
         self._observation.finish(result, error_type_of(error))

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypedDict
 
 from otel_agentops import _coerce, _patching
-from otel_agentops._client_call import ClientCall, Endpoint, begin_call
+from otel_agentops._client_call import ClientCall, begin_call
 from otel_agentops._context import current_scope
+from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call
 from otel_agentops.operations import Attributes, Retrieval, RetrievalResult
@@ -70,7 +71,7 @@ def read_result(result: QueryResult) -> RetrievalResult:
     ids = [one for of_query in result["ids"] for one in of_query]
     # The hashes are compared with what the task's answer uses; outside of any nobody needs them.
     hashes = _coerce.hash_documents(ids) if current_scope().task is not None else None
-    return RetrievalResult(len(ids), hashes, {A.RETRIEVAL_DOCUMENT_COUNT: len(ids)})
+    return RetrievalResult(len(ids), hashes)
 
 
 ENDPOINT: Endpoint[Collection] = Endpoint(read_query, read_result, reports_attempts=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,9 +13,8 @@ import pytest
 from bedrock_subject import KEYS, call
 from both import done, drained
 from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+from sent_content import ContentSink
 
-from otel_agentops import _telemetry
-from otel_agentops._observation import Observation, compile_hooks
 from otel_agentops.clients.bedrock._botocore import parse_aws_retry_after
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Fail, FakeProvider, Malformed, Status
@@ -42,31 +40,14 @@ async def test_every_attempt_has_its_status(
     }
 
 
-class ContentSink:
-    """A sink that keeps the exact bytes of each attempt."""
-
-    def __init__(self) -> None:
-        self.contents: list[bytes] = []
-
-    def request_sent(self, observation: Observation, content: bytes) -> None:
-        """Keep the bytes of one attempt."""
-        self.contents.append(content)
-
-
-async def test_content_of_each_attempt_is_what_was_sent(
-    provider: FakeProvider, seen: Capture, make: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    telemetry, sink = _telemetry.get_default(), ContentSink()
-    monkeypatch.setattr(telemetry, "hooks", compile_hooks((*telemetry.sinks, sink)))
+async def test_content_of_each_attempt_is_what_was_sent(provider: FakeProvider, sink: ContentSink, make: Any) -> None:
     client = make(retries=1)
     provider.script(Status(503, retry_after=0.01))
     await done(call(client, "converse", **HI))
     body = b'{ "prompt" : "hi" }'
     await drained((await done(call(client, "invoke_model_with_response_stream", modelId="m-x", body=body)))["body"])
     assert sink.contents[2:] == [body]
-    assert list(map(json.loads, sink.contents)) == [request.body for request in provider.requests]
-    lengths = [int(request.headers["content-length"]) for request in provider.requests]
-    assert list(map(len, sink.contents)) == lengths
+    sink.assert_received(provider, 3)
 
 
 @pytest.mark.parametrize(

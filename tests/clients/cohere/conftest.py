@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import cohere
 import pytest
 
-from otel_agentops import _config, _telemetry
 from otel_agentops.clients.cohere import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
 
@@ -16,26 +15,6 @@ from otel_agentops.testing.fake_provider import FakeProvider
 @pytest.fixture
 def instrumentor() -> Instrumentor:
     return Instrumentor()
-
-
-class ContentSink:
-    """A sink of the bytes of requests alone."""
-
-    def __init__(self) -> None:
-        self.contents: list[bytes] = []
-
-    def request_sent(self, call: object, content: bytes) -> None:
-        self.contents.append(content)
-
-
-@pytest.fixture
-def sink(instrumentor: Instrumentor) -> Iterator[ContentSink]:
-    sink = ContentSink()
-    before = _telemetry.replace_default(_telemetry.Telemetry(_config.read_config(), sinks=[sink]))
-    instrumentor.instrument(skip_dep_check=True)
-    yield sink
-    instrumentor.uninstrument()
-    _telemetry.replace_default(before)
 
 
 @pytest.fixture

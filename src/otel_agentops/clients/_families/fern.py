@@ -12,16 +12,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Any, Protocol
 
-from otel_agentops._client_call import (
-    UNOBSERVED,
-    ClientCall,
-    Endpoint,
-    active_call,
-    begin_call,
-    parse_retry_after,
-)
+from otel_agentops._client_call import UNOBSERVED, ClientCall, active_call, begin_call
+from otel_agentops._endpoint import Endpoint
 from otel_agentops._guard import guard
 from otel_agentops._patching import Method, PatchedLibrary, Target, Wrap
+from otel_agentops._retry_after import parse_retry_after
 from otel_agentops._streams import end_with_block, observe_async_stream, observe_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._servers import Server, Servers

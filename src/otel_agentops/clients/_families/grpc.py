@@ -12,7 +12,8 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from otel_agentops._client_call import ClientCall, Endpoint, active_call, begin_call
+from otel_agentops._client_call import ClientCall, active_call, begin_call
+from otel_agentops._endpoint import Endpoint
 from otel_agentops._guard import guard
 from otel_agentops._patching import Method, PatchedLibrary, Wrap
 from otel_agentops._streams import observe_async_stream, observe_stream

@@ -5,7 +5,8 @@ Hooks inside the call record its attempts: they find it by `active_call(MethodCa
 
 from __future__ import annotations
 
-from otel_agentops._client_call import ClientCall, Endpoint, begin_call
+from otel_agentops._client_call import ClientCall, begin_call
+from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import Method, PatchedLibrary, Wrap
 from otel_agentops._streams import ObservedAsyncStream, ObservedStream, observe_lazy_async_stream, observe_lazy_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call

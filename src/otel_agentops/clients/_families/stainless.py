@@ -15,16 +15,10 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from otel_agentops._client_call import (
-    ACTIVE_CALL,
-    ClientCall,
-    Endpoint,
-    active_call,
-    begin_call,
-    parse_retry_after,
-    pass_unobserved,
-)
+from otel_agentops._client_call import ACTIVE_CALL, ClientCall, active_call, begin_call, pass_unobserved
+from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import NO_INFO, ClientInfo, PatchedLibrary, Target
+from otel_agentops._retry_after import parse_retry_after
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._families.stainless_streams import KEY, end_helper_call, observe_stream_class
 from otel_agentops.clients._protocols.fields import get

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._endpoint import Endpoint
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -270,11 +270,6 @@ def read_tokens(attributes: Attributes, usage: Any) -> tuple[int | None, int | N
     return as_int(get(usage, "input_tokens")), as_int(get(usage, "output_tokens"))
 
 
-def refuse_stream(state: dict[str, Any], chunk: Any) -> bool:
-    """Refuse a chunk: this operation does not stream."""
-    raise TypeError("this operation does not stream")
-
-
 CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat)
 COMPLETIONS = Endpoint(read_completion_request, read_chat_response, fold_chat_chunk, finish_chat)
-EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response, refuse_stream, finish_chat)
+EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops._client_call import Endpoint
+from otel_agentops._endpoint import Endpoint
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_agentops._client_call import Endpoint, FoldState
 from otel_agentops._coerce import hash_documents
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -23,7 +23,6 @@ from otel_agentops.clients._protocols.fields import (
     flatten_instructions,
     get,
 )
-from otel_agentops.clients._protocols.openai_chat import refuse_stream
 from otel_agentops.clients.bedrock._botocore import read_error_code
 from otel_agentops.clients.bedrock._converse import as_mapping
 from otel_agentops.clients.bedrock._models import PROVIDER, SILENT_ANSWER, RequestFacts
@@ -82,7 +81,7 @@ def read_retrieve_response(result: object) -> RetrievalResult:
     documents = as_list(get(result, "retrievalResults"))
     ids = [document_id for each in documents if (document_id := _find_document_id(each)) is not None]
     hashes = hash_documents(ids) if len(ids) == len(documents) else None
-    return RetrievalResult(len(documents), hashes, {A.RETRIEVAL_DOCUMENT_COUNT: len(documents)})
+    return RetrievalResult(len(documents), hashes)
 
 
 def _find_document_id(document: object) -> str | None:
@@ -92,10 +91,6 @@ def _find_document_id(document: object) -> str | None:
     location = as_mapping(get(document, "location"))
     place = next((member for member in location.values() if isinstance(member, Mapping)), {})
     return next((value for value in place.values() if isinstance(value, str)), None)
-
-
-def _finish_no_stream(state: FoldState) -> RetrievalResult:
-    return RetrievalResult()
 
 
 # -- answers
@@ -151,9 +146,7 @@ def finish_stream(state: FoldState) -> Answer:
     return SILENT_ANSWER
 
 
-RETRIEVE = Endpoint(
-    read_retrieve_request, read_retrieve_response, refuse_stream, _finish_no_stream, error_type=read_error_code
-)
+RETRIEVE = Endpoint(read_retrieve_request, read_retrieve_response, error_type=read_error_code)
 GENERATE = Endpoint(
     read_generate_request, read_generate_response, fold_event, finish_stream, error_type=read_error_code
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops.clients._protocols import anthropic_messages, cohere, openai_chat
 from otel_agentops.clients._protocols.fields import Fields, as_int, as_texts, get
 from otel_agentops.clients._servers import Server

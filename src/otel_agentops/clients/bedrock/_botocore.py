@@ -21,15 +21,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
-from otel_agentops._client_call import (
-    ClientCall,
-    Endpoint,
-    active_call,
-    begin_call,
-    parse_retry_after,
-    pass_unobserved,
-)
+from otel_agentops._client_call import ClientCall, active_call, begin_call, pass_unobserved
+from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import NO_INFO, ClientInfo, PatchedLibrary, Target
+from otel_agentops._retry_after import parse_retry_after
 from otel_agentops._streams import ObservedAsyncStream, ObservedStream, observe_async_stream, observe_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._protocols.fields import as_text, get

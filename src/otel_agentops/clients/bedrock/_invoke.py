@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops.clients._protocols.fields import as_int, as_text, get
 from otel_agentops.clients._servers import Server
 from otel_agentops.clients.bedrock._botocore import read_error_code

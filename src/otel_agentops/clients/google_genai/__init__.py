@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._protocols.fields import (
@@ -22,7 +22,6 @@ from otel_agentops.clients._protocols.fields import (
     flatten_instructions,
     get,
 )
-from otel_agentops.clients._protocols.openai_chat import refuse_stream
 from otel_agentops.clients.google_genai import _interactions, _seams
 from otel_agentops.clients.google_genai._schema import normalise_name, normalise_names, normalise_schema
 from otel_agentops.clients.google_genai._seams import Address
@@ -175,7 +174,9 @@ CONTENT = Endpoint(
     status=read_status,
     error_type=name_error,
 )
-EMBEDDINGS = CONTENT._replace(request=read_embeddings_request, response=read_embeddings_response, fold=refuse_stream)
+EMBEDDINGS = Endpoint(
+    read_embeddings_request, read_embeddings_response, error_type=CONTENT.error_type, status=CONTENT.status
+)
 LIBRARY = _seams.make_library(
     ">=1.32,<4",
     CONTENT,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._patching import Target
 from otel_agentops.clients._families import speakeasy
 from otel_agentops.clients._families.speakeasy import Package

@@ -16,7 +16,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
-from otel_agentops._client_call import ClientCall, Endpoint, active_call, begin_call
+from otel_agentops._client_call import ClientCall, active_call, begin_call
+from otel_agentops._endpoint import Endpoint
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target, Wrap
 from otel_agentops._streams import ObservedAsyncStream, observe_async_stream, observe_lazy_stream

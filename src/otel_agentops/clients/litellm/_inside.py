@@ -14,9 +14,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import copy_context
 from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 
-from otel_agentops._client_call import ClientCall, active_call, parse_retry_after
+from otel_agentops._client_call import ClientCall, active_call
 from otel_agentops._guard import guard
 from otel_agentops._patching import Method, PatchedLibrary, Target
+from otel_agentops._retry_after import parse_retry_after
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
 from otel_agentops.clients._protocols.fields import as_text, get
 from otel_agentops.clients._servers import Server, parse_address

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from otel_agentops._client_call import Endpoint, FoldState
+from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops.clients._protocols import openai_chat, openai_responses
 from otel_agentops.clients._protocols.fields import as_text, get
 from otel_agentops.clients._protocols.openai_chat import FIELDS, make_model_call
@@ -162,9 +162,7 @@ RESPONSES = Operation(
     "inference", openai_responses.RESPONSES._replace(response=read_response, finish_fold=finish_responses_stream)
 )
 EMBEDDINGS = Operation("embeddings", openai_chat.EMBEDDINGS._replace(response=read_embeddings_response))
-RERANK = Operation(
-    "rerank", Endpoint(read_rerank_request, read_rerank_response, openai_chat.refuse_stream, finish_stream)
-)
+RERANK = Operation("rerank", Endpoint(read_rerank_request, read_rerank_response))
 # By the function's name: the operation, and its leading arguments, in the package and in a Router.
 OPERATIONS = {
     "completion": (CHAT, ("model", "messages"), ("model", "messages")),
