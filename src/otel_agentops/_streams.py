@@ -30,7 +30,7 @@ _END = object()
 class _StreamCore:
     """The part that both kinds of streams share: the source, and the call that is told of each item."""
 
-    __slots__ = ("__weakref__", "_begin", "_call", "_send", "_source", "_tell")
+    __slots__ = ("__weakref__", "_begin", "_call", "_has_own_hook", "_send", "_source", "_tell")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class _StreamCore:
         self._begin = begin
         self._send = send
         self._call = call
+        self._has_own_hook = has_own_hook
         self._tell = None if call is None or has_own_hook else call.chunk_received
 
     @property  # type: ignore[misc]
@@ -60,7 +61,7 @@ class _StreamCore:
         """Begin the call of a stream that makes its request with its first item; None leaves it unobserved."""
         begin, self._begin = self._begin, None
         call = self._call = None if begin is None else begin()
-        if call is not None:
+        if call is not None and not self._has_own_hook:
             self._tell = call.chunk_received
         return call
 
@@ -107,7 +108,8 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
         if item is _END:
             call.end()
             raise StopIteration
-        call.chunk_received(item)
+        if self._tell is not None:
+            self._tell(item)
         return item
 
     def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
@@ -178,7 +180,8 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
         if item is _END:
             call.end()
             raise StopAsyncIteration
-        call.chunk_received(item)
+        if self._tell is not None:
+            self._tell(item)
         return item
 
     async def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
@@ -262,10 +265,17 @@ def observe_lazy_stream(
 
 
 def observe_lazy_async_stream(
-    source: AsyncIterator[Any], begin: BeginStream, send: Callable[[ClientCall], object] | None = None
+    source: AsyncIterator[Any],
+    begin: BeginStream,
+    send: Callable[[ClientCall], object] | None = None,
+    *,
+    has_own_hook: bool = False,
 ) -> ObservedAsyncStream:
-    """Async version of `observe_lazy_stream`."""
-    return ObservedAsyncStream(source, None, begin, send)
+    """Async version of `observe_lazy_stream`.
+
+    has_own_hook: True if something inside tells the call of each chunk.
+    """
+    return ObservedAsyncStream(source, None, begin, send, has_own_hook)
 
 
 @contextmanager

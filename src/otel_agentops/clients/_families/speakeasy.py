@@ -20,19 +20,16 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
-from typing_extensions import override
-
 from otel_agentops._client_call import ClientCall, active_call, begin_call, pass_unobserved
 from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import NO_INFO, ClientInfo, PatchedLibrary, Target
 from otel_agentops._retry_after import parse_retry_after
-from otel_agentops._streams import ObservedAsyncStream, observe_async_stream, observe_stream
+from otel_agentops._streams import ObservedAsyncStream, observe_async_stream, observe_lazy_async_stream, observe_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._servers import Server, parse_address
 from otel_agentops.semconv import attributes as A
 
 _KEY = "otel_agentops.call"  # in `response.extensions`, which is ours to write and goes with the response
-_END = object()
 _FIRST_ERROR_STATUS = 400
 _STREAMS, _STREAMS_BESIDE_ASYNC_CLASSES = ("EventStream", "EventStreamAsync"), ("Stream", "AsyncStream")
 
@@ -170,28 +167,10 @@ def _receive_async_result(
     call: ClientCall, result: Any, args: Arguments, kwargs: Keywords
 ) -> ObservedAsyncStream | None:
     if not call.has_sent and hasattr(type(result), "__anext__"):
-        return _DelayedStream(result, None, lambda: call)
+        # Somebody who wraps the method makes the call with the first item; the client's own stream is inside and tells.
+        return observe_lazy_async_stream(result, lambda: call, has_own_hook=True)
     _receive_result(call, result, args, kwargs)
     return None
-
-
-class _DelayedStream(ObservedAsyncStream):
-    """A generator of somebody who wraps the method, and who makes the call when the first item is asked for.
-
-    The client's own stream, which is inside, tells the call of each chunk.
-    """
-
-    __slots__ = ()
-
-    @override
-    async def _fetch_first(self, call: ClientCall) -> object:
-        self._tell = None
-        with call:
-            item: object = await anext(self._source, _END)
-        if item is _END:
-            call.end()
-            raise StopAsyncIteration
-        return item
 
 
 def _read_unparsed_body(call: ClientCall, error: BaseException, args: Arguments, kwargs: Keywords) -> None:
