@@ -51,9 +51,8 @@ class ClientMetricsSink:
     def ended(self, observation: Observation) -> None:
         """Record one call of a client library; exemplars point at its span."""
         operation, span = observation.operation, observation.span
-        if not isinstance(span, OwnSpan) or not is_remote(observation):
+        if not isinstance(span, OwnSpan) or not is_remote(operation):
             return
-        assert isinstance(operation, (ModelCall, Fetch, Retrieval))
         answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
         context = span.context
         labels = self._find_labels(observation, operation, answer)

@@ -7,6 +7,7 @@ A recording span that was started for this very operation is enriched, else a co
 from __future__ import annotations
 
 import weakref
+from typing import TypeGuard
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -27,13 +28,13 @@ from otel_agentops._sinks.own_span import OwnSpan
 from otel_agentops.operations import (
     CLIENT,
     EXECUTE_TOOL,
-    AgentRun,
     Attempt,
     Attributes,
     ClientOperation,
     Fetch,
     Judgement,
     ModelCall,
+    Operation,
     Retrieval,
     ToolCall,
 )
@@ -61,17 +62,15 @@ class SpanSink:
     def find_foreign(self, observation: Observation) -> Span | None:
         """Return the recording span that somebody else started for this operation; None if there is none."""
         operation = observation.operation
-        if self._mode == "own" or isinstance(operation, (AgentRun, Judgement)):
+        if self._mode == "own":
             return None
-        if isinstance(operation, ToolCall):
-            return _find_tool_span(operation)
-        if isinstance(operation, (ModelCall, Fetch)) or (isinstance(operation, Retrieval) and operation.provider):
+        if is_remote(operation):
             return self.find_call_span(operation)
-        return None
+        return _find_tool_span(operation) if isinstance(operation, ToolCall) else None
 
     def passes(self, observation: Observation) -> bool:
         """Return True if an operation without a span of somebody else is not to get one."""
-        return self._mode == "enrich" and is_remote(observation)
+        return self._mode == "enrich" and is_remote(observation.operation)
 
     def open(self, observation: Observation, foreign: Span | None, attributes: Attributes) -> OperationSpan:
         """Enrich the foreign span, or start one of our own and make it current."""
@@ -97,8 +96,8 @@ class SpanSink:
             observation.span.finish(observation)
 
     def follow_attempt(self, span: ForeignSpan, operation: ClientOperation) -> None:
-        """Go on with the span that the maker of this one has started for the next attempt."""
-        found = self.find_call_span(operation)
+        """Go on with the span of the next attempt, if the maker of this one starts one for each."""
+        found = self.find_call_span(operation) if span.is_of_one_attempt else None
         if found is not None and _foreign_spans.is_of_one_attempt(found):
             self._enriched.add(found)
             span.move_to(found)
@@ -141,8 +140,7 @@ class ForeignSpanSink:
     def attempt_started(self, observation: Observation) -> None:
         """Go on with a new span if its maker starts one for every attempt."""
         span, operation = observation.span, observation.operation
-        if observation.sent_count > 1 and isinstance(span, ForeignSpan) and span.is_of_one_attempt:
-            assert isinstance(operation, (ModelCall, Fetch, Retrieval))
+        if observation.sent_count > 1 and isinstance(span, ForeignSpan) and is_remote(operation):
             self._spans.follow_attempt(span, operation)
         _write_attempts(observation)
 
@@ -156,9 +154,8 @@ class ForeignSpanSink:
             observation.span.write_answer(observation)
 
 
-def is_remote(observation: Observation) -> bool:
-    """Return True if a client library makes the operation, and not the application by a helper."""
-    operation = observation.operation
+def is_remote(operation: Operation | None) -> TypeGuard[ClientOperation]:
+    """Return True if a client of a provider makes the operation: a model call, or a hosted retrieval."""
     return isinstance(operation, (ModelCall, Fetch)) or (
         isinstance(operation, Retrieval) and operation.provider is not None
     )
