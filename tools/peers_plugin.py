@@ -109,10 +109,11 @@ class Peers:
     @property
     def observations(self) -> dict[str, object]:
         """Numbers of spans by scope, failures of ours, and the places that we patched, in this process."""
+        from otel_agentops._patching import Instrumentor  # here: a run without us must not import us
+
+        libraries = self.instrumentor.libraries if isinstance(self.instrumentor, Instrumentor) else ()
         patched = {
-            f"{target.module}.{target.owner}.{target.name}"
-            for client in getattr(self.instrumentor, "clients", ())
-            for target in client.patches
+            f"{target.module}.{target.owner}.{target.name}" for library in libraries for target in library.patches
         }
         return {"scopes": dict(self.counter.scopes), "swallowed": self.guard_log.failures, "patched": sorted(patched)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import anthropic
 import openai
@@ -16,8 +17,20 @@ from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 
 
+@pytest.fixture(scope="session")
+def response_classes() -> None:
+    """Let the SDKs build their response classes: pydantic does so at first use, and not safely from several threads."""
+    with FakeProvider() as provider:
+        messages: list[dict[str, str]] = [{"role": "user", "content": "hi"}]
+        gpt: Any = openai.OpenAI(api_key="k", base_url=provider.openai_url)
+        claude: Any = anthropic.Anthropic(api_key="k", base_url=provider.anthropic_url)
+        gpt.chat.completions.create(model="gpt-x", messages=messages)
+        list(gpt.chat.completions.create(model="gpt-x", messages=messages, stream=True))
+        claude.messages.create(model="claude-x", max_tokens=9, messages=messages)
+
+
 @pytest.fixture
-def seen() -> Iterator[Capture]:
+def seen(response_classes: None) -> Iterator[Capture]:
     with capture(OpenAIInstrumentor(), AnthropicInstrumentor()) as everything:
         yield everything
 
