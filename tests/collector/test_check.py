@@ -239,6 +239,66 @@ def test_a_receiver_that_is_not_there() -> None:
     assert only(base())[2] == "the overlay is not among the files: nothing is counted"
 
 
+SECOND = (
+    "receivers: {{{id_}: {{}}}}\nservice:\n  pipelines:\n    {pipeline}: {{receivers: [{id_}], exporters: [debug]}}\n"
+)
+LEAVE = "; leave it if no model is called there, or another collector counted them"
+TRACES = "OTEL_AGENTOPS_TRACE_RECEIVER"
+UNCOUNTED = "that come to {} are not counted; the overlay reads otlp"
+
+
+@pytest.mark.parametrize(
+    ("id_", "pipeline", "environ", "level", "what", "advice"),
+    [
+        ("otlp/edge", "traces/b", {}, "problem", "spans and events", "OTEL_AGENTOPS_RECEIVER=otlp,otlp/edge"),
+        ("otlp/edge", "logs/b", {}, "problem", "events", "OTEL_AGENTOPS_TRACE_RECEIVER=otlp "
+         "OTEL_AGENTOPS_LOG_RECEIVER=otlp,otlp/edge"),
+        ("otlp/edge", "traces/b", {"OTEL_AGENTOPS_RECEIVER": "otlp"}, "warning", "spans and events",
+         "OTEL_AGENTOPS_RECEIVER=otlp,otlp/edge"),
+        ("otlp/edge", "traces/b", {"OTEL_AGENTOPS_TRACE_RECEIVER": "otlp,otlp/edge"}, "warning", "events",
+         "OTEL_AGENTOPS_RECEIVER=otlp,otlp/edge"),
+        *(
+            (id_, "traces/b", {}, "warning", "spans", f"OTEL_AGENTOPS_TRACE_RECEIVER=otlp,{id_} "
+             f"OTEL_AGENTOPS_LOG_RECEIVER=otlp{LEAVE}")
+            for id_ in ("kafka", "datadog", "zipkin", "jaeger/in")
+        ),
+    ],
+)  # fmt: skip
+def test_receiver_that_is_not_counted_is_named(
+    id_: str, pipeline: str, environ: dict[str, str], level: str, what: str, advice: str
+) -> None:
+    (found,) = findings(base(), document(SECOND.format(id_=id_, pipeline=pipeline)), overlay(), environ=environ)
+    text = f"{what} {UNCOUNTED.format(id_)}".replace(
+        "reads otlp", f"reads {environ.get(TRACES, 'otlp')}".replace(",", ", ")
+    )
+    assert found == Finding(level, "x.yaml:1", text, f"set {advice}")
+    chosen = dict(pair.split("=") for pair in advice.removesuffix(LEAVE).split())
+    assert findings(base(), document(SECOND.format(id_=id_, pipeline=pipeline)), overlay(), environ=chosen) == []
+
+
+def test_receiver_of_both_signals_is_advised_for_both() -> None:
+    both = document(SECOND.format(id_="kafka", pipeline="traces/b") + "    logs/b: {receivers: [kafka]}\n")
+    (found,) = findings(base(), both, overlay())
+    assert (found.level, found.advice) == ("warning", f"set OTEL_AGENTOPS_RECEIVER=otlp,kafka{LEAVE}")
+
+
+@pytest.mark.parametrize(
+    ("id_", "pipeline"), [("filelog", "logs/b"), ("hostmetrics", "metrics/b"), ("otlp/m", "metrics/b")]
+)
+def test_receiver_without_spans_or_events_is_no_finding(id_: str, pipeline: str) -> None:
+    assert findings(base(), document(SECOND.format(id_=id_, pipeline=pipeline)), overlay()) == []
+
+
+def test_receiver_behind_a_connector_that_is_read_is_counted() -> None:
+    text = (
+        "connectors: {forward/all: {}}\nreceivers: {otlp/edge: {}}\nservice:\n  pipelines:\n"
+        "    traces/a: {receivers: [otlp, otlp/edge], exporters: [forward/all]}\n"
+        "    traces/b: {receivers: [forward/all], exporters: [debug]}\n"
+    )
+    environ = {"OTEL_AGENTOPS_TRACE_RECEIVER": "forward/all", "OTEL_AGENTOPS_LOG_RECEIVER": "otlp,otlp/edge"}
+    assert findings(base(), document(text), overlay(), environ=environ) == []
+
+
 def test_a_fragment_whose_processor_is_used_has_to_be_among_the_files() -> None:
     fragment = shipped.read_config(shipped.find_fragment("tail-sampling"))
     mine = tags.add_tags(base(), tags.list_tag_processors(overlay(), [fragment]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from otel_agentops.collector import binary, lints, sampling
+from otel_agentops.collector import binary, lints, receivers, sampling
 from otel_agentops.collector.situation import Situation, get_type
 from otel_agentops.doctor import Finding
 
@@ -84,7 +84,8 @@ CHECKS: tuple[Check, ...] = (
     sampling.check_head_sampler,
     lints.check_replaced,
     lints.check_twice,
-    lints.check_receivers,
+    receivers.check_readers,
+    receivers.check_uncounted,
     sampling.check_before_counting,
     sampling.check_before_tags,
     lints.check_loose,

@@ -10,6 +10,7 @@ from otel_agentops.collector.document import Document, get_nested, is_ours
 
 PIPELINES = ("service", "pipelines")
 COUNTING = "traces/otel_agentops"
+LOGS = "logs/otel_agentops"
 
 Pipeline = Mapping[str, Any]
 
