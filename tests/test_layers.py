@@ -62,7 +62,7 @@ LAYERS = (
     ("judges", "judges.*"),  # a judgement is the verb's
     ("",),  # otel_agentops itself: the public verbs
     ("testing", "testing.*", "doctor"),
-    ("written_files",),
+    ("written_files", "command_line"),
     ("slo", "slo.*"),
     ("collector", "collector.*"),
     ("lock", "lock.*"),
@@ -155,7 +155,7 @@ def test_records_import_no_opentelemetry() -> None:
 
 
 # Their packages come with the extra `cli`.
-TOOLS = {"_yaml", "prometheus_api", "written_files", "slo", "collector", "lock", "truth", "cli"}
+TOOLS = {"_yaml", "prometheus_api", "written_files", "command_line", "slo", "collector", "lock", "truth", "cli"}
 ALLOWED = {"testing.contract": {"pytest"}}  # whoever tests with it has it
 
 
