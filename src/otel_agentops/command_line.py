@@ -19,9 +19,10 @@ def stop_on_error(command: str, code: int = 1, *more: type[Exception]) -> Iterat
         code: The exit code.
         *more: Other exceptions whose text is such a sentence.
     """
+    kinds: tuple[type[Exception], ...] = (InputError, *more)
     try:
         yield
-    except (InputError, *more) as error:
+    except kinds as error:
         for sentence in str(error).splitlines():
             typer.echo(f"otel-agentops {command}: {sentence}", err=True)
         raise typer.Exit(code) from None

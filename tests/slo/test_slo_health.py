@@ -143,7 +143,9 @@ def test_silences_and_labels_that_stop(promtool: Path, tmp_path: Path) -> None:
 def test_a_promise_that_nothing_counts_is_told_after_a_day(promtool: Path, tmp_path: Path) -> None:
     """`answers` has a first event on the third day, `calls` never has one; the alert names what is needed."""
     slos = [ONE, slo.Slo.model_validate({**dict(ONE), "name": "calls", "sli": "call_success", "service": "a|{{b}}"})]
-    groups = [group for group in prometheus.build_rules(slos, SCALE)["groups"] if group["name"].endswith(("sli", "budget"))]
+    groups = [
+        group for group in prometheus.build_rules(slos, SCALE)["groups"] if group["name"].endswith(("sli", "budget"))
+    ]
 
     def firing(at: int, *names: str) -> dict[str, Any]:
         samples = [{"labels": f'{{slo="{name}"}}', "value": 1} for name in names]

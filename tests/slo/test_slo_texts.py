@@ -43,7 +43,7 @@ LIVE = {
     "{{ $value | humanizeDuration }}": "1s",
     "{{ $value | humanizeTimestamp }}": "1970-01-01 00:00:01 +0000 UTC",
 }
-Rule = dict[str, Any]
+Rule = Any  # as it is read from a file, or as data
 
 
 def build_slo(number: int, texts: Mapping[str, str]) -> slo.Slo:
