@@ -158,7 +158,10 @@ def test_a_promise_that_nothing_counts_is_told_after_a_day(promtool: Path, tmp_p
         "call_success needs from the application: nothing: it counts the calls of instrumented clients. The collector "
         "needs the overlay and the generated fragment.",
         "service": "a|{{b}}",
-        **{"slo": "calls", "type": "direct", "owner": "o", "runbook": "r"},
+        "slo": "calls",
+        "type": "direct",
+        "owner": "o",
+        "runbook": "r",
     }
     labels = {"slo": "calls", "severity": "ticket", "owner": "o"}
     test = {

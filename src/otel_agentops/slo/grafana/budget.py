@@ -57,13 +57,12 @@ def _show_budgets() -> Panel:
 
 
 def _show_unseen() -> Panel:
-    of = '{slo=~"$slo"}'
     return show_table(
         "Promised, never seen",
         "Promises of which no event was counted within their window, in any service: they cannot burn. The alert "
         "OtelAgentopsNeverSeen says what the application has to report. Empty is good.",
         "percentunit",
-        Query(f"{S.SLO_OBJECTIVE_RATIO}{of} unless on (slo) {S.SLO_EVENTS_SEEN}{of}", "promised"),
+        Query(f'{S.SLO_OBJECTIVE_UNSEEN}{{slo=~"$slo"}}', "promised"),
         height=4,
     )
 

@@ -33,7 +33,7 @@ from otel_agentops.slo.prometheus.ratios import WINDOWS, build_ratio_rules
 from otel_agentops.slo.prometheus.standing import build_standing_alerts
 from otel_agentops.slo.prometheus.trust import build_trust_rules
 from otel_agentops.slo.prometheus.truth import build_label_rules, build_truth_rules
-from otel_agentops.slo.prometheus.unseen import build_unseen_alert
+from otel_agentops.slo.prometheus.unseen import build_unseen_rules
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_duration
 
@@ -79,7 +79,7 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> RuleFile:
 
 
 def _build_slow_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
-    for of in (build_budget_rules, build_truth_rules, build_trust_rules, build_silence_rules, build_unseen_alert):
+    for of in (build_budget_rules, build_truth_rules, build_trust_rules, build_silence_rules, build_unseen_rules):
         yield from of(slo, clock)
 
 
