@@ -225,7 +225,7 @@ async def test_without_it_the_span_is_ours(
     assert seen.spans == [whole(provider)]
 
 
-async def test_a_provider_of_its_own_gets_its_span_and_ours_stays_whole(
+async def test_native_provider_gets_its_span_and_ours_stays_whole(
     provider: FakeProvider, seen: Capture, mistral: Any
 ) -> None:
     """From 3 on a client may send its spans elsewhere, say to Mistral: our identity does not go there."""

@@ -97,7 +97,7 @@ async def test_a_failure_that_is_tried_again(provider: FakeProvider, seen: Captu
     ]
 
 
-async def test_reasoning_and_routing_are_parameters_and_sessions_are_not(
+async def test_reasoning_and_routing_are_parameters_but_no_session(
     provider: FakeProvider, seen: Capture, router: Any
 ) -> None:
     shaped: dict[str, Any] = {"reasoning": {"effort": "high"}, "provider": {"order": ["groq"]}}
