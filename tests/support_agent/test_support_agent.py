@@ -51,7 +51,7 @@ def drifted(directory: Path) -> Path:
 
 
 def test_questions_are_answered_with_tools_and_articles(provider: FakeProvider) -> None:
-    handle = agent(provider).handle
+    handle = agent(provider).handle_ticket
     assert handle(WHERE).text == "Order A-1007, the backpack, is packed with Bring."
     assert handle(Ticket("Do you ship to Norway?")).text.startswith("Norway and Switzerland: we ship there")
     damaged = handle(DAMAGED)
