@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent / "src" / "otel_agentops"
 TESTS = Path(__file__).parent.parent / "tests"
-LONGEST_TEST_NAME = 60  # columns; pytest's reports cut longer ones
+LONGEST_TEST_NAME = 60  # characters, so that a failure fits on one line of a report
 GENERATED = {ROOT / "semconv" / name for name in ("attributes.py", "events.py", "metrics.py", "table.py")}
 FORBIDDEN = re.compile(r"(What|Whether|Where|Which|One that|The same of)\b")
 # Imperatives with which a docstring may open, as in structlog, httpx and logfire, and those that this code needs.
