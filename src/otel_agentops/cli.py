@@ -49,9 +49,9 @@ def _build_app() -> typer.Typer:
         False, "--version", is_eager=True, callback=show_version, help="Print the version and exit."
     )
 
-    @app.callback()
-    def describe_command(version: bool = wants_version) -> None:
-        """Which variable moved?"""
+    @app.callback(help="Which variable moved?")
+    def accept_options(version: bool = wants_version) -> None:
+        """Take the options of the command itself."""
 
     app.add_typer(slo, name="slo")
     app.add_typer(collector, name="collector")

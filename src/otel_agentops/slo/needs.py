@@ -1,4 +1,4 @@
-"""What an indicator needs from the application: without it the objective has no series, and nothing burns."""
+"""Facts that an application has to report for an indicator: without them nothing is counted, and nothing burns."""
 
 from __future__ import annotations
 
