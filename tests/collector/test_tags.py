@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from otel_agentops._yaml import InputError
 from otel_agentops.collector import shipped, tags
 from otel_agentops.collector.cli import app
 from otel_agentops.collector.document import Document
+from otel_agentops.collector.origins import explain_differences
 from stack import BASE, OVERLAY
 
 EVERY = {**BASES, "anchors": (CONFIGS / "anchors.yaml", "otlp"), "stored": (CONFIGS / "stored.yaml", "otlp")}
@@ -28,6 +30,11 @@ def edit_text(pipelines: str, only: tuple[str, ...] = (), ours: tuple[str, ...] 
     """Return what becomes of the text below `pipelines`; T stands for our processors."""
     head = "service:\n  pipelines:\n"
     return tags.add_tags(Document("x.yaml", head + pipelines), ours, only).text.removeprefix(head)
+
+
+def note(**origins: str | None) -> str:
+    """Return the line that keeps what undo cannot know."""
+    return f"# otel-agentops collector undo reads this: {json.dumps(origins)}\n"
 
 
 def test_the_processors_are_those_of_the_overlay_and_what_fragments_leave_loose() -> None:
@@ -97,22 +104,23 @@ def test_the_place_is_behind_the_limiter_and_before_what_holds(current: str, pla
         ),
         pytest.param(
             "    traces:\n      receivers: [otlp]\n      exporters: [debug]\n",
-            "    traces:\n      receivers: [otlp]\n      processors: [T]\n      exporters: [debug]\n",
+            "    traces:\n      receivers: [otlp]\n      processors: [T]\n      exporters: [debug]\n"
+            + note(traces=None),
             id="no list",
         ),
         pytest.param(
             "    traces: {receivers: [otlp], exporters: [debug]}\n",
-            "    traces: {receivers: [otlp], processors: [T], exporters: [debug]}\n",
+            "    traces: {receivers: [otlp], processors: [T], exporters: [debug]}\n" + note(traces=None),
             id="no list, flow style",
         ),
         pytest.param(
             "    traces:\n      receivers: [otlp]\n      processors:\n      exporters: [debug]\n",
-            "    traces:\n      receivers: [otlp]\n      processors: [T]\n      exporters: [debug]\n",
+            "    traces:\n      receivers: [otlp]\n      processors: [T]\n      exporters: [debug]\n" + note(traces=""),
             id="nothing behind the colon",
         ),
         pytest.param(
             "    traces: {receivers: [otlp], processors: []}\n",
-            "    traces: {receivers: [otlp], processors: [T]}\n",
+            "    traces: {receivers: [otlp], processors: [T]}\n" + note(traces="[]"),
             id="empty",
         ),
         pytest.param(
@@ -120,21 +128,33 @@ def test_the_place_is_behind_the_limiter_and_before_what_holds(current: str, pla
             "    logs: {receivers: [otlp], processors: *p}\n    metrics: {receivers: [otlp], processors: *p}\n",
             "    traces: {receivers: [otlp], processors: &p [memory_limiter, T, batch]}\n"
             "    logs: {receivers: [otlp], processors: *p}\n"
-            "    metrics: {receivers: [otlp], processors: [memory_limiter, batch]}\n",
+            "    metrics: {receivers: [otlp], processors: [memory_limiter, batch]}\n" + note(metrics="*p"),
             id="an alias that wants the same stays, another one is written out",
         ),
         pytest.param(
             "    metrics: &m\n      receivers: [otlp]\n      processors: [memory_limiter, batch]\n"
             "    traces:\n      <<: *m\n      exporters: [debug]\n",
             "    metrics: &m\n      receivers: [otlp]\n      processors: [memory_limiter, batch]\n"
-            "    traces:\n      <<: *m\n      processors: [memory_limiter, T, batch]\n      exporters: [debug]\n",
+            "    traces:\n      <<: *m\n      processors: [memory_limiter, T, batch]\n      exporters: [debug]\n"
+            + note(traces=None),
             id="taken over with <<",
+        ),
+        pytest.param(
+            "    traces:\n      receivers: [otlp]\n      processors: &p\n      - batch\n      exporters: [a]\n",
+            "    traces:\n      receivers: [otlp]\n      processors: &p\n      - T\n      - batch\n      exporters: [a]\n",
+            id="first in a block with an anchor",
+        ),
+        pytest.param(
+            "    traces:\n      receivers: [otlp]\n      processors: null  # none\n      exporters: [debug]\n",
+            "    traces:\n      receivers: [otlp]\n      processors: [T]  # none\n      exporters: [debug]\n"
+            + note(traces="null"),
+            id="null",
         ),
         pytest.param(
             "    traces: &t\n      receivers: [otlp]\n      processors: [batch]\n    metrics:\n      <<: *t\n"
             "      exporters: [a]\n",
             "    traces: &t\n      receivers: [otlp]\n      processors: [T, batch]\n    metrics:\n      <<: *t\n"
-            "      processors: [batch]\n      exporters: [a]\n",
+            "      processors: [batch]\n      exporters: [a]\n" + note(metrics=None),
             id="given on with <<",
         ),
         pytest.param(
@@ -165,7 +185,9 @@ def test_every_other_byte_stays(before: str, after: str) -> None:
 
 def test_a_pipeline_can_be_named() -> None:
     two = "    traces: {receivers: [otlp], processors: []}\n    traces/b: {receivers: [jaeger], processors: []}\n"
-    assert edit_text(two, ("traces/b",)) == two.replace("[jaeger], processors: []", "[jaeger], processors: [T]")
+    assert edit_text(two, ("traces/b",)) == two.replace("[jaeger], processors: []", "[jaeger], processors: [T]") + note(
+        **{"traces/b": "[]"}
+    )
 
 
 def test_a_sampler_is_for_traces_alone() -> None:
@@ -290,30 +312,75 @@ ENTRIES = st.lists(
 def pipeline(draw: st.DrawFn, id_: str) -> str:
     entries, key = draw(ENTRIES), draw(st.sampled_from(["processors:", "processors :", "'processors':"]))
     end = draw(st.sampled_from(["", "  # why", " #"]))
+    anchor = f"&{id_[0]} " if draw(st.booleans()) else ""
     if draw(st.booleans()) or not entries:
         space, comma = draw(st.sampled_from(["", " "])), draw(st.sampled_from([", ", " , ", ",  "]))
-        flow = f"[{space}{comma.join(entries)}{space}]"
+        flow = f"{anchor}[{space}{comma.join(entries)}{space}]"
+        if not entries:  # ways to have none
+            flow = draw(st.sampled_from([flow, "[]", "[ ]", "", "null", "~"]))
+        source = f"{key} {flow}".rstrip() if draw(st.integers(0, 3)) else None
         if draw(st.booleans()):
-            return f"    {id_}: {{receivers: [otlp], {key} {flow}, exporters: [debug]}}{end}\n"
-        return f"    {id_}:\n      receivers: [otlp]\n      {key} {flow}{end}\n      exporters: [debug]\n"
+            written = f"{source}{' ' * (not flow)}, " if source else ""
+            return f"    {id_}: {{receivers: [otlp], {written}exporters: [debug]}}{end}\n"
+        written = f"      {source}{end}\n" if source else ""
+        return f"    {id_}:\n      receivers: [otlp]\n{written}      exporters: [debug]\n"
     indent = " " * draw(st.integers(6, 9))
     lines = [f"{indent}-{' ' * draw(st.integers(1, 3))}{entry}{end}" for entry in entries]
     comment = draw(st.sampled_from([[], [f"{indent}# about"], ["# far left"]]))
-    body = "\n".join([f"      {key}{end}", *comment, *lines])
+    body = "\n".join([f"      {key} {anchor}".rstrip() + end, *comment, *lines])
     blank = "\n" * draw(st.integers(0, 2))
     return f"    {id_}:\n      receivers: [otlp]\n{body}\n{blank}      exporters: [debug]\n"
 
 
-@settings(max_examples=30, deadline=None)  # each parses YAML a dozen times
-@given(st.tuples(pipeline("traces"), pipeline("logs/x"), pipeline("metrics")).map("".join))
-def test_there_and_back_is_the_same_text(pipelines: str) -> None:
-    before = Document("x.yaml", f"service:\n  pipelines:\n{pipelines}")
-    after = tags.add_tags(before, OURS)
-    for id_ in ("traces", "logs/x"):
+@st.composite
+def config(draw: st.DrawFn) -> str:
+    """Return pipelines of one config, of which later ones may point at what stands before."""
+    first, second = draw(pipeline("traces")), draw(pipeline("logs/x"))
+    third = draw(pipeline("metrics"))
+    if "&t" in first and draw(st.booleans()):
+        third = draw(
+            st.sampled_from(
+                [
+                    "    metrics: {receivers: [otlp], processors: *t , exporters: [debug]}\n",
+                    "    traces/2:\n      receivers: [otlp]\n      processors:  *t  # so\n      exporters: [debug]\n",
+                ]
+            )
+        )
+    elif draw(st.booleans()):
+        first = first.replace("traces:", "traces: &all", 1)
+        third = draw(
+            st.sampled_from(
+                [
+                    "    metrics:\n      <<: *all\n      exporters: [debug]\n",
+                    "    logs/2: {<<: *all, exporters: [debug]}\n",
+                ]
+            )
+        )
+    head = draw(st.sampled_from(["", "---\n", "# mine\n\n"]))
+    tail = draw(st.sampled_from(["", "  telemetry: {logs: {level: warn}}\n", "x: |+\n  a\n\n", "# last\n", "...\n"]))
+    text = f"{head}service:\n  pipelines:\n{first}{second}{third}{tail}"
+    text = draw(st.sampled_from([text, text.rstrip("\n")]))
+    return draw(st.sampled_from([text, text.replace("\n", "\r\n")]))
+
+
+@settings(max_examples=40, deadline=None)  # each parses YAML a dozen times
+@given(config())
+def test_undo_without_a_backup_is_the_same_text(text: str) -> None:
+    before = Document("x.yaml", text)
+    try:
+        after = tags.add_tags(before, OURS)
+    except InputError as error:  # what `<<` would carry on
+        assert str(error).endswith("write the aliases out first")
+        return
+    for id_ in tags.choose_pipelines(before):
         current = before.get("service", "pipelines", id_, "processors") or []
         assert after.get("service", "pipelines", id_, "processors") == tags.place_processors(current, OURS)
     assert tags.add_tags(after, OURS).text == after.text
-    assert tags.remove_tags(after).text == before.text
+    undone = tags.remove_tags(after)
+    assert undone.text == before.text
+    assert list(explain_differences(after, undone)) == []
+    more = tags.add_tags(after, [*OURS, "transform/otel_agentops_content"])
+    assert tags.remove_tags(more).text == before.text
 
 
 # -- the commands

@@ -10,6 +10,7 @@ from typing import Any
 from otel_agentops._yaml import InputError
 from otel_agentops.collector.document import Document, get_nested, is_ours
 from otel_agentops.collector.edit import replace_list
+from otel_agentops.collector.origins import add_note, restore_origins, split_note
 from otel_agentops.collector.situation import COUNTING, PIPELINES, get_type
 
 SIGNALS = ("traces", "logs")
@@ -50,14 +51,15 @@ def add_tags(document: Document, ours: Sequence[str], only: Sequence[str] = ()) 
             where = document.locate(*PIPELINES, id_, "processors")
             text = f"{' and '.join(samplers)} would decide one after the other"
             raise InputError(f"{where}: {text}; put the policies of one into the other")
-    return replace_lists(document, wanted)
+    return add_note(document, replace_lists(document, wanted))
 
 
 def remove_tags(document: Document) -> Document:
-    """Return the config without any processor of ours in the user's own pipelines."""
+    """Return the config without any processor of ours in the user's own pipelines, its lists written as before."""
+    document, origins = split_note(document)
     lists = {id_: _list_processors(document, id_) for id_ in _list_pipelines(document) if not is_ours(id_)}
     theirs = {id_: [one for one in entries if not is_ours(one)] for id_, entries in lists.items()}
-    return replace_lists(document, theirs)
+    return restore_origins(replace_lists(document, theirs), origins)
 
 
 def undo_tags(document: Document, backup: Document | None) -> Document:
@@ -69,6 +71,7 @@ def undo_tags(document: Document, backup: Document | None) -> Document:
 
 def is_from(document: Document, backup: Document) -> bool:
     """Return True if a config is its backup and our processors, to the byte."""
+    document, _ = split_note(document)
     lists = {
         id_: _list_processors(document, id_) for id_ in _list_pipelines(document) if id_ in _list_pipelines(backup)
     }
