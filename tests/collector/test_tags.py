@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,8 @@ def test_the_place_is_behind_the_limiter_and_before_what_holds(current: str, pla
         ),
         pytest.param(
             "    traces:\n      receivers: [otlp]\n      processors: &p\n      - batch\n      exporters: [a]\n",
-            "    traces:\n      receivers: [otlp]\n      processors: &p\n      - T\n      - batch\n      exporters: [a]\n",
+            "    traces:\n      receivers: [otlp]\n      processors: &p\n      - T\n      - batch\n"
+            "      exporters: [a]\n",
             id="first in a block with an anchor",
         ),
         pytest.param(
@@ -402,6 +404,7 @@ def run(*arguments: str | Path) -> tuple[int, list[str]]:
 def test_without_a_place_to_write_to_the_edit_is_shown(mine: Path) -> None:
     code, said = run("merge", mine)
     assert code == 0
+    assert said[0] == "nothing is written: this shows the edit; --in-place makes it, --out FILE writes another file"
     assert [line for line in said if line.startswith(("+", "-")) and "pipelines" not in line][2:] == [
         *("-" + line for line in BASE.read_text().splitlines() if "    traces:" in line),
         *(
@@ -416,7 +419,6 @@ def test_without_a_place_to_write_to_the_edit_is_shown(mine: Path) -> None:
             if "    logs:" in line
         ),
     ]
-    assert said[-2] == "nothing is written; --in-place edits the file, --out FILE writes another"
     assert said[-1].endswith(f"otelcol-contrib --config {mine} --config otel-agentops.yaml")
     assert mine.read_text() == BASE.read_text()
 
@@ -445,6 +447,85 @@ def test_another_file_can_be_written(mine: Path) -> None:
     assert run("merge", mine, "--out", out, "--yes", "--pipeline", "traces")[0] == 0
     assert mine.read_text() == BASE.read_text()
     assert out.read_text() == tags.add_tags(Document.read_file(BASE), OURS, ["traces"]).text
+
+
+def test_other_file_that_is_there_is_kept(mine: Path) -> None:
+    out = mine.with_name("other.yaml")
+    out.write_text("mine: too\n")
+    code, said = run("merge", mine, "--out", out, "--yes")
+    assert (code, f"{out} is written; what stood there is {out}.bak" in said) == (0, True)
+    assert Path(f"{out}.bak").read_text() == "mine: too\n"
+
+
+SECOND = """\
+receivers: {otlp: {}, otlp/edge: {}, kafka: {}}
+service:
+  pipelines:
+    traces: {receivers: [otlp, otlp/edge], processors: [batch], exporters: [debug]}
+    traces/k: {receivers: [kafka], processors: [batch], exporters: [debug]}
+"""
+
+
+def test_merge_names_what_is_left_and_not_counted(mine: Path) -> None:
+    mine.write_text(SECOND)
+    code, said = run("merge", mine)
+    assert code == 0
+    assert "traces/k is left as it is, no otlp receiver feeds it; `--pipeline traces/k` edits it" in said
+    warnings = [line for line in said if line.startswith("warning: ")]
+    assert [line.split(": ")[2] for line in warnings] == [
+        "spans and events that come to otlp/edge are not counted; the overlay reads otlp; set OTEL_AGENTOPS_"
+        "TRACE_RECEIVER=otlp,otlp/edge,kafka OTEL_AGENTOPS_LOG_RECEIVER=otlp,otlp/edge",
+        "spans that come to kafka are not counted; the overlay reads otlp; set OTEL_AGENTOPS_TRACE_RECEIVER="
+        "otlp,otlp/edge,kafka OTEL_AGENTOPS_LOG_RECEIVER=otlp,otlp/edge; leave it if no model is called there, or "
+        "another collector counted them",
+    ]
+    assert not [line for line in run("merge", mine, "--pipeline", "traces")[1] if "is left as it is" in line]
+
+
+WITHOUT = "service:\n  pipelines:\n    traces:\n      receivers: [otlp]\n      exporters: [debug]\n"
+
+
+@pytest.mark.parametrize(
+    ("edit", "left", "sentences"),
+    [
+        pytest.param(lambda text: text, WITHOUT, [], id="nothing"),
+        pytest.param(
+            lambda text: text[: text.index("# otel-agentops")],
+            WITHOUT.replace("      exporters", "      processors: []\n      exporters"),
+            ["mine.yaml:5: the processors of traces are empty; take the key out if it was not there before"],
+            id="the note is gone",
+        ),
+        pytest.param(
+            lambda text: text.replace("[transform", "[batch, transform"),
+            WITHOUT.replace("      exporters", "      processors: [batch]\n      exporters"),
+            ["mine.yaml:3: the processors of traces were missing before; they were edited since"],
+            id="a processor was added",
+        ),
+        pytest.param(
+            lambda text: text.replace("      processors", "      # mine\n      processors"),
+            WITHOUT.replace("      exporters", "      # mine\n      exporters"),
+            [],
+            id="a comment was added",
+        ),
+        pytest.param(
+            lambda text: text.replace("null}", "nul}"),
+            WITHOUT.replace("      exporters", "      processors: []\n      exporters"),
+            ["mine.yaml:5: the processors of traces are empty; take the key out if it was not there before"],
+            id="the note is spoilt",
+        ),
+    ],
+)
+def test_undo_names_what_may_differ(
+    mine: Path, edit: Callable[[str], str], left: str, sentences: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(mine.parent)
+    mine.write_text(WITHOUT)
+    assert run("merge", mine.name, "--in-place", "--yes")[0] == 0
+    Path("mine.yaml.before-otel-agentops").unlink()
+    mine.write_text(edit(mine.read_text()))
+    code, said = run("undo", mine.name, "--yes")
+    assert (code, mine.read_text()) == (0, left)
+    assert [line for line in said if line.startswith("note: ")] == [f"note: {sentence}" for sentence in sentences]
 
 
 def test_a_link_is_followed(mine: Path) -> None:

@@ -116,6 +116,19 @@ def choose_pipelines(document: Document, only: Sequence[str] = ()) -> list[str]:
     return chosen
 
 
+def list_unedited(document: Document) -> list[str]:
+    """Return the traces pipelines of the user without our processors that another receiver than OTLP feeds."""
+    pipelines = document.get(*PIPELINES)
+    receivers = document.get("receivers") or ()
+    return [
+        id_
+        for id_ in pipelines
+        if get_type(id_) == "traces"
+        and not any(map(is_ours, [id_, *_list_processors(document, id_)]))
+        and any(one in receivers for one in pipelines[id_].get("receivers") or ())
+    ]
+
+
 def place_processors(current: Sequence[str], ours: Sequence[str]) -> list[str]:
     """Put ours behind the limiter and before what holds or decides; what is there already stays where it is."""
     result = list(current)
