@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections import Counter
@@ -227,7 +228,8 @@ def _keep_backup(config: Path, before: Document, after: Document) -> Path:
 
 def _show_diff(before: Document, after: Document) -> None:
     colors = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
-    for line in tags.diff_documents(before, after):
+    lines = (before.text.splitlines(), after.text.splitlines())
+    for line in difflib.unified_diff(*lines, before.name, after.name, lineterm=""):
         typer.secho(line, fg=colors.get(line[:1]))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,8 +105,13 @@ def choose_pipelines(document: Document, only: Sequence[str] = ()) -> list[str]:
         if id_ not in there or get_type(id_) not in SIGNALS:
             names = ", ".join(one for one in there if get_type(one) in SIGNALS)
             raise InputError(f"{document.locate(*PIPELINES)}: no pipeline {id_} for traces or logs; there are: {names}")
+    receivers = {id_: document.get(*PIPELINES, id_, "receivers") or () for id_ in there}
     chosen = list(only) or [
-        id_ for id_ in there if get_type(id_) in SIGNALS and not is_ours(id_) and _is_fed_by_otlp(document, id_)
+        id_
+        for id_, listed in receivers.items()
+        if get_type(id_) in SIGNALS
+        and not is_ours(id_)
+        and (isinstance(listed, str) or any(get_type(str(one)) == "otlp" for one in listed))
     ]
     if not chosen:
         raise InputError(
@@ -142,12 +146,6 @@ def place_processors(current: Sequence[str], ours: Sequence[str]) -> list[str]:
     return result
 
 
-def diff_documents(before: Document, after: Document) -> list[str]:
-    """Return the lines of a unified diff."""
-    lines = (before.text.splitlines(), after.text.splitlines())
-    return list(difflib.unified_diff(*lines, before.name, after.name, lineterm=""))
-
-
 def _list_pipelines(document: Document) -> list[str]:
     """Return the ids of the pipelines; raise InputError if they are not written in this file."""
     section: Any = document.data
@@ -171,9 +169,3 @@ def _list_processors(document: Document, id_: str) -> list[str]:
         where = document.locate(*PIPELINES, id_, "processors")
         raise InputError(f"{where}: the processors of {id_} are {value}; edit the list where it is, or write it here")
     return value
-
-
-def _is_fed_by_otlp(document: Document, id_: str) -> bool:
-    receivers = document.get(*PIPELINES, id_, "receivers")
-    listed = receivers if isinstance(receivers, list) else ()
-    return isinstance(receivers, str) or any(get_type(str(one)) == "otlp" for one in listed)
