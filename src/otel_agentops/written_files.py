@@ -105,7 +105,11 @@ def write_all_generated(texts: Mapping[Path, str], force: bool = False) -> list[
     contents = {path: add_hash(text).encode() for path, text in texts.items()}
     current = {path: _read_file(path) for path in contents}
     foreign = [
-        path for path, content in current.items() if content is not None and not _is_generated(content, contents[path])
+        path
+        for path, content in current.items()
+        if content is not None
+        and _find_mark(content.decode(errors="replace")) is None
+        and not _is_as_written(content, contents[path])
     ]
     if foreign and not force:
         raise InputError(
@@ -149,11 +153,6 @@ def _write_one(path: Path, content: bytes, current: bytes | None) -> Outcome:
     backup = None if current is None or _is_as_written(current, content) else back_up_file(path)
     _replace_bytes(path, content)
     return Outcome(path, True, backup)
-
-
-def _is_generated(current: bytes, content: bytes) -> bool:
-    """Return True if a file has a mark, or would lose nothing because only its mark is missing."""
-    return _find_mark(current.decode(errors="replace")) is not None or _is_as_written(current, content)
 
 
 def _is_as_written(current: bytes, content: bytes) -> bool:

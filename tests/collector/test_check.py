@@ -26,7 +26,12 @@ from otel_agentops.collector.situation import build_situation
 from otel_agentops.doctor import Finding
 from stack import BASE, OVERLAY
 
-NOT_ASKED = Finding("note", "collector", "not asked: there is no otelcol-contrib on PATH", "name yours with --otelcol")
+NOT_ASKED = Finding(
+    "note",
+    "collector",
+    "not checked: no collector was asked if it takes the files",
+    "name yours with --otelcol; --without-collector if there is none here",
+)
 
 
 @cache  # reading it takes half a second
@@ -573,3 +578,18 @@ def test_check_command_reads_env_files_and_has_a_strict_mode(tmp_path: Path) -> 
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "problems: 0, warnings: 1")
     assert "with 0.5: 1 of 2 traces is counted" in done.output
     assert CliRunner().invoke(app, [*arguments, "--strict"]).exit_code == 1
+
+
+def test_command_without_a_collector_says_so_and_exits_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("OTELCOL", raising=False)
+    refused = tmp_path / "refused.yaml"  # what only a collector knows
+    refused.write_text(base().text.replace("debug: {}", "debug: {verbosity: loud}"))
+    for arguments, code in (([], 2), (["--strict"], 2), (["--without-collector"], 0)):
+        done = CliRunner().invoke(app, ["check", str(refused), *arguments])
+        assert done.exit_code == code
+        assert "note collector: not checked: no collector was asked if it takes the files" in done.output
+        last = "problems: 0, warnings: 0; not checked by a collector, which may refuse the files"
+        assert done.output.splitlines()[-1] == last
+    refused.write_text(base().text.replace("otlp", "otlp/in"))
+    assert CliRunner().invoke(app, ["check", str(refused)]).exit_code == 1

@@ -32,10 +32,12 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_check(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(directory))
     monkeypatch.delenv("OTELCOL", raising=False)
-    assert run("check") == (0, "1 objective; no collector here to ask about conditions\n", "")
+    answer = "1 objective; their conditions are not checked by a collector\n"
+    assert run("check") == (2, answer, "")
+    assert run("check", "--without-collector") == (0, answer, "")
     (directory / "slo" / "a.yaml").write_text(SPEC.replace("0.99", "0.8"))
     code, _, said = run("check")
-    assert code == 0
+    assert code == 2
     assert said.startswith("note: a: 14.4 times the budget of 0.2 is 2.88 of all events, which nothing can exceed")
     (directory / "slo" / "a.yaml").write_text(SPEC.replace("0.99", "0.2"))
     code, printed, said = run("check")

@@ -63,8 +63,8 @@ def check_acceptance(situation: Situation) -> Iterator[Finding]:
     """Ask the collector itself."""
     collector = situation.collector
     if collector is None:
-        text = "not asked: there is no otelcol-contrib on PATH"
-        yield Finding("note", "collector", text, "name yours with --otelcol")
+        text = "not checked: no collector was asked if it takes the files"
+        yield Finding("note", "collector", text, "name yours with --otelcol; --without-collector if there is none here")
         return
     files = [document.path for document in situation.documents if document.path]
     reason = binary.explain_refusal(collector, files, situation.environ)

@@ -8,13 +8,12 @@ from itertools import pairwise
 from typing import Any
 
 from otel_agentops.collector import shipped
-from otel_agentops.collector.document import Document, get_nested, is_ours
+from otel_agentops.collector.document import get_nested, is_ours
 from otel_agentops.collector.situation import (
     COUNTING,
     PIPELINES,
     Situation,
     get_type,
-    iterate_counting,
     list_names,
 )
 from otel_agentops.doctor import Finding
@@ -49,7 +48,14 @@ def _check_shortened(situation: Situation) -> Iterator[Finding]:
     """Find a pipeline's list in a later file without an entry of the one before."""
     last: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for document in situation.documents:
-        for id_, key, entries in _iterate_lists(document):
+        pipelines = document.get(*PIPELINES)
+        lists = [
+            (id_, key, pipeline[key])
+            for id_, pipeline in (pipelines.items() if isinstance(pipelines, Mapping) else ())
+            for key in ("receivers", "processors", "exporters")
+            if isinstance(pipeline, Mapping) and isinstance(pipeline.get(key), list)
+        ]
+        for id_, key, entries in lists:
             before, there = last.get((id_, key), ("", []))
             where = document.locate(*PIPELINES, id_, key)
             if lost := [one for one in there if one not in entries and one != _PULL]:  # a push takes the pull's place
@@ -58,14 +64,6 @@ def _check_shortened(situation: Situation) -> Iterator[Finding]:
                     "warning", where, text, "add what is missing, lists are not merged; or leave one file out"
                 )
             last[id_, key] = (where, entries)
-
-
-def _iterate_lists(document: Document) -> Iterator[tuple[str, str, list[str]]]:
-    pipelines = document.get(*PIPELINES)
-    for id_, pipeline in pipelines.items() if isinstance(pipelines, Mapping) else ():
-        for key in ("receivers", "processors", "exporters") if isinstance(pipeline, Mapping) else ():
-            if isinstance(pipeline.get(key), list):
-                yield id_, key, pipeline[key]
 
 
 def check_twice(situation: Situation) -> Iterator[Finding]:
@@ -128,7 +126,10 @@ def _is_listening(keys: tuple[str, ...]) -> bool:
 
 def check_identity(situation: Situation) -> Iterator[Finding]:
     """Find metrics without the processor that makes labels of the service, or that makes counters of deltas."""
-    for id_, pipeline in iterate_counting(situation):
+    for id_, pipeline in situation.get_pipelines().items():
+        connectors = [one for one in list_names(pipeline, "receivers") if get_type(one) != "forward"]
+        if not (id_.startswith("metrics") and any(map(is_ours, connectors))):  # it reads nothing that we count
+            continue
         processors = list_names(pipeline, "processors")
         prometheus = [one for one in situation.iterate_exporters(pipeline) if get_type(one) in _PROMETHEUS]
         where = situation.locate(*PIPELINES, id_, "processors")

@@ -66,19 +66,24 @@ def check(
     collector: Annotated[
         Path | None, typer.Option(help="The collector to ask; default: $OTELCOL, otelcol-contrib or otelcol on PATH.")
     ] = None,
+    without_collector: Annotated[
+        bool, typer.Option("--without-collector", help="Do not ask a collector, and exit 0 without one.")
+    ] = False,
 ) -> None:
-    """Check every spec, and let a collector check its conditions."""
+    """Check every spec, and let a collector check its conditions; exit 2 if there is no collector to ask."""
     from otel_agentops.slo import conditions, spec
 
     with stop_on_error("slo", 1, ValueError):
         slos = spec.load(slo)
         for note in _list_notes(slos):
             typer.echo(f"note: {note}", err=True)
-    otelcol = _find_collector(collector)
+    otelcol = None if without_collector else _find_collector(collector)
     if otelcol and (wrong := conditions.list_refused(slos, otelcol)):
         sys.exit("\n".join(f"otel-agentops slo: {sentence}" for sentence in wrong))
-    answer = f"; {otelcol.name} takes their conditions" if otelcol else "; no collector here to ask about conditions"
-    typer.echo(f"{len(slos)} objective{'s' if len(slos) != 1 else ''}{answer}")
+    answer = f"{otelcol.name} takes their conditions" if otelcol else "their conditions are not checked by a collector"
+    typer.echo(f"{len(slos)} objective{'s' if len(slos) != 1 else ''}; {answer}")
+    if otelcol is None and not without_collector:
+        raise typer.Exit(2)
 
 
 @app.command()
