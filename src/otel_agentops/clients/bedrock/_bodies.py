@@ -49,7 +49,7 @@ def _read_chat_response(body: Any) -> Answer:
 
 
 def _fold_chat_chunk(state: FoldState, chunk: Any) -> bool:
-    return openai_chat.fold_chat_json(state, _rename_stop_reason(chunk))
+    return openai_chat.fold_loose_chunk(state, _rename_stop_reason(chunk))
 
 
 def _rename_stop_reason(body: Any) -> Any:
