@@ -67,11 +67,12 @@ class _StreamCore:
 
     def end_call(self, error: BaseException | None = None) -> None:
         """End the call; a stream that is closed was left early, which is no failure."""
-        if self._call is not None:
+        call, self._call, self._tell = self._call, None, None
+        if call is not None:
             if isinstance(error, (StopIteration, StopAsyncIteration)):
-                self._call.stream_finished()
+                call.stream_finished()
             else:
-                self._call.end(None if isinstance(error, GeneratorExit) else error)
+                call.end(None if isinstance(error, GeneratorExit) else error)
 
     def __del__(self) -> None:
         if self._call is not None:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import copy
 import itertools
+import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from wire_answers import REQUEST, Conversation, Ended, Way, converse
+from wire_answers import WAYS, Conversation, Ended, Way, converse
 
-import ends
 from otel_agentops.operations import Answer
 from otel_agentops.testing.fake_provider import Say
 
 MISSING = object()
+MOST = int(os.environ.get("AGENTOPS_ODD_ANSWERS", "60"))  # changes of one way that are tried
 ODD_VALUES = (None, {"odd": 1}, ["odd"], 7, "odd", MISSING)
 # The members that say a fact, in every protocol; a member that says how the others are read costs all of its object.
 WORDS = {
@@ -51,6 +52,9 @@ WORDS = {
     "usd": {"cost"},
 }  # fmt: skip
 KINDS = frozenset({"type", "event_type", "object", "role"})  # members that say how the others of their object are read
+
+# A client that validates leaves out the object of a member like these, if it is of another kind.
+DROPPED = {"openrouter": frozenset({"audio_tokens", "video_tokens", "image_tokens"})}
 
 
 class Change(NamedTuple):
@@ -107,10 +111,10 @@ def list_facts(answer: Answer | None) -> dict[str, Any]:
     return facts
 
 
-def list_costs(parts: list[Any], change: Change) -> set[str]:
+def list_costs(parts: list[Any], change: Change, dropped: frozenset[str]) -> set[str]:
     """Return the facts that a change may cost."""
     names = [name for name in change.path if isinstance(name, str)]
-    place = change.path[:-1] if names and names[-1] in KINDS else change.path
+    place = change.path[:-1] if names and names[-1] in (*KINDS, *dropped) else change.path
     inside = {str(name) for path in list_paths(find(parts[change.part], place)) for name in path}
     said = {*names[-1:], *inside}
     return {fact for fact, words in WORDS.items() if words & said or (fact == "tool_calls" and words & set(names))}
@@ -121,29 +125,18 @@ def lost_facts(conversation: Conversation, before: Ended, parts: list[Any], chan
     ended, outcome = conversation.hear(Say(apply_change(parts, change)))
     if isinstance(outcome, Exception):
         return None if ended.error_type else f"{change}: {outcome!r}"
-    wanted, found, costs = list_facts(before.facts), list_facts(ended.facts), list_costs(parts, change)
+    wanted, found = list_facts(before.facts), list_facts(ended.facts)
+    is_dropped = conversation.way.is_stream and len(outcome) < len(parts)  # by the client, which validates
+    costs = list_costs(parts, change._replace(path=()) if is_dropped else change, DROPPED.get(conversation.way.client, frozenset()))
     lost = {name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)} - costs
     return f"{change}: {[(name, wanted.get(name), found.get(name)) for name in sorted(lost)]}" if lost else None
 
 
-WAYS = [
-    Way(client, name, ask)
-    for client in (
-        "openai", "anthropic", "bedrock", "cohere", "fireworks", "google_genai", "groq", "huggingface_hub", "litellm",
-        "mistralai", "ollama", "openrouter", "together", "watsonx", "writer",
-    )
-    for name, ask in (
-        ("chat", lambda subject, client: subject.chat(client, REQUEST)),
-        ("stream", lambda subject, client: subject.stream(client, REQUEST)),
-    )
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.client} {way.name}")
+@pytest.mark.parametrize("way", WAYS, ids=str)
 def test_odd_member_costs_its_own_fact_alone(way: Way) -> None:
-    if lacking := ends.find_lacking(way.client):
-        pytest.skip(f"{lacking} is not installed here")
     with converse(way) as conversation:
         before, parts = conversation.record()
-        problems = [lost_facts(conversation, before, parts, change) for change in list_changes(parts)]
+        changes = list(list_changes(parts))
+        step = max(1, len(changes) // MOST)
+        problems = [lost_facts(conversation, before, parts, change) for change in changes[::step]]
     assert not [problem for problem in problems if problem]

@@ -8,6 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
+import ends
 from otel_agentops import _config, _deferred_work, _telemetry
 from otel_agentops._observation import Observation
 from otel_agentops.operations import Answer as Facts
@@ -23,8 +26,24 @@ class Way(NamedTuple):
     """One way to ask a client for an answer. ask: the client object to the result."""
 
     client: str
-    name: str
+    is_stream: bool
     ask: Callable[[Subject, Any], object]
+
+    def __str__(self) -> str:
+        return f"{self.client} {'stream' if self.is_stream else 'chat'}"
+
+
+WAYS = [
+    Way(client, is_stream, ask)
+    for client in (
+        "openai", "anthropic", "bedrock", "cohere", "fireworks", "google_genai", "groq", "huggingface_hub", "litellm",
+        "mistralai", "ollama", "openrouter", "together", "watsonx", "writer",
+    )
+    for is_stream, ask in (
+        (False, lambda subject, client: subject.chat(client, REQUEST)),
+        (True, lambda subject, client: subject.stream(client, REQUEST)),
+    )
+]  # fmt: skip
 
 
 class Ended(NamedTuple):
@@ -78,7 +97,7 @@ class Conversation:
 
     async def _read(self) -> object:
         result = await await_result(self.way.ask(self.subject, self.client))
-        if hasattr(result, "__next__") or hasattr(result, "__aiter__") or hasattr(result, "__stream__"):
+        if self.way.is_stream:
             return [item async for item in iterate_items(result)]
         return result
 
@@ -96,7 +115,9 @@ def list_parts(call: Call) -> list[Any]:
 
 @contextmanager
 def converse(way: Way) -> Iterator[Conversation]:
-    """Observe a client of the way for the block."""
+    """Observe a client of the way for the block; skip the test if the client is not installed."""
+    if lacking := ends.find_lacking(way.client):
+        pytest.skip(f"{lacking} is not installed here")
     subject, sink = load(Path(__file__).parent / way.client), ResultSink()
     telemetry = _telemetry.Telemetry(_config.read_config(), sinks=[sink])
     with ExitStack() as stack:

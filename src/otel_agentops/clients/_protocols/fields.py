@@ -90,7 +90,9 @@ def _list_members(value: Any) -> Mapping[str, Any] | None:
     if is_object(value):
         members: Mapping[str, Any] = value
         return members
-    return None if isinstance(value, (str, int, float)) else getattr(value, "__dict__", None)
+    if isinstance(value, (str, int, float)) or not hasattr(value, "__dict__"):
+        return None
+    return {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
 
 
 def list_reasons(reasons: Mapping[Any, Any]) -> list[str]:
