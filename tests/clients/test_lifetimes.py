@@ -57,7 +57,15 @@ async def watch_lives(conversation: Conversation, kind: str) -> Observations:
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_objects_live_as_long_as_without_us(way: Way, kind: str) -> None:
     with converse(way) as conversation:
-        with_us = [asyncio.run(watch_lives(conversation, kind)) for _ in range(2)]
-        conversation.subject.instrumentor().uninstrument()
-        without_us = [asyncio.run(watch_lives(conversation, kind)) for _ in range(2)]
-    assert with_us[1] == without_us[1]
+        if kind not in conversation.subject.kinds:
+            pytest.skip(f"{way.client} has no {kind} client here")
+        conversation.ask()  # what the client makes once is made
+        gc.collect()
+        gc.freeze()  # what is there by now takes long to search, and is none of these objects
+        try:
+            with_us = asyncio.run(watch_lives(conversation, kind))
+            conversation.subject.instrumentor().uninstrument()
+            without_us = asyncio.run(watch_lives(conversation, kind))
+        finally:
+            gc.unfreeze()
+    assert with_us == without_us

@@ -19,7 +19,7 @@ from otel_agentops.operations import Answer
 from otel_agentops.testing.fake_provider import Say
 
 MISSING = object()
-MOST = int(os.environ.get("AGENTOPS_ODD_ANSWERS", "60"))  # changes of one way that are tried
+MOST = int(os.environ.get("AGENTOPS_ODD_ANSWERS", "20"))  # changes of one way that are tried
 ODD_VALUES = (None, {"odd": 1}, ["odd"], 7, "odd", MISSING)
 # The members that say a fact, in every protocol; a member that says how the others are read costs all of its object.
 WORDS = {
