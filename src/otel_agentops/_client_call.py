@@ -25,6 +25,7 @@ from otel_agentops._observation import Installation, Observation
 from otel_agentops._retry_after import parse_retry_after
 from otel_agentops.operations import (
     NO_ANSWER,
+    OTHER_ERROR,
     Answer,
     Attempt,
     Fetch,
@@ -311,6 +312,16 @@ class ClientCall(Observation, Generic[C]):
             return
         error_type = None if error is None else self._name_error(error) or name_error(error)
         self.finish(self.result, error_type)
+
+    @guard
+    def stream_finished(self) -> None:
+        """End the call of a stream that was read to its end.
+
+        A stream without any chunk is no answer: a gateway that fails writes one JSON object, which no client sees.
+        """
+        if self.chunk_count == 0 and self.span is not None and isinstance(self.operation, ModelCall):
+            self.result = NO_ANSWER._replace(error=OTHER_ERROR)
+        self.end()
 
     def abandon(self) -> None:
         """End a call whose stream the application has dropped, or whose event loop closes; on another thread."""

@@ -124,7 +124,8 @@ def fold_chat_event(state: FoldState, event: Any) -> bool:
         if pieces := choice.delta.tool_calls:
             state.setdefault("tools", []).extend(pieces if choice.index == 0 else ())
     if chunk.usage:
-        state["usage"] = chunk.usage
+        if "usage" not in state or "prompt_tokens" in chunk.usage.model_fields_set:  # unset counts are 0
+            state["usage"] = chunk.usage
         return True
     return is_first
 

@@ -31,7 +31,7 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     get,
 )
-from otel_agentops.clients._protocols.openai_chat import FIELDS, fold_chat_chunk
+from otel_agentops.clients._protocols.openai_chat import FIELDS, find_head_text, fold_chat_chunk
 from otel_agentops.clients._servers import Server, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -91,7 +91,11 @@ def read_chat_response(result: object) -> Answer:
 
 def finish_chat(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded chat."""
-    return openai_chat.finish_chat(state)._replace(model=_read_model(state["first"]))
+    return openai_chat.finish_chat(state)._replace(model=_read_streamed_model(state))
+
+
+def _read_streamed_model(state: FoldState) -> str | None:
+    return _read_model({name: find_head_text(state, name) for name in ("model_id", "model", "model_version")})
 
 
 def read_generation_response(result: object) -> Answer:
@@ -109,7 +113,7 @@ def fold_generation_chunk(state: FoldState, chunk: object) -> bool:
             if count := as_int(get(result, name)):
                 state[name] = max(count, state.get(name, 0))
         if (reason := as_text(get(result, "stop_reason"))) and reason != "not_finished":
-            state["reason"] = reason
+            state["reason"], state["end"] = reason, chunk
         if (seed := get(result, "seed")) is not None:
             state["seed"] = seed
     return False
@@ -118,7 +122,7 @@ def fold_generation_chunk(state: FoldState, chunk: object) -> bool:
 def finish_generation(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded text."""
     return Answer(
-        _read_model(state["first"]),
+        _read_streamed_model(state),
         drop_none_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(state.get("reason")))),
         state.get("input_token_count"),
         state.get("generated_token_count"),
