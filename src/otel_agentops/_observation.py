@@ -124,6 +124,7 @@ class Observation:
         span: Its span, our own or another's; None until it has one, and if the operation passes unobserved.
         enclosing: The framework's operation that a tool call or a retrieval is a part of; None outside of one.
         is_counted: False if an operation around it counts for the task.
+        is_suppressed: True if somebody asked that no span is started for it.
         started_ns, ended_ns: Times in ns since the epoch; ended_ns is 0 before the end.
         first_chunk_ns, last_chunk_ns, chunk_count: Of a stream; first_chunk_ns is None until a chunk came.
         attempts: The tries so far; None if the client hides them.
@@ -146,6 +147,7 @@ class Observation:
         "first_chunk_ns",
         "hooks",
         "is_counted",
+        "is_suppressed",
         "last_chunk_ns",
         "metric_labels",
         "operation",
@@ -167,6 +169,7 @@ class Observation:
         self.span: OperationSpan | None = None
         self.enclosing: PendingForeignOperation | None = None
         self.is_counted = True
+        self.is_suppressed = False
         self.started_ns = time_ns()
         self.ended_ns = 0
         self.first_chunk_ns: int | None = None

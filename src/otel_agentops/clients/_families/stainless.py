@@ -122,10 +122,6 @@ class _Wrappers:
         if call is None:
             active = active_call(StainlessCall)
             return pass_unobserved(active is not None and active.context.options is options)
-        if kwargs.get("stream"):
-            stream_cls = kwargs.get("stream_cls") or _default_stream_class(args)
-            if stream_cls is not None:
-                kwargs["stream_cls"] = observe_stream_class(stream_cls, self._package)
         return call
 
     def _find_endpoint(self, options: Any) -> Endpoint | None:
@@ -164,17 +160,18 @@ class _Wrappers:
         if response.is_success:  # with a middleware error responses come by too; they are counted where they fail
             call.attempt_finished(response.status_code)
             response.extensions[KEY] = call
+        if kwargs["stream"]:
+            # Here and not earlier: others (logfire) hand a subclass of the class that they get to the client, which
+            # finds the type of the chunks in its first bases alone.
+            default = getattr(args[0], "_default_stream_cls", None)
+            stream_cls = kwargs["stream_cls"] or (None if default is None else default[kwargs["cast_to"]])
+            if stream_cls is not None:
+                kwargs["stream_cls"] = observe_stream_class(stream_cls, self._package)
         return call
 
     def _describe_server(self, api: Any) -> Server:
         attributes = parse_address(str(api.base_url))
         return Server(self._provider(api, str(attributes.get(A.SERVER_ADDRESS, ""))), attributes)
-
-
-def _default_stream_class(args: Arguments) -> Any:
-    """Return the class that the client makes of a stream if the application names none; None if it has no such."""
-    default = getattr(args[0], "_default_stream_cls", None)
-    return None if default is None or len(args) < 2 else default[args[1]]
 
 
 def _find_by_ending(endpoints: Mapping[str, Endpoint], path: str) -> Endpoint | None:
