@@ -108,12 +108,11 @@ class LangfuseCalls(FrameworkCalls):
 
     def list_calls(self, client: Any, kind: str) -> Iterator[tuple[str, Call]]:
         yield from super().list_calls(client, kind)
-        if hasattr(client.chat.completions.create, "__wrapped__"):
 
-            async def chat_in_a_trace() -> None:
-                await done(client.chat.completions.create(**CHAT, trace_id="0123456789abcdef0123456789abcdef"))
+        async def chat_in_a_trace() -> None:
+            await done(client.chat.completions.create(**CHAT, trace_id="0123456789abcdef0123456789abcdef"))
 
-            yield f"{kind} chat with trace_id", chat_in_a_trace
+        yield f"{kind} chat with trace_id", chat_in_a_trace
 
 
 class Langfuse:
@@ -142,9 +141,4 @@ class Logfire:
         import_module("logfire").instrument_openai()
 
 
-# By package and peer: who made each span of a model call, and if it has our identity and the answer, unless that is
-# one span of theirs with both.
-THEIRS, OURS = [["theirs", True, True]], [["ours", True, True]]
-BOTH = [["ours", True, True], ["theirs", False, False]]
-EXPECTED: dict[str, dict[str, dict[str, list[Any]]]] = {}
 PACKAGES = {"langchain": LangChainCalls, "langfuse": LangfuseCalls, "logfire": LogfireCalls}

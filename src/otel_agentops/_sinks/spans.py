@@ -39,7 +39,6 @@ from otel_agentops.operations import (
     Retrieval,
     ToolCall,
 )
-from otel_agentops.semconv import attributes as A
 
 _RECORDS_NOTHING = (NoOpTracer, NoOpTracerProvider, ProxyTracerProvider)
 

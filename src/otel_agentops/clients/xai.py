@@ -97,7 +97,7 @@ def read_chat_request(message: Any, chat: ChatFacts) -> ModelCall:
     return ModelCall(
         "chat",
         "x_ai",
-        as_text(body.get("model")),
+        as_text(body.get("model")) or None,
         attributes,
         flatten_instructions(_find_instructions(message.messages)),
         [tool.SerializeToString(deterministic=True) for tool in message.tools],

@@ -22,7 +22,7 @@ from otel_agentops._retry_after import parse_retry_after
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._families.stainless_streams import KEY, end_helper_call, observe_stream_class
 from otel_agentops.clients._protocols.fields import get
-from otel_agentops.clients._servers import Server, Servers, parse_address
+from otel_agentops.clients._servers import Server, Servers, find_deployment, parse_address
 from otel_agentops.semconv import attributes as A
 
 _RAW = "x-stainless-raw-response"  # request header: body already read ("true", "raw") or left unread ("stream")
@@ -146,7 +146,11 @@ class _Wrappers:
             original = _merge_body(call.context.options)
             moved = {name: original[name] for name in _MOVED_TO_PATH if isinstance(original.get(name), (str, bool))}
             body = {**moved, **body}
-        call.attempt_started(body, self._servers.find(api, api.base_url))
+        server = self._servers.find(api, api.base_url)
+        if server.model is not None or "/deployments/" in options.url:
+            # Azure's client sends some operations (responses) past the deployment that its base URL names.
+            server = server._replace(model=find_deployment(str(api._prepare_url(options.url))))
+        call.attempt_started(body, server)
         return call if call.wants_content else None
 
     def _receive_head(
@@ -170,8 +174,10 @@ class _Wrappers:
         return call
 
     def _describe_server(self, api: Any) -> Server:
-        attributes = parse_address(str(api.base_url))
-        return Server(self._provider(api, str(attributes.get(A.SERVER_ADDRESS, ""))), attributes)
+        url = str(api.base_url)
+        attributes = parse_address(url)
+        provider = self._provider(api, str(attributes.get(A.SERVER_ADDRESS, "")))
+        return Server(provider, attributes, find_deployment(url))
 
 
 def _find_by_ending(endpoints: Mapping[str, Endpoint], path: str) -> Endpoint | None:
