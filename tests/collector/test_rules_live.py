@@ -112,7 +112,7 @@ def collector(otelcol: Path, tmp_path: Path) -> Iterator[stack.Collector]:
         yield running
 
 
-def test_its_numbers_are_those_that_were_sent(collector: stack.Collector, prometheus: Path, tmp_path: Path) -> None:
+def test_recorded_series_equal_the_sent_numbers(collector: stack.Collector, prometheus: Path, tmp_path: Path) -> None:
     slos = slo.load(stack.ROOT / "slo")
     service = "shop"
     (tmp_path / "rules.yaml").write_text(rules.render_rules(slos, SCALE))
