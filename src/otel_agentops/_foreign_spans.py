@@ -62,6 +62,7 @@ class ForeignSpans(NamedTuple):
             never ends those of the attempts that failed.
         never_ends_stream_scopes: Scopes that end the span of a stream at a last event that they know, and never if
             they know none.
+        unmeasured_scopes: Scopes of the client's own tracing, which records no client metrics.
         own_parent_scopes: Scopes whose span may have a parent that the application names, and not the current span.
     """
 
@@ -69,6 +70,7 @@ class ForeignSpans(NamedTuple):
     renamed_operations: Mapping[str, str] = {}
     attempt_scopes: Mapping[str, Mapping[str, str]] = {}
     never_ends_stream_scopes: frozenset[str] = frozenset()
+    unmeasured_scopes: frozenset[str] = frozenset()
     own_parent_scopes: frozenset[str] = frozenset()
 
 
@@ -76,6 +78,7 @@ _operations_by_name: dict[str, str] = {}
 _renamed_operations: dict[str, str] = {}
 _attempt_scopes: dict[str, Mapping[str, str]] = {}
 _never_ends_stream_scopes: set[str] = set()
+_unmeasured_scopes: set[str] = set()
 _own_parent_scopes: set[str] = set()
 
 
@@ -85,6 +88,7 @@ def register_foreign_spans(spans: ForeignSpans) -> None:
     _renamed_operations.update(spans.renamed_operations)
     _attempt_scopes.update(spans.attempt_scopes)
     _never_ends_stream_scopes.update(spans.never_ends_stream_scopes)
+    _unmeasured_scopes.update(spans.unmeasured_scopes)
     _own_parent_scopes.update(spans.own_parent_scopes)
 
 
@@ -241,6 +245,19 @@ def remember_started(span: Span) -> None:
         if started.find_recording() is not None or scope != _SUPPRESSING_SCOPE == started.scope
     ]
     _STARTED.set((*kept[1 - _MAX_STARTED :], StartedSpan(weakref.ref(span), scope)))
+
+
+def is_unmeasured(span: Span, operation: str, model: str | None) -> bool:
+    """Return True if nobody records the client metrics of a call for which this span was started.
+
+    The client itself made it, and no instrumentation has a span for the same call.
+    """
+    if _scope_name(span) not in _unmeasured_scopes:
+        return False
+    others = (started.find_recording() for started in _STARTED.get())
+    return not any(
+        other is not None and other is not span and was_started_for(other, operation, model) for other in others
+    )
 
 
 def recording_siblings(current: Span) -> Iterator[Span]:

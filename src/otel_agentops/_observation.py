@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from otel_agentops._context import NO_SCOPE, Scope
 from otel_agentops._guard import guard
 from otel_agentops.operations import Attempt, Attributes, Operation, Result, Value
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
 
 Hook = Callable[..., object]
 
@@ -52,6 +55,10 @@ class OperationSpan(Protocol):
 
     wants_early_answer: bool
 
+    @property
+    def context(self) -> Context | None:
+        """Return the context for the client metrics of the operation; None if we do not record them."""
+
     def is_recording(self) -> bool:
         """Return False if its maker has ended it."""
 
@@ -76,6 +83,7 @@ class NoSpan:
 
     __slots__ = ()
     wants_early_answer = False
+    context: Context | None = None
 
     def is_recording(self) -> bool:
         """Return False: nothing can be written."""

@@ -82,7 +82,10 @@ class SpanSink:
         assert operation is not None
         if foreign is not None:
             self._enriched.add(foreign)
-            return ForeignSpan(foreign, attributes)
+            is_unmeasured = is_remote(operation) and _foreign_spans.is_unmeasured(
+                foreign, operation.operation, operation.model
+            )
+            return ForeignSpan(foreign, attributes, is_unmeasured)
         if isinstance(operation, Judgement):
             return NO_SPAN
         return OwnSpan(

@@ -258,11 +258,12 @@ async def test_azure_response_goes_past_the_deployment_of_the_client(
 @pytest.mark.parametrize("model", ["", None])
 async def test_empty_model_is_no_name(provider: FakeProvider, client: Any, seen: Capture, model: str | None) -> None:
     """A server of one model names it in its answer: nothing that was asked for is resolved."""
+    provider.alias("", "the-only-model")
     await done(client.chat.completions.create(model=model, messages=ASK))
     unnamed = ("gen_ai.request.model", "otel_agentops.model.resolution")
     assert [seen_span["name"] for seen_span in seen.spans] == ["chat"]
     assert not {*unnamed} & {*seen.spans[0]["attributes"]}
-    assert seen.spans[0]["attributes"]["gen_ai.response.model"]
+    assert seen.spans[0]["attributes"]["gen_ai.response.model"] == "the-only-model"
 
 
 @pytest.mark.parametrize("stream", [False, True])
