@@ -253,6 +253,7 @@ INFO = ClientInfo(
             "MistralAsyncClient.agents": "chat",
         },
         attempt_scopes={"mistralai_sdk_tracer": _NATIVE_OPERATIONS},
+        unmeasured_scopes=frozenset({"mistralai_sdk_tracer"}),
     ),
 )
 LIBRARY = speakeasy.make_library(

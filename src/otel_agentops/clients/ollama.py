@@ -68,7 +68,7 @@ def read_request(operation: str, body: Mapping[str, object], server: Server) -> 
     return ModelCall(
         operation,
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         FIELDS.read_attributes(fields, server.attributes),
         flatten_instructions((body.get("system"), *find_system_contents(body.get("messages")))),
         as_list(body.get("tools")),
