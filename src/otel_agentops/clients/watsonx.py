@@ -267,3 +267,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_watsonx`."""
 
     libraries = (LIBRARY,)
+
+
+WatsonxInstrumentor = Instrumentor  # the name that others give theirs

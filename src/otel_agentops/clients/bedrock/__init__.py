@@ -99,3 +99,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_bedrock`."""
 
     libraries = (BOTOCORE, AIOBOTOCORE)
+
+
+BedrockInstrumentor = Instrumentor  # the name that others give theirs
