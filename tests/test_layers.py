@@ -36,7 +36,6 @@ LAYERS = (
     ),
     (
         "_endpoint",
-        "_baggage_processor",
         "_config",
         "_coerce",
         "_hashing",
@@ -57,6 +56,7 @@ LAYERS = (
     ("_sinks.metrics", "_sinks.task_totals"),
     ("_processor",),
     ("_telemetry",),
+    ("_baggage_processor",),
     ("_entry_points",),
     ("_block", "_patching", "_client_call"),
     ("_wrapping", "_streams"),

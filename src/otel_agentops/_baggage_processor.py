@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +12,7 @@ from typing_extensions import override
 
 from otel_agentops._guard import guard
 
-_TELEMETRY = "otel_agentops._telemetry"
+_PREFIX = f"{__package__}."  # of our facts
 
 
 class BaggageProcessor(SpanProcessor):
@@ -24,14 +22,17 @@ class BaggageProcessor(SpanProcessor):
     """
 
     def __init__(self, providers: Mapping[str, Any]) -> None:
-        self._providers = providers
+        self._providers: Mapping[str, Any] | None = providers
 
     @override
     @guard
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         # In the current context, where the facts are read: a server attaches what it extracted before it starts a span.
-        if _TELEMETRY in sys.modules or not any(name.startswith("otel_agentops.") for name in baggage.get_all()):
+        if self._providers is None or not any(name.startswith(_PREFIX) for name in baggage.get_all()):
             return
-        telemetry = importlib.import_module(_TELEMETRY).install(**self._providers)
-        # The processor that was added just now is told of the next span.
-        importlib.import_module("otel_agentops._processor").ScopeProcessor(telemetry).on_start(span, parent_context)
+        from otel_agentops import _processor, _telemetry  # nearly the whole package, which is needed only now
+
+        telemetry = _telemetry.install(**self._providers)
+        self._providers = None
+        # The processor that was added just now, if it was, is told of the next span.
+        _processor.ScopeProcessor(telemetry).on_start(span, parent_context)

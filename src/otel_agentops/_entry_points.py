@@ -33,7 +33,7 @@ class EntryPoint:
     """
 
     def __init__(self, adapter: str, packages: Iterable[str]) -> None:
-        self.adapter = f"otel_agentops.{adapter}"
+        self.adapter = f"{__package__}.{adapter}"
         self._packages = tuple(packages)
 
     def __call__(self) -> EntryPoint:

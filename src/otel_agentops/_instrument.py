@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.metadata
 import os
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,10 +12,11 @@ from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from otel_agentops._entry_points import PROVIDERS
+
 GROUP = "opentelemetry_instrumentor"
 PREFIX = "agentops_"
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
-_TELEMETRY = "otel_agentops._telemetry"
 
 
 def instrument(
@@ -40,22 +39,19 @@ def instrument(
     Raises:
         ValueError: There is no client of that name.
     """
-    providers = {
-        "tracer_provider": tracer_provider,
-        "meter_provider": meter_provider,
-        "logger_provider": logger_provider,
-    }
-    has_providers = any(provider is not None for provider in providers.values())
+    providers = (tracer_provider, meter_provider, logger_provider)
+    has_providers = any(provider is not None for provider in providers)
     entries = _select_entries(clients)
     if has_providers:
-        telemetry = importlib.import_module(_TELEMETRY)
-        telemetry.replace_default(telemetry.install(**providers))
+        from otel_agentops import _telemetry  # nearly the whole package, which else comes with the first client
+
+        _telemetry.replace_default(_telemetry.install(*providers))
     for entry in entries:
         instrumentor = entry.load()()
         if instrumentor.is_instrumented_by_opentelemetry and has_providers:
             instrumentor.uninstrument()
         if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument(skip_dep_check=True, **providers)
+            instrumentor.instrument(skip_dep_check=True, **dict(zip(PROVIDERS, providers, strict=True)))
 
 
 def uninstrument(clients: Iterable[str] | None = None) -> None:
@@ -71,8 +67,10 @@ def uninstrument(clients: Iterable[str] | None = None) -> None:
         instrumentor = entry.load()()
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()
-    if clients is None and _TELEMETRY in sys.modules:
-        sys.modules[_TELEMETRY].replace_default(None)
+    if clients is None:
+        from otel_agentops import _telemetry  # as above
+
+        _telemetry.replace_default(None)
 
 
 def _select_entries(clients: Iterable[str] | None) -> list[Any]:
@@ -87,5 +85,5 @@ def _select_entries(clients: Iterable[str] | None) -> list[Any]:
         if name not in entries_by_name:
             nearest = difflib.get_close_matches(str(name).lower(), entries_by_name, 1)
             advice = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(sorted(entries_by_name))}"
-            raise ValueError(f"otel_agentops.instrument(clients=...): no client is named {name!r}; {advice}")
+            raise ValueError(f"instrument(clients=...): no client is named {name!r}; {advice}")
     return [entries_by_name[name] for name in names]

@@ -248,7 +248,7 @@ def test_switched_off_client_is_left_alone(clean: None, monkeypatch: pytest.Monk
 def test_unknown_client_is_one_clear_error(clean: None, name: str, advice: str) -> None:
     with pytest.raises(ValueError) as raised:
         otel_agentops.instrument(["groq", name])
-    assert str(raised.value) == f"otel_agentops.instrument(clients=...): no client is named {name!r}; {advice}"
+    assert str(raised.value) == f"instrument(clients=...): no client is named {name!r}; {advice}"
     assert not _entry_points.groq.is_instrumented_by_opentelemetry
 
 
