@@ -272,3 +272,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_mistralai`."""
 
     libraries = (LIBRARY,)
+
+
+MistralAIInstrumentor = Instrumentor  # the name that others give theirs

@@ -208,3 +208,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_ollama`."""
 
     libraries = (LIBRARY,)
+
+
+OllamaInstrumentor = Instrumentor  # the name that others give theirs

@@ -192,3 +192,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_openai`."""
 
     libraries = (LIBRARY,)
+
+
+OpenAIInstrumentor = Instrumentor  # the name that others give theirs

@@ -65,3 +65,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_together`."""
 
     libraries = (LIBRARY,)
+
+
+TogetherInstrumentor = Instrumentor  # the name that others give theirs

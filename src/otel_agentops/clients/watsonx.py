@@ -272,3 +272,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_watsonx`."""
 
     libraries = (LIBRARY,)
+
+
+WatsonxInstrumentor = Instrumentor  # the name that others give theirs

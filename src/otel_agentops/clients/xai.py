@@ -302,3 +302,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_xai`."""
 
     libraries = (LIBRARY,)
+
+
+XAIInstrumentor = Instrumentor  # the name that others give theirs
