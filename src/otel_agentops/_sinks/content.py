@@ -22,9 +22,10 @@ from otel_agentops._redaction import Redactor
 from otel_agentops._sinks.answer import answer_attributes
 from otel_agentops._sinks.foreign_span import ForeignSpan, add_missing
 from otel_agentops._sinks.own_span import OwnSpan
-from otel_agentops.operations import Attributes, ModelCall, Value
+from otel_agentops.operations import ModelCall, Value
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
+
 
 class EmitEvent(Protocol):
     """A function that emits an event."""

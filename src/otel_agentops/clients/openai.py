@@ -15,7 +15,7 @@ from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
-from otel_agentops.clients._protocols import openai_chat, openai_responses
+from otel_agentops.clients._protocols import openai_chat, openai_responses, openai_responses_content
 from otel_agentops.clients._protocols.fields import as_text, drop_none_attributes, get
 from otel_agentops.clients._protocols.openai_responses import BackgroundResponses, fold_responses_event
 from otel_agentops.clients._servers import Server, find_provider
@@ -126,6 +126,7 @@ ENDPOINTS = {
         fold_responses_event,
         READER.finish_stream,
         metric_labels=METRIC_LABELS,
+        content=openai_responses_content.RESPONSES,
     ),
     "/completions": openai_chat.COMPLETIONS,  # after the first, whose end it is
     "/embeddings": openai_chat.EMBEDDINGS._replace(request=read_embeddings_request),
@@ -137,6 +138,7 @@ FETCH_ENDPOINTS = {
         fold_responses_event,
         READER.finish_fetched_stream,
         metric_labels=METRIC_LABELS,
+        content=openai_responses_content.FETCHED,
     )
 }
 _HELPERS = (
