@@ -68,8 +68,8 @@ def find_schemas(upstream: Path) -> dict[str, Any]:
         for attribute in _all(files, "attributes")
         if (place := attribute.get("annotations", {}).get("type", {}).get("json_schema"))
     }
-    schemas = {key: json.loads((upstream / place.replace("model", "genai", 1)).read_text()) for key, place in places.items()}
-    return {key: _drop_explanations(schemas[key]) for key in sorted(schemas)}
+    paths = {key: upstream / place.replace("model", "genai", 1) for key, place in places.items()}
+    return {key: _drop_explanations(json.loads(paths[key].read_text())) for key in sorted(paths)}
 
 
 def _drop_explanations(schema: Any) -> Any:

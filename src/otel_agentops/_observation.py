@@ -20,11 +20,11 @@ Hook = Callable[..., object]
 class Hooks(NamedTuple):
     """The functions that sinks have for each step, in the order of one operation; each gets the observation.
 
-    started: the request is known. request_read: also given the body that it was read from. attempt_started: one try begins. request_sent: also given the exact bytes of that
-    try, if the SDK has made them. attempt_finished: also given the `Attempt`. response_received: also given the body or
-    the SDK's object. chunk_received: also given the raw chunk. answer_known: the whole answer is known, though the
-    application may not have it yet. ended: the operation is over; sinks are told in reverse order, so that what started
-    first ends last.
+    started: the request is known. request_read: also given the body that it was read from. attempt_started: one try
+    begins. request_sent: also given the exact bytes of that try, if the SDK has made them. attempt_finished: also given
+    the `Attempt`. response_received: also given the body or the SDK's object. chunk_received: also given the raw chunk.
+    answer_known: the whole answer is known, though the application may not have it yet. ended: the operation is over;
+    sinks are told in reverse order, so that what started first ends last.
     """
 
     started: tuple[Hook, ...]

@@ -41,8 +41,8 @@ _SECRETS = re.compile(
     re.DOTALL,
 )
 _SECRET_NAME = re.compile(
-    r"(?i)(?:.*[-_ ])?(?:(?:api|access|secret|private)[-_ ]?key|secret|(?:access|auth|refresh|bearer|id|session)[-_]?token"
-    r"|token|authorization|credentials?|passw(?:or)?d)"
+    r"(?i)(?:.*[-_ ])?(?:(?:api|access|secret|private)[-_ ]?key|secret|authorization|credentials?|passw(?:or)?d"
+    r"|token|(?:access|auth|refresh|bearer|id|session)[-_]?token)"
 )
 
 
@@ -78,16 +78,19 @@ def copy_json(value: object, change_text: Callable[[str], str] = str, depth: int
         return {str(name): copy_json(member, change_text, depth + 1) for name, member in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [copy_json(member, change_text, depth + 1) for member in value]
+    return copy_json(_read_object(value), change_text, depth + 1)
+
+
+def _read_object(value: object) -> object:
+    """Return what an object that JSON does not have stands for: its value, its members, or its class."""
     if isinstance(value, enum.Enum):
-        return copy_json(value.value, change_text, depth + 1)
+        return value.value
+    if isinstance(value, (datetime.date, datetime.time, uuid.UUID, decimal.Decimal, os.PathLike)):
+        return str(value)
     if dataclasses.is_dataclass(value):
-        members = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return copy_json(members, change_text, depth + 1)
-    dump = getattr(value, "model_dump", None)
-    if callable(dump) and not isinstance(value, type):
-        return copy_json(dump(exclude_none=True), change_text, depth + 1)
-    is_plain = isinstance(value, (datetime.date, datetime.time, uuid.UUID, decimal.Decimal, os.PathLike))
-    return change_text(str(value)) if is_plain else f"<{type(value).__name__}>"
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
+    return dump(exclude_none=True) if callable(dump) else f"<{type(value).__name__}>"
 
 
 def redact_secrets(value: object) -> Json:

@@ -94,11 +94,11 @@ class ContentSink:
 
     def _is_wanted(self, observation: Observation) -> bool:
         span = observation.span
-        if isinstance(span, ForeignSpan):
-            return not _writes_messages(span.span)
-        if not isinstance(span, OwnSpan):
+        if not isinstance(span, (OwnSpan, ForeignSpan)):
             return False
-        return span.span.is_recording() or self._emits_event(observation)
+        if isinstance(span, ForeignSpan) and _writes_messages(span.span):
+            return False
+        return self._emits_event(observation) or (self._writes_span and span.span.is_recording())
 
     def _emits_event(self, observation: Observation) -> bool:
         """Return True if the operation gets an event: the convention has one for inferences alone."""

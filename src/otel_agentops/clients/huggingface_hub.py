@@ -21,9 +21,9 @@ from otel_agentops._endpoint import Content, ContentReader, Endpoint, FoldState
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target, Wrap
 from otel_agentops._streams import ObservedAsyncStream, ObservedStream, observe_async_stream, observe_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
-from otel_agentops.clients._protocols import openai_chat
+from otel_agentops.clients._protocols import openai_chat, openai_chat_content
 from otel_agentops.clients._protocols.fields import Fields, as_int, as_text, as_texts, drop_none_attributes, get
-from otel_agentops.clients._protocols.openai_chat import FIELDS
+from otel_agentops.clients._protocols.openai_chat import FIELDS, finish_chat, fold_chat_chunk, read_chat_response
 from otel_agentops.clients._protocols.parts import make_answer, make_input, make_message, make_output, text_parts
 from otel_agentops.clients._servers import Server, find_provider, parse_address
 from otel_agentops.operations import Answer, ModelCall
@@ -232,7 +232,9 @@ def _fail_attempt(call: ClientCall[HuggingfaceCall], error: BaseException, args:
     call.attempt_failed(error)
 
 
-CHAT = openai_chat.CHAT._replace(request=read_chat_request, status=find_status)
+CHAT = Endpoint(
+    read_chat_request, read_chat_response, fold_chat_chunk, finish_chat, find_status, content=openai_chat_content.CHAT
+)
 COMPLETIONS = Endpoint(
     functools.partial(read_inference_request, "text_completion"),
     read_completion_response,

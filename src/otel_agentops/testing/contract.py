@@ -515,7 +515,7 @@ class Contract:
         turns = [{"role": "system", "parts": system}, {"role": "user", "parts": user}]
         is_apart = A.GEN_AI_SYSTEM_INSTRUCTIONS in said
         reason = name_finish_reason((attributes.get(A.GEN_AI_RESPONSE_FINISH_REASONS) or [None])[0])
-        expected = {
+        expected: Record = {
             A.GEN_AI_INPUT_MESSAGES: turns[1:] if is_apart else turns,
             A.GEN_AI_OUTPUT_MESSAGES: [{"role": "assistant", "parts": [part], "finish_reason": reason}],
         }

@@ -10,10 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from otel_agentops._coerce import parse_json
 from otel_agentops.clients._protocols.fields import as_list, as_text, drop_none, get, is_object
 from otel_agentops.semconv import attributes as A
 
@@ -91,16 +91,6 @@ def server_tool_response_part(call_id: object, kind: str, details: Mapping[str, 
         "id": as_text(call_id),
         "server_tool_call_response": {"type": kind, **details},
     }
-
-
-def parse_json(value: object) -> Any:
-    """Parse JSON text; return anything else, and a text that is no JSON, as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
 
 
 def uri_part(modality: str, uri: str, mime_type: object = None) -> Part:
