@@ -22,7 +22,7 @@ from otel_agentops._redaction import Redactor
 from otel_agentops._sinks.answer import answer_attributes
 from otel_agentops._sinks.foreign_span import ForeignSpan, add_missing
 from otel_agentops._sinks.own_span import OwnSpan
-from otel_agentops.operations import ModelCall, Value
+from otel_agentops.operations import Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
@@ -46,7 +46,7 @@ _OFFICIAL_SCOPES = (
 )
 # Attributes in which others write the messages, from the start of their span.
 _THEIR_MESSAGES = re.compile(
-    r"(gen_ai|llm)\.(prompts?|input)(\.[0-9]|\.messages)?.*|llm\.input_messages\..*"
+    r"(?:gen_ai|llm)\.prompts?(?:\.[0-9].*)?|gen_ai\.input\.messages|llm\.input_messages\..*"
     r"|input\.value|traceloop\.entity\.input"
 )
 
@@ -54,10 +54,11 @@ _THEIR_MESSAGES = re.compile(
 class _Recorded:
     """The content of one operation so far, redacted and within its limit; chunks: of a stream, unread until its end."""
 
-    __slots__ = ("answer", "chunks", "has_answer", "reader", "request")
+    __slots__ = ("answer", "attributes", "chunks", "has_answer", "reader", "request")
 
     def __init__(self, reader: ContentReader | None) -> None:
         self.reader = reader
+        self.attributes: Attributes = {}
         self.request: Content = {}
         self.answer: Content = {}
         self.has_answer = False
@@ -89,6 +90,10 @@ class ContentSink:
             return
         observation.content = recorded = _Recorded(reader)
         recorded.request = self._clean({**reader.request(body), **_define_tools(observation)})
+        if isinstance(span, ForeignSpan) and isinstance(operation := observation.operation, ModelCall):
+            # Words of the application, which are not on a foreign span if nobody asked for content.
+            stops = operation.attributes.get(A.GEN_AI_REQUEST_STOP_SEQUENCES)
+            recorded.attributes = {} if stops is None else {A.GEN_AI_REQUEST_STOP_SEQUENCES: stops}
         if isinstance(span, ForeignSpan):  # if the call fails its maker ends the span before we know
             self._write_span(span.span, recorded, is_foreign=True)
 
@@ -143,7 +148,7 @@ class ContentSink:
         self._read_chunks(recorded)
         self._write_span(span.span, recorded, is_foreign=isinstance(span, ForeignSpan))
         if self._emit_event is not None and self._emits_event(observation):
-            content = {**recorded.request, **recorded.answer}
+            content = {**recorded.attributes, **recorded.request, **recorded.answer}
             attributes = {**observation.request_attributes, **answer_attributes(observation), **content}
             context = set_span_in_context(span.span)
             self._emit_event(E.GEN_AI_CLIENT_INFERENCE_OPERATION_DETAILS, attributes, context=context)
@@ -155,10 +160,9 @@ class ContentSink:
     def _write_span(self, span: Span, recorded: _Recorded, *, is_foreign: bool) -> None:
         if not self._writes_span:
             return
-        attributes: dict[str, Value] = {
-            name: value if isinstance(value, str) else dump_json(value)
-            for name, value in {**recorded.request, **recorded.answer}.items()
-        }
+        attributes = dict(recorded.attributes)
+        for name, value in (*recorded.request.items(), *recorded.answer.items()):
+            attributes[name] = value if isinstance(value, str) else dump_json(value)
         if is_foreign:
             add_missing(span, attributes)
         else:
