@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 from collections.abc import Callable
 from typing import Any
 
@@ -284,3 +285,26 @@ def test_failed_call_in_a_foreign_span_has_its_input(
         with pytest.raises(openai.BadRequestError), tracer.start_as_current_span("chat m"):
             ask(gpt)
         assert read_only(seen) == {"gen_ai.input.messages": INPUT}
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
+        "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
+        "openinference.instrumentation.openai:OpenAIInstrumentor",
+    ],
+)
+@pytest.mark.parametrize("mode", ["SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT"])
+def test_real_peer_and_we_tell_content_once(
+    gpt: openai.OpenAI, monkeypatch: pytest.MonkeyPatch, peer: str, mode: str
+) -> None:
+    """Each word is on the span under one key at most, and in one event at most."""
+    instrumentor = pkgutil.resolve_name(peer)()
+    monkeypatch.setenv(CAPTURE, mode)
+    with capture(instrumentor, Instrumentor()) as seen:
+        ask(gpt, "Umbrella?")
+        (span,), events = seen.spans, seen.events
+    keys = [key for key, value in span["attributes"].items() if "Umbrella" in str(value) and key != "input.value"]
+    assert len(keys) <= 1
+    assert len([event for event in events if "Umbrella" in str(event)]) <= 1
