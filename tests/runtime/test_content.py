@@ -300,6 +300,7 @@ def test_real_peer_and_we_tell_content_once(
     gpt: openai.OpenAI, monkeypatch: pytest.MonkeyPatch, peer: str, mode: str
 ) -> None:
     """Each word is on the span under one key at most, and in one event at most."""
+    pytest.importorskip(peer.partition(":")[0])
     instrumentor = pkgutil.resolve_name(peer)()
     monkeypatch.setenv(CAPTURE, mode)
     with capture(instrumentor, Instrumentor()) as seen:

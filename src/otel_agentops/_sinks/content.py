@@ -22,7 +22,7 @@ from otel_agentops._redaction import Redactor
 from otel_agentops._sinks.answer import answer_attributes
 from otel_agentops._sinks.foreign_span import ForeignSpan, add_missing
 from otel_agentops._sinks.own_span import OwnSpan
-from otel_agentops.operations import Attributes, ModelCall
+from otel_agentops.operations import Attributes, ModelCall, Operation
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
@@ -148,8 +148,14 @@ class ContentSink:
         self._read_chunks(recorded)
         self._write_span(span.span, recorded, is_foreign=isinstance(span, ForeignSpan))
         if self._emit_event is not None and self._emits_event(observation):
-            content = {**recorded.attributes, **recorded.request, **recorded.answer}
-            attributes = {**observation.request_attributes, **answer_attributes(observation), **content}
+            attributes = {
+                **observation.request_attributes,
+                **_find_place(observation.operation),
+                **answer_attributes(observation),
+                **recorded.attributes,
+                **recorded.request,
+                **recorded.answer,
+            }
             context = set_span_in_context(span.span)
             self._emit_event(E.GEN_AI_CLIENT_INFERENCE_OPERATION_DETAILS, attributes, context=context)
 
@@ -172,6 +178,15 @@ class ContentSink:
 def _find(observation: Observation) -> _Recorded | None:
     recorded = getattr(observation, "content", None)
     return recorded if isinstance(recorded, _Recorded) else None
+
+
+def _find_place(operation: Operation | None) -> Attributes:
+    """Return where the call went, which may be another place than that which was known at its start."""
+    if not isinstance(operation, ModelCall):
+        return {}
+    keys = (A.SERVER_ADDRESS, A.SERVER_PORT)
+    place = {key: operation.attributes[key] for key in keys if key in operation.attributes}
+    return place if operation.provider is None else {**place, A.GEN_AI_PROVIDER_NAME: operation.provider}
 
 
 def _writes_messages(span: Span) -> bool:
