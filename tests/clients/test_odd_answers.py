@@ -127,7 +127,9 @@ def lost_facts(conversation: Conversation, before: Ended, parts: list[Any], chan
         return None if ended.error_type else f"{change}: {outcome!r}"
     wanted, found = list_facts(before.facts), list_facts(ended.facts)
     is_dropped = conversation.way.is_stream and len(outcome) < len(parts)  # by the client, which validates
-    costs = list_costs(parts, change._replace(path=()) if is_dropped else change, DROPPED.get(conversation.way.client, frozenset()))
+    costs = list_costs(
+        parts, change._replace(path=()) if is_dropped else change, DROPPED.get(conversation.way.client, frozenset())
+    )
     lost = {name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)} - costs
     return f"{change}: {[(name, wanted.get(name), found.get(name)) for name in sorted(lost)]}" if lost else None
 

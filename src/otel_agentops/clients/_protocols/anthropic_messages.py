@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops.clients._protocols import anthropic_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -159,4 +160,4 @@ def _make_answer(message: object, reason: object, usage: object, start_usage: ob
     return Answer(as_text(get(message, "model")), attributes, total, as_int(get(usage, "output_tokens")))
 
 
-MESSAGES = Endpoint(read_request, read_response, fold_event, finish_message)
+MESSAGES = Endpoint(read_request, read_response, fold_event, finish_message, content=anthropic_content.MESSAGES)

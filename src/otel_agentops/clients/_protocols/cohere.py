@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from otel_agentops._endpoint import Endpoint, FoldState
-from otel_agentops.clients._protocols import openai_chat
+from otel_agentops._endpoint import ContentReader, Endpoint, FoldState
+from otel_agentops.clients._protocols import cohere_content, openai_chat
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -200,10 +200,15 @@ def _read_count(usage: object, name: str) -> int | None:
     return None if count is None or count < 0 else count  # -1 is how the client for Bedrock says unknown
 
 
-def _make_endpoint(operation: str, read_response: Callable[[object], Answer]) -> Endpoint[Server]:
-    return Endpoint(partial(read_request, operation), read_response, fold_event, finish_stream)
+def _make_endpoint(
+    operation: str, read_response: Callable[[object], Answer], content: ContentReader | None = None
+) -> Endpoint[Server]:
+    return Endpoint(partial(read_request, operation), read_response, fold_event, finish_stream, content=content)
 
 
-CHAT, V1_CHAT = _make_endpoint("chat", read_chat_response), _make_endpoint("chat", read_v1_chat_response)
+CHAT = _make_endpoint("chat", read_chat_response, cohere_content.CHAT)
+V1_CHAT = _make_endpoint("chat", read_v1_chat_response, cohere_content.V1_CHAT)
 EMBED = _make_endpoint("embeddings", read_meta_response)
-RERANK = _make_endpoint("retrieval", read_meta_response)  # the convention has no operation of its own for a ranking
+RERANK = _make_endpoint(
+    "retrieval", read_meta_response, cohere_content.RERANK
+)  # the convention has no operation of its own for a ranking

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint
+from otel_agentops.clients._protocols import openai_chat_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -309,6 +310,6 @@ def read_tokens(attributes: Attributes, usage: Any) -> tuple[int | None, int | N
     return as_int(get(usage, "input_tokens")), as_int(get(usage, "output_tokens"))
 
 
-CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat)
-COMPLETIONS = Endpoint(read_completion_request, read_chat_response, fold_chat_chunk, finish_chat)
+CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat, content=openai_chat_content.CHAT)
+COMPLETIONS = CHAT._replace(request=read_completion_request, content=openai_chat_content.COMPLETION)
 EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)

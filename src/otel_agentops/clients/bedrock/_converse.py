@@ -23,6 +23,7 @@ from otel_agentops.clients._protocols.fields import (
     join_arguments,
     merge_members,
 )
+from otel_agentops.clients.bedrock import _content
 from otel_agentops.clients.bedrock._botocore import read_error_code
 from otel_agentops.clients.bedrock._models import PROVIDER, RequestFacts
 from otel_agentops.operations import Answer, Attributes, ModelCall
@@ -196,5 +197,10 @@ def _read_count(usage: object, name: str, nova_name: str) -> int | None:
 
 
 CONVERSE = Endpoint(
-    read_converse_request, read_converse_response, fold_event, finish_stream, error_type=read_error_code
+    read_converse_request,
+    read_converse_response,
+    fold_event,
+    finish_stream,
+    error_type=read_error_code,
+    content=_content.CONVERSE,
 )

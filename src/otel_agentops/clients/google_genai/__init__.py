@@ -24,7 +24,7 @@ from otel_agentops.clients._protocols.fields import (
     list_reasons,
     read_error,
 )
-from otel_agentops.clients.google_genai import _interactions, _seams
+from otel_agentops.clients.google_genai import _content, _interactions, _seams
 from otel_agentops.clients.google_genai._schema import normalise_name, normalise_names, normalise_schema
 from otel_agentops.clients.google_genai._seams import Address
 from otel_agentops.clients.google_genai._wire import (
@@ -193,6 +193,7 @@ CONTENT = Endpoint(
     finish_content,
     status=read_status,
     error_type=name_error,
+    content=_content.CONTENT,
 )
 EMBEDDINGS = Endpoint(
     read_embeddings_request, read_embeddings_response, error_type=CONTENT.error_type, status=CONTENT.status
