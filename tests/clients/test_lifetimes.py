@@ -1,4 +1,4 @@
-"""Clients, results and streams live no longer than without us, so that a program fails with us if it fails without us."""
+"""Clients, results and streams live no longer than without us: a program that fails without us fails with us."""
 
 from __future__ import annotations
 

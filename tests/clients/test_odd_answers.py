@@ -30,7 +30,8 @@ WORDS = {
     },
     "input_tokens": {
         "prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count", "inputTokens",
-        "cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheWriteInputTokens", "toolUsePromptTokenCount",
+        "cache_read_input_tokens", "cache_creation_input_tokens",
+        "cacheReadInputTokens", "cacheWriteInputTokens", "toolUsePromptTokenCount",
     },
     "output_tokens": {
         "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount", "eval_count",
