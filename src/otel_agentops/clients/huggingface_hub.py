@@ -271,3 +271,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_huggingface_hub`."""
 
     libraries = (LIBRARY,)
+
+
+HuggingFaceHubInstrumentor = Instrumentor  # the name that others give theirs

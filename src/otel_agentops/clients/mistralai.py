@@ -253,6 +253,7 @@ INFO = ClientInfo(
             "MistralAsyncClient.agents": "chat",
         },
         attempt_scopes={"mistralai_sdk_tracer": _NATIVE_OPERATIONS},
+        unmeasured_scopes=frozenset({"mistralai_sdk_tracer"}),
     ),
 )
 LIBRARY = speakeasy.make_library(
@@ -271,3 +272,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_mistralai`."""
 
     libraries = (LIBRARY,)
+
+
+MistralAIInstrumentor = Instrumentor  # the name that others give theirs

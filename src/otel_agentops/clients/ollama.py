@@ -68,7 +68,7 @@ def read_request(operation: str, body: Mapping[str, object], server: Server) -> 
     return ModelCall(
         operation,
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         FIELDS.read_attributes(fields, server.attributes),
         flatten_instructions((body.get("system"), *find_system_contents(body.get("messages")))),
         as_list(body.get("tools")),
@@ -208,3 +208,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_ollama`."""
 
     libraries = (LIBRARY,)
+
+
+OllamaInstrumentor = Instrumentor  # the name that others give theirs

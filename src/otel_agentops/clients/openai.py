@@ -171,7 +171,8 @@ INFO = ClientInfo(
             "openai.response": "chat",
             "openai.completion": "text_completion",
             "openai.embeddings": "embeddings",
-        }
+        },
+        own_parent_scopes=frozenset({"langfuse-sdk"}),  # `trace_id=` and `parent_observation_id=` of `langfuse.openai`
     ),
 )
 LIBRARY = stainless.make_library(
@@ -191,3 +192,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_openai`."""
 
     libraries = (LIBRARY,)
+
+
+OpenAIInstrumentor = Instrumentor  # the name that others give theirs

@@ -32,7 +32,7 @@ from otel_agentops.clients._protocols.fields import (
     get,
 )
 from otel_agentops.clients._protocols.openai_chat import FIELDS, find_head_text, fold_chat_chunk
-from otel_agentops.clients._servers import Server, parse_address
+from otel_agentops.clients._servers import Server, find_deployment, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -50,7 +50,7 @@ GENERATION = Fields(
 ReadRequest: TypeAlias = "Callable[[Mapping[str, object], Server], ModelCall]"
 
 
-# -- requests; a deployment's names no model
+# -- requests; that of a deployment names it in its address, and no model
 
 
 def read_chat_request(body: Mapping[str, object], server: Server) -> ModelCall:
@@ -63,7 +63,7 @@ def read_inference_request(operation: str, body: Mapping[str, object], server: S
     parameters = body.get("parameters")
     fields = {**body, **parameters} if isinstance(parameters, Mapping) else body
     attributes = GENERATION.read_attributes(fields, server.attributes)
-    model = as_text(body.get("model_id"))
+    model = server.choose_model(body.get("model_id"))
     return ModelCall(operation, server.provider, model, attributes, params=GENERATION.read_parameters(fields))
 
 
@@ -164,7 +164,8 @@ def _wrap_decorator(original: Method, library: PatchedLibrary) -> Method:
 def _start_attempt(request: Mapping[str, object]) -> None:
     call, body = active_call(MethodCall), request.get("json")
     if call is not None and isinstance(body, Mapping):
-        call.attempt_started(body, Server("ibm.watsonx.ai", parse_address(str(request.get("url")))))
+        url = str(request.get("url"))
+        call.attempt_started(body, Server("ibm.watsonx.ai", parse_address(url), find_deployment(url)))
 
 
 def _find_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[MethodCall] | None:
@@ -271,3 +272,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_watsonx`."""
 
     libraries = (LIBRARY,)
+
+
+WatsonxInstrumentor = Instrumentor  # the name that others give theirs

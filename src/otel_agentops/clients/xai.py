@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 from otel_agentops import _patching
 from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, NativeTracing, PatchedLibrary, Target, Wrap
 from otel_agentops.clients._families import grpc
@@ -97,7 +98,7 @@ def read_chat_request(message: Any, chat: ChatFacts) -> ModelCall:
     return ModelCall(
         "chat",
         "x_ai",
-        as_text(body.get("model")),
+        as_text(body.get("model")) or None,
         attributes,
         flatten_instructions(_find_instructions(message.messages)),
         [tool.SerializeToString(deterministic=True) for tool in message.tools],
@@ -294,6 +295,7 @@ LIBRARY = PatchedLibrary(
             "attempts: gRPC repeats calls by itself and does not say how often",
             "images and video: the convention has no operation for them; batches, collections.search",
         ),
+        foreign_spans=ForeignSpans(unmeasured_scopes=frozenset({"xai_sdk.sync.chat", "xai_sdk.aio.chat"})),
     ),
 )
 
@@ -302,3 +304,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_xai`."""
 
     libraries = (LIBRARY,)
+
+
+XAIInstrumentor = Instrumentor  # the name that others give theirs

@@ -77,7 +77,7 @@ def read_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     return ModelCall(
         "chat",
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         attributes,
         flatten_instructions((body.get("system"),)),
         as_list(body.get("tools")),

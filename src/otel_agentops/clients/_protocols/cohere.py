@@ -110,7 +110,7 @@ def read_request(operation: str, body: Mapping[str, Any], server: Server) -> Mod
     return ModelCall(
         operation,
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         attributes,
         flatten_instructions(instructions),
         as_list(body.get("tools")),

@@ -150,7 +150,7 @@ def make_model_call(
     return ModelCall(
         operation,
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         attributes,
         system,
         as_list(body.get("tools")) or as_list(body.get("functions")),

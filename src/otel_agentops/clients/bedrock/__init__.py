@@ -101,3 +101,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_bedrock`."""
 
     libraries = (BOTOCORE, AIOBOTOCORE)
+
+
+BedrockInstrumentor = Instrumentor  # the name that others give theirs

@@ -222,3 +222,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_google_genai`."""
 
     libraries = (LIBRARY,)
+
+
+GoogleGenAiSdkInstrumentor = Instrumentor  # the name that others give theirs
