@@ -29,14 +29,17 @@ WORDS = {
         "finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "status", "output", "done",
     },
     "input_tokens": {
-        "prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count", "cache_read_input_tokens", "inputTokens",
-        "cache_creation_input_tokens", "cacheReadInputTokens", "cacheWriteInputTokens", "toolUsePromptTokenCount",
+        "prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count", "inputTokens",
+        "cache_read_input_tokens", "cache_creation_input_tokens",
+        "cacheReadInputTokens", "cacheWriteInputTokens", "toolUsePromptTokenCount",
     },
     "output_tokens": {
-        "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount", "eval_count", "outputTokens",
+        "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount", "eval_count",
+        "outputTokens",
     },
     "gen_ai.usage.cache_read.input_tokens": {
-        "cached_tokens", "cache_read_input_tokens", "cachedContentTokenCount", "cacheReadInputTokens", "cacheReadInputTokenCount",
+        "cached_tokens", "cache_read_input_tokens", "cachedContentTokenCount", "cacheReadInputTokens",
+        "cacheReadInputTokenCount",
     },
     "gen_ai.usage.cache_creation.input_tokens": {"cache_creation_input_tokens", "cacheWriteInputTokens"},
     "gen_ai.usage.reasoning.output_tokens": {"reasoning_tokens", "thinking_tokens", "thoughtsTokenCount"},

@@ -151,10 +151,9 @@ def fold_event(state: FoldState, event: Any) -> bool:
         state["id"] = get(event, "id")
     elif kind == "tool-call-start" or kind == "tool-call-delta":
         function = get(get(get(get(event, "delta"), "message"), "tool_calls"), "function")
-        tools = state.setdefault("tools", {})
-        name, parts = tools.setdefault(as_int(get(event, "index")), (as_text(get(function, "name")), []))
+        pieces = state.setdefault("tools", {}).setdefault(as_int(get(event, "index")), [as_text(get(function, "name"))])
         if (part := get(function, "arguments")) is not None:
-            parts.append(part)
+            pieces.append(part)
     elif kind == "stream-start":
         state["id"] = get(event, "generation_id")
     elif kind == "message-end":
@@ -172,7 +171,7 @@ def finish_stream(state: FoldState) -> Answer:
     end = state.get("end")
     answer = _make_answer(end, state.get("id"), get(end, "finish_reason") or state.get("reason"), get(end, "usage"))
     tools = state.get("tools", {}).values()
-    return answer._replace(tool_calls=[(name, join_arguments(parts)) for name, parts in tools if name])
+    return answer._replace(tool_calls=[(name, join_arguments(parts)) for name, *parts in tools if name])
 
 
 def _make_answer(result: object, response_id: object, reason: object, usage: object) -> Answer:

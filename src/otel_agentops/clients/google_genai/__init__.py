@@ -145,9 +145,8 @@ def fold_content_chunk(state: FoldState, chunk: Any) -> bool:
         if (reason := get(candidate, "finish_reason")) is not None:
             state.setdefault("reasons", {})[index] = reason
         if content is not None and index == 0:
-            for part in as_list(get(content, "parts")):
-                if (call := get(part, "function_call")) is not None:
-                    state.setdefault("calls", []).append(call)
+            calls = (get(part, "function_call") for part in as_list(get(content, "parts")))
+            state.setdefault("calls", []).extend(call for call in calls if call is not None)
     return False
 
 
