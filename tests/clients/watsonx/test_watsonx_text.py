@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from both import done, drained
 from ibm_watsonx_ai.wml_client_error import WMLClientError
+from leave_stream import check_complaints
 from sent_content import check_content
 from watsonx_subject import HOST, WatsonxSubject
 
@@ -130,3 +131,7 @@ async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, ibm: 
     (only,) = seen.spans
     assert only["attributes"]["error.type"] == "ibm_watsonx_ai.wml_client_error.WMLClientError"
     assert only["attributes"]["gen_ai.response.model"] == "granite-x-0309"
+
+
+def test_stream_left_at_the_end_of_the_loop_is_quiet() -> None:
+    check_complaints("watsonx")
