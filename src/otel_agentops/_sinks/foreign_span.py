@@ -9,6 +9,7 @@ from opentelemetry.trace import Span
 
 from otel_agentops import _foreign_spans
 from otel_agentops._derive import derive_attempts
+from otel_agentops._identity import UNSET
 from otel_agentops._sinks.answer import answer_attributes
 from otel_agentops._sinks.own_span import ERROR
 from otel_agentops.operations import Attempt, Attributes, ModelCall, Value
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
 
 
 def add_missing(span: Span, attributes: Mapping[str, Value]) -> None:
-    """Add the attributes that a span does not have yet; a span that has ended takes no more."""
+    """Add the attributes that a span does not have yet; a span that has ended takes no more.
+
+    An `unset` of ours gives way to what the provider says that it used.
+    """
     if span.is_recording():
         present = _foreign_spans.read_attributes(span)
-        span.set_attributes({key: value for key, value in attributes.items() if key not in present})
+        span.set_attributes({key: value for key, value in attributes.items() if present.get(key, UNSET) == UNSET})
 
 
 class ForeignSpan:
