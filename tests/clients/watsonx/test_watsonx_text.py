@@ -31,6 +31,7 @@ SENT = {
     "otel_agentops.param.max_new_tokens.source": "explicit",
     "otel_agentops.param.stop_sequences.source": "explicit",
     "otel_agentops.param.temperature.source": "explicit",
+    "otel_agentops.param.top_p.source": "unset",
     "otel_agentops.params.hash": identity({name: PARAMS[name] for name in PARAMS if name != "random_seed"}),
     "otel_agentops.prompt.source": "none",
     "server.address": HOST,
