@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from bedrock_subject import call
 from both import done, drained
+from content_schemas import read_words
 
 from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS, Capture, capture
@@ -410,3 +411,18 @@ async def test_a_file_is_the_applications(provider: FakeProvider, seen: Capture,
     assert found["name"] == f"generate_content {model}"
     assert "otel_agentops.prompt.source" not in found["attributes"]
     assert found["attributes"]["gen_ai.usage.input_tokens"] == 11
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("streams", [False, True])
+async def test_content(content: Capture, bedrock: Any, family: str, streams: bool) -> None:
+    """The words of every family; nobody knows what an unknown one says."""
+    model, body, *_ = FAMILIES[family]
+    if streams:
+        call_stream = call(bedrock, "invoke_model_with_response_stream", modelId=model, body=json.dumps(body).encode())
+        await drained((await done(call_stream))["body"])
+    else:
+        await done((await invoke(bedrock, family))["body"].read())
+    system = [("system", "Be short.")] if "Be short." in json.dumps(body) else []
+    words = [] if family == "unknown" else [*system, ("user", "hi"), ("assistant", "Hello there.")]
+    assert [(role, text.strip()) for role, text in read_words(content)] == words

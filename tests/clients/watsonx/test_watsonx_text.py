@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from both import done, drained
+from content_schemas import read_words
 from ibm_watsonx_ai.wml_client_error import WMLClientError
 from sent_content import check_content
 from watsonx_subject import HOST, WatsonxSubject
@@ -130,3 +131,13 @@ async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, ibm: 
     (only,) = seen.spans
     assert only["attributes"]["error.type"] == "ibm_watsonx_ai.wml_client_error.WMLClientError"
     assert only["attributes"]["gen_ai.response.model"] == "granite-x-0309"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_content(content: Capture, ibm: Any, streams: bool) -> None:
+    model = ibm.model(model_id="granite-x", params=PARAMS)
+    if streams:
+        list(model.generate_text_stream("hi"))
+    else:
+        model.generate("hi")
+    assert read_words(content) == [("user", "hi"), ("assistant", "Hello there.")]
