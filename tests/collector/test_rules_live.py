@@ -24,6 +24,7 @@ T = TypeVar("T")
 # SLI, what tells its series apart, events, bad
 SENT = {
     ("task_completed", "proxy", "", ""): (120, 18),
+    ("call_success", "direct", "", ""): (120, 0),
     ("tool_success", "direct", "", ""): (90, 1),
     ("judge_score", "proxy", "helpful", "r1"): (60, 3),
     ("judge_score", "proxy", "helpful", "r2"): (30, 30),
@@ -112,7 +113,7 @@ def collector(otelcol: Path, tmp_path: Path) -> Iterator[stack.Collector]:
         yield running
 
 
-def test_its_numbers_are_those_that_were_sent(collector: stack.Collector, prometheus: Path, tmp_path: Path) -> None:
+def test_recorded_series_equal_the_sent_numbers(collector: stack.Collector, prometheus: Path, tmp_path: Path) -> None:
     slos = slo.load(stack.ROOT / "slo")
     service = "shop"
     (tmp_path / "rules.yaml").write_text(rules.render_rules(slos, SCALE))

@@ -20,8 +20,9 @@ from otel_agentops._endpoint import Content, ContentReader
 from otel_agentops._observation import Observation
 from otel_agentops._redaction import Redactor
 from otel_agentops._sinks.answer import answer_attributes
-from otel_agentops._sinks.foreign_span import ForeignSpan, add_missing
+from otel_agentops._sinks.foreign_span import ForeignSpan
 from otel_agentops._sinks.own_span import OwnSpan
+from otel_agentops._sinks.span_attributes import add_missing
 from otel_agentops.operations import Attributes, ModelCall, Operation
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
@@ -169,8 +170,10 @@ class ContentSink:
         attributes = dict(recorded.attributes)
         for name, value in (*recorded.request.items(), *recorded.answer.items()):
             attributes[name] = value if isinstance(value, str) else dump_json(value)
+        if not span.is_recording():
+            return
         if is_foreign:
-            add_missing(span, attributes)
+            add_missing(span, attributes, _foreign_spans.read_attributes(span))
         else:
             span.set_attributes(attributes)
 

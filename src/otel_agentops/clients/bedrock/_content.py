@@ -146,12 +146,12 @@ def join_completion_chunks(chunks: Sequence[object]) -> Content:
 COMPLETION = ContentReader(read_completion_request, read_completion_response, join_completion_chunks)
 
 
-def read_inside(reader: ContentReader, decode_body: Callable[[object], dict[str, Any]]) -> ContentReader:
+def read_inside(reader: ContentReader, decode_body: Callable[[Any], dict[str, Any]]) -> ContentReader:
     """Return the reader of InvokeModel around that of a model's own bodies."""
     return ContentReader(
         reader.request,
         lambda response: reader.response(decode_body(response.body)),
-        lambda events: reader.chunks([decode_body(get(get(event, "chunk"), "bytes")) for event in events]),
+        lambda events: reader.chunks([decode_body(get(get(event, "chunk"), "bytes") or b"") for event in events]),
     )
 
 
