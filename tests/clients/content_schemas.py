@@ -31,3 +31,28 @@ def validate_content(attributes: Record) -> Record:
             content[name] = json.loads(attributes[name])
             jsonschema.validate(content[name], schema)
     return content
+
+
+def read_words(seen: Capture) -> list[tuple[str, str]]:
+    """Return role and words of every message of the only span, the instructions first.
+
+    Raises:
+        jsonschema.ValidationError: A value is not as the convention has it.
+    """
+    content = read_content(seen)
+    messages = [
+        {"role": "system", "parts": content.get("gen_ai.system_instructions", [])},
+        *content.get("gen_ai.input.messages", []),
+        *content.get("gen_ai.output.messages", []),
+    ]
+    return [(message["role"], _join_parts(message["parts"])) for message in messages if message["parts"]]
+
+
+def _join_parts(parts: list[Record]) -> str:
+    """Return the words of parts; of the call of a tool its name with the arguments."""
+    words = [
+        part["content"] if "content" in part else f"{part['name']} {json.dumps(part['arguments'])}"
+        for part in parts
+        if part["type"] in {"text", "tool_call"}
+    ]
+    return " ".join(words)

@@ -170,9 +170,10 @@ class ContentSink:
         attributes = dict(recorded.attributes)
         for name, value in (*recorded.request.items(), *recorded.answer.items()):
             attributes[name] = value if isinstance(value, str) else dump_json(value)
+        if not span.is_recording():
+            return
         if is_foreign:
-            if span.is_recording():
-                add_missing(span, attributes, _foreign_spans.read_attributes(span))
+            add_missing(span, attributes, _foreign_spans.read_attributes(span))
         else:
             span.set_attributes(attributes)
 

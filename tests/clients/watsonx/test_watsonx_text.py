@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from both import done, drained
+from content_schemas import read_words
 from ibm_watsonx_ai.wml_client_error import WMLClientError
 from leave_stream import check_complaints
 from sent_content import check_content
@@ -136,3 +137,13 @@ async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, ibm: 
 
 def test_stream_left_at_the_end_of_the_loop_is_quiet() -> None:
     check_complaints("watsonx")
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_content(content: Capture, ibm: Any, streams: bool) -> None:
+    model = ibm.model(model_id="granite-x", params=PARAMS)
+    if streams:
+        list(model.generate_text_stream("hi"))
+    else:
+        model.generate("hi")
+    assert read_words(content) == [("user", "hi"), ("assistant", "Hello there.")]

@@ -151,7 +151,7 @@ def read_inside(reader: ContentReader, decode_body: Callable[[Any], dict[str, An
     return ContentReader(
         reader.request,
         lambda response: reader.response(decode_body(response.body)),
-        lambda events: reader.chunks([decode_body(get(get(event, "chunk"), "bytes")) for event in events]),
+        lambda events: reader.chunks([decode_body(get(get(event, "chunk"), "bytes") or b"") for event in events]),
     )
 
 
