@@ -67,6 +67,7 @@ LAYERS = (
     ("collector", "collector.*"),
     ("lock", "lock.*"),
     ("truth", "truth.*"),
+    ("price_lists", "price_lists.*"),
     ("cli",),
 )
 # What `pip install otel-agentops` brings; the rest is the extra `cli`, and the clients are the application's.
@@ -155,7 +156,7 @@ def test_records_import_no_opentelemetry() -> None:
 
 
 # Their packages come with the extra `cli`.
-TOOLS = {"_yaml", "prometheus_api", "slo", "collector", "lock", "truth", "cli"}
+TOOLS = {"_yaml", "prometheus_api", "slo", "collector", "lock", "truth", "price_lists", "cli"}
 ALLOWED = {"testing.contract": {"pytest"}}  # whoever tests with it has it
 
 
