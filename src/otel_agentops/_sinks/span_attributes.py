@@ -19,7 +19,7 @@ from otel_agentops.semconv import attributes as A
 
 _SCALARS = frozenset({str, bool, int, float})
 _PARAM_SOURCE_PREFIX, _, _ = A.PARAM_SOURCE.partition("{")
-_REQUEST_PREFIX = "gen_ai.request."
+_REQUEST_PREFIX = A.GEN_AI_REQUEST_MODEL.removesuffix("model")
 _KEPT_LONGEST = frozenset(
     {
         A.GEN_AI_OPERATION_NAME,

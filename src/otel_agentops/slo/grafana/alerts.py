@@ -92,15 +92,20 @@ def _choose_panel(alert: str) -> dict[str, str]:
     return {"__dashboardUid__": uid, "__panelId__": str(FIRST_PANEL)}
 
 
+# A template between its braces, of which a text in quotes may hold any.
+_ACTION = re.compile(r"\{\{(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|[^\"`}])*\}\}")
+
+
 def _convert_annotations(rule: Mapping[str, Any]) -> dict[str, str]:
     """Convert the templates of the annotations, without those that ask for other series.
 
     Grafana's templates have no `query`; the dashboard shows those. Prometheus' `$value` is a number; Grafana's is a
-    text about all queries, and the number is `$values.A.Value`.
+    text about all queries, and the number is `$values.A.Value`. What a spec says about either stays as it is.
     """
-    texts = rule.get("annotations", {})
     return {
-        key: re.sub(r"\$value\b", "$values.A.Value", text) for key, text in texts.items() if "| query }}" not in text
+        key: _ACTION.sub(lambda action: re.sub(r"\$value\b", "$values.A.Value", action[0]), text)
+        for key, text in rule.get("annotations", {}).items()
+        if not any(action.endswith("| query }}") for action in _ACTION.findall(text))
     }
 
 

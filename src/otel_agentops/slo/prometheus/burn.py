@@ -12,6 +12,7 @@ from otel_agentops.slo.prometheus.objective import (
     SERVICE_TEXT,
     build_alert,
     describe_policy,
+    escape_template,
     select_burn,
     select_indicator,
 )
@@ -76,7 +77,7 @@ def _build_burn_alert(slo: Slo, severity: str) -> Rule:
     now = "Right now {{ $value | humanizePercentage }} are bad."
     texts = {
         "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({describe_indicator(slo)})",
-        "description": " ".join([describe_promise(slo), now, *_list_rescalings(slo, severity)]),
+        "description": " ".join([escape_template(describe_promise(slo)), now, *_list_rescalings(slo, severity)]),
         **truth,
         **describe_policy(slo),
     }

@@ -8,7 +8,7 @@ from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.burn import list_severities
 from otel_agentops.slo.prometheus._lookup import describe_value, link_runbook
-from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_labels, list_facts, select_burn
+from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_labels, escape_template, list_facts, select_burn
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.wording import describe_indicator, describe_promise
@@ -59,7 +59,7 @@ def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
         "labels": build_labels(slo, severity),
         "annotations": {
             "summary": f"{SERVICE_TEXT} {burns} after {_MOVE_TEXT}",
-            "description": f"{describe_promise(slo)} {_SEEN_TEXT}",
+            "description": f"{escape_template(describe_promise(slo))} {_SEEN_TEXT}",
             **describe_value(),
             **_MOVE,
             **list_facts(slo),
