@@ -168,11 +168,18 @@ def test_records_import_no_opentelemetry() -> None:
 
 
 # Their packages come with the extra `cli`.
-<<<<<<< HEAD
-TOOLS = {"_yaml", "prometheus_api", "slo", "collector", "lock", "truth", "price_lists", "cli"}
-=======
-TOOLS = {"_yaml", "prometheus_api", "written_files", "command_line", "slo", "collector", "lock", "truth", "cli"}
->>>>>>> main
+TOOLS = {
+    "_yaml",
+    "prometheus_api",
+    "written_files",
+    "command_line",
+    "slo",
+    "collector",
+    "lock",
+    "truth",
+    "price_lists",
+    "cli",
+}
 ALLOWED = {"testing.contract": {"pytest"}}  # whoever tests with it has it
 
 

@@ -27,7 +27,7 @@ from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 _FIELDS = ("input", "output", "cache_read", "cache_write", "input_limit")
-_NOTES = frozenset({"date", "source"})  # for readers of the file
+_NOTES = frozenset({"date", "source", "__generated_by"})  # for readers of the file
 _MILLION = 1_000_000
 
 

@@ -46,14 +46,10 @@ def examine_environment(environ: Mapping[str, str]) -> list[Finding]:
 
 
 def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
-<<<<<<< HEAD
-    """Report values of our own variables that are refused, and the date and source of prices."""
-=======
-    """Report our own variables whose name is unknown or whose value is refused."""
+    """Report our own variables whose name is unknown or whose value is refused; tell where prices are from."""
     for name, nearest in _config.find_unknown_variables(environ).items():
         text = _config.describe_unknown_variable(name, nearest)
         yield Finding("problem", "settings", text, f"rename it to {nearest}" if nearest else "unset it")
->>>>>>> main
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign, assignment]

@@ -195,7 +195,9 @@ def fold_chunk(state: FoldState, chunk: Any) -> bool:
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream."""
     reasons = state.get("reasons", {})
-    answer = _make_answer(state.get("head", state["first"]), [reasons[index] for index in sorted(reasons)], state.get("usage"))
+    answer = _make_answer(
+        state.get("head", state["first"]), [reasons[index] for index in sorted(reasons)], state.get("usage")
+    )
     return answer._replace(tool_calls=_read_tool_calls(state["tools"])) if "tools" in state else answer
 
 

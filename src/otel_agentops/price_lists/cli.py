@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from otel_agentops._yaml import InputError, Wording, explain_errors
+from otel_agentops.command_line import stop_on_error
 from otel_agentops.price_lists import PACKAGE
-from otel_agentops.slo import generate
+from otel_agentops.written_files import add_mark, write_generated
 
 
 def write_price_file(
@@ -36,8 +36,8 @@ def write_price_file(
         )
     source = f"{PACKAGE} {importlib.metadata.version(PACKAGE)}"
     source = source if update_from == PACKAGE else f"{PACKAGE}, {Path(update_from).name}"
-    try:
-        before = build.read_models(out, is_forced=force)
+    with stop_on_error("prices"):
+        before = build.read_models(out)
         made = build.build_price_list(
             build.load_providers(update_from),
             provider,
@@ -45,11 +45,10 @@ def write_price_file(
             f"{source}, https://github.com/pydantic/genai-prices",
             datetime.datetime.now(datetime.timezone.utc).date(),
         )
-        with explain_errors(str(out), Wording("cannot be written: {error.strerror}")):
-            generate.write({out.name: json.dumps(made.document, indent=2) + "\n"}, out.parent)
-    except InputError as error:
-        typer.echo(f"otel-agentops prices: {error}", err=True)
-        raise typer.Exit(2) from None
+        text = add_mark(out.with_suffix(".json").name, json.dumps(made.document, indent=2) + "\n", "prices")
+        backup = write_generated(out, text, force).backup
+    if backup:
+        typer.echo(f"{backup}: a copy of what stood there", err=True)
     for line in () if before is None else build.list_changes(before, made.models):
         typer.echo(line)
     for reason in sorted(set(made.left_out.values())):

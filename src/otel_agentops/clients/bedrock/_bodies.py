@@ -163,7 +163,13 @@ _FAMILIES = {
     "qwen.": CHAT,
 }
 # These of them speak two, or make pictures, films and speech.
-_AMBIGUOUS = ("anthropic.claude-v", "anthropic.claude-instant", "amazon.nova-canvas", "amazon.nova-reel", "amazon.nova-sonic")
+_AMBIGUOUS = (
+    "anthropic.claude-v",
+    "anthropic.claude-instant",
+    "amazon.nova-canvas",
+    "amazon.nova-reel",
+    "amazon.nova-sonic",
+)
 
 
 def find_endpoint(bare_id: str, body: Mapping[str, object] | None) -> Endpoint[RequestFacts]:
