@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -360,8 +360,7 @@ TOOLS = {
     "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_debian(), _install("promtool"))),
     "node": Tool("NODE", "node", (18, 19), (Maker(lambda: f"node-{NODE}", _unpack_node),)),
 }
-DEMO = ("otelcol", "prometheus")
-ALL = (*DEMO, "promtool")  # one test alone needs Node.js, and makes it when it runs
+ALL = ("otelcol", "prometheus", "promtool")  # one test alone needs Node.js, and makes it when it runs
 
 
 def pin() -> None:
@@ -380,11 +379,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if what == "pin":
         pin()
         return 0
-    if what in ("all", "demo"):
-        for name in ALL if what == "all" else DEMO:
+    if what == "demo":
+        return 0 if _prepare_demo() else 1
+    if what == "all":
+        for name in ALL:
             _show(name, f"{name}: ")
         return 0
     return 0 if _show(what) else 1
+
+
+def _prepare_demo() -> bool:
+    """Return True if there is a collector; make a Prometheus as well, if that is possible."""
+    if not _show("otelcol", "otelcol: "):
+        print("the demo needs a collector and cannot start; without a Prometheus it could", file=sys.stderr)
+        return False
+    with suppress(UnavailableError):  # the demo says so itself, and what is left out
+        print(f"prometheus: {find('prometheus')}", flush=True)
+    return True
 
 
 def _show(name: str, prefix: str = "") -> bool:

@@ -212,3 +212,23 @@ def test_toolchain_all_lists_programs_and_missing_ones(bare: Path, capsys: pytes
     assert shown.out == f"otelcol: {kept}\nprometheus: {found}\n"
     assert shown.err.startswith("no promtool: ")
     assert toolchain.main(["promtool"]) == 1
+
+
+def test_demo_without_a_collector_stops_before_prometheus(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[str] = []
+    find = toolchain.find
+    monkeypatch.setattr(toolchain, "find", lambda name: wanted.append(name) or find(name))
+    assert (toolchain.main(["demo"]), wanted) == (1, ["otelcol"])
+    assert capsys.readouterr().err == (
+        "no otelcol: otelcol-contrib is not on PATH; Go, which would build it, is not on PATH (1.21 or newer, "
+        "https://go.dev/dl); install it, or name one in $OTELCOL\n"
+        "the demo needs a collector and cannot start; without a Prometheus it could\n"
+    )
+
+
+def test_demo_goes_on_without_go_and_prometheus(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = kept_collector()
+    assert toolchain.main(["demo"]) == 0
+    assert capsys.readouterr() == (f"otelcol: {kept}\n", "")
