@@ -83,6 +83,7 @@ LAYERS = (
     ("collector", "collector.*"),
     ("lock", "lock.*"),
     ("truth", "truth.*"),
+    ("price_lists", "price_lists.*"),
     ("cli",),
 )
 # What `pip install otel-agentops` brings; the rest is the extra `cli`, and the clients are the application's.
@@ -171,7 +172,18 @@ def test_records_import_no_opentelemetry() -> None:
 
 
 # Their packages come with the extra `cli`.
-TOOLS = {"_yaml", "prometheus_api", "written_files", "command_line", "slo", "collector", "lock", "truth", "cli"}
+TOOLS = {
+    "_yaml",
+    "prometheus_api",
+    "written_files",
+    "command_line",
+    "slo",
+    "collector",
+    "lock",
+    "truth",
+    "price_lists",
+    "cli",
+}
 ALLOWED = {"testing.contract": {"pytest"}}  # whoever tests with it has it
 
 

