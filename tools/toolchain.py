@@ -1,7 +1,7 @@
-"""The programs that no Python package brings: a collector, Prometheus, promtool; installed ones, else built once.
+"""The programs that no Python package brings, such as a collector and Prometheus: installed ones, else made once.
 
-    python tools/toolchain.py [otelcol|prometheus|promtool|all]     prints where they are
-    python tools/toolchain.py pin                                   rewrites go.mod and go.sum of the collector
+    python tools/toolchain.py [NAME|demo|all]     prints where one is, those of the demo, or all
+    python tools/toolchain.py pin                 rewrites go.mod and go.sum of the collector
 
 This module needs nothing but Python. It keeps what it builds outside the tree, in
 $OTEL_AGENTOPS_CACHE or ~/.cache/otel-agentops.
@@ -209,21 +209,31 @@ def _go(what: str, cwd: Path, *arguments: str, **variables: str) -> None:
     run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables})
 
 
-def _unpack_debian(work: Path) -> None:
-    """Unpack Debian's package outside the system: no service starts, and no right is needed."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise UnavailableError("no Debian package here, apt-get is missing")
-    download = ["apt-get", "download", "prometheus"]
-    try:
-        run("downloading Debian's prometheus", download, work)
-    except UnavailableError:
-        run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
-        run("downloading Debian's prometheus", download, work)
-    run("unpacking prometheus", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
-    version = _version(str(work / "root/usr/bin/prometheus"))
-    if version is None or version < TOOLS["prometheus"].minimum:
-        raise UnavailableError(f"Debian's prometheus is too old: {version}")
-    (work / "root/usr/bin").rename(work / "bin")
+def _unpack_debian(package: str, *programs: str) -> Maker:
+    """Return the maker that unpacks a package of Debian outside the system: no service starts, no right is needed.
+
+    A program that Debian calls `prometheus-alertmanager` is kept as `alertmanager`.
+    """
+
+    def make(work: Path) -> None:
+        if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+            raise UnavailableError("no Debian package here, apt-get is missing")
+        download = ["apt-get", "download", package]
+        try:
+            run(f"downloading Debian's {package}", download, work)
+        except UnavailableError:
+            run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
+            run(f"downloading Debian's {package}", download, work)
+        run(f"unpacking {package}", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
+        (work / "root/usr/bin").rename(work / "bin")
+        for program in programs:
+            if (debian_name := work / "bin" / f"prometheus-{program}").exists():
+                debian_name.rename(work / "bin" / program)
+            version = _version(str(work / "bin" / program))
+            if version is not None and version < TOOLS[program].minimum:
+                raise UnavailableError(f"Debian's {program} is too old: {_write_version(version)}")
+
+    return Maker(lambda: f"{package}-debian", make)
 
 
 def _as_root() -> list[str]:
@@ -294,15 +304,19 @@ class Progress:
 # -- command line
 
 
-def _debian() -> Maker:
-    return Maker(lambda: "prometheus-debian", _unpack_debian)
-
-
+_PROMETHEUS = _unpack_debian("prometheus", "prometheus", "promtool")
+_ALERTMANAGER = _unpack_debian("prometheus-alertmanager", "alertmanager", "amtool")
+_VICTORIA = _unpack_debian("victoria-metrics", "victoria-metrics", "vmalert")
 TOOLS = {
     "otelcol": Tool("OTELCOL", "otelcol-contrib", (0, 159), (Maker(_collector_key, _build_collector),)),
-    "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_debian(), _install("prometheus"))),
-    "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_debian(), _install("promtool"))),
+    "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_PROMETHEUS, _install("prometheus"))),
+    "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_PROMETHEUS, _install("promtool"))),
+    "alertmanager": Tool("ALERTMANAGER", "alertmanager", (0, 25), (_ALERTMANAGER,)),
+    "amtool": Tool("AMTOOL", "amtool", (0, 25), (_ALERTMANAGER,)),
+    "victoria-metrics": Tool("VICTORIA_METRICS", "victoria-metrics", (1, 79), (_VICTORIA,)),
+    "vmalert": Tool("VMALERT", "vmalert", (1, 79), (_VICTORIA,)),
 }
+DEMO = ("otelcol", "prometheus", "promtool")  # programs that the demo runs; the others are only tested with
 
 
 def pin() -> None:
@@ -316,13 +330,13 @@ def pin() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the paths of the programs; a missing one is an error only if the command line names it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", nargs="?", default="all", choices=[*TOOLS, "all", "pin"])
+    parser.add_argument("what", nargs="?", default="all", choices=[*TOOLS, "all", "demo", "pin"])
     what = parser.parse_args(arguments).what
     if what == "pin":
         pin()
         return 0
-    if what == "all":
-        for name in TOOLS:
+    if what in ("all", "demo"):
+        for name in TOOLS if what == "all" else DEMO:
             _show(name, f"{name}: ")
         return 0
     return 0 if _show(what) else 1

@@ -17,8 +17,8 @@ from stack import ROOT
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine with nothing on it but what a test puts into `bin`."""
-    for variable in ("OTELCOL", "PROMETHEUS", "PROMTOOL"):
-        monkeypatch.delenv(variable, raising=False)
+    for tool in toolchain.TOOLS.values():
+        monkeypatch.delenv(tool.variable, raising=False)
     monkeypatch.setenv("OTEL_AGENTOPS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     (tmp_path / "bin").mkdir()
@@ -180,3 +180,21 @@ def test_all_is_a_list_and_says_what_is_missing(bare: Path, capsys: pytest.Captu
     assert shown.out == f"otelcol: {kept}\nprometheus: {found}\n"
     assert shown.err.startswith("no promtool: ")
     assert toolchain.main(["promtool"]) == 1
+
+
+def test_demo_asks_for_nothing_that_only_tests_need(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert toolchain.main(["demo"]) == 0
+    missing = [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()]
+    assert missing == ["no otelcol", "no prometheus", "no promtool"]
+
+
+def test_debian_program_is_kept_under_its_own_name(bare: Path) -> None:
+    """A fake apt-get and dpkg-deb: Debian calls alertmanager `prometheus-alertmanager`."""
+    program(bare / "apt-get", "").write_text("#!/bin/sh\n: > package.deb\n")
+    inside = "root/usr/bin"
+    scripts = [f"/bin/mkdir -p {inside}"]
+    for name in ("prometheus-alertmanager", "amtool"):
+        scripts.append(f"echo '#!/bin/sh\necho {name}, version 0.25.0' > {inside}/{name}; /bin/chmod +x {inside}/{name}")
+    program(bare / "dpkg-deb", "").write_text("#!/bin/sh\n" + "\n".join(scripts) + "\n")
+    assert toolchain.find("alertmanager").name == "alertmanager"
+    assert toolchain.find("amtool", make=False).parent == toolchain.find("alertmanager", make=False).parent
