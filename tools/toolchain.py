@@ -27,7 +27,8 @@ from typing import NamedTuple
 
 BUILD = Path(__file__).resolve().parents[1] / "collector-config" / "build"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
-PROMETHEUS = "v0.316.0"  # the Go module's number of Prometheus 3.16
+PROMETHEUS = "prometheus@v0.316.0"  # the Go module's number of Prometheus 3.16
+ALERTMANAGER = "alertmanager@v0.28.1"
 
 
 class UnavailableError(Exception):
@@ -195,12 +196,14 @@ def _generate(work: Path, *flags: str) -> None:
     _go("generating the collector", work, "run", BUILDER, "--config", manifest, "--skip-compilation", *flags)
 
 
-def _install(name: str) -> Maker:
+def _install(name: str, module: str) -> Maker:
+    project, _, version = module.partition("@")
+
     def make(work: Path) -> None:
-        package = f"github.com/prometheus/prometheus/cmd/{name}@{PROMETHEUS}"
+        package = f"github.com/prometheus/{project}/cmd/{name}@{version}"
         _go(f"building {name}, several minutes", work, "install", "-v", package, GOBIN=str(work / "bin"))
 
-    return Maker(lambda: f"{name}-{PROMETHEUS}", make)
+    return Maker(lambda: f"{name}-{version}", make)
 
 
 def _go(what: str, cwd: Path, *arguments: str, **variables: str) -> None:
@@ -210,10 +213,7 @@ def _go(what: str, cwd: Path, *arguments: str, **variables: str) -> None:
 
 
 def _unpack_debian(package: str, *programs: str) -> Maker:
-    """Return the maker that unpacks a package of Debian outside the system: no service starts, no right is needed.
-
-    A program that Debian calls `prometheus-alertmanager` is kept as `alertmanager`.
-    """
+    """Return the maker that unpacks a package of Debian outside the system: no service starts, no right is needed."""
 
     def make(work: Path) -> None:
         if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
@@ -227,8 +227,6 @@ def _unpack_debian(package: str, *programs: str) -> Maker:
         run(f"unpacking {package}", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
         (work / "root/usr/bin").rename(work / "bin")
         for program in programs:
-            if (debian_name := work / "bin" / f"prometheus-{program}").exists():
-                debian_name.rename(work / "bin" / program)
             version = _version(str(work / "bin" / program))
             if version is not None and version < TOOLS[program].minimum:
                 raise UnavailableError(f"Debian's {program} is too old: {_write_version(version)}")
@@ -305,14 +303,19 @@ class Progress:
 
 
 _PROMETHEUS = _unpack_debian("prometheus", "prometheus", "promtool")
-_ALERTMANAGER = _unpack_debian("prometheus-alertmanager", "alertmanager", "amtool")
 _VICTORIA = _unpack_debian("victoria-metrics", "victoria-metrics", "vmalert")
 TOOLS = {
     "otelcol": Tool("OTELCOL", "otelcol-contrib", (0, 159), (Maker(_collector_key, _build_collector),)),
-    "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_PROMETHEUS, _install("prometheus"))),
-    "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_PROMETHEUS, _install("promtool"))),
-    "alertmanager": Tool("ALERTMANAGER", "alertmanager", (0, 25), (_ALERTMANAGER,)),
-    "amtool": Tool("AMTOOL", "amtool", (0, 25), (_ALERTMANAGER,)),
+    "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_PROMETHEUS, _install("prometheus", PROMETHEUS))),
+    "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_PROMETHEUS, _install("promtool", PROMETHEUS))),
+    # Debian's Alertmanager reads its templates from /usr/share, so that it works only where it is installed.
+    "alertmanager": Tool("ALERTMANAGER", "alertmanager", (0, 25), (_install("alertmanager", ALERTMANAGER),)),
+    "amtool": Tool(
+        "AMTOOL",
+        "amtool",
+        (0, 25),
+        (_unpack_debian("prometheus-alertmanager", "amtool"), _install("amtool", ALERTMANAGER)),
+    ),
     "victoria-metrics": Tool("VICTORIA_METRICS", "victoria-metrics", (1, 79), (_VICTORIA,)),
     "vmalert": Tool("VMALERT", "vmalert", (1, 79), (_VICTORIA,)),
 }

@@ -188,13 +188,15 @@ def test_demo_asks_for_nothing_that_only_tests_need(bare: Path, capsys: pytest.C
     assert missing == ["no otelcol", "no prometheus", "no promtool"]
 
 
-def test_debian_program_is_kept_under_its_own_name(bare: Path) -> None:
-    """A fake apt-get and dpkg-deb: Debian calls alertmanager `prometheus-alertmanager`."""
+def test_programs_of_one_debian_package_are_made_at_once(bare: Path) -> None:
+    """A fake apt-get and dpkg-deb."""
     program(bare / "apt-get", "").write_text("#!/bin/sh\n: > package.deb\n")
     inside = "root/usr/bin"
     scripts = [f"/bin/mkdir -p {inside}"]
-    for name in ("prometheus-alertmanager", "amtool"):
-        scripts.append(f"echo '#!/bin/sh\necho {name}, version 0.25.0' > {inside}/{name}; /bin/chmod +x {inside}/{name}")
+    for name in ("prometheus", "promtool"):
+        scripts.append(
+            f"echo '#!/bin/sh\necho {name}, version 2.42.0' > {inside}/{name}; /bin/chmod +x {inside}/{name}"
+        )
     program(bare / "dpkg-deb", "").write_text("#!/bin/sh\n" + "\n".join(scripts) + "\n")
-    assert toolchain.find("alertmanager").name == "alertmanager"
-    assert toolchain.find("amtool", make=False).parent == toolchain.find("alertmanager", make=False).parent
+    assert toolchain.find("promtool").name == "promtool"
+    assert toolchain.find("prometheus", make=False).parent == toolchain.find("promtool", make=False).parent

@@ -28,7 +28,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.alerting import Rule
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from otel_agentops.slo.grafana.alerts import DASHBOARDS
+from otel_agentops.slo.links import DASHBOARDS
 
 register_default_plugins()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,15 @@ imports = typer.Typer(no_args_is_help=True, help="Objectives from the format of 
 exports = typer.Typer(no_args_is_help=True, help="Objectives in the format of another tool.")
 app.add_typer(imports, name="import")
 app.add_typer(exports, name="export")
+
+
+class RuleFormat(str, Enum):
+    """A format of the Prometheus rules."""
+
+    PLAIN = "plain"
+    PROMETHEUSRULE = "prometheusrule"
+
+
 Specs = Annotated[Path, typer.Option("--slo", help="A spec, or a directory of them.")]
 
 
@@ -26,16 +36,31 @@ def generate(
     slo: Specs = Path("slo"),
     out: Annotated[Path, typer.Option(help="Directory to write to.")] = Path("backends"),
     time_scale: Annotated[float, typer.Option(help="Divide all windows, for a demo with a scrape a second.")] = 1.0,
+    formats: Annotated[
+        list[RuleFormat],
+        typer.Option("--format", help="Of the rules; prometheusrule: for the Prometheus Operator. May be repeated."),
+    ] = [RuleFormat.PLAIN],  # noqa: B006
+    runbook_url: Annotated[
+        str,
+        typer.Option(
+            envvar="OTEL_AGENTOPS_RUNBOOK_URL",
+            help="Where people open runbooks/, for the alerts' runbook_url; {alert} stands for an alert's name.",
+        ),
+    ] = "",
+    grafana_url: Annotated[
+        str, typer.Option(envvar="OTEL_AGENTOPS_GRAFANA_URL", help="Your Grafana, for the alerts' dashboard_url.")
+    ] = "",
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 where a file is not up to date.")
     ] = False,
 ) -> None:
     """Generate rules, collector fragment and dashboards from slo/*.yaml."""
     from otel_agentops.slo import burn, generate, grafana, ground_truth, honeycomb, spec
+    from otel_agentops.slo.links import Links
 
     try:
         slos = spec.load(slo)
-        texts = generate.files(slos, time_scale)
+        texts = generate.files(slos, time_scale, Links(runbook_url, grafana_url), [each.value for each in formats])
     except (spec.SpecError, ValueError) as error:
         sys.exit(f"otel-agentops slo: {error}")
     for note in [

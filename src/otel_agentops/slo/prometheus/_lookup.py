@@ -15,13 +15,7 @@ from otel_agentops.slo.prometheus.objective import SERVICE_TEXT
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.variables import VARIABLES
 
-RUNBOOK = "backends/prometheus/README.md#"
 VALUE = "{{ $labels.value }}"
-
-
-def link_runbook(alert: str) -> str:
-    """Return the section of an alert that no objective has a runbook for."""
-    return f"{RUNBOOK}{alert.lower()}"
 
 
 def describe_value() -> dict[str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, Rule, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
 from otel_agentops.slo.burn import list_severities
-from otel_agentops.slo.prometheus._lookup import describe_value, link_runbook
+from otel_agentops.slo.prometheus._lookup import describe_value
+from otel_agentops.slo.prometheus.burn import describe_windows
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_labels, list_facts, select_burn
-from otel_agentops.slo.series import SERVICE
+from otel_agentops.slo.series import SERVICE, SLI_NAME
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
@@ -52,6 +53,8 @@ topk by ({service}) (1, {earlier} {before}) {while_}"""
 
 
 def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
+    matchers = f"{','.join(f'{label}=%q' for label in SERVICE)},{SLI_NAME}={quote_string(slo.indicator.name)}"
+    of = f"{{{{ $of := printf `{{{matchers}}}` {' '.join(f'$labels.{label}' for label in SERVICE)} }}}}"
     burns = f"burns the error budget of {slo.name} ({describe_indicator(slo)})"
     return {
         "alert": "OtelAgentopsBurnAfterMove",
@@ -59,7 +62,7 @@ def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
         "labels": build_labels(slo, severity),
         "annotations": {
             "summary": f"{SERVICE_TEXT} {burns} after {_MOVE_TEXT}",
-            "description": f"{describe_promise(slo)} {_SEEN_TEXT}",
+            "description": f"{describe_windows(severity, of, 'too many')} {_SEEN_TEXT} {describe_promise(slo)}",
             **describe_value(),
             **_MOVE,
             **list_facts(slo),
@@ -77,7 +80,6 @@ def _build_moved_alert() -> Rule:
             "description": _SEEN_TEXT,
             **describe_value(),
             **_MOVE,
-            "runbook": link_runbook("OtelAgentopsVariableMoved"),
             "policy_step": "Nothing where it was meant and declared; else find out who moved it, or pin the old value.",
         },
     }

@@ -10,6 +10,11 @@ from otel_agentops.slo.series import SERVICE, SLI, SLI_NAME
 from otel_agentops.slo.spec import Slo
 
 SERVICE_TEXT = f"{{{{ $labels.{SERVICE[0]} }}}}"
+# An annotation that begins with OF_INDICATOR can show other series of the same indicator.
+OF_INDICATOR = (
+    f"{{{{ $of := printf `{{{','.join(f'{label}=%q' for label in SLI)}}}` "
+    f"{' '.join(f'$labels.{label}' for label in SLI)} }}}}"
+)
 # An annotation that begins with OF can show other series of the same objective and the same indicator.
 OF = (
     f"{{{{ $of := printf `{{slo=%q,{','.join(f'{label}=%q' for label in SLI)}}}` "
