@@ -1,4 +1,4 @@
-"""The servers of one run, such as a collector and a Prometheus: processes on free ports, ready when the block is entered.
+"""The servers of a run, such as a collector and Prometheus: processes on free ports, ready when the block is entered.
 
 with stack.collector([base, overlay], directory) as collector:
     send_to(collector.otlp)

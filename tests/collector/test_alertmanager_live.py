@@ -182,9 +182,9 @@ def settle_times(body: Mapping[str, Any]) -> Any:
     return json.loads(re.sub(r"-?\d[\d.]*%", "N%", text))
 
 
-TITLE = "Page: shop burns the error budget of tools (direct: tool_success) after model of gpt-x moved from gpt-x-01 to gpt-x-02"
 DRIFTED = "Ticket: shop: gpt-x is answered by gpt-x-02 and no more by gpt-x-01"
 MOVED = "shop: model of gpt-x moved from gpt-x-01 to gpt-x-02"
+TITLE = f"Page: shop burns the error budget of tools (direct: tool_success) after {MOVED.removeprefix('shop: ')}"
 WINDOWS = "Over 5 min N%, over 30 min N%, over 1 h N%, over 6 h N% are bad."
 DESCRIPTION = f"{WINDOWS} The new value was first seen at TIME. 1 % in 30d may be tool executions that failed."
 RUNBOOK = "https://runbooks.example/OtelAgentopsBurnAfterMove.md"

@@ -1,4 +1,4 @@
-"""The committed objectives on a real Prometheus and a real VictoriaMetrics: their numbers are those that were sent, to the unit."""
+"""The committed objectives on Prometheus and VictoriaMetrics: their numbers are those that were sent, to the unit."""
 
 from __future__ import annotations
 
