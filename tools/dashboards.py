@@ -152,9 +152,9 @@ class Show:
             _, act = self._rest_of_story.pop(0)
             act(self.world)
 
-    def find_series(self, query: PanelQuery) -> list[Series]:
+    def find_series(self, query: PanelQuery, now: float | None = None) -> list[Series]:
         """Return the series of a query with their samples: the last ones if it is instant, else of the whole show."""
-        now, expression, client = time.time(), fill_variables(query.expr), self.prometheus.client
+        now, expression, client = now or time.time(), fill_variables(query.expr), self.prometheus.client
         if query.instant:
             found = [Series(one.labels, [(now, one.value)]) for one in client.query_instant(expression, now)]
         else:
@@ -254,7 +254,7 @@ def run_show(directory: Path) -> Iterator[Show]:
         demo = running.enter_context(world(directory, None, RATE, 1, "1s", [lock, CROWDED], SURVEY))
         targets = [urlsplit(url).netloc for url in (demo.collector.metrics, demo.collector.internal)]
         server = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))
-        server.wait_until(lambda: bool(server.query(_TASKS)))
+        server.wait_until(lambda: bool(server.query(_TASKS)), 120)
         yield Show(demo, server)
 
 

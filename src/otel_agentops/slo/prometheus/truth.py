@@ -67,7 +67,8 @@ def _count_labels(slo: Slo, clock: Clock) -> Iterator[tuple[str, str]]:
     yield S.SLO_TRUTH_LABELS, f"sum without ({S.TRUTH_PROXY}, {S.TRUTH_VERDICT}) ({S.SLO_TRUTH_CELL}{of})"
     every = f"sum by ({', '.join((*SLI, 'slo'))}) (label_replace(sum_over_time({labels}[{window}]), {_name_slo(slo)}))"
     events = f"({S.SLO_EVENTS_INCREASE}{of} > 0)"
-    yield S.SLO_TRUTH_COVERAGE, f"{every} / {events}\nor\n{events} * 0"
+    # A label may come after its task has left the window, and a task may have several.
+    yield S.SLO_TRUTH_COVERAGE, f"clamp_max({every} / {events}, 1)\nor\n{events} * 0"
     yield S.SLO_TRUTH_DELAY, _express_delay(of, window)
 
 
