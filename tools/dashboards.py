@@ -118,14 +118,15 @@ def list_queries(content: Mapping[str, Any]) -> list[PanelQuery]:
     ]
 
 
-def fill_variables(expr: str) -> str:
-    """Fill in the variables as Grafana does: `.*` is All, a rate is over some scrapes, and the range is short."""
-    for name in sorted(VALUES, key=len, reverse=True):
-        expr = expr.replace(f"${name}", VALUES[name])
+def fill_variables(expr: str, seconds: int = 120) -> str:
+    """Fill in the variables as Grafana does: `.*` is All, a rate is over some scrapes, the range is what is shown."""
+    values = VALUES | {"__range": f"{seconds}s"}
+    for name in sorted(values, key=len, reverse=True):
+        expr = expr.replace(f"${name}", values[name])
     return expr
 
 
-VALUES = {"service": ".*", "environment": ".*", "slo": ".*", "__rate_interval": "10s", "__range": "2m"}
+VALUES = {"service": ".*", "environment": ".*", "slo": ".*", "__rate_interval": "10s"}
 
 
 # -- a story that fills them
@@ -154,7 +155,8 @@ class Show:
 
     def find_series(self, query: PanelQuery, now: float | None = None) -> list[Series]:
         """Return the series of a query with their samples: the last ones if it is instant, else of the whole show."""
-        now, expression, client = now or time.time(), fill_variables(query.expr), self.prometheus.client
+        now, client = now or time.time(), self.prometheus.client
+        expression = fill_variables(query.expr, round(now - self.start_time))
         if query.instant:
             found = [Series(one.labels, [(now, one.value)]) for one in client.query_instant(expression, now)]
         else:

@@ -79,7 +79,7 @@ VALUE_NAMES = {
     "model": "Model version",
     "prompt": "Prompt version",
     "tools": "Tool schema",
-    "tool": "Schema per tool",
+    "tool": "Tool schema",
     "index": "Index version",
     "judge": "Judge revision",
     "traffic": "Traffic segment",
