@@ -20,7 +20,7 @@ import httpx
 
 import stack
 from demo import brain
-from demo.world import SERVICE, World, drifted, published, world
+from demo.world import SERVICE, World, build_drifted_tools, read_published_tools, run_world
 from otel_agentops import slo
 from otel_agentops.lock import fragment, load
 from otel_agentops.semconv import attributes as A
@@ -147,7 +147,7 @@ class Show:
         Raises:
             stack.NotReadyError: A part of the demo has ended.
         """
-        self.world.check()
+        self.world.check_servers()
         _send_translations(self.world)
         while self._rest_of_story and time.time() - self.start_time >= self._rest_of_story[0][0]:
             _, act = self._rest_of_story.pop(0)
@@ -235,13 +235,13 @@ STORY: tuple[tuple[float, Callable[[World], None]], ...] = (
     (4, _refuse_requests),
     (6, _lock_out),
     (8, _evaluate_set),
-    (14, lambda world: world.repoint(brain.HASTY)),
+    (14, lambda world: world.repoint_alias(brain.HASTY)),
     (18, _refuse_requests),
     (20, _lock_out),
-    (26, lambda world: world.publish(drifted())),
+    (26, lambda world: world.publish_tools(build_drifted_tools())),
     (34, _render_prompts),
-    (46, lambda world: world.repoint(brain.CAREFUL)),
-    (56, lambda world: world.publish(published())),
+    (46, lambda world: world.repoint_alias(brain.CAREFUL)),
+    (56, lambda world: world.publish_tools(read_published_tools())),
 )
 
 
@@ -253,7 +253,7 @@ def run_show(directory: Path) -> Iterator[Show]:
     with ExitStack() as running:
         lock = directory / "lock.yaml"
         lock.write_text(fragment.render_text([load(_write_lock(directory / "agentops.lock"))]), "utf-8")
-        demo = running.enter_context(world(directory, None, RATE, 1, "1s", [lock, CROWDED], SURVEY))
+        demo = running.enter_context(run_world(directory, None, RATE, 1, "1s", [lock, CROWDED], SURVEY))
         targets = [urlsplit(url).netloc for url in (demo.collector.metrics, demo.collector.internal)]
         server = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))
         server.wait_until(lambda: bool(server.query(_TASKS)), 120)

@@ -35,7 +35,12 @@ RESOLUTION = {OLDEST: "lowest-direct", NEWEST: "highest"}  # as uv calls them
 PYTHON = {OLDEST: "3.10", NEWEST: "3.13"}  # unless the kept versions name another
 HEADER = re.compile(r"on Python (\S+), from (\w+)$", re.MULTILINE)
 # These show how a client is patched and a span is seen; the contracts run with the oldest versions of ours as well.
-RUNTIME_TESTS = ("tests/clients/test_patches.py", "tests/runtime/test_processor.py", "tests/runtime/test_scope.py")
+RUNTIME_TESTS = (
+    "tests/clients/test_patches.py",
+    "tests/runtime/test_processor.py",
+    "tests/runtime/test_scope.py",
+    "tests/runtime/test_span_attributes.py",
+)
 
 
 class Environment(NamedTuple):

@@ -57,7 +57,9 @@ def test_mixed_number_types_would_end_the_collector(otelcol: Path, tmp_path: Pat
 # -- rubbish
 
 
-def test_rubbish_is_left_out_and_the_rest_is_counted(collector: stack.Collector, sender: Sender, service: str) -> None:
+def test_invalid_values_are_left_out_and_the_rest_is_counted(
+    collector: stack.Collector, sender: Sender, service: str
+) -> None:
     """Also: no error line for any of it, which the fixture checks."""
     rubbish = ["x", "", True, -4, 1e300, float("nan"), float("inf"), [1, 2]]
     verdicts = (A.SLI_TASK_COMPLETED_BAD, A.SLI_TOOL_SUCCESS_BAD, A.SLI_JUDGE_SCORE_BAD)
@@ -81,7 +83,9 @@ def test_rubbish_is_left_out_and_the_rest_is_counted(collector: stack.Collector,
     assert counters(wait_until_settled(collector, sender), service) == expected
 
 
-def test_an_application_cannot_tip_a_pair(collector: stack.Collector, sender: Sender, service: str) -> None:
+def test_verdict_sent_by_an_application_is_not_counted(
+    collector: stack.Collector, sender: Sender, service: str
+) -> None:
     """A verdict that is no verdict counts in neither half."""
     for value in (7, "1", -1, 0.5):
         sender.spans(service, Span("chat", {A.GEN_AI_OPERATION_NAME: "plan", A.SLI_TASK_COMPLETED_BAD: value}))
@@ -92,7 +96,7 @@ def test_an_application_cannot_tip_a_pair(collector: stack.Collector, sender: Se
 # -- errors and refusals stay in the overlay
 
 
-def test_a_refusal_of_the_overlay_is_none_of_the_users(otelcol: Path, tmp_path: Path) -> None:
+def test_overlay_limiter_does_not_refuse_the_users_data(otelcol: Path, tmp_path: Path) -> None:
     """Its limiter refuses everything; the SDK gets its 200 at once, and the user stores each span once."""
     starving = "yaml:processors::memory_limiter/otel_agentops::limit_mib: 1"
     configs = [CONFIGS / "stored.yaml", stack.OVERLAY, *QUICK, starving]
@@ -111,7 +115,7 @@ def test_a_refusal_of_the_overlay_is_none_of_the_users(otelcol: Path, tmp_path: 
 # -- restart
 
 
-def test_a_restart_is_a_reset_of_the_same_series(otelcol: Path, tmp_path: Path) -> None:
+def test_collector_restart_resets_the_same_series(otelcol: Path, tmp_path: Path) -> None:
     """The same labels begin anew at a lower value, which `increase` sees. What nobody had scraped is lost."""
     seen = []
     for run, count in enumerate((5, 2)):
@@ -126,7 +130,7 @@ def test_a_restart_is_a_reset_of_the_same_series(otelcol: Path, tmp_path: Path) 
 # -- a variable that explodes
 
 
-def test_too_many_values_of_a_variable_starve_no_budget(otelcol: Path, tmp_path: Path) -> None:
+def test_flood_of_variable_values_leaves_the_budgets_alone(otelcol: Path, tmp_path: Path) -> None:
     limit = "yaml:processors::delta_to_cumulative/otel_agentops_variables::max_streams: 50"
     with stack.collector([stack.BASE, stack.OVERLAY, *QUICK, limit], tmp_path) as running:
         sender = Sender(running.otlp)
@@ -151,7 +155,7 @@ def _until_pair(collector: stack.Collector, service: str) -> dict[str, float]:
 # -- the port
 
 
-def test_a_port_that_is_taken_is_named(otelcol: Path, tmp_path: Path) -> None:
+def test_collector_names_a_port_in_use(otelcol: Path, tmp_path: Path) -> None:
     """The overlay cannot help it; README.md says what to do."""
     with closing(socket.socket()) as other:
         other.bind(("127.0.0.1", 0))

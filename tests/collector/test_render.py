@@ -28,7 +28,7 @@ def documents(*texts: str) -> list[Document]:
 
 @pytest.mark.collector
 @every_base
-def test_the_rendered_file_is_what_several_configs_are(otelcol: Path, base: str, tmp_path: Path) -> None:
+def test_rendered_file_equals_the_merged_configs(otelcol: Path, base: str, tmp_path: Path) -> None:
     config, receiver = EVERY[base]
     several = [config, OVERLAY, shipped.find_fragment("guard"), shipped.find_fragment("tail-sampling")]
     one = tmp_path / "one.yaml"
@@ -38,14 +38,14 @@ def test_the_rendered_file_is_what_several_configs_are(otelcol: Path, base: str,
 
 @pytest.mark.collector
 @pytest.mark.parametrize("order", [[BASE, OVERLAY, TAGGING], [OVERLAY, BASE], [TAGGING, BASE, OVERLAY]], ids=str)
-def test_the_order_counts_as_the_collector_counts_it(otelcol: Path, order: list[Path], tmp_path: Path) -> None:
+def test_rendered_file_keeps_the_order_of_the_collector(otelcol: Path, order: list[Path], tmp_path: Path) -> None:
     one = tmp_path / "one.yaml"
     one.write_text(render_documents([Document.read_file(path) for path in order]))
     assert print_config(otelcol, "otlp", one) == print_config(otelcol, "otlp", *order)
 
 
 @every_base
-def test_the_rendered_file_has_the_values_that_are_linted(base: str) -> None:
+def test_rendered_file_equals_the_linted_values(base: str) -> None:
     several = [Document.read_file(EVERY[base][0]), Document.read_file(OVERLAY)]
     assert parse_yaml(render_documents(several)) == merge_documents(several)
 
@@ -64,7 +64,7 @@ def test_maps_are_merged_and_everything_else_replaced() -> None:
     assert parse_yaml(render_documents(several)) == merge_documents(several)
 
 
-def test_a_merge_does_not_reach_what_an_alias_shares() -> None:
+def test_merge_leaves_aliased_values_alone() -> None:
     several = documents("a: &a {l: {x: 1}}\nb: *a\nc: {<<: *a, y: 1}\n", "a: {l: {x: 2}}\nc: {l: {z: 3}}\n")
     assert merge_documents(several) == {
         "a": {"l": {"x": 2}},
@@ -74,13 +74,13 @@ def test_a_merge_does_not_reach_what_an_alias_shares() -> None:
     assert parse_yaml(render_documents(several)) == merge_documents(several)
 
 
-def test_comments_quotes_numbers_and_references_stay() -> None:
+def test_render_keeps_comments_quotes_numbers_and_references() -> None:
     text = "# mine\na: {n: 010, f: 1e3, q: '5', e: \"${env:X:-y}\"}  # why\nb: ${env:B}\n"
     once, twice = render_documents(documents(text, "c:\n  d: ${env:D}\n")).split("\n", 3)[3], "c:\n  d: ${env:D}\n"
     assert once == text + twice
 
 
-def test_a_rendered_file_says_where_it_comes_from() -> None:
+def test_rendered_file_names_its_sources() -> None:
     head = render_documents(documents("a: 1\n", "b: 2\n"))
     assert (
         head
@@ -98,13 +98,13 @@ def test_a_rendered_file_says_where_it_comes_from() -> None:
         ("a: 1\nb::c: 1\n", "x.yaml:2: write b::c as a key below a key, `::` is for --set"),
     ],
 )
-def test_what_cannot_be_read_is_one_sentence(text: str, sentence: str) -> None:
+def test_unreadable_yaml_is_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(InputError) as error:
         Document("x.yaml", text)
     assert str(error.value) == sentence
 
 
-def test_a_position_is_that_of_the_key_or_of_what_is_nearest_above() -> None:
+def test_locate_returns_the_line_of_the_key_or_its_parent() -> None:
     text = "a: &a\n  b:\n    c: 1\nd:\n  <<: *a\n  e: 2\n"
     document = Document("x.yaml", text)
     found = [document.locate(*keys.split("/")) for keys in ("a/b/c", "d/e", "d/b", "d/nope", "nope")]
@@ -114,7 +114,7 @@ def test_a_position_is_that_of_the_key_or_of_what_is_nearest_above() -> None:
 # -- the command
 
 
-def test_the_command_writes_what_the_function_returns(tmp_path: Path) -> None:
+def test_render_command_writes_the_rendered_documents(tmp_path: Path) -> None:
     out = tmp_path / "new" / "one.yaml"
     done = CliRunner().invoke(app, ["render", str(BASE), "--with", "guard", "--out", str(out)])
     assert (done.exit_code, done.output) == (0, "")
@@ -126,7 +126,7 @@ def test_the_command_writes_what_the_function_returns(tmp_path: Path) -> None:
     assert out.read_text() == render_documents(several)
 
 
-def test_an_overlay_that_is_given_is_not_added() -> None:
+def test_render_command_adds_no_second_overlay() -> None:
     given = CliRunner().invoke(app, ["render", str(OVERLAY), str(BASE)])
     assert given.output == render_documents([Document.read_file(OVERLAY), Document.read_file(BASE)])
 
@@ -141,7 +141,7 @@ def test_an_overlay_that_is_given_is_not_added() -> None:
         ),
     ],
 )
-def test_what_is_not_there_is_named(arguments: list[str], sentence: str) -> None:
+def test_render_command_names_a_missing_file(arguments: list[str], sentence: str) -> None:
     command = [sys.executable, "-m", "otel_agentops.cli", "collector", "render", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -119,7 +119,7 @@ BACKENDS = {"prometheus": ("prometheus",), "victoria_metrics": ("victoria_metric
 
 
 @pytest.mark.parametrize("backend", ["prometheus", pytest.param("victoria_metrics", marks=pytest.mark.slow)])
-def test_its_numbers_are_those_that_were_sent(
+def test_recorded_series_equal_the_sent_numbers(
     collector: stack.Collector, backend: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     for program in BACKENDS[backend]:

@@ -40,7 +40,7 @@ def files(directory: Path) -> dict[str, str]:
 SHIPPED = {OVERLAY.name: OVERLAY.read_text()} | {f"fragments/{name}": text for name, text in files(FRAGMENTS).items()}
 
 
-def test_a_fresh_environment_has_the_files_and_the_command(tmp_path: Path) -> None:
+def test_wheel_contains_the_files_and_the_command(tmp_path: Path) -> None:
     run(uv(), "build", "--wheel", "--out-dir", tmp_path, ROOT, cwd=tmp_path)
     run(uv(), "venv", "--python", sys.executable, tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
@@ -56,14 +56,14 @@ def test_a_fresh_environment_has_the_files_and_the_command(tmp_path: Path) -> No
     assert Path(where.strip()).is_relative_to(tmp_path / "venv")
 
 
-def test_a_checkout_reads_its_own_files(tmp_path: Path) -> None:
+def test_checkout_uses_its_own_files(tmp_path: Path) -> None:
     assert shipped.find_home() == ROOT / "collector-config"
     assert shipped.find_home() / shipped.OVERLAY == OVERLAY
     CliRunner().invoke(app, ["fragments", "--out", str(tmp_path)])
     assert files(tmp_path) == SHIPPED
 
 
-def test_the_list_says_each_fragments_idea() -> None:
+def test_fragments_command_lists_each_idea() -> None:
     listed = CliRunner().invoke(app, ["fragments"]).output.splitlines()
     assert [line.split()[0] for line in listed] == sorted(path.stem for path in FRAGMENTS.glob("*.yaml"))
     assert (
@@ -72,7 +72,7 @@ def test_the_list_says_each_fragments_idea() -> None:
     )
 
 
-def test_a_file_of_the_users_is_found_beside_the_fragments(tmp_path: Path) -> None:
+def test_find_fragment_accepts_a_path(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("a: 1\n")
     assert [shipped.find_fragment(name) for name in ("guard", str(own))] == [FRAGMENTS / "guard.yaml", own]

@@ -30,7 +30,7 @@ def edit_text(pipelines: str, only: tuple[str, ...] = (), ours: tuple[str, ...] 
     return tags.add_tags(Document("x.yaml", head + pipelines), ours, only).text.removeprefix(head)
 
 
-def test_the_processors_are_those_of_the_overlay_and_what_fragments_leave_loose() -> None:
+def test_tag_processors_come_from_overlay_and_fragments() -> None:
     overlay = shipped.read_config(OVERLAY)
     assert tags.list_tag_processors(overlay) == OURS
     loose = [read(name) for name in ("tail-sampling", "content", "guard")]
@@ -57,7 +57,7 @@ def test_the_processors_are_those_of_the_overlay_and_what_fragments_leave_loose(
         ("memory_limiter x T U batch", "memory_limiter x T U batch"),
     ],
 )
-def test_the_place_is_behind_the_limiter_and_before_what_holds(current: str, placed: str) -> None:
+def test_tags_go_after_the_limiter_and_before_batching(current: str, placed: str) -> None:
     assert tags.place_processors(current.split(), ["T", "U"]) == placed.split()
 
 
@@ -158,17 +158,17 @@ def test_the_place_is_behind_the_limiter_and_before_what_holds(current: str, pla
         ),
     ],
 )
-def test_every_other_byte_stays(before: str, after: str) -> None:
+def test_tag_edit_keeps_every_other_byte(before: str, after: str) -> None:
     assert edit_text(before) == after
     assert edit_text(after) == after, "the second time there is nothing to do"
 
 
-def test_a_pipeline_can_be_named() -> None:
+def test_tags_go_into_the_named_pipeline_only() -> None:
     two = "    traces: {receivers: [otlp], processors: []}\n    traces/b: {receivers: [jaeger], processors: []}\n"
     assert edit_text(two, ("traces/b",)) == two.replace("[jaeger], processors: []", "[jaeger], processors: [T]")
 
 
-def test_a_sampler_is_for_traces_alone() -> None:
+def test_sampler_is_added_to_traces_alone() -> None:
     both = "    traces: {receivers: [otlp], processors: [batch]}\n    logs: {receivers: [otlp], processors: [batch]}\n"
     ours = ("T", "tail_sampling/otel_agentops")
     assert edit_text(both, ours=ours).count("T, tail_sampling/otel_agentops, batch") == 1
@@ -214,13 +214,13 @@ def test_a_sampler_is_for_traces_alone() -> None:
         ),
     ],
 )
-def test_what_cannot_be_edited_is_refused_with_its_line(text: str, sentence: str) -> None:
+def test_uneditable_list_is_refused_with_its_line(text: str, sentence: str) -> None:
     with pytest.raises(InputError) as error:
         tags.add_tags(Document("x.yaml", text), ["T"])
     assert str(error.value) == sentence
 
 
-def test_a_pipeline_that_is_not_there_is_refused() -> None:
+def test_missing_pipeline_is_refused() -> None:
     with pytest.raises(InputError) as error:
         tags.add_tags(Document.read_file(BASE, "base.yaml"), ["T"], ["traces/x"])
     assert str(error.value) == "base.yaml:17: no pipeline traces/x for traces or logs; there are: traces, logs"
@@ -240,7 +240,7 @@ def test_two_samplers_are_refused() -> None:
 
 @pytest.mark.collector
 @pytest.mark.parametrize("base", EVERY)
-def test_the_collector_sees_the_edited_lists_and_no_other_change(otelcol: Path, base: str, tmp_path: Path) -> None:
+def test_collector_sees_only_the_edited_lists_change(otelcol: Path, base: str, tmp_path: Path) -> None:
     config, receiver = EVERY[base]
     before = Document.read_file(config)
     after = tags.add_tags(before, OURS)
@@ -257,7 +257,7 @@ def test_the_collector_sees_the_edited_lists_and_no_other_change(otelcol: Path, 
 
 
 @pytest.mark.parametrize("base", EVERY)
-def test_undo_is_the_backup_to_the_byte(base: str) -> None:
+def test_undo_restores_the_backup_byte_for_byte(base: str) -> None:
     before = Document.read_file(EVERY[base][0])
     after = tags.add_tags(before, OURS)
     assert tags.undo_tags(after, before).text == before.text
@@ -271,7 +271,7 @@ def test_undo_keeps_what_the_user_edited_since() -> None:
     assert undone == before.text.replace("exporters: [debug]", "exporters: [debug, debug/b]", 1)
 
 
-def test_undo_of_nothing_is_nothing() -> None:
+def test_undo_without_tags_changes_nothing() -> None:
     before = Document.read_file(BASE)
     assert tags.undo_tags(before, None).text == before.text
 
@@ -306,7 +306,7 @@ def pipeline(draw: st.DrawFn, id_: str) -> str:
 
 @settings(max_examples=30, deadline=None)  # each parses YAML a dozen times
 @given(st.tuples(pipeline("traces"), pipeline("logs/x"), pipeline("metrics")).map("".join))
-def test_there_and_back_is_the_same_text(pipelines: str) -> None:
+def test_adding_and_removing_tags_restores_the_text(pipelines: str) -> None:
     before = Document("x.yaml", f"service:\n  pipelines:\n{pipelines}")
     after = tags.add_tags(before, OURS)
     for id_ in ("traces", "logs/x"):
@@ -332,7 +332,7 @@ def run(*arguments: str | Path) -> tuple[int, list[str]]:
     return done.exit_code, done.output.splitlines()
 
 
-def test_without_a_place_to_write_to_the_edit_is_shown(mine: Path) -> None:
+def test_merge_command_prints_the_diff_by_default(mine: Path) -> None:
     code, said = run("merge", mine)
     assert code == 0
     assert [line for line in said if line.startswith(("+", "-")) and "pipelines" not in line][2:] == [
@@ -354,13 +354,13 @@ def test_without_a_place_to_write_to_the_edit_is_shown(mine: Path) -> None:
     assert mine.read_text() == BASE.read_text()
 
 
-def test_nobody_answered_is_no(mine: Path) -> None:
+def test_merge_command_without_an_answer_writes_nothing(mine: Path) -> None:
     assert run("merge", mine, "--in-place") == (1, run("merge", mine, "--in-place")[1])
     assert mine.read_text() == BASE.read_text()
     assert list(mine.parent.iterdir()) == [mine]
 
 
-def test_merge_again_and_undo(mine: Path) -> None:
+def test_merge_command_is_idempotent_and_undoable(mine: Path) -> None:
     assert run("merge", mine, "--in-place", "--yes")[0] == 0
     assert mine.read_text() == tags.add_tags(Document.read_file(BASE), OURS).text
     assert mine.stat().st_mode & 0o777 == 0o640
@@ -373,14 +373,14 @@ def test_merge_again_and_undo(mine: Path) -> None:
     assert run("undo", mine) == (0, [f"{mine}: nothing to do, there is nothing of ours in its pipelines"])
 
 
-def test_another_file_can_be_written(mine: Path) -> None:
+def test_merge_command_writes_another_file(mine: Path) -> None:
     out = mine.with_name("other.yaml")
     assert run("merge", mine, "--out", out, "--yes", "--pipeline", "traces")[0] == 0
     assert mine.read_text() == BASE.read_text()
     assert out.read_text() == tags.add_tags(Document.read_file(BASE), OURS, ["traces"]).text
 
 
-def test_a_link_is_followed(mine: Path) -> None:
+def test_merge_command_follows_a_link(mine: Path) -> None:
     link = mine.with_name("link.yaml")
     link.symlink_to(mine)
     run("merge", link, "--in-place", "--yes")

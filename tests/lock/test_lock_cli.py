@@ -65,7 +65,7 @@ def test_the_command_is_there(directory: Path) -> None:
     assert done.stdout.startswith("unlisted: shop: model of gpt-x: gpt-x-2: 1 times, 100.0% of gpt-x\n")
 
 
-def test_a_new_value_needs_an_owner_and_nothing_is_written_without(directory: Path) -> None:
+def test_new_value_without_an_owner_is_not_written(directory: Path) -> None:
     code, printed, said = run(*UPDATE)
     assert (code, printed) == (2, "")
     assert said == (

@@ -194,7 +194,7 @@ def test_a_collector_that_is_not_scraped(promtool: Path, tmp_path: Path, up: Map
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_rules_that_stand_still_are_told_when_they_did_for_two_evaluations(promtool: Path, tmp_path: Path) -> None:
+def test_stale_rules_alert_after_two_missed_evaluations(promtool: Path, tmp_path: Path) -> None:
     """The heartbeats are the input here, since no group of promtool ever stops."""
     groups = prometheus.build_rules([ONE])["groups"]
     (stale,) = (rule for group in groups for rule in group["rules"] if rule.get("alert") == "OtelAgentopsRulesStale")

@@ -41,7 +41,7 @@ def check(promtool: Path, file: Path) -> str:
 # -- promtool
 
 
-def test_the_committed_rules_follow_from_the_committed_objectives() -> None:
+def test_committed_rules_match_the_committed_objectives() -> None:
     assert COMMITTED.read_text() == prometheus.render_rules(slo.load(ROOT / "slo"))
 
 

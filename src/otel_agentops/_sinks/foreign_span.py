@@ -11,18 +11,12 @@ from otel_agentops import _foreign_spans
 from otel_agentops._derive import derive_attempts
 from otel_agentops._sinks.answer import answer_attributes
 from otel_agentops._sinks.own_span import ERROR
+from otel_agentops._sinks.span_attributes import add_missing
 from otel_agentops.operations import Attempt, Attributes, ModelCall, Value
 from otel_agentops.semconv import attributes as A
 
 if TYPE_CHECKING:
     from otel_agentops._observation import Observation
-
-
-def add_missing(span: Span, attributes: Mapping[str, Value]) -> None:
-    """Add the attributes that a span does not have yet; a span that has ended takes no more."""
-    if span.is_recording():
-        present = _foreign_spans.read_attributes(span)
-        span.set_attributes({key: value for key, value in attributes.items() if key not in present})
 
 
 class ForeignSpan:
@@ -36,7 +30,7 @@ class ForeignSpan:
         attributes.pop(A.GEN_AI_REQUEST_STOP_SEQUENCES, None)
         self.span = span
         self._request_attributes = attributes
-        add_missing(span, attributes)
+        self._add_missing(attributes)
 
     @property
     def is_of_one_attempt(self) -> bool:
@@ -59,11 +53,16 @@ class ForeignSpan:
     def move_to(self, span: Span) -> None:
         """Go on with the span of the next attempt."""
         self.span = span
-        add_missing(span, self._request_attributes)
+        self._add_missing(self._request_attributes)
+
+    def _add_missing(self, attributes: Mapping[str, Value]) -> None:
+        """Add the attributes that the span does not have yet; a span that has ended takes no more."""
+        if self.span.is_recording():
+            add_missing(self.span, attributes, _foreign_spans.read_attributes(self.span))
 
     def set_server(self, attributes: Mapping[str, Value]) -> None:
         """Add where the call goes."""
-        add_missing(self.span, attributes)
+        self._add_missing(attributes)
 
     def write_attempts(self, sent_count: int, attempts: Sequence[Attempt]) -> None:
         """Write the attempts so far, the one in flight included."""
@@ -73,14 +72,14 @@ class ForeignSpan:
 
     def write_answer(self, observation: Observation) -> None:
         """Add the answer before the operation has ended."""
-        add_missing(self.span, answer_attributes(observation))
+        self._add_missing(answer_attributes(observation))
 
     def finish(self, observation: Observation) -> None:
         """Add the result; end the span only if its maker never does."""
         try:
             if not self.span.is_recording():
                 return  # ended by its maker; what was known before is on it
-            add_missing(self.span, answer_attributes(observation))
+            self._add_missing(answer_attributes(observation))
             if observation.error_type is not None and self.is_of_one_attempt:
                 self.span.set_status(ERROR)
                 self.span.end(observation.ended_ns)

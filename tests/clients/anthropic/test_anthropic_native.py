@@ -31,7 +31,7 @@ async def test_create(provider: FakeProvider, seen: Capture, traced: Any) -> Non
     assert seen.metrics == {}, "tokens are counted by whose span it is"
 
 
-async def test_what_it_says_without_us(provider: FakeProvider, make: Any) -> None:
+async def test_native_span_without_us_is_known(provider: FakeProvider, make: Any) -> None:
     """The rest of these attributes is ours: where this changes, what is missing on its span has changed."""
     bare = Capture()
     client = make(open_telemetry={"tracer_provider": bare.tracer_provider})
@@ -68,7 +68,9 @@ async def test_streams(provider: FakeProvider, seen: Capture, traced: Any, how: 
     assert seen.metrics == {}
 
 
-async def test_a_stream_that_is_broken_off(provider: FakeProvider, seen: Capture, traced: Any) -> None:
+async def test_native_span_of_an_abandoned_stream_is_enriched(
+    provider: FakeProvider, seen: Capture, traced: Any
+) -> None:
     async with block(traced.messages.stream(**CALL)) as stream:
         async for _ in each(stream):
             break
@@ -115,7 +117,7 @@ async def test_a_lost_connection_keeps_the_number_of_attempts(provider: FakeProv
     assert only["attributes"]["otel_agentops.attempt.statuses"] == [0], "of the last one the span heard nothing more"
 
 
-async def test_calls_of_other_kinds_are_left_alone(seen: Capture, traced: Any) -> None:
+async def test_native_spans_of_other_calls_are_left_alone(seen: Capture, traced: Any) -> None:
     await done(traced.messages.count_tokens(model="claude-x", messages=ASK))
     (only,) = seen.spans
     assert only["name"] == "anthropic.messages.count_tokens"
@@ -196,7 +198,7 @@ trace.get_tracer_provider().shutdown()
 """
 
 
-def test_as_a_program_is_started(provider: FakeProvider) -> None:
+def test_native_span_is_enriched_under_opentelemetry_instrument(provider: FakeProvider) -> None:
     """With a global provider the SDK traces by itself, nothing else said: one span a call, with our identity."""
     environ = {
         **os.environ,

@@ -217,7 +217,9 @@ async def invoke(bedrock: Any, family: str = "claude", **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_an_answer(provider: FakeProvider, seen: Capture, bedrock: Any, family: str) -> None:
+async def test_invoke_model_is_one_span_after_its_body_is_read(
+    provider: FakeProvider, seen: Capture, bedrock: Any, family: str
+) -> None:
     body = (await invoke(bedrock, family))["body"]
     assert seen.spans == [], "the answer is known only when the application reads it"
     json.loads(await done(body.read()))
@@ -225,7 +227,9 @@ async def test_an_answer(provider: FakeProvider, seen: Capture, bedrock: Any, fa
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_a_stream(provider: FakeProvider, seen: Capture, bedrock: Any, family: str) -> None:
+async def test_invoke_model_stream_is_one_span(
+    provider: FakeProvider, seen: Capture, bedrock: Any, family: str
+) -> None:
     model, body, *_ = FAMILIES[family]
     streaming = call(bedrock, "invoke_model_with_response_stream", modelId=model, body=json.dumps(body).encode())
     events = await drained((await done(streaming))["body"])
@@ -272,7 +276,7 @@ async def test_embeddings(
     assert seen.spans == [span(found)]
 
 
-async def test_a_tool_has_one_identity_in_every_family(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
+async def test_tool_hash_is_equal_in_every_model_family(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     tool = {"name": "weather", "description": "The weather."}
     offered: dict[str, dict[str, Any]] = {
@@ -291,7 +295,7 @@ async def test_a_tool_has_one_identity_in_every_family(provider: FakeProvider, s
     assert hashes == [identity([identity(material)])] * len(offered)
 
 
-async def test_what_goes_in_headers_is_known(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
+async def test_settings_in_headers_are_parameters(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
     more = {"guardrailIdentifier": "gr-1", "guardrailVersion": "2", "performanceConfigLatency": "optimized"}
     await done((await invoke(bedrock, **more))["body"].read())
     params = {
@@ -313,7 +317,7 @@ async def test_what_goes_in_headers_is_known(provider: FakeProvider, seen: Captu
 
 
 @pytest.mark.parametrize("name", ["invoke_model", "invoke_model_with_response_stream"])
-async def test_what_is_never_read_is_over_when_it_is_dropped(
+async def test_unread_body_ends_its_span_when_collected(
     provider: FakeProvider, seen: Capture, bedrock: Any, name: str
 ) -> None:
     model, body, *_ = FAMILIES["claude"]
@@ -364,7 +368,9 @@ WAYS = [whole, by_bytes, by_chunks, by_lines, by_iteration, into_a_buffer, in_a_
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_however_it_is_read(provider: FakeProvider, instrumentor: Any, make: Any, kind: str, way: Any) -> None:
+async def test_body_can_be_read_in_any_way(
+    provider: FakeProvider, instrumentor: Any, make: Any, kind: str, way: Any
+) -> None:
     """The same bytes as without us, and the answer is known at their end."""
     client = make()
     plain = (await invoke(client))["body"]
@@ -378,7 +384,7 @@ async def test_however_it_is_read(provider: FakeProvider, instrumentor: Any, mak
         assert seen.spans == [expected(provider, "claude")]
 
 
-async def test_a_body_that_is_not_read_has_the_counts_of_the_headers(
+async def test_unread_body_has_the_token_counts_of_the_headers(
     provider: FakeProvider, seen: Capture, bedrock: Any
 ) -> None:
     await invoke(bedrock)
@@ -386,7 +392,7 @@ async def test_a_body_that_is_not_read_has_the_counts_of_the_headers(
     assert seen.spans == [expected(provider, "claude", **unread, **{"otel_agentops.model.resolution": "unreported"})]
 
 
-async def test_a_body_that_is_closed_is_over(provider: FakeProvider, seen: Capture, bedrock: Any, kind: str) -> None:
+async def test_closed_body_ends_its_span(provider: FakeProvider, seen: Capture, bedrock: Any, kind: str) -> None:
     body = (await invoke(bedrock))["body"]
     await done(body.read(5))
     await done(body.close())
@@ -396,7 +402,9 @@ async def test_a_body_that_is_closed_is_over(provider: FakeProvider, seen: Captu
     assert found["status"] == "UNSET"
 
 
-async def test_a_file_is_the_applications(provider: FakeProvider, seen: Capture, bedrock: Any, kind: str) -> None:
+async def test_request_body_from_a_file_is_not_read(
+    provider: FakeProvider, seen: Capture, bedrock: Any, kind: str
+) -> None:
     """Read by the library alone: nothing is known of what it asks."""
     import io
 

@@ -134,7 +134,7 @@ async def test_index_that_is_built_anew_has_another_version(seen: Capture, clien
     ]
 
 
-async def test_handle_that_was_opened_before_a_swap_names_the_old_index(seen: Capture, client: Any) -> None:
+async def test_handle_opened_before_a_swap_names_the_old_index(seen: Capture, client: Any) -> None:
     old, new = await make_collection(client), await make_collection(client)
     stale, name = await done(client.get_collection(old.name, embedding_function=None)), old.name
     await done(old.modify(name=f"{name}-old"))

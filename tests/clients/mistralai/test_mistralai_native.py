@@ -203,7 +203,7 @@ async def test_a_broken_stream(provider: FakeProvider, seen: Capture, traced: An
     assert "gen_ai.usage.input_tokens" not in only["attributes"]
 
 
-async def test_facts_of_a_task_do_not_travel_to_mistral(provider: FakeProvider, seen: Capture, traced: Any) -> None:
+async def test_task_baggage_is_not_sent_to_mistral(provider: FakeProvider, seen: Capture, traced: Any) -> None:
     """It sends the context of its span along; baggage is for the application's own services."""
     with task("refund", id="t1"):
         await done(traced.call("chat.complete", **CALL))
@@ -215,7 +215,7 @@ async def test_facts_of_a_task_do_not_travel_to_mistral(provider: FakeProvider, 
 # -- whose span it is
 
 
-async def test_without_it_the_span_is_ours(
+async def test_call_without_native_tracing_has_our_span(
     provider: FakeProvider, seen: Capture, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if BEFORE_3:
@@ -225,7 +225,7 @@ async def test_without_it_the_span_is_ours(
     assert seen.spans == [whole(provider)]
 
 
-async def test_a_provider_of_its_own_gets_its_span_and_ours_stays_whole(
+async def test_native_provider_gets_its_span_and_ours_stays_whole(
     provider: FakeProvider, seen: Capture, mistral: Any
 ) -> None:
     """From 3 on a client may send its spans elsewhere, say to Mistral: our identity does not go there."""
@@ -275,7 +275,7 @@ trace.get_tracer_provider().shutdown()
 
 
 @pytest.mark.parametrize("telemetry", ["global", "false"])
-def test_as_a_program_is_started(provider: FakeProvider, telemetry: str) -> None:
+def test_native_span_is_enriched_under_opentelemetry_instrument(provider: FakeProvider, telemetry: str) -> None:
     """One span a call with our identity, whoever makes it."""
     provider.alias("m-x", "m-x-2026-03-01")
     others = {entry.name for entry in entry_points(group="opentelemetry_instrumentor")} - {"agentops_mistralai"}

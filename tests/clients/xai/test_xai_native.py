@@ -60,7 +60,7 @@ async def test_sample(seen: Capture, grok: Any) -> None:
     assert seen.metrics == {}, "tokens are counted by whose span it is"
 
 
-async def test_what_it_says_without_us(
+async def test_native_span_without_us_is_known(
     provider: XaiProvider, kind: str, seen: Capture, traced: Callable[[Capture], None]
 ) -> None:
     """Where this changes, what is missing on its span has changed."""
@@ -80,7 +80,9 @@ async def test_stream(seen: Capture, grok: Any) -> None:
     assert seen.metrics == {}
 
 
-async def test_its_content_telemetry_may_be_off(seen: Capture, grok: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_native_span_without_content_telemetry_is_completed(
+    seen: Capture, grok: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Then it says next to nothing, and the span is as complete as ours."""
     monkeypatch.setenv("XAI_SDK_DISABLE_SENSITIVE_TELEMETRY_ATTRIBUTES", "1")
     await done(grok.chat.create(**CALL).sample())
@@ -90,7 +92,7 @@ async def test_its_content_telemetry_may_be_off(seen: Capture, grok: Any, monkey
     assert streamed == enriched("chat.stream", {**NATIVE_ALWAYS, **START}, {**SENT, **ANSWERED, **STREAMED})
 
 
-async def test_a_stream_that_is_left(seen: Capture, grok: Any) -> None:
+async def test_abandoned_stream_has_what_the_first_chunk_said(seen: Capture, grok: Any) -> None:
     """The SDK ends its span when it is left; what the first chunk said is on it by then."""
     stream = grok.chat.create(**CALL).stream()
     async for _ in each(stream):
