@@ -229,23 +229,21 @@ def _draw_frame(drawing: Drawing, has_legend: bool = True, has_units: bool = Tru
     axes.tick_params(labelsize=7, length=2)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    handles, labels = axes.get_legend_handles_labels()
+    _, labels = axes.get_legend_handles_labels()
     if has_legend and labels:
-        _draw_legend(drawing, handles, labels)
+        _draw_legend(drawing, labels)
 
 
-def _draw_legend(drawing: Drawing, handles: Sequence[object], labels: Sequence[str]) -> None:
+def _draw_legend(drawing: Drawing, labels: Sequence[str]) -> None:
     """Draw every legend whole, in as many columns as fit; the plot above gets the room that is left."""
     axes, width = drawing.axes, drawing.panel["gridPos"]["w"] * COLUMN
     columns = max(1, min(3, int(width / (max(map(len, labels)) * LEGEND_LETTER + 0.4))))
-    box, height = axes.get_position(), axes.figure.get_figheight()
+    box, height = axes.get_position(), axes.figure.bbox.height / axes.figure.dpi
     bottom = box.y0 - LEGEND_ROOM * LINE / height  # of the panel
     room = (-(-len(labels) // columns) * LEGEND_LINE + 0.3) / height
     axes.set_position((box.x0, bottom + room, box.width, max(box.y1 - bottom - room, 0.5 / height)))
     place = (box.x0 - 0.03, bottom, box.width, room - 0.24 / height)
     axes.legend(
-        handles,
-        labels,
         loc="upper left",
         bbox_to_anchor=place,
         bbox_transform=axes.figure.transFigure,

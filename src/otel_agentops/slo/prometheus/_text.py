@@ -41,13 +41,12 @@ def _dump(content: object) -> str:
 
 def _block_expressions(content: RuleFile) -> RuleFile:
     """Return the content with expressions of several lines as blocks."""
-    groups = [
-        RuleGroup({**group, "rules": [_block_expression(each) for each in group["rules"]]})
-        for group in content["groups"]
-    ]
+    groups: list[RuleGroup] = []
+    for group in content["groups"]:
+        exprs = [
+            LiteralScalarString(f"{rule['expr']}\n") if "\n" in rule["expr"] else rule["expr"]
+            for rule in group["rules"]
+        ]
+        rules = [Rule({**rule, "expr": expr}) for rule, expr in zip(group["rules"], exprs, strict=True)]
+        groups.append({**group, "rules": rules})
     return {"groups": groups}
-
-
-def _block_expression(rule: Rule) -> Rule:
-    expr = rule["expr"]
-    return {**rule, "expr": LiteralScalarString(f"{expr}\n")} if "\n" in expr else rule

@@ -28,7 +28,8 @@ def build_burn_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
     for slo in slos:
         yield from _build_ratio_rules(slo, clock)
     if slos:
-        yield _build_since_rule()
+        burn, since = S.SLO_BURN_RATIO, S.SLO_BURN_SINCE
+        yield make_rule(since, f"{since} and {burn}\nor\n{burn} * 0 + time()")
     for slo in slos:
         yield from (_build_burn_alert(slo, severity) for severity in list_severities(slo))
 
@@ -43,17 +44,13 @@ def _build_ratio_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     }
     if len(burns) == 2 and has_comparable_proxy(slo):
         distrust = f"on ({', '.join(SLI)}) ({express_distrust(slo, clock)})"
-        page = _either(burns["page"])
+        page = "\nor\n".join(burns["page"])
         burns = {
             "page": [f"(\n{page}\n) unless {distrust}"],
             "ticket": [*burns["ticket"], f"(\n{page}\n) and {distrust}"],
         }
     for severity, each in burns.items():
-        yield make_rule(S.SLO_BURN_RATIO, _either(each), slo=slo.name, severity=severity)
-
-
-def _either(burns: Sequence[str]) -> str:
-    return "\nor\n".join(burns)
+        yield make_rule(S.SLO_BURN_RATIO, "\nor\n".join(each), slo=slo.name, severity=severity)
 
 
 def _express_burn(slo: Slo, burn: Burn) -> str:
@@ -65,11 +62,6 @@ def _express_burn(slo: Slo, burn: Burn) -> str:
   and {S.name_window(S.SLI_EVENTS_INCREASE, burn.long)}{of} >= {slo.minimum.events}
   and {S.name_window(S.SLI_BAD_INCREASE, burn.long)}{of} >= {slo.minimum.failures}
 )"""
-
-
-def _build_since_rule() -> Rule:
-    burn, since = S.SLO_BURN_RATIO, S.SLO_BURN_SINCE
-    return make_rule(since, f"{since} and {burn}\nor\n{burn} * 0 + time()")
 
 
 def _build_burn_alert(slo: Slo, severity: str) -> Rule:

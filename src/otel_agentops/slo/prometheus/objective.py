@@ -30,6 +30,11 @@ def select_indicator(slo: Slo) -> str:
     return "{" + ", ".join(matchers) + "}"
 
 
+def select_slo(slo: Slo) -> str:
+    """Select the series of an objective."""
+    return f"{{slo={quote_string(slo.name)}}}"
+
+
 def build_labels(slo: Slo, severity: str) -> dict[str, str]:
     """Return the labels of an alert."""
     return {"slo": slo.name, "severity": severity, "owner": escape_template(slo.owner)}
