@@ -18,12 +18,42 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
-from otel_agentops._guard import log
+from otel_agentops._guard import log, say_once
 
 T = TypeVar("T")
 
 MODES = ("auto", "own", "enrich")
 BAGGAGE_GROUPS = ("task", "traffic", "tenant", "rollout")
+_PREFIX = "OTEL_AGENTOPS_"
+# The rest of the name of every variable that a part of the project reads: the settings here, those of the guard and of
+# the project's tools, and those of the collector's configuration, which may share its environment with an application.
+VARIABLES = frozenset(
+    [
+        "BAGGAGE",
+        "CACHE",
+        "DECISION_WAIT",
+        "FLUSH",
+        "HASH_KEY",
+        "INSTANCE",
+        "MAX_DURATION_SERIES",
+        "MAX_SERIES",
+        "MAX_VARIABLE_SERIES",
+        "MODE",
+        "PRICES",
+        "PROMETHEUS_URL",
+        "PROMPT_LIMIT",
+        "PROM_ENDPOINT",
+        "RECEIVER",
+        "RECEIVERS",
+        "REMOTE_WRITE_URL",
+        "ROTATION",
+        "SAMPLE_PERCENT",
+        "STORE",
+        "STRICT",
+        "TIER",
+        "WAITING_TRACES",
+    ]
+)
 
 
 class Config(NamedTuple):
@@ -46,6 +76,29 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         baggage=_parse_groups(environ.get("OTEL_AGENTOPS_BAGGAGE", ""), default.baggage),
         prices=environ.get("OTEL_AGENTOPS_PRICES", "").strip() or None,
     )
+
+
+def find_unknown_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables with our prefix that nothing reads, each with the nearest name that is read, if one is."""
+    names = [name.removeprefix(_PREFIX) for name in sorted(environ) if name.startswith(_PREFIX)]
+    unknown = [name for name in names if name not in VARIABLES]
+    if not unknown:
+        return {}
+    import difflib  # seldom needed, and every program imports this module
+
+    nearest_by_name = {name: difflib.get_close_matches(name, VARIABLES, 1) for name in unknown}
+    return {_PREFIX + name: _PREFIX + nearest[0] if nearest else None for name, nearest in nearest_by_name.items()}
+
+
+def describe_unknown_variable(name: str, nearest: str | None) -> str:
+    """Return the sentence about a variable that nothing reads."""
+    return f"{name}: otel-agentops reads no such variable{f'; did you mean {nearest}?' if nearest else ''}"
+
+
+def warn_of_unknown_variables() -> None:
+    """Warn of variables with our prefix that nothing reads, once for each and process."""
+    for name, nearest in find_unknown_variables(os.environ).items():
+        say_once(name, "%s", describe_unknown_variable(name, nearest))
 
 
 def _parse_mode(text: str, default: str) -> str:

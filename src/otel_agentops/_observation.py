@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from otel_agentops._context import NO_SCOPE, Scope
 from otel_agentops._guard import guard
 from otel_agentops.operations import Attempt, Attributes, Operation, Result, Value
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
 
 Hook = Callable[..., object]
 
@@ -52,6 +55,10 @@ class OperationSpan(Protocol):
 
     wants_early_answer: bool
 
+    @property
+    def context(self) -> Context | None:
+        """Return the context for the client metrics of the operation; None if we do not record them."""
+
     def is_recording(self) -> bool:
         """Return False if its maker has ended it."""
 
@@ -76,6 +83,7 @@ class NoSpan:
 
     __slots__ = ()
     wants_early_answer = False
+    context: Context | None = None
 
     def is_recording(self) -> bool:
         """Return False: nothing can be written."""
@@ -124,6 +132,7 @@ class Observation:
         span: Its span, our own or another's; None until it has one, and if the operation passes unobserved.
         enclosing: The framework's operation that a tool call or a retrieval is a part of; None outside of one.
         is_counted: False if an operation around it counts for the task.
+        is_suppressed: True if somebody asked that no span is started for it.
         started_ns, ended_ns: Times in ns since the epoch; ended_ns is 0 before the end.
         first_chunk_ns, last_chunk_ns, chunk_count: Of a stream; first_chunk_ns is None until a chunk came.
         attempts: The tries so far; None if the client hides them.
@@ -146,6 +155,7 @@ class Observation:
         "first_chunk_ns",
         "hooks",
         "is_counted",
+        "is_suppressed",
         "last_chunk_ns",
         "metric_labels",
         "operation",
@@ -167,6 +177,7 @@ class Observation:
         self.span: OperationSpan | None = None
         self.enclosing: PendingForeignOperation | None = None
         self.is_counted = True
+        self.is_suppressed = False
         self.started_ns = time_ns()
         self.ended_ns = 0
         self.first_chunk_ns: int | None = None

@@ -32,6 +32,12 @@ from otel_agentops.operations import (
     ToolResult,
 )
 from otel_agentops.semconv import attributes as A
+from otel_agentops.task_totals import open_tasks, record_unattributed
+
+_UNCOUNTED: dict[str | None, ToolCall | Retrieval] = {
+    EXECUTE_TOOL: ToolCall("", {}),
+    RETRIEVAL: Retrieval("", None, None, {}),
+}
 
 
 class ScopeProcessor(SpanProcessor):
@@ -51,9 +57,9 @@ class ScopeProcessor(SpanProcessor):
         scope = current_scope()
         operation = _foreign_spans.find_operation(span)
         if operation is not None and not is_ours:
-            if operation in MODEL_CALLS:
-                _foreign_spans.remember_started(span)
             _stamp_facts(span, operation, scope)
+        if not is_ours and (operation is None or operation in MODEL_CALLS):
+            _foreign_spans.remember_started(span)  # if it does not say by now what it is, it may when a call is made
         if scope.task is not None:
             above = placement_below(trace.get_current_span(parent_context), scope)
             if not is_ours:
@@ -63,6 +69,8 @@ class ScopeProcessor(SpanProcessor):
                 place_span(span, here, scope)
             else:
                 place_span(span, above, scope)
+        elif open_tasks and operation in _UNCOUNTED:  # of others: a model call is told of by its client
+            record_unattributed(_UNCOUNTED[operation])
 
     def _observe(self, span: Span, operation: str | None, scope: Scope, above: Placement) -> Placement:
         """Observe a foreign span unless one above it stands for the same execution; return its place."""
@@ -131,12 +139,13 @@ def _stamp_facts(span: Span, operation: str, scope: Scope) -> None:
         span.set_attributes(facts)
 
 
-_stamped_providers: weakref.WeakSet[Any] = weakref.WeakSet()
+# By id: a provider may have no hash, as that of logfire.
+_stamped_providers: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
 @guard
 def add_scope_processor(provider: Any, telemetry: Installation) -> None:
     """Add a `ScopeProcessor` to a tracer provider, once; one that takes no processors is left alone."""
-    if hasattr(provider, "add_span_processor") and provider not in _stamped_providers:
-        _stamped_providers.add(provider)
+    if hasattr(provider, "add_span_processor") and _stamped_providers.get(id(provider)) is not provider:
+        _stamped_providers[id(provider)] = provider
         provider.add_span_processor(ScopeProcessor(telemetry))

@@ -27,6 +27,7 @@ from otel_agentops._sinks.metrics import ClientMetricsSink
 from otel_agentops._sinks.spans import ForeignSpanSink, SpanSink
 from otel_agentops._sinks.task_totals import TaskTotalsSink
 from otel_agentops.operations import NO_ANSWER, Answer, Fetch, ModelCall, Retrieval, ToolCall, Value
+from otel_agentops.task_totals import open_tasks, record_unattributed
 from otel_agentops.version import __version__
 
 _METRICS_API = "opentelemetry.metrics"  # whose own providers record nothing; those of the SDK are elsewhere
@@ -97,7 +98,10 @@ class Telemetry:
         scope = observation.scope = current_scope()
         if scope.held_spans is not None and isinstance(operation, ModelCall) and operation.is_inference:
             scope.held_spans.release(None)  # another call came before anybody said if the last one's output is valid
-        if scope.task is not None and isinstance(operation, (ToolCall, Retrieval)):
+        if scope.task is None:
+            if open_tasks:
+                record_unattributed(operation)
+        elif isinstance(operation, (ToolCall, Retrieval)):
             locate(observation)
         foreign = self.spans.find_foreign(observation)
         if foreign is None and self.spans.passes(observation):

@@ -44,7 +44,10 @@ def examine_environment(environ: Mapping[str, str]) -> list[Finding]:
 
 
 def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Report values of our own variables that are refused."""
+    """Report our own variables whose name is unknown or whose value is refused."""
+    for name, nearest in _config.find_unknown_variables(environ).items():
+        text = _config.describe_unknown_variable(name, nearest)
+        yield Finding("problem", "settings", text, f"rename it to {nearest}" if nearest else "unset it")
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign, assignment]

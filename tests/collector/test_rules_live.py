@@ -26,6 +26,7 @@ T = TypeVar("T")
 # SLI, what tells its series apart, events, bad
 SENT = {
     ("task_completed", "proxy", "", ""): (120, 18),
+    ("call_success", "direct", "", ""): (120, 0),
     ("tool_success", "direct", "", ""): (90, 1),
     ("judge_score", "proxy", "helpful", "r1"): (60, 3),
     ("judge_score", "proxy", "helpful", "r2"): (30, 30),

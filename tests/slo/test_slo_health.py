@@ -148,6 +148,55 @@ def test_silences_and_labels_that_stop(promtool: Path, tmp_path: Path) -> None:
     evaluated(promtool, tmp_path, [UP, *silent, *labelled], no_data | truth, among)
 
 
+def test_a_promise_that_nothing_counts_is_told_after_a_day(promtool: Path, tmp_path: Path) -> None:
+    """`answers` has a first event on the third day, `calls` never has one; the alert names what is needed."""
+    slos = [ONE, slo.Slo.model_validate({**dict(ONE), "name": "calls", "sli": "call_success", "service": "a|{{b}}"})]
+    groups = [
+        group for group in prometheus.build_rules(slos, SCALE)["groups"] if group["name"].endswith(("sli", "budget"))
+    ]
+
+    def firing(at: int, *names: str) -> dict[str, Any]:
+        samples = [{"labels": f'{{slo="{name}"}}', "value": 1} for name in names]
+        expr = 'count by (slo) (ALERTS{alertname="OtelAgentopsNeverSeen", alertstate="firing"})'
+        return {"expr": expr, "eval_time": f"{at}s", "exp_samples": samples}
+
+    texts = {
+        "summary": "nothing was ever counted for calls (direct: call_success)",
+        "description": "No event of a service that matches a|{{b}} came within 7d, so this promise cannot burn. What "
+        "call_success needs from the application: nothing: it counts the calls of instrumented clients. The collector "
+        "needs the overlay and the generated fragment.",
+        "service": "a|{{b}}",
+        "slo": "calls",
+        "type": "direct",
+        "owner": "o",
+        "runbook": "r",
+    }
+    labels = {"slo": "calls", "severity": "ticket", "owner": "o"}
+    test = {
+        "interval": "1s",
+        "input_series": [UP, series(M.SLI_EVENTS, "late", until(END, start=2 * DAY))],
+        "promql_expr_test": [
+            firing(DAY - 5),
+            firing(DAY + 5, "answers", "calls"),
+            firing(2 * DAY + 5, "calls"),
+            firing(3 * DAY, "calls"),
+        ],
+        "alert_rule_test": [
+            {
+                "eval_time": f"{3 * DAY}s",
+                "alertname": "OtelAgentopsNeverSeen",
+                "exp_alerts": [{"exp_labels": labels, "exp_annotations": texts}],
+            }
+        ],
+    }
+    file = {"rule_files": ["rules.yaml"], "evaluation_interval": "1s", "tests": [test]}
+    for name, written in (("rules.yaml", {"groups": groups}), ("test.yaml", file)):
+        with (tmp_path / name).open("w") as out:
+            YAML().dump(written, out)
+    done = subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("up", "told"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, set_span_in_context
 
 from otel_agentops import _foreign_spans
 from otel_agentops._derive import derive_attempts
@@ -20,15 +20,19 @@ if TYPE_CHECKING:
 
 
 class ForeignSpan:
-    """The span that somebody else started, and ends, for one operation."""
+    """The span that somebody else started, and ends, for one operation.
 
-    __slots__ = ("_request_attributes", "span")
+    is_unmeasured: True if its maker records no client metrics.
+    """
+
+    __slots__ = ("_request_attributes", "context", "span")
     wants_early_answer = True
 
-    def __init__(self, span: Span, attributes: Attributes) -> None:
+    def __init__(self, span: Span, attributes: Attributes, is_unmeasured: bool = False) -> None:
         # Stop sequences are words of the application, which some makers take for content: they may leave them out.
         attributes.pop(A.GEN_AI_REQUEST_STOP_SEQUENCES, None)
         self.span = span
+        self.context = set_span_in_context(span) if is_unmeasured else None
         self._request_attributes = attributes
         self._add_missing(attributes)
 

@@ -14,6 +14,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
+from weakref import ReferenceType, ref
 
 from otel_agentops import _patching
 from otel_agentops._client_call import ClientCall, active_call, begin_call
@@ -22,7 +23,16 @@ from otel_agentops._patching import ClientInfo, PatchedLibrary, Target, Wrap
 from otel_agentops._streams import ObservedAsyncStream, ObservedStream, observe_async_stream, observe_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._protocols import openai_chat
-from otel_agentops.clients._protocols.fields import Fields, as_int, as_text, as_texts, drop_none_attributes, get
+from otel_agentops.clients._protocols.fields import (
+    Fields,
+    as_int,
+    as_text,
+    as_texts,
+    drop_none_attributes,
+    get,
+    merge_members,
+    read_error,
+)
 from otel_agentops.clients._protocols.openai_chat import (
     FIELDS,
     finish_chat,
@@ -70,9 +80,9 @@ class RequestFacts(NamedTuple):
 
 
 class HuggingfaceCall(NamedTuple):
-    """The context of a call: the client object."""
+    """The context of a call: the client object, which dies with the application's last reference to it."""
 
-    api: Client
+    api: ReferenceType[Client]
 
 
 @functools.lru_cache(256)
@@ -126,7 +136,8 @@ def read_completion_response(result: object) -> Answer:
 
 def fold_completion_chunk(state: FoldState, chunk: object) -> bool:
     """Fold a piece of text, or a token; the last one has the details."""
-    state["details"] = details = None if isinstance(chunk, str) else get(chunk, "details")
+    details = None if isinstance(chunk, str) else get(chunk, "details")
+    state["details"] = merge_members(state.get("details"), details)
     return details is not None
 
 
@@ -148,8 +159,9 @@ def _read_details(details: object) -> Answer:
 
 def read_embeddings_response(body: bytes) -> Answer:
     """Read embeddings: a list of numbers says nothing, OpenAI's shape is read from its end, past the numbers."""
-    model = _read_last_member(body, b'"model"')
-    return Answer(as_text(model), {}, as_int(get(_read_last_member(body, b'"usage"'), "prompt_tokens")))
+    model, usage = _read_last_member(body, b'"model"'), _read_last_member(body, b'"usage"')
+    error = read_error({"error": _read_last_member(body, b'"error"')}) if model is usage is None else None
+    return Answer(as_text(model), {}, as_int(get(usage, "prompt_tokens")), error=error)
 
 
 def _read_last_member(body: bytes, key: bytes) -> object:
@@ -177,9 +189,9 @@ def wrap_method(endpoint: Endpoint, *, is_async: bool) -> Wrap:
 
     def begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[HuggingfaceCall] | None:
         outer = active_call(HuggingfaceCall)
-        if outer is not None and outer.context.api is args[0]:
+        if outer is not None and outer.context.api() is args[0]:
             return None  # the method calls itself again without the parameters that the server has refused
-        return begin_call(library, endpoint, HuggingfaceCall(args[0]))
+        return begin_call(library, endpoint, HuggingfaceCall(ref(args[0])))
 
     return wrap_call(Around(begin, _hand_out), is_async=is_async)
 
@@ -198,7 +210,7 @@ def _hand_out(
 
 def _start_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[HuggingfaceCall] | None:
     call, api = active_call(HuggingfaceCall), args[0]
-    if call is None or call.context.api is not api:
+    if call is None or call.context.api() is not api:
         return None
     request: Request = args[1] if len(args) > 1 else kwargs["request_parameters"]
     body = request.json if isinstance(request.json, Mapping) else {}
@@ -259,3 +271,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_huggingface_hub`."""
 
     libraries = (LIBRARY,)
+
+
+HuggingFaceHubInstrumentor = Instrumentor  # the name that others give theirs

@@ -124,7 +124,8 @@ def fold_chat_event(state: FoldState, event: Any) -> bool:
         if pieces := choice.delta.tool_calls:
             state.setdefault("tools", []).extend(pieces if choice.index == 0 else ())
     if chunk.usage:
-        state["usage"] = chunk.usage
+        if "usage" not in state or "prompt_tokens" in chunk.usage.model_fields_set:  # unset counts are 0
+            state["usage"] = chunk.usage
         return True
     return is_first
 
@@ -252,6 +253,7 @@ INFO = ClientInfo(
             "MistralAsyncClient.agents": "chat",
         },
         attempt_scopes={"mistralai_sdk_tracer": _NATIVE_OPERATIONS},
+        unmeasured_scopes=frozenset({"mistralai_sdk_tracer"}),
     ),
 )
 LIBRARY = speakeasy.make_library(
@@ -270,3 +272,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_mistralai`."""
 
     libraries = (LIBRARY,)
+
+
+MistralAIInstrumentor = Instrumentor  # the name that others give theirs

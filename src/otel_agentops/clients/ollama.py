@@ -68,7 +68,7 @@ def read_request(operation: str, body: Mapping[str, object], server: Server) -> 
     return ModelCall(
         operation,
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         FIELDS.read_attributes(fields, server.attributes),
         flatten_instructions((body.get("system"), *find_system_contents(body.get("messages")))),
         as_list(body.get("tools")),
@@ -96,6 +96,8 @@ def _read_tool_calls(message: object) -> list[tuple[str, object]]:
 def fold_chunk(state: FoldState, chunk: Any) -> bool:
     """Fold a chunk of a chat or a completion; tools may be called in any chunk of a chat."""
     state["chunk"] = chunk
+    if chunk.model is not None:
+        state["model"] = chunk.model
     if (message := getattr(chunk, "message", None)) is not None and message.tool_calls:
         state.setdefault("tool_calls", []).extend(_read_tool_calls(message))
     return bool(chunk.done)
@@ -103,7 +105,8 @@ def fold_chunk(state: FoldState, chunk: Any) -> bool:
 
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from the last chunk that came and the tool calls of all."""
-    return read_response(state["chunk"])._replace(tool_calls=state.get("tool_calls", ()))
+    answer = read_response(state["chunk"])
+    return answer._replace(model=as_text(state.get("model")), tool_calls=state.get("tool_calls", ()))
 
 
 def find_status(error: BaseException) -> int | None:
@@ -205,3 +208,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_ollama`."""
 
     libraries = (LIBRARY,)
+
+
+OllamaInstrumentor = Instrumentor  # the name that others give theirs

@@ -17,7 +17,7 @@ from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols import openai_chat, openai_responses
 from otel_agentops.clients._protocols.fields import as_text, drop_none_attributes, get
-from otel_agentops.clients._protocols.openai_chat import fold_chat_chunk
+from otel_agentops.clients._protocols.openai_chat import find_head_text, fold_chat_chunk
 from otel_agentops.clients._protocols.openai_responses import BackgroundResponses, fold_responses_event
 from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.operations import Answer, Fetch, ModelCall
@@ -73,7 +73,8 @@ def read_chat_response(result: Any) -> Answer:
 
 def finish_chat(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded chat."""
-    return _add_response_facts(openai_chat.finish_chat(state), state["first"])
+    head = {name: find_head_text(state, name) for name in ("service_tier", "system_fingerprint")}
+    return _add_response_facts(openai_chat.finish_chat(state), head)
 
 
 def _add_response_facts(answer: Answer, result: Any) -> Answer:
@@ -170,7 +171,8 @@ INFO = ClientInfo(
             "openai.response": "chat",
             "openai.completion": "text_completion",
             "openai.embeddings": "embeddings",
-        }
+        },
+        own_parent_scopes=frozenset({"langfuse-sdk"}),  # `trace_id=` and `parent_observation_id=` of `langfuse.openai`
     ),
 )
 LIBRARY = stainless.make_library(
@@ -190,3 +192,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_openai`."""
 
     libraries = (LIBRARY,)
+
+
+OpenAIInstrumentor = Instrumentor  # the name that others give theirs

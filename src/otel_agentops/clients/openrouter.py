@@ -116,3 +116,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_openrouter`."""
 
     libraries = (LIBRARY,)
+
+
+OpenRouterInstrumentor = Instrumentor  # the name that others give theirs

@@ -13,7 +13,7 @@ from otel_agentops import _patching
 from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
-from otel_agentops.clients._protocols.fields import Fields, as_int, as_text
+from otel_agentops.clients._protocols.fields import Fields, as_int
 from otel_agentops.clients._protocols.openai_chat import (
     CHAT,
     COMPLETIONS,
@@ -39,7 +39,8 @@ def read_rerank_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """Read `POST /rerank`."""
     attributes = RERANK_FIELDS.read_attributes(body, server.attributes)
     parameters = RERANK_FIELDS.read_parameters(body)
-    return ModelCall("retrieval", server.provider, as_text(body.get("model")), attributes, params=parameters)
+    model = server.choose_model(body.get("model"))
+    return ModelCall("retrieval", server.provider, model, attributes, params=parameters)
 
 
 ENDPOINTS = {
@@ -64,3 +65,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_together`."""
 
     libraries = (LIBRARY,)
+
+
+TogetherInstrumentor = Instrumentor  # the name that others give theirs

@@ -31,8 +31,8 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     get,
 )
-from otel_agentops.clients._protocols.openai_chat import FIELDS, fold_chat_chunk
-from otel_agentops.clients._servers import Server, parse_address
+from otel_agentops.clients._protocols.openai_chat import FIELDS, find_head_text, fold_chat_chunk
+from otel_agentops.clients._servers import Server, find_deployment, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -50,7 +50,7 @@ GENERATION = Fields(
 ReadRequest: TypeAlias = "Callable[[Mapping[str, object], Server], ModelCall]"
 
 
-# -- requests; a deployment's names no model
+# -- requests; that of a deployment names it in its address, and no model
 
 
 def read_chat_request(body: Mapping[str, object], server: Server) -> ModelCall:
@@ -63,7 +63,7 @@ def read_inference_request(operation: str, body: Mapping[str, object], server: S
     parameters = body.get("parameters")
     fields = {**body, **parameters} if isinstance(parameters, Mapping) else body
     attributes = GENERATION.read_attributes(fields, server.attributes)
-    model = as_text(body.get("model_id"))
+    model = server.choose_model(body.get("model_id"))
     return ModelCall(operation, server.provider, model, attributes, params=GENERATION.read_parameters(fields))
 
 
@@ -91,7 +91,11 @@ def read_chat_response(result: object) -> Answer:
 
 def finish_chat(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded chat."""
-    return openai_chat.finish_chat(state)._replace(model=_read_model(state["first"]))
+    return openai_chat.finish_chat(state)._replace(model=_read_streamed_model(state))
+
+
+def _read_streamed_model(state: FoldState) -> str | None:
+    return _read_model({name: find_head_text(state, name) for name in ("model_id", "model", "model_version")})
 
 
 def read_generation_response(result: object) -> Answer:
@@ -109,7 +113,7 @@ def fold_generation_chunk(state: FoldState, chunk: object) -> bool:
             if count := as_int(get(result, name)):
                 state[name] = max(count, state.get(name, 0))
         if (reason := as_text(get(result, "stop_reason"))) and reason != "not_finished":
-            state["reason"] = reason
+            state["reason"], state["end"] = reason, chunk
         if (seed := get(result, "seed")) is not None:
             state["seed"] = seed
     return False
@@ -118,7 +122,7 @@ def fold_generation_chunk(state: FoldState, chunk: object) -> bool:
 def finish_generation(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded text."""
     return Answer(
-        _read_model(state["first"]),
+        _read_streamed_model(state),
         drop_none_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(state.get("reason")))),
         state.get("input_token_count"),
         state.get("generated_token_count"),
@@ -160,7 +164,8 @@ def _wrap_decorator(original: Method, library: PatchedLibrary) -> Method:
 def _start_attempt(request: Mapping[str, object]) -> None:
     call, body = active_call(MethodCall), request.get("json")
     if call is not None and isinstance(body, Mapping):
-        call.attempt_started(body, Server("ibm.watsonx.ai", parse_address(str(request.get("url")))))
+        url = str(request.get("url"))
+        call.attempt_started(body, Server("ibm.watsonx.ai", parse_address(url), find_deployment(url)))
 
 
 def _find_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[MethodCall] | None:
@@ -267,3 +272,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_watsonx`."""
 
     libraries = (LIBRARY,)
+
+
+WatsonxInstrumentor = Instrumentor  # the name that others give theirs

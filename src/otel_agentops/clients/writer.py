@@ -95,3 +95,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_writer`."""
 
     libraries = (LIBRARY,)
+
+
+WriterInstrumentor = Instrumentor  # the name that others give theirs

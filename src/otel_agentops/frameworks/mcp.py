@@ -144,3 +144,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_mcp`."""
 
     libraries = (LIBRARY,)
+
+
+MCPInstrumentor = Instrumentor  # the name that others give theirs

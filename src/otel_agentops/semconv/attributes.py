@@ -203,6 +203,7 @@ TASK_STARTED_AT = "otel_agentops.task.started_at"
 TASK_TOOL_CALLS = "otel_agentops.task.tool_calls"
 TASK_TOOL_FAILURES = "otel_agentops.task.tool_failures"
 TASK_TOOL_REPEATS = "otel_agentops.task.tool_repeats"
+TASK_UNATTRIBUTED = "otel_agentops.task.unattributed"
 TOOL_EFFECT = "otel_agentops.tool.effect"
 TOOL_EFFECT_VALUES = ("none", "read", "write", "irreversible")
 TOOL_HASH = "otel_agentops.tool.hash"

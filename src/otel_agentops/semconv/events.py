@@ -62,6 +62,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "otel_agentops.task.started_at",
         "otel_agentops.task.retry",
         "otel_agentops.task.tool_repeats",
+        "otel_agentops.task.unattributed",
         "otel_agentops.task.documents_used",
         "otel_agentops.task.documents_unfounded",
         "otel_agentops.task.cost",

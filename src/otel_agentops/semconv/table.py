@@ -185,6 +185,7 @@ ATTRIBUTES = {
     "otel_agentops.task.tool_calls": Attribute("int", None, "no"),
     "otel_agentops.task.tool_failures": Attribute("int", None, "no"),
     "otel_agentops.task.tool_repeats": Attribute("int", None, "no"),
+    "otel_agentops.task.unattributed": Attribute("int", None, "no"),
     "otel_agentops.tool.effect": Attribute("string", ("none", "read", "write", "irreversible"), "yes"),
     "otel_agentops.tool.hash": Attribute("string", None, "yes"),
     "otel_agentops.tool.reaches_human": Attribute("boolean", None, "yes"),

@@ -60,10 +60,14 @@ def choose_dashboard(alert: str) -> str:
 def _choose_view(rule: Rule) -> str:
     """Return the path of a dashboard that shows the alert's service and objective, as a template of its labels."""
     uid, name = choose_dashboard(rule["alert"]), rule["alert"].removeprefix("OtelAgentops")
-    labels = {} if uid == "agentops-pipeline" else {"service": SERVICE[0], "environment": SERVICE[1]}
-    if name == "EvalSetStale":  # sets are evaluated in any environment
+    if uid == "agentops-pipeline":
+        return uid
+    labels = {"service": SERVICE[0], "environment": SERVICE[1]}
+    if name in ("EvalSetStale", "NeverSeen"):  # sets are evaluated in any environment
         del labels["environment"]
-    if "slo" in rule.get("labels", {}) and labels:
+    if name == "NeverSeen":  # in no service
+        del labels["service"]
+    if "slo" in rule.get("labels", {}):
         labels["slo"] = "slo"
     query = "&".join(f"var-{variable}={{{{ $labels.{label} | urlquery }}}}" for variable, label in labels.items())
-    return f"{uid}?{query}" if query else uid
+    return f"{uid}?{query}"

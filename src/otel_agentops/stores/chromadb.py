@@ -117,3 +117,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_chromadb`."""
 
     libraries = (LIBRARY,)
+
+
+ChromaInstrumentor = Instrumentor  # the name that others give theirs

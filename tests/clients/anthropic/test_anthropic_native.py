@@ -16,7 +16,7 @@ from expected_claude import ANSWERED, ASK, CALL, NATIVE, SENT, STREAMED, TRACES,
 from otel_agentops import task
 from otel_agentops._hashing import identity
 from otel_agentops.clients.anthropic import Instrumentor
-from otel_agentops.testing import Capture, capture
+from otel_agentops.testing import SECONDS, Capture, capture
 from otel_agentops.testing.fake_provider import Answer, Break, FakeProvider, Status, ToolCall
 
 pytestmark = pytest.mark.skipif(not TRACES, reason="anthropic before 1.14.0 has no tracing of its own")
@@ -28,7 +28,21 @@ SYSTEM = {"otel_agentops__prompt__source": "instructions", "otel_agentops__promp
 async def test_create(provider: FakeProvider, seen: Capture, traced: Any) -> None:
     await done(traced.messages.create(**CALL, system="Be brief."))
     assert seen.spans == [native(provider, **SYSTEM)]
-    assert seen.metrics == {}, "tokens are counted by whose span it is"
+    labels = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude-x",
+        "gen_ai.response.model": "claude-x-20260301",
+        "server.address": "127.0.0.1",
+        "server.port": int(provider.url.rpartition(":")[2]),
+    }
+    assert seen.metrics == {
+        "gen_ai.client.operation.duration": [{"attributes": labels, "count": 1, "sum": SECONDS}],
+        "gen_ai.client.token.usage": [
+            {"attributes": {**labels, "gen_ai.token.type": "input"}, "count": 1, "sum": 11},
+            {"attributes": {**labels, "gen_ai.token.type": "output"}, "count": 1, "sum": 5},
+        ],
+    }, "the SDK measures nothing"
 
 
 async def test_native_span_without_us_is_known(provider: FakeProvider, make: Any) -> None:
@@ -65,6 +79,21 @@ async def test_streams(provider: FakeProvider, seen: Capture, traced: Any, how: 
         async with block(traced.messages.with_streaming_response.create(**CALL, stream=True)) as response:
             await drained(await done(response.parse()))
     assert seen.spans == [native(provider, **STREAM)]
+    assert sorted(seen.metrics) == [
+        "gen_ai.client.operation.duration",
+        "gen_ai.client.operation.time_per_output_chunk",
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.client.token.usage",
+    ]
+    assert [(point["count"], point["sum"]) for point in seen.metrics["gen_ai.client.token.usage"]] == [(1, 11), (1, 5)]
+
+
+async def test_call_that_a_peer_measures_is_not_measured(seen: Capture, traced: Any) -> None:
+    """A peer and the SDK make a span each; the peer counts the tokens."""
+    facts = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-x"}
+    with seen.tracer_provider.get_tracer("a peer").start_as_current_span("chat claude-x", attributes=facts):
+        await done(traced.messages.create(**CALL))
+    assert len(seen.spans) == 2
     assert seen.metrics == {}
 
 

@@ -89,13 +89,13 @@ async def test_complete(provider: FakeProvider, seen: Capture, traced: Any) -> N
         "otel_agentops__tools__versions": [f"weather@{weather}"],
     }
     assert spans(seen) == [native(provider, **ours)]
-    assert seen.metrics == {}, "tokens are counted by whose span it is"
+    assert [point["sum"] for point in seen.metrics["gen_ai.client.token.usage"]] == [11, 5], "the SDK measures nothing"
 
 
 async def test_stream(provider: FakeProvider, seen: Capture, traced: Any) -> None:
     await drained(await done(traced.call("chat.stream", **CALL)))
     assert spans(seen) == [native(provider, "chat/completions#stream", **STREAM)]
-    assert seen.metrics == {}
+    assert len(seen.metrics["gen_ai.client.operation.duration"]) == 1
 
 
 async def test_fill_in_the_middle(provider: FakeProvider, seen: Capture, traced: Any) -> None:
@@ -129,7 +129,9 @@ async def test_an_agent_is_one_call(seen: Capture, traced: Any, method: str, ask
     assert [each["name"] for each in found] == ["invoke_agent"]
     assert [each for each in seen.spans if each["name"] == "chat"] == []
     known = found[0]["attributes"]
-    assert (known["gen_ai.agent.id"], known["otel_agentops.model.resolution"]) == ("ag:1", "resolved")
+    assert (known["gen_ai.agent.id"], known.get("otel_agentops.model.resolution")) == ("ag:1", None), (
+        "no model is asked for"
+    )
     assert known["otel_agentops.task.id"] == "t1"
     root = seen.spans[-1]["attributes"]
     assert (root["otel_agentops.task.llm_calls"], root["otel_agentops.task.input_tokens"]) == (1, 11)

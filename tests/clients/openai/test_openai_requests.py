@@ -204,6 +204,68 @@ async def test_azure(provider: FakeProvider, kind: str, seen: Capture) -> None:
     ]
 
 
+def make_azure(provider: FakeProvider, kind: str, place: str) -> Any:
+    """Return a client that has the deployment `d 1` at its own place."""
+    classes: Any = {"sync": (openai.OpenAI, openai.AzureOpenAI), "async": (openai.AsyncOpenAI, openai.AsyncAzureOpenAI)}
+    plain, azure = classes[kind]
+    if place == "azure_deployment":
+        return azure(
+            api_key="k", azure_endpoint=provider.azure_url, azure_deployment="d%201", api_version="1", max_retries=0
+        )
+    url = f"{provider.azure_url}/openai/deployments/d%201"
+    if place == "base_url of Azure":
+        return azure(api_key="k", base_url=url, api_version="1", max_retries=0)
+    return plain(api_key="k", base_url=url, default_query={"api-version": "1"}, max_retries=0)
+
+
+@pytest.mark.parametrize("place", ["azure_deployment", "base_url of Azure", "base_url"])
+@pytest.mark.parametrize("model", ["another", "", None])
+async def test_azure_deployment_at_the_client_is_the_model(
+    provider: FakeProvider, kind: str, seen: Capture, place: str, model: str | None
+) -> None:
+    """The request goes to the deployment of the client, whatever model its body names."""
+    client = make_azure(provider, kind, place)
+    chats, named = client.chat.completions, {"model": model, "messages": ASK}
+    await done(chats.create(**named))
+    await drained(await done(chats.create(**named, stream=True)))
+    await done((await done(chats.with_raw_response.create(**named))).parse())
+    await done(client.completions.create(model=model, prompt="hi"))
+    await done(client.embeddings.create(model=model, input="hi"))
+    assert {request.path.partition("?")[0].rpartition("/")[0] for request in provider.requests} == {
+        "/openai/deployments/d%201/chat",
+        "/openai/deployments/d%201",
+    }
+    assert {seen_span["attributes"]["gen_ai.request.model"] for seen_span in seen.spans} == {"d 1"}
+    assert [seen_span["name"] for seen_span in seen.spans] == [
+        *["chat d 1"] * 3,
+        "text_completion d 1",
+        "embeddings d 1",
+    ]
+    points = [point for points in seen.metrics.values() for point in points]
+    assert {point["attributes"]["gen_ai.request.model"] for point in points} == {"d 1"}
+
+
+async def test_azure_response_goes_past_the_deployment_of_the_client(
+    provider: FakeProvider, kind: str, seen: Capture
+) -> None:
+    """Azure's responses are at no deployment: the body names it."""
+    client = make_azure(provider, kind, "azure_deployment")
+    await done(client.responses.create(model="my-deployment", input="hi"))
+    assert "/deployments/" not in provider.requests[-1].path
+    assert seen.spans[0]["attributes"]["gen_ai.request.model"] == "my-deployment"
+
+
+@pytest.mark.parametrize("model", ["", None])
+async def test_empty_model_is_no_name(provider: FakeProvider, client: Any, seen: Capture, model: str | None) -> None:
+    """A server of one model names it in its answer: nothing that was asked for is resolved."""
+    provider.alias("", "the-only-model")
+    await done(client.chat.completions.create(model=model, messages=ASK))
+    unnamed = ("gen_ai.request.model", "otel_agentops.model.resolution")
+    assert [seen_span["name"] for seen_span in seen.spans] == ["chat"]
+    assert not {*unnamed} & {*seen.spans[0]["attributes"]}
+    assert seen.spans[0]["attributes"]["gen_ai.response.model"] == "the-only-model"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_azure_names_the_model_of_a_response_in_a_header(
     provider: FakeProvider, client: Any, seen: Capture, stream: bool

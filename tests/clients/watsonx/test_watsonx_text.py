@@ -86,12 +86,12 @@ async def test_many_prompts(seen: Capture, ibm: Any) -> None:
 
 
 async def test_a_deployment(seen: Capture, ibm: Any) -> None:
-    """It is called by its own name: the model is known from the answer."""
+    """The deployment is what is asked for; the provider says which model it has."""
     model = ibm.model(deployment_id="d1")
     model.chat(messages=[{"role": "user", "content": "hi"}])
     await drained(model.chat_stream(messages=[{"role": "user", "content": "hi"}]))
     assert [(found["name"], found["attributes"].get("gen_ai.request.model")) for found in seen.spans] == [
-        ("chat", None)
+        ("chat d1", "d1")
     ] * 2
     assert [found["attributes"]["gen_ai.response.model"] for found in seen.spans] == ["d1", "d1"]
 

@@ -49,7 +49,7 @@ def _read_chat_response(body: Any) -> Answer:
 
 
 def _fold_chat_chunk(state: FoldState, chunk: Any) -> bool:
-    return openai_chat.fold_chat_json(state, _rename_stop_reason(chunk))
+    return openai_chat.fold_loose_chunk(state, _rename_stop_reason(chunk))
 
 
 def _rename_stop_reason(body: Any) -> Any:
@@ -148,17 +148,38 @@ UNKNOWN = make_endpoint(_COUNTS)
 _PICTURES = ("stability.", "luma.")  # their prompt is one for images and films
 
 
-def find_endpoint(bare_id: str, body: Mapping[str, object]) -> Endpoint[RequestFacts]:
+# Of the models whose bodies have one shape alone: the family of a body that cannot be read.
+_FAMILIES = {
+    "amazon.nova-": NOVA,
+    "amazon.titan-t": COMPLETION,
+    "anthropic.claude-": CLAUDE,
+    "ai21.j2-": COMPLETION,
+    "ai21.jamba-": CHAT,
+    "cohere.command-r": COMMAND,
+    "cohere.command-text": COMPLETION,
+    "cohere.command-light": COMPLETION,
+    "meta.llama": COMPLETION,
+    "openai.gpt-oss": CHAT,
+    "qwen.": CHAT,
+}
+# These of them speak two, or make pictures, films and speech.
+_AMBIGUOUS = ("anthropic.claude-v", "anthropic.claude-instant", "amazon.nova-canvas", "amazon.nova-reel", "amazon.nova-sonic")
+
+
+def find_endpoint(bare_id: str, body: Mapping[str, object] | None) -> Endpoint[RequestFacts]:
     """Return the functions that read the bodies of a model.
 
     Args:
         bare_id: `Model.bare_id`, empty if the model is hidden.
-        body: Of the request.
+        body: Of the request; None if it cannot be read, so that only the id tells.
     """
     if "embed" in bare_id:
         return EMBEDDINGS
     if "rerank" in bare_id:
         return RANKING
+    if body is None:
+        families = (family for prefix, family in _FAMILIES.items() if bare_id.startswith(prefix))
+        return UNKNOWN if bare_id.startswith(_AMBIGUOUS) else next(families, UNKNOWN)
     if "messages" in body:
         return _find_chat_endpoint(bare_id, body)
     if "message" in body:

@@ -58,10 +58,8 @@ class Family(NamedTuple):
     is_wordless: bool = False
 
 
-def decode_object(body: object) -> dict[str, Any]:
-    """Return the JSON object of a body; an empty one if it is something else, or a file of the application."""
-    if not isinstance(body, (bytes, bytearray, str)):
-        return {}
+def decode_object(body: bytes | bytearray | str) -> dict[str, Any]:
+    """Return the JSON object of a body; an empty one if it is something else."""
     try:
         decoded = json.loads(body)
     except ValueError:
@@ -87,6 +85,7 @@ class _FamilyReader:
             model=facts.model.id,
             prompt=facts.model.prompt,
             attributes=attributes,
+            instructions=call.instructions if facts.is_readable else None,
             params={**(call.params or {}), **options},
         )
 

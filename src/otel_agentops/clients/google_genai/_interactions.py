@@ -38,7 +38,7 @@ def read_interaction_request(body: Mapping[str, object], server: Server) -> Mode
     attributes = FIELDS.read_attributes(flat, server.attributes)
     if kind := _find_output_type(body, flat):
         attributes[A.GEN_AI_OUTPUT_TYPE] = kind
-    model = as_text(body.get("model"))
+    model = as_text(body.get("model")) or None
     return ModelCall(
         "invoke_agent" if body.get("agent") else "generate_content",
         server.provider,

@@ -122,3 +122,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_litellm`."""
 
     libraries = (LIBRARY,)
+
+
+LiteLLMInstrumentor = Instrumentor  # the name that others give theirs

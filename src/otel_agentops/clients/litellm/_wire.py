@@ -51,7 +51,7 @@ def fold_chunk(state: FoldState, chunk: Any) -> bool:
     if state.get("model") is None:
         state["model"] = as_text(get_hidden(chunk, "provider_response_model"))
     if usage := getattr(chunk, "usage", None):
-        state["usage"] = usage
+        openai_chat.keep_usage(state, usage, chunk)
     for choice in chunk.choices:
         if choice.finish_reason is not None:
             state.setdefault("reasons", {})[choice.index] = choice.finish_reason

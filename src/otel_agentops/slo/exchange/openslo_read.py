@@ -21,7 +21,7 @@ from ruamel.yaml.error import YAMLError
 
 from otel_agentops import _yaml
 from otel_agentops.slo.exchange import openslo
-from otel_agentops.slo.spec import Slo, SpecError, describe_problem
+from otel_agentops.slo.spec import Slo, SpecError, describe_problem, select_errors
 
 READ = ("SLO", "SLI")
 DAYS = {"d": 1, "w": 7}
@@ -129,9 +129,9 @@ def _add_objective(
         where = f"{file}:{_yaml.find_line(content, error.path)}: {'.'.join(map(str, error.path))}"
         imported.problems.append(f"{where}: SLO {name}: {error.sentence}")
     except ValidationError as error:
-        first = error.errors()[0]
-        sentence = f"SLO {name}: {'.'.join(map(str, first['loc']))}: {describe_problem(first)}"
-        imported.problems.append(f"{file}:{_yaml.find_line(content, [])}: {sentence}")
+        for each in select_errors(error):
+            sentence = f"SLO {name}: {'.'.join(map(str, each['loc']))}: {describe_problem(each)}"
+            imported.problems.append(f"{file}:{_yaml.find_line(content, [])}: {sentence}")
     else:
         imported.slos.append((slo, _read_comment(content)))
         imported.notes.extend(f"{file}:{line}: SLO {name}: {note}" for line, note in _list_notes(content))

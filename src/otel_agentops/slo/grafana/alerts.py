@@ -80,19 +80,25 @@ def _derive_uid(rule: Mapping[str, Any]) -> str:
     return f"agentops-{hashlib.sha256(_join_title(rule).encode()).hexdigest()[:16]}"
 
 
+# A template between its braces, of which a text in quotes may hold any.
+_ACTION = re.compile(r"\{\{(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|[^\"`}])*\}\}")
+
+
 def _convert_annotations(rule: Mapping[str, Any]) -> dict[str, str]:
     """Convert the templates of the annotations.
 
     Grafana's templates have no `query`. What every alert has says what it would if a look-up found nothing; other
     annotations with a look-up are left out, and the dashboard shows what they say. Prometheus' `$value` is a number;
-    Grafana's is a text about all queries, and the number is `$values.A.Value`.
+    Grafana's is a text about all queries, and the number is `$values.A.Value`. What a spec says about either stays as it is.
     """
     texts = {
         key: _LOOK_UP.sub(r"\1", text) for key, text in rule["annotations"].items() if key in ("summary", "description")
     }
     texts = {**rule["annotations"], **texts}
     return {
-        key: re.sub(r"\$value\b", "$values.A.Value", text) for key, text in texts.items() if "| query }}" not in text
+        key: _ACTION.sub(lambda action: re.sub(r"\$value\b", "$values.A.Value", action[0]), text)
+        for key, text in texts.items()
+        if not any(action.endswith("| query }}") for action in _ACTION.findall(text))
     }
 
 

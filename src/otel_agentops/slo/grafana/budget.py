@@ -30,7 +30,7 @@ def build_dashboard() -> Dashboard:
         description="What is left of each promise about the service, and how fast it is spent. A proxy stands in "
         "for what users care about, and is called one everywhere.",
         rows=(
-            Row("Now", (_show_budgets(), *_show_budgets_now())),
+            Row("Now", (_show_budgets(), *_show_budgets_now(), _show_unseen())),
             Row("Over time", (*_plot_remaining(), _plot_burn_rate(), _plot_error_ratios(), _plot_events())),
             Row("Burning", (_plot_burning(), _show_moves_before())),
         ),
@@ -53,6 +53,17 @@ def _show_budgets() -> Panel:
         Query(f"{S.SLO_CORRECTED_ERROR}{{{OF_SLO}}}", "bad (corrected)"),
         height=6,
         units={"events": "short"},
+    )
+
+
+def _show_unseen() -> Panel:
+    return show_table(
+        "Promised, never seen",
+        "Promises of which no event was counted within their window, in any service: they cannot burn. The alert "
+        "OtelAgentopsNeverSeen says what the application has to report. Empty is good.",
+        "percentunit",
+        Query(f'{S.SLO_OBJECTIVE_UNSEEN}{{slo=~"$slo"}}', "promised"),
+        height=4,
     )
 
 

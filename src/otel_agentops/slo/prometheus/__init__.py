@@ -4,7 +4,7 @@ The names of the series, with their labels, are in `otel_agentops.slo.series`.
 
 Alerts: `OtelAgentopsErrorBudgetBurn` (severity page or ticket), `OtelAgentopsVariableMoved` (severity info),
 `OtelAgentopsBurnAfterMove` (severity of the burn; one alert for each pair of a burn and a move that came before it),
-`OtelAgentopsProxyDisagreesWithTruth`, `OtelAgentopsGroundTruthStale`, `OtelAgentopsNoData`,
+`OtelAgentopsProxyDisagreesWithTruth`, `OtelAgentopsGroundTruthStale`, `OtelAgentopsNoData`, `OtelAgentopsNeverSeen`,
 `OtelAgentopsCollectorNotScraped`, `OtelAgentopsRulesStale` (ticket), `OtelAgentopsProxyWithoutTruth` (info).
 
 A move is a value that became active in a scope that was active without it, also one that comes back after five minutes
@@ -34,6 +34,7 @@ from otel_agentops.slo.prometheus.ratios import WINDOWS, build_ratio_rules
 from otel_agentops.slo.prometheus.standing import build_standing_alerts
 from otel_agentops.slo.prometheus.trust import build_trust_rules
 from otel_agentops.slo.prometheus.truth import build_label_rules, build_truth_rules
+from otel_agentops.slo.prometheus.unseen import build_unseen_rules
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_duration
 
@@ -86,7 +87,13 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_
 def _build_slow_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
     """Yield the rules that a look each five minutes is enough for, by objective."""
     for slo in slos:
-        for build in (build_budget_rules, build_truth_rules, build_trust_rules, build_silence_rules):
+        for build in (
+            build_budget_rules,
+            build_truth_rules,
+            build_trust_rules,
+            build_silence_rules,
+            build_unseen_rules,
+        ):
             yield from build(slo, clock)
 
 

@@ -13,6 +13,7 @@ from otel_agentops.slo.prometheus.objective import (
     SERVICE_TEXT,
     build_alert,
     describe_policy,
+    escape_template,
     select_burn,
     select_indicator,
 )
@@ -71,7 +72,7 @@ def _build_burn_alert(slo: Slo, severity: str) -> Rule:
     truth = {"truth": compare_with_truth(slo)} if slo.indicator.type == "proxy" else {}
     texts = {
         "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({describe_indicator(slo)})",
-        "description": " ".join([windows, describe_promise(slo), *rescalings]),
+        "description": " ".join([windows, escape_template(describe_promise(slo)), *rescalings]),
         **truth,
         **describe_policy(slo),
     }

@@ -10,7 +10,7 @@ from otel_agentops.slo.burn import list_severities
 from otel_agentops.slo.moves.appeared import select_always_new
 from otel_agentops.slo.prometheus._lookup import describe_value
 from otel_agentops.slo.prometheus.burn import describe_windows
-from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_labels, list_facts, select_burn
+from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_labels, escape_template, list_facts, select_burn
 from otel_agentops.slo.series import SERVICE, SLI_NAME
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.variables import SCOPE
@@ -64,7 +64,7 @@ def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
         "labels": build_labels(slo, severity),
         "annotations": {
             "summary": f"{SERVICE_TEXT} {burns} after {_MOVE_TEXT}",
-            "description": f"{describe_windows(severity, of, 'too many')} {_SEEN_TEXT} {describe_promise(slo)}",
+            "description": f"{describe_windows(severity, of, 'too many')} {_SEEN_TEXT} {escape_template(describe_promise(slo))}",
             **describe_value(),
             **_MOVE,
             **list_facts(slo),

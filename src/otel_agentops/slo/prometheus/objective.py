@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from otel_agentops.slo import series as S
@@ -82,5 +83,8 @@ def list_facts(slo: Slo) -> dict[str, str]:
 
 
 def escape_template(text: str) -> str:
-    """Escape a text of the spec for a place in which Prometheus reads templates."""
-    return text.replace("{{", '{{ "{{" }}')
+    """Escape a text of the spec for a place in which Prometheus reads templates.
+
+    A single brace at the end is escaped too, since a template of ours may follow it.
+    """
+    return re.sub(r"\{\{|\{$", lambda match: f'{{{{ "{match[0]}" }}}}', text)
