@@ -89,7 +89,8 @@ def _convert_annotations(rule: Mapping[str, Any]) -> dict[str, str]:
 
     Grafana's templates have no `query`. What every alert has says what it would if a look-up found nothing; other
     annotations with a look-up are left out, and the dashboard shows what they say. Prometheus' `$value` is a number;
-    Grafana's is a text about all queries, and the number is `$values.A.Value`. What a spec says about either stays as it is.
+    Grafana's is a text about all queries, and the number is `$values.A.Value`. What a spec says about
+    either stays as it is.
     """
     texts = {
         key: _LOOK_UP.sub(r"\1", text) for key, text in rule["annotations"].items() if key in ("summary", "description")

@@ -57,6 +57,7 @@ topk by ({service}) (1, {earlier} {before}) {while_}"""
 def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
     matchers = f"{','.join(f'{label}=%q' for label in SERVICE)},{SLI_NAME}={quote_string(slo.indicator.name)}"
     of = f"{{{{ $of := printf `{{{matchers}}}` {' '.join(f'$labels.{label}' for label in SERVICE)} }}}}"
+    windows = describe_windows(severity, of, "too many")
     burns = f"burns the error budget of {slo.name} ({describe_indicator(slo)})"
     return {
         "alert": "OtelAgentopsBurnAfterMove",
@@ -64,7 +65,7 @@ def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
         "labels": build_labels(slo, severity),
         "annotations": {
             "summary": f"{SERVICE_TEXT} {burns} after {_MOVE_TEXT}",
-            "description": f"{describe_windows(severity, of, 'too many')} {_SEEN_TEXT} {escape_template(describe_promise(slo))}",
+            "description": f"{windows} {_SEEN_TEXT} {escape_template(describe_promise(slo))}",
             **describe_value(),
             **_MOVE,
             **list_facts(slo),
