@@ -1,4 +1,4 @@
-"""What is said in OpenAI's responses API: an input of items, and an answer whose items are one generation."""
+"""Messages of OpenAI's responses API: an input of items, and an answer whose items are one generation."""
 
 from __future__ import annotations
 

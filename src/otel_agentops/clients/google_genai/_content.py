@@ -1,4 +1,4 @@
-"""What is said to Gemini: contents of parts, and interactions of steps; the wire and the client spell names apart."""
+"""Messages to Gemini: contents of parts, and interactions of steps; the wire and the client spell names apart."""
 
 from __future__ import annotations
 
