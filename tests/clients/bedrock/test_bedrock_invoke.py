@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from bedrock_subject import call, made
 from both import done, drained
+from content_schemas import read_words
 
 from otel_agentops._hashing import identity
 from otel_agentops.clients.bedrock import Instrumentor
@@ -450,3 +451,18 @@ def test_body_in_memory_is_read_from_its_position(provider: FakeProvider, seen: 
     readable, in_memory = seen.spans
     assert provider.requests[-1].body == body
     assert in_memory == readable
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("streams", [False, True])
+async def test_content(content: Capture, bedrock: Any, family: str, streams: bool) -> None:
+    """The words of every family; nobody knows what an unknown one says."""
+    model, body, *_ = FAMILIES[family]
+    if streams:
+        call_stream = call(bedrock, "invoke_model_with_response_stream", modelId=model, body=json.dumps(body).encode())
+        await drained((await done(call_stream))["body"])
+    else:
+        await done((await invoke(bedrock, family))["body"].read())
+    system = [("system", "Be short.")] if "Be short." in json.dumps(body) else []
+    words = [] if family == "unknown" else [*system, ("user", "hi"), ("assistant", "Hello there.")]
+    assert [(role, text.strip()) for role, text in read_words(content)] == words

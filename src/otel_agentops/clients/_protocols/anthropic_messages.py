@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops.clients._protocols import anthropic_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -16,6 +17,7 @@ from otel_agentops.clients._protocols.fields import (
     as_list,
     as_text,
     as_texts,
+    drop_members,
     drop_none,
     drop_none_attributes,
     flatten_instructions,
@@ -46,6 +48,9 @@ FIELDS = Fields(
     ]),
 )  # fmt: skip
 
+# Members of a tool that are part of its identity under a name of ours; a mark of the prompt's cache is none.
+_NAMED = frozenset({"type", "name", "description", "input_schema", "strict", "cache_control"})
+
 
 def normalise_tool(wire: object) -> dict[str, Any]:
     """Return the identity material of one tool.
@@ -60,7 +65,7 @@ def normalise_tool(wire: object) -> dict[str, Any]:
             "name": tool_name,
             "settings": {name: value for name, value in wire.items() if name != "cache_control"},
         }
-    return drop_none(
+    return drop_members(wire, _NAMED) | drop_none(
         name=tool_name,
         description=wire.get("description"),
         input_schema=wire["input_schema"],
@@ -159,4 +164,4 @@ def _make_answer(message: object, reason: object, usage: object, start_usage: ob
     return Answer(as_text(get(message, "model")), attributes, total, as_int(get(usage, "output_tokens")))
 
 
-MESSAGES = Endpoint(read_request, read_response, fold_event, finish_message)
+MESSAGES = Endpoint(read_request, read_response, fold_event, finish_message, content=anthropic_content.MESSAGES)

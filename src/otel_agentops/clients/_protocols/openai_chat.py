@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint
+from otel_agentops.clients._protocols import openai_chat_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -17,6 +18,7 @@ from otel_agentops.clients._protocols.fields import (
     as_list,
     as_text,
     as_texts,
+    drop_members,
     drop_none,
     drop_none_attributes,
     flatten_instructions,
@@ -60,6 +62,10 @@ FIELDS = Fields(
 _SYSTEM = frozenset({"system", "developer"})
 _FORCED = frozenset({"function", "custom"})  # what a `tool_choice` is that names one tool
 _CREDENTIALS = frozenset({"headers", "authorization"})  # of an MCP server: they differ by user and shape nothing
+# Members of a function that are part of its identity under a name of ours; a mark of the prompt's cache is none.
+_NAMED = frozenset({
+    "type", "name", "description", "parameters", "format", "output_schema", "strict", "cache_control",
+})  # fmt: skip
 
 
 def normalise_tool(wire: Any) -> dict[str, Any]:
@@ -71,7 +77,10 @@ def normalise_tool(wire: Any) -> dict[str, Any]:
     if "name" not in inner:  # a built-in: all of its settings shape it
         settings = {name: value for name, value in wire.items() if name not in _CREDENTIALS}
         return {"name": str(wire.get("server_label") or kind), "settings": settings}
-    return drop_none(
+    extras = drop_members(inner, _NAMED)
+    if inner is not wire:
+        extras |= drop_members(wire, _NAMED | {kind})
+    return extras | drop_none(
         name=inner["name"],
         description=inner.get("description"),
         input_schema=inner.get("parameters") or inner.get("format"),
@@ -309,6 +318,6 @@ def read_tokens(attributes: Attributes, usage: Any) -> tuple[int | None, int | N
     return as_int(get(usage, "input_tokens")), as_int(get(usage, "output_tokens"))
 
 
-CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat)
-COMPLETIONS = Endpoint(read_completion_request, read_chat_response, fold_chat_chunk, finish_chat)
+CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat, content=openai_chat_content.CHAT)
+COMPLETIONS = CHAT._replace(request=read_completion_request, content=openai_chat_content.COMPLETION)
 EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint
+from otel_agentops.clients._protocols import openai_responses_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -167,4 +168,10 @@ def read_fetch_response(result: Any, tells_usage: bool) -> Answer:
     return answer
 
 
-RESPONSES = Endpoint(read_responses_request, read_responses_response, fold_responses_event, finish_responses)
+RESPONSES = Endpoint(
+    read_responses_request,
+    read_responses_response,
+    fold_responses_event,
+    finish_responses,
+    content=openai_responses_content.RESPONSES,
+)
