@@ -195,3 +195,10 @@ def test_documented_price_files_are_valid(tmp_path: Path) -> None:
     for example in (page.split("```json\n")[1].split("```")[0], _prices.__doc__ or ""):
         path.write_text(example[example.index("{") :])
         assert set(_prices.load_prices(str(path)) or {}) == {"gpt-x-2026-03-01", "claude-x", "embed-x"}
+
+
+def test_doctor_tells_where_prices_are_from(prices: Path) -> None:
+    findings = examine_environment({"OTEL_AGENTOPS_PRICES": str(prices)})
+    assert [finding.text for finding in findings if finding.subject == "prices"] == [
+        "7 model names; date 2026-11-01, source https://example.com"
+    ]
