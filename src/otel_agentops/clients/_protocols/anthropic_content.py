@@ -1,4 +1,4 @@
-"""What is said in Anthropic's messages."""
+"""The words of Anthropic's messages."""
 
 from __future__ import annotations
 

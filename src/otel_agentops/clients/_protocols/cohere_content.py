@@ -1,4 +1,4 @@
-"""What is said in Cohere's chats and rankings, in both versions of its API."""
+"""The words of Cohere's chats and rankings, in both versions of its API."""
 
 from __future__ import annotations
 

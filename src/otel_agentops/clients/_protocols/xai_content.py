@@ -1,4 +1,4 @@
-"""What is said in xAI's chats, in its protobuf messages."""
+"""The words of xAI's chats, in its protobuf messages."""
 
 from __future__ import annotations
 
