@@ -146,10 +146,10 @@ def load_function(name: str) -> UserFunction:
     module, _, path = name.partition(":")
     if not module or not path:
         raise ValueError(f"OTEL_AGENTOPS_REDACT={name!r} is not module:function")
-    found: Any = importlib.import_module(module)
+    loaded: Any = importlib.import_module(module)
     for part in path.split("."):
-        found = getattr(found, part, None)
-    if not callable(found):
+        loaded = getattr(loaded, part, None)
+    if not callable(loaded):
         raise ValueError(f"OTEL_AGENTOPS_REDACT={name!r}: there is no such function")
-    function: UserFunction = found
+    function: UserFunction = loaded
     return function

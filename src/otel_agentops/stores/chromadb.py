@@ -91,8 +91,8 @@ def read_documents(result: QueryResult) -> Content:
     for number, ids in enumerate(result["ids"]):
         for place, document_id in enumerate(ids):
             members = {"content": result.get("documents"), "distance": result.get("distances")}
-            found = {name: lists[number][place] for name, lists in members.items() if lists is not None}
-            documents.append({"id": document_id, **_coerce.drop_none(found)})
+            present_members = {name: lists[number][place] for name, lists in members.items() if lists is not None}
+            documents.append({"id": document_id, **_coerce.drop_none(present_members)})
     return {A.GEN_AI_RETRIEVAL_DOCUMENTS: documents}
 
 

@@ -503,17 +503,17 @@ class Contract:
         """Compare the content of the only span, and of its event, with the request and an answer of this part."""
         (span,), (event,) = seen.spans, seen.events
         attributes = span["attributes"]
-        said = {name: json.loads(attributes[name]) for name in _CONTENT if name in attributes}
-        assert {name: value for name, value in _as_lists(event["attributes"]).items() if name in _CONTENT} == said
+        words = {name: json.loads(attributes[name]) for name in _CONTENT if name in attributes}
+        assert {name: value for name, value in _as_lists(event["attributes"]).items() if name in _CONTENT} == words
         assert {name: event["attributes"][name] for name in attributes if name not in _CONTENT} == {
             name: value for name, value in attributes.items() if name not in _CONTENT
         }
-        for message in said[A.GEN_AI_OUTPUT_MESSAGES]:
+        for message in words[A.GEN_AI_OUTPUT_MESSAGES]:
             for each in message["parts"]:
                 each.pop("id", None)  # some providers have none, others make one up
         system, user = [{"type": "text", "content": SYSTEM}], [{"type": "text", "content": USER}]
         turns = [{"role": "system", "parts": system}, {"role": "user", "parts": user}]
-        is_apart = A.GEN_AI_SYSTEM_INSTRUCTIONS in said
+        is_apart = A.GEN_AI_SYSTEM_INSTRUCTIONS in words
         reason = name_finish_reason((attributes.get(A.GEN_AI_RESPONSE_FINISH_REASONS) or [None])[0])
         expected: Record = {
             A.GEN_AI_INPUT_MESSAGES: turns[1:] if is_apart else turns,
@@ -523,7 +523,7 @@ class Contract:
             expected[A.GEN_AI_SYSTEM_INSTRUCTIONS] = system
         if part["type"] == "tool_call":
             expected[A.GEN_AI_TOOL_DEFINITIONS] = [{"type": "function", **TOOL}]
-        assert said == expected
+        assert words == expected
 
     def test_suppressed_calls_pass(self, bench: Bench, seen: Capture) -> None:
         """Honour OpenTelemetry's own switch."""

@@ -1,4 +1,4 @@
-"""Messages of Anthropic's messages."""
+"""The words of Anthropic's messages."""
 
 from __future__ import annotations
 

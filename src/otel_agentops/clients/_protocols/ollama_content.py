@@ -1,4 +1,4 @@
-"""Messages of Ollama's chats and completions."""
+"""The words of Ollama's chats and completions."""
 
 from __future__ import annotations
 

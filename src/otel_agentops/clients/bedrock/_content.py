@@ -1,4 +1,4 @@
-"""Messages to the models of Bedrock: in Converse, in the bodies of InvokeModel, and to knowledge bases."""
+"""The words said to the models of Bedrock: in Converse, in the bodies of InvokeModel, and to knowledge bases."""
 
 from __future__ import annotations
 
