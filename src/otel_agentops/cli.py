@@ -36,6 +36,7 @@ def _build_app() -> typer.Typer:
 
     from otel_agentops.collector.cli import app as collector
     from otel_agentops.lock.cli import app as lock
+    from otel_agentops.price_lists.cli import write_price_file
     from otel_agentops.slo.cli import app as slo
     from otel_agentops.truth.cli import app as truth
 
@@ -57,6 +58,7 @@ def _build_app() -> typer.Typer:
     app.add_typer(collector, name="collector")
     app.add_typer(lock, name="lock")
     app.add_typer(truth, name="truth")
+    app.command(name="prices")(write_price_file)
     marks = {"ok": "[green]ok", "note": "[blue]note", "warning": "[yellow]warning", "problem": "[red]problem"}
 
     @app.command()

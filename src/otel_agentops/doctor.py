@@ -6,9 +6,11 @@ Every check is a function from the environment to findings; it changes nothing a
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -44,7 +46,7 @@ def examine_environment(environ: Mapping[str, str]) -> list[Finding]:
 
 
 def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Report our own variables whose name is unknown or whose value is refused."""
+    """Report our own variables whose name is unknown or whose value is refused; tell where prices are from."""
     for name, nearest in _config.find_unknown_variables(environ).items():
         text = _config.describe_unknown_variable(name, nearest)
         yield Finding("problem", "settings", text, f"rename it to {nearest}" if nearest else "unset it")
@@ -53,11 +55,19 @@ def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
     handler.emit = records.append  # type: ignore[method-assign, assignment]
     _guard.log.addHandler(handler)
     try:
-        _prices.load_prices(_config.read_config(environ).prices)
+        path = _config.read_config(environ).prices
+        prices = _prices.load_prices(path)
     finally:
         _guard.log.removeHandler(handler)
     for record in records:
         yield Finding("problem", "settings", record.getMessage(), "correct or unset it")
+    if prices is not None:
+        with Path(str(path)).open(encoding="utf-8") as file:
+            notes = json.load(file)
+        text = (
+            f"{len(prices)} model names; date {notes.get('date', 'unknown')}, source {notes.get('source', 'unknown')}"
+        )
+        yield Finding("ok", "prices", text)
 
 
 def check_sdk(environ: Mapping[str, str]) -> Iterator[Finding]:

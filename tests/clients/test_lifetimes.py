@@ -1,4 +1,4 @@
-"""Clients, results and streams live no longer than without us, so that a program fails with us if it fails without us."""
+"""Clients, results and streams live no longer than without us: a program that fails without us fails with us."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def watch_lives(conversation: Conversation, kind: str) -> Observations:
         try:
             async for _ in iterate_items(result):
                 items += 1
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  each client has an exception of its own
             seen["error"] = type(error)
         seen["items"] = items
         seen["client of a read stream"] = is_alive(client_reference)

@@ -29,14 +29,17 @@ WORDS = {
         "finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "status", "output", "done",
     },
     "input_tokens": {
-        "prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count", "cache_read_input_tokens", "inputTokens",
-        "cache_creation_input_tokens", "cacheReadInputTokens", "cacheWriteInputTokens", "toolUsePromptTokenCount",
+        "prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count", "inputTokens",
+        "cache_read_input_tokens", "cache_creation_input_tokens",
+        "cacheReadInputTokens", "cacheWriteInputTokens", "toolUsePromptTokenCount",
     },
     "output_tokens": {
-        "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount", "eval_count", "outputTokens",
+        "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount", "eval_count",
+        "outputTokens",
     },
     "gen_ai.usage.cache_read.input_tokens": {
-        "cached_tokens", "cache_read_input_tokens", "cachedContentTokenCount", "cacheReadInputTokens", "cacheReadInputTokenCount",
+        "cached_tokens", "cache_read_input_tokens", "cachedContentTokenCount", "cacheReadInputTokens",
+        "cacheReadInputTokenCount",
     },
     "gen_ai.usage.cache_creation.input_tokens": {"cache_creation_input_tokens", "cacheWriteInputTokens"},
     "gen_ai.usage.reasoning.output_tokens": {"reasoning_tokens", "thinking_tokens", "thoughtsTokenCount"},
@@ -127,7 +130,9 @@ def lost_facts(conversation: Conversation, before: Ended, parts: list[Any], chan
         return None if ended.error_type else f"{change}: {outcome!r}"
     wanted, found = list_facts(before.facts), list_facts(ended.facts)
     is_dropped = conversation.way.is_stream and len(outcome) < len(parts)  # by the client, which validates
-    costs = list_costs(parts, change._replace(path=()) if is_dropped else change, DROPPED.get(conversation.way.client, frozenset()))
+    costs = list_costs(
+        parts, change._replace(path=()) if is_dropped else change, DROPPED.get(conversation.way.client, frozenset())
+    )
     lost = {name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)} - costs
     return f"{change}: {[(name, wanted.get(name), found.get(name)) for name in sorted(lost)]}" if lost else None
 

@@ -434,7 +434,7 @@ def test_malformed_config_never_raises(place: tuple[str, ...], value: object) ->
     mine = document(text.getvalue())
     assert findings(mine, overlay(), environ={"OTEL_AGENTOPS_RECEIVER": "otlp/in"}) is not None
     with contextlib.suppress(InputError):
-        tags.add_tags(mine, tags.list_tag_processors(overlay()))
+        tags.list_unedited(tags.add_tags(mine, tags.list_tag_processors(overlay())))
     assert isinstance(list(kubernetes.find_unreachable([mine], {})), list)
 
 

@@ -15,6 +15,7 @@ from otel_agentops.collector import shipped
 from otel_agentops.collector.cli import app
 from otel_agentops.collector.document import Document
 from otel_agentops.collector.render import merge_documents, render_documents
+from otel_agentops.written_files import add_hash
 from stack import BASE, OVERLAY, ROOT
 
 EVERY = {**BASES, "anchors": (CONFIGS / "anchors.yaml", "otlp"), "stored": (CONFIGS / "stored.yaml", "otlp")}
@@ -123,7 +124,7 @@ def test_render_command_writes_the_rendered_documents(tmp_path: Path) -> None:
         shipped.read_config(OVERLAY),
         shipped.read_config(shipped.find_fragment("guard")),
     ]
-    assert out.read_text() == render_documents(several)
+    assert out.read_text() == add_hash(render_documents(several))
 
 
 def test_render_command_adds_no_second_overlay() -> None:

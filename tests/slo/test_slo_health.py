@@ -80,6 +80,11 @@ UP = {"series": 'up{job="otelcol", instance="c"}', "values": f"1x{END}"}
 RANDOM = {A.TRUTH_PROXY: "good", A.TRUTH_VERDICT: "good", A.TRUTH_SAMPLING: "random"}
 
 
+def young(second: int) -> int:
+    """A task in the first hours, then one each work day in the afternoon."""
+    return int(second == 10 or (second % DAY == 56 and second // DAY % 7 < 5))
+
+
 def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set[str]]]:
     """Services that stop on the tenth day, or never."""
     told = "OtelAgentopsNoData"
@@ -88,9 +93,12 @@ def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set
         # the longest silence is from Friday's evening to Monday's morning: 86 + 2 * 144 s
         series(M.SLI_EVENTS, "office", shifts(END)),
         series(M.SLI_EVENTS, "rare", until(stop, every=100)),
-        series(M.SLI_EVENTS, "new", until(stop, start=6 * DAY - 20)),
+        series(M.SLI_EVENTS, "new", until(stop, start=5 * DAY - 20)),
+        series(M.SLI_EVENTS, "young", young),
     ]
     return inputs, {
+        # on the second Monday, before the first task after the first weekend
+        (told, 7 * DAY + 45): set(),
         (told, stop): set(),
         (told, stop + HOUR): set(),
         # an hour, five minutes in which the last event is in sight, a quarter of an hour: the two are 4 s here
@@ -99,7 +107,7 @@ def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set
         # the last was at 1200 s; twice 100 s later
         (told, 1200 + 199): {"busy"},
         (told, 1200 + 214): {"busy", "rare"},
-        # `new` has no week of history when it stops; at its age of a week it has, and no data
+        # `new` has no eight days of history when it stops; at that age it has, and no data
         (told, 12 * DAY): {"busy", "rare"},
         (told, 13 * DAY - 5): {"busy", "rare", "new"},
     }
@@ -136,7 +144,7 @@ def test_silences_and_labels_that_stop(promtool: Path, tmp_path: Path) -> None:
     silent, no_data = silences(9 * DAY)
     labelled, truth = labels(4 * DAY + 10)
     among = dict.fromkeys((alert for alert, _ in truth), "labelled|stopped|never|complaints|gone")
-    among["OtelAgentopsNoData"] = "busy|office|rare|new|labelled"
+    among["OtelAgentopsNoData"] = "busy|office|rare|new|young|labelled"
     evaluated(promtool, tmp_path, [UP, *silent, *labelled], no_data | truth, among)
 
 

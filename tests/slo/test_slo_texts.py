@@ -86,7 +86,8 @@ def pair_alerts(slos: Sequence[slo.Slo], specs: Sequence[Mapping[str, str]]) -> 
 
 def write_test(directory: Path, pairs: Sequence[tuple[Rule, Rule]]) -> Path:
     """Write a test of promtool: each alert fires for one series, and its texts are compared."""
-    rules, series = [], {}
+    rules: list[Rule] = []
+    series = {}
     expected: defaultdict[str, list[Rule]] = defaultdict(list)
     for number, (rule, shown) in enumerate(pairs):
         labels = {"slo": rule["labels"]["slo"], "service_name": "shop", "number": str(number)}

@@ -1,4 +1,4 @@
-"""The words of people and models, on the span of the operation and in an event, if the user asks for it.
+"""The words of people and models, on the span of an operation and in an event, if the user asks for them.
 
 This sink is installed only then. It reads the body of the request, the answer or the chunks of a stream by the
 `ContentReader` of their endpoint; everything passes the redaction and the byte limit before it is written anywhere.

@@ -1,4 +1,4 @@
-"""The client metrics of the conventions: duration, tokens and chunks of a call whose span is our own or the client's."""
+"""The client metrics of the conventions: duration, tokens and chunks of a call that nobody else measures."""
 
 from __future__ import annotations
 

@@ -228,7 +228,8 @@ def _hand_out(
 
 
 def _start_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[HuggingfaceCall] | None:
-    call, api = active_call(HuggingfaceCall), args[0]
+    call = active_call(HuggingfaceCall)
+    api: Client = args[0]
     if call is None or call.context.api() is not api:
         return None
     request: Request = args[1] if len(args) > 1 else kwargs["request_parameters"]

@@ -15,14 +15,14 @@ from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import speakeasy
 from otel_agentops.clients._families.speakeasy import Package
 from otel_agentops.clients._protocols import openai_chat, openai_responses
-from otel_agentops.clients._protocols.fields import as_double, as_text, get
+from otel_agentops.clients._protocols.fields import Fields, as_double, as_text, get
 from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 # OpenRouter passes these on to those who watch, and never to the model.
 _NOT_FOR_MODEL = frozenset({"session_id", "trace", "debug"})
-FIELDS = openai_chat.FIELDS._replace(not_parameters=openai_chat.FIELDS.not_parameters | _NOT_FOR_MODEL)
+FIELDS = Fields(openai_chat.FIELDS.readers, openai_chat.FIELDS.not_parameters | _NOT_FOR_MODEL)
 # The client library sends these by itself if the application says nothing.
 _DEFAULTS = {"service_tier": "auto"}
 

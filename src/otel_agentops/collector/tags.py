@@ -10,7 +10,7 @@ from otel_agentops._yaml import InputError
 from otel_agentops.collector.document import Document, get_nested, is_ours
 from otel_agentops.collector.edit import replace_list
 from otel_agentops.collector.origins import add_note, restore_origins, split_note
-from otel_agentops.collector.situation import COUNTING, PIPELINES, get_type
+from otel_agentops.collector.situation import COUNTING, PIPELINES, get_type, list_names
 
 SIGNALS = ("traces", "logs")
 # What decides or hands over batches: a tag that is set behind them comes too late.
@@ -105,13 +105,12 @@ def choose_pipelines(document: Document, only: Sequence[str] = ()) -> list[str]:
         if id_ not in there or get_type(id_) not in SIGNALS:
             names = ", ".join(one for one in there if get_type(one) in SIGNALS)
             raise InputError(f"{document.locate(*PIPELINES)}: no pipeline {id_} for traces or logs; there are: {names}")
-    receivers = {id_: document.get(*PIPELINES, id_, "receivers") or () for id_ in there}
     chosen = list(only) or [
         id_
-        for id_, listed in receivers.items()
+        for id_, pipeline in (document.get(*PIPELINES) or {}).items()
         if get_type(id_) in SIGNALS
         and not is_ours(id_)
-        and (isinstance(listed, str) or any(get_type(str(one)) == "otlp" for one in listed))
+        and any(get_type(one) == "otlp" or one is pipeline["receivers"] for one in list_names(pipeline, "receivers"))
     ]
     if not chosen:
         raise InputError(
@@ -123,13 +122,14 @@ def choose_pipelines(document: Document, only: Sequence[str] = ()) -> list[str]:
 def list_unedited(document: Document) -> list[str]:
     """Return the traces pipelines of the user without our processors that another receiver than OTLP feeds."""
     pipelines = document.get(*PIPELINES)
-    receivers = document.get("receivers") or ()
+    receivers = document.get("receivers")
+    receivers = receivers if isinstance(receivers, Mapping) else {}
     return [
         id_
         for id_ in pipelines
         if get_type(id_) == "traces"
         and not any(map(is_ours, [id_, *_list_processors(document, id_)]))
-        and any(one in receivers for one in pipelines[id_].get("receivers") or ())
+        and any(one in receivers for one in list_names(pipelines[id_], "receivers"))
     ]
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,15 @@ imports = typer.Typer(no_args_is_help=True, help="Objectives from the format of 
 exports = typer.Typer(no_args_is_help=True, help="Objectives in the format of another tool.")
 app.add_typer(imports, name="import")
 app.add_typer(exports, name="export")
+
+
+class RuleFormat(str, Enum):
+    """A format of the Prometheus rules."""
+
+    PLAIN = "plain"
+    PROMETHEUSRULE = "prometheusrule"
+
+
 Specs = Annotated[Path, typer.Option("--slo", help="A spec, or a directory of them.")]
 Out = Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files of others, too; a backup of each is kept.")]
@@ -32,6 +42,20 @@ def generate(
     slo: Specs = Path("slo"),
     out: Annotated[Path, typer.Option(help="Directory to write to.")] = Path("backends"),
     time_scale: Annotated[float, typer.Option(help="Divide all windows, for a demo with a scrape a second.")] = 1.0,
+    formats: Annotated[
+        list[RuleFormat],
+        typer.Option("--format", help="Of the rules; prometheusrule: for the Prometheus Operator. May be repeated."),
+    ] = [RuleFormat.PLAIN],  # noqa: B006
+    runbook_url: Annotated[
+        str,
+        typer.Option(
+            envvar="OTEL_AGENTOPS_RUNBOOK_URL",
+            help="Where people open runbooks/, for the alerts' runbook_url; {alert} stands for an alert's name.",
+        ),
+    ] = "",
+    grafana_url: Annotated[
+        str, typer.Option(envvar="OTEL_AGENTOPS_GRAFANA_URL", help="Your Grafana, for the alerts' dashboard_url.")
+    ] = "",
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 where a file is not up to date.")
     ] = False,
@@ -39,11 +63,12 @@ def generate(
 ) -> None:
     """Generate rules, collector fragment and dashboards from slo/*.yaml."""
     from otel_agentops.slo import generate, grafana, honeycomb, needs, spec
+    from otel_agentops.slo.links import Links
     from otel_agentops.written_files import back_up_file
 
     with stop_on_error("slo", 1, ValueError):
         slos = spec.load(slo)
-        texts = generate.files(slos, time_scale)
+        texts = generate.files(slos, time_scale, Links(runbook_url, grafana_url), [each.value for each in formats])
         for note in [*_list_notes(slos), *grafana.notes(), *honeycomb.notes(slos)]:
             typer.echo(f"note: {note}", err=True)
         superseded = honeycomb.find_superseded_files(out)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from otel_agentops.slo import collector, grafana, honeycomb, prometheus
+from otel_agentops.slo import collector, grafana, honeycomb, prometheus, shipped
+from otel_agentops.slo.links import NO_LINKS, Links
 from otel_agentops.slo.spec import Slo
 from otel_agentops.written_files import Outcome, is_current, write_all_generated
 
 
-def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
+def files(
+    slos: Sequence[Slo],
+    time_scale: float = 1.0,
+    links: Links = NO_LINKS,
+    formats: Collection[str] = prometheus.FORMATS[:1],
+) -> dict[str, str]:
     """Return relative path to text, for all backends.
 
     Raises:
@@ -18,9 +24,10 @@ def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
     """
     return {
         **collector.files(slos),
-        **prometheus.files(slos, time_scale),
-        **grafana.files(slos, time_scale),
+        **prometheus.files(slos, time_scale, links, formats),
+        **grafana.files(slos, time_scale, links),
         **honeycomb.files(slos),
+        **shipped.files(),
     }
 
 

@@ -88,6 +88,7 @@ def answered(provider: FakeProvider, **more: Any) -> dict[str, Any]:
             "gen_ai.request.temperature": 0.2,
             "otel_agentops.model.resolution": "unreported",
             "otel_agentops.params.hash": identity(PARAMS),
+            "otel_agentops.param.topP.source": "unset",
             **{f"otel_agentops.param.{name}.source": "explicit" for name in PARAMS},
             "otel_agentops.prompt.hash": identity([TEMPLATE]),
             "otel_agentops.prompt.source": "instructions",

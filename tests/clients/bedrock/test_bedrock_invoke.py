@@ -172,9 +172,24 @@ DETAILS = {"gen_ai.usage.cache_creation.input_tokens": None, "gen_ai.usage.reaso
 BY_THEMSELVES: dict[str, dict[str, Any]] = {"titan": TOTALS, "llama": TOTALS, "jamba": DETAILS, "gpt-oss": DETAILS}
 
 
+# Completions of several families share their fields, which spell nucleus sampling in three ways: it is not told.
+SAMPLING: dict[str, tuple[str, ...]] = {
+    "nova": ("temperature", "topP"),
+    "command-r": ("temperature", "p"),
+    "deepseek": ("temperature",),
+    "titan": ("temperature",),
+    "llama3": ("temperature",),
+    "mistral-7b": ("temperature",),
+    "cohere.command-text": ("temperature",),
+}
+
+
 def sent(provider: FakeProvider, model: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
     """What every call says."""
-    sources = {f"otel_agentops.param.{name}.source": "explicit" for name in params}
+    family = next((family for prefix, family in SAMPLING.items() if prefix in model), ("temperature", "top_p"))
+    unset = family if operation in ("chat", "text_completion") else ()
+    sources = {f"otel_agentops.param.{name}.source": "unset" for name in unset}
+    sources |= {f"otel_agentops.param.{name}.source": "explicit" for name in params}
     return {
         "gen_ai.operation.name": operation,
         "gen_ai.provider.name": "aws.bedrock",

@@ -8,6 +8,7 @@ import pytest
 from both import done, drained
 from content_schemas import read_words
 from ibm_watsonx_ai.wml_client_error import WMLClientError
+from leave_stream import check_complaints
 from sent_content import check_content
 from watsonx_subject import HOST, WatsonxSubject
 
@@ -31,6 +32,7 @@ SENT = {
     "otel_agentops.param.max_new_tokens.source": "explicit",
     "otel_agentops.param.stop_sequences.source": "explicit",
     "otel_agentops.param.temperature.source": "explicit",
+    "otel_agentops.param.top_p.source": "unset",
     "otel_agentops.params.hash": identity({name: PARAMS[name] for name in PARAMS if name != "random_seed"}),
     "otel_agentops.prompt.source": "none",
     "server.address": HOST,
@@ -131,6 +133,10 @@ async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, ibm: 
     (only,) = seen.spans
     assert only["attributes"]["error.type"] == "ibm_watsonx_ai.wml_client_error.WMLClientError"
     assert only["attributes"]["gen_ai.response.model"] == "granite-x-0309"
+
+
+def test_stream_left_at_the_end_of_the_loop_is_quiet() -> None:
+    check_complaints("watsonx")
 
 
 @pytest.mark.parametrize("streams", [False, True])

@@ -1,4 +1,4 @@
-"""The words of Anthropic's messages."""
+"""Messages of Anthropic's messages."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from otel_agentops.clients._protocols.fields import (
     as_list,
     as_text,
     as_texts,
+    drop_members,
     drop_none,
     drop_none_attributes,
     flatten_instructions,
@@ -47,6 +48,9 @@ FIELDS = Fields(
     ]),
 )  # fmt: skip
 
+# Members of a tool that are part of its identity under a name of ours; a mark of the prompt's cache is none.
+_NAMED = frozenset({"type", "name", "description", "input_schema", "strict", "cache_control"})
+
 
 def normalise_tool(wire: object) -> dict[str, Any]:
     """Return the identity material of one tool.
@@ -61,7 +65,7 @@ def normalise_tool(wire: object) -> dict[str, Any]:
             "name": tool_name,
             "settings": {name: value for name, value in wire.items() if name != "cache_control"},
         }
-    return drop_none(
+    return drop_members(wire, _NAMED) | drop_none(
         name=tool_name,
         description=wire.get("description"),
         input_schema=wire["input_schema"],

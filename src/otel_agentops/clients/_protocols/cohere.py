@@ -15,6 +15,7 @@ from otel_agentops.clients._protocols.fields import (
     as_list,
     as_text,
     as_texts,
+    drop_members,
     drop_none,
     drop_none_attributes,
     flatten_instructions,
@@ -58,6 +59,7 @@ _SCHEMA_TYPES = {
     "list": "array",
     "dict": "object",
 }
+_NAMED = frozenset({"name", "description", "parameter_definitions"})  # members with a name of ours in the identity
 _REPLACED = frozenset({"type", "required"})  # members of a definition that a schema has elsewhere
 _FAILED = frozenset({"ERROR", "TIMEOUT"})  # finish reasons of an operation that failed
 
@@ -71,7 +73,7 @@ def normalise_tool(wire: object) -> dict[str, Any]:
         return openai_chat.normalise_tool(wire)
     definitions: Mapping[str, Any] = wire["parameter_definitions"] or {}
     has_schema = all(isinstance(each, Mapping) and each.get("type") in _SCHEMA_TYPES for each in definitions.values())
-    return drop_none(
+    return drop_members(wire, _NAMED) | drop_none(
         name=str(wire.get("name")),
         description=wire.get("description"),
         input_schema=_make_schema(definitions) if has_schema else definitions,
@@ -151,10 +153,9 @@ def fold_event(state: FoldState, event: Any) -> bool:
         state["id"] = get(event, "id")
     elif kind == "tool-call-start" or kind == "tool-call-delta":
         function = get(get(get(get(event, "delta"), "message"), "tool_calls"), "function")
-        tools = state.setdefault("tools", {})
-        name, parts = tools.setdefault(as_int(get(event, "index")), (as_text(get(function, "name")), []))
+        pieces = state.setdefault("tools", {}).setdefault(as_int(get(event, "index")), [as_text(get(function, "name"))])
         if (part := get(function, "arguments")) is not None:
-            parts.append(part)
+            pieces.append(part)
     elif kind == "stream-start":
         state["id"] = get(event, "generation_id")
     elif kind == "message-end":
@@ -172,7 +173,7 @@ def finish_stream(state: FoldState) -> Answer:
     end = state.get("end")
     answer = _make_answer(end, state.get("id"), get(end, "finish_reason") or state.get("reason"), get(end, "usage"))
     tools = state.get("tools", {}).values()
-    return answer._replace(tool_calls=[(name, join_arguments(parts)) for name, parts in tools if name])
+    return answer._replace(tool_calls=[(name, join_arguments(parts)) for name, *parts in tools if name])
 
 
 def _make_answer(result: object, response_id: object, reason: object, usage: object) -> Answer:

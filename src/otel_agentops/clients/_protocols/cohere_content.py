@@ -1,4 +1,4 @@
-"""The words of Cohere's chats and rankings, in both versions of its API."""
+"""Messages of Cohere's chats and rankings, in both versions of its API."""
 
 from __future__ import annotations
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_agentops.operations import OTHER_ERROR, Attributes, Value
+from otel_agentops.semconv import attributes as A
 
 
 def get(value: Any, name: str) -> Any:
@@ -127,10 +128,11 @@ def read_error(body: Any) -> str | None:
 
 # -- requests
 
+_SAMPLING = frozenset({A.GEN_AI_REQUEST_TEMPERATURE, A.GEN_AI_REQUEST_TOP_P})
 Reader = Callable[[Any], "Value | None"]
 
 
-class Fields(NamedTuple):
+class Fields:
     """The request fields of one wire format.
 
     Attributes:
@@ -139,8 +141,12 @@ class Fields(NamedTuple):
             shape the answer, whether or not we know them.
     """
 
-    readers: Mapping[str, tuple[str, Reader]]
-    not_parameters: frozenset[str]
+    def __init__(self, readers: Mapping[str, tuple[str, Reader]], not_parameters: Iterable[str]) -> None:
+        self.readers = readers
+        self.not_parameters = frozenset(not_parameters)
+        keys = [key for key, _ in readers.values()]
+        # The sampling parameters, each None; one that the models of a service spell differently is not told.
+        self._unset = {name: None for name, (key, _) in readers.items() if key in _SAMPLING and keys.count(key) == 1}
 
     def read_attributes(self, body: Mapping[str, Any], server: Attributes) -> Attributes:
         """Return the convention attributes of a request body, with where it goes."""
@@ -151,9 +157,15 @@ class Fields(NamedTuple):
         return attributes
 
     def read_parameters(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what shapes the answer beside prompt, model and tools."""
+        """Return what shapes the answer beside prompt, model and tools; a sampling parameter that is unset is None."""
         skip = self.not_parameters
-        return {name: value for name, value in body.items() if name not in skip and value is not None}
+        parameters = {name: value for name, value in body.items() if name not in skip and value is not None}
+        return {**self._unset, **parameters}
+
+
+def drop_members(wire: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Return the members of an object that are set, without some: what a provider adds to a tool is part of it."""
+    return {name: value for name, value in wire.items() if name not in names and value is not None}
 
 
 def flatten_instructions(contents: Iterable[Any]) -> tuple[Any, ...]:

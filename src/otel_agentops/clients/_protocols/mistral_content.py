@@ -1,4 +1,4 @@
-"""The words of Mistral's conversations, whose turns and results are entries of many kinds."""
+"""Messages of Mistral's conversations, whose turns and results are entries of many kinds."""
 
 from __future__ import annotations
 

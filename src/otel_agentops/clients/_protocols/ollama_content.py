@@ -1,4 +1,4 @@
-"""The words of Ollama's chats and completions."""
+"""Messages of Ollama's chats and completions."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from otel_agentops.clients._protocols.fields import (
     as_list,
     as_text,
     as_texts,
+    drop_members,
     drop_none,
     drop_none_attributes,
     flatten_instructions,
@@ -61,6 +62,10 @@ FIELDS = Fields(
 _SYSTEM = frozenset({"system", "developer"})
 _FORCED = frozenset({"function", "custom"})  # what a `tool_choice` is that names one tool
 _CREDENTIALS = frozenset({"headers", "authorization"})  # of an MCP server: they differ by user and shape nothing
+# Members of a function that are part of its identity under a name of ours; a mark of the prompt's cache is none.
+_NAMED = frozenset({
+    "type", "name", "description", "parameters", "format", "output_schema", "strict", "cache_control",
+})  # fmt: skip
 
 
 def normalise_tool(wire: Any) -> dict[str, Any]:
@@ -72,7 +77,10 @@ def normalise_tool(wire: Any) -> dict[str, Any]:
     if "name" not in inner:  # a built-in: all of its settings shape it
         settings = {name: value for name, value in wire.items() if name not in _CREDENTIALS}
         return {"name": str(wire.get("server_label") or kind), "settings": settings}
-    return drop_none(
+    extras = drop_members(inner, _NAMED)
+    if inner is not wire:
+        extras |= drop_members(wire, _NAMED | {kind})
+    return extras | drop_none(
         name=inner["name"],
         description=inner.get("description"),
         input_schema=inner.get("parameters") or inner.get("format"),

@@ -1,4 +1,4 @@
-"""The words of OpenAI's chats and completions, in the spelling of everybody who speaks the protocol."""
+"""Messages of OpenAI's chats and completions, in the spelling of everybody who speaks the protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of OpenAI's responses API: an input of items, and an answer whose items are one generation."""
+"""Messages of OpenAI's responses API: an input of items, and an answer whose items are one generation."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _NOT_DETAILS = frozenset({"type", "id", "status"})
 
 def read_request(body: Mapping[str, Any]) -> Content:
     """Read `POST /responses`; instructions are apart from the conversation."""
-    value = body.get("input")
-    items = [{"role": "user", "content": value}] if isinstance(value, str) else as_list(value)
+    said = body.get("input")
+    items = [{"role": "user", "content": said}] if isinstance(said, str) else as_list(said)
     return make_input([_read_item(item) for item in items], read_openai_parts(body.get("instructions")))
 
 

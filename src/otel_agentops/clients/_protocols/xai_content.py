@@ -1,4 +1,4 @@
-"""The words of xAI's chats, in its protobuf messages."""
+"""Messages of xAI's chats, in its protobuf messages."""
 
 from __future__ import annotations
 

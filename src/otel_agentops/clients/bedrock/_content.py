@@ -1,4 +1,4 @@
-"""The words said to the models of Bedrock: in Converse, in the bodies of InvokeModel, and to knowledge bases."""
+"""Messages to the models of Bedrock: in Converse, in the bodies of InvokeModel, and to knowledge bases."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from otel_agentops.clients._protocols.fields import (
     as_list,
     as_text,
     as_texts,
+    drop_members,
     drop_none,
     drop_none_attributes,
     flatten_instructions,
@@ -67,13 +68,15 @@ _MODEL_FIELDS = Fields(
     not_parameters=frozenset(),
 )
 
+_NAMED = frozenset({"name", "description", "inputSchema", "strict"})  # members with a name of ours in the identity
+
 
 def normalise_tool(wire: object) -> dict[str, object]:
     """Return the identity material of one tool: that of any client for the same name, description and schema."""
     spec = get(wire, "toolSpec")
     if not isinstance(spec, Mapping):  # a system tool, which has a name alone, or something that is sent as a tool
         return {"name": str(get(get(wire, "systemTool"), "name") or "unknown"), "settings": wire}
-    return drop_none(
+    return drop_members(spec, _NAMED) | drop_none(
         name=str(spec.get("name")),
         description=spec.get("description"),
         input_schema=get(spec.get("inputSchema"), "json"),

@@ -17,6 +17,7 @@ from otel_agentops.clients._protocols.fields import (
     as_int,
     as_list,
     as_text,
+    drop_members,
     drop_none,
     drop_none_attributes,
     flatten_instructions,
@@ -77,6 +78,13 @@ def read_embeddings_request(body: Mapping[str, object], address: Address) -> Mod
     return ModelCall("embeddings", address.provider, address.model, attributes, params=FIELDS.read_parameters(flat))
 
 
+# Members of a function with a name of ours in its identity, and the schema of its result.
+_NAMED = frozenset({
+    "name", "description", "parameters", "parametersJsonSchema", "parameters_json_schema", "response",
+    "responseJsonSchema", "response_json_schema",
+})  # fmt: skip
+
+
 def normalise_tool(wire: object) -> dict[str, object]:
     """Return the identity material of one tool: of a function, in either spelling, or of a built-in with its settings.
 
@@ -90,8 +98,8 @@ def normalise_tool(wire: object) -> dict[str, object]:
     schema: object = wire.get("parameters_json_schema", wire.get("parametersJsonSchema"))
     if schema is None and (google := wire.get("parameters")) is not None:
         schema = normalise_schema(google)
-    return drop_none(
-        name=wire["name"], description=wire.get("description"), input_schema=schema, behavior=wire.get("behavior")
+    return drop_members(wire, _NAMED) | drop_none(
+        name=wire["name"], description=wire.get("description"), input_schema=schema
     )
 
 
@@ -145,9 +153,8 @@ def fold_content_chunk(state: FoldState, chunk: Any) -> bool:
         if (reason := get(candidate, "finish_reason")) is not None:
             state.setdefault("reasons", {})[index] = reason
         if content is not None and index == 0:
-            for part in as_list(get(content, "parts")):
-                if (call := get(part, "function_call")) is not None:
-                    state.setdefault("calls", []).append(call)
+            calls = (get(part, "function_call") for part in as_list(get(content, "parts")))
+            state.setdefault("calls", []).extend(call for call in calls if call is not None)
     return False
 
 

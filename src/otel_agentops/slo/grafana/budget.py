@@ -84,8 +84,8 @@ def _show_budgets_now() -> tuple[Panel, ...]:
         width=9,
     )
     promised = show_figures(
-        "Promised",
-        "The objective: the part of the events that has to be good within the window of the promise.",
+        "Objective",
+        "The promise: the part of the events that has to be good within the window of the promise.",
         "percentunit",
         Query(f'{S.SLO_OBJECTIVE_RATIO}{{slo=~"$slo"}}', "{{slo}}"),
     )
