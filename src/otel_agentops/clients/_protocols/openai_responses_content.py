@@ -31,8 +31,8 @@ _NOT_DETAILS = frozenset({"type", "id", "status"})
 
 def read_request(body: Mapping[str, Any]) -> Content:
     """Read `POST /responses`; instructions are apart from the conversation."""
-    said = body.get("input")
-    items = [{"role": "user", "content": said}] if isinstance(said, str) else as_list(said)
+    value = body.get("input")
+    items = [{"role": "user", "content": value}] if isinstance(value, str) else as_list(value)
     return make_input([_read_item(item) for item in items], read_openai_parts(body.get("instructions")))
 
 

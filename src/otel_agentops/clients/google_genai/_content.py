@@ -106,11 +106,11 @@ def join_content_chunks(chunks: Sequence[Any]) -> Content:
 
 def read_interaction_request(body: Mapping[str, Any]) -> Content:
     """Read `POST interactions`: its input is a text, a content, or a list of contents, steps or turns."""
-    said = body.get("input")
+    value = body.get("input")
     system = text_parts(body.get("system_instruction"))
-    if isinstance(said, str):
-        return make_input([make_message("user", text_parts(said))], system)
-    items = as_list(said) or ([said] if isinstance(said, Mapping) else [])
+    if isinstance(value, str):
+        return make_input([make_message("user", text_parts(value))], system)
+    items = as_list(value) or ([value] if isinstance(value, Mapping) else [])
     if any(get(item, "role") or _is_step(item) for item in items):
         return make_input([_read_turn(item) for item in items], system)
     return make_input([make_message("user", _read_contents(items))], system)
