@@ -127,8 +127,8 @@ async def test_a_body_that_the_provider_would_refuse(seen: Capture, make: Any, w
 
 def test_settings_that_are_no_object() -> None:
     to = read_address("http://127.0.0.1:1/v1/models/m:generateContent", False)
-    assert read_content_request({"generationConfig": "x"}, to).params == {}
-    assert read_embeddings_request({"requests": ["x"], "parameters": 3}, to).params == {}
+    assert read_content_request({"generationConfig": "x"}, to).params == {"temperature": None, "topP": None}
+    assert read_embeddings_request({"requests": ["x"], "parameters": 3}, to).params == {"temperature": None, "topP": None}
 
 
 # -- who serves which model
