@@ -118,14 +118,15 @@ def list_queries(content: Mapping[str, Any]) -> list[PanelQuery]:
     ]
 
 
-def fill_variables(expr: str) -> str:
-    """Fill in the variables as Grafana does: `.*` is All, a rate is over some scrapes, and the range is short."""
-    for name in sorted(VALUES, key=len, reverse=True):
-        expr = expr.replace(f"${name}", VALUES[name])
+def fill_variables(expr: str, seconds: int = 120) -> str:
+    """Fill in the variables as Grafana does: `.*` is All, a rate is over some scrapes, the range is what is shown."""
+    values = VALUES | {"__range": f"{seconds}s"}
+    for name in sorted(values, key=len, reverse=True):
+        expr = expr.replace(f"${name}", values[name])
     return expr
 
 
-VALUES = {"service": ".*", "environment": ".*", "slo": ".*", "__rate_interval": "10s", "__range": "2m"}
+VALUES = {"service": ".*", "environment": ".*", "slo": ".*", "__rate_interval": "10s"}
 
 
 # -- a story that fills them
@@ -152,9 +153,10 @@ class Show:
             _, act = self._rest_of_story.pop(0)
             act(self.world)
 
-    def find_series(self, query: PanelQuery) -> list[Series]:
+    def find_series(self, query: PanelQuery, now: float | None = None) -> list[Series]:
         """Return the series of a query with their samples: the last ones if it is instant, else of the whole show."""
-        now, expression, client = time.time(), fill_variables(query.expr), self.prometheus.client
+        now, client = now or time.time(), self.prometheus.client
+        expression = fill_variables(query.expr, round(now - self.start_time))
         if query.instant:
             found = [Series(one.labels, [(now, one.value)]) for one in client.query_instant(expression, now)]
         else:
@@ -254,7 +256,7 @@ def run_show(directory: Path) -> Iterator[Show]:
         demo = running.enter_context(run_world(directory, None, RATE, 1, "1s", [lock, CROWDED], SURVEY))
         targets = [urlsplit(url).netloc for url in (demo.collector.metrics, demo.collector.internal)]
         server = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))
-        server.wait_until(lambda: bool(server.query(_TASKS)))
+        server.wait_until(lambda: bool(server.query(_TASKS)), 120)
         yield Show(demo, server)
 
 

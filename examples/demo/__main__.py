@@ -36,7 +36,9 @@ def main(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the customers.")] = 1,
     rate: Annotated[float, typer.Option(min=4, max=30, help="Customers a second.")] = 8,
-    svg: Annotated[Path | None, typer.Option(help="Also draw the alert and the summary into this file.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Also draw the first page that names a variable into this file.")
+    ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the summary and end.")] = False,
 ) -> None:
     if schema:

@@ -9,20 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 import toolchain
 from demo import phases, play, promises, screen, summary, tell, verdict
 from demo.embedded import Embedded
-from demo.scene import Scene, find_severity
+from demo.scene import Scene
 from demo.seen import JOINED, Source
 from demo.summary import Summary
 from demo.watch import Watch
 from demo.world import World, run_world
 
-HEIGHT = 44  # lines of the drawing
 INTERVAL = "1s"  # of scraping and of evaluating the rules
 
 
@@ -48,7 +46,7 @@ def perform_demo(options: Options, console: Console, directory: Path) -> Summary
     rules = None if left_out else promises.write_rules(directory / "rules.yaml")
     with run_world(directory, rules, options.rate, options.seed, INTERVAL) as running:
         picture = _Picture()
-        ran, source = _play_script(running, options, console, picture.record_alert)
+        ran, source = _play_script(running, options, console, picture.record_page)
         made = _build_summary(options, ran, source, running.traces, left_out, time.time() - started)
         _print_summary(made, options, console, picture)
         if options.keep:
@@ -61,7 +59,7 @@ def _list_omissions(options: Options) -> list[str]:
     if options.without_prometheus:
         return [f"as you asked, Prometheus; {_INSTEAD}"]
     try:
-        toolchain.find("prometheus")
+        toolchain.find("prometheus", make=False)  # `make demo` tried to make it
     except toolchain.UnavailableError as reason:
         return [f"Prometheus, because {reason}; {_INSTEAD}"]
     return []
@@ -71,13 +69,15 @@ _INSTEAD = "the rules of the project are not evaluated, a simple form of them is
 
 
 def _play_script(
-    running: World, options: Options, console: Console, watch: Callable[[Scene], None]
+    running: World, options: Options, console: Console, watch: Callable[[Scene, Source], None]
 ) -> tuple[list[verdict.Ran], Source]:
     source = _choose_source(running)
     script = phases.build_script()[: 3 if options.fast else None]
     with screen.choose_screen(console) as shown:
         play.wait_for_tasks(running, source, shown)
-        return play.play_script(running, source, Scene(script, source.name, time.time()), shown, watch), source
+        return play.play_script(
+            running, source, Scene(script, source.name, time.time()), shown, lambda scene: watch(scene, source)
+        ), source
 
 
 def _choose_source(running: World) -> Source:
@@ -101,53 +101,39 @@ def _build_summary(
 
 
 def _print_summary(made: Summary, options: Options, console: Console, picture: _Picture) -> None:
-    lines = [Text(line, style=style) for style, line in tell.format_summary(made)]
-    for line in lines:
-        console.print(line, soft_wrap=True)
+    for style, line in tell.format_summary(made):
+        console.print(Text(line, style=style), soft_wrap=True)
     if options.json:
         options.json.write_text(made.model_dump_json(indent=2) + "\n", encoding="utf-8")
         console.print(f"the summary as JSON: {options.json}", soft_wrap=True)
     if options.svg:
-        picture.write_svg(options.svg, lines)
+        picture.write_svg(options.svg)
 
 
 class _Picture:
-    """A drawing of the first view in which a page joins a burn with a move, and of the summary."""
+    """A drawing of the first page that joins a burn with a move, in the words that the rules give it."""
 
     def __init__(self) -> None:
         self._console = Console(record=True, width=screen.WIDTH, file=io.StringIO(), force_terminal=True)
         self._taken = False
 
-    def record_alert(self, scene: Scene) -> None:
-        if (
-            not self._taken
-            and find_severity(scene.look) == "page"
-            and any(one.name == JOINED for one in scene.look.alerts)
-        ):
-            self._console.print(screen.draw_view(scene, screen.WIDTH, HEIGHT))
+    def record_page(self, scene: Scene, source: Source) -> None:
+        pages = [
+            alert
+            for alert in sorted(scene.look.alerts)
+            if alert.name == JOINED and alert.get_label("severity") == "page"
+        ]
+        if pages and not self._taken and isinstance(source, Watch) and (texts := source.read_annotations(pages[0])):
+            self._console.print(screen.draw_page(pages[0], texts))
             self._taken = True
 
-    def write_svg(self, path: Path, lines: list[Text]) -> None:
-        self._console.print()
-        for line in lines:
-            self._console.print(_indent_continuation(line))
+    def write_svg(self, path: Path) -> None:
         # A picture in a README must not fetch fonts from another server.
-        path.write_text(_FONT.sub("", self._console.export_svg(title="make demo")), encoding="utf-8")
+        svg = self._console.export_svg(title="a page of `make demo`, where an hour is ten seconds")
+        path.write_text(_FONT.sub("", svg), encoding="utf-8")
 
 
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-_INDENT = 14  # columns of the names in the summary
-
-
-def _indent_continuation(line: Text) -> RenderableType:
-    """Return a line of the summary, whose continuation is indented."""
-    if not line.plain.startswith("  "):
-        return line
-    grid = Table.grid()
-    grid.add_column(width=_INDENT)
-    grid.add_column(overflow="fold")
-    grid.add_row(*line.divide([_INDENT]))
-    return grid
 
 
 def _keep_running(running: World, console: Console) -> None:

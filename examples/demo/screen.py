@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from demo.scene import REMEMBERED, Scene, describe_alerts, find_severity
-from demo.seen import Move, Value
+from demo.seen import Alert, Move, Value
 
 LINES = 9  # of the last events, at most
 WIDTH = 118  # columns that the picture takes at most
@@ -102,7 +102,7 @@ def draw_view(scene: Scene, width: int, height: int) -> RenderableType:
     values = max(1, min(scopes, room - 3))
     events = max(1, min(LINES, room - values))
     parts = (
-        ("which variable moved?", _draw_head(scene), mood),
+        ("which variable moved? (an hour is ten seconds here)", _draw_head(scene), mood),
         ("error budgets", _draw_budgets(scene, width), mood),
         ("variables", _draw_values(scene, values), "yellow" if scene.look.moves else "none"),
         ("alerts", _draw_alerts(scene), mood),
@@ -111,6 +111,23 @@ def draw_view(scene: Scene, width: int, height: int) -> RenderableType:
     return Group(
         *(Panel(part, title=title, title_align="left", width=width, border_style=style) for title, part, style in parts)
     )
+
+
+# What somebody who is woken reads first; the rest of the annotations are queries to paste and names of files.
+_SHOWN = ("variable", "scope", "previous", "value", "share", "first_seen", "declared", "owner", "traceql")
+
+
+def draw_page(alert: Alert, texts: Mapping[str, str]) -> RenderableType:
+    """Draw a page as it is sent: the alert's name and the annotations of the rule."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name in _SHOWN:
+        if name in texts:
+            grid.add_row(name, Text(texts[name], style="yellow" if name in ("previous", "value") else ""))
+    parts = (Text(texts["summary"], style="bold"), Text(texts["description"]), Text(), grid)
+    title = f"{alert.get_label('severity')}: {alert.name}"
+    return Panel(Group(*parts), title=title, title_align="left", width=WIDTH, border_style="red")
 
 
 _MOODS = {"page": "red", "ticket": "yellow", "": "green"}

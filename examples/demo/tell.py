@@ -11,7 +11,10 @@ from otel_agentops.semconv import attributes as A
 
 def format_summary(summary: Summary) -> Iterator[tuple[str, str]]:
     """Yield the summary as (style, line)."""
-    yield "bold", f"which variable moved? asked of {summary.source}, {summary.seconds:.0f} s"
+    yield (
+        "bold",
+        f"which variable moved? asked of {summary.source}, {summary.seconds:.0f} s; an hour is ten seconds here",
+    )
     yield from (("yellow", f"  left out: {what}") for what in summary.left_out)
     for one in summary.phases:
         yield "", ""

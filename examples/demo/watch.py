@@ -54,6 +54,11 @@ class Watch:
         exemplars = self._prometheus.client.query_exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
         return [Exemplar(one.labels["trace_id"], one.time_s) for one in exemplars]
 
+    def read_annotations(self, alert: Alert) -> Mapping[str, str]:
+        """Return the texts of an alert that fires, as whoever is paged gets them."""
+        alerts = self._prometheus.client.list_alerts()
+        return next((one.annotations for one in alerts if Alert.from_labels(one.labels) == alert), {})
+
     def _read_budgets(self, at: float) -> Iterator[Budget]:
         """Yield the worst budget of each promise; each judge revision has its own."""
         errors, remaining = (

@@ -31,6 +31,7 @@ from otel_agentops._observation import Installation, Observation
 from otel_agentops._retry_after import parse_retry_after
 from otel_agentops.operations import (
     NO_ANSWER,
+    OTHER_ERROR,
     Answer,
     Attempt,
     Fetch,
@@ -140,12 +141,17 @@ class ClientCall(Observation, Generic[C]):
     # -- verbs
 
     @guard
-    def operation_known(self, operation: LibraryOperation) -> None:
-        """Start the operation before anything is sent; again if the foreign span of a former try has ended."""
+    def operation_known(self, operation: LibraryOperation, body: Mapping[str, Any]) -> None:
+        """Start the operation before anything is sent; again if the foreign span of a former try has ended.
+
+        body: what the operation was read from.
+        """
         if self.span is None and self._is_attempt_of_outer(operation):
             return
         if self.span is None or not self.span.is_recording():
             self._start_here(operation)
+            for hook in self.hooks.request_read:
+                hook(self, body)
 
     @guard
     def attempt_started(self, body: Mapping[str, Any] | None, facts: Any = None) -> None:
@@ -157,13 +163,15 @@ class ClientCall(Observation, Generic[C]):
             body: The wire body; None if the operation is known by now. Only the first is read.
             facts: Given to the endpoint's `request` beside it.
         """
-        if not self.is_open:
+        if not self._end_token:
             return  # given up while another thread still made the request
         self.sent_count += 1
         if self.sent_count == 1 and body is not None:
             operation = self.endpoint.request(body, facts)
             if not self._is_attempt_of_outer(operation):
                 self._start_here(operation)
+                for hook in self.hooks.request_read:
+                    hook(self, body)
         elif self.span is None and self._outer is not None:
             self._outer.nested_attempt_started()
         if self.span is not None:
@@ -317,6 +325,16 @@ class ClientCall(Observation, Generic[C]):
             return
         error_type = None if error is None else self._name_error(error) or name_error(error)
         self.finish(self.result, error_type)
+
+    @guard
+    def stream_finished(self) -> None:
+        """End the call of a stream that was read to its end.
+
+        A stream without any chunk is no answer: a gateway that fails writes one JSON object, which no client sees.
+        """
+        if self.chunk_count == 0 and self.span is not None and isinstance(self.operation, ModelCall):
+            self.result = NO_ANSWER._replace(error=OTHER_ERROR)
+        self.end()
 
     def abandon(self) -> None:
         """End a call whose stream the application has dropped, or whose event loop closes; on another thread."""

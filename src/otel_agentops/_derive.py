@@ -127,7 +127,7 @@ def _derive_generation(attributes: Attributes, call: ModelCall, answer: Answer, 
         attributes[A.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
     params = call.params or {}
     for name in answer.effective_params or ():
-        if name not in params:
+        if params.get(name) is None:
             attributes[A.PARAM_SOURCE.format(name)] = "echoed"
 
 

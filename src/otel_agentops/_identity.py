@@ -60,7 +60,9 @@ class Identities:
         if call.tools and call.normalise_tool is not None:
             _update_if_json(attributes, self._identify_offered, call.tools, call.normalise_tool, scope.task)
         if call.params:
-            _update_if_json(attributes, self._identify_params, call.params, call.default_params or {})
+            _update_if_json(
+                attributes, self._identify_params, call.params, call.default_params or {}, call.is_inference
+            )
         return attributes
 
     def hash_prompt(self, parts: tuple[Any, ...]) -> str:
@@ -137,14 +139,23 @@ class Identities:
         say_once(f"unbounded:{place}", _UNBOUNDED, self._prompt_limit, place)
         return {A.PROMPT_SOURCE: "unbounded"}
 
-    def _identify_params(self, params: Mapping[str, object], defaults: Mapping[str, object]) -> Attributes:
-        shape = tuple(params)
+    def _identify_params(
+        self, params: Mapping[str, object], defaults: Mapping[str, object], is_sampled: bool
+    ) -> Attributes:
+        """Return the hash of the parameters that are set and the source of each; an unset one has a source alone.
+
+        is_sampled: False if no text is generated, so that sampling parameters have no meaning.
+        """
+        shape = (is_sampled, *params)
         if (known := _recall_result(self._params, shape, params)) is not None:
             return known
-        attributes: Attributes = {A.PARAMS_HASH: identity(dict(params), self.key)}
+        values = {name: value for name, value in params.items() if value is not None}
+        attributes: Attributes = {A.PARAMS_HASH: identity(values, self.key)} if values else {}
         for name in _bound_names(params):
             is_default = name in defaults and defaults[name] == params[name]
-            attributes[A.PARAM_SOURCE.format(name)] = "unknown" if is_default else "explicit"
+            source = UNSET if name not in values else "unknown" if is_default else "explicit"
+            if source != UNSET or is_sampled:
+                attributes[A.PARAM_SOURCE.format(name)] = source
         return _remember_result(self._params, shape, params, attributes)
 
 
@@ -156,6 +167,7 @@ def _bound_names(names: Iterable[str]) -> list[str]:
     return bounded[:_MAX_NAMES]
 
 
+UNSET = "unset"  # the source of a parameter that is not in the request
 _UNBOUNDED = (
     "more than %d different system prompts in scope %r: a rendered value (a date, a user name) makes a new prompt hash "
     "per call; the hash is no longer exported for this scope; declare the template with otel_agentops.prompt(...)"

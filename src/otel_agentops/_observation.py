@@ -23,14 +23,15 @@ Hook = Callable[..., object]
 class Hooks(NamedTuple):
     """The functions that sinks have for each step, in the order of one operation; each gets the observation.
 
-    started: the request is known. attempt_started: one try begins. request_sent: also given the exact bytes of that
-    try, if the SDK has made them. attempt_finished: also given the `Attempt`. response_received: also given the body or
-    the SDK's object. chunk_received: also given the raw chunk. answer_known: the whole answer is known, though the
-    application may not have it yet. ended: the operation is over; sinks are told in reverse order, so that what started
-    first ends last.
+    started: the request is known. request_read: also given the body that it was read from. attempt_started: one try
+    begins. request_sent: also given the exact bytes of that try, if the SDK has made them. attempt_finished: also given
+    the `Attempt`. response_received: also given the body or the SDK's object. chunk_received: also given the raw chunk.
+    answer_known: the whole answer is known, though the application may not have it yet. ended: the operation is over;
+    sinks are told in reverse order, so that what started first ends last.
     """
 
     started: tuple[Hook, ...]
+    request_read: tuple[Hook, ...]
     attempt_started: tuple[Hook, ...]
     request_sent: tuple[Hook, ...]
     attempt_finished: tuple[Hook, ...]
@@ -141,6 +142,7 @@ class Observation:
         error_type: `error.type`; None if it succeeded.
         cost_usd: None if unknown.
         metric_labels: Attributes of the answer that the convention adds to the client metrics.
+        content: What the sink of content keeps until the end; not set unless content is recorded.
     """
 
     __slots__ = (
@@ -148,6 +150,7 @@ class Observation:
         "_end_token",
         "attempts",
         "chunk_count",
+        "content",
         "cost_usd",
         "enclosing",
         "ended_ns",
@@ -167,6 +170,8 @@ class Observation:
         "started_ns",
         "telemetry",
     )
+
+    content: object
 
     def __init__(self, telemetry: Installation) -> None:
         self.telemetry = telemetry

@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
 from otel_agentops import _telemetry
+from otel_agentops._entry_points import PROVIDERS, waiting
 from otel_agentops._foreign_spans import ForeignSpans, register_foreign_spans
 from otel_agentops._guard import guard, log
 from otel_agentops._telemetry import Telemetry
@@ -233,13 +234,19 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     libraries: ClassVar[tuple[PatchedLibrary, ...]]
 
+    def __init_subclass__(cls) -> None:
+        # The adapter is being imported: its entry point may have been waiting for that since the program started.
+        super().__init_subclass__()
+        if (providers := waiting.pop(cls.__module__, None)) is not None:
+            cls().instrument(skip_dep_check=True, **providers)
+
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return nothing: the version is checked at import, because `opentelemetry-instrument` drops ours."""
         return ()
 
     @guard
     def _instrument(self, **kwargs: Any) -> None:
-        telemetry = _telemetry.install(**{name: kwargs.get(name) for name in _PROVIDERS})
+        telemetry = _telemetry.install(**{name: kwargs.get(name) for name in PROVIDERS})
         for library in self.libraries:
             library.install(telemetry)
 
@@ -247,6 +254,3 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _uninstrument(self, **kwargs: Any) -> None:
         for library in self.libraries:
             library.uninstall()
-
-
-_PROVIDERS = ("tracer_provider", "meter_provider", "logger_provider")

@@ -32,6 +32,12 @@ from otel_agentops.operations import (
     ToolResult,
 )
 from otel_agentops.semconv import attributes as A
+from otel_agentops.task_totals import open_tasks, record_unattributed
+
+_UNCOUNTED: dict[str | None, ToolCall | Retrieval] = {
+    EXECUTE_TOOL: ToolCall("", {}),
+    RETRIEVAL: Retrieval("", None, None, {}),
+}
 
 
 class ScopeProcessor(SpanProcessor):
@@ -63,6 +69,8 @@ class ScopeProcessor(SpanProcessor):
                 place_span(span, here, scope)
             else:
                 place_span(span, above, scope)
+        elif open_tasks and operation in _UNCOUNTED:  # of others: a model call is told of by its client
+            record_unattributed(_UNCOUNTED[operation])
 
     def _observe(self, span: Span, operation: str | None, scope: Scope, above: Placement) -> Placement:
         """Observe a foreign span unless one above it stands for the same execution; return its place."""

@@ -39,7 +39,8 @@ class ModelCall(NamedTuple):
             if the body cannot be read.
         tools: The tools offered, in their wire form.
         normalise_tool: Wire form of one tool to its identity material {name, description, input_schema, ...}.
-        params: The parameters that shape the answer beside prompt, model and tools.
+        params: The parameters that shape the answer beside prompt, model and tools; a sampling parameter that the
+            request leaves to the provider is None.
         default_params: Parameters that the client library fills in by itself with this very value.
         prompt: Name and version of a prompt template kept by the provider; None if none is used.
         is_tool_forced: True if the model has to call one certain tool: that call is the form of the answer, and
@@ -340,6 +341,7 @@ class Verdict(NamedTuple):
 LibraryResult: TypeAlias = "Answer | RetrievalResult | ToolResult"
 Result: TypeAlias = "Answer | RetrievalResult | ToolResult | AgentResult | Verdict"
 NO_ANSWER = Answer(None, {})
+OTHER_ERROR = "_OTHER"  # the convention's `error.type` of a failure that has no name
 
 
 class Attempt(NamedTuple):

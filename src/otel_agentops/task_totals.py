@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import math
 import uuid
+import weakref
 from collections import Counter
 from collections.abc import Iterable, MutableMapping, Sequence
 
+from opentelemetry.trace import SpanKind, get_current_span
+
 from otel_agentops._guard import say_once
-from otel_agentops.operations import Attributes
+from otel_agentops.operations import Attributes, Fetch, ModelCall, Operation, Retrieval, ToolCall
 from otel_agentops.semconv import attributes as A
 
 _MAX_EXECUTIONS = 10_000  # tool calls of one task whose arguments are compared
 _MAX_DOCUMENTS = 10_000  # document ids that one task remembers
+_MAX_UNATTRIBUTED = 10_000  # operations of no task that one task counts
+
+# The tasks whose block is open in this process, by the id of their sums: empty in most programs at most times, so that
+# a call which belongs to no task can tell at once that it was lost by none.
+open_tasks: dict[int, weakref.ref[TaskTotals]] = {}
 
 
 class TaskTotals:
@@ -38,6 +46,7 @@ class TaskTotals:
         "root_facts",
         "tool_hashes",
         "tool_results",
+        "unattributed",
         "used_documents",
     )
 
@@ -60,7 +69,17 @@ class TaskTotals:
         self.judge_facts: Attributes = {}  # the last judge and its score
         self.facts: Attributes = {}  # identities last seen: what the receipt carries
         self.indexes: list[str] = []  # name@version that fed the model calls so far
+        self.unattributed: list[type] = []  # kind of each operation of no task while this one was open
         self.tool_hashes: MutableMapping[str, str] = {}  # by tool name, learned from the wire
+
+    def open(self) -> None:
+        """Expect that operations elsewhere in this process may be this task's, until `close`."""
+        key = id(self)
+        open_tasks[key] = weakref.ref(self, lambda _: open_tasks.pop(key, None))
+
+    def close(self) -> None:
+        """Expect no more operations."""
+        open_tasks.pop(id(self), None)
 
     def add_execution(self, arguments_hash: int | None) -> None:
         """Record an executed tool call. None: its arguments are not known."""
@@ -96,30 +115,37 @@ class TaskTotals:
 
         A token sum is absent if no call below reported that count. Attempts and cost are absent if one call's are
         unknown, the repeats if nobody saw a tool's arguments, the documents if the application did not say which it
-        used.
+        used. A kind of operation that may be missing, because a thread lost the task, has no sums.
         """
+        sums: Attributes = {A.TASK_AGENTS: len(self.agent_depths), A.TASK_DEPTH: max(self.agent_depths, default=0)}
+        lost = set(self.unattributed)
+        if lost:
+            sums[A.TASK_UNATTRIBUTED] = len(self.unattributed)
+        if ModelCall not in lost:
+            sums.update(self._sum_model_calls(knows_tokens=Fetch not in lost))
+        if ToolCall not in lost:
+            sums[A.TASK_TOOL_CALLS] = len(self.tool_results)
+            sums[A.TASK_TOOL_FAILURES] = self.tool_results.count(False)
+        if not lost & {ModelCall, ToolCall}:
+            hash_lists = (self.executed_hashes, self.requested_hashes)
+            if repeats := [max(Counter(hashes).values()) for hashes in hash_lists if hashes]:
+                sums[A.TASK_TOOL_REPEATS] = max(repeats)
+        return {**sums, **self._count_documents()}
+
+    def _sum_model_calls(self, knows_tokens: bool) -> Attributes:
         calls = list(self.model_calls)
-        sums: Attributes = {
-            A.TASK_LLM_CALLS: len(calls),
-            A.TASK_TOOL_CALLS: len(self.tool_results),
-            A.TASK_TOOL_FAILURES: self.tool_results.count(False),
-            A.TASK_AGENTS: len(self.agent_depths),
-            A.TASK_DEPTH: max(self.agent_depths, default=0),
-        }
+        sums: Attributes = {A.TASK_LLM_CALLS: len(calls)}
         attempts = [call[0] for call in calls if call[0] is not None]
         if len(attempts) == len(calls):
             sums[A.TASK_LLM_ATTEMPTS] = sum(attempts)
         token_pairs = [*(call[1:3] for call in calls), *self.fetched_tokens]
         for position, key in enumerate((A.TASK_INPUT_TOKENS, A.TASK_OUTPUT_TOKENS)):
-            if counts := [tokens for pair in token_pairs if (tokens := pair[position]) is not None]:
+            if knows_tokens and (counts := [tokens for pair in token_pairs if (tokens := pair[position]) is not None]):
                 sums[key] = sum(counts)
         costs = [call[3] for call in calls]
         if costs and None not in costs:
             sums[A.TASK_COST] = math.fsum(usd for usd in costs if usd is not None)
-        hash_lists = (self.executed_hashes, self.requested_hashes)
-        if repeats := [max(Counter(hashes).values()) for hashes in hash_lists if hashes]:
-            sums[A.TASK_TOOL_REPEATS] = max(repeats)
-        return {**sums, **self._count_documents()}
+        return sums
 
     def _count_documents(self) -> Attributes:
         if not self.used_documents:
@@ -127,6 +153,37 @@ class TaskTotals:
         used = {value for hashes in self.used_documents for value in hashes}
         counts: Attributes = {A.TASK_DOCUMENTS_USED: len(used)}
         retrieved = [hashes for hashes in self.retrieved_documents if hashes is not None]
-        if len(retrieved) == len(self.retrieved_documents):  # else it may be one of those that nobody told
+        if (
+            len(retrieved) == len(self.retrieved_documents) and Retrieval not in self.unattributed
+        ):  # else it may be one of those that nobody told
             counts[A.TASK_DOCUMENTS_UNFOUNDED] = len(used.difference(*retrieved))
         return counts
+
+
+def record_unattributed(operation: Operation) -> None:
+    """Count an operation of no task for every task that is open elsewhere in this process: it may be theirs.
+
+    It may not if it has a context of its own: then it is part of a request that has no task.
+    """
+    if not isinstance(operation, (ModelCall, Fetch, ToolCall, Retrieval)) or _is_in_request():
+        return
+    for reference in list(open_tasks.values()):
+        if (task := reference()) is not None and len(task.unattributed) < _MAX_UNATTRIBUTED:
+            task.unattributed.append(type(operation))
+            say_once("unattributed", _UNATTRIBUTED, operation.span_name, task.name)
+
+
+_UNATTRIBUTED = (
+    "%r ran outside of any task while the task %r was open, so the sums of that task are not known and are left out: "
+    "hand the context to the thread with contextvars.copy_context().run, or install otel-agentops[threads], which does "
+    "it for all threads and executors; work that is no part of a task needs a task or a server span of its own"
+)
+
+
+def _is_in_request() -> bool:
+    """Return True if the current span is part of another trace that is known; a lost context has none, or a new one."""
+    span = get_current_span()
+    if not span.get_span_context().is_valid:
+        return False
+    is_root = getattr(span, "parent", span) is None
+    return not is_root or getattr(span, "kind", None) in (SpanKind.SERVER, SpanKind.CONSUMER)

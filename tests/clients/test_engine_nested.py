@@ -86,6 +86,8 @@ async def test_nested_client_supplies_attempts_server_and_model(
             "otel_agentops.attempt.retry_after": [0.01],
             "otel_agentops.attempt.statuses": [429, 200],
             "otel_agentops.model.resolution": "resolved",
+            "otel_agentops.param.temperature.source": "unset",
+            "otel_agentops.param.top_p.source": "unset",
             "otel_agentops.prompt.source": "none",
             "server.address": "127.0.0.1",
             "server.port": int(provider.url.rpartition(":")[2]),

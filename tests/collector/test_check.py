@@ -26,7 +26,12 @@ from otel_agentops.collector.situation import build_situation
 from otel_agentops.doctor import Finding
 from stack import BASE, OVERLAY
 
-NOT_ASKED = Finding("note", "collector", "not asked: there is no otelcol-contrib on PATH", "name yours with --otelcol")
+NOT_ASKED = Finding(
+    "note",
+    "collector",
+    "not checked: no collector was asked if it takes the files",
+    "name yours with --otelcol; --without-collector if there is none here",
+)
 
 
 @cache  # reading it takes half a second
@@ -239,6 +244,66 @@ def test_missing_receiver_is_a_problem() -> None:
     assert only(base())[2] == "the overlay is not among the files: nothing is counted"
 
 
+SECOND = (
+    "receivers: {{{id_}: {{}}}}\nservice:\n  pipelines:\n    {pipeline}: {{receivers: [{id_}], exporters: [debug]}}\n"
+)
+LEAVE = "; leave it if no model is called there, or another collector counted them"
+TRACES = "OTEL_AGENTOPS_TRACE_RECEIVER"
+UNCOUNTED = "that come to {} are not counted; the overlay reads otlp"
+
+
+@pytest.mark.parametrize(
+    ("id_", "pipeline", "environ", "level", "what", "advice"),
+    [
+        ("otlp/edge", "traces/b", {}, "problem", "spans and events", "OTEL_AGENTOPS_RECEIVER=otlp,otlp/edge"),
+        ("otlp/edge", "logs/b", {}, "problem", "events", "OTEL_AGENTOPS_TRACE_RECEIVER=otlp "
+         "OTEL_AGENTOPS_LOG_RECEIVER=otlp,otlp/edge"),
+        ("otlp/edge", "traces/b", {"OTEL_AGENTOPS_RECEIVER": "otlp"}, "warning", "spans and events",
+         "OTEL_AGENTOPS_RECEIVER=otlp,otlp/edge"),
+        ("otlp/edge", "traces/b", {"OTEL_AGENTOPS_TRACE_RECEIVER": "otlp,otlp/edge"}, "warning", "events",
+         "OTEL_AGENTOPS_RECEIVER=otlp,otlp/edge"),
+        *(
+            (id_, "traces/b", {}, "warning", "spans", f"OTEL_AGENTOPS_TRACE_RECEIVER=otlp,{id_} "
+             f"OTEL_AGENTOPS_LOG_RECEIVER=otlp{LEAVE}")
+            for id_ in ("kafka", "datadog", "zipkin", "jaeger/in")
+        ),
+    ],
+)  # fmt: skip
+def test_receiver_that_is_not_counted_is_named(
+    id_: str, pipeline: str, environ: dict[str, str], level: str, what: str, advice: str
+) -> None:
+    (found,) = findings(base(), document(SECOND.format(id_=id_, pipeline=pipeline)), overlay(), environ=environ)
+    text = f"{what} {UNCOUNTED.format(id_)}".replace(
+        "reads otlp", f"reads {environ.get(TRACES, 'otlp')}".replace(",", ", ")
+    )
+    assert found == Finding(level, "x.yaml:1", text, f"set {advice}")
+    chosen = dict(pair.split("=") for pair in advice.removesuffix(LEAVE).split())
+    assert findings(base(), document(SECOND.format(id_=id_, pipeline=pipeline)), overlay(), environ=chosen) == []
+
+
+def test_receiver_of_both_signals_is_advised_for_both() -> None:
+    both = document(SECOND.format(id_="kafka", pipeline="traces/b") + "    logs/b: {receivers: [kafka]}\n")
+    (found,) = findings(base(), both, overlay())
+    assert (found.level, found.advice) == ("warning", f"set OTEL_AGENTOPS_RECEIVER=otlp,kafka{LEAVE}")
+
+
+@pytest.mark.parametrize(
+    ("id_", "pipeline"), [("filelog", "logs/b"), ("hostmetrics", "metrics/b"), ("otlp/m", "metrics/b")]
+)
+def test_receiver_without_spans_or_events_is_no_finding(id_: str, pipeline: str) -> None:
+    assert findings(base(), document(SECOND.format(id_=id_, pipeline=pipeline)), overlay()) == []
+
+
+def test_receiver_behind_a_connector_that_is_read_is_counted() -> None:
+    text = (
+        "connectors: {forward/all: {}}\nreceivers: {otlp/edge: {}}\nservice:\n  pipelines:\n"
+        "    traces/a: {receivers: [otlp, otlp/edge], exporters: [forward/all]}\n"
+        "    traces/b: {receivers: [forward/all], exporters: [debug]}\n"
+    )
+    environ = {"OTEL_AGENTOPS_TRACE_RECEIVER": "forward/all", "OTEL_AGENTOPS_LOG_RECEIVER": "otlp,otlp/edge"}
+    assert findings(base(), document(text), overlay(), environ=environ) == []
+
+
 def test_missing_fragment_of_a_used_processor_is_a_problem() -> None:
     fragment = shipped.read_config(shipped.find_fragment("tail-sampling"))
     mine = tags.add_tags(base(), tags.list_tag_processors(overlay(), [fragment]))
@@ -369,7 +434,7 @@ def test_malformed_config_never_raises(place: tuple[str, ...], value: object) ->
     mine = document(text.getvalue())
     assert findings(mine, overlay(), environ={"OTEL_AGENTOPS_RECEIVER": "otlp/in"}) is not None
     with contextlib.suppress(InputError):
-        tags.add_tags(mine, tags.list_tag_processors(overlay()))
+        tags.list_unedited(tags.add_tags(mine, tags.list_tag_processors(overlay())))
     assert isinstance(list(kubernetes.find_unreachable([mine], {})), list)
 
 
@@ -513,3 +578,18 @@ def test_check_command_reads_env_files_and_has_a_strict_mode(tmp_path: Path) -> 
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "problems: 0, warnings: 1")
     assert "with 0.5: 1 of 2 traces is counted" in done.output
     assert CliRunner().invoke(app, [*arguments, "--strict"]).exit_code == 1
+
+
+def test_command_without_a_collector_says_so_and_exits_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("OTELCOL", raising=False)
+    refused = tmp_path / "refused.yaml"  # what only a collector knows
+    refused.write_text(base().text.replace("debug: {}", "debug: {verbosity: loud}"))
+    for arguments, code in (([], 2), (["--strict"], 2), (["--without-collector"], 0)):
+        done = CliRunner().invoke(app, ["check", str(refused), *arguments])
+        assert done.exit_code == code
+        assert "note collector: not checked: no collector was asked if it takes the files" in done.output
+        last = "problems: 0, warnings: 0; not checked by a collector, which may refuse the files"
+        assert done.output.splitlines()[-1] == last
+    refused.write_text(base().text.replace("otlp", "otlp/in"))
+    assert CliRunner().invoke(app, ["check", str(refused)]).exit_code == 1

@@ -145,6 +145,9 @@ def expected_counts(tasks: Sequence[Task]) -> Counter[str]:
     return counts
 
 
+CALL_SUCCESS = {A.SLI_NAME: "call_success", A.SLI_TYPE: "direct"}
+
+
 def _pair(counts: Counter[str], labels: dict[str, str], bad: bool) -> None:
     counts[series(M.SLI_EVENTS, labels)] += 1
     counts[series(M.SLI_BAD, labels)] += bad
@@ -159,6 +162,7 @@ def _count_call(counts: Counter[str], call: Call, task: dict[str, str]) -> None:
     }
     counts[series(M.LLM_CALLS, labels)] += 1
     counts[series(M.LLM_ATTEMPTS, labels)] += call.attempts
+    _pair(counts, {**CALL_SUCCESS, A.GEN_AI_REQUEST_MODEL: call.asked}, False)
     if call.answered:
         models = {A.GEN_AI_REQUEST_MODEL: call.asked, A.GEN_AI_RESPONSE_MODEL: call.answered}
         counts[series(M.MODEL_OBSERVATIONS, models)] += 1
@@ -236,6 +240,7 @@ def test_unnamed_service_counts_as_unknown(collector: Collector, sender: Sender)
     expected: Counter[str] = Counter({series(M.LLM_CALLS, {**call, A.TASK_NAME: "unknown"}): 1})
     _pair(expected, tool, True)
     _pair(expected, judge, True)
+    _pair(expected, {**CALL_SUCCESS, A.GEN_AI_REQUEST_MODEL: "unknown"}, False)
     assert counters(samples, "unknown") == expected
     durations = {
         series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "execute_tool", A.INCIDENT_SURFACE: "tool"}, "_count"): 1,

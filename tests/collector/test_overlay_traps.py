@@ -27,6 +27,7 @@ TOOL = {A.GEN_AI_OPERATION_NAME: "execute_tool", A.GEN_AI_TOOL_NAME: "lookup"}
 SCORE = A.GEN_AI_EVALUATION_SCORE_VALUE
 CALLS = series(M.LLM_CALLS, {**CHAT, A.TASK_NAME: "unknown"})
 ATTEMPTS = series(M.LLM_ATTEMPTS, {**CHAT, A.TASK_NAME: "unknown"})
+CALL_SLI = {A.SLI_NAME: "call_success", A.SLI_TYPE: "direct", A.GEN_AI_REQUEST_MODEL: "gpt-x"}
 TOOL_SLI = {A.SLI_NAME: "tool_success", A.SLI_TYPE: "direct", A.GEN_AI_TOOL_NAME: "lookup"}
 
 
@@ -38,7 +39,8 @@ MIXED = [Span("chat", {**CHAT, A.ATTEMPT_COUNT: count}) for count in (2, 2.5, 3.
 
 def test_mixed_number_types_are_counted(collector: stack.Collector, sender: Sender, service: str) -> None:
     sender.spans(service, *MIXED)
-    assert counters(wait_until_settled(collector, sender), service) == {CALLS: 3, ATTEMPTS: 7}
+    good = {series(M.SLI_EVENTS, CALL_SLI): 3, series(M.SLI_BAD, CALL_SLI): 0}
+    assert counters(wait_until_settled(collector, sender), service) == {CALLS: 3, ATTEMPTS: 7, **good}
 
 
 def test_mixed_number_types_would_end_the_collector(otelcol: Path, tmp_path: Path) -> None:
@@ -79,6 +81,8 @@ def test_invalid_values_are_left_out_and_the_rest_is_counted(
         CALLS: 2 * len(rubbish),
         series(M.SLI_EVENTS, TOOL_SLI): len(rubbish),
         series(M.SLI_BAD, TOOL_SLI): 0,
+        series(M.SLI_EVENTS, CALL_SLI): 2 * len(rubbish),
+        series(M.SLI_BAD, CALL_SLI): 0,
     }
     assert counters(wait_until_settled(collector, sender), service) == expected
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
+import os
 import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -17,8 +21,8 @@ from stack import ROOT
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine with nothing on it but what a test puts into `bin`."""
-    for variable in ("OTELCOL", "PROMETHEUS", "PROMTOOL"):
-        monkeypatch.delenv(variable, raising=False)
+    for tool in toolchain.TOOLS.values():
+        monkeypatch.delenv(tool.variable, raising=False)
     monkeypatch.setenv("OTEL_AGENTOPS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     (tmp_path / "bin").mkdir()
@@ -150,6 +154,34 @@ def test_long_step_shows_its_progress(capsys: pytest.CaptureFixture[str], tmp_pa
     assert re.fullmatch(r"building it \(\d+ s\)( linking)?\n", capsys.readouterr().err)
 
 
+def test_slow_step_says_that_it_takes_longer(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code = "import time; print('a\\tb\\rc', flush=True); time.sleep(1.6)"
+    toolchain.run("building it", [sys.executable, "-c", code], tmp_path, usual_s=1000)
+    assert re.fullmatch(r"building it \(1 s of about 1000\) c\n", capsys.readouterr().err)
+    toolchain.run("building it", [sys.executable, "-c", code], tmp_path, usual_s=1)
+    late = "longer than the usual 1: a slow machine or network; Ctrl-C ends it"
+    assert re.fullmatch(rf"building it \(1 s, {late}\) c\n", capsys.readouterr().err)
+
+
+def test_progress_on_a_terminal_leaves_no_debris(tmp_path: Path) -> None:
+    """Every renewal fits in one line of the terminal of stderr, and the last one is wiped."""
+    controller, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'tools')!r}); import toolchain; from pathlib import Path;"
+        "toolchain.run('building it', [sys.executable, '-c', "
+        "\"import time; print('x\\ty' * 60, flush=True); time.sleep(2.2)\"], Path())"
+    )
+    environment = {**os.environ, "COLUMNS": "200"}
+    subprocess.run([sys.executable, "-c", code], stderr=terminal, stdout=subprocess.PIPE, env=environment, check=True)
+    os.close(terminal)
+    written = os.read(controller, 10_000).decode()
+    os.close(controller)
+    first, *renewals = written.split("\r\x1b[K")
+    assert (first, renewals[-1]) == ("", "") and len(renewals) > 1
+    assert all(len(line) < 40 and line.isprintable() for line in renewals)
+
+
 def test_collector_is_cached_by_its_pinned_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = toolchain._collector_key()
     for name in ("manifest.yaml", "go.mod", "go.sum"):
@@ -180,3 +212,37 @@ def test_toolchain_all_lists_programs_and_missing_ones(bare: Path, capsys: pytes
     assert shown.out == f"otelcol: {kept}\nprometheus: {found}\n"
     assert shown.err.startswith("no promtool: ")
     assert toolchain.main(["promtool"]) == 1
+
+
+def test_demo_without_a_collector_stops_before_prometheus(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[str] = []
+    find = toolchain.find
+    monkeypatch.setattr(toolchain, "find", lambda name: wanted.append(name) or find(name))
+    assert (toolchain.main(["demo"]), wanted) == (1, ["otelcol"])
+    assert capsys.readouterr().err == (
+        "no otelcol: otelcol-contrib is not on PATH; Go, which would build it, is not on PATH (1.21 or newer, "
+        "https://go.dev/dl); install it, or name one in $OTELCOL\n"
+        "the demo needs a collector and cannot start; without a Prometheus it could\n"
+    )
+
+
+def test_demo_goes_on_without_go_and_prometheus(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = kept_collector()
+    assert toolchain.main(["demo"]) == 0
+    assert capsys.readouterr() == (f"otelcol: {kept}\n", "")
+
+
+def test_programs_of_one_debian_package_are_made_at_once(bare: Path) -> None:
+    """A fake apt-get and dpkg-deb."""
+    program(bare / "apt-get", "").write_text("#!/bin/sh\n: > package.deb\n")
+    inside = "root/usr/bin"
+    scripts = [f"/bin/mkdir -p {inside}"]
+    for name in ("prometheus", "promtool"):
+        scripts.append(
+            f"echo '#!/bin/sh\necho {name}, version 2.42.0' > {inside}/{name}; /bin/chmod +x {inside}/{name}"
+        )
+    program(bare / "dpkg-deb", "").write_text("#!/bin/sh\n" + "\n".join(scripts) + "\n")
+    assert toolchain.find("promtool").name == "promtool"
+    assert toolchain.find("prometheus", make=False).parent == toolchain.find("promtool", make=False).parent

@@ -143,7 +143,7 @@ def told(store: Path, *wrong: str) -> list[str]:
 
 def test_summary_is_printed_for_people(store: Path) -> None:
     assert told(store) == [
-        "which variable moved? asked of told, 9 s",
+        "which variable moved? asked of told, 9 s; an hour is ten seconds here",
         "  left out: x",
         "",
         "✔ model: the alias is repointed, at 00:16:40 UTC",

@@ -22,6 +22,7 @@ STARTER = Path(sys.executable).with_name("opentelemetry-instrument")
 TRACES = pytest.mark.skipif(
     Version(metadata.version("anthropic")) < Version("1.14"), reason="anthropic before 1.14.0 has no tracing of its own"
 )
+CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CONFIGURED = {"OTEL_SERVICE_NAME": "support", "OTEL_AGENTOPS_HASH_KEY": "k"}
 
 
@@ -261,3 +262,59 @@ def test_doctor_command_alone_says_what_it_skipped() -> None:
     assert code == 1, "the problem of the logs"
     assert re.search(r"anthropic, .*not patched here", " ".join(printed.split()))
     assert "→ opentelemetry-instrument otel-agentops doctor" in printed
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, [("ok", "no prompt and no answer leaves the process")]),
+        (
+            {CAPTURE: "EVENT_ONLY"},
+            [("note", "prompts, answers and tools' results go on events, without the secrets that a pattern knows")],
+        ),
+        (
+            {CAPTURE: "SPAN_AND_EVENT", "OTEL_AGENTOPS_REDACT": "json:dumps"},
+            [
+                (
+                    "note",
+                    "prompts, answers and tools' results go on spans and events, without the secrets that a pattern "
+                    "knows",
+                ),
+                ("ok", "everything passes json:dumps before it leaves"),
+            ],
+        ),
+        (
+            {"OTEL_AGENTOPS_REDACT": "json:absent"},
+            [
+                ("ok", "no prompt and no answer leaves the process"),
+                (
+                    "problem",
+                    "OTEL_AGENTOPS_REDACT=json:absent cannot be loaded (OTEL_AGENTOPS_REDACT='json:absent': there is "
+                    "no such function): no content is recorded at all",
+                ),
+            ],
+        ),
+        (
+            {
+                "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK": "upload",
+                "OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH": "gs://x",
+            },
+            [
+                ("ok", "no prompt and no answer leaves the process"),
+                (
+                    "warning",
+                    "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK is set, and not honoured: content goes on spans and "
+                    "events, and nowhere else",
+                ),
+                (
+                    "warning",
+                    "OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH is set, and not honoured: content goes on spans and "
+                    "events, and nowhere else",
+                ),
+            ],
+        ),
+    ],
+)
+def test_content_that_leaves_is_told(environ: dict[str, str], expected: list[tuple[str, str]]) -> None:
+    findings = [(finding.level, finding.text) for finding in found("content", {**CONFIGURED, **environ})]
+    assert findings == expected

@@ -191,6 +191,8 @@ COMMON = {
     "otel_agentops.attempt.count": 1,
     "otel_agentops.attempt.statuses": [200],
     "otel_agentops.model.resolution": "resolved",
+    "otel_agentops.param.temperature.source": "unset",
+    "otel_agentops.param.top_p.source": "unset",
     "otel_agentops.prompt.hash": PROMPT,
     "otel_agentops.prompt.source": "instructions",
 }

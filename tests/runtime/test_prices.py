@@ -27,6 +27,8 @@ MODELS = {
     "embed-x": {"input": 0.02},
     "uncached": {"input": 2, "output": 10},
     "free": {"input": 0, "output": 0, "cache_read": 0},
+    "short": {"input": 2, "output": 10, "cache_read": 0.5, "input_limit": 10},
+    "enough": {"input": 2, "output": 10, "cache_read": 0.5, "input_limit": 11},
 }
 CHAT = (7 * 2 + 4 * 0.5 + 5 * 10) / 1e6  # the fake provider's 11 input tokens are 4 cached ones and 7 others
 
@@ -82,17 +84,22 @@ def test_price_is_by_response_model_else_request_model(
     assert costs(seen) == [pytest.approx(CHAT), 0.0]
 
 
-@pytest.mark.parametrize("model", ["nobody-knows", "uncached", "embed-x"])
+@pytest.mark.parametrize("model", ["nobody-knows", "uncached", "embed-x", "short"])
 def test_unknown_cost_of_a_call_makes_the_task_cost_unknown(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, model: str
 ) -> None:
-    """No price of the model, of the cached tokens, of the output."""
+    """No price of the model, of the cached tokens, of the output, of so long an input."""
     provider.alias(model, model)
     with task("support") as run:
         ask(gpt)
         gpt.chat.completions.create(model=model, messages=[])
     assert costs(seen) == [pytest.approx(CHAT), None, None]
     assert "otel_agentops.task.cost" not in run.receipt()
+
+
+def test_input_up_to_the_limit_has_a_cost(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+    gpt.chat.completions.create(model="enough", messages=[])
+    assert costs(seen) == [pytest.approx(CHAT)]
 
 
 def test_call_without_token_counts_has_no_cost(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
@@ -152,10 +159,12 @@ WRONG = [
     ('{"models": {"m": 3}}', "models.m is not an object"),
     ('{"models": {"m": {"output": 1}}}', "models.m.input is missing"),
     ('{"models": {"m": {"input": 1, "cached": 1}}}',
-     "models.m.cached is not a field; use input, output, cache_read, cache_write"),
+     "models.m.cached is not a field; use input, output, cache_read, cache_write, input_limit"),
     ('{"models": {"m": {"input": "1"}}}',
      "models.m.input is '1' and not a number of USD per million tokens, 0 or more"),
     ('{"models": {"m": {"input": -1}}}', "models.m.input is -1 and not a number of USD per million tokens, 0 or more"),
+    ('{"models": {"m": {"input": 1, "input_limit": "9"}}}',
+     "models.m.input_limit is '9' and not a number of tokens, 0 or more"),
     ('{"models": {"m": {"input": true}}}',
      "models.m.input is True and not a number of USD per million tokens, 0 or more"),
     ('{"models": {"m": {"input": 1, "output": NaN}}}',
@@ -186,3 +195,10 @@ def test_documented_price_files_are_valid(tmp_path: Path) -> None:
     for example in (page.split("```json\n")[1].split("```")[0], _prices.__doc__ or ""):
         path.write_text(example[example.index("{") :])
         assert set(_prices.load_prices(str(path)) or {}) == {"gpt-x-2026-03-01", "claude-x", "embed-x"}
+
+
+def test_doctor_tells_where_prices_are_from(prices: Path) -> None:
+    findings = examine_environment({"OTEL_AGENTOPS_PRICES": str(prices)})
+    assert [finding.text for finding in findings if finding.subject == "prices"] == [
+        "7 model names; date 2026-11-01, source https://example.com"
+    ]

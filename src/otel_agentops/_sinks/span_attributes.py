@@ -14,6 +14,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import Span
 from opentelemetry.util.types import AnyValue
 
+from otel_agentops._identity import UNSET
 from otel_agentops.operations import Attributes, Value
 from otel_agentops.semconv import attributes as A
 
@@ -50,8 +51,11 @@ def write_result(span: Span, attributes: Attributes, request_attributes: Mapping
 
 
 def add_missing(span: Span, attributes: Mapping[str, Value], present: Mapping[str, object]) -> None:
-    """Add the attributes that another's span does not have, as far as they push none of its own off it."""
-    missing: dict[str, AnyValue] = {key: value for key, value in attributes.items() if key not in present}
+    """Add the attributes that another's span does not have, as far as they push none of its own off it.
+
+    An `unset` of ours gives way to what the provider says that it used.
+    """
+    missing: dict[str, AnyValue] = {key: value for key, value in attributes.items() if present.get(key, UNSET) == UNSET}
     container = getattr(span, "_attributes", None)
     if type(container) is BoundedAttributes and container.maxlen is not None:
         excess = len(container._dict) + len(missing) - container.maxlen

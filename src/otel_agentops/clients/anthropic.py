@@ -57,3 +57,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_anthropic`."""
 
     libraries = (LIBRARY,)
+
+
+AnthropicInstrumentor = Instrumentor  # the name that others give theirs

@@ -107,3 +107,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_cohere`."""
 
     libraries = (LIBRARY,)
+
+
+CohereInstrumentor = Instrumentor  # the name that others give theirs

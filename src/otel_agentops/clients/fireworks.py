@@ -35,3 +35,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_fireworks`."""
 
     libraries = (LIBRARY,)
+
+
+FireworksInstrumentor = Instrumentor  # the name that others give theirs

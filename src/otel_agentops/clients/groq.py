@@ -46,3 +46,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_groq`."""
 
     libraries = (LIBRARY,)
+
+
+GroqInstrumentor = Instrumentor  # the name that others give theirs

@@ -13,6 +13,7 @@ from otel_agentops import _patching
 from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
+from otel_agentops.clients._protocols import cohere_content
 from otel_agentops.clients._protocols.fields import Fields, as_int
 from otel_agentops.clients._protocols.openai_chat import (
     CHAT,
@@ -47,7 +48,7 @@ ENDPOINTS = {
     "/chat/completions": CHAT,  # before the next, whose path is its end
     "/completions": COMPLETIONS,
     "/embeddings": EMBEDDINGS,
-    "/rerank": Endpoint(read_rerank_request, read_chat_response),
+    "/rerank": Endpoint(read_rerank_request, read_chat_response, content=cohere_content.RERANK),
 }
 INFO = ClientInfo(
     operations=("chat", "text_completion", "embeddings", "retrieval (rerank)"),
@@ -65,3 +66,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_together`."""
 
     libraries = (LIBRARY,)
+
+
+TogetherInstrumentor = Instrumentor  # the name that others give theirs

@@ -13,7 +13,7 @@ from otel_agentops import _patching
 from otel_agentops._endpoint import FoldState
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
-from otel_agentops.clients._protocols.fields import as_int, drop_none_attributes, get
+from otel_agentops.clients._protocols.fields import Fields, as_int, drop_none_attributes, get
 from otel_agentops.clients._protocols.openai_chat import (
     CHAT,
     COMPLETIONS,
@@ -26,9 +26,8 @@ from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
-COMPLETION_FIELDS = FIELDS._replace(
-    readers={**FIELDS.readers, "random_seed": (A.GEN_AI_REQUEST_SEED, as_int)},
-    not_parameters=FIELDS.not_parameters | {"random_seed"},
+COMPLETION_FIELDS = Fields(
+    {**FIELDS.readers, "random_seed": (A.GEN_AI_REQUEST_SEED, as_int)}, FIELDS.not_parameters | {"random_seed"}
 )
 
 
@@ -95,3 +94,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_writer`."""
 
     libraries = (LIBRARY,)
+
+
+WriterInstrumentor = Instrumentor  # the name that others give theirs

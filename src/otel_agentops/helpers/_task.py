@@ -83,6 +83,9 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._has_totals = outer.task is None
         self._is_root = self._has_totals and A.TASK_ID not in outer.facts
         depth = outer.depth
+        if self._has_totals:
+            totals.open()
+            stack.callback(totals.close)
         if self._is_root:
             totals.root_facts = self._read_root_facts()
         else:

@@ -16,7 +16,7 @@ from otel_agentops._context import current_scope
 from otel_agentops._guard import guard
 from otel_agentops._observation import Observation
 from otel_agentops._tool_arguments import hash_tool_call
-from otel_agentops.helpers._observed import error_type_of, observe_block
+from otel_agentops.helpers._observed import error_type_of, observe_block, tell_content
 from otel_agentops.operations import Attributes, ToolCall, ToolResult
 from otel_agentops.semconv import attributes as A
 
@@ -34,12 +34,14 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         schema: JSON schema of its arguments, for a tool that is not offered to a model on the wire; else the hash it
             was offered under is used.
         description: Part of its identity, beside the schema.
+        output_schema: JSON schema of its result; the same.
+        annotations: Hints of what it does, e.g. those of MCP; the same.
         version: Declared version; None if there is none.
         effect: none, read, write or irreversible.
         tier: critical, high, medium or low.
         call_id: The id of the model's tool call.
         arguments: By name, or their JSON; those of a decorated function are known. They are compared with those of
-            the task's other calls, see docs/tasks.md, and stay here.
+            the task's other calls, see docs/tasks.md, and stay here unless content is recorded, see docs/content.md.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         *,
         schema: Mapping[str, object] | None = None,
         description: str | None = None,
+        output_schema: Mapping[str, object] | None = None,
+        annotations: Mapping[str, object] | None = None,
         version: str | None = None,
         effect: str | None = None,
         tier: str | None = None,
@@ -55,12 +59,15 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         arguments: Mapping[str, object] | str | None = None,
     ) -> None:
         super().__init__(
-            name, schema=schema, description=description, version=version, effect=effect, tier=tier, call_id=call_id,
-            arguments=arguments,
+            name, schema=schema, description=description, output_schema=output_schema, annotations=annotations,
+            version=version, effect=effect, tier=tier, call_id=call_id, arguments=arguments,
         )  # fmt: skip
         self.name = str(name)
-        self._schema = schema
-        self._description = description
+        # None without a schema: then the hash under which the tool was offered to a model is used.
+        self._material = None if schema is None else _coerce.drop_none({
+            "name": self.name, "description": description, "input_schema": schema, "output_schema": output_schema,
+            "annotations": annotations,
+        })  # fmt: skip
         self._declared = {
             A.TOOL_VERSION: version,
             A.TOOL_EFFECT: effect,
@@ -74,8 +81,19 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
     @override
     def enter_block(self, stack: ExitStack) -> None:
         self._failure = self._observation = None
-        call = ToolCall(self.name, self._declared_attributes(), self._identity_material(), self._hash_arguments())
-        self._observation = observe_block(stack, call)
+        call = ToolCall(self.name, self._declared_attributes(), self._material, self._hash_arguments())
+        self._observation = observation = observe_block(stack, call)
+        if observation.hooks.request_read and (arguments := self._read_arguments()) is not None:
+            content = {A.GEN_AI_TOOL_CALL_ARGUMENTS: _coerce.parse_json(arguments)}
+            tell_content(observation.hooks.request_read, observation, content)
+
+    @override
+    @guard
+    def record_result(self, result: object) -> None:
+        """Record the result, if content is recorded at all; that of a decorated function is known."""
+        if self._observation is not None and self._failure is None:
+            hooks = self._observation.hooks.response_received
+            tell_content(hooks, self._observation, {A.GEN_AI_TOOL_CALL_RESULT: _coerce.parse_json(result)})
 
     @override
     def prepare_call(
@@ -110,12 +128,6 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
             if key in attributes and not _coerce.is_enum_value(what, attributes[key], values):
                 del attributes[key]
         return attributes
-
-    def _identity_material(self) -> Mapping[str, object] | None:
-        if self._schema is None:
-            return None
-        material = {"name": self.name, "description": self._description, "input_schema": self._schema}
-        return _coerce.drop_none(material)
 
 
 class _Parameters(NamedTuple):

@@ -158,3 +158,6 @@ class Instrumentor(_patching.Instrumentor):
     """Entry point `agentops_deepeval`."""
 
     libraries = (LIBRARY,)
+
+
+DeepEvalInstrumentor = Instrumentor  # the name that others give theirs

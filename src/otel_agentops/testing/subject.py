@@ -114,6 +114,7 @@ class Subject(Generic[ClientT]):
         operation: `gen_ai.operation.name` of `chat`.
         kinds: The kinds of clients, of "sync" and "async".
         params: Temperature and max_tokens of a `ChatRequest` as the wire has them; they are hashed in this form.
+        sampling: Sampling parameters of the wire whose source is told if they are unset.
         missing: Cases of the contract that the client does not have, each with the reason.
         errors: `error.type` of a case if it is not the exception that the application sees.
         peers: Other instrumentations, `module:class` by title.
@@ -128,6 +129,7 @@ class Subject(Generic[ClientT]):
     operation: ClassVar[str] = "chat"
     kinds: ClassVar[Sequence[str]] = KINDS
     params: ClassVar[Values] = {"temperature": 0.2, "max_tokens": 64}
+    sampling: ClassVar[Sequence[str]] = ("temperature", "top_p")
     missing: ClassVar[Mapping[str, str]] = {}
     errors: ClassVar[Mapping[str, str]] = {}
     peers: ClassVar[Mapping[str, str]] = {}
@@ -256,6 +258,8 @@ def _expect_request(subject: Subject, way: str) -> dict[str, object]:
         A.GEN_AI_PROVIDER_NAME: subject.provider,
         A.GEN_AI_REQUEST_MODEL: MODEL,
     }
+    if way != "embed":
+        attributes |= {A.PARAM_SOURCE.format(name): "unset" for name in subject.sampling}
     if params := subject.parameters(way):
         attributes |= {A.PARAM_SOURCE.format(name): "explicit" for name in params}
         attributes[A.PARAMS_HASH] = identity(dict(params))

@@ -24,6 +24,8 @@ SENT = {
     "gen_ai.request.max_tokens": 9,
     "gen_ai.request.model": "claude-x",
     "otel_agentops.param.max_tokens.source": "explicit",
+    "otel_agentops.param.temperature.source": "unset",
+    "otel_agentops.param.top_p.source": "unset",
     "otel_agentops.params.hash": identity({"max_tokens": 9}),
     "otel_agentops.prompt.source": "none",
     "server.address": "127.0.0.1",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from bedrock_subject import call
 from both import done, drained
+from content_schemas import read_content, read_words
 
 from otel_agentops import task
 from otel_agentops._hashing import identity
@@ -86,6 +88,7 @@ def answered(provider: FakeProvider, **more: Any) -> dict[str, Any]:
             "gen_ai.request.temperature": 0.2,
             "otel_agentops.model.resolution": "unreported",
             "otel_agentops.params.hash": identity(PARAMS),
+            "otel_agentops.param.topP.source": "unset",
             **{f"otel_agentops.param.{name}.source": "explicit" for name in PARAMS},
             "otel_agentops.prompt.hash": identity([TEMPLATE]),
             "otel_agentops.prompt.source": "instructions",
@@ -144,3 +147,21 @@ async def test_task_names_the_index_that_fed_its_calls(provider: FakeProvider, s
     assert "otel_agentops.retrieval.indexes" not in lookup["attributes"]
     assert answer["attributes"]["otel_agentops.retrieval.indexes"] == [f"{BASE}@unknown"]
     assert root["attributes"]["otel_agentops.task.llm_calls"] == 1
+
+
+async def test_content_of_a_lookup(content: Capture, make: Any) -> None:
+    result = await done(call(make("bedrock-agent-runtime"), "retrieve", **LOOKUP))
+    (only,) = content.spans
+    assert only["attributes"]["gen_ai.retrieval.query.text"] == "Where is it?"
+    documents = read_content(content)["gen_ai.retrieval.documents"]
+    texts = [document["content"]["text"] for document in result["retrievalResults"]]
+    assert [document["content"] for document in documents] == texts
+    assert all(document["id"] for document in documents)
+
+
+@pytest.mark.parametrize("stream", ["", "_stream"])
+async def test_content_of_an_answer(content: Capture, make: Any, stream: str) -> None:
+    result = await done(call(make("bedrock-agent-runtime"), f"retrieve_and_generate{stream}", **ASKED))
+    if stream:
+        await drained(result["stream"])
+    assert read_words(content) == [("user", "Where is it?"), ("assistant", "Hello there.")]

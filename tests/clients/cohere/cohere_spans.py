@@ -43,6 +43,8 @@ def span(
         "server.address": "127.0.0.1",
         "server.port": int(provider.url.rpartition(":")[2]),
     }
+    if operation in ("chat", "text_completion"):
+        attributes |= {f"otel_agentops.param.{name}.source": "unset" for name in ("temperature", "p")}
     if params:
         attributes["otel_agentops.params.hash"] = identity(dict(params))
         attributes |= {f"otel_agentops.param.{name}.source": "explicit" for name in params}

@@ -21,6 +21,7 @@ class CohereSubject(Subject):
     name = "cohere"
     instrumentor = Instrumentor
     provider = "cohere"
+    sampling = ("temperature", "p")
     peers = {
         "OpenLLMetry": "opentelemetry.instrumentation.cohere:CohereInstrumentor",
         "OpenInference": "openinference.instrumentation.cohere:CohereInstrumentor",

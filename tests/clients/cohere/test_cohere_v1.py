@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from both import done, drained
 from cohere_spans import PROMPT, RANK, STREAMED, chat, span
+from content_schemas import read_words
 
 from otel_agentops.clients._protocols.cohere import read_v1_chat_response
 from otel_agentops.testing import Capture
@@ -55,3 +56,20 @@ async def test_embeddings_in_batches_are_one_span_each(provider: FakeProvider, s
 def test_requested_tools_of_an_answer_are_known() -> None:
     calls = [{"name": "look", "parameters": {"a": 1}}, {"name": None}]
     assert read_v1_chat_response({"tool_calls": calls}).tool_calls == [("look", {"a": 1})]
+
+
+async def test_content(content: Capture, old: Any) -> None:
+    history = [{"role": "USER", "message": "hello"}, {"role": "CHATBOT", "message": "yes?"}]
+    await done(old.chat(**CALL, preamble="Be brief.", chat_history=history))
+    assert read_words(content) == [
+        ("system", "Be brief."),
+        ("user", "hello"),
+        ("assistant", "yes?"),
+        ("user", "hi"),
+        ("assistant", "Hello there."),
+    ]
+
+
+async def test_content_of_a_stream(content: Capture, old: Any) -> None:
+    await drained(old.chat_stream(**CALL))
+    assert read_words(content) == [("user", "hi"), ("assistant", "Hello there.")]

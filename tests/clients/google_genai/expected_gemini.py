@@ -12,6 +12,8 @@ SENT = {
     "gen_ai.operation.name": "generate_content",
     "gen_ai.provider.name": "gcp.gemini",
     "gen_ai.request.model": "gemini-x",
+    "otel_agentops.param.temperature.source": "unset",
+    "otel_agentops.param.topP.source": "unset",
     "otel_agentops.prompt.source": "none",
     "server.address": "127.0.0.1",
 }
@@ -29,7 +31,7 @@ ANSWERED = {
 }
 STREAMED = {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": SECONDS}
 EMBEDDED = {
-    **SENT,
+    **{key: value for key, value in SENT.items() if value != "unset"},
     "gen_ai.operation.name": "embeddings",
     "otel_agentops.attempt.count": 1,
     "otel_agentops.attempt.statuses": [200],

@@ -32,6 +32,7 @@ class GoogleGenaiSubject(Subject):
     provider = "gcp.gemini"
     operation = "generate_content"
     params = PARAMS
+    sampling = ("temperature", "topP")
     missing = {
         "one_shot": "the client reads lists, not iterators",
         "unset": "the client has no sentinel: what is None is not given",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from both import done
+from content_schemas import read_words
 from expected_gemini import parameters, whole
 from google_genai_subject import GoogleGenaiSubject
 
@@ -59,6 +60,7 @@ async def test_agent_interaction_names_its_agent(provider: FakeProvider, seen: C
     expected = whole(provider, **ENDED, gen_ai__operation__name="invoke_agent", **named)
     unasked = ("gen_ai.request.model", "gen_ai.response.model")
     attributes = {name: value for name, value in expected["attributes"].items() if name not in unasked}
+    attributes = {name: value for name, value in attributes.items() if value != "unset"}
     assert only == {**expected, "name": "invoke_agent", "attributes": attributes}
 
 
@@ -149,3 +151,24 @@ async def test_interaction_beside_others_is_one_span(
     await done(gemini.interactions.create(model="gemini-x", input="hi"))
     await read(await done(gemini.interactions.create(model="gemini-x", input="hi", stream=True)), kind)
     assert [found["attributes"].get("otel_agentops.model.resolution") for found in beside.spans] == ["resolved"] * 2
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_content(provider: FakeProvider, content: Capture, kind: str, gemini: Any, streams: bool) -> None:
+    asked: Any = {"model": "gemini-x", "input": "hi", "system_instruction": "Be brief."}
+    result = await done(gemini.interactions.create(**asked, stream=streams))
+    if streams:
+        await read(result, kind)
+    assert read_words(content) == [("system", "Be brief."), ("user", "hi"), ("assistant", "Hello there.")]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_content_of_a_tool_call(
+    provider: FakeProvider, content: Capture, kind: str, gemini: Any, streams: bool
+) -> None:
+    provider.answer(lambda call: Answer(text="", tool_calls=(ToolCall("weather", '{"town": "Rome"}'),)))
+    said: Any = [{"type": "text", "text": "Rome?"}, {"type": "image", "uri": "gs://x/a.png", "mime_type": "image/png"}]
+    result = await done(gemini.interactions.create(model="gemini-x", input=said, stream=streams))
+    if streams:
+        await read(result, kind)
+    assert read_words(content) == [("user", "Rome?"), ("assistant", 'weather {"town": "Rome"}')]

@@ -8,6 +8,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 from both import done, drained
+from content_schemas import read_words
 
 from otel_agentops._hashing import identity
 from otel_agentops.clients.huggingface_hub import find_server, read_embeddings_response
@@ -38,6 +39,8 @@ def span(
         "server.address": "127.0.0.1",
         "server.port": int(provider.url.rpartition(":")[2]),
     }
+    if operation in ("chat", "text_completion"):
+        attributes |= {f"otel_agentops.param.{name}.source": "unset" for name in ("temperature", "top_p")}
     if params:
         attributes["otel_agentops.params.hash"] = identity(dict(params))
         attributes |= {f"otel_agentops.param.{name}.source": "explicit" for name in params}
@@ -210,3 +213,15 @@ async def test_client_that_overrides_sending_is_left_alone(provider: FakeProvide
     client.__class__ = type("Own", (type(client),), {"_inner_post": own})
     assert (await done(client.feature_extraction("hi"))).tolist() == [[0.5, 0.25]]
     assert seen.spans == []
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("details", [False, True])
+async def test_content_of_a_completion(
+    provider: FakeProvider, content: Capture, make: Any, streams: bool, details: bool
+) -> None:
+    client = make(model=f"{provider.url}{MODEL}")
+    answer = await done(client.text_generation("hi", stream=streams, details=details))
+    if streams:
+        await drained(answer)
+    assert read_words(content) == [("user", "hi"), ("assistant", "Hello there.")]

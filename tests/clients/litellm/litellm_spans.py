@@ -37,6 +37,8 @@ def asked(model: str, name: str, provider: FakeProvider | None, operation: str =
     told = {"otel_agentops.prompt.source": "none"}
     if operation == "chat":
         told = {"otel_agentops.prompt.source": "instructions", "otel_agentops.prompt.hash": identity(["Be brief."])}
+    if operation in ("chat", "text_completion"):
+        told |= {f"otel_agentops.param.{each}.source": "unset" for each in ("temperature", "top_p")}
     names = {"gen_ai.operation.name": operation, "gen_ai.provider.name": name, "gen_ai.request.model": model}
     return {**names, **told, **where}
 

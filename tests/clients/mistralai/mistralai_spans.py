@@ -14,6 +14,8 @@ SENT = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "mistral_ai",
     "gen_ai.request.model": "m-x",
+    "otel_agentops.param.temperature.source": "unset",
+    "otel_agentops.param.top_p.source": "unset",
     "otel_agentops.prompt.source": "none",
     "server.address": "127.0.0.1",
 }

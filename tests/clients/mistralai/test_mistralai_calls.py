@@ -7,6 +7,7 @@ from typing import Any
 import mistralai.client
 import pytest
 from both import block, done, drained, each
+from content_schemas import read_words
 from mistralai.client import errors
 from mistralai.client.utils import BackoffStrategy, RetryConfig
 from mistralai_spans import ANSWERED, ASK, CALL, SENT, span, streamed, whole
@@ -318,3 +319,25 @@ async def test_other_calls_are_left_alone(provider: FakeProvider, seen: Capture,
     with pytest.raises(errors.SDKError):
         await done(mistral.call("models.list"))  # not spoken by the provider
     assert seen.spans == []
+
+
+@pytest.mark.parametrize("stream", ["", "_stream"])
+async def test_content_of_a_conversation(provider: FakeProvider, content: Capture, mistral: Any, stream: str) -> None:
+    asked: Any = {"model": "m-x", "inputs": "hi", "instructions": "Be brief."}
+    result = await done(mistral.call(f"beta.conversations.start{stream}", **asked))
+    if stream:
+        await drained(result)
+    assert read_words(content) == [("system", "Be brief."), ("user", "hi"), ("assistant", "Hello there.")]
+
+
+@pytest.mark.parametrize("stream", ["", "_stream"])
+async def test_content_of_a_call_in_a_conversation(
+    provider: FakeProvider, content: Capture, mistral: Any, stream: str
+) -> None:
+    provider.answer(lambda call: Answer(text="", tool_calls=(ToolCall("weather", '{"town": "Rome"}'),)))
+    before = [{"type": "function.result", "tool_call_id": "call_0", "result": "rainy"}]
+    asked: Any = {"model": "m-x", "inputs": before}
+    result = await done(mistral.call(f"beta.conversations.start{stream}", **asked))
+    if stream:
+        await drained(result)
+    assert read_words(content) == [("tool", ""), ("assistant", 'weather {"town": "Rome"}')]

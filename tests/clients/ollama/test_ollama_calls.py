@@ -14,6 +14,7 @@ import httpx
 import ollama
 import pytest
 from both import done, drained, each
+from content_schemas import read_words
 from opentelemetry import baggage, context
 from sent_content import check_content
 
@@ -51,6 +52,8 @@ def span(
         "server.address": "127.0.0.1",
         "server.port": int(provider.url.rpartition(":")[2]),
     }
+    if operation in ("chat", "text_completion"):
+        attributes |= {f"otel_agentops.param.{name}.source": "unset" for name in ("temperature", "top_p")}
     if params:
         attributes["otel_agentops.params.hash"] = identity(dict(params))
         attributes |= {f"otel_agentops.param.{name}.source": "explicit" for name in params}
@@ -273,3 +276,11 @@ def test_stream_left_as_the_loop_ends_adds_no_generator(provider: FakeProvider, 
     streams.clear()
     gc.collect()
     assert len(seen.spans) == 1
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_content_of_a_completion(content: Capture, client: Any, streams: bool) -> None:
+    answer = await done(client.generate(model="llama-x", prompt="hi", system="Be brief.", stream=streams))
+    if streams:
+        await drained(answer)
+    assert read_words(content) == [("system", "Be brief."), ("user", "hi"), ("assistant", "Hello there.")]

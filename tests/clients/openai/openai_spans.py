@@ -41,6 +41,8 @@ CHAT = {
     "openai.api.type": "chat_completions",
     "openai.response.service_tier": "default",
     "openai.response.system_fingerprint": "fp_fake",
+    "otel_agentops.param.temperature.source": "unset",
+    "otel_agentops.param.top_p.source": "unset",
     "otel_agentops.prompt.source": "none",
 }
 

@@ -37,6 +37,8 @@ ANSWERED = {
     "otel_agentops.attempt.statuses": [200],
     "otel_agentops.cost": COST,
     "otel_agentops.model.resolution": "resolved",
+    "otel_agentops.param.temperature.source": "unset",
+    "otel_agentops.param.top_p.source": "unset",
     "otel_agentops.prompt.source": "none",
     "server.address": "127.0.0.1",
 }

@@ -78,6 +78,8 @@ COMPLETION: Any = {
     "gen_ai__usage__output_tokens": 5,
     "gen_ai__usage__reasoning__output_tokens": 2,
     "otel_agentops__param__max_tokens__source": "explicit",
+    "otel_agentops__param__temperature__source": "unset",
+    "otel_agentops__param__top_p__source": "unset",
     "otel_agentops__params__hash": identity({"max_tokens": 9}),
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from both import done, drained
+from content_schemas import read_words
 from ibm_watsonx_ai.wml_client_error import WMLClientError
 from leave_stream import check_complaints
 from sent_content import check_content
@@ -31,6 +32,7 @@ SENT = {
     "otel_agentops.param.max_new_tokens.source": "explicit",
     "otel_agentops.param.stop_sequences.source": "explicit",
     "otel_agentops.param.temperature.source": "explicit",
+    "otel_agentops.param.top_p.source": "unset",
     "otel_agentops.params.hash": identity({name: PARAMS[name] for name in PARAMS if name != "random_seed"}),
     "otel_agentops.prompt.source": "none",
     "server.address": HOST,
@@ -135,3 +137,13 @@ async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, ibm: 
 
 def test_stream_left_at_the_end_of_the_loop_is_quiet() -> None:
     check_complaints("watsonx")
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_content(content: Capture, ibm: Any, streams: bool) -> None:
+    model = ibm.model(model_id="granite-x", params=PARAMS)
+    if streams:
+        list(model.generate_text_stream("hi"))
+    else:
+        model.generate("hi")
+    assert read_words(content) == [("user", "hi"), ("assistant", "Hello there.")]

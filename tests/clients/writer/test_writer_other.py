@@ -46,6 +46,7 @@ def completed(provider: FakeProvider, **attributes: Any) -> dict[str, Any]:
         "otel_agentops.attempt.count": 1,
         "otel_agentops.attempt.statuses": [200],
         "otel_agentops.param.temperature.source": "explicit",
+        "otel_agentops.param.top_p.source": "unset",
         "otel_agentops.params.hash": identity({"temperature": 0}),
         "otel_agentops.prompt.source": "none",
         "server.address": "127.0.0.1",

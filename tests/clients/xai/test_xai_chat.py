@@ -288,3 +288,9 @@ def test_target_address_is_parsed(host: str, found: tuple[str, int]) -> None:
 
 def test_default_address_is_known(seen: Capture) -> None:
     assert _SERVERS[xai_sdk.Client(api_key="k").chat._stub] == {"server.address": "api.x.ai", "server.port": 443}
+
+
+async def test_content_of_a_deferred_chat(provider: XaiProvider, content: Capture, grok: Any) -> None:
+    await done(grok.chat.create(**CALL).defer(**FAST))
+    (span,) = content.spans
+    assert "Hello there." in span["attributes"]["gen_ai.output.messages"]

@@ -17,12 +17,14 @@ from otel_agentops.clients._protocols.fields import (
     as_int,
     as_list,
     as_text,
+    drop_members,
     drop_none,
     drop_none_attributes,
     flatten_instructions,
     get,
 )
 from otel_agentops.clients._servers import Server, find_provider
+from otel_agentops.clients.google_genai import _content
 from otel_agentops.clients.google_genai._schema import normalise_name, normalise_names
 from otel_agentops.clients.google_genai._wire import FIELDS, as_object, find_output_type, name_error, sum_counts
 from otel_agentops.operations import Answer, ModelCall
@@ -65,6 +67,9 @@ def _find_output_type(body: Mapping[str, object], flat: Mapping[str, object]) ->
     )
 
 
+_NAMED = frozenset({"type", "name", "description", "parameters"})  # members with a name of ours in the identity
+
+
 def normalise_tool(wire: object) -> dict[str, object]:
     """Return the identity material of one tool: of a function, or of a built-in with its settings."""
     if not isinstance(wire, Mapping):  # not a tool, but sent as one
@@ -72,7 +77,7 @@ def normalise_tool(wire: object) -> dict[str, object]:
     if wire.get("type") != "function":
         settings = {name: value for name, value in wire.items() if name not in _CREDENTIALS}
         return {"name": str(wire.get("name") or wire.get("type")), "settings": settings}
-    return drop_none(
+    return drop_members(wire, _NAMED) | drop_none(
         name=str(wire.get("name")), description=wire.get("description"), input_schema=wire.get("parameters")
     )
 
@@ -128,7 +133,12 @@ def _make_answer(interaction: object, calls: Sequence[tuple[str, object]]) -> An
 
 
 INTERACTION = Endpoint(
-    read_interaction_request, read_interaction, fold_interaction_event, finish_interaction, error_type=name_error
+    read_interaction_request,
+    read_interaction,
+    fold_interaction_event,
+    finish_interaction,
+    error_type=name_error,
+    content=_content.INTERACTION,
 )
 PACKAGE = Package(
     "google.genai._gaos",
