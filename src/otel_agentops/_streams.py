@@ -27,6 +27,10 @@ BeginStream = Callable[[], "ClientCall | None"]
 _END = object()
 
 
+def _ignore_item(item: Any) -> None:
+    """Tell nobody of an item: its call is unobserved, has ended, or is told in another way."""
+
+
 class _StreamCore:
     """The part that both kinds of streams share: the source, and the call that is told of each item."""
 
@@ -45,7 +49,7 @@ class _StreamCore:
         self._send = send
         self._call = call
         self._has_own_hook = has_own_hook
-        self._tell = None if call is None or has_own_hook else call.chunk_received
+        self._tell = _ignore_item if call is None or has_own_hook else call.chunk_received
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -67,7 +71,7 @@ class _StreamCore:
 
     def end_call(self, error: BaseException | None = None) -> None:
         """End the call; a stream that is closed was left early, which is no failure."""
-        call, self._call, self._tell = self._call, None, None
+        call, self._call, self._tell = self._call, None, _ignore_item
         if call is not None:
             if isinstance(error, (StopIteration, StopAsyncIteration)):
                 call.stream_finished()
@@ -97,8 +101,7 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
         except BaseException as error:
             self.end_call(error)
             raise
-        if self._tell is not None:
-            self._tell(item)
+        self._tell(item)
         return item
 
     def _fetch_first(self, call: ClientCall) -> Any:
@@ -111,8 +114,7 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
         if item is _END:
             call.stream_finished()
             raise StopIteration
-        if self._tell is not None:
-            self._tell(item)
+        self._tell(item)
         return item
 
     def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
@@ -121,8 +123,7 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
         except BaseException as error:
             self.end_call(error)
             raise
-        if self._tell is not None:
-            self._tell(item)
+        self._tell(item)
         return item
 
     @override
@@ -169,8 +170,7 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
         except BaseException as error:
             self.end_call(error)
             raise
-        if self._tell is not None:
-            self._tell(item)
+        self._tell(item)
         return item
 
     async def _fetch_first(self, call: ClientCall) -> Any:
@@ -183,8 +183,7 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
         if item is _END:
             call.stream_finished()
             raise StopAsyncIteration
-        if self._tell is not None:
-            self._tell(item)
+        self._tell(item)
         return item
 
     async def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
@@ -193,8 +192,7 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
         except BaseException as error:
             self.end_call(error)
             raise
-        if self._tell is not None:
-            self._tell(item)
+        self._tell(item)
         return item
 
     @override

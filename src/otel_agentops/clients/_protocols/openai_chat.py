@@ -201,16 +201,17 @@ def fold_chat_chunk(state: dict[str, Any], chunk: Any) -> bool:
     if type(chunk) is dict:
         return fold_loose_chunk(state, chunk)
     try:
-        if not state.get("model"):  # Azure's first chunk is about its content filter: no model, no id, no choices
-            state["model"], state["named"] = chunk.model, chunk
+        if "named" not in state:
             state.setdefault("first", chunk)
+            if chunk.model:  # Azure's first chunk is about its content filter: no model, no id, no choices
+                state["named"] = chunk
         if chunk.usage is not None:
             keep_usage(state, chunk.usage, chunk)
         for choice in chunk.choices:
             if choice.finish_reason is not None:
                 state.setdefault("reasons", {})[choice.index] = choice.finish_reason
                 state["end"] = chunk
-            if pieces := getattr(getattr(choice, "delta", None), "tool_calls", None):
+            if pieces := choice.delta.tool_calls:
                 state.setdefault("tools", []).extend(() if choice.index else pieces)
     except (AttributeError, TypeError):  # the client checks no shapes, and a gateway has its own
         fold_loose_chunk(state, chunk)
@@ -220,8 +221,8 @@ def fold_chat_chunk(state: dict[str, Any], chunk: Any) -> bool:
 def fold_loose_chunk(state: dict[str, Any], chunk: Any) -> bool:
     """Fold a chunk that is left as JSON, or whose shape is not that of its class; each member is read apart."""
     state.setdefault("first", chunk)
-    if not state.get("model"):
-        state["model"], state["named"] = as_text(get(chunk, "model")), chunk
+    if "named" not in state and as_text(get(chunk, "model")):
+        state["named"] = chunk
     if (usage := get(chunk, "usage")) is not None:
         keep_usage(state, usage, chunk)
     choices = as_list(get(chunk, "choices"))
@@ -319,5 +320,7 @@ def read_tokens(attributes: Attributes, usage: Any) -> tuple[int | None, int | N
 
 
 CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat, content=openai_chat_content.CHAT)
-COMPLETIONS = CHAT._replace(request=read_completion_request, content=openai_chat_content.COMPLETION)
+COMPLETIONS = CHAT._replace(
+    request=read_completion_request, fold=fold_loose_chunk, content=openai_chat_content.COMPLETION
+)
 EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)
