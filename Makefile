@@ -24,7 +24,7 @@ help:  ## this list
 setup: .venv/.ready  ## virtual environment and packages
 
 demo: .venv/.ready  ## which variable moved? the whole path in under two minutes
-	@$(PYTHON) tools/toolchain.py all
+	@$(PYTHON) tools/toolchain.py demo
 	@$(RUN) python -m demo $(ARGS)
 
 test: .venv/.ready  ## every test; the costly ends and peers by rotation (OTEL_AGENTOPS_ROTATION=all: all of them)

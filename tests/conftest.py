@@ -18,7 +18,7 @@ os.environ.setdefault("OTEL_AGENTOPS_STRICT", "1")  # read when otel_agentops is
 
 from otel_agentops.testing.fake_provider import FakeProvider
 
-PROGRAMS = ("otelcol", "prometheus", "promtool")  # fixtures
+PROGRAMS = ("otelcol", "prometheus", "promtool", "alertmanager", "amtool", "victoria_metrics", "vmalert")  # fixtures
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,3 +63,23 @@ def prometheus() -> Path:
 @pytest.fixture(scope="session")
 def promtool() -> Path:
     return _needed("promtool")
+
+
+@pytest.fixture(scope="session")
+def alertmanager() -> Path:
+    return _needed("alertmanager")
+
+
+@pytest.fixture(scope="session")
+def amtool() -> Path:
+    return _needed("amtool")
+
+
+@pytest.fixture(scope="session")
+def victoria_metrics() -> Path:
+    return _needed("victoria-metrics")
+
+
+@pytest.fixture(scope="session")
+def vmalert() -> Path:
+    return _needed("vmalert")

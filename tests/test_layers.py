@@ -33,7 +33,9 @@ LAYERS = (
         "_retry_after",
         "_yaml",
         "prometheus_api",
+        "_content_limits",
     ),
+    ("_redaction",),
     (
         "_endpoint",
         "_config",
@@ -49,19 +51,21 @@ LAYERS = (
     ("_identity",),
     ("_derive",),
     ("_observation",),
-    ("_placement", "_sinks", "_sinks.answer"),
+    ("_placement", "_sinks", "_sinks.answer", "_sinks.span_attributes"),
     ("_sinks.own_span", "_sinks.evaluations"),
     ("_sinks.foreign_span",),
     ("_sinks.spans",),
-    ("_sinks.metrics", "_sinks.task_totals"),
+    ("_sinks.metrics", "_sinks.task_totals", "_sinks.content"),
     ("_processor",),
     ("_telemetry",),
     ("_baggage_processor",),
     ("_entry_points",),
     ("_block", "_patching", "_client_call"),
     ("_wrapping", "_streams"),
-    ("clients", "clients._servers", "clients._families", "clients._protocols", "clients._protocols.protobuf"),
     ("clients._protocols.fields",),
+    ("clients", "clients._servers", "clients._families", "clients._protocols", "clients._protocols.protobuf"),
+    ("clients._protocols.parts",),
+    ("clients._protocols.openai_chat_content",),
     ("clients._families.stainless_streams", "clients._protocols.openai_chat"),
     ("clients._protocols.*", "clients._families.*"),
     ("clients.litellm._arguments", "clients.litellm._wire"),
@@ -74,11 +78,12 @@ LAYERS = (
     ("_instrument",),
     ("",),  # otel_agentops itself: the public verbs
     ("testing", "testing.*", "doctor"),
-    ("_yaml", "prometheus_api"),
+    ("written_files", "command_line"),
     ("slo", "slo.*"),
     ("collector", "collector.*"),
     ("lock", "lock.*"),
     ("truth", "truth.*"),
+    ("price_lists", "price_lists.*"),
     ("cli",),
 )
 # What `pip install otel-agentops` brings; the rest is the extra `cli`, and the clients are the application's.
@@ -167,7 +172,18 @@ def test_records_import_no_opentelemetry() -> None:
 
 
 # Their packages come with the extra `cli`.
-TOOLS = {"_yaml", "prometheus_api", "slo", "collector", "lock", "truth", "cli"}
+TOOLS = {
+    "_yaml",
+    "prometheus_api",
+    "written_files",
+    "command_line",
+    "slo",
+    "collector",
+    "lock",
+    "truth",
+    "price_lists",
+    "cli",
+}
 ALLOWED = {"testing.contract": {"pytest"}}  # whoever tests with it has it
 
 

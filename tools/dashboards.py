@@ -20,7 +20,7 @@ import httpx
 
 import stack
 from demo import brain
-from demo.world import SERVICE, World, drifted, published, world
+from demo.world import SERVICE, World, build_drifted_tools, read_published_tools, run_world
 from otel_agentops import slo
 from otel_agentops.lock import fragment, load
 from otel_agentops.semconv import attributes as A
@@ -118,14 +118,15 @@ def list_queries(content: Mapping[str, Any]) -> list[PanelQuery]:
     ]
 
 
-def fill_variables(expr: str) -> str:
-    """Fill in the variables as Grafana does: `.*` is All, a rate is over some scrapes, and the range is short."""
-    for name in sorted(VALUES, key=len, reverse=True):
-        expr = expr.replace(f"${name}", VALUES[name])
+def fill_variables(expr: str, seconds: int = 120) -> str:
+    """Fill in the variables as Grafana does: `.*` is All, a rate is over some scrapes, the range is what is shown."""
+    values = VALUES | {"__range": f"{seconds}s"}
+    for name in sorted(values, key=len, reverse=True):
+        expr = expr.replace(f"${name}", values[name])
     return expr
 
 
-VALUES = {"service": ".*", "environment": ".*", "slo": ".*", "__rate_interval": "10s", "__range": "2m"}
+VALUES = {"service": ".*", "environment": ".*", "slo": ".*", "__rate_interval": "10s"}
 
 
 # -- a story that fills them
@@ -146,15 +147,16 @@ class Show:
         Raises:
             stack.NotReadyError: A part of the demo has ended.
         """
-        self.world.check()
+        self.world.check_servers()
         _send_translations(self.world)
         while self._rest_of_story and time.time() - self.start_time >= self._rest_of_story[0][0]:
             _, act = self._rest_of_story.pop(0)
             act(self.world)
 
-    def find_series(self, query: PanelQuery) -> list[Series]:
+    def find_series(self, query: PanelQuery, now: float | None = None) -> list[Series]:
         """Return the series of a query with their samples: the last ones if it is instant, else of the whole show."""
-        now, expression, client = time.time(), fill_variables(query.expr), self.prometheus.client
+        now, client = now or time.time(), self.prometheus.client
+        expression = fill_variables(query.expr, round(now - self.start_time))
         if query.instant:
             found = [Series(one.labels, [(now, one.value)]) for one in client.query_instant(expression, now)]
         else:
@@ -233,13 +235,13 @@ STORY: tuple[tuple[float, Callable[[World], None]], ...] = (
     (4, _refuse_requests),
     (6, _lock_out),
     (8, _evaluate_set),
-    (14, lambda world: world.repoint(brain.HASTY)),
+    (14, lambda world: world.repoint_alias(brain.HASTY)),
     (18, _refuse_requests),
     (20, _lock_out),
-    (26, lambda world: world.publish(drifted())),
+    (26, lambda world: world.publish_tools(build_drifted_tools())),
     (34, _render_prompts),
-    (46, lambda world: world.repoint(brain.CAREFUL)),
-    (56, lambda world: world.publish(published())),
+    (46, lambda world: world.repoint_alias(brain.CAREFUL)),
+    (56, lambda world: world.publish_tools(read_published_tools())),
 )
 
 
@@ -251,10 +253,10 @@ def run_show(directory: Path) -> Iterator[Show]:
     with ExitStack() as running:
         lock = directory / "lock.yaml"
         lock.write_text(fragment.render_text([load(_write_lock(directory / "agentops.lock"))]), "utf-8")
-        demo = running.enter_context(world(directory, None, RATE, 1, "1s", [lock, CROWDED], SURVEY))
+        demo = running.enter_context(run_world(directory, None, RATE, 1, "1s", [lock, CROWDED], SURVEY))
         targets = [urlsplit(url).netloc for url in (demo.collector.metrics, demo.collector.internal)]
         server = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))
-        server.wait_until(lambda: bool(server.query(_TASKS)))
+        server.wait_until(lambda: bool(server.query(_TASKS)), 120)
         yield Show(demo, server)
 
 

@@ -2,7 +2,8 @@
 
     python tools/draw_panels.py [--out docs/grafana]        a running demo, about two minutes
 
-They are no screenshots: titles, units, legends and places are those of the dashboards, and matplotlib draws them.
+They are no screenshots: titles, units, legends and places are those of the dashboards, and matplotlib draws them. Each
+says so below its title. Times are those of the clock, as in the tables.
 """
 
 from __future__ import annotations
@@ -21,15 +22,21 @@ import matplotlib
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 import dashboards
 from dashboards import Panel, Series, Show, Target, Threshold
 
 matplotlib.use("agg")
 OUT = dashboards.ROOT / "docs" / "grafana"
-COLUMN, LINE = 0.5, 0.3  # inches of a cell of Grafana's grid
-MAX_LEGENDS, MAX_FIGURES = 8, 6
+COLUMN, LINE = 0.5, 0.34  # inches of a cell of Grafana's grid
+LEGEND_ROOM = 1.6  # lines below a plot, at least
+WIDE = 12
+MAX_FIGURES = 6
+LEGEND_LINE, LEGEND_LETTER = 0.13, 0.041  # inches of a legend in its size
+SUBTITLE = (
+    "A drawing of what the queries returned in the demo, not a screenshot. There an hour of the rules is ten seconds."
+)
 
 
 class Drawing(NamedTuple):
@@ -67,15 +74,17 @@ def main() -> None:
 
 def draw_dashboard(content: Mapping[str, Any], show: Show) -> Figure:
     """Draw one dashboard."""
+    now = time.time()  # the same for all panels, so that their numbers agree
     lines = 2 + max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in content["panels"])
     figure = pyplot.figure(figsize=(24 * COLUMN, lines * LINE), facecolor="white")
     _write_heading(figure, 1 - 0.9 / lines, content["title"], size=15, weight="bold")
+    _write_heading(figure, 1 - 1.7 / lines, SUBTITLE, size=8)
     for panel in content["panels"]:
         if panel["type"] == "row":
             _write_heading(figure, 1 - (panel["gridPos"]["y"] + 2.8) / lines, panel["title"], size=12)
         else:
             queries = [query for query in dashboards.list_queries(content) if query.panel == panel["title"]]
-            series = [show.find_series(query) for query in queries]
+            series = [show.find_series(query, now) for query in queries]
             results = list(zip(panel["targets"], series, strict=True))
             drawing = Drawing(_add_axes(figure, panel, lines), panel, results, show.start_time)
             DRAW_BY_TYPE[panel["type"]](drawing)
@@ -88,7 +97,7 @@ def _write_heading(figure: Figure, y: float, text: str, size: float, weight: str
 
 def _add_axes(figure: Figure, panel: Panel, lines: int) -> Axes:
     place = panel["gridPos"]
-    title, room = 1.3, 0.55 + (0 if panel["type"] in ("table", "stat") else 1.6)  # lines above and below
+    title, room = 1.3, 0.55 + (0 if panel["type"] in ("table", "stat") else LEGEND_ROOM)  # lines above and below
     left = 1.25 if panel["type"] == "timeseries" else 0.2
     box = (
         (place["x"] + left) / 24,
@@ -111,7 +120,7 @@ def _draw_lines(drawing: Drawing) -> None:
     else:
         for legend, series in drawing.name_series():
             times, values = _split_at_gaps(series.samples)
-            axes.plot([at - drawing.start_time for at in times], values, label=legend, lw=1.4)
+            axes.plot(times, values, label=legend, lw=1.4)
     _, high = axes.get_ylim()
     if defaults.get("min") == 0:
         axes.set_ylim(0, max(high, 0.001))
@@ -137,7 +146,7 @@ def _draw_stack(drawing: Drawing) -> None:
     if times:
         heights = [[values.get(at, 0.0) for at in times] for _, values in samples]
         labels = [legend for legend, _ in samples]
-        drawing.axes.stackplot([at - drawing.start_time for at in times], heights, labels=labels, alpha=0.75)
+        drawing.axes.stackplot(times, heights, labels=labels, alpha=0.75)
 
 
 def _draw_states(drawing: Drawing) -> None:
@@ -145,13 +154,13 @@ def _draw_states(drawing: Drawing) -> None:
     axes, rows = drawing.axes, list(drawing.name_series())[::-1]
     steps = drawing.panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
     for row, (_, series) in enumerate(rows):
-        bars = [(at - drawing.start_time, 1.0) for at, _ in series.samples]
+        bars = [(at, 1.0) for at, _ in series.samples]
         colours = [_choose_colour(steps, value) for _, value in series.samples]
         axes.broken_barh(bars, (row - 0.4, 0.8), facecolors=colours, lw=0)
-    axes.set_yticks(range(len(rows)), [_cut_text(legend, 58) for legend, _ in rows], fontsize=7)
+    axes.set_yticks(range(len(rows)), [legend for legend, _ in rows], fontsize=7)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     box = axes.get_position()
-    margin = 0.29 * (drawing.panel["gridPos"]["w"] / 24) + 0.04
+    margin = max((len(legend) for legend, _ in rows), default=0) * 0.055 / (24 * COLUMN) + 0.005
     axes.set_position((box.x0 + margin, box.y0 - 0.005, box.width - margin, box.height))
     _draw_frame(drawing, has_legend=False, has_units=False)
 
@@ -181,7 +190,7 @@ def _draw_table(drawing: Drawing) -> None:
             row[target["legendFormat"]] = _format_value(one.samples[-1][1], unit)
     names = sorted({name for key in rows for name, _ in key}, key=lambda name: (name not in FIRST, name))
     columns = [*names, *(target["legendFormat"] for target, _ in drawing.results)]
-    cells = [[_cut_text({**dict(key), **values}.get(name, ""), 24) for name in columns] for key, values in rows.items()]
+    cells = [[{**dict(key), **values}.get(name, "") for name in columns] for key, values in rows.items()]
     room = int(drawing.panel["gridPos"]["h"] * LINE / 0.2) - 2
     if cells:
         heads = [re.sub("^(otel_agentops_|deployment_|gen_ai_)", "", name) for name in columns]
@@ -208,8 +217,11 @@ DRAW_BY_TYPE: Mapping[str, Callable[[Drawing], None]] = {
 
 def _draw_frame(drawing: Drawing, has_legend: bool = True, has_units: bool = True) -> None:
     axes = drawing.axes
-    axes.set_xlim(0, time.time() - drawing.start_time)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at * dashboards.TIME_SCALE / 3600:.0f} h"))
+    axes.set_xlim(drawing.start_time, time.time())
+    axes.xaxis.set_major_locator(
+        MaxNLocator(5 if drawing.panel["gridPos"]["w"] < WIDE else 8, steps=[1, 2, 3, 5, 6, 10], prune="upper")
+    )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: time.strftime("%H:%M:%S", time.localtime(at))))
     if has_units:
         unit = drawing.panel["fieldConfig"]["defaults"]["unit"]
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _, unit=unit: _format_value(value, unit)))
@@ -217,13 +229,30 @@ def _draw_frame(drawing: Drawing, has_legend: bool = True, has_units: bool = Tru
     axes.tick_params(labelsize=7, length=2)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    handles, labels = axes.get_legend_handles_labels()
+    _, labels = axes.get_legend_handles_labels()
     if has_legend and labels:
-        texts = [_cut_text(label, 48) for label in labels[:MAX_LEGENDS]]
-        place = (0, -0.55 / (drawing.panel["gridPos"]["h"] - 3))
-        axes.legend(
-            handles[:MAX_LEGENDS], texts, loc="upper left", bbox_to_anchor=place, ncols=2, fontsize=6.5, frameon=False
-        )
+        _draw_legend(drawing, labels)
+
+
+def _draw_legend(drawing: Drawing, labels: Sequence[str]) -> None:
+    """Draw every legend whole, in as many columns as fit; the plot above gets the room that is left."""
+    axes, width = drawing.axes, drawing.panel["gridPos"]["w"] * COLUMN
+    columns = max(1, min(3, int(width / (max(map(len, labels)) * LEGEND_LETTER + 0.4))))
+    box, height = axes.get_position(), axes.figure.bbox.height / axes.figure.dpi
+    bottom = box.y0 - LEGEND_ROOM * LINE / height  # of the panel
+    room = (-(-len(labels) // columns) * LEGEND_LINE + 0.3) / height
+    axes.set_position((box.x0, bottom + room, box.width, max(box.y1 - bottom - room, 0.5 / height)))
+    place = (box.x0 - 0.03, bottom, box.width, room - 0.24 / height)
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=place,
+        bbox_transform=axes.figure.transFigure,
+        ncols=columns,
+        fontsize=6.5,
+        frameon=False,
+        borderaxespad=0,
+        labelspacing=0.25,
+    )
 
 
 def _fill_legend(form: str, labels: Mapping[str, str]) -> str:
@@ -260,11 +289,9 @@ def _format_value(value: float, unit: str) -> str:
         return f"${value:.4g}"
     if unit == "bytes":
         return f"{value / 2**20:.0f} MiB"
+    if unit == "short" and value == round(value):
+        return f"{value:,.0f}"
     return f"{value:.4g}{' s' if unit == 's' else ''}"
-
-
-def _cut_text(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 if __name__ == "__main__":

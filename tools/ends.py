@@ -4,7 +4,8 @@
 
 noxfile.py makes the environments; this module says what belongs in them. A client is the name of its entry point
 without `agentops_`; an adapter that patches two distributions has environments for each. `runtime` is the package
-itself with its command line, and the oldest versions of all that it requires.
+itself with its command line, and the oldest versions of all that it requires. `coexistence` has the newest of packages
+that call clients and of those that trace them.
 
 The versions that uv resolved are kept beside the tests (tests/clients/<client>/<distribution>-oldest.txt; `-newest.txt`
 if the development environment lacks the client). Their first line names the Python, and a hash of the requirements:
@@ -35,7 +36,12 @@ RESOLUTION = {OLDEST: "lowest-direct", NEWEST: "highest"}  # as uv calls them
 PYTHON = {OLDEST: "3.10", NEWEST: "3.13"}  # unless the kept versions name another
 HEADER = re.compile(r"on Python (\S+), from (\w+)$", re.MULTILINE)
 # These show how a client is patched and a span is seen; the contracts run with the oldest versions of ours as well.
-RUNTIME_TESTS = ("tests/clients/test_patches.py", "tests/runtime/test_processor.py", "tests/runtime/test_scope.py")
+RUNTIME_TESTS = (
+    "tests/clients/test_patches.py",
+    "tests/runtime/test_processor.py",
+    "tests/runtime/test_scope.py",
+    "tests/runtime/test_span_attributes.py",
+)
 
 
 class Environment(NamedTuple):
@@ -105,7 +111,8 @@ class Environment(NamedTuple):
 
 def list_environments() -> list[Environment]:
     """Return the environments of the runtime and of every client, at both ends."""
-    return [each for end in RESOLUTION for each in (_describe_runtime(end), *_describe_clients(end))]
+    clients = [each for end in RESOLUTION for each in (_describe_runtime(end), *_describe_clients(end))]
+    return [*clients, _describe_coexistence()]
 
 
 def list_kept() -> list[Environment]:
@@ -185,10 +192,19 @@ def _describe_runtime(end: str) -> Environment:
     )
 
 
+def _describe_coexistence() -> Environment:
+    home = ROOT / "tests" / "coexistence"
+    requirements = (str(list_ranges()["openai"][0]), *_read_requirements(home / "requirements.txt"))
+    tests = (f"{home.relative_to(ROOT)}/test_frameworks.py",)
+    options = ("--group", "ends")
+    return Environment("coexistence", "coexistence", NEWEST, home, requirements, options, tests, tests)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run nox for the chosen environments, several at a time."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--client", action="append", choices=["runtime", *list_ranges()], help="default: all")
+    clients = ["runtime", "coexistence", *list_ranges()]
+    parser.add_argument("--client", action="append", choices=clients, help="default: all")
     parser.add_argument("--end", choices=[*RESOLUTION], help="default: both")
     parser.add_argument("--lock", action="store_true", help="write the kept versions anew, if `make test` needs them")
     options, rest = parser.parse_known_args(arguments)

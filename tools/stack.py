@@ -1,4 +1,4 @@
-"""The servers of one run, a collector and a Prometheus: child processes on free ports, ready when the block is entered.
+"""The servers of a run, such as a collector and Prometheus: processes on free ports, ready when the block is entered.
 
 with stack.collector([base, overlay], directory) as collector:
     send_to(collector.otlp)
@@ -50,6 +50,8 @@ class Sample(NamedTuple):
 
 class Server:
     """A child process and its log."""
+
+    address: str
 
     def __init__(self, name: str, command: Sequence[str | Path], log: Path, variables: Mapping[str, str]) -> None:
         self.name = name
@@ -192,6 +194,7 @@ def prometheus(
     name: str = "prometheus",
     flags: Sequence[str] = (),
     itself: bool = False,
+    alertmanagers: Sequence[str] = (),
 ) -> Iterator[Prometheus]:
     """Run a Prometheus on a free port that scrapes, evaluates rules and keeps exemplars.
 
@@ -203,6 +206,7 @@ def prometheus(
         name: Name of the log.
         flags: Further flags.
         itself: True if it scrapes itself as well.
+        alertmanagers: Where it sends alerts to, as host:port.
 
     Raises:
         UnavailableError: There is no Prometheus.
@@ -212,7 +216,11 @@ def prometheus(
     (port,) = free_ports(1)
     config = directory / f"{name}.yml"
     scraped = [*targets, *([f"127.0.0.1:{port}"] if itself else [])]
-    config.write_text(_PROMETHEUS.format(interval=interval, rules=list(map(str, rules)), targets=scraped))
+    config.write_text(
+        _PROMETHEUS.format(
+            interval=interval, rules=list(map(str, rules)), targets=scraped, alertmanagers=list(alertmanagers)
+        )
+    )
     command: list[str | Path] = [
         binary,
         f"--config.file={config}",
@@ -233,10 +241,89 @@ def prometheus(
 _PROMETHEUS = """\
 global: {{scrape_interval: {interval}, scrape_timeout: {interval}, evaluation_interval: {interval}}}
 rule_files: {rules}
+alerting: {{alertmanagers: [{{static_configs: [{{targets: {alertmanagers}}}]}}]}}
 scrape_configs:
   - job_name: otel-agentops
     static_configs: [{{targets: {targets}}}]
 """
+
+
+@contextmanager
+def alertmanager(config: Path, directory: Path, name: str = "alertmanager") -> Iterator[Server]:
+    """Run an Alertmanager on a free port, which is its `address`.
+
+    Raises:
+        UnavailableError: There is no Alertmanager.
+        NotReadyError: It ended, or is not ready in time.
+    """
+    (port,) = free_ports(1)
+    command: list[str | Path] = [
+        toolchain.find("alertmanager"),
+        f"--config.file={config}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.external-url=http://alertmanager.example",
+        "--web.route-prefix=/",
+        "--cluster.listen-address=",
+        f"--storage.path={directory / name}",
+    ]
+    server = Server(name, command, directory / f"{name}.log", {})
+    server.address = f"127.0.0.1:{port}"
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.wait_until(lambda: _answers(f"http://{server.address}/-/ready"))
+        yield server
+
+
+@contextmanager
+def victoria_metrics(
+    targets: Sequence[str], rules: Sequence[Path], directory: Path, interval: str = "1s"
+) -> Iterator[Prometheus]:
+    """Run a VictoriaMetrics that scrapes, and the vmalert that evaluates rules over it.
+
+    Args:
+        targets: What it scrapes, as host:port.
+        rules: Files of rules.
+        directory: Folder of the logs, the config and the storage.
+        interval: Time between scrapes and between evaluations.
+
+    Raises:
+        UnavailableError: One of the programs is missing.
+        NotReadyError: One ended, or is not ready in time.
+    """
+    port, alert_port = free_ports(2)
+    config = directory / "victoria.yml"
+    config.write_text(
+        f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}\n"
+        f"scrape_configs:\n  - job_name: otel-agentops\n    static_configs: [{{targets: {list(targets)}}}]\n"
+    )
+    command: list[str | Path] = [
+        toolchain.find("victoria-metrics"),
+        f"-promscrape.config={config}",
+        f"-httpListenAddr=127.0.0.1:{port}",
+        f"-storageDataPath={directory / 'victoria'}",
+        "-search.latencyOffset=0s",
+    ]
+    server = Prometheus("victoria-metrics", command, directory / "victoria-metrics.log", {})
+    server.url = f"http://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.client = stack.enter_context(closing(PrometheusClient(server.url)))
+        server.wait_until(lambda: _answers(f"{server.url}/health"))
+        evaluation: list[str | Path] = [
+            toolchain.find("vmalert"),
+            *(f"-rule={path}" for path in rules),
+            *(f"-{source}.url={server.url}" for source in ("datasource", "remoteWrite", "remoteRead")),
+            "-notifier.url=http://127.0.0.1:9",  # it wants one; nobody listens there
+            f"-httpListenAddr=127.0.0.1:{alert_port}",
+            f"-evaluationInterval={interval}",
+            "-remoteWrite.flushInterval=200ms",
+            # A sample can be queried a second after it came; what is not there yet would never be counted.
+            "-datasource.lookback=4s",
+        ]
+        alerting = Server("vmalert", evaluation, directory / "vmalert.log", {})
+        stack.callback(alerting.stop)
+        alerting.wait_until(lambda: _answers(f"http://127.0.0.1:{alert_port}/health"))
+        yield server
 
 
 def scrape(url: str) -> list[Sample]:

@@ -2,8 +2,10 @@
 
     python tools/style.py [PATH...]            one row per package, and one for all of them
     python tools/style.py --list [PATH...]     every function that misses a rule, for a person to judge
-    python tools/style.py --check [PATH...]    docstrings with a forbidden opening and names that are bare participles;
-                                               exits with 1 if there are any
+    python tools/style.py --check [PATH...]    docstrings with a forbidden opening, names that are bare participles and
+                                               long names of tests; exits with 1 if there are any
+
+Without a path, the package is read; --check reads the names of the tests as well.
 
 Some functions are not ours to name, so that the rules for names leave them out: dunders, and functions nested in
 another one, which replace a method of an SDK and bear its name or are never called by name. A property reads as an
@@ -16,11 +18,13 @@ import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent / "src" / "otel_agentops"
+TESTS = Path(__file__).parent.parent / "tests"
+LONGEST_TEST_NAME = 60  # characters, so that a failure fits on one line of a report
 GENERATED = {ROOT / "semconv" / name for name in ("attributes.py", "events.py", "metrics.py", "table.py")}
 FORBIDDEN = re.compile(r"(What|Whether|Where|Which|One that|The same of)\b")
 # Imperatives with which a docstring may open, as in structlog, httpx and logfire, and those that this code needs.
@@ -100,17 +104,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="print what is refused, and exit with 1")
     parser.add_argument("--list", action="store_true", help="print every function that misses a rule")
-    parser.add_argument("paths", nargs="*", type=Path, default=[ROOT])
+    parser.add_argument("paths", nargs="*", type=Path)
     options = parser.parse_args()
-    files = sorted(
-        path
-        for root in options.paths
-        for path in (root.rglob("*.py") if root.is_dir() else [root])
-        if path.resolve() not in GENERATED
-    )
+    files = list_files(options.paths or [ROOT])
     if options.check or options.list:
         find = find_refused if options.check else find_missed
         findings = [finding for path in files for finding in find(path)]
+        if options.check:
+            tests = files if options.paths else list_files([ROOT, TESTS])
+            findings += [finding for path in tests for finding in find_long_tests(path)]
         for path, line, text in findings:
             print(f"{path}:{line}: {text}")
         return 1 if findings and options.check else 0
@@ -126,6 +128,16 @@ def main() -> int:
         print_row(group, figures)
     print_row("all", total)
     return 0
+
+
+def list_files(roots: Iterable[Path]) -> list[Path]:
+    """Return the Python files below the roots, without the generated ones."""
+    return sorted(
+        path
+        for root in roots
+        for path in (root.rglob("*.py") if root.is_dir() else [root])
+        if path.resolve() not in GENERATED
+    )
 
 
 def print_row(name: str, figures: Figures) -> None:
@@ -169,6 +181,14 @@ def find_refused(path: Path) -> Iterator[Finding]:
     for function in iterate_functions(tree):
         if function.is_ours_to_name and is_participle(function.name):
             yield Finding(path, function.line, f"{function.name} is a bare participle; name it with a verb")
+
+
+def find_long_tests(path: Path) -> Iterator[Finding]:
+    """Yield the tests of a file whose names are too long."""
+    for function in iterate_functions(ast.parse(path.read_text())):
+        if function.name.startswith("test_") and len(function.name) > LONGEST_TEST_NAME:
+            advice = f"is longer than {LONGEST_TEST_NAME} characters; name it test_<subject>_<behaviour>"
+            yield Finding(path, function.line, f"{function.name} {advice}")
 
 
 def find_missed(path: Path) -> Iterator[Finding]:

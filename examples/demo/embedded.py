@@ -1,6 +1,6 @@
-"""Without a Prometheus: the same questions, asked in Python of the samples that the collector's own endpoint gives.
+"""A source for machines without Prometheus, which evaluates the samples of the collector's own endpoint in Python.
 
-The windows are counted in seconds of the demo. A variable's value is there while its counter grows.
+Its windows are seconds of the demo. A value of a variable is active while its counter grows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from demo.seen import (
     Promise,
     Seen,
     Value,
-    spells,
+    join_spells,
 )
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo.variables import NOT_MOVED, VARIABLES
@@ -33,13 +33,13 @@ RECENT = 10  # seconds within which a value that was not there before counts as 
 BEFORE = 5  # seconds before that, which say what was there
 SHORT, LONG = 6, 18  # windows of the burn rate, both have to burn
 FACTOR = 3  # times the budget
-LEAST = 20  # events in the long window below which nothing is said
+LEAST = 20  # events in the long window below which no alert fires
 
 _EVENTS, _BAD = M.METRICS[M.SLI_EVENTS].prometheus, M.METRICS[M.SLI_BAD].prometheus
 _TASKS = f"{M.METRICS[M.TASK_LLM_CALLS].prometheus}_count"
 
 
-def label(attribute: str) -> str:
+def spell_label(attribute: str) -> str:
     """Return an attribute as Prometheus spells it."""
     return attribute.replace(".", "_")
 
@@ -67,92 +67,92 @@ class Embedded:
         self._looks: list[Look] = []
         self._exemplars: list[tuple[Mapping[str, str], Exemplar]] = []
 
-    def look(self) -> Look:
+    def take_look(self) -> Look:
         now, samples = time.time(), self._scrape()
-        self._history.append(counters(now, samples))
+        self._history.append(keep_counters(now, samples))
         self._exemplars += [
             (sample.labels, Exemplar(sample.exemplar["trace_id"], now)) for sample in samples if sample.exemplar
         ]
-        seen = look(self._history, self._promises, self._burning)
-        burning = [alert.get("slo") for alert in seen.alerts if alert.name == BURN]
+        seen = compare_scrapes(self._history, self._promises, self._burning)
+        burning = [alert.get_label("slo") for alert in seen.alerts if alert.name == BURN]
         self._burning = {promise: self._burning.get(promise, now) for promise in burning}
         self._looks.append(seen)
         return seen
 
-    def seen(self, start: float, end: float) -> Seen:
+    def list_seen(self, start: float, end: float) -> Seen:
         looks = [one for one in self._looks if start <= one.at <= end]
         return Seen(
-            spells((move, one.at) for one in looks for move in one.moves),
-            spells((alert, one.at) for one in looks for alert in one.alerts),
+            join_spells((move, one.at) for one in looks for move in one.moves),
+            join_spells((alert, one.at) for one in looks for alert in one.alerts),
         )
 
-    def exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
-        return [found for on, found in self._exemplars if labels.items() <= on.items() and start <= found.at <= end]
+    def find_exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
+        return [one for on, one in self._exemplars if labels.items() <= on.items() and start <= one.at <= end]
 
 
-def counters(at: float, samples: Sequence[Sample]) -> Scrape:
-    """The part of a scrape that is needed later."""
+def keep_counters(at: float, samples: Sequence[Sample]) -> Scrape:
+    """Keep the samples of a scrape that later looks need."""
     wanted = {_EVENTS, _BAD, _TASKS, *(M.METRICS[metric].prometheus for metric, _, _ in VARIABLES.values())}
     return Scrape(at, {(one.name, frozenset(one.labels.items())): one.value for one in samples if one.name in wanted})
 
 
-def look(history: Sequence[Scrape], promises: Sequence[Promise], burning: Mapping[str, float]) -> Look:
-    """The state after the last scrape, compared with those before; `burning` maps a promise to its start."""
+def compare_scrapes(history: Sequence[Scrape], promises: Sequence[Promise], burning: Mapping[str, float]) -> Look:
+    """Compare the last scrape with those before; `burning` maps promise to start."""
     now = history[-1].at
-    tasks = sum(grown(history, now - SHORT, now, _TASKS).values()) / SHORT
+    tasks = sum(measure_growth(history, now - SHORT, now, _TASKS).values()) / SHORT
     values = [
         Value(*where, value, seen / sum(there.values()))
-        for where, there in active(history, now - SHORT, now).items()
+        for where, there in count_values(history, now - SHORT, now).items()
         for value, seen in there.items()
     ]
-    budgets = [_budget(history, promise) for promise in promises]
-    moves = frozenset(_moves(history))
-    alerts = frozenset(_alerts(history, moves, budgets, burning))
+    budgets = [_build_budget(history, promise) for promise in promises]
+    moves = frozenset(_find_moves(history))
+    alerts = frozenset(_find_alerts(history, moves, budgets, burning))
     return Look(now, tasks, budgets, sorted(values), moves, alerts)
 
 
-def grown(history: Sequence[Scrape], start: float, end: float, metric: str) -> dict[Series, float]:
-    """Return the growth of a metric's counters; a new one grew from 0, unless nothing is older."""
-    first, last = _at(history, start), _at(history, end)
-    found = {
+def measure_growth(history: Sequence[Scrape], start: float, end: float, metric: str) -> dict[Series, float]:
+    """Return the growth of each counter of a metric; a new one grew from 0."""
+    first, last = _find_scrape(history, start), _find_scrape(history, end)
+    growths = {
         series: value - first.values.get(series, 0) for series, value in last.values.items() if series[0] == metric
     }
-    return {series: growth if growth >= 0 else last.values[series] for series, growth in found.items()}
+    return {series: growth if growth >= 0 else last.values[series] for series, growth in growths.items()}
 
 
-def _at(history: Sequence[Scrape], at: float) -> Scrape:
-    """Return the last scrape up to that moment, or the first of all if there is none."""
+def _find_scrape(history: Sequence[Scrape], at: float) -> Scrape:
+    """Return the last scrape up to that moment, else the first of all."""
     return next((scrape for scrape in reversed(history) if scrape.at <= at), history[0])
 
 
-def active(history: Sequence[Scrape], start: float, end: float) -> dict[tuple[str, str], dict[str, float]]:
-    """Return each value and its count by (variable, scope)."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
+def count_values(history: Sequence[Scrape], start: float, end: float) -> dict[tuple[str, str], dict[str, float]]:
+    """Return the count of each value by (variable, scope)."""
+    counts: dict[tuple[str, str], dict[str, float]] = {}
     for variable, (metric, of, is_) in VARIABLES.items():
-        for (_, pairs), growth in grown(history, start, end, M.METRICS[metric].prometheus).items():
+        for (_, pairs), growth in measure_growth(history, start, end, M.METRICS[metric].prometheus).items():
             if growth > 0:
                 labels = dict(pairs)
-                scope = "/".join(labels[label(part)] for part in of) or "all"
-                there = found.setdefault((variable, scope), {})
-                there[labels[label(is_)]] = there.get(labels[label(is_)], 0) + growth
-    return found
+                scope = "/".join(labels[spell_label(part)] for part in of) or "all"
+                there = counts.setdefault((variable, scope), {})
+                there[labels[spell_label(is_)]] = there.get(labels[spell_label(is_)], 0) + growth
+    return counts
 
 
-def _moves(history: Sequence[Scrape]) -> Iterator[Move]:
-    """Yield values that are new in a scope that had another value before."""
+def _find_moves(history: Sequence[Scrape]) -> Iterator[Move]:
+    """Yield the values that are new in a scope that had another one before."""
     now = history[-1].at
     if now - RECENT - BEFORE < history[0].at:
         return
-    before = active(history, now - RECENT - BEFORE, now - RECENT)
-    for where, there in active(history, now - RECENT, now).items():
+    before = count_values(history, now - RECENT - BEFORE, now - RECENT)
+    for where, there in count_values(history, now - RECENT, now).items():
         was = before.get(where, {}) if where[0] not in NOT_MOVED.split("|") else {}
         for value in there.keys() - was.keys():
             if was:
                 yield Move(*where, value, max(was, key=lambda other: was[other]))
 
 
-def _budget(history: Sequence[Scrape], promise: Promise) -> Budget:
-    errors, overall = _errors(history, promise.sli, SHORT), _errors(history, promise.sli, math.inf)
+def _build_budget(history: Sequence[Scrape], promise: Promise) -> Budget:
+    errors, overall = _measure_errors(history, promise.sli, SHORT), _measure_errors(history, promise.sli, math.inf)
     allowed = 1 - promise.objective
     return Budget(
         promise,
@@ -162,43 +162,43 @@ def _budget(history: Sequence[Scrape], promise: Promise) -> Budget:
     )
 
 
-def _errors(history: Sequence[Scrape], sli: str, seconds: float, least: float = 1) -> float | None:
+def _measure_errors(history: Sequence[Scrape], sli: str, seconds: float, least: float = 1) -> float | None:
     """Return the share of bad events, None if there were too few events."""
     now = history[-1].at
-    of = [grown(history, now - seconds, now, metric) for metric in (_EVENTS, _BAD)]
+    of = [measure_growth(history, now - seconds, now, metric) for metric in (_EVENTS, _BAD)]
     events, bad = (sum(growth for (_, pairs), growth in one.items() if (SLI, sli) in pairs) for one in of)
     return bad / events if events >= least else None
 
 
-def _alerts(
+def _find_alerts(
     history: Sequence[Scrape], moves: frozenset[Move], budgets: Sequence[Budget], burning: Mapping[str, float]
 ) -> Iterator[Alert]:
     now = history[-1].at
     for move in moves:
-        yield Alert.of({"alertname": MOVED, **move._asdict()})
+        yield Alert.from_labels({"alertname": MOVED, **move._asdict()})
     for budget in budgets:
-        if not (_burns(history, budget, SHORT, 1) and _burns(history, budget, LONG, LEAST)):
+        if not (_is_burning(history, budget, SHORT, 1) and _is_burning(history, budget, LONG, LEAST)):
             continue
         about = {"slo": budget.promise.name, SLI: budget.promise.sli, "severity": "page"}
-        yield Alert.of({"alertname": BURN, **about})
+        yield Alert.from_labels({"alertname": BURN, **about})
         since = burning.get(budget.promise.name, now)
         for move in moves:
-            if _began(history, move) <= since:  # a burn that was there before has another cause
-                yield Alert.of({"alertname": JOINED, **about, **move._asdict()})
+            if _find_start(history, move) <= since:  # a burn that was there before has another cause
+                yield Alert.from_labels({"alertname": JOINED, **about, **move._asdict()})
 
 
-def _burns(history: Sequence[Scrape], budget: Budget, seconds: float, least: float) -> bool:
-    """Return True if enough of the events of so many seconds were bad."""
-    errors = _errors(history, budget.promise.sli, seconds, least)
+def _is_burning(history: Sequence[Scrape], budget: Budget, seconds: float, least: float) -> bool:
+    """Return True if enough events of the last `seconds` were bad."""
+    errors = _measure_errors(history, budget.promise.sli, seconds, least)
     return errors is not None and errors > FACTOR * (1 - budget.promise.objective)
 
 
-def _began(history: Sequence[Scrape], move: Move) -> float:
-    """Return the time at which the new value was first seen, if that is recent."""
+def _find_start(history: Sequence[Scrape], move: Move) -> float:
+    """Return the time at which the new value was first seen."""
     now, first = history[-1].at, history[-1].at
     for earlier, later in zip(history[-2::-1], reversed(history), strict=False):
         if earlier.at < now - RECENT:
             break
-        if move.value in active([earlier, later], earlier.at, later.at).get((move.variable, move.scope), {}):
+        if move.value in count_values([earlier, later], earlier.at, later.at).get((move.variable, move.scope), {}):
             first = later.at
     return first

@@ -1,4 +1,4 @@
-"""The whole performance: start the stack, play the script, ask what was seen, and compare it with the truth."""
+"""The whole run: start the stack, play the script, ask the source for its answer and compare it with the truth."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 import toolchain
 from demo import phases, play, promises, screen, summary, tell, verdict
 from demo.embedded import Embedded
-from demo.scene import Scene, burning
+from demo.scene import Scene
 from demo.seen import JOINED, Source
 from demo.summary import Summary
 from demo.watch import Watch
-from demo.world import World, world
+from demo.world import World, run_world
 
-HEIGHT = 44  # lines of the drawing
 INTERVAL = "1s"  # of scraping and of evaluating the rules
 
 
@@ -38,30 +36,30 @@ class Options(NamedTuple):
     json: Path | None
 
 
-def perform(options: Options, console: Console, directory: Path) -> Summary:
-    """Play it all. Raises what starting and watching the stack raises."""
+def perform_demo(options: Options, console: Console, directory: Path) -> Summary:
+    """Start the stack, play the script, print the summary and return it."""
     started = time.time()
-    left_out = _left_out(options)
+    left_out = _list_omissions(options)
     console.print(f"starting the provider, the collector{'' if left_out else ', Prometheus'} and the support agent")
     for what in left_out:
         console.print(f"left out: {what}", style="yellow", soft_wrap=True)
-    rules = None if left_out else promises.rules(directory / "rules.yaml")
-    with world(directory, rules, options.rate, options.seed, INTERVAL) as running:
+    rules = None if left_out else promises.write_rules(directory / "rules.yaml")
+    with run_world(directory, rules, options.rate, options.seed, INTERVAL) as running:
         picture = _Picture()
-        ran, source = _played(running, options, console, picture.watch)
-        made = _summary(options, ran, source, running.traces, left_out, time.time() - started)
-        _tell(made, options, console, picture)
+        ran, source = _play_script(running, options, console, picture.record_page)
+        made = _build_summary(options, ran, source, running.traces, left_out, time.time() - started)
+        _print_summary(made, options, console, picture)
         if options.keep:
-            _keep(running, console)
+            _keep_running(running, console)
     return made
 
 
-def _left_out(options: Options) -> list[str]:
-    """Return what cannot be shown here, and why."""
+def _list_omissions(options: Options) -> list[str]:
+    """Return a sentence for each part that cannot be shown here."""
     if options.without_prometheus:
         return [f"as you asked, Prometheus; {_INSTEAD}"]
     try:
-        toolchain.find("prometheus")
+        toolchain.find("prometheus", make=False)  # `make demo` tried to make it
     except toolchain.UnavailableError as reason:
         return [f"Prometheus, because {reason}; {_INSTEAD}"]
     return []
@@ -70,25 +68,27 @@ def _left_out(options: Options) -> list[str]:
 _INSTEAD = "the rules of the project are not evaluated, a simple form of them is, over the collector's own endpoint"
 
 
-def _played(
-    running: World, options: Options, console: Console, watch: Callable[[Scene], None]
+def _play_script(
+    running: World, options: Options, console: Console, watch: Callable[[Scene, Source], None]
 ) -> tuple[list[verdict.Ran], Source]:
-    source = _source(running)
-    script = phases.script()[: 3 if options.fast else None]
-    with screen.fitting(console) as shown:
+    source = _choose_source(running)
+    script = phases.build_script()[: 3 if options.fast else None]
+    with screen.choose_screen(console) as shown:
         play.wait_for_tasks(running, source, shown)
-        return play.play(running, source, Scene(script, source.name, time.time()), shown, watch), source
+        return play.play_script(
+            running, source, Scene(script, source.name, time.time()), shown, lambda scene: watch(scene, source)
+        ), source
 
 
-def _source(running: World) -> Source:
-    made = promises.promises()
+def _choose_source(running: World) -> Source:
+    made = promises.load_promises()
     return Watch(running.prometheus, made) if running.prometheus else Embedded(running.collector.scrape, made)
 
 
-def _summary(
+def _build_summary(
     options: Options, ran: list[verdict.Ran], source: Source, store: Path, left_out: list[str], seconds: float
 ) -> Summary:
-    verdicts = verdict.judge(ran, source.seen(ran[0].start, ran[-1].end))
+    verdicts = verdict.judge_phases(ran, source.list_seen(ran[0].start, ran[-1].end))
     return Summary(
         ok=not any(one.wrong for one in verdicts),
         source=source.name,
@@ -96,64 +96,54 @@ def _summary(
         seed=options.seed,
         rate=options.rate,
         seconds=round(seconds, 1),
-        phases=[summary.phase(one, source, store) for one in verdicts],
+        phases=[summary.summarise_phase(one, source, store) for one in verdicts],
     )
 
 
-def _tell(made: Summary, options: Options, console: Console, picture: _Picture) -> None:
-    told = [Text(line, style=style) for style, line in tell.lines(made)]
-    for line in told:
-        console.print(line, soft_wrap=True)
+def _print_summary(made: Summary, options: Options, console: Console, picture: _Picture) -> None:
+    for style, line in tell.format_summary(made):
+        console.print(Text(line, style=style), soft_wrap=True)
     if options.json:
         options.json.write_text(made.model_dump_json(indent=2) + "\n", encoding="utf-8")
         console.print(f"the summary as JSON: {options.json}", soft_wrap=True)
     if options.svg:
-        picture.draw(options.svg, told)
+        picture.write_svg(options.svg)
 
 
 class _Picture:
-    """The view at the first moment at which a page joins its burn with a move, and the summary."""
+    """A drawing of the first page that joins a burn with a move, in the words that the rules give it."""
 
     def __init__(self) -> None:
         self._console = Console(record=True, width=screen.WIDTH, file=io.StringIO(), force_terminal=True)
         self._taken = False
 
-    def watch(self, scene: Scene) -> None:
-        if not self._taken and burning(scene.look) == "page" and any(one.name == JOINED for one in scene.look.alerts):
-            self._console.print(screen.view(scene, screen.WIDTH, HEIGHT))
+    def record_page(self, scene: Scene, source: Source) -> None:
+        pages = [
+            alert
+            for alert in sorted(scene.look.alerts)
+            if alert.name == JOINED and alert.get_label("severity") == "page"
+        ]
+        if pages and not self._taken and isinstance(source, Watch) and (texts := source.read_annotations(pages[0])):
+            self._console.print(screen.draw_page(pages[0], texts))
             self._taken = True
 
-    def draw(self, path: Path, told: list[Text]) -> None:
-        self._console.print()
-        for line in told:
-            self._console.print(_hanging(line))
-        # Fonts come from nowhere: a picture in a README asks nobody for anything.
-        path.write_text(_FONT.sub("", self._console.export_svg(title="make demo")), encoding="utf-8")
+    def write_svg(self, path: Path) -> None:
+        # A picture in a README must not fetch fonts from another server.
+        svg = self._console.export_svg(title="a page of `make demo`, where an hour is ten seconds")
+        path.write_text(_FONT.sub("", svg), encoding="utf-8")
 
 
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-_INDENT = 14  # columns of the names in the summary
 
 
-def _hanging(line: Text) -> RenderableType:
-    """Return a line of the summary; a long one continues below its own beginning."""
-    if not line.plain.startswith("  "):
-        return line
-    grid = Table.grid()
-    grid.add_column(width=_INDENT)
-    grid.add_column(overflow="fold")
-    grid.add_row(*line.divide([_INDENT]))
-    return grid
-
-
-def _keep(running: World, console: Console) -> None:
-    """Return at Ctrl-C, which here is no failure."""
+def _keep_running(running: World, console: Console) -> None:
+    """Print the addresses of the parts and wait for Ctrl-C."""
     console.print("\nEverything keeps running until Ctrl-C:", style="bold")
-    for what, where in running.addresses().items():
+    for what, where in running.list_addresses().items():
         console.print(f"  {what:<22}{where}", soft_wrap=True)
     try:
         while True:
-            running.check()
+            running.check_servers()
             time.sleep(1)
     except KeyboardInterrupt:
         console.print("ending every part")

@@ -1,4 +1,4 @@
-"""The script of the demo: what is moved, when, and how long it is looked at; and so what has to be named."""
+"""The script of the demo: which variable each phase moves, and so which one has to be named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from demo import brain
 from demo.seen import Move
-from demo.world import World, drifted, published
+from demo.world import World, build_drifted_tools, read_published_tools
 from otel_agentops._identity import Identities
 from otel_agentops.clients._protocols.openai_chat import normalise_tool as wire_tool
 from otel_agentops.semconv import attributes as A
@@ -16,10 +16,17 @@ TASK = "support"  # as examples/support_agent calls what it does
 
 
 class Phase(NamedTuple):
-    """One phase. act: what is moved at its start.
+    """One phase of the script.
 
-    move: what that is. hurts: whether answers get worse by it. at_least, at_most: seconds; it ends between them, as
-    soon as something was named and an alert fires (hurts), or no alert fires any more (not hurts).
+    Attributes:
+        name: name of the phase in the summary.
+        story: what happens, for the reader.
+        act: moves a variable at the start of the phase; None if nothing is moved.
+        move: the move that the source has to name.
+        hurts: True if answers get worse by the move. The phase then ends as soon as an alert joins a burn with a
+            move, else as soon as the move is named and no page fires any more.
+        at_least: seconds before which the phase does not end.
+        at_most: seconds after which it ends in any case.
     """
 
     name: str
@@ -31,45 +38,62 @@ class Phase(NamedTuple):
     at_most: float
 
 
-def script() -> Sequence[Phase]:
-    """The phases in their order. The longest run of all is 106 seconds."""
+def build_script() -> Sequence[Phase]:
+    """Build the phases in their order; together they last 106 seconds at most."""
     repointed = Move("model", brain.ALIAS, brain.HASTY, brain.CAREFUL)
-    renamed = tools_moved(published(), drifted())
+    renamed = build_tools_move(read_published_tools(), build_drifted_tools())
     return (
         Phase("healthy", "nothing is moved", None, None, False, 20, 20),
-        Phase("model", f"the provider repoints {brain.ALIAS}", _repoint, repointed, True, 16, 22),
-        Phase("restored", f"{brain.ALIAS} points to the old model again", _restore, back(repointed), False, 22, 25),
-        Phase("tool", "an argument of lookup_order is renamed", _drift, renamed, True, 16, 21),
-        Phase("tool restored", "the old schema is published again", _undrift, back(renamed), False, 14, 18),
+        Phase("model", f"the provider repoints {brain.ALIAS}", _repoint_alias, repointed, True, 16, 22),
+        Phase(
+            "restored",
+            f"{brain.ALIAS} points to the old model again",
+            _restore_alias,
+            reverse_move(repointed),
+            False,
+            22,
+            25,
+        ),
+        Phase("tool", "an argument of lookup_order is renamed", _publish_drifted, renamed, True, 16, 21),
+        Phase(
+            "tool restored",
+            "the old schema is published again",
+            _publish_original,
+            reverse_move(renamed),
+            False,
+            14,
+            18,
+        ),
     )
 
 
-def back(move: Move) -> Move:
+def reverse_move(move: Move) -> Move:
+    """Return the move back to the previous value."""
     return move._replace(value=move.previous, previous=move.value)
 
 
-def _repoint(world: World) -> None:
-    world.repoint(brain.HASTY)
+def _repoint_alias(world: World) -> None:
+    world.repoint_alias(brain.HASTY)
 
 
-def _restore(world: World) -> None:
-    world.repoint(brain.CAREFUL)
+def _restore_alias(world: World) -> None:
+    world.repoint_alias(brain.CAREFUL)
 
 
-def _drift(world: World) -> None:
-    world.publish(drifted())
+def _publish_drifted(world: World) -> None:
+    world.publish_tools(build_drifted_tools())
 
 
-def _undrift(world: World) -> None:
-    world.publish(published())
+def _publish_original(world: World) -> None:
+    world.publish_tools(read_published_tools())
 
 
-def tools_moved(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Move:
-    """The set of tools that is offered in a task, by its identity; that of the one tool moves with it."""
-    return Move("tools", TASK, _identity(after), _identity(before))
+def build_tools_move(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Move:
+    """Build the move of the tool set of the task, named by its hashes."""
+    return Move("tools", TASK, _hash_tools(after), _hash_tools(before))
 
 
-def _identity(definitions: Sequence[Mapping[str, Any]]) -> str:
-    """As the agent's process computes it, which has no key, from the definitions that it is given."""
+def _hash_tools(definitions: Sequence[Mapping[str, Any]]) -> str:
+    """Hash tool definitions as the agent's process does, which has no key."""
     wire = [{"type": "function", "function": definition} for definition in definitions]
     return str(Identities(None, 1).identify_tools(wire, wire_tool).attributes[A.TOOLS_HASH])

@@ -1,6 +1,6 @@
 """Observations of a running service: budgets, values of the variables, moves and alerts, now and over time.
 
-Two sources tell it, Prometheus (watch.py) and where there is none the collector's own endpoint (embedded.py).
+They come from Prometheus (watch.py) or, without one, from the collector's own endpoint (embedded.py).
 Times are seconds since the epoch.
 """
 
@@ -15,7 +15,7 @@ BURN = "OtelAgentopsErrorBudgetBurn"
 MOVED = "OtelAgentopsVariableMoved"
 JOINED = "OtelAgentopsBurnAfterMove"
 
-FLICKER = 5  # seconds for which a series may be away and is still the same one: a late scrape, a slow evaluation
+FLICKER = 5  # seconds for which a series may be missing, say by a late scrape, and is still the same one
 
 SLI = A.SLI_NAME.replace(".", "_")  # the label that says which indicator an alert is about
 
@@ -23,7 +23,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Move(NamedTuple):
-    """A variable that has another value than before. scope: which model alias, prompt, tool … it is."""
+    """A variable that has another value than before; `scope` is the model alias, prompt or tool."""
 
     variable: str
     scope: str
@@ -44,7 +44,7 @@ class Value(NamedTuple):
 
 
 class Promise(NamedTuple):
-    """A service level objective. objective: the share of the events of an indicator that should be good."""
+    """A service level objective; `objective` is the share of events that should be good."""
 
     name: str
     sli: str
@@ -52,7 +52,7 @@ class Promise(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """How a promise is kept. errors: the share of bad events just now. burn: how many times too fast. None: unknown."""
+    """The state of a promise: share of bad events, burn rate and remaining budget; None is unknown."""
 
     promise: Promise
     errors: float | None
@@ -67,32 +67,32 @@ class Alert(NamedTuple):
     labels: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, labels: Mapping[str, str]) -> Alert:
-        """The alert of a series' labels."""
-        told = {key: value for key, value in labels.items() if key not in _UNTOLD}
-        return cls(labels["alertname"], tuple(sorted(told.items())))
+    def from_labels(cls, labels: Mapping[str, str]) -> Alert:
+        """Build an alert from the labels of its series."""
+        shown = {key: value for key, value in labels.items() if key not in _HIDDEN}
+        return cls(labels["alertname"], tuple(sorted(shown.items())))
 
-    def get(self, label: str) -> str:
+    def get_label(self, label: str) -> str:
         return dict(self.labels).get(label, "")
 
     @property
     def move(self) -> Move | None:
-        """The variable that it blames or names."""
-        return move_of(dict(self.labels))
+        """The move that the alert names."""
+        return read_move(dict(self.labels))
 
 
-_UNTOLD = ("__name__", "alertname", "alertstate", "deployment_environment_name", "service_name")
+_HIDDEN = ("__name__", "alertname", "alertstate", "deployment_environment_name", "service_name")
 
 
-def move_of(labels: Mapping[str, str]) -> Move | None:
-    """The move that labels tell of; None where they tell of none."""
+def read_move(labels: Mapping[str, str]) -> Move | None:
+    """Read a move from labels; None if they hold none."""
     if "variable" not in labels:
         return None
     return Move(*(labels.get(field, "") for field in Move._fields))
 
 
 class Look(NamedTuple):
-    """One look at everything. tasks: finished a second."""
+    """One look at everything; `tasks` is the number finished per second."""
 
     at: float
     tasks: float | None
@@ -106,14 +106,14 @@ NOTHING = Look(0, None, (), (), frozenset(), frozenset())
 
 
 class Spell(NamedTuple):
-    """When something was there: first and last time it was seen."""
+    """The first and the last time at which something was seen."""
 
     start: float
     end: float
 
 
 class Seen(NamedTuple):
-    """Everything that was named or fired from the beginning on, each as often as it came."""
+    """Everything that was named or fired in a span of time, once for each spell."""
 
     moves: Sequence[tuple[Move, Spell]]
     alerts: Sequence[tuple[Alert, Spell]]
@@ -127,27 +127,27 @@ class Exemplar(NamedTuple):
 
 
 class Source(Protocol):
-    """Who tells what is seen. name: for the reader."""
+    """A place to ask; `name` is for the reader."""
 
     name: str
 
-    def look(self) -> Look:
-        """Everything as it is now."""
+    def take_look(self) -> Look:
+        """Return everything as it is now."""
 
-    def seen(self, start: float, end: float) -> Seen:
-        """Everything from start to end."""
+    def list_seen(self, start: float, end: float) -> Seen:
+        """Return the moves and alerts from start to end."""
 
-    def exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
-        """Traces of the operations with these labels, from start to end."""
+    def find_exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
+        """Return traces of operations with these labels, from start to end."""
 
 
-def spells(seen: Iterable[tuple[K, float]]) -> list[tuple[K, Spell]]:
-    """When each thing was there, from the times at which it was seen; oldest first."""
-    found: dict[K, list[Spell]] = {}
+def join_spells(seen: Iterable[tuple[K, float]]) -> list[tuple[K, Spell]]:
+    """Join the times at which things were seen to spells, oldest first."""
+    spells: dict[K, list[Spell]] = {}
     for thing, at in sorted(seen, key=lambda pair: pair[1]):
-        known = found.setdefault(thing, [])
-        if known and at - known[-1].end <= FLICKER:
-            known[-1] = Spell(known[-1].start, at)
+        of_thing = spells.setdefault(thing, [])
+        if of_thing and at - of_thing[-1].end <= FLICKER:
+            of_thing[-1] = Spell(of_thing[-1].start, at)
         else:
-            known.append(Spell(at, at))
-    return sorted(((thing, spell) for thing, them in found.items() for spell in them), key=lambda pair: pair[1])
+            of_thing.append(Spell(at, at))
+    return sorted(((thing, spell) for thing, them in spells.items() for spell in them), key=lambda pair: pair[1])

@@ -93,43 +93,45 @@ class Summary(BaseModel):
     phases: list[Phase]
 
 
-def phase(verdict: Verdict, source: Source, store: Path) -> Phase:
-    """The summary of one phase. store: the stored traces."""
+def summarise_phase(verdict: Verdict, source: Source, store: Path) -> Phase:
+    """Summarise one phase; `store` is the file of stored traces."""
     ran = verdict.ran
-    named = [_named(move, spell, ran.start) for move, spell in verdict.moves]
+    named = [_describe_move(move, spell, ran.start) for move, spell in verdict.moves]
     return Phase(
         name=ran.phase.name,
         story=ran.phase.story,
-        start=_time(ran.start),
-        end=_time(ran.end),
+        start=_convert_time(ran.start),
+        end=_convert_time(ran.end),
         moved=Moved(**ran.phase.move._asdict()) if ran.phase.move else None,
         named=named,
-        alerts=[_fired(alert, spell, ran.start) for alert, spell in verdict.alerts if alert.name in (BURN, JOINED)],
-        trace=_trace(verdict, source, store),
-        where=where(named[0], _selector(verdict)) if named else None,
+        alerts=[
+            _describe_alert(alert, spell, ran.start) for alert, spell in verdict.alerts if alert.name in (BURN, JOINED)
+        ],
+        trace=_find_trace(verdict, source, store),
+        where=locate_move(named[0], _select_durations(verdict)) if named else None,
         wrong=list(verdict.wrong),
     )
 
 
-def _time(seconds: float) -> datetime:
+def _convert_time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
-def _after(spell: Spell, start: float) -> float:
+def _measure_delay(spell: Spell, start: float) -> float:
     return round(spell.start - start, 1)
 
 
-def _named(move: Move, spell: Spell, start: float) -> Named:
-    return Named(**move._asdict(), at=_time(spell.start), after=_after(spell, start))
+def _describe_move(move: Move, spell: Spell, start: float) -> Named:
+    return Named(**move._asdict(), at=_convert_time(spell.start), after=_measure_delay(spell, start))
 
 
-def _fired(alert: Alert, spell: Spell, start: float) -> Fired:
+def _describe_alert(alert: Alert, spell: Spell, start: float) -> Fired:
     return Fired(
         alert=alert.name,
         labels=dict(alert.labels),
-        at=_time(spell.start),
-        after=_after(spell, start),
-        until=_time(spell.end),
+        at=_convert_time(spell.start),
+        after=_measure_delay(spell, start),
+        until=_convert_time(spell.end),
     )
 
 
@@ -140,56 +142,56 @@ _FAILED_TOOLS = {A.GEN_AI_OPERATION_NAME: "execute_tool", A.INCIDENT_SURFACE: "t
 _HANDED_OVER = {A.GEN_AI_OPERATION_NAME: "invoke_workflow", A.TASK_OUTCOME: "escalated"}
 
 
-def _selector(verdict: Verdict) -> Mapping[str, str]:
-    """The labels of the durations of bad operations: the tools' where their promise burns, else the tasks'."""
-    burning = {alert.get(SLI) for alert, _ in verdict.alerts if alert.name == BURN}
+def _select_durations(verdict: Verdict) -> Mapping[str, str]:
+    """Return the labels of bad operations: tools if their promise burns, else tasks."""
+    burning = {alert.get_label(SLI) for alert, _ in verdict.alerts if alert.name == BURN}
     wanted = _FAILED_TOOLS if "tool_success" in burning else _HANDED_OVER
-    return {_label(key): value for key, value in wanted.items()}
+    return {_spell_label(key): value for key, value in wanted.items()}
 
 
-def _trace(verdict: Verdict, source: Source, store: Path) -> Trace | None:
-    """The last trace of the phase that an exemplar points at, is stored, and was bad."""
+def _find_trace(verdict: Verdict, source: Source, store: Path) -> Trace | None:
+    """Find the last bad trace of the phase that is stored and has an exemplar."""
     if not verdict.ran.phase.hurts:
         return None
-    found = source.exemplars(_selector(verdict), verdict.ran.start, verdict.ran.end)
-    newest_first = sorted(found, key=lambda exemplar: -exemplar.at)
-    spans = traces.bad_trace(store, dict.fromkeys(exemplar.trace_id for exemplar in newest_first))
-    return Trace(trace_id=spans[0].trace_id, spans=[span.told() for span in spans]) if spans else None
+    exemplars = source.find_exemplars(_select_durations(verdict), verdict.ran.start, verdict.ran.end)
+    newest_first = sorted(exemplars, key=lambda exemplar: -exemplar.at)
+    spans = traces.find_bad_trace(store, dict.fromkeys(exemplar.trace_id for exemplar in newest_first))
+    return Trace(trace_id=spans[0].trace_id, spans=[span.describe_span() for span in spans]) if spans else None
 
 
 # -- where to look
 
 
-def where(move: Moved, bad: Mapping[str, str]) -> Where:
-    """How to see a move and the operations that went bad. bad: the labels of these."""
-    metric, scope, value = attributes_of(move)
-    activity = f"sum by ({_label(value)}) (rate({M.METRICS[metric].prometheus}{_braces(scope)}[10s]))"
-    durations = f"sum by (le) (rate({_DURATIONS}{_braces(bad)}[10s]))"
+def locate_move(move: Moved, bad: Mapping[str, str]) -> Where:
+    """Return the queries for a move and for operations with the `bad` labels."""
+    metric, scope, value = find_attributes(move)
+    activity = f"sum by ({_spell_label(value)}) (rate({M.METRICS[metric].prometheus}{_format_labels(scope)}[10s]))"
+    durations = f"sum by (le) (rate({_DURATIONS}{_format_labels(bad)}[10s]))"
     return Where(
-        moved=f"{VARIABLE_MOVED}{_braces({'variable': move.variable, 'scope': move.scope})}",
+        moved=f"{VARIABLE_MOVED}{_format_labels({'variable': move.variable, 'scope': move.scope})}",
         activity=activity,
         exemplars=durations,
-        grafana=_explore(activity, durations),
-        honeycomb=json.dumps(_honeycomb(scope, value)),
+        grafana=_build_explore_link(activity, durations),
+        honeycomb=json.dumps(_build_honeycomb_query(scope, value)),
     )
 
 
-def attributes_of(move: Moved) -> tuple[str, dict[str, str], str]:
-    """The metric of a variable, the attributes of this scope with their values, and the attribute that is its value."""
+def find_attributes(move: Moved) -> tuple[str, dict[str, str], str]:
+    """Return the metric of a variable, its scope attributes and its value attribute."""
     metric, scope, value = VARIABLES[move.variable]
     return metric, dict(zip(scope, move.scope.split("/", max(0, len(scope) - 1)), strict=False)), value
 
 
-def _label(attribute: str) -> str:
+def _spell_label(attribute: str) -> str:
     return attribute.replace(".", "_")
 
 
-def _braces(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{_label(key)}="{value}"' for key, value in labels.items()) + "}"
+def _format_labels(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'{_spell_label(key)}="{value}"' for key, value in labels.items()) + "}"
 
 
-def _explore(*expressions: str) -> str:
-    """Grafana's Explore with its default data source; for exemplars it has to be a Prometheus."""
+def _build_explore_link(*expressions: str) -> str:
+    """Build a path of Grafana's Explore; exemplars need a Prometheus as the default."""
     queries = [
         {"refId": chr(ord("A") + number), "expr": expression, "exemplar": True, "range": True}
         for number, expression in enumerate(expressions)
@@ -198,8 +200,8 @@ def _explore(*expressions: str) -> str:
     return f"/explore?schemaVersion=1&panes={quote(json.dumps(panes, separators=(',', ':')))}"
 
 
-def _honeycomb(scope: Mapping[str, str], value: str) -> dict[str, object]:
-    """Spans by the variable's value and the outcome of the task that they are part of."""
+def _build_honeycomb_query(scope: Mapping[str, str], value: str) -> dict[str, object]:
+    """Build a query of spans by the variable's value and their task's outcome."""
     return {
         "calculations": [{"op": "COUNT"}],
         "breakdowns": [value, f"root.{A.TASK_OUTCOME}"],

@@ -1,4 +1,4 @@
-"""Was the right variable named, and nothing beside it? What was seen is compared with what the script moved."""
+"""The comparison of what was named with what the script moved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class Ran(NamedTuple):
     start: float
     end: float
 
-    def began_here(self, spell: Spell) -> bool:
+    def has_start_of(self, spell: Spell) -> bool:
+        """Return True if the spell began in this phase."""
         return self.start <= spell.start < self.end
 
 
@@ -29,28 +30,28 @@ class Verdict(NamedTuple):
     wrong: Sequence[str]
 
 
-def judge(ran: Sequence[Ran], seen: Seen) -> list[Verdict]:
-    """The verdict on each phase, in their order."""
-    return [_judge(one, seen) for one in ran]
+def judge_phases(ran: Sequence[Ran], seen: Seen) -> list[Verdict]:
+    """Judge each phase, in their order."""
+    return [_judge_phase(one, seen) for one in ran]
 
 
-def _judge(ran: Ran, seen: Seen) -> Verdict:
-    moves = [(move, spell) for move, spell in seen.moves if ran.began_here(spell)]
-    alerts = [(alert, spell) for alert, spell in seen.alerts if ran.began_here(spell)]
+def _judge_phase(ran: Ran, seen: Seen) -> Verdict:
+    moves = [(move, spell) for move, spell in seen.moves if ran.has_start_of(spell)]
+    alerts = [(alert, spell) for alert, spell in seen.alerts if ran.has_start_of(spell)]
     wrong = [
-        *_wrong_moves(ran.phase, [move for move, _ in moves]),
-        *_wrong_alerts(ran.phase, [alert for alert, _ in alerts]),
+        *_find_wrong_moves(ran.phase, [move for move, _ in moves]),
+        *_find_wrong_alerts(ran.phase, [alert for alert, _ in alerts]),
     ]
     return Verdict(ran, moves, alerts, wrong)
 
 
-def _wrong_moves(phase: Phase, named: Sequence[Move]) -> Iterator[str]:
+def _find_wrong_moves(phase: Phase, named: Sequence[Move]) -> Iterator[str]:
     if phase.move is not None and phase.move not in named:
         yield f"not named: {phase.move}"
     yield from (f"named, but nobody moved it: {move}" for move in named if move != phase.move)
 
 
-def _wrong_alerts(phase: Phase, fired: Sequence[Alert]) -> Iterator[str]:
+def _find_wrong_alerts(phase: Phase, fired: Sequence[Alert]) -> Iterator[str]:
     burns = [alert for alert in fired if alert.name == BURN]
     blamed = sorted({alert.move for alert in fired if alert.name == JOINED and alert.move})
     if phase.hurts:
@@ -60,9 +61,9 @@ def _wrong_alerts(phase: Phase, fired: Sequence[Alert]) -> Iterator[str]:
             yield "no alert joins the burn with what was moved"
         yield from (f"blamed, but nobody moved it: {move}" for move in blamed if move != phase.move)
     else:
-        yield from (f"nothing got worse, and an alert says so: {_about(alert)}" for alert in burns)
+        yield from (f"nothing got worse, and an alert says so: {_format_labels(alert)}" for alert in burns)
         yield from (f"blamed for a burn that was there before: {move}" for move in blamed)
 
 
-def _about(alert: Alert) -> str:
+def _format_labels(alert: Alert) -> str:
     return ", ".join(f"{key}={value}" for key, value in alert.labels)

@@ -1,4 +1,4 @@
-"""With a Prometheus: what its rules recorded and which alerts fire, as its HTTP API tells it and nothing else."""
+"""A source that reads recorded series and firing alerts from the HTTP API of Prometheus."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import stack
-from demo.seen import SLI, Alert, Budget, Exemplar, Look, Promise, Seen, Value, move_of, spells
+from demo.seen import SLI, Alert, Budget, Exemplar, Look, Promise, Seen, Value, join_spells, read_move
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
 
-STEP = 1  # seconds between the evaluations that are asked for
+STEP = 1  # seconds between the queried evaluations
 _ERRORS = S.name_window(S.SLI_ERROR_RATIO, "5m")
 _FIRING = 'ALERTS{alertstate="firing"}'
 _TASKS = f"sum(rate({M.METRICS[M.TASK_LLM_CALLS].prometheus}_count[6s]))"
@@ -30,58 +30,68 @@ class Watch:
         self._prometheus = prometheus
         self._promises = promises
 
-    def look(self) -> Look:
+    def take_look(self) -> Look:
         now = time.time()
-        moves = (move_of(labels) for labels, _ in self._query(S.VARIABLE_MOVED, now))
+        moves = (read_move(labels) for labels, _ in self._query_finite(S.VARIABLE_MOVED, now))
         return Look(
             now,
-            next((value for _, value in self._query(_TASKS, now)), None),
-            list(self._budgets(now)),
-            sorted(self._values(now)),
+            next((value for _, value in self._query_finite(_TASKS, now)), None),
+            list(self._read_budgets(now)),
+            sorted(self._read_values(now)),
             frozenset(move for move in moves if move),
-            frozenset(Alert.of(labels) for labels, _ in self._query(_FIRING, now)),
+            frozenset(Alert.from_labels(labels) for labels, _ in self._query_finite(_FIRING, now)),
         )
 
-    def seen(self, start: float, end: float) -> Seen:
-        moves = ((move_of(labels), at) for labels, at in self._range(S.VARIABLE_MOVED, start, end))
+    def list_seen(self, start: float, end: float) -> Seen:
+        moves = ((read_move(labels), at) for labels, at in self._query_range(S.VARIABLE_MOVED, start, end))
         return Seen(
-            spells((move, at) for move, at in moves if move),
-            spells((Alert.of(labels), at) for labels, at in self._range(_FIRING, start, end)),
+            join_spells((move, at) for move, at in moves if move),
+            join_spells((Alert.from_labels(labels), at) for labels, at in self._query_range(_FIRING, start, end)),
         )
 
-    def exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
+    def find_exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
         matchers = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        found = self._prometheus.client.query_exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
-        return [Exemplar(one.labels["trace_id"], one.time_s) for one in found]
+        exemplars = self._prometheus.client.query_exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
+        return [Exemplar(one.labels["trace_id"], one.time_s) for one in exemplars]
 
-    def _budgets(self, at: float) -> Iterator[Budget]:
-        """The worst of each promise: where a judge has several revisions, each has a budget of its own."""
-        errors, remaining = self._by(SLI, _ERRORS, at, max), self._by("slo", S.SLO_BUDGET_REMAINING, at, min)
+    def read_annotations(self, alert: Alert) -> Mapping[str, str]:
+        """Return the texts of an alert that fires, as whoever is paged gets them."""
+        alerts = self._prometheus.client.list_alerts()
+        return next((one.annotations for one in alerts if Alert.from_labels(one.labels) == alert), {})
+
+    def _read_budgets(self, at: float) -> Iterator[Budget]:
+        """Yield the worst budget of each promise; each judge revision has its own."""
+        errors, remaining = (
+            self._find_worst(SLI, _ERRORS, at, max),
+            self._find_worst("slo", S.SLO_BUDGET_REMAINING, at, min),
+        )
         for promise in self._promises:
             now = errors.get(promise.sli)
             burn = None if now is None else now / (1 - promise.objective)
             yield Budget(promise, now, burn, remaining.get(promise.name))
 
-    def _query(self, expression: str, at: float) -> list[tuple[Series, float]]:
-        """All questions of a look are about one moment: else an alert could be seen before what it is about."""
+    def _query_finite(self, expression: str, at: float) -> list[tuple[Series, float]]:
+        """Query at the moment of a look, so that no alert is seen before its move."""
         return [(labels, value) for labels, value in self._prometheus.query(expression, at) if math.isfinite(value)]
 
-    def _by(self, label: str, expression: str, at: float, worst: Callable[[float, float], float]) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for labels, value in self._query(expression, at):
-            found[labels[label]] = worst(value, found.get(labels[label], value))
-        return found
+    def _find_worst(
+        self, label: str, expression: str, at: float, worst: Callable[[float, float], float]
+    ) -> dict[str, float]:
+        worst_of: dict[str, float] = {}
+        for labels, value in self._query_finite(expression, at):
+            worst_of[labels[label]] = worst(value, worst_of.get(labels[label], value))
+        return worst_of
 
-    def _values(self, at: float) -> Iterator[Value]:
-        found = self._query(S.VARIABLE_ACTIVE, at)
+    def _read_values(self, at: float) -> Iterator[Value]:
+        active = self._query_finite(S.VARIABLE_ACTIVE, at)
         whole: dict[tuple[str, str], float] = defaultdict(float)
-        for labels, value in found:
+        for labels, value in active:
             whole[labels["variable"], labels["scope"]] += value
-        for labels, value in found:
+        for labels, value in active:
             where = labels["variable"], labels["scope"]
             yield Value(*where, labels["value"], value / whole[where])
 
-    def _range(self, expression: str, start: float, end: float) -> Iterator[tuple[Series, float]]:
-        """Each series at each moment at which it was there."""
+    def _query_range(self, expression: str, start: float, end: float) -> Iterator[tuple[Series, float]]:
+        """Yield each series at each moment at which it had a value."""
         for series in self._prometheus.client.query_range(expression, start, end, STEP):
             yield from ((series.labels, at) for at, _ in series.points)

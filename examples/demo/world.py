@@ -1,6 +1,6 @@
 """The stack of the demo, each part a process of its own: provider, collector, Prometheus and the support agent.
 
-Two things in it can be moved while it runs, as they are moved in production: with no deploy and no word to the agent.
+Two variables of it can be moved while it runs, as in production: with no deploy, and without telling the agent.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class World(NamedTuple):
     tools: Path
     traces: Path
 
-    def repoint(self, model: str) -> None:
-        """The provider moves the alias; nobody here deploys anything."""
+    def repoint_alias(self, model: str) -> None:
+        """Point the provider's alias to another model."""
         self.provider.alias(brain.ALIAS, model)
 
-    def publish(self, definitions: Sequence[Mapping[str, object]]) -> None:
-        """The tools' team publishes other definitions, whole or not at all."""
+    def publish_tools(self, definitions: Sequence[Mapping[str, object]]) -> None:
+        """Replace the published tool definitions in one step."""
         new = self.tools.with_suffix(".new")
         new.write_text(json.dumps(definitions, indent=2))
         new.replace(self.tools)
 
-    def addresses(self) -> dict[str, str]:
+    def list_addresses(self) -> dict[str, str]:
         """Return the addresses of the parts."""
         return {
             **({"Prometheus": self.prometheus.url} if self.prometheus else {}),
@@ -57,29 +57,29 @@ class World(NamedTuple):
             "logs": str(self.directory),
         }
 
-    def check(self) -> None:
-        """Raises stack.NotReadyError where a part of the stack has ended."""
+    def check_servers(self) -> None:
+        """Raise stack.NotReadyError if a part of the stack has ended."""
         for server in (self.collector, self.prometheus, self.agent):
             if server is not None and server.process.poll() is not None:
                 server.wait_until(lambda: False, 0)
 
 
-def published() -> list[dict[str, object]]:
-    """The tools as the agent comes with them."""
+def read_published_tools() -> list[dict[str, object]]:
+    """Read the tool definitions that the agent comes with."""
     definitions: list[dict[str, object]] = json.loads(PUBLISHED.read_text())
     return definitions
 
 
-def drifted() -> list[dict[str, object]]:
-    """The same, with an order's number under a new name and as a number: the shop's code still wants the old one."""
-    lookup, *others = published()
+def build_drifted_tools() -> list[dict[str, object]]:
+    """Build definitions whose order number has a name that the shop does not accept."""
+    lookup, *others = read_published_tools()
     properties = {"order_number": {"type": "integer", "description": "Number of the order, e.g. 1001."}}
     lookup["parameters"] = {"type": "object", "properties": properties, "required": ["order_number"]}
     return [lookup, *others]
 
 
 @contextmanager
-def world(
+def run_world(
     directory: Path,
     rules: Path | None,
     rate: float,
@@ -88,15 +88,25 @@ def world(
     configs: Sequence[Path | str] = (),
     customers: Sequence[str] = (),
 ) -> Iterator[World]:
-    """The running stack. rules: for a Prometheus; None to do without one. rate: customers a second. seed: of these.
+    """Run the stack for the time of a block.
 
-    configs: more of them, for the collector. customers: more arguments of the agent.
-    Raises stack.NotReadyError or toolchain.UnavailableError.
+    Args:
+        directory: for logs, traces and the published tools.
+        rules: file of rules for Prometheus; None runs none.
+        rate: customers per second.
+        seed: of the customers.
+        interval: between scrapes and between evaluations of the rules.
+        configs: more configs for the collector.
+        customers: more arguments of the agent.
+
+    Raises:
+        stack.NotReadyError: a part did not start.
+        toolchain.UnavailableError: a program is not installed.
     """
     tools, traces = directory / "tools.json", directory / "traces.jsonl"
     tools.write_text(PUBLISHED.read_text())
     with ExitStack() as running:
-        provider = running.enter_context(_provider(directory))
+        provider = running.enter_context(_run_provider(directory))
         all_of_them = [stack.BASE, stack.OVERLAY, HERE / "collector.yaml", *configs]
         collector = running.enter_context(stack.collector(all_of_them, directory, {"DEMO_TRACES": str(traces)}))
         prometheus = None
@@ -105,31 +115,33 @@ def world(
             prometheus = running.enter_context(stack.prometheus([target], [rules], directory, interval))
         agent = stack.Server(
             "agent",
-            [*_agent(tools, rate, seed), *customers],
+            [*_build_agent_command(tools, rate, seed), *customers],
             directory / "agent.log",
-            _environment(provider, collector),
+            _build_environment(provider, collector),
         )
         running.callback(agent.stop)
         yield World(directory, provider, collector, prometheus, agent, tools, traces)
 
 
 @contextmanager
-def _provider(directory: Path) -> Iterator[Remote]:
+def _run_provider(directory: Path) -> Iterator[Remote]:
     aliases = [f"--alias={name}={model}" for name, model in brain.ALIASES.items()]
-    with fake_provider.process("--answers=demo.brain:answer", *aliases, log=directory / "provider.log") as provider:
+    with fake_provider.process(
+        "--answers=demo.brain:answer_call", *aliases, log=directory / "provider.log"
+    ) as provider:
         yield provider
 
 
-def _agent(tools: Path, rate: float, seed: int) -> list[str | Path]:
+def _build_agent_command(tools: Path, rate: float, seed: int) -> list[str | Path]:
     instrument = Path(sys.executable).with_name("opentelemetry-instrument")
-    given = [f"--rate={rate}", f"--seed={seed}", f"--tools={tools}"]
-    return [instrument, sys.executable, "-m", "support_agent", *given]
+    options = [f"--rate={rate}", f"--seed={seed}", f"--tools={tools}"]
+    return [instrument, sys.executable, "-m", "support_agent", *options]
 
 
-def _environment(provider: Remote, collector: stack.Collector) -> dict[str, str]:
-    """Return the variables that a platform team sets around an application that it did not write."""
+def _build_environment(provider: Remote, collector: stack.Collector) -> dict[str, str]:
+    """Build the environment that a platform team sets around an application."""
     return {
-        # Those of the shell would lead elsewhere. An empty one is as good as none.
+        # Variables of the shell would lead elsewhere; an empty one counts as not set.
         **{name: "" for name in os.environ if name.startswith("OTEL_") and name != "OTEL_AGENTOPS_STRICT"},
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "OPENAI_API_KEY": "none-needed",
@@ -146,11 +158,11 @@ def _environment(provider: Remote, collector: stack.Collector) -> dict[str, str]
         "OTEL_AGENTOPS_PRICES": str(HERE / "prices.json"),
         "OTEL_BSP_SCHEDULE_DELAY": "500",
         "OTEL_BLRP_SCHEDULE_DELAY": "500",
-        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(sorted(_others())),
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(sorted(_list_other_instrumentations())),
     }
 
 
-def _others() -> set[str]:
-    """The instrumentations that happen to be installed beside ours, say for tests: here they would only be noise."""
+def _list_other_instrumentations() -> set[str]:
+    """Return the names of instrumentations that are installed beside ours."""
     names = {entry.name for entry in entry_points(group="opentelemetry_instrumentor")}
     return {name for name in names if not name.startswith("agentops_")}

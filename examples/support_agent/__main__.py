@@ -22,9 +22,9 @@ from support_agent.agent import Agent, Reply, Ticket
 from support_agent.telemetry import outcome
 from support_agent.tools import PUBLISHED, Toolbox
 
-SURVEYED = 0.1  # of the customers are asked, at random, whether they were helped
-ANSWERED_AFTER = 2.0  # seconds
-IMPATIENT = 0.3  # of those who are handed over ask once more
+SURVEYED = 0.1  # share of customers, at random, who are asked if the reply helped
+ANSWERED_AFTER = 2.0  # seconds until a customer answers the survey
+IMPATIENT = 0.3  # share of the escalated customers who ask once more
 log = logging.getLogger("support_agent")
 
 
@@ -35,25 +35,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the customers")
     parser.add_argument("--surveyed", type=float, default=SURVEYED, help="share of them who are asked if it helped")
     parser.add_argument("--tools", type=Path, default=PUBLISHED, help="file with the published tools")
-    given = parser.parse_args()
-    agent = Agent(openai.OpenAI(), anthropic.Anthropic(), Toolbox(given.tools))
-    if given.question:
-        print(agent.handle(Ticket(given.question)).text)
-    elif given.rate > 0:
-        serve(agent, given.rate, given.seed, given.surveyed)
+    options = parser.parse_args()
+    agent = Agent(openai.OpenAI(), anthropic.Anthropic(), Toolbox(options.tools))
+    if options.question:
+        print(agent.handle_ticket(Ticket(options.question)).text)
+    elif options.rate > 0:
+        serve_customers(agent, options.rate, options.seed, options.surveyed)
     else:
         parser.error("ask a question, or give a --rate")
 
 
-def serve(agent: Agent, rate: float, seed: int, surveyed: float) -> None:
-    """Serve customers at a steady rate until the process is asked to end; then finish those who are being served."""
+def serve_customers(agent: Agent, rate: float, seed: int, surveyed: float) -> None:
+    """Serve customers at a steady rate until a signal; then finish open tickets."""
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
     dice, moods = random.Random(seed), random.Random(seed + 1)
     next_at = time.monotonic()
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for ticket in customers.tickets(seed):
+        for ticket in customers.iterate_tickets(seed):
             pool.submit(_serve_one, agent, ticket, dice.random() < surveyed, moods.random() < IMPATIENT)
             next_at += 1 / rate
             if done.wait(max(0.0, next_at - time.monotonic())):
@@ -62,9 +62,9 @@ def serve(agent: Agent, rate: float, seed: int, surveyed: float) -> None:
 
 def _serve_one(agent: Agent, ticket: Ticket, surveyed: bool, impatient: bool) -> None:
     try:
-        reply = agent.handle(ticket)
+        reply = agent.handle_ticket(ticket)
         if impatient and reply.outcome == "escalated":
-            agent.handle(ticket._replace(again=True))
+            agent.handle_ticket(ticket._replace(again=True))
     except (openai.OpenAIError, anthropic.AnthropicError, ValueError):
         log.exception("ticket failed: %s", ticket.question)
         return
@@ -73,8 +73,7 @@ def _serve_one(agent: Agent, ticket: Ticket, surveyed: bool, impatient: bool) ->
 
 
 def _answer_survey(ticket: Ticket, reply: Reply) -> None:
-    helped = customers.was_helped(ticket, reply.text)
-    outcome(helped, receipt=reply.receipt, source="survey", sampling="random")
+    outcome(customers.has_helped(ticket, reply.text), receipt=reply.receipt, source="survey", sampling="random")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The agent: read what is known, let the model talk and use tools, have the answer judged, or hand over."""
+"""The agent: search the help pages, let the model use tools and answer, have the answer judged, or escalate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer from the articles and from what the tools return, and from nothing else.
 Articles:
 {articles}"""
 HANDED_OVER = "A colleague will get back to you within the hour."
-ROUNDS = 4  # of tool use, then the model has to answer
+ROUNDS = 4  # of tool use, after which the model has to answer
 
 
 class Ticket(NamedTuple):
@@ -34,7 +34,7 @@ class Ticket(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A reply; `receipt` has the facts of the task, to be kept until the truth about it is known."""
+    """A reply; `receipt` holds the facts of the task, kept for the late label."""
 
     text: str
     outcome: str
@@ -50,44 +50,46 @@ class Agent:
         self._tools = tools
         self._knowledge = Knowledge(gpt, "help-pages", shop.INDEX_VERSION, shop.ARTICLES)
 
-    def handle(self, ticket: Ticket) -> Reply:
+    def handle_ticket(self, ticket: Ticket) -> Reply:
+        """Answer a ticket, or hand it over if the judge does not pass the answer."""
         with task("support", segment=ticket.segment, retry=ticket.again) as run:
-            known = self._knowledge.search(ticket.question)
-            answer = self._converse(ticket.question, known)
-            run.used(self._knowledge.quoted(answer))
-            passed = self._judge.grade(ticket.question, known, answer).passed
+            context = self._knowledge.find_texts(ticket.question)
+            answer = self._hold_conversation(ticket.question, context)
+            run.used(self._knowledge.find_quotes(answer))
+            passed = self._judge.grade_answer(ticket.question, context, answer).passed
             outcome = "completed" if passed else "escalated"
             run.outcome(outcome)
         return Reply(answer if passed else HANDED_OVER, outcome, run.receipt())
 
-    def _converse(self, question: str, known: list[str]) -> str:
-        """The answer; what tools return is added to `known`."""
-        articles = "\n".join(f"- {article}" for article in known)
+    def _hold_conversation(self, question: str, context: list[str]) -> str:
+        """Return the answer, and append the results of tools to `context`."""
+        articles = "\n".join(f"- {article}" for article in context)
         messages: list[Any] = [
             {"role": "system", "content": SYSTEM.format(articles=articles)},
             {"role": "user", "content": question},
         ]
         with prompt("support-system", template=SYSTEM, version=PROMPT_VERSION):
             for _ in range(ROUNDS):
-                message = self._say(messages)
+                message = self._ask_model(messages)
                 if not message.tool_calls:
                     break
                 messages.append(message.to_dict())
-                messages += [self._use(call, known) for call in message.tool_calls]
+                messages += [self._use_tool(call, context) for call in message.tool_calls]
         return message.content or ""
 
-    def _say(self, messages: list[Any]) -> Any:
-        """The model's next message, streamed as a chat window would have it."""
+    def _ask_model(self, messages: list[Any]) -> Any:
+        """Return the model's next message, streamed as for a chat window."""
         with self._gpt.chat.completions.stream(
             model=MODEL,
             messages=messages,
-            tools=self._tools.offered(),
+            tools=self._tools.load_definitions(),
             temperature=0.2,
             stream_options={"include_usage": True},
         ) as stream:
             return stream.get_final_completion().choices[0].message
 
-    def _use(self, call: Any, known: list[str]) -> dict[str, Any]:
-        result = self._tools.run(call.function.name, call.function.arguments, call.id)
-        known.append(result)
+    def _use_tool(self, call: Any, context: list[str]) -> dict[str, Any]:
+        """Run a tool call, append its result to `context` and return the message."""
+        result = self._tools.run_tool(call.function.name, call.function.arguments, call.id)
+        context.append(result)
         return {"role": "tool", "tool_call_id": call.id, "content": result}

@@ -1,4 +1,4 @@
-"""Customers with questions: the same ones in the same order on every run."""
+"""Customers with questions, the same ones in the same order on every run."""
 
 from __future__ import annotations
 
@@ -28,28 +28,29 @@ NAMES = (
 SEGMENTS = ("web", "web", "app", "phone")
 
 
-def tickets(seed: int = 1) -> Iterator[Ticket]:
+def iterate_tickets(seed: int = 1) -> Iterator[Ticket]:
     """Yield questions without end; two of three are about an order."""
     dice = random.Random(seed)
-    orders = shop.order_ids()
+    orders = shop.list_order_ids()
     while True:
         question = dice.choice(ABOUT_AN_ORDER if dice.random() < 2 / 3 else GENERAL)
-        asked = f"{dice.choice(NAMES)} here. {question.format(order=dice.choice(orders))}"
-        yield Ticket(asked, dice.choice(SEGMENTS))
+        text = f"{dice.choice(NAMES)} here. {question.format(order=dice.choice(orders))}"
+        yield Ticket(text, dice.choice(SEGMENTS))
 
 
-def was_helped(ticket: Ticket, reply: str) -> bool:
-    """Return True if the reply is about the order or the question, as the customer says in a survey.
+def has_helped(ticket: Ticket, reply: str) -> bool:
+    """Return True if the customer says in a survey that the reply helped.
 
-    One customer in thirty says the opposite, for reasons of their own; always the same ones.
+    A reply helps if it is about the order or the question. One customer in thirty, always the same ones, says the
+    opposite.
     """
     order = _ORDER.search(ticket.question)
-    helped = order[0] in reply if order else bool(_words(ticket.question) & _words(reply))
+    helped = order[0] in reply if order else bool(_split_words(ticket.question) & _split_words(reply))
     return helped != (zlib.crc32(ticket.question.encode()) % 30 == 0)
 
 
 _ORDER = re.compile(r"A-\d+")
 
 
-def _words(text: str) -> set[str]:
+def _split_words(text: str) -> set[str]:
     return set(re.findall(r"[a-z]{5,}", text.lower()))

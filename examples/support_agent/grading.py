@@ -32,18 +32,18 @@ class Judge:
     def __init__(self, claude: Anthropic) -> None:
         self._claude = claude
 
-    def grade(self, question: str, context: Sequence[str], answer: str) -> Verdict:
-        """Return the judge's grade; an answer in another form raises ValueError."""
+    def grade_answer(self, question: str, context: Sequence[str], answer: str) -> Verdict:
+        """Grade an answer; a reply of the judge that is not JSON raises ValueError."""
         with judge("grounded", model=MODEL, prompt=PROMPT, rubric_version=RUBRIC, threshold=THRESHOLD) as verdict:
-            score = self._ask({"question": question, "context": list(context), "answer": answer})
+            score = self._ask_judge({"question": question, "context": list(context), "answer": answer})
             passed = score >= THRESHOLD
             verdict.score(score, label="pass" if passed else "fail")
         return Verdict(score, passed)
 
-    def _ask(self, case: dict[str, Any]) -> float:
+    def _ask_judge(self, case: dict[str, Any]) -> float:
         with output():
             reply = self._claude.messages.create(
                 model=MODEL, max_tokens=200, system=PROMPT, messages=[{"role": "user", "content": json.dumps(case)}]
             )
-            said = "".join(block.text for block in reply.content if block.type == "text")
-            return float(json.loads(said)["score"])
+            text = "".join(block.text for block in reply.content if block.type == "text")
+            return float(json.loads(text)["score"])

@@ -28,7 +28,7 @@ class OrderNotFoundError(LookupError):
 
 @dataclass(frozen=True)
 class Order:
-    """One order. price: in euros."""
+    """One order; the price is in euros."""
 
     order_id: str
     item: str
@@ -38,15 +38,15 @@ class Order:
     due: str
 
 
-def order_ids() -> list[str]:
+def list_order_ids() -> list[str]:
     return [f"A-{number}" for number in range(1001, 1061)]
 
 
 def lookup_order(order_id: str) -> dict[str, Any]:
-    """Return the order; an unknown one raises OrderNotFoundError."""
-    if order_id not in order_ids():
+    """Look an order up; an unknown one raises OrderNotFoundError."""
+    if order_id not in list_order_ids():
         raise OrderNotFoundError(f"no order {order_id}")
-    return asdict(_order(order_id))
+    return asdict(_make_order(order_id))
 
 
 def issue_refund(order_id: str, reason: str) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def issue_refund(order_id: str, reason: str) -> dict[str, Any]:
     return {"order_id": order_id, "refunded": order["price"], "currency": "EUR", "reason": reason}
 
 
-def _order(order_id: str) -> Order:
+def _make_order(order_id: str) -> Order:
     dice = zlib.crc32(order_id.encode())
     item, price = _ITEMS[dice % len(_ITEMS)]
     state, carrier = _STATES[dice // 7 % len(_STATES)], _CARRIERS[dice // 11 % len(_CARRIERS)]

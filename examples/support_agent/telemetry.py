@@ -1,4 +1,4 @@
-"""The verbs for what nobody wraps. Where otel-agentops is not installed they are empty, and the agent is the same."""
+"""The verbs for what no library knows. Without otel-agentops they do nothing, and the agent works the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["judge", "outcome", "output", "prompt", "retrieval", "task", "tool"]
 
 
 class _Nothing:
-    """A block that does nothing, whatever is asked of it."""
+    """A block that does nothing, whatever is called on it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The tools: what the model is told about them comes from a file that another team publishes, without a deploy here."""
+"""The tools, whose definitions come from a file that another team publishes without a deploy here."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _EFFECTS = {"lookup_order": "read", "issue_refund": "write"}
 
 
 class Toolbox:
-    """The tools as they are published right now."""
+    """The tools as they are published at this moment."""
 
     def __init__(self, published: Path = PUBLISHED) -> None:
         self._published = published
 
-    def offered(self) -> list[Any]:
-        """Return the tools in the form that a model gets."""
+    def load_definitions(self) -> list[Any]:
+        """Load the definitions in the form that a model gets."""
         definitions = json.loads(self._published.read_text())
         return [{"type": "function", "function": definition} for definition in definitions]
 
-    def run(self, name: str, arguments: str, call_id: str) -> str:
-        """Run a tool call of the model and return its result as JSON; a failure is a result for the model."""
+    def run_tool(self, name: str, arguments: str, call_id: str) -> str:
+        """Run a tool call and return its result, or its failure, as JSON."""
         try:
             with tool(name, effect=_EFFECTS.get(name), call_id=call_id, arguments=arguments):
                 return json.dumps(_TOOLS[name](**json.loads(arguments)))

@@ -12,19 +12,26 @@ from contextvars import ContextVar
 from time import time_ns
 from typing import Any, Generic, Protocol, cast
 
-from opentelemetry.context import detach
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.context import detach, get_current
+from opentelemetry.trace import get_current_span
 from typing_extensions import Self, TypeVar
 
 from otel_agentops._context import detach_baggage
 from otel_agentops._deferred_work import defer
 from otel_agentops._derive import name_error
 from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._foreign_spans import (
+    is_model_call_suppressed,
+    is_ours,
+    is_suppressed,
+    recording_siblings,
+)
 from otel_agentops._guard import guard
 from otel_agentops._observation import Installation, Observation
 from otel_agentops._retry_after import parse_retry_after
 from otel_agentops.operations import (
     NO_ANSWER,
+    OTHER_ERROR,
     Answer,
     Attempt,
     Fetch,
@@ -134,12 +141,17 @@ class ClientCall(Observation, Generic[C]):
     # -- verbs
 
     @guard
-    def operation_known(self, operation: LibraryOperation) -> None:
-        """Start the operation before anything is sent; again if the foreign span of a former try has ended."""
+    def operation_known(self, operation: LibraryOperation, body: Mapping[str, Any]) -> None:
+        """Start the operation before anything is sent; again if the foreign span of a former try has ended.
+
+        body: what the operation was read from.
+        """
         if self.span is None and self._is_attempt_of_outer(operation):
             return
         if self.span is None or not self.span.is_recording():
             self._start_here(operation)
+            for hook in self.hooks.request_read:
+                hook(self, body)
 
     @guard
     def attempt_started(self, body: Mapping[str, Any] | None, facts: Any = None) -> None:
@@ -151,13 +163,15 @@ class ClientCall(Observation, Generic[C]):
             body: The wire body; None if the operation is known by now. Only the first is read.
             facts: Given to the endpoint's `request` beside it.
         """
-        if not self.is_open:
+        if not self._end_token:
             return  # given up while another thread still made the request
         self.sent_count += 1
         if self.sent_count == 1 and body is not None:
             operation = self.endpoint.request(body, facts)
             if not self._is_attempt_of_outer(operation):
                 self._start_here(operation)
+                for hook in self.hooks.request_read:
+                    hook(self, body)
         elif self.span is None and self._outer is not None:
             self._outer.nested_attempt_started()
         if self.span is not None:
@@ -312,6 +326,16 @@ class ClientCall(Observation, Generic[C]):
         error_type = None if error is None else self._name_error(error) or name_error(error)
         self.finish(self.result, error_type)
 
+    @guard
+    def stream_finished(self) -> None:
+        """End the call of a stream that was read to its end.
+
+        A stream without any chunk is no answer: a gateway that fails writes one JSON object, which no client sees.
+        """
+        if self.chunk_count == 0 and self.span is not None and isinstance(self.operation, ModelCall):
+            self.result = NO_ANSWER._replace(error=OTHER_ERROR)
+        self.end()
+
     def abandon(self) -> None:
         """End a call whose stream the application has dropped, or whose event loop closes; on another thread."""
         if self.is_open and self.span is not None:
@@ -445,13 +469,32 @@ def begin_call(
         context: What the family of clients needs to know of it.
         accepts_nested: True if what other client libraries send meanwhile is this call on its way.
     """
-    if endpoint is None or not library.active or library.telemetry is None or not is_instrumentation_enabled():
+    if endpoint is None or not library.active or library.telemetry is None:
         return None
     outer = ACTIVE_CALL.get()
+    otel_context = get_current()
+    if otel_context and is_suppressed(otel_context):
+        if outer is not None or not _may_be_traced_here():
+            return None
+        should_pass = True
+    else:
+        should_pass = bool(otel_context) and is_model_call_suppressed(otel_context)
     if outer is None and not library.telemetry.may_record():
         return None
     enclosing = outer if outer is not None and outer.accepts_nested else None
-    return ClientCall(library.telemetry, endpoint, context, enclosing, accepts_nested)
+    call = ClientCall(library.telemetry, endpoint, context, enclosing, accepts_nested)
+    if should_pass:
+        call.is_suppressed = True
+    return call
+
+
+def _may_be_traced_here() -> bool:
+    """Return True if somebody else has a recording span that may have been started for a call that is made here.
+
+    Logfire makes one, and suppresses all others while it is current.
+    """
+    current = get_current_span()
+    return (current.is_recording() and not is_ours(current)) or any(recording_siblings(current))
 
 
 def pass_unobserved(is_same_call: bool = False) -> AbstractContextManager[None]:

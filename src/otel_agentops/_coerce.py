@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import SupportsFloat, SupportsInt, TypeGuard, TypeVar
 from uuid import UUID
@@ -127,6 +128,16 @@ def identify_json(what: str, identify: Callable[[], T]) -> T | None:
     except (TypeError, ValueError) as error:
         say_once(f"json:{what}", "%s has no identity, because it is not JSON: %s", what, error)
         return None
+
+
+def parse_json(value: object) -> object:
+    """Parse JSON text; return anything else, and a text that is no JSON, as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def drop_none(attributes: Mapping[str, T | None]) -> dict[str, T]:

@@ -7,6 +7,9 @@
 | OTEL_AGENTOPS_PROMPT_LIMIT | distinct prompt hashes of one scope before it is called unbounded | 100 |
 | OTEL_AGENTOPS_PRICES | file with the prices of models, see docs/tasks.md; without one no cost is given | none |
 | OTEL_AGENTOPS_BAGGAGE | facts that travel over HTTP, out and in: task, traffic, tenant, rollout; or none | task |
+| OTEL_AGENTOPS_REDACT | `module:function` that content passes before it leaves, see docs/content.md | none |
+| OTEL_AGENTOPS_CONTENT_LIMIT | bytes of one attribute of content | 65536 |
+| OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT | NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT | NO_CONTENT |
 
 The HTTP instrumentations send baggage to every host. So by default only the id and the name of a task travel, which
 are needed to count a task in two services once; tenant and roll-out stay in the service.
@@ -22,38 +25,24 @@ from otel_agentops._guard import log, say_once
 
 T = TypeVar("T")
 
+_MAX_LIMIT = 999_999_999
 MODES = ("auto", "own", "enrich")
+CAPTURE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+CONTENT_MODES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
+# The setting's values before it had modes, when messages were in events alone.
+_OLD_CONTENT_MODES = {"TRUE": "EVENT_ONLY", "FALSE": "NO_CONTENT"}
+# The SDK cuts longer texts on spans, which would leave half of a JSON text.
+_SDK_LIMITS = ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 BAGGAGE_GROUPS = ("task", "traffic", "tenant", "rollout")
 _PREFIX = "OTEL_AGENTOPS_"
 # The rest of the name of every variable that a part of the project reads: the settings here, those of the guard and of
 # the project's tools, and those of the collector's configuration, which may share its environment with an application.
-VARIABLES = frozenset(
-    [
-        "BAGGAGE",
-        "CACHE",
-        "DECISION_WAIT",
-        "FLUSH",
-        "HASH_KEY",
-        "INSTANCE",
-        "MAX_DURATION_SERIES",
-        "MAX_SERIES",
-        "MAX_VARIABLE_SERIES",
-        "MODE",
-        "PRICES",
-        "PROMETHEUS_URL",
-        "PROMPT_LIMIT",
-        "PROM_ENDPOINT",
-        "RECEIVER",
-        "RECEIVERS",
-        "REMOTE_WRITE_URL",
-        "ROTATION",
-        "SAMPLE_PERCENT",
-        "STORE",
-        "STRICT",
-        "TIER",
-        "WAITING_TRACES",
-    ]
-)
+VARIABLES = frozenset([
+    "BAGGAGE", "CACHE", "CONTENT_LIMIT", "DECISION_WAIT", "FLUSH", "GRAFANA_URL", "HASH_KEY", "INSTANCE",
+    "LOG_RECEIVER", "MAX_DURATION_SERIES", "MAX_SERIES", "MAX_VARIABLE_SERIES", "MODE", "PRICES", "PROMETHEUS_URL",
+    "PROMPT_LIMIT", "PROM_ENDPOINT", "RECEIVER", "RECEIVERS", "REDACT", "REMOTE_WRITE_URL", "ROTATION",
+    "RUNBOOK_URL", "SAMPLE_PERCENT", "STORE", "STRICT", "TIER", "TRACE_RECEIVER", "WAITING_TRACES",
+])  # fmt: skip
 
 
 class Config(NamedTuple):
@@ -64,6 +53,9 @@ class Config(NamedTuple):
     prompt_limit: int = 100
     baggage: frozenset[str] = frozenset({"task"})
     prices: str | None = None
+    content_mode: str = "NO_CONTENT"
+    content_limit: int = 65_536
+    redact: str | None = None
 
 
 def read_config(environ: Mapping[str, str] = os.environ) -> Config:
@@ -72,9 +64,16 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
     return Config(
         mode=_parse_mode(environ.get("OTEL_AGENTOPS_MODE", ""), default.mode),
         hash_key=environ.get("OTEL_AGENTOPS_HASH_KEY", "").strip().encode(errors="surrogateescape") or None,
-        prompt_limit=_parse_limit(environ.get("OTEL_AGENTOPS_PROMPT_LIMIT", ""), default.prompt_limit),
+        prompt_limit=_parse_limit("OTEL_AGENTOPS_PROMPT_LIMIT", environ, default.prompt_limit),
         baggage=_parse_groups(environ.get("OTEL_AGENTOPS_BAGGAGE", ""), default.baggage),
         prices=environ.get("OTEL_AGENTOPS_PRICES", "").strip() or None,
+        content_mode=_parse_content_mode(environ.get(CAPTURE_CONTENT, ""), default.content_mode),
+        content_limit=min(
+            _parse_limit("OTEL_AGENTOPS_CONTENT_LIMIT", environ, default.content_limit),
+            *(int(text) for name in _SDK_LIMITS if (text := environ.get(name, "").strip()).isdecimal()),
+            _MAX_LIMIT,
+        ),
+        redact=environ.get("OTEL_AGENTOPS_REDACT", "").strip() or None,
     )
 
 
@@ -108,12 +107,21 @@ def _parse_mode(text: str, default: str) -> str:
     return default if not value else _refuse_value("OTEL_AGENTOPS_MODE", text, "one of " + ", ".join(MODES), default)
 
 
-def _parse_limit(text: str, default: int) -> int:
-    if not text.strip():
+def _parse_content_mode(text: str, default: str) -> str:
+    value = text.strip().upper()
+    value = _OLD_CONTENT_MODES.get(value, value)
+    if not value or value in CONTENT_MODES:
+        return value or default
+    return _refuse_value(CAPTURE_CONTENT, text, "one of " + ", ".join(CONTENT_MODES), default)
+
+
+def _parse_limit(name: str, environ: Mapping[str, str], default: int) -> int:
+    text = environ.get(name, "").strip()
+    if not text:
         return default
-    if text.strip().isdecimal() and len(text) < 10 and int(text) > 0:
+    if text.isdecimal() and int(text[:10]) in range(1, _MAX_LIMIT + 1):
         return int(text)
-    return _refuse_value("OTEL_AGENTOPS_PROMPT_LIMIT", text, "a whole number from 1 to 999999999", default)
+    return _refuse_value(name, text, f"a whole number from 1 to {_MAX_LIMIT}", default)
 
 
 def _parse_groups(text: str, default: frozenset[str]) -> frozenset[str]:

@@ -120,8 +120,9 @@ def derive_answer(
 
 def _derive_generation(attributes: Attributes, call: ModelCall, answer: Answer, first_chunk_s: float | None) -> None:
     """Add the attributes that a fetched answer lacks, because no model ran for it."""
-    if answer is not NO_ANSWER:
-        attributes[A.MODEL_RESOLUTION] = resolve_model(call.routed_model or call.model, answer.model)
+    resolution = resolve_model(call.routed_model or call.model, answer.model)
+    if answer is not NO_ANSWER and resolution is not None:
+        attributes[A.MODEL_RESOLUTION] = resolution
     if first_chunk_s is not None:  # the convention counts from the request for the generation
         attributes[A.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
     params = call.params or {}
@@ -156,10 +157,15 @@ def derive_cost(
     return answer.usd if usd is None else usd
 
 
-def resolve_model(requested: str | None, answered: str | None) -> str:
-    """Return what the answer says about the alias: resolved to another id, echoed as requested, or unreported."""
+def resolve_model(requested: str | None, answered: str | None) -> str | None:
+    """Return what the answer says about the alias: resolved to another id, echoed as requested, or unreported.
+
+    None if the answer names a model although none was asked for.
+    """
     if answered is None:
         return "unreported"
+    if requested is None:
+        return None
     return "echoed" if answered == requested else "resolved"
 
 

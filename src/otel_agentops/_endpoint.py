@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Generic
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeAlias
 
 from typing_extensions import NamedTuple, TypeVar
 
@@ -11,6 +11,7 @@ from otel_agentops.operations import NO_ANSWER, Answer, LibraryOperation, Librar
 
 F = TypeVar("F", default=Any)  # the facts beside a request's body: where it goes, what is in headers
 FoldState = dict[str, Any]
+Content: TypeAlias = dict[str, Any]  # content attributes of the convention, by name, as JSON
 
 
 def _refuse_chunk(state: FoldState, chunk: Any) -> bool:
@@ -19,6 +20,24 @@ def _refuse_chunk(state: FoldState, chunk: Any) -> bool:
 
 def _finish_nothing(state: FoldState) -> Answer:
     return NO_ANSWER
+
+
+def _read_nothing(whole: Any) -> Content:
+    return {}
+
+
+class ContentReader(NamedTuple):
+    """The pure functions that read what was said in one operation; called only if content is to be recorded.
+
+    Attributes:
+        request: Wire body to what was sent.
+        response: What the endpoint's `response` reads to what came back.
+        chunks: All chunks of a stream to what came back.
+    """
+
+    request: Callable[[Any], Content]
+    response: Callable[[Any], Content] = _read_nothing
+    chunks: Callable[[Sequence[Any]], Content] = _read_nothing
 
 
 class Endpoint(NamedTuple, Generic[F]):
@@ -33,6 +52,7 @@ class Endpoint(NamedTuple, Generic[F]):
         error_type: `error.type` of an exception whose class does not say what failed; None if the class does.
         reports_attempts: False if the client's transport repeats requests by itself: then nothing is known of attempts.
         metric_labels: Attributes of the answer that the convention adds to the client metrics of this provider.
+        content: The functions that read what was said; None if the convention has no place for it.
     """
 
     request: Callable[[Mapping[str, Any], F], LibraryOperation]
@@ -43,3 +63,4 @@ class Endpoint(NamedTuple, Generic[F]):
     error_type: Callable[[BaseException], str | None] | None = None
     reports_attempts: bool = True
     metric_labels: tuple[str, ...] = ()
+    content: ContentReader | None = None

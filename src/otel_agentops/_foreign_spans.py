@@ -1,8 +1,9 @@
 """Spans of other instrumentations, recognised by attribute, else by the first word of their name.
 
 Several frameworks start spans without any attribute (google-adk, strands, phoenix evals, agent-framework), so that at
-the start of a span only its scope and its name say what it is. Others do not make the span of a call current
-(OpenLLMetry for Anthropic, OpenInference for `messages.stream`): it is remembered in the context that started it.
+the start of a span only its scope and its name say what it is. Others describe their span a moment later (OpenLLMetry
+for LangChain, Langfuse), or do not make the span of a call current (both, OpenLLMetry for Anthropic, OpenInference for
+`messages.stream`). So spans are remembered in the context that started them, and recognised when a call is made there.
 
 What is known of the instrumentations of one client alone is in that client's `ForeignSpans`, registered when it is
 installed.
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.trace import Span
 
 from otel_agentops.operations import AGENT_RUNS, EXECUTE_TOOL, FETCH, INFERENCE, MODEL_CALLS, RETRIEVAL
@@ -23,12 +25,20 @@ from otel_agentops.semconv import attributes as A
 SCOPE = "otel_agentops"
 OPERATIONS = MODEL_CALLS | AGENT_RUNS | {RETRIEVAL, EXECUTE_TOOL, "create_agent"}
 
-# Attributes by which instrumentations outside the GenAI conventions say what a span is: OpenInference, OpenLLMetry.
-_KIND_KEYS = ("openinference.span.kind", "traceloop.span.kind", "llm.request.type")
-_MODEL_KEYS = (A.GEN_AI_REQUEST_MODEL, "llm.model_name", "embedding.model_name")
+# Keys of a context in which a call is not to be traced: by anybody, or by those who trace language models, because
+# somebody (OpenLLMetry) has a span for it by now.
+_SUPPRESS_KEYS = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
+_SUPPRESS_MODEL_CALLS_KEY = "suppress_language_model_instrumentation"
+_SUPPRESSING_SCOPE = "opentelemetry.instrumentation.langchain"
+
+# Attributes by which instrumentations outside the GenAI conventions say what a span is: OpenInference, OpenLLMetry,
+# Langfuse.
+_KIND_KEYS = ("openinference.span.kind", "traceloop.span.kind", "llm.request.type", "langfuse.observation.type")
+_MODEL_KEYS = (A.GEN_AI_REQUEST_MODEL, "llm.model_name", "embedding.model_name", "langfuse.observation.model.name")
 _OPERATIONS_BY_KIND = {
     "llm": "chat",
     "chat": "chat",
+    "generation": "chat",
     "completion": "text_completion",
     "embedding": "embeddings",
     "rerank": RETRIEVAL,
@@ -52,18 +62,24 @@ class ForeignSpans(NamedTuple):
             never ends those of the attempts that failed.
         never_ends_stream_scopes: Scopes that end the span of a stream at a last event that they know, and never if
             they know none.
+        unmeasured_scopes: Scopes of the client's own tracing, which records no client metrics.
+        own_parent_scopes: Scopes whose span may have a parent that the application names, and not the current span.
     """
 
     operations_by_name: Mapping[str, str] = {}
     renamed_operations: Mapping[str, str] = {}
     attempt_scopes: Mapping[str, Mapping[str, str]] = {}
     never_ends_stream_scopes: frozenset[str] = frozenset()
+    unmeasured_scopes: frozenset[str] = frozenset()
+    own_parent_scopes: frozenset[str] = frozenset()
 
 
 _operations_by_name: dict[str, str] = {}
 _renamed_operations: dict[str, str] = {}
 _attempt_scopes: dict[str, Mapping[str, str]] = {}
 _never_ends_stream_scopes: set[str] = set()
+_unmeasured_scopes: set[str] = set()
+_own_parent_scopes: set[str] = set()
 
 
 def register_foreign_spans(spans: ForeignSpans) -> None:
@@ -72,6 +88,24 @@ def register_foreign_spans(spans: ForeignSpans) -> None:
     _renamed_operations.update(spans.renamed_operations)
     _attempt_scopes.update(spans.attempt_scopes)
     _never_ends_stream_scopes.update(spans.never_ends_stream_scopes)
+    _unmeasured_scopes.update(spans.unmeasured_scopes)
+    _own_parent_scopes.update(spans.own_parent_scopes)
+
+
+def is_suppressed(context: Context) -> bool:
+    """Return True if nobody is to trace a call that is made in this context."""
+    return any(context.get(key) for key in _SUPPRESS_KEYS)
+
+
+def is_model_call_suppressed(context: Context) -> bool:
+    """Return True if somebody has a span for a call of a model that is made in this context.
+
+    OpenLLMetry leaves its key in the context of a task after LangChain's `ainvoke`: then its span has ended.
+    """
+    if not context.get(_SUPPRESS_MODEL_CALLS_KEY):
+        return False
+    theirs = [started for started in _STARTED.get() if started.scope == _SUPPRESSING_SCOPE]
+    return not theirs or theirs[-1].find_recording() is not None
 
 
 def find_operation(span: Span) -> str | None:
@@ -145,6 +179,12 @@ def was_started_for(span: Span, operation: str, model: str | None) -> bool:
     return first_word != span_operation or is_same_model(rest, model) or _is_described(span)
 
 
+def find_model(span: Span) -> Any:
+    """Return the model that a span of anybody says was asked for; None if it does not say it."""
+    attributes = read_attributes(span)
+    return next((attributes[key] for key in _MODEL_KEYS if key in attributes), None)
+
+
 def is_same_model(one: Any, other: str | None) -> bool:
     """Return True if two names mean one model: a maker, a region or a path may stand before the model's own name."""
     if one == other or not other:
@@ -155,8 +195,7 @@ def is_same_model(one: Any, other: str | None) -> bool:
 
 def _names_model(span: Span, model: str | None) -> bool:
     """Return True if a span of another model operation is about this model: nobody chats with one that embeds."""
-    attributes = read_attributes(span)
-    span_model = next((attributes[key] for key in _MODEL_KEYS if key in attributes), None)
+    span_model = find_model(span)
     return span_model is not None and is_same_model(span_model, model)
 
 
@@ -180,29 +219,55 @@ def _is_described(span: Span) -> bool:
     return A.GEN_AI_OPERATION_NAME in attributes or any(key in attributes for key in _KIND_KEYS)
 
 
-# Spans that were started in this context for a model call, oldest first.
-_STARTED: ContextVar[tuple[weakref.ref[Span], ...]] = ContextVar("otel_agentops.started", default=())
+class StartedSpan(NamedTuple):
+    """A span that was started in a context, and its instrumentation scope."""
+
+    ref: weakref.ref[Span]
+    scope: str | None
+
+    def find_recording(self) -> Span | None:
+        """Return the span; None if it has ended."""
+        span = self.ref()
+        return span if span is not None and span.is_recording() else None
+
+
+# Spans that were started in this context for a model call, as far as their start says it, oldest first.
+_STARTED: ContextVar[tuple[StartedSpan, ...]] = ContextVar("otel_agentops.started", default=())
 _MAX_STARTED = 8  # that many may wait for their call: managers made beforehand, and streams still being read
 
 
 def remember_started(span: Span) -> None:
-    """Remember a span that stands for a model call, whether or not its maker makes it current."""
-    recording = [ref for ref in _STARTED.get() if (known := ref()) is not None and known.is_recording()]
-    _STARTED.set((*recording[1 - _MAX_STARTED :], weakref.ref(span)))
+    """Remember a span that may stand for a model call, whether or not its maker makes it current."""
+    scope = _scope_name(span)
+    kept = [
+        started
+        for started in _STARTED.get()
+        if started.find_recording() is not None or scope != _SUPPRESSING_SCOPE == started.scope
+    ]
+    _STARTED.set((*kept[1 - _MAX_STARTED :], StartedSpan(weakref.ref(span), scope)))
+
+
+def is_unmeasured(span: Span, operation: str, model: str | None) -> bool:
+    """Return True if nobody records the client metrics of a call for which this span was started.
+
+    The client itself made it, and no instrumentation has a span for the same call.
+    """
+    if _scope_name(span) not in _unmeasured_scopes:
+        return False
+    others = (started.find_recording() for started in _STARTED.get())
+    return not any(
+        other is not None and other is not span and was_started_for(other, operation, model) for other in others
+    )
 
 
 def recording_siblings(current: Span) -> Iterator[Span]:
     """Yield the recording spans that were started here under the span that is current, oldest first."""
-    started = _STARTED.get()
-    if not started:
+    if not (started_spans := _STARTED.get()):
         return
     current_id = current.get_span_context().span_id
-    for ref in started:
-        span = ref()
-        if span is not None and span.is_recording() and _parent_id(span) == current_id:
-            yield span
-
-
-def _parent_id(span: Span) -> int:
-    parent = getattr(span, "parent", None)
-    return parent.span_id if parent is not None else 0  # 0 is the id of no span, also if none is current
+    for started in started_spans:
+        if (span := started.find_recording()) is not None:
+            parent = getattr(span, "parent", None)
+            # 0 is the id of no span, also if none is current.
+            if (0 if parent is None else parent.span_id) == current_id or started.scope in _own_parent_scopes:
+                yield span

@@ -22,10 +22,14 @@ _warned_keys: set[str] = set()
 _MAX_KEYS = 1000  # nobody reads more than a thousand different warnings
 
 
-def guard(step: Callable[P, R]) -> Callable[P, R | None]:
+def guard(step: Callable[P, R], *, has_content: bool = False) -> Callable[P, R | None]:
     """Wrap a step so that it cannot raise; it returns None if it failed.
 
     Only `Exception` is swallowed: a cancellation or a keyboard interrupt belongs to the application.
+
+    Args:
+        step: The function.
+        has_content: True if the text of its exceptions may quote what people and models said: it is not logged.
     """
 
     @functools.wraps(step)
@@ -33,7 +37,7 @@ def guard(step: Callable[P, R]) -> Callable[P, R | None]:
         try:
             return step(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  the one place that swallows
-            _report_failure(step.__qualname__, error)
+            _report_failure(getattr(step, "__qualname__", type(step).__name__), error, has_content)
             return None
 
     return guarded
@@ -49,7 +53,7 @@ def say_once(key: str, message: str, *args: object) -> None:
         _warn(message, *args)
 
 
-def _report_failure(place: str, error: Exception) -> None:
+def _report_failure(place: str, error: Exception, has_content: bool) -> None:
     if is_strict:
         raise error
     say_once(
@@ -57,5 +61,5 @@ def _report_failure(place: str, error: Exception) -> None:
         "otel-agentops failed in %s (%s: %s); the call of the application is unaffected, its telemetry may lack a part",
         place,
         type(error).__name__,
-        error,
+        "its text may quote content" if has_content else error,
     )

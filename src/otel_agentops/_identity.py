@@ -8,7 +8,7 @@ them), which still sees a mutated list.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from typing_extensions import override
@@ -28,6 +28,9 @@ P = ParamSpec("P")
 _MAX_ENTRIES = 256  # of one memory before it starts over; the hot set of a service is a handful
 _MAX_PER_SHAPE = 4  # callers that take turns with lists that differ in their middle alone
 _MAX_TEXT = 65_536  # characters of a text that is a dictionary key: with 256 entries at most 16 MB
+_MAX_NAMES = 32  # parameters of a call whose source is told: a span has 128 attributes, and loses the oldest first
+_MAX_NAME = 64  # characters of such a parameter: it becomes a part of an attribute's key
+_SAMPLING = frozenset({"temperature", "top_p", "top_k", "seed", "max_tokens", "max_completion_tokens", "stop"})
 _MAX_LONG_TEXTS = 4  # longer texts that are kept alive to be recognised as the same object
 
 
@@ -148,12 +151,20 @@ class Identities:
             return known
         values = {name: value for name, value in params.items() if value is not None}
         attributes: Attributes = {A.PARAMS_HASH: identity(values, self.key)} if values else {}
-        for name in params:
+        for name in _bound_names(params):
             is_default = name in defaults and defaults[name] == params[name]
             source = UNSET if name not in values else "unknown" if is_default else "explicit"
             if source != UNSET or is_sampled:
                 attributes[A.PARAM_SOURCE.format(name)] = source
         return _remember_result(self._params, shape, params, attributes)
+
+
+def _bound_names(names: Iterable[str]) -> list[str]:
+    """Return the parameters whose source is told: sampling first if there are too many, and no name that is a text."""
+    bounded = [name for name in names if len(name) <= _MAX_NAME and name.isascii() and name.isprintable()]
+    if len(bounded) > _MAX_NAMES:
+        bounded.sort(key=lambda name: name not in _SAMPLING)
+    return bounded[:_MAX_NAMES]
 
 
 UNSET = "unset"  # the source of a parameter that is not in the request

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from otel_agentops._context import NO_SCOPE, Scope
 from otel_agentops._guard import guard
 from otel_agentops.operations import Attempt, Attributes, Operation, Result, Value
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
 
 Hook = Callable[..., object]
 
@@ -20,14 +23,15 @@ Hook = Callable[..., object]
 class Hooks(NamedTuple):
     """The functions that sinks have for each step, in the order of one operation; each gets the observation.
 
-    started: the request is known. attempt_started: one try begins. request_sent: also given the exact bytes of that
-    try, if the SDK has made them. attempt_finished: also given the `Attempt`. response_received: also given the body or
-    the SDK's object. chunk_received: also given the raw chunk. answer_known: the whole answer is known, though the
-    application may not have it yet. ended: the operation is over; sinks are told in reverse order, so that what started
-    first ends last.
+    started: the request is known. request_read: also given the body that it was read from. attempt_started: one try
+    begins. request_sent: also given the exact bytes of that try, if the SDK has made them. attempt_finished: also given
+    the `Attempt`. response_received: also given the body or the SDK's object. chunk_received: also given the raw chunk.
+    answer_known: the whole answer is known, though the application may not have it yet. ended: the operation is over;
+    sinks are told in reverse order, so that what started first ends last.
     """
 
     started: tuple[Hook, ...]
+    request_read: tuple[Hook, ...]
     attempt_started: tuple[Hook, ...]
     request_sent: tuple[Hook, ...]
     attempt_finished: tuple[Hook, ...]
@@ -51,6 +55,10 @@ class OperationSpan(Protocol):
     """The span of an operation: our own, another's, or none."""
 
     wants_early_answer: bool
+
+    @property
+    def context(self) -> Context | None:
+        """Return the context for the client metrics of the operation; None if we do not record them."""
 
     def is_recording(self) -> bool:
         """Return False if its maker has ended it."""
@@ -76,6 +84,7 @@ class NoSpan:
 
     __slots__ = ()
     wants_early_answer = False
+    context: Context | None = None
 
     def is_recording(self) -> bool:
         """Return False: nothing can be written."""
@@ -124,6 +133,7 @@ class Observation:
         span: Its span, our own or another's; None until it has one, and if the operation passes unobserved.
         enclosing: The framework's operation that a tool call or a retrieval is a part of; None outside of one.
         is_counted: False if an operation around it counts for the task.
+        is_suppressed: True if somebody asked that no span is started for it.
         started_ns, ended_ns: Times in ns since the epoch; ended_ns is 0 before the end.
         first_chunk_ns, last_chunk_ns, chunk_count: Of a stream; first_chunk_ns is None until a chunk came.
         attempts: The tries so far; None if the client hides them.
@@ -132,6 +142,7 @@ class Observation:
         error_type: `error.type`; None if it succeeded.
         cost_usd: None if unknown.
         metric_labels: Attributes of the answer that the convention adds to the client metrics.
+        content: What the sink of content keeps until the end; not set unless content is recorded.
     """
 
     __slots__ = (
@@ -139,6 +150,7 @@ class Observation:
         "_end_token",
         "attempts",
         "chunk_count",
+        "content",
         "cost_usd",
         "enclosing",
         "ended_ns",
@@ -146,6 +158,7 @@ class Observation:
         "first_chunk_ns",
         "hooks",
         "is_counted",
+        "is_suppressed",
         "last_chunk_ns",
         "metric_labels",
         "operation",
@@ -158,6 +171,8 @@ class Observation:
         "telemetry",
     )
 
+    content: object
+
     def __init__(self, telemetry: Installation) -> None:
         self.telemetry = telemetry
         self.hooks = telemetry.hooks
@@ -167,6 +182,7 @@ class Observation:
         self.span: OperationSpan | None = None
         self.enclosing: PendingForeignOperation | None = None
         self.is_counted = True
+        self.is_suppressed = False
         self.started_ns = time_ns()
         self.ended_ns = 0
         self.first_chunk_ns: int | None = None

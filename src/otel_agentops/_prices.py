@@ -1,14 +1,14 @@
 """The cost of a model call at the prices of a file of the user's; no price is built in or guessed.
 
 OTEL_AGENTOPS_PRICES names a JSON file. Prices are USD per million tokens; a model is named as in the response or, if
-that has no price, as in the request:
+that has no price, as in the request. They hold for calls of up to `input_limit` input tokens:
 
     {
       "date": "2026-11-01",
       "source": "https://example.com/pricing",
       "models": {
         "gpt-x-2026-03-01": {"input": 1.25, "output": 10, "cache_read": 0.125},
-        "claude-x": {"input": 3, "output": 15, "cache_read": 0.3, "cache_write": 3.75},
+        "claude-x": {"input": 3, "output": 15, "cache_read": 0.3, "cache_write": 3.75, "input_limit": 200000},
         "embed-x": {"input": 0.02}
       }
     }
@@ -26,18 +26,23 @@ from otel_agentops._guard import log
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
-_FIELDS = ("input", "output", "cache_read", "cache_write")
-_NOTES = frozenset({"date", "source"})  # for readers of the file
+_FIELDS = ("input", "output", "cache_read", "cache_write", "input_limit")
+_NOTES = frozenset({"date", "source", "__generated_by"})  # for readers of the file
 _MILLION = 1_000_000
 
 
 class Price(NamedTuple):
-    """USD per million tokens of one model; None if unknown."""
+    """USD per million tokens of one model; None if unknown.
+
+    Attributes:
+        input_limit: the prices hold for a call of up to so many input tokens; None if for all.
+    """
 
     input: float
     output: float | None = None
     cache_read: float | None = None
     cache_write: float | None = None
+    input_limit: float | None = None
 
 
 Prices = Mapping[str, Price]
@@ -77,6 +82,8 @@ def price_call(prices: Prices, call: ModelCall, answer: Answer) -> float | None:
     output = 0 if call.operation == "embeddings" else answer.output_tokens
     if not isinstance(cache_read, int) or not isinstance(cache_write, int) or output is None:
         return None
+    if price.input_limit is not None and answer.input_tokens > price.input_limit:
+        return None
     uncached = answer.input_tokens - cache_read - cache_write
     parts = (
         (uncached, price.input),
@@ -103,7 +110,7 @@ def _parse_price(member: object, place: str) -> Price:
         raise _WrongError(f"{place}.{min(unknown)} is not a field; use {', '.join(_FIELDS)}")
     if "input" not in fields:
         raise _WrongError(f"{place}.input is missing")
-    return Price(**{name: _parse_usd(value, f"{place}.{name}") for name, value in fields.items()})
+    return Price(**{name: _parse_number(value, f"{place}.{name}") for name, value in fields.items()})
 
 
 def _require_object(value: object, place: str) -> dict[str, object]:
@@ -112,7 +119,8 @@ def _require_object(value: object, place: str) -> dict[str, object]:
     return value
 
 
-def _parse_usd(value: object, place: str) -> float:
+def _parse_number(value: object, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-        raise _WrongError(f"{place} is {value!r} and not a number of USD per million tokens, 0 or more")
+        unit = "tokens" if place.endswith(".input_limit") else "USD per million tokens"
+        raise _WrongError(f"{place} is {value!r} and not a number of {unit}, 0 or more")
     return float(value)

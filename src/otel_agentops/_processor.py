@@ -57,9 +57,9 @@ class ScopeProcessor(SpanProcessor):
         scope = current_scope()
         operation = _foreign_spans.find_operation(span)
         if operation is not None and not is_ours:
-            if operation in MODEL_CALLS:
-                _foreign_spans.remember_started(span)
             _stamp_facts(span, operation, scope)
+        if not is_ours and (operation is None or operation in MODEL_CALLS):
+            _foreign_spans.remember_started(span)  # if it does not say by now what it is, it may when a call is made
         if scope.task is not None:
             above = placement_below(trace.get_current_span(parent_context), scope)
             if not is_ours:
@@ -139,12 +139,13 @@ def _stamp_facts(span: Span, operation: str, scope: Scope) -> None:
         span.set_attributes(facts)
 
 
-_stamped_providers: weakref.WeakSet[Any] = weakref.WeakSet()
+# By id: a provider may have no hash, as that of logfire.
+_stamped_providers: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
 @guard
 def add_scope_processor(provider: Any, telemetry: Installation) -> None:
     """Add a `ScopeProcessor` to a tracer provider, once; one that takes no processors is left alone."""
-    if hasattr(provider, "add_span_processor") and provider not in _stamped_providers:
-        _stamped_providers.add(provider)
+    if hasattr(provider, "add_span_processor") and _stamped_providers.get(id(provider)) is not provider:
+        _stamped_providers[id(provider)] = provider
         provider.add_span_processor(ScopeProcessor(telemetry))

@@ -67,9 +67,12 @@ class _StreamCore:
 
     def end_call(self, error: BaseException | None = None) -> None:
         """End the call; a stream that is closed was left early, which is no failure."""
-        if self._call is not None:
-            is_left = isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit))
-            self._call.end(None if is_left else error)
+        call, self._call, self._tell = self._call, None, None
+        if call is not None:
+            if isinstance(error, (StopIteration, StopAsyncIteration)):
+                call.stream_finished()
+            else:
+                call.end(None if isinstance(error, GeneratorExit) else error)
 
     def __del__(self) -> None:
         if self._call is not None:
@@ -106,7 +109,7 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
             if call.is_attempt_in_flight:  # nothing inside the call has told
                 call.attempt_finished(200)
         if item is _END:
-            call.end()
+            call.stream_finished()
             raise StopIteration
         if self._tell is not None:
             self._tell(item)
@@ -178,7 +181,7 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
             if call.is_attempt_in_flight:
                 call.attempt_finished(200)
         if item is _END:
-            call.end()
+            call.stream_finished()
             raise StopAsyncIteration
         if self._tell is not None:
             self._tell(item)
@@ -330,7 +333,7 @@ def _wrap_next(original: Method, library: PatchedLibrary) -> Method:
         try:
             item = original(stream)
         except BaseException as error:
-            call.end(None if isinstance(error, StopIteration) else error)
+            call.stream_finished() if isinstance(error, StopIteration) else call.end(error)
             raise
         finally:
             ACTIVE_CALL.reset(token)
@@ -349,7 +352,7 @@ def _wrap_anext(original: Method, library: PatchedLibrary) -> Method:
         try:
             item = await original(stream)
         except BaseException as error:
-            call.end(None if isinstance(error, StopAsyncIteration) else error)
+            call.stream_finished() if isinstance(error, StopAsyncIteration) else call.end(error)
             raise
         finally:
             with suppress(ValueError):  # closed from another context

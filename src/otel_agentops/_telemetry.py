@@ -9,8 +9,10 @@ from time import time_ns
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LoggerProvider, LogRecord, get_logger_provider
+from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
+from opentelemetry.util.types import AnyValue
 
 from otel_agentops import _baggage, _config, _prices
 from otel_agentops._config import Config
@@ -26,7 +28,7 @@ from otel_agentops._sinks.evaluations import EvaluationSink
 from otel_agentops._sinks.metrics import ClientMetricsSink
 from otel_agentops._sinks.spans import ForeignSpanSink, SpanSink
 from otel_agentops._sinks.task_totals import TaskTotalsSink
-from otel_agentops.operations import NO_ANSWER, Answer, Fetch, ModelCall, Retrieval, ToolCall, Value
+from otel_agentops.operations import NO_ANSWER, Answer, Fetch, ModelCall, Retrieval, ToolCall
 from otel_agentops.task_totals import open_tasks, record_unattributed
 from otel_agentops.version import __version__
 
@@ -54,7 +56,7 @@ class Telemetry:
         self.spans = SpanSink(trace.get_tracer(SCOPE, __version__, tracer_provider), config.mode)
         self.metrics = ClientMetricsSink(metrics.get_meter(SCOPE, __version__, meter_provider))
         # The order in which an operation's start is told; its end is told in reverse.
-        further_sinks = tuple(sinks)
+        further_sinks = (*self._make_content_sinks(), *sinks)
         self.sinks = (
             self.spans,
             ForeignSpanSink(self.spans),
@@ -69,6 +71,19 @@ class Telemetry:
         self._logger_provider = logger_provider
         self._prices = _prices.load_prices(config.prices)
         self._watched_provider: object = None
+
+    def _make_content_sinks(self) -> Iterable[object]:
+        """Return the sink of content; none if nobody asked for it, so that it costs nothing."""
+        mode = self.config.content_mode
+        if mode == "NO_CONTENT":
+            return ()
+        # Imported here: a process that records no content need not pay for it at its start.
+        from otel_agentops._redaction import Redactor
+        from otel_agentops._sinks.content import ContentSink
+
+        emit_event = None if mode == "SPAN_ONLY" else self.emit_event
+        redactor = Redactor(self.config.redact)
+        return (ContentSink(redactor, self.config.content_limit, mode != "EVENT_ONLY", emit_event),)
 
     def compile_sinks(self) -> None:
         """Compile the hooks of all operations, and of a client's call with a span of our own, in a task and in none."""
@@ -140,10 +155,20 @@ class Telemetry:
             self._watched_provider = provider
             add_scope_processor(provider, self)
 
-    def emit_event(self, name: str, attributes: Mapping[str, Value], timestamp_ns: int | None = None) -> None:
-        """Emit an event in the current context.
+    def emit_event(
+        self,
+        name: str,
+        attributes: Mapping[str, AnyValue],
+        timestamp_ns: int | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Emit an event.
 
-        timestamp_ns: since the epoch; None for now.
+        Args:
+            name: Its name.
+            attributes: Its attributes.
+            timestamp_ns: Since the epoch; None for now.
+            context: Has the span that it belongs to; None for the current one.
         """
         now = time_ns()
         logger = (self._logger_provider or get_logger_provider()).get_logger(SCOPE, __version__)
@@ -151,7 +176,7 @@ class Telemetry:
             LogRecord(
                 timestamp=timestamp_ns or now,
                 observed_timestamp=now,
-                context=otel_context.get_current(),
+                context=otel_context.get_current() if context is None else context,
                 attributes=attributes,
                 event_name=name,
             )

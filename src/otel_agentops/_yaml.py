@@ -233,7 +233,8 @@ def insert_items(text: str, key: Node, sequence: SequenceNode, at: int, items: S
             return Edit(start, start, entry)
         start = nodes[at - 1].end_mark.index if at else nodes[0].start_mark.index
         return Edit(start, start, f", {entry}" if at else f"{entry}, ")
-    indent = " " * sequence.start_mark.column
+    dash = text.rfind("-", 0, nodes[0].start_mark.index)  # a sequence with an anchor begins at the anchor
+    indent = text[text.rfind("\n", 0, dash) + 1 : dash]
     # Behind the line of the item before it, whose comment ends that line; a comment above the next one stays with it.
     start = _find_end_of_line(text, (nodes[at - 1] if at else key).end_mark.index)
     return Edit(start, start, "".join(f"{find_newline(text)}{indent}- {item}" for item in items))

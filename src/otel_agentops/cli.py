@@ -7,8 +7,15 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from otel_agentops.version import __version__
+
 if TYPE_CHECKING:
     import typer
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 a check failed, or input is wrong and standard error says where; 2 the command line is "
+    "wrong, or the answer could not be found. docs/cli.md has them for each command."
+)
 
 
 def main() -> None:
@@ -29,14 +36,29 @@ def _build_app() -> typer.Typer:
 
     from otel_agentops.collector.cli import app as collector
     from otel_agentops.lock.cli import app as lock
+    from otel_agentops.price_lists.cli import write_price_file
     from otel_agentops.slo.cli import app as slo
     from otel_agentops.truth.cli import app as truth
 
-    app = typer.Typer(no_args_is_help=True, add_completion=False, help="Which variable moved?")
+    def show_version(is_wanted: bool) -> None:
+        if is_wanted:
+            typer.echo(__version__)
+            raise typer.Exit
+
+    app = typer.Typer(no_args_is_help=True, add_completion=False, epilog=EXIT_CODES)
+    wants_version = typer.Option(
+        False, "--version", is_eager=True, callback=show_version, help="Print the version and exit."
+    )
+
+    @app.callback(help="Which variable moved?")
+    def accept_options(version: bool = wants_version) -> None:
+        """Take the options of the command itself."""
+
     app.add_typer(slo, name="slo")
     app.add_typer(collector, name="collector")
     app.add_typer(lock, name="lock")
     app.add_typer(truth, name="truth")
+    app.command(name="prices")(write_price_file)
     marks = {"ok": "[green]ok", "note": "[blue]note", "warning": "[yellow]warning", "problem": "[red]problem"}
 
     @app.command()
@@ -58,9 +80,7 @@ def _build_app() -> typer.Typer:
     @app.command()
     def version() -> None:
         """Print the version of the package."""
-        from otel_agentops.version import __version__
-
-        Console().print(__version__, highlight=False)
+        typer.echo(__version__)
 
     return app
 

@@ -6,13 +6,15 @@ Every check is a function from the environment to findings; it changes nothing a
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from otel_agentops import _config, _guard, _patching, _prices
+from otel_agentops import _config, _guard, _patching, _prices, _redaction
 
 GROUP = "opentelemetry_instrumentor"
 UNBIASED = ("always_on", "parentbased_always_on")
@@ -44,7 +46,7 @@ def examine_environment(environ: Mapping[str, str]) -> list[Finding]:
 
 
 def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Report our own variables whose name is unknown or whose value is refused."""
+    """Report our own variables whose name is unknown or whose value is refused; tell where prices are from."""
     for name, nearest in _config.find_unknown_variables(environ).items():
         text = _config.describe_unknown_variable(name, nearest)
         yield Finding("problem", "settings", text, f"rename it to {nearest}" if nearest else "unset it")
@@ -53,11 +55,19 @@ def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
     handler.emit = records.append  # type: ignore[method-assign, assignment]
     _guard.log.addHandler(handler)
     try:
-        _prices.load_prices(_config.read_config(environ).prices)
+        path = _config.read_config(environ).prices
+        prices = _prices.load_prices(path)
     finally:
         _guard.log.removeHandler(handler)
     for record in records:
         yield Finding("problem", "settings", record.getMessage(), "correct or unset it")
+    if prices is not None:
+        with Path(str(path)).open(encoding="utf-8") as file:
+            notes = json.load(file)
+        text = (
+            f"{len(prices)} model names; date {notes.get('date', 'unknown')}, source {notes.get('source', 'unknown')}"
+        )
+        yield Finding("ok", "prices", text)
 
 
 def check_sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -182,6 +192,41 @@ def check_hash_key(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding("note", "hash key", text, "set OTEL_AGENTOPS_HASH_KEY to one secret for all services of the project")
 
 
+def check_content(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Report whether prompts and answers leave the process, and settings of others that are not honoured."""
+    config = _config.read_config(environ)
+    if config.content_mode == "NO_CONTENT":
+        yield Finding("ok", "content", "no prompt and no answer leaves the process")
+    else:
+        place = {"SPAN_ONLY": "spans", "EVENT_ONLY": "events"}.get(config.content_mode, "spans and events")
+        text = f"prompts, answers and tools' results go on {place}, without the secrets that a pattern knows"
+        yield Finding("note", "content", text, "see docs/content.md for what else to take out")
+    if config.redact is not None:
+        yield from _check_redaction(config.redact)
+    for name in _NOT_HONOURED:
+        if environ.get(name, "").strip():
+            text = f"{name} is set, and not honoured: content goes on spans and events, and nowhere else"
+            yield Finding("warning", "content", text, f"unset it, or choose the place by {_config.CAPTURE_CONTENT}")
+
+
+# What the official instrumentations read beside the mode:
+# https://github.com/open-telemetry/opentelemetry-python-genai/tree/main/util/opentelemetry-util-genai
+_NOT_HONOURED = tuple(
+    f"OTEL_INSTRUMENTATION_GENAI_{name}"
+    for name in ("COMPLETION_HOOK", "UPLOAD_BASE_PATH", "UPLOAD_FORMAT", "UPLOAD_MAX_QUEUE_SIZE", "EMIT_EVENT")
+)
+
+
+def _check_redaction(name: str) -> Iterator[Finding]:
+    try:
+        _redaction.load_function(name)
+    except (ImportError, ValueError) as error:
+        text = f"OTEL_AGENTOPS_REDACT={name} cannot be loaded ({error}): no content is recorded at all"
+        yield Finding("problem", "content", text, "correct it to module:function, or unset it")
+    else:
+        yield Finding("ok", "content", f"everything passes {name} before it leaves")
+
+
 def check_exporters(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Check the exporters of spans and events, and that their endpoints listen."""
     signals_by_endpoint: dict[tuple[str, str], list[str]] = {}
@@ -277,5 +322,6 @@ CHECKS: tuple[Check, ...] = (
     check_clients,
     check_sampler,
     check_hash_key,
+    check_content,
     check_exporters,
 )

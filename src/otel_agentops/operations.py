@@ -341,6 +341,7 @@ class Verdict(NamedTuple):
 LibraryResult: TypeAlias = "Answer | RetrievalResult | ToolResult"
 Result: TypeAlias = "Answer | RetrievalResult | ToolResult | AgentResult | Verdict"
 NO_ANSWER = Answer(None, {})
+OTHER_ERROR = "_OTHER"  # the convention's `error.type` of a failure that has no name
 
 
 class Attempt(NamedTuple):

@@ -47,6 +47,14 @@ def seen(instrumentor: BaseInstrumentor) -> Iterator[Capture]:
 
 
 @pytest.fixture
+def content(instrumentor: BaseInstrumentor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
+    """Everything that is emitted if content is asked for on spans."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+    with capture(instrumentor) as everything:
+        yield everything
+
+
+@pytest.fixture
 def sink(instrumentor: BaseInstrumentor) -> Iterator[ContentSink]:
     with record_content(instrumentor) as recorded:
         yield recorded

@@ -58,7 +58,9 @@ async def ask(client: Any, **more: Any) -> Any:
     return await drained(result) if more.get("stream") else result
 
 
-async def test_what_the_client_inside_knows(client: Any, provider: FakeProvider, seen: Capture) -> None:
+async def test_nested_client_supplies_attempts_server_and_model(
+    client: Any, provider: FakeProvider, seen: Capture
+) -> None:
     """Attempts, what it was asked to wait, the server and the model that answered."""
     provider.script(Status(429, retry_after=0.01))
     with framework_call() as call:
@@ -95,7 +97,7 @@ async def test_what_the_client_inside_knows(client: Any, provider: FakeProvider,
     assert (tokens["sum"], tokens["attributes"]["gen_ai.provider.name"]) == (1, "somebody")
 
 
-async def test_the_model_of_a_stream_inside(client: Any, seen: Capture) -> None:
+async def test_nested_stream_supplies_the_model(client: Any, seen: Capture) -> None:
     with framework_call() as call:
         await ask(client, stream=True)
         call.response_received({"model": "alias", "choices": []})
@@ -103,7 +105,7 @@ async def test_the_model_of_a_stream_inside(client: Any, seen: Capture) -> None:
     assert span["attributes"]["gen_ai.response.model"] == "gpt-x-2026-03-01"
 
 
-async def test_a_call_that_was_not_sent_by_it(client: Any, seen: Capture) -> None:
+async def test_call_before_sending_is_not_an_attempt(client: Any, seen: Capture) -> None:
     """A hook of the application, say: it runs before anything is ready to be sent."""
     with framework_call(is_sent=False) as call:
         await ask(client)
@@ -118,7 +120,7 @@ async def test_a_call_that_was_not_sent_by_it(client: Any, seen: Capture) -> Non
     ]
 
 
-async def test_another_operation(client: Any, seen: Capture) -> None:
+async def test_nested_call_of_another_operation_is_not_an_attempt(client: Any, seen: Capture) -> None:
     """To embed a question is no attempt to answer it."""
     with framework_call() as call:
         await done(client.embeddings.create(model="text-x", input="hi"))
@@ -127,7 +129,7 @@ async def test_another_operation(client: Any, seen: Capture) -> None:
     assert [span["name"] for span in seen.spans] == ["embeddings text-x", "chat alias"]
 
 
-async def test_a_failure_inside(client: Any, provider: FakeProvider, seen: Capture) -> None:
+async def test_failed_nested_call_supplies_its_attempts(client: Any, provider: FakeProvider, seen: Capture) -> None:
     provider.script(Status(500), Status(400))
     with pytest.raises(openai.BadRequestError), framework_call():
         await ask(client)
@@ -136,7 +138,7 @@ async def test_a_failure_inside(client: Any, provider: FakeProvider, seen: Captu
     assert span["attributes"]["error.type"] == "openai.BadRequestError"
 
 
-async def test_a_framework_inside_a_framework(client: Any, seen: Capture) -> None:
+async def test_nested_frameworks_take_the_innermost_clients_model(client: Any, seen: Capture) -> None:
     with framework_call("outer") as outer:
         with framework_call("inner") as inner:
             await ask(client)

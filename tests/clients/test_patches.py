@@ -96,7 +96,7 @@ def test_a_patched_method_looks_like_the_original(seen: Capture, installed: Any)
             assert inspect.iscoroutinefunction(patched) == inspect.iscoroutinefunction(original), (owner, name)
 
 
-def test_twice_is_once(provider: FakeProvider, seen: Capture, installed: Any) -> None:
+def test_installing_twice_patches_once(provider: FakeProvider, seen: Capture, installed: Any) -> None:
     client = installed(seen)
     once = in_place()
     client.install(_telemetry.get_default())
@@ -105,7 +105,7 @@ def test_twice_is_once(provider: FakeProvider, seen: Capture, installed: Any) ->
     assert len(seen.spans) == 1
 
 
-def test_again_after_it_was_taken_out(provider: FakeProvider, seen: Capture, installed: Any) -> None:
+def test_install_after_uninstall_patches_again(provider: FakeProvider, seen: Capture, installed: Any) -> None:
     client = installed(seen)
     client.uninstall()
     talk(provider)
@@ -127,7 +127,7 @@ def wrapper_over(original: Any) -> Any:
     return request
 
 
-def test_somebody_who_wrapped_ours_is_left_in_place(
+def test_wrapper_over_ours_is_left_in_place(
     provider: FakeProvider, seen: Capture, installed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = installed(seen)
@@ -146,7 +146,7 @@ def test_somebody_who_wrapped_ours_is_left_in_place(
         assert len(seen.spans) == 2
 
 
-def test_somebody_who_wrapped_before_us_gets_theirs_back(
+def test_wrapper_under_ours_is_restored(
     provider: FakeProvider, seen: Capture, installed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrapper on the subclass hides the base's method, on which we are: theirs is wrapped, too."""
@@ -196,7 +196,7 @@ def nothing(original: Any, patched: PatchedLibrary) -> Any:
         (Target(BASE, "", "no_such", nothing), "is missing"),
     ],
 )
-def test_a_target_that_does_not_fit_is_left_alone(
+def test_target_that_does_not_fit_is_left_alone(
     seen: Capture, installed: Any, caplog: pytest.LogCaptureFixture, target: Target, problem: str
 ) -> None:
     client = installed(seen, targets=[target])
@@ -208,7 +208,7 @@ def test_a_target_that_does_not_fit_is_left_alone(
 
 
 @pytest.mark.parametrize(("newer", "patched"), [("_build_request", 0), ("no_such", 1)])
-def test_a_place_of_older_versions_is_patched_where_the_newer_one_is_missing(
+def test_superseded_target_is_patched_if_the_newer_is_missing(
     provider: FakeProvider, seen: Capture, installed: Any, newer: str, patched: int
 ) -> None:
     (request,) = [target for target in LIBRARY.targets if target[1:3] == ("SyncAPIClient", "request")]
@@ -216,16 +216,14 @@ def test_a_place_of_older_versions_is_patched_where_the_newer_one_is_missing(
     assert len(client.patches) == patched
 
 
-def test_the_rest_is_patched_where_one_target_does_not_fit(
-    provider: FakeProvider, seen: Capture, installed: Any
-) -> None:
+def test_other_targets_are_patched_if_one_does_not_fit(provider: FakeProvider, seen: Capture, installed: Any) -> None:
     targets = [t._replace(parameters=("no_such",)) if t.name == "_sleep_for_retry" else t for t in LIBRARY.targets]
     installed(seen, targets=targets)
     talk(provider)
     assert len(seen.spans) == 1
 
 
-def test_a_version_that_is_not_supported_is_left_alone(
+def test_unsupported_version_is_left_alone(
     provider: FakeProvider, seen: Capture, installed: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     installed(seen, versions="<2")
@@ -266,6 +264,6 @@ assert not LIBRARY.patches
 """
 
 
-def test_nothing_is_imported_before_the_application_does() -> None:
+def test_instrumenting_imports_no_client() -> None:
     run = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr

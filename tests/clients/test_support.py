@@ -17,18 +17,18 @@ every_adapter = pytest.mark.parametrize("name", ADAPTERS)
 
 
 @every_adapter
-def test_it_has_an_entry_point(name: str) -> None:
+def test_client_has_an_entry_point(name: str) -> None:
     found = importlib.metadata.entry_points(group="opentelemetry_instrumentor", name=f"agentops_{name}")
     assert [entry.value for entry in found] == [f"otel_agentops._entry_points:{name}"], "run make setup"
 
 
 @every_adapter
-def test_it_says_what_it_observes(name: str) -> None:
+def test_client_declares_its_operations(name: str) -> None:
     assert ADAPTERS[name][0].info.operations
 
 
 @every_adapter
-def test_its_range_has_two_ends(name: str) -> None:
+def test_client_version_range_has_two_ends(name: str) -> None:
     def operators(client: PatchedLibrary) -> list[str]:
         return sorted(part.operator for part in SpecifierSet(client.versions))
 
@@ -36,11 +36,11 @@ def test_its_range_has_two_ends(name: str) -> None:
 
 
 @every_adapter
-def test_it_keeps_the_contract(name: str) -> None:
+def test_client_has_a_contract_test(name: str) -> None:
     folder = ROOT / "tests" / "clients" / name
     assert (folder / f"{name}_subject.py").exists()
     assert "(Contract)" in (folder / f"test_{name}_contract.py").read_text()
 
 
-def test_the_tables_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+def test_support_tables_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     assert support.main(["--check"]) == 0, capsys.readouterr().err

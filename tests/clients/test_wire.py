@@ -32,7 +32,7 @@ def same(found: Any, wanted: Any) -> bool:
         (10**400, None), (float("inf"), None), (float("nan"), None),
     ],
 )  # fmt: skip
-def test_double(value: Any, wanted: Any) -> None:
+def test_as_double_keeps_numbers_only(value: Any, wanted: Any) -> None:
     assert same(as_double(value), wanted)
 
 
@@ -43,12 +43,12 @@ def test_double(value: Any, wanted: Any) -> None:
         (2**63, None), (-(2**63), -(2**63)), (1e30, None), (float("inf"), None), (float("nan"), None),
     ],
 )  # fmt: skip
-def test_whole(value: Any, wanted: Any) -> None:
+def test_as_int_keeps_whole_numbers_only(value: Any, wanted: Any) -> None:
     assert same(as_int(value), wanted)
 
 
 @pytest.mark.parametrize(("value", "wanted"), [("a", "a"), ("", ""), (5, None), (None, None), (["a"], None)])
-def test_text(value: Any, wanted: Any) -> None:
+def test_as_text_keeps_texts_only(value: Any, wanted: Any) -> None:
     assert same(as_text(value), wanted)
 
 
@@ -64,11 +64,11 @@ def test_text(value: Any, wanted: Any) -> None:
         (None, None),
     ],
 )
-def test_texts(value: Any, wanted: Any) -> None:
+def test_as_texts_keeps_lists_of_texts_only(value: Any, wanted: Any) -> None:
     assert same(as_texts(value), wanted)
 
 
-def test_a_one_shot_iterator_is_not_ours_to_read() -> None:
+def test_as_list_leaves_iterators_unread() -> None:
     turns = iter(["a"])
     assert (as_list(turns), as_list(None), as_list("ab"), as_list([1]), as_list((1,))) == ((), (), (), [1], (1,))
     assert next(turns) == "a"
@@ -95,7 +95,7 @@ def test_fields_become_attributes_beside_the_server() -> None:
     assert server == {"server.address": "h"}
 
 
-def test_parameters_are_all_that_shapes_the_answer() -> None:
+def test_read_parameters_keeps_what_shapes_the_answer() -> None:
     body = {"model": "m", "seed": 7, "temperature": 0, "logprobs": False, "top_p": None, "new": {"a": [1]}}
     assert FIELDS.read_parameters(body) == {"temperature": 0, "logprobs": False, "new": {"a": [1]}}
 
@@ -111,10 +111,10 @@ def test_parameters_are_all_that_shapes_the_answer() -> None:
         ([], ()),
     ],
 )
-def test_instructions(contents: list[Any], wanted: tuple[Any, ...]) -> None:
+def test_flatten_instructions_joins_their_texts(contents: list[Any], wanted: tuple[Any, ...]) -> None:
     assert flatten_instructions(contents) == wanted
 
 
-def test_only_what_is_known_is_present() -> None:
+def test_drop_none_keeps_known_values() -> None:
     assert fields.drop_none(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
     assert fields.drop_none_attributes(("a", None), ("b", 0)) == {"b": 0}

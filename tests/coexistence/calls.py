@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from both import KINDS, done
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
 from otel_agentops.testing.subject import MODEL, RESOLVED, TOOL, ChatRequest, Subject, load
@@ -37,6 +39,12 @@ class Calls:
     instrumentor: str
     peers: Mapping[str, str]
     kinds: Sequence[str] = KINDS
+
+    def set_provider(self, processor: SpanProcessor) -> None:
+        """Set the global tracer provider."""
+        provider = TracerProvider()
+        provider.add_span_processor(processor)
+        trace.set_tracer_provider(provider)
 
     def serve(self) -> AbstractContextManager[FakeProvider]:
         raise NotImplementedError
@@ -296,5 +304,6 @@ def load_calls(name: str) -> Calls:
         "anthropic": lambda: AllWays("anthropic", "Anthropic"),
         "anthropic native": lambda: AllWays("anthropic", "Anthropic", is_native=True),
         "bedrock bodies": BedrockBodies,
+        **import_module("frameworks").PACKAGES,
     }
     return parts[name]() if name in parts else SubjectCalls(load(CLIENTS / name))

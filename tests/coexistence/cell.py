@@ -23,10 +23,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from opentelemetry import metrics, trace
+from opentelemetry import metrics
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -59,11 +59,9 @@ def run_cells(name: str, *combinations: str, **variables: str) -> Results:
 class Cell:
     """The global providers of this process, and what they saw since the last look."""
 
-    def __init__(self) -> None:
+    def __init__(self, set_provider: Callable[[SpanProcessor], None]) -> None:
         self.spans = InMemorySpanExporter()
-        tracers = TracerProvider()
-        tracers.add_span_processor(SimpleSpanProcessor(self.spans))
-        trace.set_tracer_provider(tracers)
+        set_provider(SimpleSpanProcessor(self.spans))
         self.reader = InMemoryMetricReader({Histogram: AggregationTemporality.DELTA})
         metrics.set_meter_provider(MeterProvider([self.reader]))
 
@@ -111,7 +109,7 @@ async def make_calls(cell: Cell, calls: Any, kind: str, provider: Any) -> dict[s
 
 def run_combination(calls: Any, installed: list[Any]) -> dict[str, dict[str, Any]]:
     """Make every call with these instrumentors, installed in this order."""
-    cell, results = Cell(), {}
+    cell, results = Cell(calls.set_provider), {}
     for instrumentor in installed:
         instrumentor().instrument()
     with calls.serve() as provider:

@@ -5,8 +5,9 @@
 prints the tables of the document; tools/support.py writes them. The tests hold every row against the real packages, in
 both directions: a deviation that is no longer there fails as well.
 
-Three parts: every way to call openai and anthropic (`DEVIATIONS`), the plain ways of the other clients (`beside` in
-tests/clients/<client>/<client>_subject.py), and the bodies of Bedrock's InvokeModel (`BODIES`).
+Four parts: every way to call openai and anthropic (`DEVIATIONS`), the plain ways of the other clients (`beside` in
+tests/clients/<client>/<client>_subject.py), the bodies of Bedrock's InvokeModel (`BODIES`), and the openai client below
+LangChain, Langfuse and logfire (`FRAMEWORKS`).
 """
 
 from __future__ import annotations
@@ -169,12 +170,12 @@ def find_row(subject: Subject, peer: str, order: str, call: str) -> Beside | Non
 # -- the bodies of InvokeModel, and knowledge bases: [whose, has identity, has answer] of each span that is not THEIRS
 
 THEIRS, OURS = [["theirs", True, True]], [["ours", True, True]]
-BESIDE_RPC = [["ours", True, True], ["theirs", False, False]]
+BESIDE = [["ours", True, True], ["theirs", False, False]]
 ENDED = [["theirs", True, False]]
 LOST: list[Any] = []
 BODIES: dict[str, dict[str, list[Any]]] = {
     # Its spans of knowledge bases are remote procedure calls, as those of every other service: no GenAI spans.
-    "official": dict.fromkeys(["retrieve", "generate", "stream generate"], BESIDE_RPC),
+    "official": dict.fromkeys(["retrieve", "generate", "stream generate"], BESIDE),
     # Its wrapper of these streams fails, logs that, and never ends the span: nor does it without us.
     "OpenLLMetry": {
         **dict.fromkeys(["stream titan", "stream command", "stream command-r", "stream jamba", "stream hidden"], LOST),
@@ -192,6 +193,22 @@ BODIES: dict[str, dict[str, list[Any]]] = {
         ENDED,
     ),
 }  # fmt: skip
+
+
+# -- the openai client below other packages, by package and peer, as above
+
+FRAMEWORKS: dict[str, dict[str, dict[str, list[Any]]]] = {
+    "langchain": {
+        "OpenLLMetry": {"embed": OURS, "chat, and the client after it": OURS + THEIRS},
+        "OpenInference": {
+            **dict.fromkeys(["chat", "stream", "chain"], BESIDE),
+            "embed": OURS,
+            "chat, and the client after it": OURS + BESIDE,
+        },
+    },
+    "langfuse": {"Langfuse": {}},
+    "logfire": {"logfire": {"stream": ENDED}},
+}
 
 
 # -- the tables of docs/coexistence.md

@@ -1,14 +1,16 @@
-"""Spans that their maker does not make current: a call finds the span that was started for it in its context."""
+"""Spans that are not current or described late: a call finds the span that was started for it in its context."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import anthropic
 import pytest
-from opentelemetry.trace import Span
+from opentelemetry.context import attach, detach, set_value
+from opentelemetry.trace import Span, use_span
 
 from otel_agentops import _telemetry
 from otel_agentops.clients.anthropic import Instrumentor
@@ -91,6 +93,71 @@ def test_span_of_another_call_is_left_alone(seen: Capture, claude: anthropic.Ant
     claude.messages.create(**CALL)
     assert list_answers(seen)["chat claude-x"] == "claude-x"
     assert "gen_ai.response.model" not in span.attributes  # type: ignore[attr-defined]
+
+
+DESCRIPTIONS: dict[str, dict[str, str]] = {
+    "OpenLLMetry": {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-x"},
+    "Langfuse": {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "claude-x"},
+    "Langfuse without a model": {"langfuse.observation.type": "generation"},
+}
+
+
+@pytest.mark.parametrize("maker", DESCRIPTIONS)
+def test_span_described_after_its_start_is_enriched(seen: Capture, claude: anthropic.Anthropic, maker: str) -> None:
+    span = seen.tracer_provider.get_tracer("theirs").start_span("ChatAnthropic.chat")
+    span.set_attributes(DESCRIPTIONS[maker])
+    claude.messages.create(**CALL)
+    span.end()
+    assert list_answers(seen) == {"ChatAnthropic.chat": "claude-x"}
+    assert seen.metrics == {}
+
+
+def test_span_described_as_another_thing_is_left_alone(seen: Capture, claude: anthropic.Anthropic) -> None:
+    span = seen.tracer_provider.get_tracer("theirs").start_span("theirs")
+    span.set_attribute("langfuse.observation.type", "retriever")
+    claude.messages.create(**CALL)
+    span.end()
+    assert list_answers(seen) == {"chat claude-x": "claude-x", "theirs": None}
+
+
+@contextmanager
+def set_key(key: str) -> Iterator[None]:
+    token = attach(set_value(key, True))
+    yield
+    detach(token)
+
+
+@pytest.mark.parametrize("key", ["suppress_instrumentation", "suppress_language_model_instrumentation"])
+def test_suppressed_call_has_no_span_of_ours(seen: Capture, claude: anthropic.Anthropic, key: str) -> None:
+    with set_key(key):
+        claude.messages.create(**CALL)
+    assert (seen.spans, seen.metrics) == ([], {})
+
+
+@pytest.mark.parametrize("key", ["suppress_instrumentation", "suppress_language_model_instrumentation"])
+@pytest.mark.parametrize("is_current", [True, False])
+def test_span_of_a_suppressed_call_is_enriched(
+    seen: Capture, claude: anthropic.Anthropic, key: str, is_current: bool
+) -> None:
+    """As logfire does it, whose span is current, and OpenLLMetry's langchain package, whose is not."""
+    span = start_span(seen, CALL)
+    with use_span(span) if is_current else nullcontext(), set_key(key):
+        claude.messages.create(**CALL)
+        claude.messages.create(**OTHER)
+    span.end()
+    assert list_answers(seen) == {"theirs": "claude-x"}
+
+
+def test_key_that_is_left_behind_suppresses_nothing(seen: Capture, claude: anthropic.Anthropic) -> None:
+    """OpenLLMetry's langchain package leaves it in a task after `ainvoke`."""
+    scope = "opentelemetry.instrumentation.langchain"
+    span = seen.tracer_provider.get_tracer(scope).start_span("ChatAnthropic.chat")
+    with set_key("suppress_language_model_instrumentation"):
+        span.set_attributes(DESCRIPTIONS["OpenLLMetry"])
+        claude.messages.create(**CALL)
+        span.end()
+        claude.messages.create(**CALL)
+    assert list_answers(seen) == {"ChatAnthropic.chat": "claude-x", "chat claude-x": "claude-x"}
 
 
 async def test_concurrent_calls_find_their_spans(provider: FakeProvider, seen: Capture) -> None:

@@ -26,7 +26,12 @@ from otel_agentops.collector.situation import build_situation
 from otel_agentops.doctor import Finding
 from stack import BASE, OVERLAY
 
-NOT_ASKED = Finding("note", "collector", "not asked: there is no otelcol-contrib on PATH", "name yours with --otelcol")
+NOT_ASKED = Finding(
+    "note",
+    "collector",
+    "not checked: no collector was asked if it takes the files",
+    "name yours with --otelcol; --without-collector if there is none here",
+)
 
 
 @cache  # reading it takes half a second
@@ -72,7 +77,7 @@ def test_a_merged_config_with_its_fragments_has_no_finding() -> None:
 
 
 @pytest.mark.parametrize("name", [fragment.name for fragment in shipped.list_fragments()])
-def test_a_fragment_has_no_finding_but_that_it_is_for_the_users_own_list(name: str) -> None:
+def test_fragment_has_only_notes_about_the_users_list(name: str) -> None:
     before = {"two-tier-2": [], "honeycomb-sampled": ["honeycomb", "tail-sampling"]}.get(name, [])
     if name == "two-tier-2":
         found = findings(
@@ -90,7 +95,7 @@ def test_a_fragment_has_no_finding_but_that_it_is_for_the_users_own_list(name: s
 # -- sampling
 
 
-def test_a_head_sampler_is_a_bias_with_its_arithmetic() -> None:
+def test_head_sampler_is_a_bias_with_figures() -> None:
     environ = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
     level, where, text = only(base(), overlay(), environ=environ)
     assert (level, where) == ("warning", "environment")
@@ -111,19 +116,19 @@ def test_a_head_sampler_is_a_bias_with_its_arithmetic() -> None:
         ("parentbased_always_off", None, "problem"),
     ],
 )
-def test_samplers(sampler: str, argument: str | None, level: str | None) -> None:
+def test_sampler_settings_have_their_level(sampler: str, argument: str | None, level: str | None) -> None:
     environ = {"OTEL_TRACES_SAMPLER": sampler}
     if argument is not None:
         environ["OTEL_TRACES_SAMPLER_ARG"] = argument
     assert [one.level for one in findings(base(), overlay(), environ=environ)] == ([level] if level else [])
 
 
-def test_the_chance_is_that_of_independent_traces() -> None:
+def test_sampling_bias_assumes_independent_traces() -> None:
     assert "1 failure 75%, 5 failures 24%, 20 failures 0%" in sampling.describe_bias(0.25)
     assert sampling.describe_bias(0) == "no trace is kept, nothing is counted"
 
 
-def test_a_sampler_before_the_overlays_receiver() -> None:
+def test_sampler_before_the_overlay_is_a_warning() -> None:
     text = (
         "connectors:\n  forward/kept:\nprocessors:\n  probabilistic_sampler: {sampling_percentage: 5}\n"
         "service:\n  pipelines:\n"
@@ -139,7 +144,7 @@ def test_a_sampler_before_the_overlays_receiver() -> None:
     )
 
 
-def test_a_sampler_without_the_tags_and_one_before_them() -> None:
+def test_sampler_that_does_not_see_the_tags_is_a_warning() -> None:
     mine = Document.read_file(CONFIGS / "no_logs.yaml", "x.yaml")
     text = "tail_sampling in traces decides without the tags: incident traces are dropped like any other"
     assert only(mine, overlay()) == ("warning", "x.yaml:13", text)
@@ -154,7 +159,7 @@ def test_a_sampler_without_the_tags_and_one_before_them() -> None:
 
 
 @pytest.mark.parametrize("section", ["receivers", "processors", "exporters", "service"])
-def test_an_empty_section_of_a_later_file_wipes(section: str) -> None:
+def test_empty_section_of_a_later_file_is_a_problem(section: str) -> None:
     found = findings(base(), document(f"# mine\n{section}:\n"), overlay())
     assert found[0][:3] == (
         "problem",
@@ -163,7 +168,7 @@ def test_an_empty_section_of_a_later_file_wipes(section: str) -> None:
     )
 
 
-def test_a_section_that_is_a_reference_is_not_merged() -> None:
+def test_section_given_as_a_reference_is_a_problem() -> None:
     text = "processors: ${file:procs.yaml}\n"
     first = findings(document(text), base(), overlay())[0]
     assert first[:2] == ("problem", "base.yaml:7")
@@ -174,7 +179,7 @@ def test_a_section_that_is_a_reference_is_not_merged() -> None:
     assert later[0].text == "processors is ${file:procs.yaml} here, and takes the place of all that base.yaml has"
 
 
-def test_a_list_that_loses_an_entry() -> None:
+def test_list_that_loses_an_entry_is_a_warning() -> None:
     shorter = document("service:\n  pipelines:\n    traces:\n      processors: [batch]\n")
     assert only(base(), shorter, overlay()) == (
         "warning",
@@ -183,14 +188,14 @@ def test_a_list_that_loses_an_entry() -> None:
     )
 
 
-def test_two_fragments_that_exclude_each_other() -> None:
+def test_exclusive_fragments_are_a_problem() -> None:
     both = [shipped.read_config(shipped.find_fragment(f"push-prometheus{end}")) for end in ("", "-remote-write")]
     found = findings(base(), overlay(), *both)
     assert [one.subject.partition(":")[0] for one in found] == ["push-prometheus-remote-write.yaml"]
     assert {one.text.partition(": ")[2].partition(" of ")[0] for one in found} == {"otlp_http/otel_agentops_prometheus"}
 
 
-def test_the_overlay_twice_and_another_one() -> None:
+def test_second_overlay_is_a_problem() -> None:
     rendered = document(render.render_documents([base(), overlay()]))
     assert findings(rendered) == []
     assert only(rendered, document(overlay().text, "y.yaml"))[0::2] == (
@@ -203,7 +208,7 @@ def test_the_overlay_twice_and_another_one() -> None:
     )
 
 
-def test_a_span_that_comes_by_two_ways_counts_twice() -> None:
+def test_span_that_arrives_twice_is_reported() -> None:
     text = (
         "connectors: {forward/a: {}, forward/b: {}}\nservice:\n  pipelines:\n"
         "    traces/a: {receivers: [otlp], exporters: [forward/a]}\n"
@@ -224,7 +229,7 @@ def test_a_span_that_comes_by_two_ways_counts_twice() -> None:
 # -- the overlay's ends
 
 
-def test_a_receiver_that_is_not_there() -> None:
+def test_missing_receiver_is_a_problem() -> None:
     two = Document.read_file(CONFIGS / "two_receivers.yaml", "x.yaml")
     (found,) = findings(two, overlay())
     assert found == Finding(
@@ -239,7 +244,67 @@ def test_a_receiver_that_is_not_there() -> None:
     assert only(base())[2] == "the overlay is not among the files: nothing is counted"
 
 
-def test_a_fragment_whose_processor_is_used_has_to_be_among_the_files() -> None:
+SECOND = (
+    "receivers: {{{id_}: {{}}}}\nservice:\n  pipelines:\n    {pipeline}: {{receivers: [{id_}], exporters: [debug]}}\n"
+)
+LEAVE = "; leave it if no model is called there, or another collector counted them"
+TRACES = "OTEL_AGENTOPS_TRACE_RECEIVER"
+UNCOUNTED = "that come to {} are not counted; the overlay reads otlp"
+
+
+@pytest.mark.parametrize(
+    ("id_", "pipeline", "environ", "level", "what", "advice"),
+    [
+        ("otlp/edge", "traces/b", {}, "problem", "spans and events", "OTEL_AGENTOPS_RECEIVER=otlp,otlp/edge"),
+        ("otlp/edge", "logs/b", {}, "problem", "events", "OTEL_AGENTOPS_TRACE_RECEIVER=otlp "
+         "OTEL_AGENTOPS_LOG_RECEIVER=otlp,otlp/edge"),
+        ("otlp/edge", "traces/b", {"OTEL_AGENTOPS_RECEIVER": "otlp"}, "warning", "spans and events",
+         "OTEL_AGENTOPS_RECEIVER=otlp,otlp/edge"),
+        ("otlp/edge", "traces/b", {"OTEL_AGENTOPS_TRACE_RECEIVER": "otlp,otlp/edge"}, "warning", "events",
+         "OTEL_AGENTOPS_RECEIVER=otlp,otlp/edge"),
+        *(
+            (id_, "traces/b", {}, "warning", "spans", f"OTEL_AGENTOPS_TRACE_RECEIVER=otlp,{id_} "
+             f"OTEL_AGENTOPS_LOG_RECEIVER=otlp{LEAVE}")
+            for id_ in ("kafka", "datadog", "zipkin", "jaeger/in")
+        ),
+    ],
+)  # fmt: skip
+def test_receiver_that_is_not_counted_is_named(
+    id_: str, pipeline: str, environ: dict[str, str], level: str, what: str, advice: str
+) -> None:
+    (found,) = findings(base(), document(SECOND.format(id_=id_, pipeline=pipeline)), overlay(), environ=environ)
+    text = f"{what} {UNCOUNTED.format(id_)}".replace(
+        "reads otlp", f"reads {environ.get(TRACES, 'otlp')}".replace(",", ", ")
+    )
+    assert found == Finding(level, "x.yaml:1", text, f"set {advice}")
+    chosen = dict(pair.split("=") for pair in advice.removesuffix(LEAVE).split())
+    assert findings(base(), document(SECOND.format(id_=id_, pipeline=pipeline)), overlay(), environ=chosen) == []
+
+
+def test_receiver_of_both_signals_is_advised_for_both() -> None:
+    both = document(SECOND.format(id_="kafka", pipeline="traces/b") + "    logs/b: {receivers: [kafka]}\n")
+    (found,) = findings(base(), both, overlay())
+    assert (found.level, found.advice) == ("warning", f"set OTEL_AGENTOPS_RECEIVER=otlp,kafka{LEAVE}")
+
+
+@pytest.mark.parametrize(
+    ("id_", "pipeline"), [("filelog", "logs/b"), ("hostmetrics", "metrics/b"), ("otlp/m", "metrics/b")]
+)
+def test_receiver_without_spans_or_events_is_no_finding(id_: str, pipeline: str) -> None:
+    assert findings(base(), document(SECOND.format(id_=id_, pipeline=pipeline)), overlay()) == []
+
+
+def test_receiver_behind_a_connector_that_is_read_is_counted() -> None:
+    text = (
+        "connectors: {forward/all: {}}\nreceivers: {otlp/edge: {}}\nservice:\n  pipelines:\n"
+        "    traces/a: {receivers: [otlp, otlp/edge], exporters: [forward/all]}\n"
+        "    traces/b: {receivers: [forward/all], exporters: [debug]}\n"
+    )
+    environ = {"OTEL_AGENTOPS_TRACE_RECEIVER": "forward/all", "OTEL_AGENTOPS_LOG_RECEIVER": "otlp,otlp/edge"}
+    assert findings(base(), document(text), overlay(), environ=environ) == []
+
+
+def test_missing_fragment_of_a_used_processor_is_a_problem() -> None:
     fragment = shipped.read_config(shipped.find_fragment("tail-sampling"))
     mine = tags.add_tags(base(), tags.list_tag_processors(overlay(), [fragment]))
     assert findings(mine, overlay()) == [
@@ -272,18 +337,18 @@ def test_a_fragment_whose_processor_is_used_has_to_be_among_the_files() -> None:
         ),
     ],
 )
-def test_a_port_that_is_taken_in_the_same_config(text: str, where: str, what: str) -> None:
+def test_port_used_twice_is_a_problem(text: str, where: str, what: str) -> None:
     expected = ("problem", where, f"{what}, and the overlay's exporter listens on port 9464, too")
     assert only(base(), document(text), overlay()) == expected
     assert findings(base(), document(text), overlay(), environ={"OTEL_AGENTOPS_PROM_ENDPOINT": "127.0.0.1:9465"}) == []
 
 
-def test_an_address_to_send_to_is_no_port_that_is_taken() -> None:
+def test_port_of_a_remote_address_is_not_in_use() -> None:
     text = "exporters: {otlp_http: {endpoint: 'http://other:9464'}}\nprocessors: {resource: {port: 9464}}\n"
     assert findings(base(), document(text), overlay()) == []
 
 
-def test_counters_without_a_service_and_deltas_that_are_pulled() -> None:
+def test_counters_without_identity_or_accumulation_are_problems() -> None:
     text = "service: {pipelines: {metrics/otel_agentops: {processors: [batch/otel_agentops]}}}\n"
     found = findings(base(), overlay(), document(text))
     assert [(one.level, one.text) for one in found if one.level == "problem"] == [
@@ -302,7 +367,7 @@ def test_counters_without_a_service_and_deltas_that_are_pulled() -> None:
     assert [one.text for one in again if one.level == "problem"] == [found[-1].text]
 
 
-def test_resource_attributes_that_are_not_promoted_on_the_users_own_way() -> None:
+def test_unpromoted_resource_attributes_are_a_note() -> None:
     text = (
         "exporters:\n  prometheusremotewrite: {endpoint: 'http://x'}\nservice:\n  pipelines:\n"
         "    metrics/app: {receivers: [otlp], exporters: [prometheusremotewrite]}\n"
@@ -314,7 +379,7 @@ def test_resource_attributes_that_are_not_promoted_on_the_users_own_way() -> Non
     assert findings(base(), document(promoted), overlay()) == []
 
 
-def test_a_sum_of_two_kinds_of_numbers_ends_the_collector() -> None:
+def test_sum_of_mixed_number_types_is_a_problem() -> None:
     text = (
         "connectors:\n  signal_to_metrics/mine:\n    spans:\n"
         "      - {name: a, sum: {value: 'attributes[\"n\"]'}}\n      - {name: b, "
@@ -328,7 +393,7 @@ def test_a_sum_of_two_kinds_of_numbers_ends_the_collector() -> None:
     )
 
 
-def test_a_refusal_must_not_reach_the_users_receiver() -> None:
+def test_limiter_without_a_batch_before_it_is_a_problem() -> None:
     text = overlay().text.replace("        - batch/otel_agentops\n", "", 1)
     found = findings(base(), document(text))
     said = "has a limiter and no batch before it: when it refuses, the SDK sends again what is stored"
@@ -337,7 +402,7 @@ def test_a_refusal_must_not_reach_the_users_receiver() -> None:
     ]
 
 
-def test_a_metric_with_two_descriptions() -> None:
+def test_metric_with_two_descriptions_is_a_problem() -> None:
     text = (
         "connectors:\n  signal_to_metrics/mine:\n    spans:\n      - name: otel_agentops.llm.calls\n"
         "        unit: '{call}'\n        description: calls\n        sum: {value: '1'}\n"
@@ -359,7 +424,7 @@ PLACES = list(_places(Document.read_file(CONFIGS / "other_receiver.yaml").data))
 
 @pytest.mark.parametrize("place", PLACES, ids="/".join)
 @pytest.mark.parametrize("value", [None, "${env:X}", [{"a": 1}], {"a": 1}, 7], ids=str)
-def test_whatever_stands_somewhere_is_no_traceback(place: tuple[str, ...], value: object) -> None:
+def test_malformed_config_never_raises(place: tuple[str, ...], value: object) -> None:
     """The collector says what is malformed; here it is only not a reason to end."""
     config = copy.deepcopy(Document.read_file(CONFIGS / "other_receiver.yaml").data)
     above = functools.reduce(operator.getitem, place[:-1], config)
@@ -369,7 +434,7 @@ def test_whatever_stands_somewhere_is_no_traceback(place: tuple[str, ...], value
     mine = document(text.getvalue())
     assert findings(mine, overlay(), environ={"OTEL_AGENTOPS_RECEIVER": "otlp/in"}) is not None
     with contextlib.suppress(InputError):
-        tags.add_tags(mine, tags.list_tag_processors(overlay()))
+        tags.list_unedited(tags.add_tags(mine, tags.list_tag_processors(overlay())))
     assert isinstance(list(kubernetes.find_unreachable([mine], {})), list)
 
 
@@ -393,7 +458,7 @@ def test_whatever_stands_somewhere_is_no_traceback(place: tuple[str, ...], value
         ("${file:x.yaml}", {"$": None}),
     ],
 )
-def test_references(text: str, value: object) -> None:
+def test_environment_references_are_resolved(text: str, value: object) -> None:
     environ = {"SET": "7", "EMPTY": "", "TWO": "a,b"}
     if text.startswith("${file"):
         assert environment.resolve_references(text, environ) == text, "what another provider brings is not known here"
@@ -401,7 +466,7 @@ def test_references(text: str, value: object) -> None:
         assert environment.resolve_references({"a": [text]}, environ) == {"a": [value]}
 
 
-def test_an_env_file() -> None:
+def test_env_file_is_parsed() -> None:
     text = "# x\nA=1\nexport B = 'two words'\nC=\"x\"\nD=y # why\n\nnothing\nE=a=b\n"
     assert environment.parse_env_file(text) == {"A": "1", "B": "two words", "C": "x", "D": "y", "E": "a=b"}
 
@@ -443,7 +508,7 @@ def program_of(directory: Path, version: str) -> Path:
     return program
 
 
-def test_an_older_collector_and_its_names(old: Path) -> None:
+def test_older_collector_is_a_problem_with_its_names(old: Path) -> None:
     collector = binary.find_collector(str(old), {})
     assert collector is not None
     found = run_checks(build_situation([base(), overlay()], {}, collector))
@@ -457,7 +522,7 @@ def test_an_older_collector_and_its_names(old: Path) -> None:
     assert [one.advice for one in problems] == ["take a newer one", *["take a newer collector"] * (len(problems) - 1)]
 
 
-def test_a_component_that_the_collector_does_not_have(old: Path) -> None:
+def test_component_missing_from_the_collector_is_a_problem(old: Path) -> None:
     text = "receivers:\n  kafka/in: {}\n"
     found = run_checks(build_situation([base(), document(text), overlay()], {}, binary.find_collector(str(old), {})))
     assert ("problem", "x.yaml:2", "kafka/in: this collector has no kafka in its receivers") in [
@@ -465,7 +530,7 @@ def test_a_component_that_the_collector_does_not_have(old: Path) -> None:
     ]
 
 
-def test_what_is_no_collector_is_refused(tmp_path: Path) -> None:
+def test_program_that_is_not_a_collector_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^nope is no program that can be run; name the collector with --otelcol$"):
         binary.find_collector("nope", {})
     with pytest.raises(InputError, match=r"^/bin/false components: 1; is it a collector"):
@@ -473,7 +538,7 @@ def test_what_is_no_collector_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.collector
-def test_the_real_collector_is_asked(otelcol: Path) -> None:
+def test_check_asks_the_real_collector(otelcol: Path) -> None:
     def run(*arguments: str | Path) -> tuple[int, str]:
         done = CliRunner().invoke(app, ["check", *map(str, arguments), "--otelcol", str(otelcol)])
         return done.exit_code, done.output
@@ -489,7 +554,7 @@ def test_the_real_collector_is_asked(otelcol: Path) -> None:
 
 
 @pytest.mark.collector
-def test_old_names_are_a_note_where_the_collector_still_takes_them(otelcol: Path, tmp_path: Path) -> None:
+def test_old_names_that_the_collector_accepts_are_a_note(otelcol: Path, tmp_path: Path) -> None:
     path = tmp_path / "old.yaml"
     path.write_text(with_old_names())
     found = run_checks(
@@ -503,7 +568,7 @@ def test_old_names_are_a_note_where_the_collector_still_takes_them(otelcol: Path
     }
 
 
-def test_the_command_reads_env_files_and_is_strict_if_asked(tmp_path: Path) -> None:
+def test_check_command_reads_env_files_and_has_a_strict_mode(tmp_path: Path) -> None:
     (tmp_path / "app.env").write_text("OTEL_TRACES_SAMPLER=traceidratio\nOTEL_TRACES_SAMPLER_ARG=0.5\n")
     (tmp_path / "mine.yaml").write_text(with_old_names())
     program = program_of(tmp_path, "0.160.0")
@@ -513,3 +578,18 @@ def test_the_command_reads_env_files_and_is_strict_if_asked(tmp_path: Path) -> N
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "problems: 0, warnings: 1")
     assert "with 0.5: 1 of 2 traces is counted" in done.output
     assert CliRunner().invoke(app, [*arguments, "--strict"]).exit_code == 1
+
+
+def test_command_without_a_collector_says_so_and_exits_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("OTELCOL", raising=False)
+    refused = tmp_path / "refused.yaml"  # what only a collector knows
+    refused.write_text(base().text.replace("debug: {}", "debug: {verbosity: loud}"))
+    for arguments, code in (([], 2), (["--strict"], 2), (["--without-collector"], 0)):
+        done = CliRunner().invoke(app, ["check", str(refused), *arguments])
+        assert done.exit_code == code
+        assert "note collector: not checked: no collector was asked if it takes the files" in done.output
+        last = "problems: 0, warnings: 0; not checked by a collector, which may refuse the files"
+        assert done.output.splitlines()[-1] == last
+    refused.write_text(base().text.replace("otlp", "otlp/in"))
+    assert CliRunner().invoke(app, ["check", str(refused)]).exit_code == 1

@@ -37,7 +37,7 @@ def pipelines(config: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
 
 
 @every_fragment
-def test_the_head_says_what_it_is_when_it_is_for_and_what_it_costs(name: str) -> None:
+def test_fragment_head_states_idea_use_and_cost(name: str) -> None:
     head = FRAGMENTS[name].read_text().partition("\nprocessors:")[0].partition("\nreceivers:")[0]
     lines = head.splitlines()
     assert all(line.startswith("#") for line in lines)
@@ -45,7 +45,7 @@ def test_the_head_says_what_it_is_when_it_is_for_and_what_it_costs(name: str) ->
     assert [word for word in ("When: ", "Cost: ") if f"\n# {word}" not in head] == []
 
 
-def test_the_readme_lists_them_all_with_their_idea() -> None:
+def test_readme_lists_every_fragment_with_its_idea() -> None:
     overlay = Document.read_file(OVERLAY)
     readme = (OVERLAY.parent / "README.md").read_text()
     rows = []
@@ -59,14 +59,14 @@ def test_the_readme_lists_them_all_with_their_idea() -> None:
 
 @pytest.mark.collector
 @every_fragment
-def test_a_collector_accepts_it(otelcol: Path, name: str) -> None:
+def test_collector_accepts_the_fragment(otelcol: Path, name: str) -> None:
     if name in NOT_BUILT:
         pytest.skip(f"the collector of the tests is built without {NOT_BUILT[name][1]}; see the test below")
     print_config(otelcol, "otlp", *WITH[name])
 
 
 @pytest.mark.collector
-def test_the_first_tier_is_accepted_but_for_its_exporter(otelcol: Path, tmp_path: Path) -> None:
+def test_collector_accepts_the_first_tier_with_a_plain_exporter(otelcol: Path, tmp_path: Path) -> None:
     """The same exporter type as load_balancing uses inside, with the settings that are below `protocol`."""
     text = FRAGMENTS["two-tier-1"].read_text()
     exporter = Document.read_file(FRAGMENTS["two-tier-1"]).get("exporters", "load_balancing/otel_agentops")
@@ -83,13 +83,13 @@ def test_the_first_tier_is_accepted_but_for_its_exporter(otelcol: Path, tmp_path
 
 @pytest.mark.collector
 @pytest.mark.parametrize("name", [name for name in FRAGMENTS if name not in NOT_BUILT and name != "two-tier-2"])
-def test_nothing_of_the_users_is_changed(otelcol: Path, name: str) -> None:
+def test_fragment_changes_nothing_of_the_users_config(otelcol: Path, name: str) -> None:
     before = parse_yaml(print_config(otelcol, "otlp", BASE))
     assert list(find_changes(before, parse_yaml(print_config(otelcol, "otlp", *WITH[name])))) == []
 
 
 @pytest.mark.parametrize("name", [name for name in FRAGMENTS if name != "two-tier-2"])  # which counts nothing
-def test_every_trap_of_the_overlay_is_still_avoided(name: str) -> None:
+def test_fragment_keeps_the_overlay_free_of_lint_problems(name: str) -> None:
     ours = merge_documents([Document.read_file(path) for path in WITH[name] if path != BASE])
     counting = {
         id_: pipeline
@@ -101,7 +101,7 @@ def test_every_trap_of_the_overlay_is_still_avoided(name: str) -> None:
 
 
 @every_fragment
-def test_a_pipeline_that_counts_or_stores_has_all_tags(name: str) -> None:
+def test_pipelines_that_count_or_store_have_all_tags(name: str) -> None:
     """A pipeline that reads from a `forward` gets what a pipeline before it has tagged."""
     document = Document.read_file(FRAGMENTS[name])
     for id_, processors in pipelines(document.data):
@@ -127,7 +127,7 @@ def test_a_fragment_replaces_no_list(name: str) -> None:
     assert list(replaced_lists(before, Document.read_file(WITH[name][-1]).data)) == []
 
 
-def test_objectives_replace_the_default_indicators_and_nothing_else() -> None:
+def test_objectives_replace_the_default_indicators_only() -> None:
     """The overlay alone counts indicators, so here lists are replaced; both are generated as wholes."""
     own = Document.read_file(ROOT / "backends" / "collector" / "otel-agentops.slo.yaml")
     transform, connector = "/processors/transform/otel_agentops_sli", "/connectors/signal_to_metrics/otel_agentops_sli"
@@ -155,7 +155,7 @@ def test_honeycomb_gets_every_counter() -> None:
     assert pipeline["processors"][-2] == "transform/otel_agentops_identity", "the others read what it removes"
 
 
-def test_the_two_pushes_differ_in_the_exporter_alone() -> None:
+def test_push_fragments_differ_in_the_exporter_alone() -> None:
     otlp, write = (Document.read_file(FRAGMENTS[f"push-prometheus{end}"]).data for end in ("", "-remote-write"))
     assert otlp["processors"] == write["processors"]
     assert [list(pipelines(otlp)), list(otlp["service"]["pipelines"])] == [
@@ -165,7 +165,7 @@ def test_the_two_pushes_differ_in_the_exporter_alone() -> None:
 
 
 @pytest.mark.collector
-def test_a_fragment_that_is_wrong_is_refused(otelcol: Path, tmp_path: Path) -> None:
+def test_collector_refuses_a_wrong_fragment(otelcol: Path, tmp_path: Path) -> None:
     """The test above can fail."""
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(FRAGMENTS["guard"].read_text().replace("IsMatch(", "IsMatsch("))

@@ -160,7 +160,7 @@ TRACES: dict[str, tuple[Attributes, Sequence[Attributes], float]] = {
 }
 
 
-def test_incidents_and_long_traces_are_kept_whole_and_nothing_else(otelcol: Path, tmp_path: Path) -> None:
+def test_tail_sampling_keeps_incidents_and_long_traces_whole(otelcol: Path, tmp_path: Path) -> None:
     configs = [*merge_files(tmp_path, "tail-sampling"), *SOON]
     variables = {**WAIT, "OTEL_AGENTOPS_SAMPLE_PERCENT": "0", "STORED": str(tmp_path)}
     with stack.collector(configs, tmp_path, variables) as running:
@@ -186,7 +186,7 @@ def test_incidents_and_long_traces_are_kept_whole_and_nothing_else(otelcol: Path
     )
 
 
-def test_of_the_rest_a_part_is_kept_the_same_in_every_collector(otelcol: Path, tmp_path: Path) -> None:
+def test_tail_sampling_share_is_equal_in_every_collector(otelcol: Path, tmp_path: Path) -> None:
     kept = []
     for name in "ab":
         directory = tmp_path / name
@@ -205,7 +205,7 @@ def test_of_the_rest_a_part_is_kept_the_same_in_every_collector(otelcol: Path, t
 # -- honeycomb
 
 
-def test_honeycomb_gets_tagged_spans_events_and_counters_and_the_rate(otelcol: Path, tmp_path: Path) -> None:
+def test_honeycomb_gets_spans_events_counters_and_sample_rate(otelcol: Path, tmp_path: Path) -> None:
     gate = ["--feature-gates=processor.tailsamplingprocessor.recordpolicy"]
     fragments = [fragment(name) for name in ("honeycomb", "tail-sampling", "honeycomb-sampled")]
     with overlay_sink.sink() as store:
@@ -320,7 +320,7 @@ def _counters(store: stack.Prometheus) -> dict[str, float]:
     return found
 
 
-def test_what_is_sent_by_otlp_is_cumulative_and_says_who_it_is_from(
+def test_otlp_push_is_cumulative_and_names_its_instance(
     otelcol: Path, pulled_counters: Mapping[str, float], tmp_path: Path
 ) -> None:
     with overlay_sink.sink() as store:
@@ -391,14 +391,14 @@ def store_signals(otelcol: Path, directory: Path, name: str) -> list[dict[str, A
     return [one.attributes for one in (*spans, *events)]
 
 
-def test_content_is_taken_off_and_the_rest_stays(otelcol: Path, tmp_path: Path) -> None:
+def test_content_fragment_removes_content_alone(otelcol: Path, tmp_path: Path) -> None:
     with_content, without, event = store_signals(otelcol, tmp_path, "content")
     assert with_content == {**STAYS, A.CONTENT_STATE: "omitted"}
     assert without == STAYS
     assert event == {A.GEN_AI_EVALUATION_SCORE_VALUE: 1, A.CONTENT_STATE: "omitted"}
 
 
-def test_content_is_redacted_and_still_readable(otelcol: Path, tmp_path: Path) -> None:
+def test_redact_fragment_redacts_within_content(otelcol: Path, tmp_path: Path) -> None:
     with_content, without, event = store_signals(otelcol, tmp_path, "content-redact")
     redacted = "mail [mail], card [number], key [secret], order 17"
     assert with_content == {
@@ -414,7 +414,7 @@ def test_content_is_redacted_and_still_readable(otelcol: Path, tmp_path: Path) -
 # -- guard
 
 
-def test_ids_count_as_other_and_a_full_table_refuses_what_is_new(otelcol: Path, tmp_path: Path) -> None:
+def test_guard_counts_ids_as_other_and_limits_new_values(otelcol: Path, tmp_path: Path) -> None:
     sure = ["checkout", "answer a question", "gpt/4", "step 12345"]
     ids = ["3f2b8c1d-aaaa-bbbb-cccc-1234567890ab", "task-1234567", "0123456789abcdef", "x" * 65]
     variables = {"OTEL_AGENTOPS_MAX_VARIABLE_SERIES": "20"}
@@ -445,7 +445,7 @@ def _of(found: Mapping[str, float], metric: str) -> dict[str, float]:
 # -- two tiers
 
 
-def test_the_second_tier_decides_on_the_tags_of_the_first(otelcol: Path, tmp_path: Path) -> None:
+def test_second_tier_decides_on_the_tags_of_the_first(otelcol: Path, tmp_path: Path) -> None:
     (port,) = stack.free_ports(1)
     first = tmp_path / "tier1.yaml"
     before, _, rest = fragment("two-tier-1").read_text().partition("exporters:\n")

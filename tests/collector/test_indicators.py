@@ -270,7 +270,7 @@ def running(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         assert wrong == [], "a condition fails for what it reads, which would be a line for each span"
 
 
-def test_there_is_a_case_for_each() -> None:
+def test_every_indicator_has_a_case() -> None:
     assert CASES.keys() == INDICATORS.keys()
 
 
@@ -296,7 +296,7 @@ def test_events_and_bad_are_exact(counters_by_case: Mapping[str, Mapping[str, fl
     assert found == pair
 
 
-def test_nothing_else_is_made_of_it(counters_by_case: Mapping[str, Mapping[str, float]]) -> None:
+def test_every_events_counter_has_its_bad_counter(counters_by_case: Mapping[str, Mapping[str, float]]) -> None:
     """Every `events` has its `bad`, with the same labels; an indicator without an eligible event has neither."""
     for name, found in counters_by_case.items():
         events = {one.partition("{")[2] for one in found if one.startswith("otel_agentops_sli_events")}

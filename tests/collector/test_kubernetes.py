@@ -27,7 +27,7 @@ def both(text: str) -> list[Any]:
     return list(YAML(typ="safe").load_all(text))
 
 
-def test_the_template_is_filled_and_otherwise_as_it_was() -> None:
+def test_kubernetes_template_changes_only_in_its_config() -> None:
     text = kubernetes.build_resources(TEMPLATE, documents(BASE, OVERLAY), {})
     collector, instrumentation = both(text)
     empty, same = both(TEMPLATE)
@@ -40,7 +40,7 @@ def test_the_template_is_filled_and_otherwise_as_it_was() -> None:
     assert (same["apiVersion"], same["kind"]) == ("opentelemetry.io/v1alpha1", "Instrumentation")
 
 
-def test_the_port_and_the_sampler_fit_the_overlay() -> None:
+def test_kubernetes_port_and_sampler_fit_the_overlay() -> None:
     collector, instrumentation = both(TEMPLATE)
     environ = {one["name"]: one.get("value") for one in collector["spec"]["env"]}
     assert environ["OTEL_AGENTOPS_PROM_ENDPOINT"].rpartition(":")[2] == str(collector["spec"]["ports"][0]["port"])
@@ -51,7 +51,7 @@ def test_the_port_and_the_sampler_fit_the_overlay() -> None:
 
 @pytest.mark.collector
 @pytest.mark.parametrize(("receiver", "base"), [("otlp", BASE), ("otlp/in,otlp/b", CONFIGS / "two_receivers.yaml")])
-def test_the_config_in_it_is_that_of_the_files(otelcol: Path, receiver: str, base: Path, tmp_path: Path) -> None:
+def test_kubernetes_config_equals_that_of_the_files(otelcol: Path, receiver: str, base: Path, tmp_path: Path) -> None:
     text = kubernetes.build_resources(TEMPLATE, documents(base, OVERLAY), {"OTEL_AGENTOPS_RECEIVER": receiver})
     config = both(text)[0]["spec"]["config"]
     one = tmp_path / "one.yaml"
@@ -67,20 +67,20 @@ def test_the_config_in_it_is_that_of_the_files(otelcol: Path, receiver: str, bas
     assert config["exporters"]["prometheus/otel_agentops"]["endpoint"].startswith("${env:"), "others stay references"
 
 
-def test_a_list_that_is_none_is_refused() -> None:
+def test_receivers_that_are_not_a_list_are_refused() -> None:
     with pytest.raises(InputError) as error:
         kubernetes.build_resources(TEMPLATE, documents(BASE, OVERLAY), {"OTEL_AGENTOPS_RECEIVERS": "otlp"})
     assert str(error.value).endswith(": receivers of traces/otel_agentops are otlp; the operator needs a list of names")
 
 
-def test_a_receiver_on_loopback_is_named() -> None:
+def test_receiver_on_loopback_is_reported() -> None:
     said = list(
         kubernetes.find_unreachable([Document.read_file(BASE, "base.yaml")], {"OTLP_GRPC_ENDPOINT": "0.0.0.0:4317"})
     )
     assert said == ["base.yaml:3: otlp listens on 127.0.0.1:4318, where no other pod comes to; write 0.0.0.0 there"]
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_render_command_writes_kubernetes_resources(tmp_path: Path) -> None:
     out = tmp_path / "k8s.yaml"
     done = CliRunner().invoke(app, ["render", str(BASE), "--with", "guard", "--kubernetes", "--out", str(out)])
     assert done.exit_code == 0

@@ -145,6 +145,9 @@ def expected_counts(tasks: Sequence[Task]) -> Counter[str]:
     return counts
 
 
+CALL_SUCCESS = {A.SLI_NAME: "call_success", A.SLI_TYPE: "direct"}
+
+
 def _pair(counts: Counter[str], labels: dict[str, str], bad: bool) -> None:
     counts[series(M.SLI_EVENTS, labels)] += 1
     counts[series(M.SLI_BAD, labels)] += bad
@@ -159,6 +162,7 @@ def _count_call(counts: Counter[str], call: Call, task: dict[str, str]) -> None:
     }
     counts[series(M.LLM_CALLS, labels)] += 1
     counts[series(M.LLM_ATTEMPTS, labels)] += call.attempts
+    _pair(counts, {**CALL_SUCCESS, A.GEN_AI_REQUEST_MODEL: call.asked}, False)
     if call.answered:
         models = {A.GEN_AI_REQUEST_MODEL: call.asked, A.GEN_AI_RESPONSE_MODEL: call.answered}
         counts[series(M.MODEL_OBSERVATIONS, models)] += 1
@@ -225,7 +229,7 @@ def test_counters_and_histograms_are_exact(collector: Collector, sender: Sender,
     assert {le: count for le, count in found.items() if count} == values, "0 to 4 are boundaries"
 
 
-def test_a_service_without_name_and_environment_counts_as_unknown(collector: Collector, sender: Sender) -> None:
+def test_unnamed_service_counts_as_unknown(collector: Collector, sender: Sender) -> None:
     failed = Span("execute_tool", {A.GEN_AI_OPERATION_NAME: "execute_tool"}, error=True)
     sender.spans(None, failed, Span("chat", {A.GEN_AI_OPERATION_NAME: "chat"}))
     sender.events(None, Event({A.GEN_AI_EVALUATION_SCORE_VALUE: 0.1, A.JUDGE_THRESHOLD: 0.5}))
@@ -236,6 +240,7 @@ def test_a_service_without_name_and_environment_counts_as_unknown(collector: Col
     expected: Counter[str] = Counter({series(M.LLM_CALLS, {**call, A.TASK_NAME: "unknown"}): 1})
     _pair(expected, tool, True)
     _pair(expected, judge, True)
+    _pair(expected, {**CALL_SUCCESS, A.GEN_AI_REQUEST_MODEL: "unknown"}, False)
     assert counters(samples, "unknown") == expected
     durations = {
         series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "execute_tool", A.INCIDENT_SURFACE: "tool"}, "_count"): 1,
@@ -274,7 +279,7 @@ def test_every_label_is_registered_for_its_metric(collector: Collector, sender: 
         assert set(sample.labels) - everywhere <= known[family], sample
 
 
-def test_every_metric_says_what_it_is(collector: Collector, sender: Sender, service: str) -> None:
+def test_every_metric_has_type_unit_and_description(collector: Collector, sender: Sender, service: str) -> None:
     for task in make_tasks(40):
         sender.spans(service, *spans_of(task))
         sender.events(service, *events_of(task))
@@ -292,7 +297,7 @@ def test_every_metric_says_what_it_is(collector: Collector, sender: Sender, serv
     assert found == registered
 
 
-def test_an_agent_that_names_its_models_is_no_model_call(collector: Collector, sender: Sender, service: str) -> None:
+def test_agent_span_with_models_is_not_a_model_call(collector: Collector, sender: Sender, service: str) -> None:
     models = {A.GEN_AI_REQUEST_MODEL: "gpt-x", A.GEN_AI_RESPONSE_MODEL: "gpt-x-2026-01"}
     sender.spans(service, Span("invoke_agent planner", {A.GEN_AI_OPERATION_NAME: "invoke_agent", **models}))
     assert counters(wait_until_settled(collector, sender), service) == {}

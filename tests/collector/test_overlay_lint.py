@@ -133,6 +133,6 @@ BROKEN: list[tuple[Callable[[Any], None], str]] = [
 
 
 @pytest.mark.parametrize(("broken", "problem"), BROKEN)
-def test_the_lint_sees(overlay: Any, broken: Callable[[Any], None], problem: str) -> None:
+def test_overlay_lint_reports_a_broken_overlay(overlay: Any, broken: Callable[[Any], None], problem: str) -> None:
     broken(overlay)
     assert any(problem in found for found in overlay_lint.problems(overlay)), overlay_lint.problems(overlay)

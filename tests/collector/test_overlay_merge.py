@@ -64,20 +64,20 @@ def test_every_key_and_list_of_the_base_is_unchanged(otelcol: Path, base: str) -
 
 
 @every_base
-def test_the_overlay_twice_or_first_is_the_same(otelcol: Path, base: str) -> None:
+def test_overlay_twice_or_first_merges_the_same(otelcol: Path, base: str) -> None:
     config, receiver = BASES[base]
     once = print_config(otelcol, receiver, config, OVERLAY)
     assert print_config(otelcol, receiver, config, OVERLAY, OVERLAY) == once
     assert print_config(otelcol, receiver, OVERLAY, config) == once
 
 
-def test_a_change_would_be_seen() -> None:
+def test_find_changes_reports_every_change() -> None:
     before = {"a": [1, 2], "b": {"c": 1, "d": 2}, "e": None}
     after = {"a": [1], "b": {"c": 1}, "e": None, "new": 1}
     assert list(find_changes(before, after)) == ["/a: [1, 2] became [1]", "/b/d is gone"]
 
 
-def test_a_receiver_that_does_not_exist_is_named(otelcol: Path) -> None:
+def test_collector_names_a_missing_receiver(otelcol: Path) -> None:
     with pytest.raises(AssertionError, match='references receiver "otlp/other" which is not configured'):
         print_config(otelcol, "otlp/other", BASE, OVERLAY)
 

@@ -21,7 +21,7 @@ def read_observations(collector: Collector, service: str) -> dict[str, float]:
     return {name: value for name, value in found.items() if "observations" in name or "changes" in name}
 
 
-def test_region_and_stage_are_labels_where_they_are_known(collector: Collector, sender: Sender, service: str) -> None:
+def test_region_and_stage_are_labels_if_known(collector: Collector, sender: Sender, service: str) -> None:
     call = Span("chat gpt-x", {A.GEN_AI_OPERATION_NAME: "chat", **MODEL})
     staged = call._replace(attributes={**call.attributes, A.ROLLOUT_STAGE: "canary"})
     retrieval = Span("retrieval docs", {A.GEN_AI_OPERATION_NAME: "retrieval", **FOUND, A.ROLLOUT_STAGE: "canary"})

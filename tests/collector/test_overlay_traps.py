@@ -27,6 +27,7 @@ TOOL = {A.GEN_AI_OPERATION_NAME: "execute_tool", A.GEN_AI_TOOL_NAME: "lookup"}
 SCORE = A.GEN_AI_EVALUATION_SCORE_VALUE
 CALLS = series(M.LLM_CALLS, {**CHAT, A.TASK_NAME: "unknown"})
 ATTEMPTS = series(M.LLM_ATTEMPTS, {**CHAT, A.TASK_NAME: "unknown"})
+CALL_SLI = {A.SLI_NAME: "call_success", A.SLI_TYPE: "direct", A.GEN_AI_REQUEST_MODEL: "gpt-x"}
 TOOL_SLI = {A.SLI_NAME: "tool_success", A.SLI_TYPE: "direct", A.GEN_AI_TOOL_NAME: "lookup"}
 
 
@@ -38,7 +39,8 @@ MIXED = [Span("chat", {**CHAT, A.ATTEMPT_COUNT: count}) for count in (2, 2.5, 3.
 
 def test_mixed_number_types_are_counted(collector: stack.Collector, sender: Sender, service: str) -> None:
     sender.spans(service, *MIXED)
-    assert counters(wait_until_settled(collector, sender), service) == {CALLS: 3, ATTEMPTS: 7}
+    good = {series(M.SLI_EVENTS, CALL_SLI): 3, series(M.SLI_BAD, CALL_SLI): 0}
+    assert counters(wait_until_settled(collector, sender), service) == {CALLS: 3, ATTEMPTS: 7, **good}
 
 
 def test_mixed_number_types_would_end_the_collector(otelcol: Path, tmp_path: Path) -> None:
@@ -57,7 +59,9 @@ def test_mixed_number_types_would_end_the_collector(otelcol: Path, tmp_path: Pat
 # -- rubbish
 
 
-def test_rubbish_is_left_out_and_the_rest_is_counted(collector: stack.Collector, sender: Sender, service: str) -> None:
+def test_invalid_values_are_left_out_and_the_rest_is_counted(
+    collector: stack.Collector, sender: Sender, service: str
+) -> None:
     """Also: no error line for any of it, which the fixture checks."""
     rubbish = ["x", "", True, -4, 1e300, float("nan"), float("inf"), [1, 2]]
     verdicts = (A.SLI_TASK_COMPLETED_BAD, A.SLI_TOOL_SUCCESS_BAD, A.SLI_JUDGE_SCORE_BAD)
@@ -77,11 +81,15 @@ def test_rubbish_is_left_out_and_the_rest_is_counted(collector: stack.Collector,
         CALLS: 2 * len(rubbish),
         series(M.SLI_EVENTS, TOOL_SLI): len(rubbish),
         series(M.SLI_BAD, TOOL_SLI): 0,
+        series(M.SLI_EVENTS, CALL_SLI): 2 * len(rubbish),
+        series(M.SLI_BAD, CALL_SLI): 0,
     }
     assert counters(wait_until_settled(collector, sender), service) == expected
 
 
-def test_an_application_cannot_tip_a_pair(collector: stack.Collector, sender: Sender, service: str) -> None:
+def test_verdict_sent_by_an_application_is_not_counted(
+    collector: stack.Collector, sender: Sender, service: str
+) -> None:
     """A verdict that is no verdict counts in neither half."""
     for value in (7, "1", -1, 0.5):
         sender.spans(service, Span("chat", {A.GEN_AI_OPERATION_NAME: "plan", A.SLI_TASK_COMPLETED_BAD: value}))
@@ -92,7 +100,7 @@ def test_an_application_cannot_tip_a_pair(collector: stack.Collector, sender: Se
 # -- errors and refusals stay in the overlay
 
 
-def test_a_refusal_of_the_overlay_is_none_of_the_users(otelcol: Path, tmp_path: Path) -> None:
+def test_overlay_limiter_does_not_refuse_the_users_data(otelcol: Path, tmp_path: Path) -> None:
     """Its limiter refuses everything; the SDK gets its 200 at once, and the user stores each span once."""
     starving = "yaml:processors::memory_limiter/otel_agentops::limit_mib: 1"
     configs = [CONFIGS / "stored.yaml", stack.OVERLAY, *QUICK, starving]
@@ -111,7 +119,7 @@ def test_a_refusal_of_the_overlay_is_none_of_the_users(otelcol: Path, tmp_path: 
 # -- restart
 
 
-def test_a_restart_is_a_reset_of_the_same_series(otelcol: Path, tmp_path: Path) -> None:
+def test_collector_restart_resets_the_same_series(otelcol: Path, tmp_path: Path) -> None:
     """The same labels begin anew at a lower value, which `increase` sees. What nobody had scraped is lost."""
     seen = []
     for run, count in enumerate((5, 2)):
@@ -126,7 +134,7 @@ def test_a_restart_is_a_reset_of_the_same_series(otelcol: Path, tmp_path: Path) 
 # -- a variable that explodes
 
 
-def test_too_many_values_of_a_variable_starve_no_budget(otelcol: Path, tmp_path: Path) -> None:
+def test_flood_of_variable_values_leaves_the_budgets_alone(otelcol: Path, tmp_path: Path) -> None:
     limit = "yaml:processors::delta_to_cumulative/otel_agentops_variables::max_streams: 50"
     with stack.collector([stack.BASE, stack.OVERLAY, *QUICK, limit], tmp_path) as running:
         sender = Sender(running.otlp)
@@ -151,7 +159,7 @@ def _until_pair(collector: stack.Collector, service: str) -> dict[str, float]:
 # -- the port
 
 
-def test_a_port_that_is_taken_is_named(otelcol: Path, tmp_path: Path) -> None:
+def test_collector_names_a_port_in_use(otelcol: Path, tmp_path: Path) -> None:
     """The overlay cannot help it; README.md says what to do."""
     with closing(socket.socket()) as other:
         other.bind(("127.0.0.1", 0))

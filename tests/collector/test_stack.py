@@ -22,26 +22,26 @@ def server(tmp_path: Path, code: str) -> stack.Server:
     return stack.Server("it", [sys.executable, "-c", code], tmp_path / "it.log", {"X": "1"})
 
 
-def test_a_server_is_waited_for_and_stopped(tmp_path: Path) -> None:
+def test_server_is_waited_for_and_stopped(tmp_path: Path) -> None:
     it = server(tmp_path, TALKS)
     it.wait_until(lambda: "up" in it.output)
     assert it.stop() == 7
     assert it.output == "up\n"
 
 
-def test_one_that_does_not_end_is_killed(tmp_path: Path) -> None:
+def test_stubborn_server_is_killed(tmp_path: Path) -> None:
     it = server(tmp_path, STUBBORN)
     it.wait_until(lambda: "up" in it.output)
     assert it.stop(seconds=0.2) == -9
 
 
-def test_one_that_ends_says_why(tmp_path: Path) -> None:
+def test_server_that_exits_early_reports_its_log(tmp_path: Path) -> None:
     it = server(tmp_path, "import os; print('no', os.environ['X']); exit(3)")
     with pytest.raises(stack.NotReadyError, match=r"it ended with 3, its log is .*it\.log:\nno 1"):
         it.wait_until(lambda: False)
 
 
-def test_one_that_is_late_is_said(tmp_path: Path) -> None:
+def test_late_server_is_reported(tmp_path: Path) -> None:
     it = server(tmp_path, TALKS)
     with pytest.raises(stack.NotReadyError, match="it is not ready"):
         it.wait_until(lambda: False, seconds=0.2)
@@ -55,7 +55,7 @@ def test_ports_are_free_and_different() -> None:
 
 
 @pytest.mark.collector
-def test_the_block_owns_the_collector(otelcol: Path, tmp_path: Path) -> None:
+def test_collector_stops_with_its_block(otelcol: Path, tmp_path: Path) -> None:
     with stack.collector([stack.BASE, stack.OVERLAY], tmp_path) as running:
         assert running.process.poll() is None
         assert running.scrape() == []
@@ -63,7 +63,7 @@ def test_the_block_owns_the_collector(otelcol: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.collector
-def test_a_config_that_is_wrong_is_quoted(otelcol: Path, tmp_path: Path) -> None:
+def test_wrong_config_is_quoted_from_the_collector(otelcol: Path, tmp_path: Path) -> None:
     with (
         pytest.raises(stack.NotReadyError, match=r'(?s)collector ended with 1.*references processor "nothing"'),
         stack.collector([stack.BASE, "yaml:service::pipelines::traces::processors: [nothing]"], tmp_path),
@@ -72,7 +72,7 @@ def test_a_config_that_is_wrong_is_quoted(otelcol: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.collector
-def test_prometheus_answers(prometheus: Path, tmp_path: Path) -> None:
+def test_prometheus_answers_queries(prometheus: Path, tmp_path: Path) -> None:
     with stack.prometheus(["127.0.0.1:9"], [], tmp_path) as running:
         assert running.query("vector(7)") == [({}, 7.0)]
         assert running.client.list_alerts() == []
@@ -81,7 +81,7 @@ def test_prometheus_answers(prometheus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.collector
-def test_prometheus_quotes_a_rule_that_is_wrong(prometheus: Path, tmp_path: Path) -> None:
+def test_wrong_rule_is_quoted_from_prometheus(prometheus: Path, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yml"
     rules.write_text("groups: [{name: g, rules: [{record: a, expr: 'sum('}]}]")
     with (

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
+import os
 import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -17,8 +21,8 @@ from stack import ROOT
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine with nothing on it but what a test puts into `bin`."""
-    for variable in ("OTELCOL", "PROMETHEUS", "PROMTOOL"):
-        monkeypatch.delenv(variable, raising=False)
+    for tool in toolchain.TOOLS.values():
+        monkeypatch.delenv(tool.variable, raising=False)
     monkeypatch.setenv("OTEL_AGENTOPS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     (tmp_path / "bin").mkdir()
@@ -40,7 +44,7 @@ def kept_collector() -> Path:
 # -- looking
 
 
-def test_the_named_one_comes_first(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_named_in_the_environment_comes_first(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = kept_collector()
     on_path = program(bare / "otelcol-contrib", "otelcol-contrib version 0.161.0")
     named = program(bare / "mine", "anything")
@@ -53,7 +57,7 @@ def test_the_named_one_comes_first(bare: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("says", ["otelcol-contrib version 0.158.2", "no version at all"])
-def test_one_on_path_that_will_not_do_is_passed_over(bare: Path, says: str) -> None:
+def test_unfit_program_on_path_is_passed_over(bare: Path, says: str) -> None:
     program(bare / "otelcol-contrib", says)
     kept = kept_collector()
     assert toolchain.find("otelcol", make=False) == kept
@@ -66,21 +70,21 @@ def test_one_on_path_that_will_not_do_is_passed_over(bare: Path, says: str) -> N
         ("hello", "otelcol-contrib does not say its version; name it in $OTELCOL if it will do"),
     ],
 )
-def test_the_reason_is_said(bare: Path, says: str, reason: str) -> None:
+def test_unfit_program_is_reported_with_a_reason(bare: Path, says: str, reason: str) -> None:
     program(bare / "otelcol-contrib", says)
     with pytest.raises(toolchain.UnavailableError) as error:
         toolchain.find("otelcol", make=False)
     assert str(error.value) == f"no otelcol: {bare}/{reason}; `python tools/toolchain.py otelcol` makes one"
 
 
-def test_a_wrong_name_is_no_reason_to_take_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_name_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     kept_collector()
     monkeypatch.setenv("OTELCOL", "/nowhere/otelcol")
     with pytest.raises(toolchain.UnavailableError, match="OTELCOL=/nowhere/otelcol is no program that can be run"):
         toolchain.find("otelcol")
 
 
-def test_a_program_of_another_machine_has_no_version(bare: Path) -> None:
+def test_program_of_another_architecture_has_no_version(bare: Path) -> None:
     alien = program(bare / "prometheus", "")
     alien.write_bytes(b"\x7fELF and nothing more")
     assert toolchain._version(str(alien)) is None
@@ -95,14 +99,14 @@ def test_a_program_of_another_machine_has_no_version(bare: Path) -> None:
         ("prometheus, version  (branch: , revision: unknown)", None),
     ],
 )
-def test_versions_are_read(bare: Path, output: str, version: tuple[int, int] | None) -> None:
+def test_version_is_read_from_the_output(bare: Path, output: str, version: tuple[int, int] | None) -> None:
     assert toolchain._version(str(program(bare / "x", output))) == version
 
 
 # -- making
 
 
-def test_without_go_and_apt_the_sentence_says_what_to_do() -> None:
+def test_missing_go_and_apt_are_reported_with_advice() -> None:
     with pytest.raises(toolchain.UnavailableError) as error:
         toolchain.find("promtool")
     assert str(error.value) == (
@@ -126,7 +130,7 @@ def _keep(_: int) -> str:
     return str(toolchain._keep(MAKER, "tool"))
 
 
-def test_two_runs_make_it_once(tmp_path: Path) -> None:
+def test_parallel_runs_build_a_program_once(tmp_path: Path) -> None:
     with multiprocessing.get_context("fork").Pool(2) as pool:
         kept = pool.map(_keep, range(4))
     assert len(set(kept)) == 1
@@ -134,7 +138,7 @@ def test_two_runs_make_it_once(tmp_path: Path) -> None:
     assert (tmp_path / "made").read_text() == "x"
 
 
-def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_failed_build_leaves_nothing_behind(tmp_path: Path) -> None:
     def fails(work: Path) -> None:
         program(work / "bin" / "half", "")
         toolchain.run("making it", [sys.executable, "-c", "print('one'); print('two'); exit(3)"], work)
@@ -144,13 +148,41 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.suffix for path in toolchain.cache().iterdir()] == [".lock"]
 
 
-def test_a_long_step_shows_that_it_moves(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_long_step_shows_its_progress(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code = "import time; print('linking', flush=True); time.sleep(1.6)"
     toolchain.run("building it", [sys.executable, "-c", code], tmp_path)
     assert re.fullmatch(r"building it \(\d+ s\)( linking)?\n", capsys.readouterr().err)
 
 
-def test_the_collector_is_keyed_by_what_pins_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_slow_step_says_that_it_takes_longer(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code = "import time; print('a\\tb\\rc', flush=True); time.sleep(1.6)"
+    toolchain.run("building it", [sys.executable, "-c", code], tmp_path, usual_s=1000)
+    assert re.fullmatch(r"building it \(1 s of about 1000\) c\n", capsys.readouterr().err)
+    toolchain.run("building it", [sys.executable, "-c", code], tmp_path, usual_s=1)
+    late = "longer than the usual 1: a slow machine or network; Ctrl-C ends it"
+    assert re.fullmatch(rf"building it \(1 s, {late}\) c\n", capsys.readouterr().err)
+
+
+def test_progress_on_a_terminal_leaves_no_debris(tmp_path: Path) -> None:
+    """Every renewal fits in one line of the terminal of stderr, and the last one is wiped."""
+    controller, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'tools')!r}); import toolchain; from pathlib import Path;"
+        "toolchain.run('building it', [sys.executable, '-c', "
+        "\"import time; print('x\\ty' * 60, flush=True); time.sleep(2.2)\"], Path())"
+    )
+    environment = {**os.environ, "COLUMNS": "200"}
+    subprocess.run([sys.executable, "-c", code], stderr=terminal, stdout=subprocess.PIPE, env=environment, check=True)
+    os.close(terminal)
+    written = os.read(controller, 10_000).decode()
+    os.close(controller)
+    first, *renewals = written.split("\r\x1b[K")
+    assert (first, renewals[-1]) == ("", "") and len(renewals) > 1
+    assert all(len(line) < 40 and line.isprintable() for line in renewals)
+
+
+def test_collector_is_cached_by_its_pinned_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = toolchain._collector_key()
     for name in ("manifest.yaml", "go.mod", "go.sum"):
         (tmp_path / name).write_bytes((toolchain.BUILD / name).read_bytes())
@@ -164,7 +196,7 @@ def test_the_collector_is_keyed_by_what_pins_it(monkeypatch: pytest.MonkeyPatch,
 # -- command line
 
 
-def test_a_bare_python_can_run_it(bare: Path) -> None:
+def test_toolchain_runs_on_a_bare_python(bare: Path) -> None:
     """No package, no virtual environment: -I -S leaves the standard library alone."""
     kept = kept_collector()
     command = [sys.executable, "-I", "-S", str(ROOT / "tools" / "toolchain.py"), "otelcol"]
@@ -172,7 +204,7 @@ def test_a_bare_python_can_run_it(bare: Path) -> None:
     assert done.stdout == f"{kept}\n"
 
 
-def test_all_is_a_list_and_says_what_is_missing(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_toolchain_all_lists_programs_and_missing_ones(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = kept_collector()
     found = program(bare / "prometheus", "prometheus, version 3.16.0")
     assert toolchain.main(["all"]) == 0
@@ -180,3 +212,37 @@ def test_all_is_a_list_and_says_what_is_missing(bare: Path, capsys: pytest.Captu
     assert shown.out == f"otelcol: {kept}\nprometheus: {found}\n"
     assert shown.err.startswith("no promtool: ")
     assert toolchain.main(["promtool"]) == 1
+
+
+def test_demo_without_a_collector_stops_before_prometheus(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[str] = []
+    find = toolchain.find
+    monkeypatch.setattr(toolchain, "find", lambda name: wanted.append(name) or find(name))
+    assert (toolchain.main(["demo"]), wanted) == (1, ["otelcol"])
+    assert capsys.readouterr().err == (
+        "no otelcol: otelcol-contrib is not on PATH; Go, which would build it, is not on PATH (1.21 or newer, "
+        "https://go.dev/dl); install it, or name one in $OTELCOL\n"
+        "the demo needs a collector and cannot start; without a Prometheus it could\n"
+    )
+
+
+def test_demo_goes_on_without_go_and_prometheus(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = kept_collector()
+    assert toolchain.main(["demo"]) == 0
+    assert capsys.readouterr() == (f"otelcol: {kept}\n", "")
+
+
+def test_programs_of_one_debian_package_are_made_at_once(bare: Path) -> None:
+    """A fake apt-get and dpkg-deb."""
+    program(bare / "apt-get", "").write_text("#!/bin/sh\n: > package.deb\n")
+    inside = "root/usr/bin"
+    scripts = [f"/bin/mkdir -p {inside}"]
+    for name in ("prometheus", "promtool"):
+        scripts.append(
+            f"echo '#!/bin/sh\necho {name}, version 2.42.0' > {inside}/{name}; /bin/chmod +x {inside}/{name}"
+        )
+    program(bare / "dpkg-deb", "").write_text("#!/bin/sh\n" + "\n".join(scripts) + "\n")
+    assert toolchain.find("promtool").name == "promtool"
+    assert toolchain.find("prometheus", make=False).parent == toolchain.find("promtool", make=False).parent

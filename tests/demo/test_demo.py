@@ -147,7 +147,7 @@ def test_unwritable_file_is_refused_at_once(environment: dict[str, str]) -> None
 def test_demo_without_a_prometheus_names_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMETHEUS", "/no/prometheus")
     options = perform.Options(False, False, False, 1, 8.0, None, None)
-    (left_out,) = perform._left_out(options)
+    (left_out,) = perform._list_omissions(options)
     assert left_out.startswith("Prometheus, because PROMETHEUS=/no/prometheus is no program that can be run")
     assert "collector's own endpoint" in left_out
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from demo import screen
-from demo.phases import Phase, back
+from demo.phases import Phase, reverse_move
 from demo.scene import Scene
 from demo.seen import BURN, JOINED, Alert, Budget, Look, Move, Promise, Value
 
@@ -16,17 +16,17 @@ MODEL = Move("model", "gpt-x", "gpt-x-2", "gpt-x-1")
 SCRIPT = (
     Phase("healthy", "nothing is moved", None, None, False, 5, 5),
     Phase("model", "the alias is repointed", None, MODEL, True, 3, 9),
-    Phase("restored", "and back", None, back(MODEL), False, 3, 9),
+    Phase("restored", "and back", None, reverse_move(MODEL), False, 3, 9),
 )
 ANSWERS = Promise("answers", "task_completed", 0.95)
 VALUES = [Value("model", f"m{number}", f"m{number}-1", 1.0) for number in range(14)]
 
 
 def burn(severity: str, slo: str = "answers") -> Alert:
-    return Alert.of({"alertname": BURN, "slo": slo, "severity": severity})
+    return Alert.from_labels({"alertname": BURN, "slo": slo, "severity": severity})
 
 
-JOIN = Alert.of({"alertname": JOINED, "slo": "answers", "severity": "page", **MODEL._asdict()})
+JOIN = Alert.from_labels({"alertname": JOINED, "slo": "answers", "severity": "page", **MODEL._asdict()})
 
 
 def seen(at: float, errors: float | None, value: str, *alerts: Alert, moves: frozenset[Move] = frozenset()) -> Look:
@@ -38,21 +38,21 @@ def seen(at: float, errors: float | None, value: str, *alerts: Alert, moves: fro
 def played() -> Scene:
     """Up to the alert."""
     scene = Scene(SCRIPT, "Prometheus", 100)
-    scene.begin(100)
-    scene.see(seen(101, None, "gpt-x-1"))
-    scene.see(seen(102, 0.01, "gpt-x-1"))
-    scene.begin(105)
-    scene.see(seen(108, 0.7, "gpt-x-2", burn("ticket"), burn("ticket", "judged")))
-    scene.see(seen(109, 0.8, "gpt-x-2", burn("ticket"), burn("page"), JOIN, moves=frozenset({MODEL})))
+    scene.begin_phase(100)
+    scene.add_look(seen(101, None, "gpt-x-1"))
+    scene.add_look(seen(102, 0.01, "gpt-x-1"))
+    scene.begin_phase(105)
+    scene.add_look(seen(108, 0.7, "gpt-x-2", burn("ticket"), burn("ticket", "judged")))
+    scene.add_look(seen(109, 0.8, "gpt-x-2", burn("ticket"), burn("page"), JOIN, moves=frozenset({MODEL})))
     return scene
 
 
 def printed(show: type[screen.Lines] | type[screen.Picture], scene: Scene) -> str:
     out = io.StringIO()
     with show(Console(file=out)) as shown:
-        shown.say("waiting")
-        shown.show(scene)
-        shown.show(scene)
+        shown.show_line("waiting")
+        shown.show_scene(scene)
+        shown.show_scene(scene)
     return out.getvalue()
 
 
@@ -70,15 +70,15 @@ def test_each_change_is_one_line() -> None:
 
 
 def test_lines_are_for_everything_but_a_terminal() -> None:
-    assert isinstance(screen.fitting(Console(file=io.StringIO())), screen.Lines)
-    assert isinstance(screen.fitting(Console(file=io.StringIO(), force_terminal=True)), screen.Picture)
+    assert isinstance(screen.choose_screen(Console(file=io.StringIO())), screen.Lines)
+    assert isinstance(screen.choose_screen(Console(file=io.StringIO(), force_terminal=True)), screen.Picture)
     dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
-    assert isinstance(screen.fitting(dumb), screen.Lines)
+    assert isinstance(screen.choose_screen(dumb), screen.Lines)
 
 
 def drawn(scene: Scene, width: int, height: int) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, record=True)
-    console.print(screen.view(scene, width, height))
+    console.print(screen.draw_view(scene, width, height))
     return console.export_text().splitlines()
 
 
@@ -96,16 +96,16 @@ def test_picture_fits_and_shows_what_moved(width: int, height: int) -> None:
 def test_picture_keeps_its_height() -> None:
     """Nor before anything is known."""
     scene = Scene(SCRIPT, "Prometheus", 100)
-    scene.begin(100)
+    scene.begin_phase(100)
     assert drawn(scene, 118, 44)
-    scene.see(seen(101, None, "gpt-x-1"))
+    scene.add_look(seen(101, None, "gpt-x-1"))
     assert len(drawn(scene, 118, 44)) == len(drawn(played(), 118, 44))
 
 
 def test_simultaneous_values_are_shares() -> None:
     scene = played()
     both = [Value("model", "gpt-x", "gpt-x-1", 0.25), Value("model", "gpt-x", "gpt-x-2", 0.75)]
-    scene.see(scene.look._replace(values=both))
+    scene.add_look(scene.look._replace(values=both))
     assert any("gpt-x-2 75%, gpt-x-1 25%" in line for line in drawn(scene, 118, 44))
 
 
@@ -114,24 +114,24 @@ def test_simultaneous_values_are_shares() -> None:
 
 def test_quiet_phase_lasts_its_time() -> None:
     scene = Scene(SCRIPT, "Prometheus", 100)
-    scene.begin(100)
-    assert not scene.over(104)
-    assert scene.over(105)
+    scene.begin_phase(100)
+    assert not scene.is_over(104)
+    assert scene.is_over(105)
 
 
 def test_harmful_phase_waits_for_the_alert_for_a_limited_time() -> None:
     scene = Scene(SCRIPT, "Prometheus", 100)
-    scene.begin(100)
-    scene.begin(105)
-    assert not scene.over(110)
-    assert scene.over(114)
-    assert played().over(110)
+    scene.begin_phase(100)
+    scene.begin_phase(105)
+    assert not scene.is_over(110)
+    assert scene.is_over(114)
+    assert played().is_over(110)
 
 
 def test_restoration_waits_for_its_move_and_no_page() -> None:
     scene = played()
-    scene.begin(110)
-    scene.see(seen(113, 0.5, "gpt-x-1", burn("page"), moves=frozenset({MODEL, back(MODEL)})))
-    assert not scene.over(114)
-    scene.see(seen(114, 0.0, "gpt-x-1", burn("ticket"), moves=frozenset({MODEL, back(MODEL)})))
-    assert scene.over(114.5)
+    scene.begin_phase(110)
+    scene.add_look(seen(113, 0.5, "gpt-x-1", burn("page"), moves=frozenset({MODEL, reverse_move(MODEL)})))
+    assert not scene.is_over(114)
+    scene.add_look(seen(114, 0.0, "gpt-x-1", burn("ticket"), moves=frozenset({MODEL, reverse_move(MODEL)})))
+    assert scene.is_over(114.5)

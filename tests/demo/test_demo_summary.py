@@ -26,8 +26,8 @@ SPELL = Spell(1004, 1015)
 
 def verdict(sli: str, *wrong: str) -> Verdict:
     about = {"slo": "answers", SLI: sli, "severity": "page"}
-    burn = Alert.of({"alertname": BURN, **about})
-    joined = Alert.of({"alertname": JOINED, **about, **MODEL._asdict()})
+    burn = Alert.from_labels({"alertname": BURN, **about})
+    joined = Alert.from_labels({"alertname": JOINED, **about, **MODEL._asdict()})
     return Verdict(RAN, [(MODEL, SPELL)], [(burn, SPELL), (joined, SPELL)], wrong)
 
 
@@ -40,13 +40,13 @@ class Told:
         self.found = [Exemplar(trace_id, 1000.0 + number) for number, trace_id in enumerate(trace_ids)]
         self.asked: Mapping[str, str] = {}
 
-    def look(self) -> Look:
+    def take_look(self) -> Look:
         raise NotImplementedError
 
-    def seen(self, start: float, end: float) -> Seen:
+    def list_seen(self, start: float, end: float) -> Seen:
         raise NotImplementedError
 
-    def exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
+    def find_exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
         self.asked = labels
         return self.found
 
@@ -76,7 +76,7 @@ def store(tmp_path: Path) -> Path:
 
 def test_newest_stored_bad_trace_is_shown(store: Path) -> None:
     source = Told("tool", "bad", "good", "half", "nowhere")
-    made = summary.phase(verdict("task_completed"), source, store)
+    made = summary.summarise_phase(verdict("task_completed"), source, store)
     assert made.trace is not None
     assert (made.trace.trace_id, made.trace.spans) == (
         "bad", ["invoke_workflow support, escalated", "chat gpt-x, answered by gpt-x-2"],
@@ -86,19 +86,19 @@ def test_newest_stored_bad_trace_is_shown(store: Path) -> None:
 
 def test_burn_of_tools_shows_the_trace_of_a_failed_tool(store: Path) -> None:
     source = Told("tool")
-    made = summary.phase(verdict("tool_success"), source, store)
+    made = summary.summarise_phase(verdict("tool_success"), source, store)
     assert made.trace is not None
     assert made.trace.spans == ["execute_tool lookup, failed: TypeError"]
     assert source.asked == {"gen_ai_operation_name": "execute_tool", "otel_agentops_incident_surface": "tool"}
 
 
 def test_phase_without_a_bad_trace_shows_none(store: Path) -> None:
-    assert summary.phase(verdict("task_completed"), Told("good", "half"), store).trace is None
-    assert traces.of_trace(store, "nowhere") == []
+    assert summary.summarise_phase(verdict("task_completed"), Told("good", "half"), store).trace is None
+    assert traces.read_trace(store, "nowhere") == []
 
 
 def test_truth_stands_beside_the_answer(store: Path) -> None:
-    made = summary.phase(verdict("task_completed", "not named: x"), Told(), store).model_dump(mode="json")
+    made = summary.summarise_phase(verdict("task_completed", "not named: x"), Told(), store).model_dump(mode="json")
     moved = {"variable": "model", "scope": "gpt-x", "previous": "gpt-x-1", "value": "gpt-x-2"}
     assert made["moved"] == moved
     assert made["named"] == [{**moved, "at": "1970-01-01T00:16:44Z", "after": 4.0}]
@@ -112,7 +112,7 @@ def test_truth_stands_beside_the_answer(store: Path) -> None:
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_every_variable_has_valid_queries(variable: str) -> None:
     move = Moved(variable=variable, scope="support/system", previous="a", value="b")
-    where = summary.where(move, {A.GEN_AI_OPERATION_NAME: "execute_tool"})
+    where = summary.locate_move(move, {A.GEN_AI_OPERATION_NAME: "execute_tool"})
     metric, scope, value = VARIABLES[variable]
     assert M.METRICS[metric].prometheus in promql_parser.parse(where.activity).prettify()
     assert "otel_agentops_span_duration_seconds_bucket" in promql_parser.parse(where.exemplars).prettify()
@@ -128,7 +128,7 @@ def test_every_variable_has_valid_queries(variable: str) -> None:
 
 
 def test_query_of_a_scope_names_both_of_its_parts() -> None:
-    where = summary.where(Moved(variable="prompt", scope="support/system", previous="a", value="b"), {})
+    where = summary.locate_move(Moved(variable="prompt", scope="support/system", previous="a", value="b"), {})
     assert 'otel_agentops_task_name="support",gen_ai_prompt_name="system"' in where.activity
 
 
@@ -136,14 +136,14 @@ def test_query_of_a_scope_names_both_of_its_parts() -> None:
 
 
 def told(store: Path, *wrong: str) -> list[str]:
-    made = summary.phase(verdict("task_completed", *wrong), Told("bad"), store)
+    made = summary.summarise_phase(verdict("task_completed", *wrong), Told("bad"), store)
     whole = Summary(ok=not wrong, source="told", left_out=["x"], seed=1, rate=8, seconds=9, phases=[made])
-    return [line for _, line in tell.lines(whole)]
+    return [line for _, line in tell.format_summary(whole)]
 
 
 def test_summary_is_printed_for_people(store: Path) -> None:
     assert told(store) == [
-        "which variable moved? asked of told, 9 s",
+        "which variable moved? asked of told, 9 s; an hour is ten seconds here",
         "  left out: x",
         "",
         "✔ model: the alias is repointed, at 00:16:40 UTC",

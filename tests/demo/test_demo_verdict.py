@@ -7,22 +7,22 @@ from collections.abc import Mapping
 import pytest
 
 from demo import phases
-from demo.phases import Phase, back
-from demo.seen import BURN, JOINED, Alert, Move, Seen, Spell, spells
-from demo.verdict import Ran, judge
+from demo.phases import Phase, reverse_move
+from demo.seen import BURN, JOINED, Alert, Move, Seen, Spell, join_spells
+from demo.verdict import Ran, judge_phases
 
 MODEL = Move("model", "gpt-x", "gpt-x-2", "gpt-x-1")
 PROMPT = Move("prompt", "support/system", "bbbb", "aaaa")
-BURNS = Alert.of({"alertname": BURN, "slo": "answers", "service_name": "s"})
+BURNS = Alert.from_labels({"alertname": BURN, "slo": "answers", "service_name": "s"})
 
 HEALTHY = Ran(Phase("healthy", "", None, None, False, 0, 0), 0, 20)
 HURT = Ran(Phase("model", "", None, MODEL, True, 0, 0), 20, 40)
-RESTORED = Ran(Phase("restored", "", None, back(MODEL), False, 0, 0), 40, 60)
+RESTORED = Ran(Phase("restored", "", None, reverse_move(MODEL), False, 0, 0), 40, 60)
 RAN = (HEALTHY, HURT, RESTORED)
 
 
 def blames(move: Move) -> Alert:
-    return Alert.of({"alertname": JOINED, "slo": "answers", **move._asdict()})
+    return Alert.from_labels({"alertname": JOINED, "slo": "answers", **move._asdict()})
 
 
 def wrong(moves: Mapping[Move, float], alerts: Mapping[Alert, float]) -> dict[str, list[str]]:
@@ -30,10 +30,10 @@ def wrong(moves: Mapping[Move, float], alerts: Mapping[Alert, float]) -> dict[st
         [(move, Spell(at, at + 10)) for move, at in moves.items()],
         [(alert, Spell(at, at + 10)) for alert, at in alerts.items()],
     )
-    return {one.ran.phase.name: list(one.wrong) for one in judge(RAN, seen) if one.wrong}
+    return {one.ran.phase.name: list(one.wrong) for one in judge_phases(RAN, seen) if one.wrong}
 
 
-GOOD_MOVES = {MODEL: 25.0, back(MODEL): 45.0}
+GOOD_MOVES = {MODEL: 25.0, reverse_move(MODEL): 45.0}
 GOOD_ALERTS = {BURNS: 24.0, blames(MODEL): 25.0}
 
 
@@ -62,7 +62,7 @@ def test_unseen_move_is_an_error() -> None:
     ],
 )
 def test_move_must_match_in_every_part(other: Move) -> None:
-    found = wrong({other: 25.0, back(MODEL): 45.0}, GOOD_ALERTS)
+    found = wrong({other: 25.0, reverse_move(MODEL): 45.0}, GOOD_ALERTS)
     assert found == {"model": [f"not named: {MODEL}", f"named, but nobody moved it: {other}"]}
 
 
@@ -72,12 +72,12 @@ def test_additional_move_is_an_error(at: float, phase: str) -> None:
 
 
 def test_late_move_is_an_error() -> None:
-    found = wrong({MODEL: 41.0, back(MODEL): 45.0}, GOOD_ALERTS)
+    found = wrong({MODEL: 41.0, reverse_move(MODEL): 45.0}, GOOD_ALERTS)
     assert found == {"model": [f"not named: {MODEL}"], "restored": [f"named, but nobody moved it: {MODEL}"]}
 
 
 def test_burn_in_a_healthy_phase_is_an_error() -> None:
-    again = Alert.of({"alertname": BURN, "slo": "tools"})
+    again = Alert.from_labels({"alertname": BURN, "slo": "tools"})
     found = wrong(GOOD_MOVES, {**GOOD_ALERTS, again: 10.0})
     assert found == {"healthy": ["nothing got worse, and an alert says so: slo=tools"]}
 
@@ -87,8 +87,8 @@ def test_burn_from_the_phase_before_is_no_error() -> None:
 
 
 def test_restoration_may_not_be_blamed() -> None:
-    found = wrong(GOOD_MOVES, {**GOOD_ALERTS, blames(back(MODEL)): 46.0})
-    assert found == {"restored": [f"blamed for a burn that was there before: {back(MODEL)}"]}
+    found = wrong(GOOD_MOVES, {**GOOD_ALERTS, blames(reverse_move(MODEL)): 46.0})
+    assert found == {"restored": [f"blamed for a burn that was there before: {reverse_move(MODEL)}"]}
 
 
 def test_additional_blamed_variable_is_an_error() -> None:
@@ -97,7 +97,7 @@ def test_additional_blamed_variable_is_an_error() -> None:
 
 
 def test_spell_bridges_a_late_evaluation_and_ends_in_silence() -> None:
-    assert spells([("a", 5.0), ("a", 2.0), ("b", 3.0), ("a", 11.0)]) == [
+    assert join_spells([("a", 5.0), ("a", 2.0), ("b", 3.0), ("a", 11.0)]) == [
         ("a", Spell(2.0, 5.0)),
         ("b", Spell(3.0, 3.0)),
         ("a", Spell(11.0, 11.0)),
@@ -108,7 +108,7 @@ def test_spell_bridges_a_late_evaluation_and_ends_in_silence() -> None:
 
 
 def test_script_moves_there_and_back() -> None:
-    moves = [phase.move for phase in phases.script()]
+    moves = [phase.move for phase in phases.build_script()]
     assert moves == [
         None,
         Move("model", "gpt-5.5", "gpt-5.5-2026-10-21", "gpt-5.5-2026-03-05"),
@@ -119,5 +119,5 @@ def test_script_moves_there_and_back() -> None:
 
 
 def test_script_is_shorter_than_two_minutes() -> None:
-    assert sum(phase.at_most for phase in phases.script()) <= 106
-    assert all(phase.at_least <= phase.at_most for phase in phases.script())
+    assert sum(phase.at_most for phase in phases.build_script()) <= 106
+    assert all(phase.at_least <= phase.at_most for phase in phases.build_script())

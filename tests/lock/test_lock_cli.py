@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from otel_agentops.lock import fragment, load
 from otel_agentops.lock.cli import app
+from otel_agentops.written_files import add_hash
 
 LOCK = """\
 version: 1
@@ -65,7 +66,7 @@ def test_the_command_is_there(directory: Path) -> None:
     assert done.stdout.startswith("unlisted: shop: model of gpt-x: gpt-x-2: 1 times, 100.0% of gpt-x\n")
 
 
-def test_a_new_value_needs_an_owner_and_nothing_is_written_without(directory: Path) -> None:
+def test_new_value_without_an_owner_is_not_written(directory: Path) -> None:
     code, printed, said = run(*UPDATE)
     assert (code, printed) == (2, "")
     assert said == (
@@ -157,7 +158,7 @@ def test_a_fragment_is_written_and_checked(directory: Path) -> None:
     done = CliRunner().invoke(app, ["fragment", "--out", "out/lock.yaml", "--check"])
     assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"{stale}\n")
     assert run("fragment", "--out", "out/lock.yaml") == (0, "", "")
-    assert (directory / "out" / "lock.yaml").read_text() == made
+    assert (directory / "out" / "lock.yaml").read_text() == add_hash(made)
     assert run("fragment", "--out", "out/lock.yaml", "--check") == (0, "", "")
 
 
@@ -168,3 +169,23 @@ def test_the_schema_knows_a_lock_file() -> None:
     content["model"]["gpt-x"][0]["ownr"] = "x"
     with pytest.raises(jsonschema.ValidationError, match="'ownr' was unexpected"):
         jsonschema.validate(content, schema)
+
+
+def test_a_fragment_spares_files_of_others(directory: Path) -> None:
+    (directory / "mine.yaml").write_text("a: 1\n")
+    code, printed, said = run("fragment", "--out", "mine.yaml")
+    assert (code, printed) == (2, "")
+    assert said.startswith("otel-agentops lock: mine.yaml: not written by otel-agentops, and left as it is; ")
+    assert (directory / "mine.yaml").read_text() == "a: 1\n"
+    note = "note: mine.yaml: its old content is kept as mine.yaml.bak\n"
+    assert run("fragment", "--out", "mine.yaml", "--force") == (0, "", note)
+    assert (directory / "mine.yaml.bak").read_text() == "a: 1\n"
+
+
+@pytest.mark.parametrize(
+    "command", [("fragment", "--out"), (*UPDATE, "--owner", "anna", "--lock")], ids=["out", "lock"]
+)
+def test_a_place_that_cannot_be_written_is_one_sentence(command: tuple[str, ...]) -> None:
+    code, _, said = run(*command, "spans.jsonl/x.yaml")
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith("otel-agentops lock: spans.jsonl/x.yaml: cannot be ")

@@ -214,7 +214,7 @@ def broken(bench: Bench, part: Break_, patch: pytest.MonkeyPatch, counting: Coun
 @pytest.mark.filterwarnings("ignore:`LoggingHandler`:DeprecationWarning")  # still what applications use
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("part", ENDED.values(), ids=ENDED)
-async def test_what_was_started_is_ended(bench: Bench, part: Break_, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_started_span_is_ended(bench: Bench, part: Break_, monkeypatch: pytest.MonkeyPatch) -> None:
     counting = Counting()
     with monkeypatch.context() as patch:
         seen = await bench.same(scenario, broken(bench, part, patch, counting))
@@ -224,7 +224,9 @@ async def test_what_was_started_is_ended(bench: Bench, part: Break_, monkeypatch
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("part", NOT_ENDED.values(), ids=NOT_ENDED)
-async def test_what_cannot_be_ended_is_not_seen(bench: Bench, part: Break_, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_broken_span_end_does_not_affect_the_application(
+    bench: Bench, part: Break_, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counting = Counting()
     with monkeypatch.context() as patch:
         await bench.same(scenario, broken(bench, part, patch, counting))
@@ -232,7 +234,7 @@ async def test_what_cannot_be_ended_is_not_seen(bench: Bench, part: Break_, monk
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_the_guard_says_it_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_guard_logs_a_broken_processor_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     def apply(seen: Capture) -> None:
         seen.tracer_provider.add_span_processor(type("Broken", (SpanProcessor,), {"on_start": boom})())
 
@@ -245,7 +247,7 @@ async def test_the_guard_says_it_once(bench: Bench, caplog: pytest.LogCaptureFix
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("provider_name", ["tracer_provider", "meter_provider", "logger_provider"])
-async def test_a_provider_that_raises_when_it_is_installed(bench: Bench, provider_name: str) -> None:
+async def test_provider_that_raises_does_not_affect_the_application(bench: Bench, provider_name: str) -> None:
     bare = await bench.observe(scenario)
     instrumentor = bench.instrumentor()
     before = _telemetry.replace_default(None)
@@ -282,7 +284,7 @@ def no_collection() -> Iterator[None]:
 @pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("sdk", ["openai", "anthropic"])
 @pytest.mark.parametrize("read", [True, False], ids=["read", "unread"])
-def test_a_stream_that_is_collected_inside_the_exporters_lock(sdk: str, read: bool, provider: FakeProvider) -> None:
+def test_stream_collected_inside_the_exporter_lock_does_not_hang(sdk: str, read: bool, provider: FakeProvider) -> None:
     exporter = LockedExporter()
     bench = Bench(sdk, "sync", provider)
 

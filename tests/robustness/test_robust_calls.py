@@ -56,18 +56,18 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("step", FAILURES.values(), ids=FAILURES)
-async def test_a_call_that_fails(bench: Bench, step: Any) -> None:
+async def test_failed_call_raises_as_without_us(bench: Bench, step: Any) -> None:
     (span,) = (await bench.same(raising(step))).spans
     expected = "UNSET" if bench.sdk == "anthropic" and isinstance(step, Malformed) else "ERROR"
     assert span["status"] in {expected, "ERROR"}
 
 
-async def test_a_call_that_times_out(bench: Bench) -> None:
+async def test_timed_out_call_has_its_error_type(bench: Bench) -> None:
     (span,) = (await bench.same(raising(Hang(30), timeout=0.05))).spans
     assert span["attributes"]["error.type"].endswith("APITimeoutError")
 
 
-async def test_a_server_that_is_not_there(bench: Bench) -> None:
+async def test_unreachable_server_makes_one_span(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         return await done(app.ask(app.client(base_url="http://127.0.0.1:9/")))
 
@@ -94,7 +94,7 @@ class TeapotError(Exception):
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("error", [LookupError("mine"), HostileError("mine"), TeapotError("mine")], ids=repr)
 @pytest.mark.parametrize("where", ["on_request", "on_response"])
-async def test_an_exception_of_a_hook_is_the_applications(bench: Bench, error: Exception, where: str) -> None:
+async def test_hook_exception_reaches_the_application(bench: Bench, error: Exception, where: str) -> None:
     async def scenario(app: App) -> Any:
         def hook(event: Any) -> None:
             raise error.with_traceback(None)
@@ -108,7 +108,7 @@ async def test_an_exception_of_a_hook_is_the_applications(bench: Bench, error: E
     assert len((await bench.same(scenario, nothing)).spans) == 1
 
 
-async def test_a_call_inside_a_hook(bench: Bench) -> None:
+async def test_call_inside_a_hook_has_its_own_span(bench: Bench) -> None:
     """The inner call is whole, and the outer one as it is alone."""
 
     async def scenario(app: App) -> Any:
@@ -124,7 +124,7 @@ async def test_a_call_inside_a_hook(bench: Bench) -> None:
     assert first["attributes"] == second["attributes"]
 
 
-async def test_an_unobserved_call_inside_a_hook_is_not_told_to_the_outer_one(bench: Bench) -> None:
+async def test_unobserved_call_in_a_hook_is_not_counted_for_the_outer(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         inner = app.client(max_retries=2)
 
@@ -154,7 +154,7 @@ async def test_an_unobserved_call_inside_a_hook_is_not_told_to_the_outer_one(ben
     assert not [key for key in span["attributes"] if "seed" in key]
 
 
-async def test_a_call_inside_a_span_processor(bench: Bench) -> None:
+async def test_call_inside_a_span_processor_works(bench: Bench) -> None:
     """Say one that grades answers; it suppresses itself, as any exporter does."""
     grades: list[Any] = []
 
@@ -188,7 +188,7 @@ async def test_suppressed_calls_have_no_span(bench: Bench) -> None:
     assert (seen.spans, seen.metrics) == ([], {})
 
 
-async def test_a_call_that_is_not_sampled(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unsampled_call_is_still_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """No span, and still counted: metrics are not sampled."""
 
     async def scenario(app: App) -> Any:
@@ -205,7 +205,7 @@ async def test_a_call_that_is_not_sampled(bench: Bench, monkeypatch: pytest.Monk
     assert sum(point["count"] for point in seen.metrics["gen_ai.client.operation.duration"]) == 2
 
 
-async def test_the_span_is_current_inside_the_call_and_not_after(bench: Bench) -> None:
+async def test_span_is_current_during_the_call_only(bench: Bench) -> None:
     current: list[Any] = []
 
     async def scenario(app: App) -> Any:
@@ -226,7 +226,7 @@ async def test_the_span_is_current_inside_the_call_and_not_after(bench: Bench) -
     assert current == [0, span.context.span_id, 0]
 
 
-async def test_clients_made_from_clients(bench: Bench) -> None:
+async def test_derived_clients_are_observed(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         client = app.client()
         made = [
@@ -241,7 +241,7 @@ async def test_clients_made_from_clients(bench: Bench) -> None:
     assert len((await bench.same(scenario)).spans) == 4
 
 
-async def test_a_subclass_of_the_client(bench: Bench) -> None:
+async def test_subclass_of_the_client_is_observed(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         base = app.client_class
 
@@ -270,7 +270,7 @@ async def test_a_subclass_of_the_client(bench: Bench) -> None:
     assert len((await bench.same(scenario)).spans) == 1
 
 
-async def test_a_stream_class_of_the_applications_own(bench: Bench) -> None:
+async def test_custom_stream_class_is_kept(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         base = app.stream_class
 
@@ -291,7 +291,7 @@ async def test_a_stream_class_of_the_applications_own(bench: Bench) -> None:
     assert len((await bench.same(scenario)).spans) == 1
 
 
-async def test_an_http_client_of_the_applications_own(bench: Bench) -> None:
+async def test_custom_http_client_is_observed(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         seen: list[str] = []
 
@@ -307,7 +307,7 @@ async def test_an_http_client_of_the_applications_own(bench: Bench) -> None:
     assert len((await bench.same(scenario)).spans) == 2
 
 
-async def test_one_response_object_for_every_call(bench: Bench) -> None:
+async def test_shared_response_object_is_accepted(bench: Bench) -> None:
     """A transport that hands out what it kept."""
 
     async def scenario(app: App) -> Any:
@@ -321,7 +321,7 @@ async def test_one_response_object_for_every_call(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "body", [{}, [], "text", None, 5, {"model": 5, "usage": "x", "choices": {}, "id": []}], ids=repr
 )
-async def test_answers_of_another_shape(bench: Bench, body: Any) -> None:
+async def test_answers_of_an_unknown_shape_make_one_span(bench: Bench, body: Any) -> None:
     async def scenario(app: App) -> Any:
         handler = app.http.MockTransport(lambda request: app.http.Response(200, json=body))
         client = app.client(http_client=app.http_client(transport=handler))
@@ -332,7 +332,7 @@ async def test_answers_of_another_shape(bench: Bench, body: Any) -> None:
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("chunk", [{}, [], "text", 5, {"type": 5, "choices": {}, "model": 5, "usage": "x"}], ids=repr)
-async def test_chunks_of_another_shape(bench: Bench, chunk: Any) -> None:
+async def test_chunks_of_an_unknown_shape_pass_unchanged(bench: Bench, chunk: Any) -> None:
     import json
 
     events = "".join(f"event: {name}\ndata: {json.dumps(chunk)}\n\n" for name in ("message_start", "message_delta"))
@@ -347,7 +347,7 @@ async def test_chunks_of_another_shape(bench: Bench, chunk: Any) -> None:
     assert len((await bench.same(scenario, nothing)).spans) == 1
 
 
-async def test_strict_validation_of_responses(bench: Bench) -> None:
+async def test_strict_response_validation_still_raises(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         handler = app.http.MockTransport(lambda request: app.http.Response(200, json={"id": 5, "model": "m"}))
         http = app.http_client(transport=handler)
@@ -357,7 +357,7 @@ async def test_strict_validation_of_responses(bench: Bench) -> None:
     assert span["attributes"]["gen_ai.response.model"] == "m"
 
 
-async def test_results_are_copied_and_pickled(bench: Bench) -> None:
+async def test_results_can_be_copied_and_pickled(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         client = app.client()
         answer = await done(app.ask(client))
@@ -371,7 +371,7 @@ async def test_results_are_copied_and_pickled(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sync"])
-def test_threads_lose_nothing(bench: Bench) -> None:
+def test_threads_on_one_client_lose_no_span(bench: Bench) -> None:
     """8 threads on one client, plain and streamed by turns."""
     with bench.instrumented() as seen:
         app = App(bench.sdk, bench.kind, bench.provider, seen)
@@ -395,7 +395,7 @@ def test_threads_lose_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["async"])
-async def test_tasks_lose_nothing(bench: Bench) -> None:
+async def test_concurrent_coroutines_lose_no_span(bench: Bench) -> None:
     with bench.instrumented() as seen:
         app = App(bench.sdk, bench.kind, bench.provider, seen)
         client = app.client()
@@ -411,7 +411,7 @@ async def test_tasks_lose_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["async"])
-async def test_a_call_is_made_when_it_is_awaited(bench: Bench) -> None:
+async def test_async_call_is_made_when_awaited(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         call = app.ask(app.client())
         await asyncio.sleep(0)
@@ -425,7 +425,7 @@ async def test_a_call_is_made_when_it_is_awaited(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["async"])
-async def test_a_call_that_is_never_awaited(bench: Bench) -> None:
+async def test_async_call_never_awaited_makes_no_span(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         app.ask(app.client())
 

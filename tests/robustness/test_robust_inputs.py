@@ -35,7 +35,7 @@ def one_shot(app: App, name: str, given: Iterable[Any]) -> Iterator[Any]:
     app.note(name, "end")
 
 
-async def test_one_shot_messages_and_tools_are_read_as_without_us(bench: Bench) -> None:
+async def test_one_shot_messages_and_tools_are_read_once(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         messages = one_shot(app, "messages", [*ASK, {"role": "assistant", "content": "yes?"}, *ASK])
         return await done(app.ask(app.client(), messages=messages, tools=one_shot(app, "tools", tools(app))))
@@ -46,14 +46,14 @@ async def test_one_shot_messages_and_tools_are_read_as_without_us(bench: Bench) 
 
 
 @pytest.mark.parametrize("make", [iter, lambda items: (item for item in items), lambda items: map(dict, items), tuple])
-async def test_iterators_of_every_kind(bench: Bench, make: Callable[[Any], Any]) -> None:
+async def test_iterators_of_every_kind_are_accepted(bench: Bench, make: Callable[[Any], Any]) -> None:
     async def scenario(app: App) -> Any:
         return await done(app.ask(app.client(), messages=make(ASK), tools=make(tools(app))))
 
     assert len((await bench.same(scenario)).spans) == 1
 
 
-async def test_an_iterator_that_raises(bench: Bench) -> None:
+async def test_iterator_that_raises_reaches_the_application(bench: Bench) -> None:
     error = RuntimeError("mine")
 
     async def scenario(app: App) -> Any:
@@ -71,7 +71,7 @@ async def test_an_iterator_that_raises(bench: Bench) -> None:
     await bench.same(scenario)
 
 
-async def test_a_failed_attempt_reads_nothing_again(bench: Bench) -> None:
+async def test_retry_reads_no_iterator_again(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         bench.provider.script(Status(429, retry_after=0.001))
         return await done(app.ask(app.client(max_retries=1), messages=one_shot(app, "messages", ASK)))
@@ -179,7 +179,7 @@ SENTINELS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("arguments", ODD.values(), ids=ODD)
-async def test_odd_values(bench: Bench, arguments: dict[str, Any]) -> None:
+async def test_odd_values_pass_unchanged(bench: Bench, arguments: dict[str, Any]) -> None:
     """What is no argument of this SDK is passed as well: the TypeError is the application's."""
 
     async def scenario(app: App) -> Any:
@@ -190,7 +190,7 @@ async def test_odd_values(bench: Bench, arguments: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("sentinel", SENTINELS.values(), ids=SENTINELS)
-async def test_sentinels(bench: Bench, sentinel: Callable[[Any], Any]) -> None:
+async def test_sentinels_pass_unchanged(bench: Bench, sentinel: Callable[[Any], Any]) -> None:
     async def scenario(app: App) -> Any:
         nothing = sentinel(app.library)
         return await done(
@@ -202,7 +202,7 @@ async def test_sentinels(bench: Bench, sentinel: Callable[[Any], Any]) -> None:
         assert not [key for key in span["attributes"] if "temperature" in key or "tools" in key or "seed" in key]
 
 
-async def test_arguments_are_not_touched(bench: Bench) -> None:
+async def test_arguments_are_not_changed(bench: Bench) -> None:
     """The very objects, unchanged; also where identities keep a copy."""
 
     async def scenario(app: App) -> Any:

@@ -42,14 +42,14 @@ def same_objects(before: dict[str, Any], after: dict[str, Any]) -> bool:
     )
 
 
-def test_the_originals_are_back(bench: Bench) -> None:
+def test_uninstrument_restores_the_originals(bench: Bench) -> None:
     before = members(bench)
     with bench.instrumented():
         assert not same_objects(before, members(bench))
     assert same_objects(before, members(bench))
 
 
-def test_instrumented_twice_is_instrumented_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_instrumenting_twice_patches_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     before = members(bench)
     with bench.instrumented() as seen:
         once = members(bench)
@@ -61,7 +61,7 @@ def test_instrumented_twice_is_instrumented_once(bench: Bench, caplog: pytest.Lo
     assert same_objects(before, members(bench))
 
 
-async def test_again_and_again(bench: Bench) -> None:
+async def test_instrument_and_uninstrument_can_be_repeated(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         return await done(app.ask(app.client()))
 
@@ -69,7 +69,7 @@ async def test_again_and_again(bench: Bench) -> None:
         assert len((await bench.same(scenario)).spans) == 1
 
 
-async def test_a_stream_is_open_while_it_is_taken_back(bench: Bench) -> None:
+async def test_stream_survives_uninstrument(bench: Bench) -> None:
     before = members(bench)
     seen: Capture
     with bench.instrumented() as seen:
@@ -83,7 +83,7 @@ async def test_a_stream_is_open_while_it_is_taken_back(bench: Bench) -> None:
     await done(client.close())
 
 
-async def test_a_client_made_before_is_observed_as_well(bench: Bench) -> None:
+async def test_client_made_before_instrument_is_observed(bench: Bench) -> None:
     app = App(bench.sdk, bench.kind, bench.provider, None)
     client = app.client()
     kept = app.resource(client).create  # a bound method that somebody stored
@@ -95,7 +95,7 @@ async def test_a_client_made_before_is_observed_as_well(bench: Bench) -> None:
     await done(client.close())
 
 
-async def test_somebody_wraps_ours_meanwhile(bench: Bench) -> None:
+async def test_uninstrument_keeps_a_later_wrapper(bench: Bench) -> None:
     """What is theirs stays; ours under it passes calls through."""
     base = importlib.import_module(f"{bench.sdk}._base_client")
     owner = base.SyncAPIClient if bench.kind == "sync" else base.AsyncAPIClient
@@ -152,7 +152,7 @@ print(before == after)
 @pytest.mark.parametrize(
     ("sdk", "version"), [("openai", "0.1.0"), ("anthropic", "99.0.0"), ("openai", "not a version")]
 )
-def test_a_version_outside_the_range_is_said_once_and_left_alone(sdk: str, version: str) -> None:
+def test_unsupported_version_is_left_alone_with_one_warning(sdk: str, version: str) -> None:
     ended = run(VERSION.format(sdk=sdk, version=version))
     assert ended.stdout == "True\n"
     (line,) = ended.stderr.splitlines()
@@ -183,13 +183,13 @@ with FakeProvider() as provider:
 
 
 @pytest.mark.parametrize("sdk", ["openai", "anthropic"])
-def test_a_hot_reload_of_the_client(sdk: str) -> None:
+def test_reloaded_client_still_works(sdk: str) -> None:
     """Whether the reloaded classes are observed is another matter: the application goes on."""
     ended = run(RELOAD.format(sdk=sdk))
     assert (ended.stdout.split(), ended.stderr) == (["returned"] * 3, "")
 
 
-def test_instrumenting_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_instrumenting_emits_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     with warnings.catch_warnings(record=True) as caught, caplog.at_level(logging.INFO):
         warnings.simplefilter("always")
         for instrumentor in (OpenAIInstrumentor(), AnthropicInstrumentor()):

@@ -16,7 +16,7 @@ PROGRAM = Path(__file__).with_name("memory_program.py")
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/self/statm")
-def test_memory_is_flat() -> None:
+def test_memory_does_not_grow_with_calls() -> None:
     """A tenth of a block a call would be 1,600: what is left is what caches and the interpreter do."""
     ended = subprocess.run(
         [sys.executable, str(PROGRAM), str(CALLS)],

@@ -44,7 +44,7 @@ def outcome(program: str, sdk: str, **environ: str) -> tuple[list[str], str]:
 
 
 @SDKS
-def test_the_interpreter_ends_with_streams_open(sdk: str, span: str) -> None:
+def test_interpreter_exit_ends_open_streams(sdk: str, span: str) -> None:
     program = """
 client = app.client()
 unread, read, held, dropped = [app.ask(client, stream=True) for _ in range(4)]
@@ -62,7 +62,7 @@ del dropped, cycle
 
 
 @SDKS
-def test_a_stream_that_is_dropped_at_the_very_end_is_ended_before_the_providers_are(sdk: str, span: str) -> None:
+def test_stream_dropped_at_exit_ends_before_providers_shut_down(sdk: str, span: str) -> None:
     program = f"""
 from otel_agentops import _deferred_work
 class Late:
@@ -81,7 +81,7 @@ gc.collect()
 
 
 @SDKS
-def test_an_async_stream_is_open_when_the_loop_ends(sdk: str, span: str) -> None:
+def test_open_async_stream_ends_with_its_loop(sdk: str, span: str) -> None:
     program = f"""
 import asyncio
 app = App({sdk!r}, "async", provider, None)
@@ -98,7 +98,7 @@ asyncio.run(main())
 
 
 @SDKS
-def test_a_forked_child_calls_and_exports(sdk: str, span: str) -> None:
+def test_forked_child_exports_its_calls(sdk: str, span: str) -> None:
     """Also one that was forked while the parent reads a stream and while its finalizers have work."""
     program = """
 import threading
@@ -140,12 +140,12 @@ print(type(app.ask(client)).__name__, len(list(app.ask(client, stream=True))))
 
 @SDKS
 @pytest.mark.parametrize(("telemetry", "disabled"), [("Instrumentor().instrument()\n", ""), (GLOBAL, "true")])
-def test_no_sdk_or_a_disabled_one(sdk: str, span: str, telemetry: str, disabled: str) -> None:
+def test_missing_or_disabled_sdk_changes_nothing(sdk: str, span: str, telemetry: str, disabled: str) -> None:
     lines, complaints = outcome(telemetry + ASK, sdk, OTEL_SDK_DISABLED=disabled)
     assert (lines, complaints) == ([{"openai": "ChatCompletion 4", "anthropic": "Message 8"}[sdk]], "")
 
 
-def test_a_wrong_environment_value_is_one_sentence() -> None:
+def test_wrong_setting_is_one_sentence() -> None:
     program = "Instrumentor().instrument()\n" + ASK
     lines, complaints = outcome(program, "openai", OTEL_AGENTOPS_MODE="loud", OTEL_AGENTOPS_PROMPT_LIMIT="-1")
     assert lines == ["ChatCompletion 4"]

@@ -292,27 +292,27 @@ SCENARIOS: list[Callable[[App], Awaitable[Any]]] = [
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-async def test_a_stream_is_read_as_without_us_and_ends_once(bench: Bench, scenario: Any) -> None:
+async def test_stream_is_read_as_without_us_and_ends_once(bench: Bench, scenario: Any) -> None:
     seen = await bench.same(scenario)
     await collected()  # what a reference to the last exception or chunk kept alive
     assert len(seen.spans) == len(bench.provider.requests)
 
 
-async def test_an_error_of_the_stream_is_the_spans(bench: Bench) -> None:
+async def test_stream_error_is_recorded_on_the_span(bench: Bench) -> None:
     for scenario in (cut, error_event, hanging):
         (span,) = (await bench.same(scenario)).spans
         assert span["status"] == "ERROR", scenario.__name__
         assert span["attributes"]["gen_ai.response.model"].endswith("20260301" if bench.sdk == "anthropic" else "03-01")
 
 
-async def test_an_error_of_the_loop_is_not_the_spans(bench: Bench) -> None:
+async def test_application_error_is_not_recorded_on_the_span(bench: Bench) -> None:
     for scenario in (block_that_raises, broken_off, closed_early):
         (span,) = (await bench.same(scenario)).spans
         assert span["status"] == "UNSET", scenario.__name__
 
 
 @pytest.mark.parametrize("kind", ["async"])
-async def test_a_stream_that_is_cancelled(bench: Bench) -> None:
+async def test_cancelled_stream_ends_as_without_us(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         app.provider.script(Hang(30, after=2))
         stream = await opened(app)
@@ -333,7 +333,7 @@ async def test_a_stream_that_is_cancelled(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["async"])
-async def test_a_call_that_is_cancelled_or_timed_out(bench: Bench) -> None:
+async def test_cancelled_or_timed_out_call_ends_as_without_us(bench: Bench) -> None:
     async def scenario(app: App) -> Any:
         app.provider.script(Hang(30), Hang(30))
         client = app.client()
@@ -350,7 +350,7 @@ async def test_a_call_that_is_cancelled_or_timed_out(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["async"])
-async def test_a_call_that_is_left_unfinished_and_closed_elsewhere(bench: Bench) -> None:
+async def test_unfinished_call_closed_in_another_context_ends(bench: Bench) -> None:
     """As a coroutine that the collector finds: its context is not the one in which it is closed."""
 
     async def scenario(app: App) -> Any:
@@ -374,7 +374,7 @@ async def test_a_call_that_is_left_unfinished_and_closed_elsewhere(bench: Bench)
 
 
 @pytest.mark.parametrize("kind", ["sync"])
-async def test_many_readers_share_one_stream(bench: Bench) -> None:
+async def test_stream_shared_by_readers_makes_one_span(bench: Bench) -> None:
     """What two threads may not do to a generator they may not do to ours; one span all the same."""
     bench.provider.answer(lambda call: Answer(text="x" * 400, chunks=200))
 

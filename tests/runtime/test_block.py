@@ -57,7 +57,7 @@ def test_a_broken_processor_does_not_reach_the_application(
     assert all("disk full" in sentence for sentence in said())
 
 
-def test_facts_hold_although_the_tasks_own_span_could_not_be_started(production: None, said: Said) -> None:
+def test_task_facts_hold_if_its_span_cannot_start(production: None, said: Said) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(Broken("on_start"))
     before = _telemetry.replace_default(_telemetry.Telemetry(Config(), tracer_provider=provider))
@@ -68,7 +68,7 @@ def test_facts_hold_although_the_tasks_own_span_could_not_be_started(production:
         _telemetry.replace_default(before)
 
 
-def test_methods_partials_and_coroutine_functions_can_be_decorated(seen: Capture) -> None:
+def test_decorators_accept_methods_partials_and_coroutines(seen: Capture) -> None:
     class Shop:
         @tool("lookup")
         def lookup(self, order: str) -> str:
@@ -86,7 +86,7 @@ def test_methods_partials_and_coroutine_functions_can_be_decorated(seen: Capture
     ]  # fmt: skip
 
 
-async def test_a_partial_of_a_coroutine_function_ends_when_it_has_been_awaited(seen: Capture) -> None:
+async def test_decorated_partial_of_a_coroutine_ends_when_awaited(seen: Capture) -> None:
     async def wait(number: int) -> int:
         assert get_current_span().is_recording()
         return number

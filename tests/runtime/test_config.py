@@ -40,7 +40,7 @@ def test_an_empty_environment_gives_the_defaults(said: Said) -> None:
         (BAGGAGE, "task,traffic,tenant,rollout", "baggage", frozenset({"task", "traffic", "tenant", "rollout"})),
     ],
 )
-def test_a_right_value(said: Said, name: str, text: str, field: str, value: Any) -> None:
+def test_valid_value_sets_its_field_alone(said: Said, name: str, text: str, field: str, value: Any) -> None:
     assert read({name: text}) == Config()._replace(**{field: value})
     assert said() == []
 
@@ -66,9 +66,7 @@ def test_a_right_value(said: Said, name: str, text: str, field: str, value: Any)
         ),
     ],
 )
-def test_a_wrong_value_is_named_in_one_sentence_and_the_others_are_kept(
-    said: Said, name: str, text: str, sentence: str
-) -> None:
+def test_wrong_value_warns_once_and_the_others_are_kept(said: Said, name: str, text: str, sentence: str) -> None:
     others = {MODE: "own", LIMIT: "5", BAGGAGE: "rollout"}
     right = Config(mode="own", prompt_limit=5, baggage=frozenset({"rollout"}))
     field = {MODE: "mode", LIMIT: "prompt_limit", BAGGAGE: "baggage"}[name]
@@ -77,7 +75,7 @@ def test_a_wrong_value_is_named_in_one_sentence_and_the_others_are_kept(
 
 
 @given(st.dictionaries(st.sampled_from([MODE, KEY, LIMIT, BAGGAGE]), st.text()))
-def test_no_environment_makes_it_fail(environ: dict[str, str]) -> None:
+def test_config_never_fails_on_any_environment(environ: dict[str, str]) -> None:
     _guard.log.disabled = True
     try:
         config = read(environ)
@@ -88,12 +86,12 @@ def test_no_environment_makes_it_fail(environ: dict[str, str]) -> None:
     assert config.baggage <= set(_config.BAGGAGE_GROUPS)
 
 
-def test_a_number_too_long_for_python_is_a_wrong_value(said: Said) -> None:
+def test_number_too_long_for_python_is_rejected(said: Said) -> None:
     assert read({LIMIT: "9" * 5000}) == Config()
     assert len(said()) == 1
 
 
-def test_the_readme_says_what_the_module_says() -> None:
+def test_readme_lists_the_variables_and_defaults_of_the_module() -> None:
     """The same variables with the same defaults."""
     rows = re.compile(r"^\| `?(OTEL_AGENTOPS_\w+)`? \|.*\| `?([^|`]*)`? \|$", re.MULTILINE)
     assert dict(rows.findall((ROOT / "README.md").read_text())) == dict(rows.findall(_config.__doc__ or ""))

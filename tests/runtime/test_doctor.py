@@ -22,6 +22,7 @@ STARTER = Path(sys.executable).with_name("opentelemetry-instrument")
 TRACES = pytest.mark.skipif(
     Version(metadata.version("anthropic")) < Version("1.14"), reason="anthropic before 1.14.0 has no tracing of its own"
 )
+CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CONFIGURED = {"OTEL_SERVICE_NAME": "support", "OTEL_AGENTOPS_HASH_KEY": "k"}
 
 
@@ -56,7 +57,7 @@ def run(*command: str | Path, **environ: str) -> tuple[int, str]:
 # -- settings and SDK
 
 
-def test_wrong_values_are_named() -> None:
+def test_doctor_reports_wrong_settings() -> None:
     environ = {"OTEL_AGENTOPS_MODE": "ownn", "OTEL_AGENTOPS_PROMPT_LIMIT": "-1"}
     assert [(finding.level, finding.text) for finding in found("settings", environ)] == [
         ("problem", "OTEL_AGENTOPS_MODE='ownn' is not one of auto, own, enrich; auto is used"),
@@ -65,13 +66,13 @@ def test_wrong_values_are_named() -> None:
     assert found("settings", {"OTEL_AGENTOPS_MODE": "own"}) == []
 
 
-def test_service_name() -> None:
+def test_missing_service_name_is_a_warning() -> None:
     assert [finding.level for finding in found("service", {})] == ["warning"]
     assert found("service", {"OTEL_SERVICE_NAME": "support"}) == []
     assert found("service", {"OTEL_RESOURCE_ATTRIBUTES": "a=b,service.name=support"}) == []
 
 
-def test_a_switched_off_sdk() -> None:
+def test_disabled_sdk_is_a_problem() -> None:
     assert found("sdk", {}) == []
     assert [finding.level for finding in found("sdk", {"OTEL_SDK_DISABLED": "true"})] == ["problem"]
 
@@ -79,14 +80,14 @@ def test_a_switched_off_sdk() -> None:
 # -- clients
 
 
-def test_supported_clients() -> None:
+def test_supported_client_version_is_ok() -> None:
     for client in ("openai", "anthropic"):
         first = found(client, {})[0]
         assert (first.level, first.advice) == ("ok", "")
         assert first.text.startswith(f"{metadata.version(client)} is in the supported range")
 
 
-def test_a_switched_off_client() -> None:
+def test_disabled_client_is_a_warning() -> None:
     (only,) = found("openai", {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "redis, agentops_openai"})
     assert only.level == "warning"
     assert only.advice == "remove agentops_openai from it"
@@ -95,7 +96,7 @@ def test_a_switched_off_client() -> None:
     ]
 
 
-def test_a_version_outside_the_range(tmp_path: Path) -> None:
+def test_unsupported_client_version_is_a_problem(tmp_path: Path) -> None:
     """Another version of the package, first on the path: nothing of it but what it says of itself is looked at."""
     said = tmp_path / "openai-1.2.3.dist-info" / "METADATA"
     said.parent.mkdir()
@@ -121,7 +122,7 @@ def _installed(package: str) -> bool:
     return any(True for _ in metadata.distributions(name=package))
 
 
-def test_others_that_are_there() -> None:
+def test_other_instrumentations_are_listed() -> None:
     """More than one is too many without us, too."""
     last = found("openai", {})[-1]
     names = peers("openai")
@@ -131,7 +132,7 @@ def test_others_that_are_there() -> None:
 
 
 @TRACES
-def test_others_that_are_switched_off_do_not_count() -> None:
+def test_disabled_instrumentations_are_not_listed() -> None:
     off = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai,anthropic"}
     assert found("openai", off)[-1] == Finding("ok", "openai", "nothing else traces it: each call gets a span of ours")
     native = "also traced by its own tracing: its span of a call is enriched, no second one is made"
@@ -141,7 +142,7 @@ def test_others_that_are_switched_off_do_not_count() -> None:
 
 
 @TRACES
-def test_the_modes_are_said() -> None:
+def test_mode_that_double_counts_or_skips_is_reported() -> None:
     off = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai,anthropic"}
     own = found("anthropic", {**off, "OTEL_AGENTOPS_MODE": "own"})[-1]
     assert (own.level, own.advice) == ("warning", "set OTEL_AGENTOPS_MODE=auto")
@@ -169,25 +170,25 @@ def test_the_modes_are_said() -> None:
         ({"OTEL_TRACES_SAMPLER": "always_off"}, "warning", "always_off drops spans"),
     ],
 )
-def test_sampler(environ: dict[str, str], level: str, said: str) -> None:
+def test_sampler_is_rated_by_what_it_drops(environ: dict[str, str], level: str, said: str) -> None:
     (only,) = found("sampler", environ)
     assert only.level == level
     assert said in only.text
 
 
-def test_hash_key() -> None:
+def test_missing_hash_key_is_a_note() -> None:
     assert [finding.level for finding in found("hash key", {})] == ["note"]
     assert [finding.level for finding in found("hash key", {"OTEL_AGENTOPS_HASH_KEY": "k"})] == ["ok"]
 
 
-def test_an_exporter_that_is_heard(listening: int) -> None:
+def test_reachable_endpoint_is_ok(listening: int) -> None:
     endpoint = f"http://127.0.0.1:{listening}"
     environ = {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
     text = f"spans, evaluations and outcomes go to {endpoint} over http/protobuf; it accepts connections"
     assert found("exporter", environ) == [Finding("ok", "exporter", text)]
 
 
-def test_an_exporter_that_nobody_hears(listening: int, silent: int) -> None:
+def test_unreachable_endpoint_is_a_problem(listening: int, silent: int) -> None:
     environ = {
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{silent}/v1/traces",
@@ -200,14 +201,14 @@ def test_an_exporter_that_nobody_hears(listening: int, silent: int) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["http://localhost:port", "http://:4318", "///"])
-def test_an_endpoint_that_is_none(endpoint: str) -> None:
+def test_malformed_endpoint_is_a_problem(endpoint: str) -> None:
     environ = {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
     (only,) = found("exporter", environ)
     assert (only.level, only.advice) == ("problem", "write OTEL_EXPORTER_OTLP_ENDPOINT as http://host:port")
     assert repr(endpoint) in only.text
 
 
-def test_an_exporter_that_is_not_installed() -> None:
+def test_missing_exporter_package_is_a_problem() -> None:
     if _installed("opentelemetry-exporter-otlp-proto-grpc"):
         pytest.skip("the gRPC exporter is installed here, so that nothing is missing")
     (only,) = found("exporter", {})
@@ -216,7 +217,7 @@ def test_an_exporter_that_is_not_installed() -> None:
     assert "or set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in only.advice
 
 
-def test_exporters_that_go_elsewhere() -> None:
+def test_exporters_other_than_otlp_are_reported() -> None:
     environ = {"OTEL_TRACES_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "none"}
     assert [(finding.level, finding.text) for finding in found("exporter", environ)] == [
         ("note", "spans go to console, not to a collector"),
@@ -224,7 +225,7 @@ def test_exporters_that_go_elsewhere() -> None:
     ]
 
 
-def test_an_exporter_by_its_full_name(silent: int) -> None:
+def test_exporter_is_recognised_by_its_full_name(silent: int) -> None:
     environ = {"OTEL_TRACES_EXPORTER": "otlp_proto_http", "OTEL_LOGS_EXPORTER": "otlp_proto_http"}
     (only,) = found("exporter", {**environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent}"})
     assert "where nothing answers" in only.text
@@ -233,7 +234,7 @@ def test_an_exporter_by_its_full_name(silent: int) -> None:
 # -- the command
 
 
-def test_the_command_under_opentelemetry_instrument(listening: int) -> None:
+def test_doctor_command_under_opentelemetry_instrument_is_clean(listening: int) -> None:
     """The process that the program would be: everything is patched, and the end is a plain 0."""
     every = metadata.entry_points(group=doctor.GROUP)
     others = {entry.name for entry in every if not entry.name.startswith("agentops_")}
@@ -256,8 +257,64 @@ def test_the_command_under_opentelemetry_instrument(listening: int) -> None:
     assert printed.endswith("problems: 0, warnings: 0\n")
 
 
-def test_the_command_alone_says_what_it_did_not_look_at() -> None:
+def test_doctor_command_alone_says_what_it_skipped() -> None:
     code, printed = run(COMMAND, "doctor", **CONFIGURED, OTEL_LOGS_EXPORTER="none")
     assert code == 1, "the problem of the logs"
     assert re.search(r"anthropic, .*not patched here", " ".join(printed.split()))
     assert "→ opentelemetry-instrument otel-agentops doctor" in printed
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, [("ok", "no prompt and no answer leaves the process")]),
+        (
+            {CAPTURE: "EVENT_ONLY"},
+            [("note", "prompts, answers and tools' results go on events, without the secrets that a pattern knows")],
+        ),
+        (
+            {CAPTURE: "SPAN_AND_EVENT", "OTEL_AGENTOPS_REDACT": "json:dumps"},
+            [
+                (
+                    "note",
+                    "prompts, answers and tools' results go on spans and events, without the secrets that a pattern "
+                    "knows",
+                ),
+                ("ok", "everything passes json:dumps before it leaves"),
+            ],
+        ),
+        (
+            {"OTEL_AGENTOPS_REDACT": "json:absent"},
+            [
+                ("ok", "no prompt and no answer leaves the process"),
+                (
+                    "problem",
+                    "OTEL_AGENTOPS_REDACT=json:absent cannot be loaded (OTEL_AGENTOPS_REDACT='json:absent': there is "
+                    "no such function): no content is recorded at all",
+                ),
+            ],
+        ),
+        (
+            {
+                "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK": "upload",
+                "OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH": "gs://x",
+            },
+            [
+                ("ok", "no prompt and no answer leaves the process"),
+                (
+                    "warning",
+                    "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK is set, and not honoured: content goes on spans and "
+                    "events, and nowhere else",
+                ),
+                (
+                    "warning",
+                    "OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH is set, and not honoured: content goes on spans and "
+                    "events, and nowhere else",
+                ),
+            ],
+        ),
+    ],
+)
+def test_content_that_leaves_is_told(environ: dict[str, str], expected: list[tuple[str, str]]) -> None:
+    findings = [(finding.level, finding.text) for finding in found("content", {**CONFIGURED, **environ})]
+    assert findings == expected

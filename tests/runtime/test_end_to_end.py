@@ -215,7 +215,7 @@ def without_time(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in attributes.items() if not beside.match(key)}
 
 
-def test_a_collector_that_cannot_be_reached_is_no_matter_of_the_application(provider: FakeProvider) -> None:
+def test_unreachable_collector_does_not_affect_the_application(provider: FakeProvider) -> None:
     (port,) = stack.free_ports(1)
     done = start(
         provider, SHOP, f"http://127.0.0.1:{port}", OTEL_EXPORTER_OTLP_TIMEOUT="1", OTEL_BSP_EXPORT_TIMEOUT="1"
@@ -224,7 +224,7 @@ def test_a_collector_that_cannot_be_reached_is_no_matter_of_the_application(prov
     assert "otel_agentops" not in done.err  # what there is to say the exporter says
 
 
-def test_a_wrong_setting_is_one_sentence_and_everything_else_goes_on(running: Running, provider: FakeProvider) -> None:
+def test_wrong_setting_warns_once_and_the_rest_works(running: Running, provider: FakeProvider) -> None:
     done = start(
         provider,
         SHOP,
@@ -241,7 +241,7 @@ def test_a_wrong_setting_is_one_sentence_and_everything_else_goes_on(running: Ru
     assert len(running.spans("mistaken", 5)) == 5
 
 
-def test_a_task_in_two_services_is_one_task_for_the_budget(
+def test_task_in_two_services_counts_once_in_the_budget(
     running: Running, provider: FakeProvider, gpt: openai.OpenAI, seen: Capture
 ) -> None:
     server = service.serve(gpt)
@@ -271,7 +271,7 @@ def per_task_of(sample: stack.Sample, service_name: str) -> bool:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_workers_that_were_forked_have_their_spans(running: Running, provider: FakeProvider) -> None:
+def test_forked_workers_export_their_spans(running: Running, provider: FakeProvider) -> None:
     bare = start(provider, PREFORK, None)
     assert bare == (0, "workers ended with [0, 0]\n", "")
     assert start(provider, PREFORK, running.collector.otlp, OTEL_SERVICE_NAME="forked") == bare

@@ -124,7 +124,7 @@ print(json.dumps([OpenAIInstrumentor().is_instrumented_by_opentelemetry, "openai
     assert run_started(program)[0] == [True, False]
 
 
-def test_entry_point_taken_back_before_the_import_patches_nothing() -> None:
+def test_entry_point_undone_before_the_import_patches_nothing() -> None:
     program = """
 from otel_agentops import uninstrument
 uninstrument()

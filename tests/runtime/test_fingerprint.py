@@ -34,31 +34,31 @@ def json_values(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 @given(json_values(st.none() | st.booleans() | exact | finite | texts))
 @example({"\U0001f600": 1, "\ufb01": 2})
 @example({"b": {"\x7f": "\u2028", '"': "\\"}, "a": ["\x00\x1f\b\f\n\r\t/"]})
-def test_every_json_value_has_the_bytes_of_the_rfc(value: Any) -> None:
+def test_canonical_json_equals_rfc_8785(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
 
 
 @settings(deadline=None, max_examples=300)
 @given(json_values(st.none() | st.booleans() | exact | texts))
-def test_the_fast_path_is_taken_only_where_it_is_equal(value: Any) -> None:
+def test_fast_path_is_taken_only_if_it_equals_rfc_8785(value: Any) -> None:
     fast = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     if _hashing._is_plain(value):
         assert fast == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize("value", [{"name": "t", "schema": {"a": [1, True, None]}}, ["a", "ä"], -(2**53) + 1, ("a",)])
-def test_what_tools_and_prompts_are_made_of_takes_the_fast_path(value: Any) -> None:
+def test_tools_and_prompts_take_the_fast_path(value: Any) -> None:
     assert _hashing._is_plain(value)
 
 
 @pytest.mark.parametrize("value", [1.0, {"ä": 1}, [2**53], {1: "a"}, type("Text", (str,), {})("a"), object()])
-def test_what_the_standard_encoder_writes_otherwise_does_not(value: Any) -> None:
+def test_values_that_json_writes_differently_skip_the_fast_path(value: Any) -> None:
     assert not _hashing._is_plain(value)
 
 
 @settings(deadline=None)
 @given(st.integers())
-def test_any_integer_counts_as_the_double_next_to_it(number: int) -> None:
+def test_large_integer_is_rounded_to_a_double(number: int) -> None:
     try:
         expected = rfc8785.dumps(float(number) if abs(number) >= 2**53 else number)
     except OverflowError:
@@ -72,7 +72,7 @@ NOT_JSON = [float("nan"), float("inf"), 10**400, "\ud800", {"\ud800": 1}, object
 
 
 @pytest.mark.parametrize("value", NOT_JSON, ids=range(len(NOT_JSON)))
-def test_what_is_not_json_is_refused(value: Any) -> None:
+def test_value_outside_json_is_refused(value: Any) -> None:
     for given_value in (value, [value, 0.5]):
         with pytest.raises((TypeError, ValueError)):
             canonical(given_value)
@@ -82,13 +82,13 @@ def test_what_is_not_json_is_refused(value: Any) -> None:
 
 
 @pytest.mark.parametrize("vector", PUBLISHED["vectors"], ids=lambda vector: vector["about"])
-def test_a_published_vector_holds(vector: dict[str, Any]) -> None:
+def test_published_vector_holds(vector: dict[str, Any]) -> None:
     assert canonical(vector["value"]).decode() == vector["canonical"]
     assert identity(vector["value"]) == vector["sha256"]
     assert identity(vector["value"], PUBLISHED["key"].encode()) == vector["hmac_sha256"]
 
 
-def test_published_vectors_are_the_recipe_by_hand() -> None:
+def test_published_vectors_follow_the_recipe() -> None:
     prefix = f"{PUBLISHED['recipe']}:".encode()
     assert prefix == _hashing.RECIPE
     for vector in PUBLISHED["vectors"]:
@@ -97,7 +97,7 @@ def test_published_vectors_are_the_recipe_by_hand() -> None:
         assert vector["hmac_sha256"] == hmac.new(PUBLISHED["key"].encode(), message, "sha256").hexdigest()[:16]
 
 
-def test_the_five_lines_of_the_documentation_compute_it() -> None:
+def test_documented_code_computes_the_same_identity() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/identity.md").read_text(), flags=re.DOTALL)
     documented: dict[str, Any] = {}
     exec(code, documented)
@@ -109,10 +109,10 @@ def test_the_five_lines_of_the_documentation_compute_it() -> None:
 @settings(deadline=None)
 @given(st.lists(texts), st.none() | st.just(b"a key"))
 @example(['\x00\x1f\b"\\' * 30_000, "", "\U0001f600" * 70_000], None)
-def test_a_long_text_has_the_same_identity_part_by_part(parts: list[str], key: bytes | None) -> None:
+def test_text_hashed_in_parts_has_the_same_identity(parts: list[str], key: bytes | None) -> None:
     assert identity_of_texts(parts, key) == identity(parts, key)
 
 
-def test_a_lone_surrogate_is_refused_there_too() -> None:
+def test_lone_surrogate_in_a_text_is_refused() -> None:
     with pytest.raises(ValueError, match="surrogates"):
         identity_of_texts(["\ud800"])

@@ -36,12 +36,14 @@ from otel_agentops.testing import Capture
         ("POST /v1/chat", {}, None),
     ],
 )
-def test_operation_of_a_span(seen: Capture, name: str, attributes: dict[str, str], operation: str | None) -> None:
+def test_span_operation_is_recognised(
+    seen: Capture, name: str, attributes: dict[str, str], operation: str | None
+) -> None:
     span = seen.tracer_provider.get_tracer("x").start_span(name, attributes=attributes)
     assert _foreign_spans.find_operation(span) == operation
 
 
-def test_a_span_that_tells_nothing_is_of_no_operation() -> None:
+def test_non_recording_span_has_no_operation() -> None:
     assert _foreign_spans.find_operation(trace.INVALID_SPAN) is None
     assert _foreign_spans.find_tool_name(trace.INVALID_SPAN) == ""
     assert not _foreign_spans.is_ours(trace.INVALID_SPAN)
@@ -101,7 +103,7 @@ def test_a_span_for_something_else_is_left_alone(
         ("retrieval docs", {"gen_ai.operation.name": "retrieval"}, None, True),
     ],
 )
-def test_a_frameworks_retrieval_is_not_the_model_that_ranks_in_it(
+def test_framework_retrieval_span_is_not_a_rerank_call(
     seen: Capture, name: str, attributes: dict[str, str], model: str | None, stands: bool
 ) -> None:
     span = seen.tracer_provider.get_tracer("x").start_span(name, attributes=attributes)

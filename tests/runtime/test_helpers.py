@@ -106,7 +106,7 @@ every_verb = pytest.mark.parametrize("verb", VERBS)
 
 @every_way
 @every_verb
-def test_one_whole_span(seen: Capture, verb: str, way: Callable[..., Any]) -> None:
+def test_each_verb_makes_one_whole_span(seen: Capture, verb: str, way: Callable[..., Any]) -> None:
     make, expected = VERBS[verb]
     assert way(make(), lambda: "result") == "result"
     assert [without_ids(span) for span in seen.spans] == [expected]
@@ -114,9 +114,7 @@ def test_one_whole_span(seen: Capture, verb: str, way: Callable[..., Any]) -> No
 
 @every_way
 @every_verb
-def test_an_error_inside_passes_unchanged_and_its_text_stays_here(
-    seen: Capture, verb: str, way: Callable[..., Any]
-) -> None:
+def test_error_passes_unchanged_and_its_text_is_not_recorded(seen: Capture, verb: str, way: Callable[..., Any]) -> None:
     make, expected = VERBS[verb]
     with pytest.raises(ZeroDivisionError) as raised:
         way(make(), boom)
@@ -130,9 +128,7 @@ def test_an_error_inside_passes_unchanged_and_its_text_stays_here(
 
 
 @pytest.mark.parametrize("way", [decorated, async_decorated])
-def test_a_decorated_function_keeps_its_name_and_each_call_has_a_block_of_its_own(
-    seen: Capture, way: Callable[..., Any]
-) -> None:
+def test_decorated_function_keeps_its_name_with_a_task_per_call(seen: Capture, way: Callable[..., Any]) -> None:
     @task("support")
     def answer(question: str) -> str:
         """Says something."""
@@ -144,7 +140,7 @@ def test_a_decorated_function_keeps_its_name_and_each_call_has_a_block_of_its_ow
     assert len(ids) == 2
 
 
-def test_decorating_a_generator_is_refused_where_it_is_written() -> None:
+def test_decorating_a_generator_raises_type_error() -> None:
     def stream() -> Iterator[str]:
         yield "a"
 
@@ -160,15 +156,13 @@ def test_decorating_a_generator_is_refused_where_it_is_written() -> None:
     [(asyncio.CancelledError, "cancelled"), (KeyboardInterrupt, "cancelled"), (SystemExit, "cancelled"),
      (TimeoutError, "failed")],
 )  # fmt: skip
-def test_what_stops_a_task_from_outside_is_no_failure_of_it(
-    seen: Capture, error: type[BaseException], ending: str
-) -> None:
+def test_cancellation_is_not_a_failed_task(seen: Capture, error: type[BaseException], ending: str) -> None:
     with pytest.raises(error), task("support"):
         raise error
     assert seen.spans[0]["attributes"]["otel_agentops.task.outcome"] == ending
 
 
-def test_a_generator_that_is_not_read_to_the_end_is_cancelled(seen: Capture) -> None:
+def test_task_in_an_unfinished_generator_is_cancelled(seen: Capture) -> None:
     def stream() -> Iterator[int]:
         with task("support"):
             yield 1
@@ -179,14 +173,14 @@ def test_a_generator_that_is_not_read_to_the_end_is_cancelled(seen: Capture) -> 
     assert seen.spans[0]["attributes"]["otel_agentops.task.outcome"] == "cancelled"
 
 
-def test_a_told_outcome_counts_even_where_the_block_raises(seen: Capture) -> None:
+def test_declared_outcome_wins_over_an_exception(seen: Capture) -> None:
     with pytest.raises(ZeroDivisionError), task("support") as run:
         run.outcome("escalated")
         boom()
     assert seen.spans[0]["attributes"]["otel_agentops.task.outcome"] == "escalated"
 
 
-def test_a_task_with_an_id_of_the_application(seen: Capture) -> None:
+def test_task_keeps_the_id_of_the_application(seen: Capture) -> None:
     given = uuid.uuid4()
     with task("support", id=given, tenant=7) as run:  # type: ignore[arg-type]
         assert run.id == str(given)
@@ -195,7 +189,7 @@ def test_a_task_with_an_id_of_the_application(seen: Capture) -> None:
     assert attributes["otel_agentops.traffic.tenant"] == "7"
 
 
-def test_one_object_used_twice_is_two_tasks(seen: Capture) -> None:
+def test_reused_task_object_makes_two_tasks(seen: Capture) -> None:
     block = task("support")
     with block as run:
         run.outcome("failed")
@@ -206,7 +200,7 @@ def test_one_object_used_twice_is_two_tasks(seen: Capture) -> None:
     assert [first["otel_agentops.task.outcome"], second["otel_agentops.task.outcome"]] == ["failed", "completed"]
 
 
-def test_one_object_entered_twice_at_a_time_goes_on_as_one(seen: Capture, said: Said) -> None:
+def test_reentered_task_object_stays_one_task(seen: Capture, said: Said) -> None:
     block = task("support")
     with block:
         with block:
@@ -220,7 +214,7 @@ def test_one_object_entered_twice_at_a_time_goes_on_as_one(seen: Capture, said: 
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-def test_an_agent_of_a_task_has_no_outcome_of_its_own(seen: Capture, said: Said) -> None:
+def test_nested_agent_has_no_outcome(seen: Capture, said: Said) -> None:
     with task("support") as outer, task("planner") as agent:
         agent.outcome("failed")
         assert agent.id == outer.id
@@ -244,9 +238,7 @@ def test_an_agent_of_a_task_has_no_outcome_of_its_own(seen: Capture, said: Said)
     ]
 
 
-def test_a_receipt_holds_what_the_answer_came_from_and_not_what_the_judge_used(
-    seen: Capture, gpt: openai.OpenAI, claude: Any
-) -> None:
+def test_receipt_holds_facts_of_the_answer_not_of_the_judge(seen: Capture, gpt: openai.OpenAI, claude: Any) -> None:
     weather = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
     with task("support", segment="web") as run:
         with retrieval("help", version="v7"), retrieval("help", version="v7"):
@@ -286,7 +278,7 @@ def test_a_receipt_holds_what_the_answer_came_from_and_not_what_the_judge_used(
 # -- prompt
 
 
-def test_a_declared_template_is_the_prompt_of_the_calls_inside(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_declared_template_is_the_prompt_of_calls_inside(seen: Capture, gpt: openai.OpenAI) -> None:
     for name in ("Ann", "Bo"):
         with prompt("greeting", template="Greet {name}.", version="3", variables={"name": name}) as template:
             assert template.text == f"Greet {name}."
@@ -301,7 +293,7 @@ def test_a_declared_template_is_the_prompt_of_the_calls_inside(seen: Capture, gp
     assert outside["otel_agentops.prompt.source"] == "none"
 
 
-def test_a_prompt_without_its_text_is_known_by_name_and_version(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_prompt_without_text_is_identified_by_name_and_version(seen: Capture, gpt: openai.OpenAI) -> None:
     for version in ("3", "4", 4, None):
         with prompt("greeting", version=version):  # type: ignore[arg-type]
             ask(gpt)
@@ -310,7 +302,7 @@ def test_a_prompt_without_its_text_is_known_by_name_and_version(seen: Capture, g
     assert unknown is None
 
 
-async def test_prompt_as_a_decorator_of_a_coroutine(seen: Capture, async_gpt: openai.AsyncOpenAI) -> None:
+async def test_prompt_decorates_a_coroutine(seen: Capture, async_gpt: openai.AsyncOpenAI) -> None:
     @prompt("greeting", template="Be kind.")
     async def greet() -> None:
         await ask(async_gpt)  # type: ignore[arg-type]
@@ -319,7 +311,7 @@ async def test_prompt_as_a_decorator_of_a_coroutine(seen: Capture, async_gpt: op
     assert seen.spans[0]["attributes"]["gen_ai.prompt.name"] == "greeting"
 
 
-def test_a_variable_that_is_missing_is_the_applications_error() -> None:
+def test_missing_template_variable_raises_key_error() -> None:
     with pytest.raises(KeyError, match="name"):
         _ = prompt(template="Greet {name}.", variables={"nme": "Ann"}).text
 
@@ -327,7 +319,7 @@ def test_a_variable_that_is_missing_is_the_applications_error() -> None:
 # -- tool
 
 
-def test_a_tool_that_reports_a_failure_without_raising(seen: Capture) -> None:
+def test_tool_reports_a_failure_without_raising(seen: Capture) -> None:
     with task("support"), tool("lookup") as call:
         call.fail("not_found")
     lookup, support = seen.spans
@@ -335,7 +327,7 @@ def test_a_tool_that_reports_a_failure_without_raising(seen: Capture) -> None:
     assert support["attributes"]["otel_agentops.task.tool_failures"] == 1
 
 
-def test_a_tool_carries_the_hash_under_which_it_was_offered(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_tool_carries_the_hash_offered_to_the_model(seen: Capture, gpt: openai.OpenAI) -> None:
     schema = {"type": "object", "properties": {"id": {"type": "string"}}}
     offered = {"name": "lookup", "description": "Finds an order.", "parameters": schema}
     with task("support"):
@@ -357,7 +349,7 @@ def test_a_tool_carries_the_hash_under_which_it_was_offered(seen: Capture, gpt: 
 
 
 @pytest.mark.parametrize(("found", "count"), [([], 0), (["a", "b"], 2), (3, 3), ({"a": 1}, 1), ("a", 1)])
-def test_documents_are_counted_and_never_kept(seen: Capture, found: Any, count: int) -> None:
+def test_documents_are_counted_and_not_recorded(seen: Capture, found: Any, count: int) -> None:
     with retrieval("help") as query:
         query.documents(found)
     attributes = seen.spans[0]["attributes"]
@@ -366,7 +358,7 @@ def test_documents_are_counted_and_never_kept(seen: Capture, found: Any, count: 
     assert "otel_agentops.index.version" not in attributes
 
 
-async def test_a_decorated_searchs_list_is_what_was_found(seen: Capture) -> None:
+async def test_decorated_search_counts_the_list_it_returns(seen: Capture) -> None:
     @retrieval("help", version="1")
     async def search(words: str) -> list[str]:
         return words.split()
@@ -380,9 +372,7 @@ async def test_a_decorated_searchs_list_is_what_was_found(seen: Capture) -> None
     assert counts == [3, None]
 
 
-def test_a_call_names_the_indexes_that_fed_it_and_a_failed_search_fed_nothing(
-    seen: Capture, gpt: openai.OpenAI
-) -> None:
+def test_model_call_names_the_indexes_that_fed_it(seen: Capture, gpt: openai.OpenAI) -> None:
     with task("support"):
         with retrieval("help", version="v7"), retrieval("faq"):
             pass
@@ -420,7 +410,7 @@ def verdict(in_span: bool = False, **attributes: Any) -> dict[str, Any]:
     return {"event_name": "gen_ai.evaluation.result", "in_span": in_span, "attributes": {**JUDGED, **attributes}}
 
 
-def test_a_verdict_is_an_event_with_the_task_that_it_is_about(seen: Capture, gpt: openai.OpenAI, claude: Any) -> None:
+def test_verdict_is_an_event_with_the_facts_of_its_task(seen: Capture, gpt: openai.OpenAI, claude: Any) -> None:
     with task("support", segment="web") as run:
         answer = ask(gpt)
         with judge("grounded", **CONFIGURATION) as judgement:
@@ -445,7 +435,7 @@ def test_a_verdict_is_an_event_with_the_task_that_it_is_about(seen: Capture, gpt
     assert grading.items() >= {key: judged[key] for key in judged if key != "otel_agentops.judge.model"}.items()
 
 
-def test_a_judgement_made_later_carries_the_receipt_and_nothing_of_where_it_is_made(seen: Capture) -> None:
+def test_late_judgement_carries_the_receipt_not_its_own_task(seen: Capture) -> None:
     receipt = {"otel_agentops.task.name": "support", "gen_ai.response.model": "gpt-x-2026-03-01"}
     with task("nightly-grading", segment="batch"), judge("grounded", **CONFIGURATION) as judgement:
         judgement.score(0.25, task={**receipt, "otel_agentops.task.llm_calls": 3})
@@ -454,19 +444,19 @@ def test_a_judgement_made_later_carries_the_receipt_and_nothing_of_where_it_is_m
 
 
 @pytest.mark.parametrize("way", [decorated, async_decorated])
-def test_a_decorated_judges_number_is_its_score(seen: Capture, way: Callable[..., Any]) -> None:
+def test_decorated_judge_returns_its_score(seen: Capture, way: Callable[..., Any]) -> None:
     assert way(judge("grounded", **CONFIGURATION), lambda: 1) == 1
     assert way(judge("grounded", **CONFIGURATION), lambda: True) is True  # no score
     assert [without_ids(event) for event in seen.events] == [verdict(**{"gen_ai.evaluation.score.value": 1.0})]
 
 
-def test_a_judge_that_fails_says_so_without_a_score(seen: Capture) -> None:
+def test_failed_judge_has_an_error_and_no_score(seen: Capture) -> None:
     with pytest.raises(ZeroDivisionError), judge("grounded", **CONFIGURATION):
         boom()
     assert [without_ids(event) for event in seen.events] == [verdict(**{"error.type": "ZeroDivisionError"})]
 
 
-def test_a_judge_asked_for_is_not_the_judge_that_answered(seen: Capture) -> None:
+def test_judge_model_is_unknown_without_a_model_call(seen: Capture) -> None:
     with judge("grounded", **CONFIGURATION) as judgement:
         judgement.score(0.5)
     assert "otel_agentops.judge.model" not in seen.events[0]["attributes"]
@@ -485,7 +475,7 @@ def test_every_part_of_a_judges_configuration_moves_its_revision(seen: Capture) 
 # -- change
 
 
-def test_a_declared_change(seen: Capture) -> None:
+def test_declared_change_is_one_event(seen: Capture) -> None:
     change("index", scope="help", value="v8", previous="v7")
     with task("deploy", stage="canary") as run:
         change("model", scope="gpt-x", value="gpt-x-2026-09-01")
@@ -507,7 +497,7 @@ def test_a_declared_change(seen: Capture) -> None:
     assert "otel_agentops.change.previous" not in second["attributes"]
 
 
-def test_a_block_that_fails_or_stays_silent_tells_no_truth_and_no_change(seen: Capture) -> None:
+def test_failed_or_silent_block_emits_no_outcome_and_no_change(seen: Capture) -> None:
     with outcome(receipt={}, source="x"):
         pass
     with pytest.raises(KeyError), outcome(receipt={}, source="x") as truth:
@@ -521,7 +511,7 @@ def test_a_block_that_fails_or_stays_silent_tells_no_truth_and_no_change(seen: C
     assert seen.events == []
 
 
-async def test_the_truth_and_a_change_told_by_a_block(seen: Capture) -> None:
+async def test_outcome_and_change_blocks_emit_at_their_end(seen: Capture) -> None:
     async with outcome(receipt={"otel_agentops.task.id": "1"}, source="survey") as truth:
         truth.verdict(True)
     async with change("index", scope="help", previous="v7") as moved:
@@ -532,7 +522,7 @@ async def test_the_truth_and_a_change_told_by_a_block(seen: Capture) -> None:
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_a_change_is_what_a_decorated_function_returns(seen: Capture, is_async: bool) -> None:
+def test_decorated_change_takes_the_returned_value(seen: Capture, is_async: bool) -> None:
     @change("index", scope="help")
     def rebuild() -> str:
         assert seen.events == []
@@ -621,9 +611,7 @@ WRONG: dict[Callable[[], None], list[str]] = {
 
 
 @pytest.mark.parametrize("mistake", WRONG)
-def test_a_wrong_value_is_named_once_and_nothing_is_raised(
-    seen: Capture, said: Said, mistake: Callable[[], None]
-) -> None:
+def test_wrong_value_warns_once_and_raises_nothing(seen: Capture, said: Said, mistake: Callable[[], None]) -> None:
     mistake()
     mistake()
     assert said() == WRONG[mistake]
@@ -633,7 +621,7 @@ def test_a_wrong_value_is_named_once_and_nothing_is_raised(
 # -- where nothing listens
 
 
-def test_without_a_provider_nothing_is_emitted_and_nothing_fails(gpt: openai.OpenAI) -> None:
+def test_helpers_without_a_provider_emit_nothing(gpt: openai.OpenAI) -> None:
     before = _telemetry.replace_default(_telemetry.Telemetry(Config()))
     try:
         with task("support") as run, tool("t"), retrieval("i"), prompt(template="x"), judge("j") as judgement:
@@ -647,7 +635,7 @@ def test_without_a_provider_nothing_is_emitted_and_nothing_fails(gpt: openai.Ope
     assert run.receipt()["otel_agentops.task.id"] == run.id
 
 
-def test_a_provider_set_after_the_verbs_were_used_is_used_from_then_on(seen: Capture) -> None:
+def test_late_provider_is_used_from_then_on(seen: Capture) -> None:
     """The global provider often comes late; here a whole telemetry does."""
     late = Capture()
     with task("early"):
@@ -662,7 +650,7 @@ def test_a_provider_set_after_the_verbs_were_used_is_used_from_then_on(seen: Cap
     assert [span["name"] for span in late.spans] == ["invoke_workflow late"]
 
 
-def test_attempts_and_failures_of_calls_are_the_tasks(
+def test_task_counts_attempts_and_failures_of_its_calls(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI
 ) -> None:
     provider.script(Status(429, retry_after=0.01), Status(500))

@@ -54,7 +54,7 @@ def of(identities: Identities, **call: Any) -> dict[str, Any]:
 # -- tools
 
 
-def test_the_set_and_each_tool(identities: Identities) -> None:
+def test_tool_set_and_each_tool_have_a_hash(identities: Identities) -> None:
     normal = openai_chat.normalise_tool(TOOL)
     found = identities.identify_tools([TOOL], openai_chat.normalise_tool)
     assert found.hashes == {"lookup": identity(normal)}
@@ -64,7 +64,7 @@ def test_the_set_and_each_tool(identities: Identities) -> None:
     }
 
 
-def test_the_order_of_tools_and_of_keys_does_not_matter(identities: Identities) -> None:
+def test_tool_hash_ignores_the_order_of_tools_and_keys(identities: Identities) -> None:
     other = {"type": "function", "function": {"parameters": {"type": "object"}, "name": "refund"}}
     turned = {"function": dict(reversed(list(TOOL["function"].items()))), "type": "function"}  # type: ignore[attr-defined]
     assert hashed(identities, [TOOL, other]) == hashed(identities, [other, turned])
@@ -82,7 +82,7 @@ MUTATIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_a_mutated_list_is_a_new_identity_and_back_again_the_old_one(identities: Identities, mutation: str) -> None:
+def test_mutated_tool_list_has_a_new_hash_until_restored(identities: Identities, mutation: str) -> None:
     tools = [copy.deepcopy(TOOL)]
     before = hashed(identities, tools)
     MUTATIONS[mutation](tools[0])
@@ -92,7 +92,7 @@ def test_a_mutated_list_is_a_new_identity_and_back_again_the_old_one(identities:
     assert hashed(identities, [TOOL]) == before
 
 
-def test_one_and_one_point_nought_are_one_number(identities: Identities) -> None:
+def test_tool_hash_treats_1_and_1_0_as_equal(identities: Identities) -> None:
     tools = [copy.deepcopy(TOOL)]
     before = hashed(identities, tools)
     tools[0]["function"]["parameters"]["properties"]["id"]["default"] = 1.0  # type: ignore[index]
@@ -107,7 +107,7 @@ json_values = st.recursive(
 
 
 @given(json_values, json_values)
-def test_a_kept_copy_is_equal_to_exactly_what_is_the_same_json(one: Any, other: Any) -> None:
+def test_cached_copy_equals_the_same_json_only(one: Any, other: Any) -> None:
     same = identity(one) == identity(other)
     assert (_identity._copy_json(one) == other) is same
     assert (other == _identity._copy_json(one)) is same
@@ -126,7 +126,7 @@ def test_unchanged_tools_are_not_hashed_again(identities: Identities) -> None:
     assert len(asked) == 1
 
 
-def test_credentials_of_a_remote_server_are_in_no_identity() -> None:
+def test_tool_hash_leaves_out_credentials_of_remote_servers() -> None:
     server = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example/mcp", "allowed_tools": ["find"]}
     secret = {"headers": {"authorization": "Bearer s3cret"}, "authorization": "s3cret"}
     material = openai_chat.normalise_tool({**server, **secret})
@@ -140,7 +140,7 @@ def test_credentials_of_a_remote_server_are_in_no_identity() -> None:
 # -- prompts
 
 
-def test_where_a_prompts_identity_comes_from(identities: Identities) -> None:
+def test_prompt_source_says_where_the_hash_comes_from(identities: Identities) -> None:
     declared = NO_SCOPE._replace(prompt=identities.declare_template("greeting", "3", "Greet {name}."))
     call = ModelCall("chat", "openai", "gpt-x", {}, instructions=("Greet Ann.",))
     assert identities.identify_call(call, declared) == {
@@ -164,14 +164,12 @@ def test_where_a_prompts_identity_comes_from(identities: Identities) -> None:
 
 
 @pytest.mark.parametrize("parts", [("a", "b"), ("a", {"type": "image"}), (1,), (True,), (None, 5), ("x" * 70_000,)])
-def test_any_parts_of_instructions_have_their_identity(identities: Identities, parts: tuple[Any, ...]) -> None:
+def test_instructions_of_any_parts_are_hashed(identities: Identities, parts: tuple[Any, ...]) -> None:
     for _ in range(2):
         assert identities.hash_prompt(parts) == identity(list(parts))
 
 
-def test_a_prompt_that_is_rendered_for_each_call_is_noticed_once(
-    said: Said, monkeypatch: pytest.MonkeyPatch, gpt: openai.OpenAI
-) -> None:
+def test_prompt_rendered_per_call_warns_once(said: Said, monkeypatch: pytest.MonkeyPatch, gpt: openai.OpenAI) -> None:
     monkeypatch.setenv("OTEL_AGENTOPS_PROMPT_LIMIT", "3")
     with capture(openai_client.Instrumentor()) as seen:
 
@@ -197,7 +195,7 @@ def test_a_prompt_that_is_rendered_for_each_call_is_noticed_once(
 # -- parameters
 
 
-def test_parameters_and_who_chose_them(identities: Identities) -> None:
+def test_parameters_are_hashed_and_their_source_recorded(identities: Identities) -> None:
     params = {"temperature": 0, "encoding_format": "base64"}
     for _ in range(2):
         assert of(identities, params=params, default_params={"encoding_format": "base64"}) == {
@@ -209,7 +207,7 @@ def test_parameters_and_who_chose_them(identities: Identities) -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, False), (1, True), ({"a": [1]}, {"a": [True]}), (0.5, 0.25)])
-def test_parameters_that_are_equal_in_python_alone_are_two(identities: Identities, one: Any, other: Any) -> None:
+def test_parameters_equal_only_in_python_have_two_hashes(identities: Identities, one: Any, other: Any) -> None:
     first, second = (of(identities, params={"x": value})["otel_agentops.params.hash"] for value in (one, other))
     assert (first, second) == (identity({"x": one}), identity({"x": other}))
     assert first != second
@@ -218,7 +216,7 @@ def test_parameters_that_are_equal_in_python_alone_are_two(identities: Identitie
 # -- key and memory
 
 
-def test_another_key_is_other_identities_everywhere() -> None:
+def test_hash_key_changes_every_identity() -> None:
     call: dict[str, Any] = {
         "instructions": ("Be kind.",),
         "tools": [TOOL],
@@ -232,7 +230,7 @@ def test_another_key_is_other_identities_everywhere() -> None:
     assert keyed == of(Identities(b"one", 9), **call)
 
 
-def test_the_key_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hash_key_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_AGENTOPS_HASH_KEY", "a project key")
     before = _telemetry.replace_default(None)
     try:
@@ -241,7 +239,7 @@ def test_the_key_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
         _telemetry.replace_default(before)
 
 
-def test_nothing_that_is_remembered_grows_without_end(said: Said) -> None:
+def test_identity_caches_are_bounded(said: Said) -> None:
     identities = Identities(None, 100)
     size = sys.getsizeof(identities._texts)
     for number in range(3000):
@@ -259,7 +257,7 @@ def test_nothing_that_is_remembered_grows_without_end(said: Said) -> None:
 # -- what it costs
 
 
-def test_a_long_prompt_is_neither_copied_nor_kept() -> None:
+def test_long_prompt_is_neither_copied_nor_cached() -> None:
     """A megabyte is hashed in parts: at no time is there a second one."""
     identities, prompt = Identities(None, 9), "é" + "x" * 1_000_000
     expected = identity([prompt])
@@ -273,7 +271,7 @@ def test_a_long_prompt_is_neither_copied_nor_kept() -> None:
     assert identities._texts == {}
 
 
-def test_equal_tools_are_hashed_once_whoever_takes_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alternating_tool_lists_are_hashed_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of one length that begin with the same tool, sent in turn and made anew each time: one hashing each."""
     hashed = []
     original = Identities._hash_tools

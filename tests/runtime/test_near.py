@@ -87,18 +87,18 @@ OTHER: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_trivial_differences_do_not_count(one: Any, other: Any) -> None:
+def test_near_hash_ignores_trivial_differences(one: Any, other: Any) -> None:
     assert near("t", one) == near("t", other) is not None
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER)
-def test_others_do(one: Any, other: Any) -> None:
+def test_near_hash_differs_for_other_arguments(one: Any, other: Any) -> None:
     keys = near("t", one), near("t", other)
     assert None not in keys
     assert keys[0] != keys[1]
 
 
-def test_the_same_arguments_of_another_tool_are_another_call() -> None:
+def test_near_hash_includes_the_name_of_the_tool() -> None:
     assert near("lookup", {"a": 1}) != near("refund", {"a": 1})
 
 
@@ -118,9 +118,9 @@ CYCLE.append(CYCLE)
     [None, {"o": object()}, {"s": Slotted(1)}, deep(30), list(range(1001)), CYCLE, 10**5000],
     ids=["none", "object", "slots", "deep", "many", "cycle", "digits"],
 )
-def test_what_cannot_be_read_is_unknown(arguments: Any) -> None:
+def test_near_hash_of_unreadable_arguments_is_unknown(arguments: Any) -> None:
     assert near("t", None if arguments is None else {"a": arguments}) is None
 
 
-def test_a_text_that_is_no_json_is_one_argument() -> None:
+def test_near_hash_takes_invalid_json_as_one_text() -> None:
     assert near("t", "[" * 100_000) == near("t", "[" * 100_000) != near("t", "[" * 99_999)

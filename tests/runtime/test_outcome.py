@@ -32,7 +32,7 @@ def attributes(seen: Capture) -> list[dict[str, Any]]:
     return [event["attributes"] for event in seen.events]
 
 
-def test_the_truth_carries_the_whole_receipt(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_outcome_carries_the_whole_receipt(seen: Capture, gpt: openai.OpenAI) -> None:
     with task("support", tenant="acme", retry=True) as run:
         with retrieval("help", version="v7") as query:
             query.documents(["a", "b"])
@@ -82,7 +82,7 @@ def test_the_truth_carries_the_whole_receipt(seen: Capture, gpt: openai.OpenAI) 
     assert root.items() >= {key: value for key, value in told.items() if ".task." in key}.items()
 
 
-def test_a_receipt_inside_the_block_holds_what_is_known_by_then(seen: Capture) -> None:
+def test_receipt_inside_the_task_holds_the_facts_so_far(seen: Capture) -> None:
     with task("support") as run:
         with tool("lookup"):
             pass
@@ -106,7 +106,7 @@ def test_a_receipt_inside_the_block_holds_what_is_known_by_then(seen: Capture) -
     }
 
 
-def test_without_a_receipt_the_truth_is_about_the_task_around(seen: Capture) -> None:
+def test_outcome_without_receipt_belongs_to_the_current_task(seen: Capture) -> None:
     with task("support") as run:
         outcome(True, source="check")
         around = run.receipt()
@@ -115,7 +115,7 @@ def test_without_a_receipt_the_truth_is_about_the_task_around(seen: Capture) -> 
     assert told["otel_agentops.truth.verdict"] == "good"
 
 
-def test_the_last_score_of_a_judge_is_the_receipts(seen: Capture) -> None:
+def test_receipt_holds_the_last_score_of_each_judge(seen: Capture) -> None:
     with task("support") as run:
         for name, score in (("polite", 0.9), ("grounded", 0.4)):
             with judge(name, threshold=0.5) as judgement:
@@ -134,7 +134,7 @@ def test_the_last_score_of_a_judge_is_the_receipts(seen: Capture) -> None:
 
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("good", [True, False])
-def test_the_truth_is_what_a_decorated_function_returns(seen: Capture, good: bool, is_async: bool) -> None:
+def test_decorated_outcome_takes_the_returned_verdict(seen: Capture, good: bool, is_async: bool) -> None:
     @outcome(receipt=RECEIPT, source="check", sampling="random")
     def found_out() -> bool:
         return good
@@ -161,7 +161,7 @@ UID = "3c5c8d83-c3eb-55f2-98ae-538b62def0f4"  # of task t-1 and source check: it
 # -- rework and delay
 
 
-def test_what_the_user_made_of_it_needs_no_verdict(seen: Capture) -> None:
+def test_rework_alone_is_an_outcome(seen: Capture) -> None:
     receipt = {**RECEIPT, "otel_agentops.task.started_at": STARTED}
     outcome(receipt=receipt, source="edit", draft="Dear Ann, all good.", kept="Dear Bob, all good.", timestamp=at(7.5))
     (told,) = attributes(seen)
@@ -176,7 +176,7 @@ def test_what_the_user_made_of_it_needs_no_verdict(seen: Capture) -> None:
     assert "Ann" not in str(told) and "Bob" not in str(told)
 
 
-async def test_a_block_says_verdict_and_rework_as_one_event(seen: Capture) -> None:
+async def test_outcome_block_emits_verdict_and_rework_as_one_event(seen: Capture) -> None:
     async with outcome(receipt=RECEIPT, source="edit") as truth:
         truth.rework("abcd", "abcx")
         truth.verdict(False)
@@ -185,7 +185,7 @@ async def test_a_block_says_verdict_and_rework_as_one_event(seen: Capture) -> No
     assert (told["otel_agentops.task.rework"], told["otel_agentops.truth.verdict"]) == (0.25, "bad")
 
 
-def test_truth_from_before_the_task_has_no_delay(seen: Capture, said: Said) -> None:
+def test_outcome_older_than_its_task_has_no_delay(seen: Capture, said: Said) -> None:
     receipt = {**RECEIPT, "otel_agentops.task.started_at": STARTED}
     outcome(True, receipt=receipt, source="x", timestamp=STARTED * 1000)  # ms
     assert "otel_agentops.truth.delay" not in attributes(seen)[0]
@@ -195,7 +195,7 @@ def test_truth_from_before_the_task_has_no_delay(seen: Capture, said: Said) -> N
 # -- once
 
 
-def test_a_source_tells_the_truth_about_a_task_once(seen: Capture, said: Said) -> None:
+def test_outcome_is_emitted_once_per_source_and_task(seen: Capture, said: Said) -> None:
     other = {**RECEIPT, "otel_agentops.task.id": "t-2"}
     for _ in range(3):
         outcome(True, receipt=RECEIPT, source="survey")
@@ -207,7 +207,7 @@ def test_a_source_tells_the_truth_about_a_task_once(seen: Capture, said: Said) -
     assert said() == []
 
 
-def test_another_verdict_of_the_same_source_is_said_in_the_log_alone(seen: Capture, said: Said) -> None:
+def test_second_verdict_of_a_source_is_only_logged(seen: Capture, said: Said) -> None:
     for good in (True, False, False):
         outcome(good, receipt=RECEIPT, source="survey")
     assert [one["otel_agentops.truth.verdict"] for one in attributes(seen)] == ["good"]
@@ -217,7 +217,7 @@ def test_another_verdict_of_the_same_source_is_said_in_the_log_alone(seen: Captu
     ]
 
 
-def test_a_verdict_after_a_rework_of_the_same_source_is_a_record_of_its_own(seen: Capture) -> None:
+def test_verdict_after_rework_of_a_source_is_a_second_event(seen: Capture) -> None:
     outcome(receipt=RECEIPT, source="edit", draft="a", kept="b")
     outcome(True, receipt=RECEIPT, source="edit", draft="a", kept="b")
     first, second = attributes(seen)
@@ -226,20 +226,20 @@ def test_a_verdict_after_a_rework_of_the_same_source_is_a_record_of_its_own(seen
     assert "otel_agentops.task.rework" not in second
 
 
-def test_of_an_unknown_task_everything_is_told(seen: Capture) -> None:
+def test_outcomes_of_an_unknown_task_are_all_emitted(seen: Capture) -> None:
     for _ in range(2):
         outcome(True, receipt={}, source="survey")
     assert ["log.record.uid" in one for one in attributes(seen)] == [False, False]
 
 
-def test_what_is_remembered_is_bounded(seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outcome_memory_is_bounded(seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_outcome, "_MAX_PAIRS", 2)
     for number in (0, 1, 0, 2, 2, 0):  # 0 was told longest ago when 2 came
         outcome(True, receipt={**RECEIPT, "otel_agentops.task.id": str(number)}, source="x")
     assert [one["otel_agentops.task.id"] for one in attributes(seen)] == ["0", "1", "2", "0"]
 
 
-def test_threads_tell_it_once(seen: Capture) -> None:
+def test_outcome_from_many_threads_is_emitted_once(seen: Capture) -> None:
     ready = threading.Barrier(8)
 
     def tell() -> None:
@@ -258,7 +258,7 @@ def test_threads_tell_it_once(seen: Capture) -> None:
 # -- receipts from elsewhere
 
 
-def test_numbers_of_json_become_what_they_are_registered_as(seen: Capture) -> None:
+def test_receipt_numbers_get_their_registered_type(seen: Capture) -> None:
     given = {**RECEIPT, "otel_agentops.task.cost": 0, "otel_agentops.task.llm_calls": 3.0}
     outcome(True, receipt=given, source="x")
     (told,) = attributes(seen)
@@ -281,7 +281,7 @@ def test_numbers_of_json_become_what_they_are_registered_as(seen: Capture) -> No
         ("otel_agentops.task.started_at", None, "int"),
     ],
 )
-def test_a_value_of_a_wrong_type_is_named_and_left_out(
+def test_receipt_value_of_a_wrong_type_is_dropped_with_a_warning(
     seen: Capture, said: Said, key: str, value: Any, kind: str
 ) -> None:
     outcome(True, receipt={"otel_agentops.task.id": "t-1", key: value}, source="x")
@@ -293,7 +293,7 @@ def test_a_value_of_a_wrong_type_is_named_and_left_out(
     "key",
     ["otel_agentops.truth.verdict", "otel_agentops.task.rework", "otel_agentops.sli.grounded.bad", "log.record.uid"],
 )
-def test_a_receipt_brings_no_truth_of_its_own(seen: Capture, said: Said, key: str) -> None:
+def test_receipt_cannot_carry_a_verdict(seen: Capture, said: Said, key: str) -> None:
     outcome(receipt={**RECEIPT, key: "bad"}, source="x", draft="a", kept="a")
     told = attributes(seen)[0]
     assert told["otel_agentops.task.rework"] == 0
@@ -301,7 +301,7 @@ def test_a_receipt_brings_no_truth_of_its_own(seen: Capture, said: Said, key: st
     assert said() == [f"{key}: not part of a receipt and left out; keep what task.receipt() gave"]
 
 
-def test_texts_that_are_none_are_named(seen: Capture, said: Said) -> None:
+def test_rework_without_two_texts_is_dropped_with_a_warning(seen: Capture, said: Said) -> None:
     outcome(receipt={}, source="x", draft="only one of two")
     outcome(receipt={}, source="x", draft=b"a", kept=b"b")  # type: ignore[arg-type]
     assert seen.events == []

@@ -27,6 +27,8 @@ MODELS = {
     "embed-x": {"input": 0.02},
     "uncached": {"input": 2, "output": 10},
     "free": {"input": 0, "output": 0, "cache_read": 0},
+    "short": {"input": 2, "output": 10, "cache_read": 0.5, "input_limit": 10},
+    "enough": {"input": 2, "output": 10, "cache_read": 0.5, "input_limit": 11},
 }
 CHAT = (7 * 2 + 4 * 0.5 + 5 * 10) / 1e6  # the fake provider's 11 input tokens are 4 cached ones and 7 others
 
@@ -51,7 +53,7 @@ def costs(seen: Capture) -> list[Any]:
     return [*calls, *(s["attributes"].get("otel_agentops.task.cost") for s in seen.spans if s["kind"] == "INTERNAL")]
 
 
-def test_calls_of_all_kinds_add_up(
+def test_task_cost_adds_up_calls_of_all_kinds(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, claude: anthropic.Anthropic
 ) -> None:
     provider.answer(lambda call: Answer(cache_write_tokens=3) if "claude" in call.model else Answer())
@@ -72,7 +74,7 @@ def test_calls_of_all_kinds_add_up(
     assert run.receipt()["otel_agentops.task.cost"] == costs(seen)[-1]
 
 
-def test_the_model_that_answered_has_the_price_else_the_one_asked_for(
+def test_price_is_by_response_model_else_request_model(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI
 ) -> None:
     provider.alias("free", "gpt-x-2026-03-01")
@@ -82,11 +84,11 @@ def test_the_model_that_answered_has_the_price_else_the_one_asked_for(
     assert costs(seen) == [pytest.approx(CHAT), 0.0]
 
 
-@pytest.mark.parametrize("model", ["nobody-knows", "uncached", "embed-x"])
-def test_one_unknown_cost_makes_the_tasks_unknown(
+@pytest.mark.parametrize("model", ["nobody-knows", "uncached", "embed-x", "short"])
+def test_unknown_cost_of_a_call_makes_the_task_cost_unknown(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, model: str
 ) -> None:
-    """No price of the model, of the cached tokens, of the output."""
+    """No price of the model, of the cached tokens, of the output, of so long an input."""
     provider.alias(model, model)
     with task("support") as run:
         ask(gpt)
@@ -95,7 +97,12 @@ def test_one_unknown_cost_makes_the_tasks_unknown(
     assert "otel_agentops.task.cost" not in run.receipt()
 
 
-def test_tokens_that_nobody_counted_have_no_cost(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+def test_input_up_to_the_limit_has_a_cost(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+    gpt.chat.completions.create(model="enough", messages=[])
+    assert costs(seen) == [pytest.approx(CHAT)]
+
+
+def test_call_without_token_counts_has_no_cost(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
     with task("support"):
         for _ in ask(gpt, stream=True):  # without usage
             pass
@@ -106,7 +113,7 @@ def test_tokens_that_nobody_counted_have_no_cost(seen: Capture, provider: FakePr
     assert costs(seen) == [None, None, None, None]
 
 
-def test_a_refused_call_costs_nothing(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+def test_refused_call_adds_no_cost(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
     provider.script(Status(429, retry_after=0.01), Status(500), Status(503, retry_after=0.01))
     with task("support"):
         with pytest.raises(openai.InternalServerError):
@@ -115,14 +122,14 @@ def test_a_refused_call_costs_nothing(seen: Capture, provider: FakeProvider, gpt
     assert costs(seen) == [None, pytest.approx(CHAT), pytest.approx(CHAT)]
 
 
-def test_a_call_that_may_have_been_made_is_unknown(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+def test_cost_of_a_call_that_broke_is_unknown(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
     provider.script(Break(), Break(), Break())
     with task("support"), pytest.raises(openai.APIConnectionError):
         ask(gpt)
     assert costs(seen) == [None, None]
 
 
-def test_a_foreign_span_of_the_call_says_its_cost(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_foreign_span_carries_the_cost(seen: Capture, gpt: openai.OpenAI) -> None:
     tracer = seen.tracer_provider.get_tracer("some.framework")
     with tracer.start_as_current_span("chat gpt-x", attributes={"gen_ai.operation.name": "chat"}):
         ask(gpt)
@@ -130,13 +137,13 @@ def test_a_foreign_span_of_the_call_says_its_cost(seen: Capture, gpt: openai.Ope
     assert span["attributes"]["otel_agentops.cost"] == pytest.approx(CHAT)
 
 
-def test_a_task_without_calls_costs_nothing_that_anybody_knows(seen: Capture) -> None:
+def test_task_without_calls_has_no_cost(seen: Capture) -> None:
     with task("support"):
         pass
     assert costs(seen) == [None]
 
 
-def test_without_prices_nothing_is_said(gpt: openai.OpenAI) -> None:
+def test_no_price_file_means_no_cost(gpt: openai.OpenAI) -> None:
     with capture(OpenAIInstrumentor()) as seen, task("support"):
         ask(gpt)
     assert costs(seen) == [None, None]
@@ -152,10 +159,12 @@ WRONG = [
     ('{"models": {"m": 3}}', "models.m is not an object"),
     ('{"models": {"m": {"output": 1}}}', "models.m.input is missing"),
     ('{"models": {"m": {"input": 1, "cached": 1}}}',
-     "models.m.cached is not a field; use input, output, cache_read, cache_write"),
+     "models.m.cached is not a field; use input, output, cache_read, cache_write, input_limit"),
     ('{"models": {"m": {"input": "1"}}}',
      "models.m.input is '1' and not a number of USD per million tokens, 0 or more"),
     ('{"models": {"m": {"input": -1}}}', "models.m.input is -1 and not a number of USD per million tokens, 0 or more"),
+    ('{"models": {"m": {"input": 1, "input_limit": "9"}}}',
+     "models.m.input_limit is '9' and not a number of tokens, 0 or more"),
     ('{"models": {"m": {"input": true}}}',
      "models.m.input is True and not a number of USD per million tokens, 0 or more"),
     ('{"models": {"m": {"input": 1, "output": NaN}}}',
@@ -164,9 +173,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "reason"), WRONG)
-def test_a_wrong_file_is_named_in_one_sentence_and_prices_nothing(
-    tmp_path: Path, said: Said, text: str, reason: str
-) -> None:
+def test_invalid_price_file_warns_once_and_prices_nothing(tmp_path: Path, said: Said, text: str, reason: str) -> None:
     path = tmp_path / "prices.json"
     path.write_text(text)
     assert _prices.load_prices(str(path)) is None
@@ -176,15 +183,22 @@ def test_a_wrong_file_is_named_in_one_sentence_and_prices_nothing(
     assert [finding.text for finding in found if finding.subject == "settings"] == [sentence]
 
 
-def test_a_file_that_is_not_there(tmp_path: Path, said: Said) -> None:
+def test_missing_price_file_warns(tmp_path: Path, said: Said) -> None:
     assert _prices.load_prices(str(tmp_path)) is None
     assert _prices.load_prices(str(tmp_path / "none")) is None
     assert [sentence.rpartition(": ")[2] for sentence in said()] == ["Is a directory", "No such file or directory"]
 
 
-def test_the_documented_files_are_right(tmp_path: Path) -> None:
+def test_documented_price_files_are_valid(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs/tasks.md").read_text()
     path = tmp_path / "prices.json"
     for example in (page.split("```json\n")[1].split("```")[0], _prices.__doc__ or ""):
         path.write_text(example[example.index("{") :])
         assert set(_prices.load_prices(str(path)) or {}) == {"gpt-x-2026-03-01", "claude-x", "embed-x"}
+
+
+def test_doctor_tells_where_prices_are_from(prices: Path) -> None:
+    findings = examine_environment({"OTEL_AGENTOPS_PRICES": str(prices)})
+    assert [finding.text for finding in findings if finding.subject == "prices"] == [
+        "7 model names; date 2026-11-01, source https://example.com"
+    ]

@@ -69,7 +69,7 @@ PLAIN = [("GET /chat", {}), ("chat", {}), ("execute_tool", {}), ("select", {"db.
 
 
 @pytest.mark.parametrize(("name", "attributes"), GENAI)
-def test_genai_spans_of_anybody_carry_the_facts(
+def test_genai_spans_of_any_library_carry_the_facts(
     seen: Capture, framework: trace.Tracer, name: str, attributes: dict[str, str]
 ) -> None:
     with task("support", segment="web"), framework.start_as_current_span(name, attributes=attributes):
@@ -89,13 +89,13 @@ def test_other_spans_are_left_alone(
     assert root(seen) == sums()
 
 
-def test_nothing_is_stamped_outside_of_a_scope(seen: Capture, framework: trace.Tracer) -> None:
+def test_spans_outside_of_a_scope_are_left_alone(seen: Capture, framework: trace.Tracer) -> None:
     with span(framework, "chat gpt-x"):
         pass
     assert seen.spans[0]["attributes"] == {}
 
 
-def test_a_judges_model_call_by_a_framework_is_the_judges(seen: Capture, framework: trace.Tracer) -> None:
+def test_framework_call_inside_a_judge_carries_the_judge(seen: Capture, framework: trace.Tracer) -> None:
     with judge("grounded", threshold=0.5), span(framework, "chat gpt-x"):
         pass
     assert seen.spans[0]["attributes"].items() >= {
@@ -104,7 +104,7 @@ def test_a_judges_model_call_by_a_framework_is_the_judges(seen: Capture, framewo
 
 
 @pytest.mark.parametrize("tool_name", [None, "weather"])
-def test_a_frameworks_tool_carries_the_hash_under_which_it_was_offered(
+def test_framework_tool_carries_the_hash_offered_to_the_model(
     seen: Capture, framework: trace.Tracer, gpt: openai.OpenAI, tool_name: str | None
 ) -> None:
     offered = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
@@ -119,7 +119,7 @@ def test_a_frameworks_tool_carries_the_hash_under_which_it_was_offered(
 # -- what is counted
 
 
-def test_tools_of_a_framework_are_counted_by_how_they_ended(seen: Capture, framework: trace.Tracer) -> None:
+def test_framework_tools_are_counted_by_their_result(seen: Capture, framework: trace.Tracer) -> None:
     with task("support"):
         with execute(framework, "execute_tool a"):
             pass
@@ -132,7 +132,7 @@ def test_tools_of_a_framework_are_counted_by_how_they_ended(seen: Capture, frame
     assert root(seen) == sums(tool_calls=4, tool_failures=3)
 
 
-def test_agents_of_a_framework_are_counted_with_their_depth(seen: Capture, framework: trace.Tracer) -> None:
+def test_framework_agents_are_counted_with_their_depth(seen: Capture, framework: trace.Tracer) -> None:
     with (
         task("support"),
         span(framework, "invoke_workflow graph"),
@@ -148,13 +148,13 @@ def test_agents_of_a_framework_are_counted_with_their_depth(seen: Capture, frame
     assert root(seen) == sums(agents=5, depth=4)
 
 
-def test_a_task_below_a_frameworks_agent_begins_anew(seen: Capture, framework: trace.Tracer) -> None:
+def test_task_below_a_framework_agent_counts_from_zero(seen: Capture, framework: trace.Tracer) -> None:
     with span(framework, "invoke_agent outside"), task("support"), span(framework, "invoke_agent inside"):
         pass
     assert root(seen) == sums(agents=1, depth=1)
 
 
-def test_a_task_of_its_own_below_another_tasks_agent_begins_anew(seen: Capture, framework: trace.Tracer) -> None:
+def test_task_below_an_agent_of_another_task_counts_from_zero(seen: Capture, framework: trace.Tracer) -> None:
     """As a job that is handed to a worker with nothing but the span that it belongs to."""
 
     def job(agent: trace.Span) -> None:
@@ -193,7 +193,7 @@ def foreign_around_foreign(framework: trace.Tracer) -> Iterator[None]:
 @pytest.mark.parametrize(
     "nest", [foreign_around_ours, foreign_around_a_step_around_ours, ours_around_foreign, foreign_around_foreign]
 )
-def test_several_spans_of_one_execution_count_once(
+def test_spans_of_one_tool_execution_count_once(
     seen: Capture, framework: trace.Tracer, nest: Callable[[trace.Tracer], Iterator[None]], fails: bool
 ) -> None:
     with task("support"):
@@ -206,15 +206,13 @@ def test_several_spans_of_one_execution_count_once(
     assert root(seen) == sums(tool_calls=1, tool_failures=int(fails))
 
 
-def test_a_tool_within_another_is_two(seen: Capture, framework: trace.Tracer) -> None:
+def test_nested_tools_are_counted_each(seen: Capture, framework: trace.Tracer) -> None:
     with task("support"), tool("outer"), execute(framework, "running", "inner"), tool("innermost"), tool("innermost"):
         pass
     assert root(seen) == sums(tool_calls=4)
 
 
-def test_inside_the_span_of_its_very_execution_a_tool_makes_none_of_its_own(
-    seen: Capture, framework: trace.Tracer
-) -> None:
+def test_tool_enriches_the_framework_span_of_its_execution(seen: Capture, framework: trace.Tracer) -> None:
     with (
         task("support"),
         framework.start_as_current_span("execute_tool lookup", attributes={"gen_ai.tool.type": "extension"}),
@@ -237,7 +235,7 @@ def test_inside_the_span_of_its_very_execution_a_tool_makes_none_of_its_own(
     assert support["parent"] is None
 
 
-def test_in_mode_own_a_tool_has_its_own_span_and_is_still_counted_once(seen: Capture, framework: trace.Tracer) -> None:
+def test_tool_in_own_mode_has_its_own_span_and_counts_once(seen: Capture, framework: trace.Tracer) -> None:
     before = _telemetry.replace_default(_telemetry.Telemetry(Config(mode="own"), **seen.providers))
     with task("support"), execute(framework, "running", "lookup"), tool("lookup"):
         pass
@@ -261,7 +259,7 @@ class Refusing(TracerProvider):
         raise RuntimeError("no more processors")
 
 
-def test_a_provider_without_processors_is_left_alone() -> None:
+def test_provider_without_processors_is_left_alone() -> None:
     before = _telemetry.replace_default(_telemetry.Telemetry(Config(), tracer_provider=Plain()))
     with task("support") as run, tool("lookup"):
         pass
@@ -269,9 +267,7 @@ def test_a_provider_without_processors_is_left_alone() -> None:
     assert run._scope.task is not None and run._scope.task.tool_results == [True]
 
 
-def test_a_provider_that_refuses_processors_still_gets_our_spans(
-    production: None, said: Callable[[], list[str]]
-) -> None:
+def test_provider_that_refuses_processors_still_gets_our_spans(production: None, said: Callable[[], list[str]]) -> None:
     provider, names = Refusing(shutdown_on_exit=False), []
     provider._active_span_processor.add_span_processor(_Noting(names))
     before = _telemetry.replace_default(_telemetry.Telemetry(Config(), tracer_provider=provider))
@@ -291,7 +287,7 @@ class _Noting(_processor.SpanProcessor):
         self._names.append(span.name)
 
 
-def test_a_provider_is_given_one_processor_however_often_it_is_seen() -> None:
+def test_provider_gets_one_processor() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     for _ in range(3):
         _telemetry.Telemetry(Config(), tracer_provider=provider).watch_provider()
@@ -299,7 +295,7 @@ def test_a_provider_is_given_one_processor_however_often_it_is_seen() -> None:
     assert kinds == [_processor.ScopeProcessor]
 
 
-def test_a_global_provider_that_is_set_after_instrumentation_is_stamped(
+def test_global_provider_set_late_gets_the_processor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     late = Capture()

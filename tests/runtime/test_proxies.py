@@ -42,7 +42,7 @@ def framework(seen: Capture) -> trace.Tracer:
 
 
 @pytest.mark.parametrize("retry", [True, False, None])
-def test_a_declared_retry_is_on_the_root_alone(seen: Capture, retry: bool | None) -> None:
+def test_declared_retry_is_on_the_root_span_alone(seen: Capture, retry: bool | None) -> None:
     with task("support", retry=retry), task("planner", retry=True), tool("lookup"):
         pass
     declared = {} if retry is None else {"otel_agentops.task.retry": retry}
@@ -54,7 +54,7 @@ def test_a_declared_retry_is_on_the_root_alone(seen: Capture, retry: bool | None
     assert not any("otel_agentops.task.started_at" in span["attributes"] for span in seen.spans[:-1])
 
 
-def test_a_retry_that_is_none_is_named(seen: Capture, said: Said) -> None:
+def test_invalid_retry_is_ignored_with_a_warning(seen: Capture, said: Said) -> None:
     with task("support", retry="yes"):  # type: ignore[arg-type]
         pass
     assert said() == ["retry='yes' is neither True nor False and is left out"]
@@ -64,7 +64,7 @@ def test_a_retry_that_is_none_is_named(seen: Capture, said: Said) -> None:
 # -- repeats: the helper
 
 
-def test_near_same_calls_of_one_tool_are_counted(seen: Capture) -> None:
+def test_near_equal_calls_of_a_tool_are_counted(seen: Capture) -> None:
     with task("support") as run:
         for order in ("A-1", " a-1", "A-2", "A-1."):
             with tool("lookup", arguments={"order": order}):
@@ -78,13 +78,13 @@ def test_near_same_calls_of_one_tool_are_counted(seen: Capture) -> None:
     assert not any("A-1" in str(span) for span in seen.spans)
 
 
-def test_without_arguments_nothing_is_known(seen: Capture) -> None:
+def test_repeats_are_unknown_without_arguments(seen: Capture) -> None:
     with task("support"), tool("lookup"), tool("search", arguments={"session": object()}):
         pass
     assert of_task(seen, REPEATS) is None
 
 
-def test_a_decorated_functions_arguments_are_known_by_name(seen: Capture) -> None:
+def test_decorated_tool_arguments_are_compared_by_name(seen: Capture) -> None:
     @tool("lookup")
     def lookup(order: str, limit: int = 10, *more: int, session: object = seen) -> str:
         return order
@@ -100,7 +100,7 @@ def test_a_decorated_functions_arguments_are_known_by_name(seen: Capture) -> Non
     assert of_task(seen, REPEATS) == 4
 
 
-async def test_a_methods_owner_is_no_argument(seen: Capture) -> None:
+async def test_decorated_method_leaves_out_self(seen: Capture) -> None:
     class Shop:
         @tool("lookup")
         async def lookup(self, order: str) -> str:
@@ -116,7 +116,7 @@ async def test_a_methods_owner_is_no_argument(seen: Capture) -> None:
     assert of_task(seen, REPEATS) == 3
 
 
-def test_told_arguments_are_those_of_a_decorated_function(seen: Capture) -> None:
+def test_given_arguments_replace_those_of_the_function(seen: Capture) -> None:
     @tool("lookup", arguments={"what": "it"})
     def lookup(session: object) -> None: ...
 
@@ -126,7 +126,7 @@ def test_told_arguments_are_those_of_a_decorated_function(seen: Capture) -> None
     assert of_task(seen, REPEATS) == 2
 
 
-def test_outside_of_a_task_nothing_is_kept_and_a_wrong_call_is_the_applications(seen: Capture) -> None:
+def test_decorated_tool_raises_the_type_error_of_a_wrong_call(seen: Capture) -> None:
     @tool("lookup")
     def lookup(order: str) -> str:
         return order
@@ -138,7 +138,7 @@ def test_outside_of_a_task_nothing_is_kept_and_a_wrong_call_is_the_applications(
         lookup()  # type: ignore[call-arg]
 
 
-def test_a_call_that_fails_counts_as_well(seen: Capture) -> None:
+def test_failed_tool_call_counts_as_a_repeat(seen: Capture) -> None:
     @tool("lookup")
     def lookup(order: str) -> None:
         boom()
@@ -150,7 +150,7 @@ def test_a_call_that_fails_counts_as_well(seen: Capture) -> None:
     assert of_task(seen, REPEATS) == 2
 
 
-def test_branches_are_counted_together(seen: Capture) -> None:
+def test_repeats_in_threads_are_counted_together(seen: Capture) -> None:
     def use(number: int) -> None:
         with tool("lookup", arguments={"order": number % 2}):
             pass
@@ -161,7 +161,7 @@ def test_branches_are_counted_together(seen: Capture) -> None:
     assert of_task(seen, REPEATS) == 20
 
 
-def test_what_is_kept_of_a_task_is_bounded(seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remembered_tool_calls_are_bounded(seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_totals, "_MAX_EXECUTIONS", 5)
     with task("support") as run:
         for _ in range(9):
@@ -179,7 +179,7 @@ def executed(framework: trace.Tracer, arguments: Any = None, name: str = "lookup
     return framework.start_as_current_span(f"execute_tool {name}", attributes=given)
 
 
-def test_a_frameworks_span_may_carry_the_arguments(seen: Capture, framework: trace.Tracer) -> None:
+def test_framework_span_may_carry_the_arguments(seen: Capture, framework: trace.Tracer) -> None:
     with task("support"):
         for arguments in ('{"order": "A-1"}', '{"order":"a-1"}', '{"order": "A-2"}', None):
             with executed(framework, arguments):
@@ -190,7 +190,7 @@ def test_a_frameworks_span_may_carry_the_arguments(seen: Capture, framework: tra
 
 
 @pytest.mark.parametrize("outer", ['{"order": "A-1"}', None])
-def test_one_execution_counts_once_whoever_knows_its_arguments(
+def test_execution_seen_by_helper_and_framework_counts_once(
     seen: Capture, framework: trace.Tracer, outer: str | None
 ) -> None:
     """The helper inside of a framework's span, as its own span and enriching that one."""
@@ -206,7 +206,7 @@ def test_one_execution_counts_once_whoever_knows_its_arguments(
     assert (of_task(seen, REPEATS), of_task(seen, "otel_agentops.task.tool_calls")) == (2, 2)
 
 
-def test_another_tool_inside_is_another_execution(seen: Capture, framework: trace.Tracer) -> None:
+def test_nested_tool_of_another_name_is_another_execution(seen: Capture, framework: trace.Tracer) -> None:
     with task("support"), executed(framework, "{}"), tool("inner", arguments={}):
         pass
     assert (of_task(seen, REPEATS), of_task(seen, "otel_agentops.task.tool_calls")) == (1, 2)
@@ -259,7 +259,7 @@ every_client = pytest.mark.parametrize("ask_model", WAYS)
 
 
 @every_client
-def test_what_a_model_asks_for_is_counted(
+def test_requested_tool_calls_are_counted(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, claude: anthropic.Anthropic, ask_model: Any
 ) -> None:
     provider.answer(lambda call: Answer("Let me see.", tool_calls=CALLS))
@@ -271,7 +271,7 @@ def test_what_a_model_asks_for_is_counted(
 
 
 @every_client
-def test_a_forced_call_and_a_judges_are_none(
+def test_forced_calls_and_calls_of_judges_are_not_counted(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, claude: anthropic.Anthropic, ask_model: Any
 ) -> None:
     provider.answer(lambda call: Answer("", tool_calls=CALLS))
@@ -283,7 +283,7 @@ def test_a_forced_call_and_a_judges_are_none(
 
 
 @every_client
-def test_an_answer_without_tools_asks_for_none(
+def test_answer_without_tool_calls_leaves_repeats_unknown(
     seen: Capture, gpt: openai.OpenAI, claude: anthropic.Anthropic, ask_model: Any
 ) -> None:
     with task("support"):
@@ -291,9 +291,7 @@ def test_an_answer_without_tools_asks_for_none(
     assert of_task(seen, REPEATS) is None
 
 
-def test_an_execution_and_the_answer_that_asked_for_it_count_once(
-    seen: Capture, provider: FakeProvider, gpt: openai.OpenAI
-) -> None:
+def test_requested_and_executed_call_counts_once(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
     provider.answer(lambda call: Answer("", tool_calls=CALLS[:1]))
     with task("support"):
         for _ in range(2):
@@ -320,7 +318,7 @@ FOUND: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("kind", FOUND)
-def test_what_was_used_is_held_against_what_was_returned(seen: Capture, kind: str) -> None:
+def test_used_documents_are_compared_with_returned_ones(seen: Capture, kind: str) -> None:
     found = FOUND[kind]
     with task("support") as run:
         with retrieval("help") as query:
@@ -332,7 +330,7 @@ def test_what_was_used_is_held_against_what_was_returned(seen: Capture, kind: st
     assert "from nowhere" not in str(seen.spans)
 
 
-async def test_a_decorated_searchs_list_is_what_was_returned(seen: Capture) -> None:
+async def test_decorated_search_returns_the_documents_to_compare(seen: Capture) -> None:
     @retrieval("help")
     async def search(words: str) -> list[Document]:
         return [Document(id=word, text=word) for word in words.split()]
@@ -343,7 +341,7 @@ async def test_a_decorated_searchs_list_is_what_was_returned(seen: Capture) -> N
     assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (3, 0)
 
 
-def test_nothing_used_is_known_and_nothing_said_is_not(seen: Capture) -> None:
+def test_empty_use_is_zero_and_undeclared_use_is_unknown(seen: Capture) -> None:
     with task("support") as run:
         run.used([])
     assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (0, 0)
@@ -396,7 +394,7 @@ def of_a_framework_that_talks_rubbish(framework: trace.Tracer) -> None:
     "search",
     [only_how_many, nothing, as_a_table, without_ids_of_their_own, of_a_framework, of_a_framework_that_talks_rubbish],
 )
-def test_where_one_retrieval_does_not_tell_it_is_unknown_what_is_unfounded(
+def test_retrieval_without_ids_makes_unfounded_unknown(
     seen: Capture, framework: trace.Tracer, search: Callable[[trace.Tracer], None]
 ) -> None:
     with task("support") as run:
@@ -407,7 +405,7 @@ def test_where_one_retrieval_does_not_tell_it_is_unknown_what_is_unfounded(
     assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (2, None)
 
 
-def test_a_retrieval_that_failed_or_found_nothing_returned_nothing(seen: Capture, framework: trace.Tracer) -> None:
+def test_failed_or_empty_retrieval_returned_nothing(seen: Capture, framework: trace.Tracer) -> None:
     with task("support") as run:
         with pytest.raises(ZeroDivisionError), retrieval("help"):
             boom()
@@ -419,7 +417,7 @@ def test_a_retrieval_that_failed_or_found_nothing_returned_nothing(seen: Capture
     assert (of_task(seen, USED), of_task(seen, UNFOUNDED)) == (1, 1)
 
 
-def test_a_frameworks_retrieval_may_tell_its_documents(seen: Capture, framework: trace.Tracer) -> None:
+def test_framework_retrieval_span_may_carry_documents(seen: Capture, framework: trace.Tracer) -> None:
     told = json.dumps([{"id": "a", "score": 0.9}, {"id": "b", "score": 0.1}])
     with task("support") as run:
         with framework.start_as_current_span("retrieval help", attributes={"gen_ai.retrieval.documents": told}):
@@ -431,14 +429,14 @@ def test_a_frameworks_retrieval_may_tell_its_documents(seen: Capture, framework:
 
 
 @pytest.mark.parametrize("wrong", [7, None, [object()], [True], [{"text": "x"}]])
-def test_used_documents_without_ids_are_named(seen: Capture, said: Said, wrong: Any) -> None:
+def test_used_documents_without_ids_are_ignored_with_a_warning(seen: Capture, said: Said, wrong: Any) -> None:
     with task("support") as run:
         run.used(wrong)
     assert of_task(seen, USED) is None
     assert said() == ["the documents that a task used are left out: give their ids, each a text or a number"]
 
 
-def test_ids_are_remembered_up_to_a_limit(seen: Capture, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remembered_document_ids_are_bounded(seen: Capture, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_totals, "_MAX_DOCUMENTS", 3)
     with task("support") as run:
         with retrieval("help") as query:
@@ -463,9 +461,7 @@ def calls(seen: Capture) -> list[Any]:
     return [span["attributes"].get(VALID) for span in seen.spans if span["name"].startswith("chat")]
 
 
-def test_a_block_that_ends_well_had_a_valid_output_and_one_that_raises_had_not(
-    seen: Capture, gpt: openai.OpenAI
-) -> None:
+def test_output_is_valid_unless_its_block_raises(seen: Capture, gpt: openai.OpenAI) -> None:
     with output():
         ask(gpt)
         assert seen.spans == []
@@ -480,7 +476,7 @@ def test_a_block_that_ends_well_had_a_valid_output_and_one_that_raises_had_not(
     assert plain.model == "gpt-x-2026-03-01"
 
 
-def test_the_word_comes_later_and_the_times_are_those_of_the_call(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_late_validity_keeps_the_times_of_the_call(seen: Capture, gpt: openai.OpenAI) -> None:
     with output() as made:
         ask(gpt)
         with tool("validate"):
@@ -493,7 +489,9 @@ def test_the_word_comes_later_and_the_times_are_those_of_the_call(seen: Capture,
     assert call.start_time < call.end_time  # type: ignore[operator]
 
 
-async def test_every_way_of_using_it(seen: Capture, gpt: openai.OpenAI, async_gpt: openai.AsyncOpenAI) -> None:
+async def test_output_works_as_block_and_decorator(
+    seen: Capture, gpt: openai.OpenAI, async_gpt: openai.AsyncOpenAI
+) -> None:
     @output()
     def asked() -> Any:
         return ask(gpt)
@@ -509,7 +507,7 @@ async def test_every_way_of_using_it(seen: Capture, gpt: openai.OpenAI, async_gp
     assert calls(seen) == [True, True, True]
 
 
-def test_a_call_that_is_made_again_without_a_word_has_none(
+def test_repeated_call_without_a_verdict_has_unknown_validity(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI
 ) -> None:
     with output() as made:
@@ -521,7 +519,7 @@ def test_a_call_that_is_made_again_without_a_word_has_none(
     assert calls(seen) == [None, False, True]
 
 
-def test_what_is_not_an_output_is_not_said_to_be_one(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
+def test_validity_is_only_on_calls_with_an_output(seen: Capture, provider: FakeProvider, gpt: openai.OpenAI) -> None:
     """A call that failed, embeddings, a judge's; a block that is stopped; a stream that is read later."""
     provider.script(Status(400))
     with pytest.raises(openai.BadRequestError), output():
@@ -540,13 +538,13 @@ def test_what_is_not_an_output_is_not_said_to_be_one(seen: Capture, provider: Fa
     assert not any(VALID in span["attributes"] for span in seen.spans)
 
 
-def test_a_judges_own_output_may_be_validated(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_judge_output_may_be_validated(seen: Capture, gpt: openai.OpenAI) -> None:
     with judge("grounded"), output():
         ask(gpt)
     assert calls(seen) == [True]
 
 
-def test_a_foreign_span_says_it_while_it_lasts(
+def test_foreign_span_gets_validity_until_it_ends(
     seen: Capture, said: Said, gpt: openai.OpenAI, framework: trace.Tracer
 ) -> None:
     named = {"gen_ai.operation.name": "chat"}
@@ -561,7 +559,7 @@ def test_a_foreign_span_says_it_while_it_lasts(
     ]
 
 
-def test_validity_that_is_none_is_named(seen: Capture, said: Said, gpt: openai.OpenAI) -> None:
+def test_invalid_validity_is_ignored_with_a_warning(seen: Capture, said: Said, gpt: openai.OpenAI) -> None:
     with output() as made:
         ask(gpt)
         made.valid("yes")  # type: ignore[arg-type]
@@ -573,7 +571,7 @@ def test_validity_that_is_none_is_named(seen: Capture, said: Said, gpt: openai.O
 # -- eval sets
 
 
-def test_a_verdict_about_a_case_of_an_eval_set(seen: Capture) -> None:
+def test_verdict_names_its_eval_set(seen: Capture) -> None:
     with judge("grounded", eval_set="refunds", eval_set_version="2026-11") as judgement:
         judgement.score(0.5)
     with judge("grounded") as judgement:
@@ -605,7 +603,7 @@ def message_manager(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
 
 @pytest.mark.parametrize("manage", [chat_manager, response_manager, message_manager])
 @pytest.mark.parametrize("fits", [True, False])
-def test_what_the_parser_of_a_stream_manager_thinks_of_it_is_said_by_a_block(
+def test_output_block_records_parse_errors_of_a_stream_manager(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, claude: anthropic.Anthropic, manage: Any, fits: bool
 ) -> None:
     """The client parses outside of the call: without a block the span does not say it."""

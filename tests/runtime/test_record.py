@@ -15,18 +15,18 @@ RECORDS = [ModelCall("chat", "openai", None, {}), Answer(None, {}), Attempt(0, N
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
-def test_a_record_is_an_immutable_value(record: tuple[object, ...]) -> None:
+def test_records_are_immutable_values(record: tuple[object, ...]) -> None:
     assert record == type(record)(*record)
     with pytest.raises(AttributeError):
         record.model = "x"  # type: ignore[attr-defined]
 
 
-def test_what_is_not_known_is_none_and_not_zero() -> None:
+def test_unknown_counts_are_none_and_not_zero() -> None:
     answer = Answer(None, {})
     assert (answer.input_tokens, answer.output_tokens) == (None, None)
 
 
-def test_records_know_no_opentelemetry() -> None:
+def test_operations_module_imports_no_opentelemetry() -> None:
     program = (
         "import importlib.util, sys; sys.modules['otel_agentops'] = type(sys)('otel_agentops');"
         "spec = importlib.util.spec_from_file_location('operations', 'src/otel_agentops/operations.py');"

@@ -20,7 +20,7 @@ def by_definition(left: str, right: str) -> int:
     return row[-1]
 
 
-def test_it_is_the_levenshtein_distance() -> None:
+def test_edit_ratio_is_the_levenshtein_distance() -> None:
     dice = random.Random(7)
 
     def text() -> str:
@@ -45,16 +45,16 @@ def test_it_is_the_levenshtein_distance() -> None:
         ("naïve 🙂", "naive 🙂", round(1 / 7, 4)),
     ],
 )
-def test_examples(draft: str, kept: str, expected: float) -> None:
+def test_edit_ratio_of_examples(draft: str, kept: str, expected: float) -> None:
     assert measure_edit_ratio(draft, kept) == expected
 
 
-def test_a_long_text_is_compared_by_word() -> None:
+def test_long_texts_are_compared_by_word() -> None:
     words = [f"word{number}" for number in range(1000)]
     assert measure_edit_ratio(" ".join(words), " ".join([*words[:500], "other", *words[501:]])) == 0.001
 
 
-def test_what_is_compared_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compared_text_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
     distance = _edit_distance._count_edits
     monkeypatch.setattr(

@@ -26,18 +26,18 @@ def other(number: int) -> float:
     return 1 / number
 
 
-def test_what_does_not_fail_is_not_changed() -> None:
+def test_guard_leaves_a_working_function_alone() -> None:
     assert halved(2) == 0.5
     assert (halved.__name__, halved.__doc__) == ("halved", "Half of it.")
 
 
-def test_under_test_a_failure_is_raised_where_it_happened() -> None:
+def test_guard_raises_under_test() -> None:
     with pytest.raises(ZeroDivisionError) as raised:
         halved(0)
     assert raised.traceback[-1].name == "halved"
 
 
-def test_in_production_a_failure_is_said_once_for_each_place(production: None, said: Said) -> None:
+def test_guard_logs_each_failure_once_in_production(production: None, said: Said) -> None:
     assert [halved(0), halved(0), other(0), halved("x")] == [None] * 4  # type: ignore[arg-type]
     assert [sentence.partition(";")[0] for sentence in said()] == [
         "otel-agentops failed in halved (ZeroDivisionError: division by zero)",
@@ -48,7 +48,7 @@ def test_in_production_a_failure_is_said_once_for_each_place(production: None, s
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
-def test_what_is_the_applications_passes(production: None, said: Said, error: type[BaseException]) -> None:
+def test_guard_passes_exits_and_cancellations(production: None, said: Said, error: type[BaseException]) -> None:
     @guard
     def stopped() -> None:
         raise error
@@ -58,7 +58,7 @@ def test_what_is_the_applications_passes(production: None, said: Said, error: ty
     assert said() == []
 
 
-def test_what_is_said_is_bounded(said: Said) -> None:
+def test_logged_keys_are_bounded(said: Said) -> None:
     for number in range(3000):
         say_once(f"key {number}", "about %d", number)
         say_once(f"key {number}", "about %d", number)
@@ -66,7 +66,7 @@ def test_what_is_said_is_bounded(said: Said) -> None:
 
 
 @pytest.mark.parametrize(("value", "strict"), [("1", True), ("true", True), ("", False), ("0", False), ("x", False)])
-def test_strictness_is_asked_for_in_the_environment(value: str, strict: bool) -> None:
+def test_strict_mode_is_read_from_the_environment(value: str, strict: bool) -> None:
     program = "from otel_agentops import _guard; print(_guard.is_strict)"
     done = subprocess.run(
         [sys.executable, "-c", program],

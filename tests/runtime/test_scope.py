@@ -119,7 +119,9 @@ def in_threads_of_a_loop(gpt: openai.OpenAI) -> None:
     "branch",
     [in_order, in_threads, in_a_pool, in_threads_with_the_opentelemetry_context_alone, in_threads_of_a_loop],
 )
-def test_branches_are_summed_once(seen: Capture, gpt: openai.OpenAI, branch: Callable[[openai.OpenAI], None]) -> None:
+def test_threads_of_a_task_are_summed_once(
+    seen: Capture, gpt: openai.OpenAI, branch: Callable[[openai.OpenAI], None]
+) -> None:
     with task("support"):
         branch(gpt)
     assert totals(seen) == expected()
@@ -144,7 +146,7 @@ async def grouped(gpt: openai.AsyncOpenAI) -> None:
     "branch",
     [gathered, pytest.param(grouped, marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.11"))],
 )
-async def test_branches_of_a_loop_are_summed_once(
+async def test_coroutines_of_a_task_are_summed_once(
     seen: Capture, async_gpt: openai.AsyncOpenAI, branch: Callable[..., Any]
 ) -> None:
     async with task("support"):
@@ -152,7 +154,7 @@ async def test_branches_of_a_loop_are_summed_once(
     assert totals(seen) == expected()
 
 
-async def test_mixed_branches_with_retries_and_failures(
+async def test_mixed_branches_with_retries_and_failures_are_summed(
     seen: Capture, provider: FakeProvider, gpt: openai.OpenAI, async_gpt: openai.AsyncOpenAI
 ) -> None:
     provider.script(Status(429, retry_after=0.01), Status(500), when=lambda call: call.body.get("user") == "tried")
@@ -189,7 +191,7 @@ def framework_work(seen: Capture, gpt: openai.OpenAI, claude: anthropic.Anthropi
 
 
 @pytest.mark.parametrize("how", ["threads", "loop"])
-def test_branches_of_a_framework_with_ours_in_between_are_summed_once(
+def test_mixed_framework_and_helper_branches_are_summed_once(
     seen: Capture, gpt: openai.OpenAI, claude: anthropic.Anthropic, how: str
 ) -> None:
     async def in_loop() -> None:
@@ -216,7 +218,7 @@ def test_branches_of_a_framework_with_ours_in_between_are_summed_once(
     assert len(calls) == 2 * BRANCHES  # the framework's own span is the call's: there is no second one
 
 
-def test_agents_within_agents(seen: Capture) -> None:
+def test_nested_agents_are_counted_with_their_depth(seen: Capture) -> None:
     with task("support"), task("a"), task("b"):
         with task("c"):
             pass
@@ -239,7 +241,7 @@ def test_two_tasks_side_by_side_do_not_mix(seen: Capture, async_gpt: openai.Asyn
     assert totals(seen, "invoke_workflow second")["llm_calls"] == 3
 
 
-def test_tokens_that_nobody_reported_are_absent_and_not_zero(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_unreported_tokens_are_absent_and_not_zero(seen: Capture, gpt: openai.OpenAI) -> None:
     with task("support"):
         for _ in ask(gpt, stream=True):
             pass
@@ -247,9 +249,7 @@ def test_tokens_that_nobody_reported_are_absent_and_not_zero(seen: Capture, gpt:
     assert not totals(seen).keys() & {"input_tokens", "output_tokens"}
 
 
-def test_a_stream_that_is_read_after_the_block_is_in_no_sum_but_has_the_tasks_id(
-    seen: Capture, gpt: openai.OpenAI
-) -> None:
+def test_stream_read_after_the_task_has_its_id_and_no_sum(seen: Capture, gpt: openai.OpenAI) -> None:
     with task("support") as run:
         stream = ask(gpt, stream=True, stream_options={"include_usage": True})
     assert len(list(stream)) > 1
@@ -258,7 +258,7 @@ def test_a_stream_that_is_read_after_the_block_is_in_no_sum_but_has_the_tasks_id
     assert chat.items() >= {"otel_agentops.task.id": run.id, "gen_ai.usage.input_tokens": 11}.items()
 
 
-def test_a_thread_without_a_context_is_nowhere(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_thread_without_a_context_has_no_task(seen: Capture, gpt: openai.OpenAI) -> None:
     with task("support"):
         thread = threading.Thread(target=ask, args=(gpt,))
         thread.start()
@@ -269,7 +269,7 @@ def test_a_thread_without_a_context_is_nowhere(seen: Capture, gpt: openai.OpenAI
     assert totals(seen)["llm_calls"] == 0
 
 
-def test_blocks_leave_nothing_behind(seen: Capture) -> None:
+def test_failed_blocks_restore_the_context(seen: Capture) -> None:
     before = otel_context.get_current()
     with pytest.raises(ZeroDivisionError), task("a"), prompt(template="x"), tool("t"), retrieval("i"):
         raise ZeroDivisionError
@@ -280,7 +280,7 @@ def test_blocks_leave_nothing_behind(seen: Capture) -> None:
 # -- tools that were offered
 
 
-def test_tools_learned_outside_of_a_task_are_known_in_their_context_alone(seen: Capture) -> None:
+def test_tool_hashes_without_a_task_stay_in_their_context(seen: Capture) -> None:
     learn_tools({"lookup": "h1"}, None)
     learn_tools({"refund": "h2"}, None)
     assert [find_tool_hash(name) for name in ("lookup", "refund", "other")] == ["h1", "h2", None]
@@ -289,7 +289,7 @@ def test_tools_learned_outside_of_a_task_are_known_in_their_context_alone(seen: 
         assert find_tool_hash("lookup") is None
 
 
-def test_memory_of_tools_outside_of_a_task_is_bounded(seen: Capture) -> None:
+def test_tool_hashes_without_a_task_are_bounded(seen: Capture) -> None:
     def learn() -> int:
         for number in range(5000):
             learn_tools({f"tool-{number}": "h"}, None)
@@ -327,7 +327,7 @@ def told() -> dict[str, str]:
 EVERYTHING = {"tenant": "acme", "segment": "web", "intent": "refund", "stage": "canary", "route": "eu"}
 
 
-def test_by_default_only_the_tasks_id_and_name_travel(seen: Capture) -> None:
+def test_baggage_holds_task_id_and_name_by_default(seen: Capture) -> None:
     with task("support", **EVERYTHING) as run:
         assert told() == {"otel_agentops.task.id": run.id, "otel_agentops.task.name": "support"}
         with prompt(template="x"), tool("t"), task("agent", segment="inner"):
@@ -344,13 +344,15 @@ def test_by_default_only_the_tasks_id_and_name_travel(seen: Capture) -> None:
         (("task", "rollout"), {"task.id", "task.name", "rollout.stage", "rollout.route"}),
     ],
 )
-def test_what_travels_is_asked_for(travelling: Callable[..., None], groups: tuple[str, ...], facts: set[str]) -> None:
+def test_baggage_holds_the_configured_groups(
+    travelling: Callable[..., None], groups: tuple[str, ...], facts: set[str]
+) -> None:
     travelling(*groups)
     with task("support", **EVERYTHING):
         assert told().keys() == {f"otel_agentops.{fact}" for fact in facts}
 
 
-def test_a_model_provider_is_told_nothing_and_the_applications_baggage_is_left_alone(
+def test_model_provider_gets_none_of_our_baggage(
     seen: Capture, gpt: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An HTTP instrumentation injects where the request is sent: as this hook of the client's own does."""
@@ -367,7 +369,7 @@ def test_a_model_provider_is_told_nothing_and_the_applications_baggage_is_left_a
     assert after == {"shop": "1", "otel_agentops.task.id": run.id, "otel_agentops.task.name": "support"}
 
 
-def test_a_fact_too_long_to_travel_stays_and_is_named(seen: Capture, said: Said) -> None:
+def test_overlong_baggage_value_is_dropped_with_a_warning(seen: Capture, said: Said) -> None:
     with task("support", id="x" * 300):
         assert told() == {"otel_agentops.task.name": "support"}
     assert said() == ["a otel_agentops.task.id of more than 256 characters stays in this service"]
@@ -385,12 +387,12 @@ def arrived(**facts: Any) -> Scope:
         otel_context.detach(token)
 
 
-def test_a_request_brings_its_task(seen: Capture) -> None:
+def test_incoming_baggage_sets_the_task(seen: Capture) -> None:
     scope = arrived(task__id="t1", task__name="support", traffic__tenant="acme", rollout__stage="canary", other="x")
     assert scope == Scope(facts={A.TASK_ID: "t1", A.TASK_NAME: "support"})
 
 
-def test_facts_that_were_not_asked_for_are_not_believed(travelling: Callable[..., None]) -> None:
+def test_incoming_baggage_of_other_groups_is_ignored(travelling: Callable[..., None]) -> None:
     travelling("tenant", "rollout")
     scope = arrived(task__id="t1", task__name="support", traffic__tenant="acme", rollout__stage="canary")
     assert scope.facts == {A.TRAFFIC_TENANT: "acme", A.ROLLOUT_STAGE: "canary"}
@@ -399,13 +401,13 @@ def test_facts_that_were_not_asked_for_are_not_believed(travelling: Callable[...
 
 
 @pytest.mark.parametrize("rubbish", ["", "x" * 257, "a\nb", "a\x00", 5, None, {"a": 1}])
-def test_rubbish_is_no_fact(seen: Capture, rubbish: object) -> None:
+def test_invalid_baggage_is_ignored(seen: Capture, rubbish: object) -> None:
     assert arrived(task__id=rubbish, task__name="support") is NO_SCOPE
     assert arrived(task__id="t1", task__name=rubbish) is NO_SCOPE
     assert arrived(task__id="t1") is NO_SCOPE
 
 
-def test_names_from_outside_do_not_become_any_number_of_labels(seen: Capture, said: Said) -> None:
+def test_incoming_task_names_are_limited(seen: Capture, said: Said) -> None:
     scopes_seen = [arrived(task__id=f"t{number}", task__name=f"name-{number}") for number in range(500)]
     believed = {scope.facts.get(A.TASK_NAME) for scope in scopes_seen} - {None}
     assert len(believed) == 200

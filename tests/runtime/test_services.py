@@ -48,7 +48,7 @@ both_places = pytest.mark.parametrize("second_service", [in_a_thread, in_a_proce
 
 
 @both_places
-def test_one_task_in_two_services_is_counted_once(
+def test_task_in_two_services_is_counted_once(
     provider: FakeProvider, gpt: openai.OpenAI, seen: Capture, second_service: Any
 ) -> None:
     with second_service(provider, gpt, seen) as (url, rest), task("support", tenant="acme", segment="web") as run:
@@ -74,7 +74,7 @@ def test_one_task_in_two_services_is_counted_once(
 
 
 @both_places
-def test_the_tenant_stays_in_the_service_that_knows_it(
+def test_tenant_is_not_propagated_by_default(
     provider: FakeProvider, gpt: openai.OpenAI, seen: Capture, second_service: Any
 ) -> None:
     with second_service(provider, gpt, seen) as (url, rest):
@@ -97,7 +97,7 @@ RUBBISH = [
 
 
 @pytest.mark.parametrize("header", RUBBISH, ids=range(len(RUBBISH)))
-def test_rubbish_in_a_request_is_ignored_and_the_service_has_its_own_task(
+def test_invalid_baggage_starts_a_task_of_its_own(
     provider: FakeProvider, gpt: openai.OpenAI, seen: Capture, header: str
 ) -> None:
     with in_a_thread(provider, gpt, seen) as (url, _):

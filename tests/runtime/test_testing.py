@@ -16,7 +16,7 @@ def send_chat(gpt: openai.OpenAI) -> None:
     gpt.chat.completions.create(model="gpt-x", messages=[])
 
 
-def test_all_signals_of_one_call(seen: Capture, gpt: openai.OpenAI) -> None:
+def test_capture_holds_all_signals_of_a_call(seen: Capture, gpt: openai.OpenAI) -> None:
     with task("support"), judge("j") as judgement:
         send_chat(gpt)
         judgement.score(1)

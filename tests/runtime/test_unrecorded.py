@@ -43,7 +43,7 @@ def test_providers_decide_if_a_call_is_recorded(tracer_provider: Any, meter_prov
 
 
 @pytest.mark.parametrize("tracer_provider", [NO_TRACES, NOT_SAMPLED])
-def test_whoever_needs_a_call_has_it_recorded(tracer_provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_is_recorded_if_anything_needs_it(tracer_provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     telemetry = make_telemetry(tracer_provider, NO_METRICS)
     with TracerProvider().get_tracer("a framework").start_as_current_span("chat gpt-x"):
         assert telemetry.may_record()

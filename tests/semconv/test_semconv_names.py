@@ -39,7 +39,7 @@ def test_every_name_in_configs_and_backends_is_registered(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", BACKENDS, ids=_id)
-def test_every_recorded_series_of_the_backends_is_one_that_the_rules_make(path: Path) -> None:
+def test_backends_use_only_series_that_the_rules_record(path: Path) -> None:
     rules = [content for rule_file in (ROOT / "backends").rglob("*.rules.yaml") for content in names.parse(rule_file)]
     made = {
         rule["record"]

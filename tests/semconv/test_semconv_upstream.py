@@ -23,6 +23,10 @@ def test_committed_facts_are_those_of_upstream(files: Files, upstream: Path) -> 
     assert upstream_facts.FACTS.read_text() == upstream_facts.render(upstream_facts.facts(upstream, files))
 
 
+def test_committed_schemas_are_those_of_upstream(upstream: Path) -> None:
+    assert upstream_facts.SCHEMAS.read_text() == upstream_facts.render(upstream_facts.find_schemas(upstream))
+
+
 def test_every_genai_reference_has_its_upstream_type(registry: Registry, upstream: Path) -> None:
     """Read from the upstream file itself, not through the facts."""
     defined = {

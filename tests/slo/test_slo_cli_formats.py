@@ -11,6 +11,7 @@ from otel_agentops import slo
 from otel_agentops.slo import schema
 from otel_agentops.slo.cli import app
 from otel_agentops.slo.exchange import openslo, sloth
+from otel_agentops.written_files import add_hash
 
 SPEC = "{name: a, sli: tool_success, objective: 0.99, owner: o, runbook: r}\n"
 
@@ -31,10 +32,12 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_check(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(directory))
     monkeypatch.delenv("OTELCOL", raising=False)
-    assert run("check") == (0, "1 objective; no collector here to ask about conditions\n", "")
+    answer = "1 objective; their conditions are not checked by a collector\n"
+    assert run("check") == (2, answer, "")
+    assert run("check", "--without-collector") == (0, answer, "")
     (directory / "slo" / "a.yaml").write_text(SPEC.replace("0.99", "0.8"))
     code, _, said = run("check")
-    assert code == 0
+    assert code == 2
     assert said.startswith("note: a: 14.4 times the budget of 0.2 is 2.88 of all events, which nothing can exceed")
     (directory / "slo" / "a.yaml").write_text(SPEC.replace("0.99", "0.2"))
     code, printed, said = run("check")
@@ -44,8 +47,8 @@ def test_check(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_schema(directory: Path) -> None:
     assert run("schema") == (0, schema.render_schema(), "")
-    assert run("schema", "--out", "s.json") == (0, "", "")
-    assert (directory / "s.json").read_text("utf-8") == schema.render_schema()
+    assert run("schema", "--out", "s.json") == (0, "s.json\n", "")
+    assert (directory / "s.json").read_text("utf-8") == add_hash(schema.render_schema())
     assert run("schema", "--out", "s.json", "--check") == (0, "", "")
     (directory / "s.json").write_text("{}")
     code, printed, said = run("schema", "--out", "s.json", "--check")
@@ -89,3 +92,26 @@ def test_one_sentence(directory: Path, arguments: tuple[str, ...], sentence: str
     assert (printed + said).startswith(f"otel-agentops slo: {sentence}")
     assert (printed + said).count("\n") == 1
     assert [path.name for path in directory.rglob("*.yaml")] == ["a.yaml"]
+
+
+@pytest.mark.parametrize("command", [("schema",), ("export", "openslo"), ("export", "sloth")], ids=" ".join)
+def test_out_spares_files_of_others(directory: Path, command: tuple[str, ...]) -> None:
+    (directory / "mine").write_text("mine\n")
+    code, printed, said = run(*command, "--out", "mine")
+    assert (code, printed) == (1, "")
+    assert said.startswith("otel-agentops slo: mine: not written by otel-agentops, and left as it is; ")
+    assert (directory / "mine").read_text() == "mine\n"
+    assert run(*command, "--out", "mine", "--force")[0] == 0
+    assert (directory / "mine.bak").read_text() == "mine\n"
+    assert run(*command, "--out", "mine")[:2] == (0, "mine\n")
+    for place in ("slo", "mine/below"):
+        code, printed, said = run(*command, "--out", place)
+        assert (code, printed) == (1, "")
+        assert said.startswith(f"otel-agentops slo: {place}: cannot be written: ")
+
+
+def test_import_into_a_file_is_one_sentence(directory: Path) -> None:
+    assert run("export", "openslo", "--out", "x.yaml")[0] == 0
+    code, printed, said = run("import", "openslo", "x.yaml", "--out", "slo/a.yaml")
+    sentence = "otel-agentops slo: slo/a.yaml/a.yaml: cannot be written: File exists; choose another place\n"
+    assert (code, printed, said) == (1, "", sentence)

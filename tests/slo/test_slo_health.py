@@ -80,6 +80,11 @@ UP = {"series": 'up{job="otelcol", instance="c"}', "values": f"1x{END}"}
 RANDOM = {A.TRUTH_PROXY: "good", A.TRUTH_VERDICT: "good", A.TRUTH_SAMPLING: "random"}
 
 
+def young(second: int) -> int:
+    """A task in the first hours, then one each work day in the afternoon."""
+    return int(second == 10 or (second % DAY == 56 and second // DAY % 7 < 5))
+
+
 def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set[str]]]:
     """Services that stop on the tenth day, or never."""
     told = "OtelAgentopsNoData"
@@ -88,9 +93,12 @@ def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set
         # the longest silence is from Friday's evening to Monday's morning: 86 + 2 * 144 s
         series(M.SLI_EVENTS, "office", shifts(END)),
         series(M.SLI_EVENTS, "rare", until(stop, every=100)),
-        series(M.SLI_EVENTS, "new", until(stop, start=6 * DAY - 20)),
+        series(M.SLI_EVENTS, "new", until(stop, start=5 * DAY - 20)),
+        series(M.SLI_EVENTS, "young", young),
     ]
     return inputs, {
+        # on the second Monday, before the first task after the first weekend
+        (told, 7 * DAY + 45): set(),
         (told, stop): set(),
         (told, stop + HOUR): set(),
         # an hour, five minutes in which the last event is in sight, a quarter of an hour: the two are 4 s here
@@ -99,7 +107,7 @@ def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set
         # the last was at 1200 s; twice 100 s later
         (told, 1200 + 199): {"busy"},
         (told, 1200 + 214): {"busy", "rare"},
-        # `new` has no week of history when it stops; at its age of a week it has, and no data
+        # `new` has no eight days of history when it stops; at that age it has, and no data
         (told, 12 * DAY): {"busy", "rare"},
         (told, 13 * DAY - 5): {"busy", "rare", "new"},
     }
@@ -136,8 +144,57 @@ def test_silences_and_labels_that_stop(promtool: Path, tmp_path: Path) -> None:
     silent, no_data = silences(9 * DAY)
     labelled, truth = labels(4 * DAY + 10)
     among = dict.fromkeys((alert for alert, _ in truth), "labelled|stopped|never|complaints|gone")
-    among["OtelAgentopsNoData"] = "busy|office|rare|new|labelled"
+    among["OtelAgentopsNoData"] = "busy|office|rare|new|young|labelled"
     evaluated(promtool, tmp_path, [UP, *silent, *labelled], no_data | truth, among)
+
+
+def test_a_promise_that_nothing_counts_is_told_after_a_day(promtool: Path, tmp_path: Path) -> None:
+    """`answers` has a first event on the third day, `calls` never has one; the alert names what is needed."""
+    slos = [ONE, slo.Slo.model_validate({**dict(ONE), "name": "calls", "sli": "call_success", "service": "a|{{b}}"})]
+    groups = [
+        group for group in prometheus.build_rules(slos, SCALE)["groups"] if group["name"].endswith(("sli", "budget"))
+    ]
+
+    def firing(at: int, *names: str) -> dict[str, Any]:
+        samples = [{"labels": f'{{slo="{name}"}}', "value": 1} for name in names]
+        expr = 'count by (slo) (ALERTS{alertname="OtelAgentopsNeverSeen", alertstate="firing"})'
+        return {"expr": expr, "eval_time": f"{at}s", "exp_samples": samples}
+
+    texts = {
+        "summary": "nothing was ever counted for calls (direct: call_success)",
+        "description": "No event of a service that matches a|{{b}} came within 7d, so this promise cannot burn. What "
+        "call_success needs from the application: nothing: it counts the calls of instrumented clients. The collector "
+        "needs the overlay and the generated fragment.",
+        "service": "a|{{b}}",
+        "slo": "calls",
+        "type": "direct",
+        "owner": "o",
+        "runbook": "r",
+    }
+    labels = {"slo": "calls", "severity": "ticket", "owner": "o"}
+    test = {
+        "interval": "1s",
+        "input_series": [UP, series(M.SLI_EVENTS, "late", until(END, start=2 * DAY))],
+        "promql_expr_test": [
+            firing(DAY - 5),
+            firing(DAY + 5, "answers", "calls"),
+            firing(2 * DAY + 5, "calls"),
+            firing(3 * DAY, "calls"),
+        ],
+        "alert_rule_test": [
+            {
+                "eval_time": f"{3 * DAY}s",
+                "alertname": "OtelAgentopsNeverSeen",
+                "exp_alerts": [{"exp_labels": labels, "exp_annotations": texts}],
+            }
+        ],
+    }
+    file = {"rule_files": ["rules.yaml"], "evaluation_interval": "1s", "tests": [test]}
+    for name, written in (("rules.yaml", {"groups": groups}), ("test.yaml", file)):
+        with (tmp_path / name).open("w") as out:
+            YAML().dump(written, out)
+    done = subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -186,7 +243,7 @@ def test_a_collector_that_is_not_scraped(promtool: Path, tmp_path: Path, up: Map
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_rules_that_stand_still_are_told_when_they_did_for_two_evaluations(promtool: Path, tmp_path: Path) -> None:
+def test_stale_rules_alert_after_two_missed_evaluations(promtool: Path, tmp_path: Path) -> None:
     """The heartbeats are the input here, since no group of promtool ever stops."""
     groups = prometheus.build_rules([ONE])["groups"]
     (stale,) = (rule for group in groups for rule in group["rules"] if rule.get("alert") == "OtelAgentopsRulesStale")

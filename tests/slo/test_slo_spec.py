@@ -32,6 +32,9 @@ minimum:
 """
 
 
+PER_CENT = "will not do: it is a part of all events, between 0 and 1; did you mean 0.95?"
+
+
 def spec(tmp_path: Path, text: str, name: str = "a.yaml") -> Path:
     file = tmp_path / name
     file.write_text(text)
@@ -95,10 +98,13 @@ def test_a_directory_is_read_in_the_order_of_names(tmp_path: Path) -> None:
             "12: severty: is no field; did you mean severity? known are name, sli, objective, owner, runbook, service, "
             "window, trip_policy, severity, minimum",
         ),
-        ("objective: 0.95", "objective: 95", "5: objective: 95 will not do: input should be less than 1"),
+        ("objective: 0.95", "objective: 95", f"5: objective: 95 {PER_CENT}"),
+        ("objective: 0.95", "objective: 99.9", f"5: objective: 99.9 {PER_CENT.replace('0.95', '0.999')}"),
+        ("objective: 0.95", "objective: 100", "5: objective: 100 will not do: input should be less than 1"),
         ("objective: 0.95", "objective: 0.0", "5: objective: 0.0 will not do: input should be greater than 0"),
         ("objective: 0.95", "objective: .nan", "5: objective: nan will not do: input should be less than 1"),
-        ("objective: 0.95", "objective: 95%", "5: objective: '95%' will not do: input should be a valid number"),
+        ("objective: 0.95", "objective: 95%", f"5: objective: '95%' {PER_CENT}"),
+        ("objective: 0.95", "objective: most", "5: objective: 'most' will not do: input should be a valid number"),
         ("window: 28d", "window: 3d", "6: window: '3d' is not between 7d and 90d; the slowest alert looks at 3 days"),
         ("window: 28d", "window: 4w", "6: window: '4w' is no number of days; write for instance 30d"),
         ("window: 28d", "window: 30", "6: window: 30 will not do: input should be a valid string"),
@@ -145,6 +151,28 @@ def test_one_sentence(tmp_path: Path, old: str, new: str, sentence: str) -> None
     assert str(error.value) == f"{file}:{sentence}"
 
 
+def test_mistakes_are_told_all_at_once(tmp_path: Path) -> None:
+    wrong = (
+        WHOLE.replace("0.95", "95").replace("owner:", "ownr:").replace("28d", "4w").replace("events: 50", "evens: 0")
+    )
+    first, second = spec(tmp_path, wrong, "1.yaml"), spec(tmp_path, "a: [", "2.yaml")
+    third = spec(tmp_path, "name: a\nsli: {use: latency, threshold: 0, name: A}\nobjective: 0.9", "3.yaml")
+    with pytest.raises(slo.SpecError) as error:
+        slo.load(tmp_path)
+    known = "name, sli, objective, owner, runbook, service, window, trip_policy, severity, minimum"
+    assert str(error.value).splitlines() == [
+        f"{first}:5: objective: 95 {PER_CENT}",
+        f"{first}:6: window: '4w' is no number of days; write for instance 30d",
+        f"{first}:7: ownr: is no field; did you mean owner? known are {known}",
+        f"{first}:14: minimum.evens: is no field; did you mean events? known are events, failures",
+        f"{second}:1: is no YAML: expected the node content, but found '<stream end>'",
+        f"{third}:1: owner: is missing; add it",
+        f"{third}:1: runbook: is missing; add it",
+        f"{third}:2: sli.name: 'A' is no name; take a-z, 0-9 and _, at most 63 of them, a letter first",
+        f"{third}:2: sli.threshold: 0 will not do: input should be greater than 0",
+    ]
+
+
 @pytest.mark.parametrize("service", ["(?<=a)b", "(?P<n>a)", r"(a)\1", r"a\u0041", "a++", "(?x)a"])
 def test_what_re2_does_not_know(service: str) -> None:
     with pytest.raises(ValueError, match="which Prometheus"):
@@ -189,10 +217,11 @@ def test_several_documents(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["a: &a [*a]", "<<: x", "? [a]\n: b", "!!python/object:os.system x", "a: " + "[" * 900]
 )
-def test_evil_yaml_is_one_sentence(tmp_path: Path, text: str) -> None:
+def test_evil_yaml_is_a_sentence_a_mistake(tmp_path: Path, text: str) -> None:
+    file = spec(tmp_path, text)
     with pytest.raises(slo.SpecError) as error:
-        slo.load(spec(tmp_path, text))
-    assert "\n" not in str(error.value)
+        slo.load(file)
+    assert all(sentence.startswith(f"{file}:") for sentence in str(error.value).splitlines())
 
 
 def test_a_bomb_is_not_shown(tmp_path: Path) -> None:
@@ -206,6 +235,7 @@ def test_a_bomb_is_not_shown(tmp_path: Path) -> None:
 def test_examples() -> None:
     assert [(one.name, one.sli) for one in slo.load(ROOT / "slo")] == [
         ("answers", "task_completed"),
+        ("calls", "call_success"),
         ("judged", "judge_score"),
         ("tools", "tool_success"),
     ]

@@ -32,7 +32,7 @@ def provider() -> Iterator[FakeProvider]:
     with FakeProvider() as running:
         for name, model in brain.ALIASES.items():
             running.alias(name, model)
-        running.answer(brain.answer)
+        running.answer(brain.answer_call)
         yield running
 
 
@@ -51,7 +51,7 @@ def drifted(directory: Path) -> Path:
 
 
 def test_questions_are_answered_with_tools_and_articles(provider: FakeProvider) -> None:
-    handle = agent(provider).handle
+    handle = agent(provider).handle_ticket
     assert handle(WHERE).text == "Order A-1007, the backpack, is packed with Bring."
     assert handle(Ticket("Do you ship to Norway?")).text.startswith("Norway and Switzerland: we ship there")
     damaged = handle(DAMAGED)
@@ -62,11 +62,11 @@ def test_questions_are_answered_with_tools_and_articles(provider: FakeProvider) 
 
 def test_an_answer_that_talks_past_the_question_is_handed_over(provider: FakeProvider) -> None:
     provider.alias("gpt-5.5", brain.HASTY)
-    assert agent(provider).handle(WHERE).outcome == "escalated"
+    assert agent(provider).handle_ticket(WHERE).outcome == "escalated"
 
 
 def test_a_tool_whose_schema_no_longer_fits_fails(provider: FakeProvider, tmp_path: Path) -> None:
-    assert agent(provider, drifted(tmp_path)).handle(WHERE).outcome == "escalated"
+    assert agent(provider, drifted(tmp_path)).handle_ticket(WHERE).outcome == "escalated"
     said = provider.requests[-2].body["messages"][-1]
     assert "lookup_order failed" in said["content"]
     assert "order_number" in said["content"]
@@ -76,7 +76,7 @@ def seen_of(provider: FakeProvider, ticket: Ticket, published: Path = PUBLISHED)
     with capture(OpenAIInstrumentor(), AnthropicInstrumentor()) as seen:
         served = agent(provider, published)
         seen.clear()  # the index was embedded
-        served.handle(ticket)
+        served.handle_ticket(ticket)
     return seen
 
 
@@ -113,7 +113,7 @@ def test_one_ticket_is_one_task_with_everything_below(provider: FakeProvider) ->
 
 def test_a_receipt_is_taken_when_the_task_has_ended(provider: FakeProvider) -> None:
     with capture(OpenAIInstrumentor(), AnthropicInstrumentor()) as seen:
-        reply = agent(provider).handle(DAMAGED._replace(again=True))
+        reply = agent(provider).handle_ticket(DAMAGED._replace(again=True))
     root = seen.spans[-1]["attributes"]
     assert reply.receipt is not None
     sums = {key: value for key, value in root.items() if key.startswith("otel_agentops.task.")}
@@ -140,13 +140,13 @@ def test_the_demos_prices_are_those_of_its_models(provider: FakeProvider, monkey
     ],
 )
 def test_customers_know_whether_they_were_helped(question: str, reply: str, helped: bool) -> None:
-    assert customers.was_helped(Ticket(question), reply) is helped
+    assert customers.has_helped(Ticket(question), reply) is helped
 
 
 def test_some_customers_say_the_opposite() -> None:
     """So that what the agent thinks of an answer is not the truth about it."""
-    asked = [ticket for ticket in itertools.islice(customers.tickets(), 300) if "A-" in ticket.question]
-    angry = [ticket for ticket in asked if not customers.was_helped(ticket, ticket.question)]
+    asked = [ticket for ticket in itertools.islice(customers.iterate_tickets(), 300) if "A-" in ticket.question]
+    angry = [ticket for ticket in asked if not customers.has_helped(ticket, ticket.question)]
     assert 0 < len(angry) < len(asked) / 15
 
 

@@ -202,6 +202,21 @@ def test_files_without_labels(tmp_path: Path) -> None:
     )
 
 
+def test_out_spares_another_file(tmp_path: Path) -> None:
+    """The formats have no room for a mark: a file that would change is somebody else's."""
+    source, out = write_lines(tmp_path / "w.jsonl", tag_line("t", 1_700_000_000, True)), tmp_path / "mine"
+    out.write_text("mine\n")
+    said = f"otel-agentops truth: {out}: is there already and says something else; move it away, or use --force\n"
+    assert run(source, "--out", out) == (1, "", said)
+    assert out.read_text() == "mine\n"
+    for _ in range(2):
+        assert run(source, "--out", out, "--force") == (0, f"{out}: 1 labels\n", "")
+        assert (tmp_path / "mine.bak").read_text() == "mine\n"
+    code, _, said = run(source, "--out", out / "below")
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith(f"otel-agentops truth: {out / 'below'}: cannot be written: ")
+
+
 # -- in a real Prometheus
 
 

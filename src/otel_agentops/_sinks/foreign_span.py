@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, set_span_in_context
 
 from otel_agentops import _foreign_spans
 from otel_agentops._derive import derive_attempts
-from otel_agentops._identity import UNSET
 from otel_agentops._sinks.answer import answer_attributes
 from otel_agentops._sinks.own_span import ERROR
+from otel_agentops._sinks.span_attributes import add_missing
 from otel_agentops.operations import Attempt, Attributes, ModelCall, Value
 from otel_agentops.semconv import attributes as A
 
@@ -19,28 +19,22 @@ if TYPE_CHECKING:
     from otel_agentops._observation import Observation
 
 
-def add_missing(span: Span, attributes: Mapping[str, Value]) -> None:
-    """Add the attributes that a span does not have yet; a span that has ended takes no more.
-
-    An `unset` of ours gives way to what the provider says that it used.
-    """
-    if span.is_recording():
-        present = _foreign_spans.read_attributes(span)
-        span.set_attributes({key: value for key, value in attributes.items() if present.get(key, UNSET) == UNSET})
-
-
 class ForeignSpan:
-    """The span that somebody else started, and ends, for one operation."""
+    """The span that somebody else started, and ends, for one operation.
 
-    __slots__ = ("_request_attributes", "span")
+    is_unmeasured: True if its maker records no client metrics.
+    """
+
+    __slots__ = ("_request_attributes", "context", "span")
     wants_early_answer = True
 
-    def __init__(self, span: Span, attributes: Attributes) -> None:
+    def __init__(self, span: Span, attributes: Attributes, is_unmeasured: bool = False) -> None:
         # Stop sequences are words of the application, which some makers take for content: they may leave them out.
         attributes.pop(A.GEN_AI_REQUEST_STOP_SEQUENCES, None)
         self.span = span
+        self.context = set_span_in_context(span) if is_unmeasured else None
         self._request_attributes = attributes
-        add_missing(span, attributes)
+        self._add_missing(attributes)
 
     @property
     def is_of_one_attempt(self) -> bool:
@@ -63,11 +57,16 @@ class ForeignSpan:
     def move_to(self, span: Span) -> None:
         """Go on with the span of the next attempt."""
         self.span = span
-        add_missing(span, self._request_attributes)
+        self._add_missing(self._request_attributes)
+
+    def _add_missing(self, attributes: Mapping[str, Value]) -> None:
+        """Add the attributes that the span does not have yet; a span that has ended takes no more."""
+        if self.span.is_recording():
+            add_missing(self.span, attributes, _foreign_spans.read_attributes(self.span))
 
     def set_server(self, attributes: Mapping[str, Value]) -> None:
         """Add where the call goes."""
-        add_missing(self.span, attributes)
+        self._add_missing(attributes)
 
     def write_attempts(self, sent_count: int, attempts: Sequence[Attempt]) -> None:
         """Write the attempts so far, the one in flight included."""
@@ -77,14 +76,14 @@ class ForeignSpan:
 
     def write_answer(self, observation: Observation) -> None:
         """Add the answer before the operation has ended."""
-        add_missing(self.span, answer_attributes(observation))
+        self._add_missing(answer_attributes(observation))
 
     def finish(self, observation: Observation) -> None:
         """Add the result; end the span only if its maker never does."""
         try:
             if not self.span.is_recording():
                 return  # ended by its maker; what was known before is on it
-            add_missing(self.span, answer_attributes(observation))
+            self._add_missing(answer_attributes(observation))
             if observation.error_type is not None and self.is_of_one_attempt:
                 self.span.set_status(ERROR)
                 self.span.end(observation.ended_ns)

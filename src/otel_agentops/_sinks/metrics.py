@@ -1,4 +1,4 @@
-"""The client metrics of the conventions: duration, tokens and chunks of a call whose span is our own."""
+"""The client metrics of the conventions: duration, tokens and chunks of a call that nobody else measures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram, Meter
 
 from otel_agentops._observation import Observation
-from otel_agentops._sinks.own_span import OwnSpan
 from otel_agentops._sinks.spans import is_remote
 from otel_agentops.operations import NO_ANSWER, Answer, Attributes, Fetch, ModelCall, Retrieval, Value
 from otel_agentops.semconv import attributes as A
@@ -51,10 +50,10 @@ class ClientMetricsSink:
     def ended(self, observation: Observation) -> None:
         """Record one call of a client library; exemplars point at its span."""
         operation, span = observation.operation, observation.span
-        if not isinstance(span, OwnSpan) or not is_remote(operation):
+        context = None if span is None else span.context
+        if context is None or not is_remote(operation):
             return
         answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
-        context = span.context
         labels = self._find_labels(observation, operation, answer)
         if observation.first_chunk_ns is not None:
             self._record_chunks(observation, observation.first_chunk_ns, labels.chunks, context)

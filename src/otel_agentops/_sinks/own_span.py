@@ -10,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 
 from otel_agentops._sinks.answer import answer_attributes
+from otel_agentops._sinks.span_attributes import write_result
 from otel_agentops.operations import ModelCall, Value
 from otel_agentops.semconv import attributes as A
 
@@ -65,7 +66,7 @@ class OwnSpan:
         operation, is_held = observation.operation, False
         try:
             attributes = answer_attributes(observation)
-            self.span.set_attributes(attributes)
+            write_result(self.span, attributes, observation.request_attributes)
             if A.ERROR_TYPE in attributes:
                 self.span.set_status(ERROR)
         finally:

@@ -10,6 +10,7 @@ import weakref
 from typing import TypeGuard
 
 from opentelemetry import trace
+from opentelemetry.context import get_current
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import (
     NoOpTracer,
@@ -38,7 +39,6 @@ from otel_agentops.operations import (
     Retrieval,
     ToolCall,
 )
-from otel_agentops.semconv import attributes as A
 
 _RECORDS_NOTHING = (NoOpTracer, NoOpTracerProvider, ProxyTracerProvider)
 
@@ -70,7 +70,11 @@ class SpanSink:
 
     def passes(self, observation: Observation) -> bool:
         """Return True if an operation without a span of somebody else is not to get one."""
-        return self._mode == "enrich" and is_remote(observation.operation)
+        if observation.is_suppressed and _foreign_spans.is_suppressed(get_current()):
+            return True
+        # Who has a span for a model call says so to those who would make another; mode `own` asks for both.
+        is_left_alone = observation.is_suppressed and self._mode != "own"
+        return (is_left_alone or self._mode == "enrich") and is_remote(observation.operation)
 
     def open(self, observation: Observation, foreign: Span | None, attributes: Attributes) -> OperationSpan:
         """Enrich the foreign span, or start one of our own and make it current."""
@@ -78,7 +82,10 @@ class SpanSink:
         assert operation is not None
         if foreign is not None:
             self._enriched.add(foreign)
-            return ForeignSpan(foreign, attributes)
+            is_unmeasured = is_remote(operation) and _foreign_spans.is_unmeasured(
+                foreign, operation.operation, operation.model
+            )
+            return ForeignSpan(foreign, attributes, is_unmeasured)
         if isinstance(operation, Judgement):
             return NO_SPAN
         return OwnSpan(
@@ -108,9 +115,9 @@ class SpanSink:
         if self._can_enrich(current, operation):
             return current
         for span in _foreign_spans.recording_siblings(current):
-            requested = _foreign_spans.read_attributes(span).get(A.GEN_AI_REQUEST_MODEL, operation.model)
+            requested = _foreign_spans.find_model(span)
             names = (operation.model, operation.routed_model if isinstance(operation, ModelCall) else None)
-            is_of_model = any(_foreign_spans.is_same_model(requested, name) for name in names)
+            is_of_model = requested is None or any(_foreign_spans.is_same_model(requested, name) for name in names)
             if is_of_model and self._can_enrich(span, operation):
                 return span
         return None

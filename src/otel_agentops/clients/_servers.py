@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 from typing_extensions import TypeVar
 
+from otel_agentops.clients._protocols.fields import as_text
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
@@ -22,10 +23,19 @@ class Server(NamedTuple):
     Attributes:
         provider: `gen_ai.provider.name`; None if it is not known yet.
         attributes: `server.address` and, if known, `server.port`.
+        model: The model, or the deployment of one, that the address names; None if the request's body names it.
     """
 
     provider: str | None
     attributes: Attributes
+    model: str | None = None
+
+    def choose_model(self, name: object) -> str | None:
+        """Return the model that a request asks for; an empty name and null are none.
+
+        name: the model in the request's body.
+        """
+        return self.model or as_text(name) or None
 
 
 # By the end of the host's name, with a dot before it. The value is the convention's name of the provider, or the
@@ -77,6 +87,7 @@ _PROVIDERS_BY_PATTERN = (
     (re.compile(r"(^|\.)bedrock[a-z-]*\..*(amazonaws\.com|amazonaws\.com\.cn|api\.aws)$"), "aws.bedrock"),
     (re.compile(r"(^|[.-])aiplatform\.([a-z0-9-]+\.rep\.)?googleapis\.com$"), "gcp.vertex_ai"),
 )
+_DEPLOYMENT = re.compile(r"/deployments/([^/?#]+)")
 _FOUNDRY = ".services.ai.azure.com"  # it has two APIs; that of Azure OpenAI is below /openai
 
 
@@ -94,6 +105,12 @@ def find_provider(host: str, path: str = "") -> str | None:
         return "azure.ai.openai"
     provider = next((name for suffix, name in _PROVIDERS_BY_SUFFIX if dotted.endswith(suffix)), None)
     return provider or next((name for pattern, name in _PROVIDERS_BY_PATTERN if pattern.search(host)), None)
+
+
+def find_deployment(url: str) -> str | None:
+    """Return the deployment of a model that a URL goes to (Azure OpenAI, watsonx); None if it names none."""
+    deployment = _DEPLOYMENT.search(url)
+    return unquote(deployment[1]) if deployment else None
 
 
 def parse_address(url: str) -> Attributes:

@@ -46,7 +46,8 @@ INFO = ClientInfo(
             "anthropic.chat": "chat",  # of OpenLLMetry
             "anthropic.completion": "text_completion",  # of OpenLLMetry
             "anthropic.messages.create": "chat",  # the client's own tracing
-        }
+        },
+        unmeasured_scopes=frozenset({"com.anthropic.sdk.python"}),
     ),
 )
 LIBRARY = stainless.make_library("anthropic", ">=1,<3", ENDPOINTS, name_provider, info=INFO)

@@ -11,24 +11,35 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
+from weakref import ReferenceType, ref
 
 from otel_agentops import _patching
 from otel_agentops._client_call import ClientCall, active_call, begin_call
-from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._endpoint import Content, ContentReader, Endpoint, FoldState
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target, Wrap
 from otel_agentops._streams import ObservedAsyncStream, ObservedStream, observe_async_stream, observe_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
-from otel_agentops.clients._protocols import openai_chat
-from otel_agentops.clients._protocols.fields import Fields, as_int, as_text, as_texts, drop_none_attributes, get
+from otel_agentops.clients._protocols import openai_chat, openai_chat_content
+from otel_agentops.clients._protocols.fields import (
+    Fields,
+    as_int,
+    as_text,
+    as_texts,
+    drop_none_attributes,
+    get,
+    merge_members,
+    read_error,
+)
 from otel_agentops.clients._protocols.openai_chat import (
     FIELDS,
     finish_chat,
     fold_chat_chunk,
     read_chat_response,
 )
+from otel_agentops.clients._protocols.parts import make_answer, make_input, make_message, make_output, text_parts
 from otel_agentops.clients._servers import Server, find_provider, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -70,9 +81,9 @@ class RequestFacts(NamedTuple):
 
 
 class HuggingfaceCall(NamedTuple):
-    """The context of a call: the client object."""
+    """The context of a call: the client object, which dies with the application's last reference to it."""
 
-    api: Client
+    api: ReferenceType[Client]
 
 
 @functools.lru_cache(256)
@@ -126,7 +137,8 @@ def read_completion_response(result: object) -> Answer:
 
 def fold_completion_chunk(state: FoldState, chunk: object) -> bool:
     """Fold a piece of text, or a token; the last one has the details."""
-    state["details"] = details = None if isinstance(chunk, str) else get(chunk, "details")
+    details = None if isinstance(chunk, str) else get(chunk, "details")
+    state["details"] = merge_members(state.get("details"), details)
     return details is not None
 
 
@@ -148,8 +160,9 @@ def _read_details(details: object) -> Answer:
 
 def read_embeddings_response(body: bytes) -> Answer:
     """Read embeddings: a list of numbers says nothing, OpenAI's shape is read from its end, past the numbers."""
-    model = _read_last_member(body, b'"model"')
-    return Answer(as_text(model), {}, as_int(get(_read_last_member(body, b'"usage"'), "prompt_tokens")))
+    model, usage = _read_last_member(body, b'"model"'), _read_last_member(body, b'"usage"')
+    error = read_error({"error": _read_last_member(body, b'"error"')}) if model is usage is None else None
+    return Answer(as_text(model), {}, as_int(get(usage, "prompt_tokens")), error=error)
 
 
 def _read_last_member(body: bytes, key: bytes) -> object:
@@ -169,6 +182,24 @@ def find_status(error: BaseException) -> int | None:
     return getattr(error, "status", None)
 
 
+# -- what is said in a completion
+
+
+def _read_inputs(body: Mapping[str, object]) -> Content:
+    return make_input([make_message("user", text_parts(body.get("inputs")))])
+
+
+def _join_pieces(pieces: Sequence[object]) -> Content:
+    """Read pieces of text, tokens, or one whole text; the last piece has the details, if there are any."""
+    texts = [
+        piece if isinstance(piece, str) else get(piece, "generated_text") or get(get(piece, "token"), "text")
+        for piece in pieces
+    ]
+    whole = texts[-1] if get(pieces[-1], "generated_text") else "".join(text for text in texts if isinstance(text, str))
+    reason = None if isinstance(pieces[-1], str) else get(get(pieces[-1], "details"), "finish_reason")
+    return make_output([make_answer(text_parts(whole), reason)])
+
+
 # -- where it is patched
 
 
@@ -177,9 +208,9 @@ def wrap_method(endpoint: Endpoint, *, is_async: bool) -> Wrap:
 
     def begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[HuggingfaceCall] | None:
         outer = active_call(HuggingfaceCall)
-        if outer is not None and outer.context.api is args[0]:
+        if outer is not None and outer.context.api() is args[0]:
             return None  # the method calls itself again without the parameters that the server has refused
-        return begin_call(library, endpoint, HuggingfaceCall(args[0]))
+        return begin_call(library, endpoint, HuggingfaceCall(ref(args[0])))
 
     return wrap_call(Around(begin, _hand_out), is_async=is_async)
 
@@ -197,8 +228,9 @@ def _hand_out(
 
 
 def _start_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[HuggingfaceCall] | None:
-    call, api = active_call(HuggingfaceCall), args[0]
-    if call is None or call.context.api is not api:
+    call = active_call(HuggingfaceCall)
+    api: Client = args[0]
+    if call is None or call.context.api() is not api:
         return None
     request: Request = args[1] if len(args) > 1 else kwargs["request_parameters"]
     body = request.json if isinstance(request.json, Mapping) else {}
@@ -218,13 +250,16 @@ def _fail_attempt(call: ClientCall[HuggingfaceCall], error: BaseException, args:
     call.attempt_failed(error)
 
 
-CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat, find_status)
+CHAT = Endpoint(
+    read_chat_request, read_chat_response, fold_chat_chunk, finish_chat, find_status, content=openai_chat_content.CHAT
+)
 COMPLETIONS = Endpoint(
     functools.partial(read_inference_request, "text_completion"),
     read_completion_response,
     fold_completion_chunk,
     finish_completion,
     find_status,
+    content=ContentReader(_read_inputs, lambda result: _join_pieces([result]), _join_pieces),
 )
 EMBEDDINGS = Endpoint(
     functools.partial(read_inference_request, "embeddings"),

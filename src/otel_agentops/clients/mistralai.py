@@ -10,12 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops import _patching
-from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._endpoint import ContentReader, Endpoint, FoldState
 from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import speakeasy
 from otel_agentops.clients._families.speakeasy import Package
-from otel_agentops.clients._protocols import openai_chat, openai_responses
+from otel_agentops.clients._protocols import (
+    mistral_content,
+    openai_chat,
+    openai_chat_content,
+    openai_responses,
+    openai_responses_content,
+)
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_int,
@@ -124,7 +130,8 @@ def fold_chat_event(state: FoldState, event: Any) -> bool:
         if pieces := choice.delta.tool_calls:
             state.setdefault("tools", []).extend(pieces if choice.index == 0 else ())
     if chunk.usage:
-        state["usage"] = chunk.usage
+        if "usage" not in state or "prompt_tokens" in chunk.usage.model_fields_set:  # unset counts are 0
+            state["usage"] = chunk.usage
         return True
     return is_first
 
@@ -192,12 +199,34 @@ def fold_responses_event(state: FoldState, frame: Any) -> bool:
 
 # -- where it is patched
 
-CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_event, finish_chat)
-FIM = CHAT._replace(request=read_fim_request)
+
+def _join_frames(reader: ContentReader) -> ContentReader:
+    """Return the reader of streams whose events are inside of frames."""
+    return reader._replace(chunks=lambda frames: reader.chunks([frame.data for frame in frames]))
+
+
+CHAT = Endpoint(
+    read_chat_request,
+    read_chat_response,
+    fold_chat_event,
+    finish_chat,
+    content=_join_frames(openai_chat_content.CHAT),
+)
+FIM = CHAT._replace(request=read_fim_request, content=_join_frames(openai_chat_content.COMPLETION))
 EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)
-RESPONSES = Endpoint(read_responses_request, read_responses_response, fold_responses_event, finish_responses)
+RESPONSES = Endpoint(
+    read_responses_request,
+    read_responses_response,
+    fold_responses_event,
+    finish_responses,
+    content=_join_frames(openai_responses_content.RESPONSES),
+)
 CONVERSATION = Endpoint(
-    read_conversation_request, read_conversation_response, fold_conversation_event, finish_conversation
+    read_conversation_request,
+    read_conversation_response,
+    fold_conversation_event,
+    finish_conversation,
+    content=_join_frames(mistral_content.CONVERSATION),
 )
 
 _CHAT = {"chat.Chat.complete": CHAT, "chat.Chat.stream": CHAT}
@@ -252,6 +281,7 @@ INFO = ClientInfo(
             "MistralAsyncClient.agents": "chat",
         },
         attempt_scopes={"mistralai_sdk_tracer": _NATIVE_OPERATIONS},
+        unmeasured_scopes=frozenset({"mistralai_sdk_tracer"}),
     ),
 )
 LIBRARY = speakeasy.make_library(

@@ -19,6 +19,7 @@ from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._streams import BeginStream, observe_lazy_async_stream, observe_lazy_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
+from otel_agentops.clients._protocols import ollama_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -68,7 +69,7 @@ def read_request(operation: str, body: Mapping[str, object], server: Server) -> 
     return ModelCall(
         operation,
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         FIELDS.read_attributes(fields, server.attributes),
         flatten_instructions((body.get("system"), *find_system_contents(body.get("messages")))),
         as_list(body.get("tools")),
@@ -96,6 +97,8 @@ def _read_tool_calls(message: object) -> list[tuple[str, object]]:
 def fold_chunk(state: FoldState, chunk: Any) -> bool:
     """Fold a chunk of a chat or a completion; tools may be called in any chunk of a chat."""
     state["chunk"] = chunk
+    if chunk.model is not None:
+        state["model"] = chunk.model
     if (message := getattr(chunk, "message", None)) is not None and message.tool_calls:
         state.setdefault("tool_calls", []).extend(_read_tool_calls(message))
     return bool(chunk.done)
@@ -103,7 +106,8 @@ def fold_chunk(state: FoldState, chunk: Any) -> bool:
 
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from the last chunk that came and the tool calls of all."""
-    return read_response(state["chunk"])._replace(tool_calls=state.get("tool_calls", ()))
+    answer = read_response(state["chunk"])
+    return answer._replace(model=as_text(state.get("model")), tool_calls=state.get("tool_calls", ()))
 
 
 def find_status(error: BaseException) -> int | None:
@@ -175,11 +179,17 @@ def _describe_server(api: Any) -> Server:
 
 
 _SERVERS = Servers(_describe_server)
+CHAT = Endpoint(
+    partial(read_request, "chat"),
+    read_response,
+    fold_chunk,
+    finish_stream,
+    find_status,
+    content=ollama_content.GENERATION,
+)
 ENDPOINTS = {
-    "/api/chat": Endpoint(partial(read_request, "chat"), read_response, fold_chunk, finish_stream, find_status),
-    "/api/generate": Endpoint(
-        partial(read_request, "text_completion"), read_response, fold_chunk, finish_stream, find_status
-    ),
+    "/api/chat": CHAT,
+    "/api/generate": CHAT._replace(request=partial(read_request, "text_completion")),
     "/api/embed": Endpoint(partial(read_request, "embeddings"), read_response),
     "/api/embeddings": Endpoint(partial(read_request, "embeddings"), read_response),
 }

@@ -15,9 +15,9 @@ from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
-from otel_agentops.clients._protocols import openai_chat, openai_responses
+from otel_agentops.clients._protocols import openai_chat, openai_responses, openai_responses_content
 from otel_agentops.clients._protocols.fields import as_text, drop_none_attributes, get
-from otel_agentops.clients._protocols.openai_chat import fold_chat_chunk
+from otel_agentops.clients._protocols.openai_chat import find_head_text
 from otel_agentops.clients._protocols.openai_responses import BackgroundResponses, fold_responses_event
 from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.operations import Answer, Fetch, ModelCall
@@ -73,7 +73,8 @@ def read_chat_response(result: Any) -> Answer:
 
 def finish_chat(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded chat."""
-    return _add_response_facts(openai_chat.finish_chat(state), state["first"])
+    head = {name: find_head_text(state, name) for name in ("service_tier", "system_fingerprint")}
+    return _add_response_facts(openai_chat.finish_chat(state), head)
 
 
 def _add_response_facts(answer: Answer, result: Any) -> Answer:
@@ -118,8 +119,8 @@ READER = ResponsesReader()
 # The convention adds these to the client metrics if the provider is OpenAI.
 METRIC_LABELS = (A.OPENAI_RESPONSE_SERVICE_TIER, A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)
 ENDPOINTS = {
-    "/chat/completions": Endpoint(
-        read_chat_request, read_chat_response, fold_chat_chunk, finish_chat, metric_labels=METRIC_LABELS
+    "/chat/completions": openai_chat.CHAT._replace(
+        request=read_chat_request, response=read_chat_response, finish_fold=finish_chat, metric_labels=METRIC_LABELS
     ),
     "/responses": Endpoint(
         read_responses_request,
@@ -127,6 +128,7 @@ ENDPOINTS = {
         fold_responses_event,
         READER.finish_stream,
         metric_labels=METRIC_LABELS,
+        content=openai_responses_content.RESPONSES,
     ),
     "/completions": openai_chat.COMPLETIONS,  # after the first, whose end it is
     "/embeddings": openai_chat.EMBEDDINGS._replace(request=read_embeddings_request),
@@ -138,6 +140,7 @@ FETCH_ENDPOINTS = {
         fold_responses_event,
         READER.finish_fetched_stream,
         metric_labels=METRIC_LABELS,
+        content=openai_responses_content.FETCHED,
     )
 }
 _HELPERS = (
@@ -170,7 +173,8 @@ INFO = ClientInfo(
             "openai.response": "chat",
             "openai.completion": "text_completion",
             "openai.embeddings": "embeddings",
-        }
+        },
+        own_parent_scopes=frozenset({"langfuse-sdk"}),  # `trace_id=` and `parent_observation_id=` of `langfuse.openai`
     ),
 )
 LIBRARY = stainless.make_library(

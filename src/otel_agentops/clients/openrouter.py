@@ -16,7 +16,6 @@ from otel_agentops.clients._families import speakeasy
 from otel_agentops.clients._families.speakeasy import Package
 from otel_agentops.clients._protocols import openai_chat, openai_responses
 from otel_agentops.clients._protocols.fields import Fields, as_double, as_text, get
-from otel_agentops.clients._protocols.openai_responses import fold_responses_event
 from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -92,8 +91,12 @@ def _add_charge(answer: Answer, usage: object) -> Answer:
     return answer if usd is None else answer._replace(usd=usd)
 
 
-CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat)
-RESPONSES = Endpoint(read_responses_request, read_responses_response, fold_responses_event, finish_responses)
+CHAT = openai_chat.CHAT._replace(
+    request=read_chat_request, response=read_chat_response, fold=fold_chat_chunk, finish_fold=finish_chat
+)
+RESPONSES = openai_responses.RESPONSES._replace(
+    request=read_responses_request, response=read_responses_response, finish_fold=finish_responses
+)
 EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)
 _METHODS = {
     "chat.Chat.send": CHAT,

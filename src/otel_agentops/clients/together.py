@@ -13,7 +13,8 @@ from otel_agentops import _patching
 from otel_agentops._endpoint import Endpoint
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
-from otel_agentops.clients._protocols.fields import Fields, as_int, as_text
+from otel_agentops.clients._protocols import cohere_content
+from otel_agentops.clients._protocols.fields import Fields, as_int
 from otel_agentops.clients._protocols.openai_chat import (
     CHAT,
     COMPLETIONS,
@@ -39,14 +40,15 @@ def read_rerank_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     """Read `POST /rerank`."""
     attributes = RERANK_FIELDS.read_attributes(body, server.attributes)
     parameters = RERANK_FIELDS.read_parameters(body)
-    return ModelCall("retrieval", server.provider, as_text(body.get("model")), attributes, params=parameters)
+    model = server.choose_model(body.get("model"))
+    return ModelCall("retrieval", server.provider, model, attributes, params=parameters)
 
 
 ENDPOINTS = {
     "/chat/completions": CHAT,  # before the next, whose path is its end
     "/completions": COMPLETIONS,
     "/embeddings": EMBEDDINGS,
-    "/rerank": Endpoint(read_rerank_request, read_chat_response),
+    "/rerank": Endpoint(read_rerank_request, read_chat_response, content=cohere_content.RERANK),
 }
 INFO = ClientInfo(
     operations=("chat", "text_completion", "embeddings", "retrieval (rerank)"),

@@ -10,12 +10,12 @@ public repository; patched are, in its wheel, `foundation_models/inference/*_inf
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from otel_agentops import _patching
 from otel_agentops._client_call import ClientCall, active_call
-from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._endpoint import Content, ContentReader, Endpoint, FoldState
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
 from otel_agentops._retry_after import parse_retry_after
@@ -31,8 +31,9 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     get,
 )
-from otel_agentops.clients._protocols.openai_chat import FIELDS, fold_chat_chunk
-from otel_agentops.clients._servers import Server, parse_address
+from otel_agentops.clients._protocols.openai_chat import FIELDS, find_head_text
+from otel_agentops.clients._protocols.parts import make_answer, make_input, make_message, make_output, text_parts
+from otel_agentops.clients._servers import Server, find_deployment, parse_address
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -50,7 +51,7 @@ GENERATION = Fields(
 ReadRequest: TypeAlias = "Callable[[Mapping[str, object], Server], ModelCall]"
 
 
-# -- requests; a deployment's names no model
+# -- requests; that of a deployment names it in its address, and no model
 
 
 def read_chat_request(body: Mapping[str, object], server: Server) -> ModelCall:
@@ -63,7 +64,7 @@ def read_inference_request(operation: str, body: Mapping[str, object], server: S
     parameters = body.get("parameters")
     fields = {**body, **parameters} if isinstance(parameters, Mapping) else body
     attributes = GENERATION.read_attributes(fields, server.attributes)
-    model = as_text(body.get("model_id"))
+    model = server.choose_model(body.get("model_id"))
     return ModelCall(operation, server.provider, model, attributes, params=GENERATION.read_parameters(fields))
 
 
@@ -91,7 +92,11 @@ def read_chat_response(result: object) -> Answer:
 
 def finish_chat(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded chat."""
-    return openai_chat.finish_chat(state)._replace(model=_read_model(state["first"]))
+    return openai_chat.finish_chat(state)._replace(model=_read_streamed_model(state))
+
+
+def _read_streamed_model(state: FoldState) -> str | None:
+    return _read_model({name: find_head_text(state, name) for name in ("model_id", "model", "model_version")})
 
 
 def read_generation_response(result: object) -> Answer:
@@ -109,7 +114,7 @@ def fold_generation_chunk(state: FoldState, chunk: object) -> bool:
             if count := as_int(get(result, name)):
                 state[name] = max(count, state.get(name, 0))
         if (reason := as_text(get(result, "stop_reason"))) and reason != "not_finished":
-            state["reason"] = reason
+            state["reason"], state["end"] = reason, chunk
         if (seed := get(result, "seed")) is not None:
             state["seed"] = seed
     return False
@@ -118,7 +123,7 @@ def fold_generation_chunk(state: FoldState, chunk: object) -> bool:
 def finish_generation(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded text."""
     return Answer(
-        _read_model(state["first"]),
+        _read_streamed_model(state),
         drop_none_attributes((A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(state.get("reason")))),
         state.get("input_token_count"),
         state.get("generated_token_count"),
@@ -132,9 +137,28 @@ def read_embeddings_response(result: object) -> Answer:
 
 
 _read_generation_request = functools.partial(read_inference_request, "text_completion")
-CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat)
+CHAT = openai_chat.CHAT._replace(request=read_chat_request, response=read_chat_response, finish_fold=finish_chat)
 CHAT_STREAM = CHAT._replace(request=functools.partial(read_stream_request, read_chat_request))
-GENERATE = Endpoint(_read_generation_request, read_generation_response, fold_generation_chunk, finish_generation)
+
+
+def _read_input(body: Mapping[str, object]) -> Content:
+    return make_input([make_message("user", text_parts(body.get("input")))])
+
+
+def _join_texts(chunks: Sequence[object]) -> Content:
+    results = [result for chunk in chunks for result in as_list(get(chunk, "results"))]
+    text = "".join(as_text(get(result, "generated_text")) or "" for result in results)
+    reasons = [reason for result in results if (reason := get(result, "stop_reason")) != "not_finished"]
+    return make_output([make_answer(text_parts(text), reasons[-1] if reasons else None)])
+
+
+GENERATE = Endpoint(
+    _read_generation_request,
+    read_generation_response,
+    fold_generation_chunk,
+    finish_generation,
+    content=ContentReader(_read_input, lambda result: _join_texts([result]), _join_texts),
+)
 GENERATE_STREAM = GENERATE._replace(request=functools.partial(read_stream_request, _read_generation_request))
 EMBEDDINGS = Endpoint(functools.partial(read_inference_request, "embeddings"), read_embeddings_response)
 
@@ -160,7 +184,8 @@ def _wrap_decorator(original: Method, library: PatchedLibrary) -> Method:
 def _start_attempt(request: Mapping[str, object]) -> None:
     call, body = active_call(MethodCall), request.get("json")
     if call is not None and isinstance(body, Mapping):
-        call.attempt_started(body, Server("ibm.watsonx.ai", parse_address(str(request.get("url")))))
+        url = str(request.get("url"))
+        call.attempt_started(body, Server("ibm.watsonx.ai", parse_address(url), find_deployment(url)))
 
 
 def _find_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[MethodCall] | None:

@@ -17,9 +17,11 @@ from weakref import WeakKeyDictionary
 
 from otel_agentops import _patching
 from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, NativeTracing, PatchedLibrary, Target, Wrap
 from otel_agentops.clients._families import grpc
+from otel_agentops.clients._protocols import xai_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -97,7 +99,7 @@ def read_chat_request(message: Any, chat: ChatFacts) -> ModelCall:
     return ModelCall(
         "chat",
         "x_ai",
-        as_text(body.get("model")),
+        as_text(body.get("model")) or None,
         attributes,
         flatten_instructions(_find_instructions(message.messages)),
         [tool.SerializeToString(deterministic=True) for tool in message.tools],
@@ -181,6 +183,8 @@ def fold_chunk(state: FoldState, chunk: Any) -> bool:
         state["first"] = chunk
     if chunk.HasField("usage"):
         state["usage"] = chunk.usage
+    if chunk.model:
+        state["head"] = chunk
     for output in chunk.outputs:
         if output.finish_reason:
             state.setdefault("reasons", {})[output.index] = read_enum_name(output, "finish_reason")
@@ -192,7 +196,9 @@ def fold_chunk(state: FoldState, chunk: Any) -> bool:
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream."""
     reasons = state.get("reasons", {})
-    answer = _make_answer(state["first"], [reasons[index] for index in sorted(reasons)], state.get("usage"))
+    answer = _make_answer(
+        state.get("head", state["first"]), [reasons[index] for index in sorted(reasons)], state.get("usage")
+    )
     return answer._replace(tool_calls=_read_tool_calls(state["tools"])) if "tools" in state else answer
 
 
@@ -225,9 +231,10 @@ CHAT = Endpoint(
     # gRPC's core repeats calls that were UNAVAILABLE up to five times, and tells nobody how often.
     reports_attempts=False,
     metric_labels=(A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT,),
+    content=xai_content.CHAT,
 )
 STREAM = CHAT._replace(request=read_stream_request)
-DEFERRED = CHAT._replace(response=read_deferred_response)
+DEFERRED = CHAT._replace(response=read_deferred_response, content=xai_content.DEFERRED)
 
 # -- where it is patched
 
@@ -290,6 +297,7 @@ LIBRARY = PatchedLibrary(
             "attempts: gRPC repeats calls by itself and does not say how often",
             "images and video: the convention has no operation for them; batches, collections.search",
         ),
+        foreign_spans=ForeignSpans(unmeasured_scopes=frozenset({"xai_sdk.sync.chat", "xai_sdk.aio.chat"})),
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from otel_agentops.collector import binary, lints, sampling
+from otel_agentops.collector import binary, lints, receivers, sampling
 from otel_agentops.collector.situation import Situation, get_type
 from otel_agentops.doctor import Finding
 
@@ -63,8 +63,8 @@ def check_acceptance(situation: Situation) -> Iterator[Finding]:
     """Ask the collector itself."""
     collector = situation.collector
     if collector is None:
-        text = "not asked: there is no otelcol-contrib on PATH"
-        yield Finding("note", "collector", text, "name yours with --otelcol")
+        text = "not checked: no collector was asked if it takes the files"
+        yield Finding("note", "collector", text, "name yours with --otelcol; --without-collector if there is none here")
         return
     files = [document.path for document in situation.documents if document.path]
     reason = binary.explain_refusal(collector, files, situation.environ)
@@ -84,7 +84,8 @@ CHECKS: tuple[Check, ...] = (
     sampling.check_head_sampler,
     lints.check_replaced,
     lints.check_twice,
-    lints.check_receivers,
+    receivers.check_readers,
+    receivers.check_uncounted,
     sampling.check_before_counting,
     sampling.check_before_tags,
     lints.check_loose,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections import Counter
@@ -13,12 +14,20 @@ from typing import Annotated
 import typer
 
 from otel_agentops._yaml import InputError, read_text
-from otel_agentops.collector import binary, environment, shipped, situation, tags
+from otel_agentops.collector import binary, environment, receivers, shipped, situation, tags
 from otel_agentops.collector import check as checking
 from otel_agentops.collector import kubernetes as operator
 from otel_agentops.collector import render as rendering
 from otel_agentops.collector.document import WORDING, Document
-from otel_agentops.collector.files import replace_file
+from otel_agentops.collector.origins import explain_differences
+from otel_agentops.written_files import (
+    Outcome,
+    add_mark,
+    back_up_file,
+    replace_file,
+    write_all_generated,
+    write_generated,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Your collector's config with ours: laid over, edited, checked.")
 
@@ -27,20 +36,27 @@ With = Annotated[
     list[str] | None, typer.Option("--with", help="A fragment by name, or a file. Can be given several times.")
 ]
 
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what otel-agentops did not write; keep a backup.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command()
 def fragments(
     out: Annotated[Path | None, typer.Option(help="Directory to write them to, with the overlay.")] = None,
+    force: Force = False,
 ) -> None:
     """List the overlay's fragments that come with the package, or write them."""
     for fragment in shipped.list_fragments():
         typer.echo(f"{fragment.name:28} {fragment.idea}")
     if out is not None:
         home = shipped.find_home()
-        for path in [home / shipped.OVERLAY, *(fragment.path for fragment in shipped.list_fragments())]:
-            replace_file(out / path.relative_to(home), path.read_text())
+        sources = [home / shipped.OVERLAY, *(fragment.path for fragment in shipped.list_fragments())]
+        texts = {
+            out / path.relative_to(home): add_mark(path.name, path.read_text("utf-8"), "collector fragments")
+            for path in sources
+        }
+        with _exit_on_error():
+            _show_backups(write_all_generated(texts, force))
         typer.echo(f"written to {out}", err=True)
 
 
@@ -50,6 +66,7 @@ def render(
     with_: With = None,
     out: Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")] = None,
     kubernetes: Annotated[bool, typer.Option("--kubernetes", help="As resources for the operator.")] = False,
+    force: Force = False,
 ) -> None:
     """Write one file that means what several `--config` mean: yours, the overlay, the fragments."""
     with _exit_on_error():
@@ -59,12 +76,14 @@ def render(
             text = operator.build_resources(
                 (shipped.find_home() / shipped.KUBERNETES).read_text(), documents, os.environ
             )
+            text = add_mark((out or Path("it.yaml")).name, text, "collector render --kubernetes")
             for sentence in operator.find_unreachable(documents, os.environ):
                 typer.echo(f"warning: {sentence}", err=True)
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        replace_file(out, text)
+        _warn_uncounted(documents)
+        if out is None:
+            typer.echo(text, nl=False)
+        else:
+            _show_backups([write_generated(out, text, force)])
 
 
 @app.command()
@@ -82,22 +101,25 @@ def merge(
     if out is not None and in_place:
         sys.exit("otel-agentops collector: --out or --in-place, not both")
     with _exit_on_error():
+        if out is None and not in_place:
+            typer.echo("nothing is written: this shows the edit; --in-place makes it, --out FILE writes another file")
         loose = [shipped.read_config(shipped.find_fragment(name)) for name in with_ or ()]
         before = Document.read_file(config)
         after = tags.add_tags(before, tags.list_tag_processors(shipped.read_overlay(), loose), pipeline or ())
         _show_diff(before, after)
         if after.text == before.text:
             typer.echo(f"{config}: nothing to do, the tags are there")
-        elif out is None and not in_place:
-            typer.echo("nothing is written; --in-place edits the file, --out FILE writes another")
-        elif _confirm(yes, f"write {out or config}?"):
-            backup = None if out else _keep_backup(config, before, after)
+        elif (out or in_place) and _confirm(yes, f"write {out or config}?"):
+            # The backup of `undo` is the config without our processors; another file is simply kept.
+            backup = back_up_file(out) if out else _keep_backup(config, before, after)
             replace_file(out or config, after.text)
-            typer.echo(
-                f"the backup is {backup}; `otel-agentops collector undo {config}` goes back"
-                if backup
-                else f"{out} is written"
-            )
+            if out:
+                typer.echo(f"{out} is written" + (f"; what stood there is {backup}" if backup else ""))
+            else:
+                typer.echo(f"the backup is {backup}; `otel-agentops collector undo {config}` goes back")
+        for id_ in () if pipeline else tags.list_unedited(after):
+            typer.echo(f"{id_} is left as it is, no otlp receiver feeds it; `--pipeline {id_}` edits it")
+        _warn_uncounted([after, shipped.read_overlay()])
     if after.text != before.text:
         files = " ".join(
             f"--config {name}" for name in [str(out or config), shipped.OVERLAY, *(one.name for one in loose)]
@@ -119,6 +141,8 @@ def undo(
             typer.echo(f"{config}: nothing to do, there is nothing of ours in its pipelines")
         elif _confirm(yes, f"write {config}?"):
             replace_file(config, after.text)
+            for sentence in explain_differences(before, after):
+                typer.echo(f"note: {sentence}", err=True)
             backup.unlink(missing_ok=True)
 
 
@@ -132,15 +156,21 @@ def check(
     env_file: Annotated[
         list[Path] | None, typer.Option(help="Variables of the applications and the collector, NAME=value.")
     ] = None,
+    without_collector: Annotated[
+        bool, typer.Option("--without-collector", help="Do not ask a collector, and exit 0 without one.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for a warning, too.")] = False,
 ) -> None:
-    """Find what would not start, and what would silently lose data; exit 1 if there is a problem."""
+    """Find what would not start, and what would silently lose data.
+
+    Exit 1 if there is a problem, 2 if there is none but no collector could be asked.
+    """
     with _exit_on_error():
         environ = dict(os.environ)
         for path in env_file or ():
             environ.update(environment.parse_env_file(read_text(path, WORDING)))
         documents = stack_documents(configs, with_ or ())
-        collector = binary.find_collector(otelcol, environ)
+        collector = None if without_collector else binary.find_collector(otelcol, environ)
         findings = checking.run_checks(situation.build_situation(documents, environ, collector))
     marks = {"ok": "green", "note": "blue", "warning": "yellow", "problem": "red"}
     for finding in findings:
@@ -148,9 +178,12 @@ def check(
         if finding.advice:
             typer.echo(f"  → {finding.advice}")
     count = Counter(finding.level for finding in findings)
-    typer.echo(f"problems: {count['problem']}, warnings: {count['warning']}")
+    unasked = "" if collector else "; not checked by a collector, which may refuse the files"
+    typer.echo(f"problems: {count['problem']}, warnings: {count['warning']}{unasked}")
     if count["problem"] or (strict and count["warning"]):
         raise typer.Exit(1)
+    if collector is None and not without_collector:
+        raise typer.Exit(2)
 
 
 def stack_documents(configs: Sequence[Path], fragments: Sequence[str]) -> list[Document]:
@@ -170,6 +203,17 @@ def _exit_on_error() -> Iterator[None]:
         sys.exit(f"otel-agentops collector: {error}")
 
 
+def _warn_uncounted(documents: Sequence[Document]) -> None:
+    for finding in receivers.check_uncounted(situation.build_situation(documents, os.environ)):
+        typer.echo(f"warning: {finding.subject}: {finding.text}; {finding.advice}", err=True)
+
+
+def _show_backups(outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.backup:
+            typer.echo(f"{outcome.path} was edited; what stood there is {outcome.backup}", err=True)
+
+
 def _name_backup(config: Path) -> Path:
     return config.with_name(f"{config.name}.before-otel-agentops")
 
@@ -184,7 +228,8 @@ def _keep_backup(config: Path, before: Document, after: Document) -> Path:
 
 def _show_diff(before: Document, after: Document) -> None:
     colors = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
-    for line in tags.diff_documents(before, after):
+    lines = (before.text.splitlines(), after.text.splitlines())
+    for line in difflib.unified_diff(*lines, before.name, after.name, lineterm=""):
         typer.secho(line, fg=colors.get(line[:1]))
 
 

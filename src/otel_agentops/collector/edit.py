@@ -54,7 +54,9 @@ def _find_next_edit(document: Document, keys: Sequence[str], current: Sequence[s
         alias = _ALIAS.match(text, key.end_mark.index)
         assert alias is not None  # the parser has found one
         return Edit(alias.start(1), alias.end(1), format_flow(wanted))
-    if isinstance(value, ScalarNode):  # `processors:` and nothing behind it
+    if isinstance(value, ScalarNode):  # `processors:` and nothing or `null` behind it
+        if value.value:
+            return Edit(value.start_mark.index, value.end_mark.index, format_flow(wanted))
         colon = text.index(":", key.end_mark.index) + 1
         return Edit(colon, colon, f" {format_flow(wanted)}")
     if any(item.start_mark.index < value.start_mark.index for item in value.value):

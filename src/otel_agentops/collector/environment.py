@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 # The innermost first: a default may hold another reference. Of other kinds (`${file:…}`) nothing is known here.
 _REFERENCE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^${}]*))?\}")
 _ESCAPED_DOLLAR = "\0"  # what no YAML text holds
-_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_LINE = re.compile(r"""(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?:(?P<quoted>'.*'|".*")|(?P<plain>.*))""")
 
 
 def resolve_references(value: Any, environ: Mapping[str, str]) -> Any:
@@ -39,10 +39,8 @@ def resolve_references(value: Any, environ: Mapping[str, str]) -> Any:
 def parse_env_file(text: str) -> dict[str, str]:
     """Return the variables of an env file, as Docker and systemd read one: NAME=value lines, comments, quotes."""
     matches = (_LINE.fullmatch(line.strip()) for line in text.splitlines())
-    return {match[1]: _unquote_value(match[2]) for match in matches if match}
-
-
-def _unquote_value(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value.partition(" #")[0].rstrip()
+    return {
+        match[1]: match["quoted"][1:-1] if match["quoted"] else match["plain"].partition(" #")[0].rstrip()
+        for match in matches
+        if match
+    }

@@ -8,13 +8,12 @@ from itertools import pairwise
 from typing import Any
 
 from otel_agentops.collector import shipped
-from otel_agentops.collector.document import Document, get_nested, is_ours
+from otel_agentops.collector.document import get_nested, is_ours
 from otel_agentops.collector.situation import (
     COUNTING,
     PIPELINES,
     Situation,
     get_type,
-    iterate_counting,
     list_names,
 )
 from otel_agentops.doctor import Finding
@@ -49,7 +48,14 @@ def _check_shortened(situation: Situation) -> Iterator[Finding]:
     """Find a pipeline's list in a later file without an entry of the one before."""
     last: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for document in situation.documents:
-        for id_, key, entries in _iterate_lists(document):
+        pipelines = document.get(*PIPELINES)
+        lists = [
+            (id_, key, pipeline[key])
+            for id_, pipeline in (pipelines.items() if isinstance(pipelines, Mapping) else ())
+            for key in ("receivers", "processors", "exporters")
+            if isinstance(pipeline, Mapping) and isinstance(pipeline.get(key), list)
+        ]
+        for id_, key, entries in lists:
             before, there = last.get((id_, key), ("", []))
             where = document.locate(*PIPELINES, id_, key)
             if lost := [one for one in there if one not in entries and one != _PULL]:  # a push takes the pull's place
@@ -60,16 +66,8 @@ def _check_shortened(situation: Situation) -> Iterator[Finding]:
             last[id_, key] = (where, entries)
 
 
-def _iterate_lists(document: Document) -> Iterator[tuple[str, str, list[str]]]:
-    pipelines = document.get(*PIPELINES)
-    for id_, pipeline in pipelines.items() if isinstance(pipelines, Mapping) else ():
-        for key in ("receivers", "processors", "exporters") if isinstance(pipeline, Mapping) else ():
-            if isinstance(pipeline.get(key), list):
-                yield id_, key, pipeline[key]
-
-
 def check_twice(situation: Situation) -> Iterator[Finding]:
-    """Find the overlay in two files, or a span that comes to it by two ways."""
+    """Find the overlay in two files."""
     holders = [document for document in situation.documents if document.get(*PIPELINES, COUNTING, "exporters")]
     for first, second in pairwise(holders):
         is_same = all(first.data.get(key) == second.data.get(key) for key in ("processors", "connectors"))
@@ -77,47 +75,6 @@ def check_twice(situation: Situation) -> Iterator[Finding]:
         text += "; once is enough" if is_same else ": settings of both are mixed"
         level = "note" if is_same else "problem"
         yield Finding(level, second.locate(*PIPELINES, COUNTING), text, f"give one of {first.name} and {second.name}")
-    readers = list_names(situation.get_pipelines().get(COUNTING, {}), "receivers")
-    for one in readers:
-        again = sorted(_find_sources(situation, one, set()) & (set(readers) - {one}))
-        if again:
-            text = f"the overlay reads {one} and {again[0]}, which feeds {one}: every span counts twice"
-            yield Finding("problem", "environment", text, "take one of them out of OTEL_AGENTOPS_RECEIVERS")
-    if len(set(readers)) < len(readers):
-        text = f"the overlay's receivers are {', '.join(readers)}: one is there twice"
-        yield Finding("problem", "environment", text, "name each once in OTEL_AGENTOPS_RECEIVER")
-
-
-def _find_sources(situation: Situation, connector: str, sources: set[str]) -> set[str]:
-    """Return the receivers whose spans come out of a connector."""
-    for pipeline in situation.get_pipelines().values():
-        if connector in list_names(pipeline, "exporters"):
-            for receiver in list_names(pipeline, "receivers"):
-                if receiver not in sources:
-                    sources.add(receiver)
-                    _find_sources(situation, receiver, sources)
-    return sources
-
-
-def check_receivers(situation: Situation) -> Iterator[Finding]:
-    """Find receivers from which the overlay reads and that are not there."""
-    if COUNTING not in situation.get_pipelines():
-        text = "the overlay is not among the files: nothing is counted"
-        yield Finding("problem", situation.documents[0].name, text, "give otel-agentops.yaml, too")
-        return
-    there = [*situation.get_section("receivers"), *situation.get_section("connectors")]
-    readers = list_names(situation.get_pipelines()[COUNTING], "receivers")
-    for one in readers:
-        if one not in there:
-            mine = [id_ for id_ in there if not is_ours(id_)]
-            text = f"the overlay reads from {one}, and there is no such receiver; there are {', '.join(mine) or 'none'}"
-            advice = (
-                f"set OTEL_AGENTOPS_RECEIVER={','.join(one for one in mine if one.startswith('otlp')) or '<yours>'}"
-            )
-            yield Finding("problem", situation.locate("receivers"), text, advice)
-    if not readers:
-        text = "the overlay has no receiver: OTEL_AGENTOPS_RECEIVERS is set to nothing"
-        yield Finding("problem", "environment", text, "unset it, or name the receiver")
 
 
 def check_loose(situation: Situation) -> Iterator[Finding]:
@@ -169,7 +126,10 @@ def _is_listening(keys: tuple[str, ...]) -> bool:
 
 def check_identity(situation: Situation) -> Iterator[Finding]:
     """Find metrics without the processor that makes labels of the service, or that makes counters of deltas."""
-    for id_, pipeline in iterate_counting(situation):
+    for id_, pipeline in situation.get_pipelines().items():
+        connectors = [one for one in list_names(pipeline, "receivers") if get_type(one) != "forward"]
+        if not (id_.startswith("metrics") and any(map(is_ours, connectors))):  # it reads nothing that we count
+            continue
         processors = list_names(pipeline, "processors")
         prometheus = [one for one in situation.iterate_exporters(pipeline) if get_type(one) in _PROMETHEUS]
         where = situation.locate(*PIPELINES, id_, "processors")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 from otel_agentops.collector.document import is_ours
@@ -22,7 +23,10 @@ def check_head_sampler(situation: Situation) -> Iterator[Finding]:
         yield Finding("problem", "environment", text, "unset it")
         return
     ratio = situation.environ.get("OTEL_TRACES_SAMPLER_ARG", "1")
-    share = _parse_ratio(ratio) if "traceidratio" in sampler else None
+    share = None
+    if "traceidratio" in sampler:
+        with contextlib.suppress(ValueError):
+            share = min(max(float(ratio), 0.0), 1.0)
     if share == 1:
         return
     advice = "unset it, and sample behind the counting: otel-agentops collector merge --with tail-sampling"
@@ -71,10 +75,3 @@ def check_before_tags(situation: Situation) -> Iterator[Finding]:
         elif first_tag is not None and early:
             text = f"{early[0]} stands before the tags in {id_}, and does not see them"
             yield Finding("warning", where, text, f"move {processors[first_tag]} before {early[0]}")
-
-
-def _parse_ratio(text: str) -> float | None:
-    try:
-        return min(max(float(text), 0.0), 1.0)
-    except ValueError:
-        return None

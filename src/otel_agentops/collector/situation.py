@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from otel_agentops.collector import binary, environment, render
-from otel_agentops.collector.document import Document, get_nested, is_ours
+from otel_agentops.collector.document import Document, get_nested
 
 PIPELINES = ("service", "pipelines")
 COUNTING = "traces/otel_agentops"
+LOGS = "logs/otel_agentops"
 
 Pipeline = Mapping[str, Any]
 
@@ -58,14 +59,6 @@ def build_situation(
     """Return files as a collector would see them."""
     config = environment.resolve_references(render.merge_documents(documents), environ)
     return Situation(documents, config, environ, collector)
-
-
-def iterate_counting(situation: Situation) -> Iterator[tuple[str, Pipeline]]:
-    """Yield the pipelines that read our metrics from the connectors that make them."""
-    for id_, pipeline in situation.get_pipelines().items():
-        receivers = [one for one in list_names(pipeline, "receivers") if get_type(one) != "forward"]
-        if id_.startswith("metrics") and any(map(is_ours, receivers)):
-            yield id_, pipeline
 
 
 def list_names(pipeline: Pipeline, key: str) -> list[str]:

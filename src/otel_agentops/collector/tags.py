@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops._yaml import InputError
 from otel_agentops.collector.document import Document, get_nested, is_ours
 from otel_agentops.collector.edit import replace_list
-from otel_agentops.collector.situation import COUNTING, PIPELINES, get_type
+from otel_agentops.collector.origins import add_note, restore_origins, split_note
+from otel_agentops.collector.situation import COUNTING, PIPELINES, get_type, list_names
 
 SIGNALS = ("traces", "logs")
 # What decides or hands over batches: a tag that is set behind them comes too late.
@@ -50,14 +50,15 @@ def add_tags(document: Document, ours: Sequence[str], only: Sequence[str] = ()) 
             where = document.locate(*PIPELINES, id_, "processors")
             text = f"{' and '.join(samplers)} would decide one after the other"
             raise InputError(f"{where}: {text}; put the policies of one into the other")
-    return replace_lists(document, wanted)
+    return add_note(document, replace_lists(document, wanted))
 
 
 def remove_tags(document: Document) -> Document:
-    """Return the config without any processor of ours in the user's own pipelines."""
+    """Return the config without any processor of ours in the user's own pipelines, its lists written as before."""
+    document, origins = split_note(document)
     lists = {id_: _list_processors(document, id_) for id_ in _list_pipelines(document) if not is_ours(id_)}
     theirs = {id_: [one for one in entries if not is_ours(one)] for id_, entries in lists.items()}
-    return replace_lists(document, theirs)
+    return restore_origins(replace_lists(document, theirs), origins)
 
 
 def undo_tags(document: Document, backup: Document | None) -> Document:
@@ -69,6 +70,7 @@ def undo_tags(document: Document, backup: Document | None) -> Document:
 
 def is_from(document: Document, backup: Document) -> bool:
     """Return True if a config is its backup and our processors, to the byte."""
+    document, _ = split_note(document)
     lists = {
         id_: _list_processors(document, id_) for id_ in _list_pipelines(document) if id_ in _list_pipelines(backup)
     }
@@ -104,13 +106,31 @@ def choose_pipelines(document: Document, only: Sequence[str] = ()) -> list[str]:
             names = ", ".join(one for one in there if get_type(one) in SIGNALS)
             raise InputError(f"{document.locate(*PIPELINES)}: no pipeline {id_} for traces or logs; there are: {names}")
     chosen = list(only) or [
-        id_ for id_ in there if get_type(id_) in SIGNALS and not is_ours(id_) and _is_fed_by_otlp(document, id_)
+        id_
+        for id_, pipeline in (document.get(*PIPELINES) or {}).items()
+        if get_type(id_) in SIGNALS
+        and not is_ours(id_)
+        and any(get_type(one) == "otlp" or one is pipeline["receivers"] for one in list_names(pipeline, "receivers"))
     ]
     if not chosen:
         raise InputError(
             f"{document.locate(*PIPELINES)}: no traces or logs pipeline with an otlp receiver; name one with --pipeline"
         )
     return chosen
+
+
+def list_unedited(document: Document) -> list[str]:
+    """Return the traces pipelines of the user without our processors that another receiver than OTLP feeds."""
+    pipelines = document.get(*PIPELINES)
+    receivers = document.get("receivers")
+    receivers = receivers if isinstance(receivers, Mapping) else {}
+    return [
+        id_
+        for id_ in pipelines
+        if get_type(id_) == "traces"
+        and not any(map(is_ours, [id_, *_list_processors(document, id_)]))
+        and any(one in receivers for one in list_names(pipelines[id_], "receivers"))
+    ]
 
 
 def place_processors(current: Sequence[str], ours: Sequence[str]) -> list[str]:
@@ -124,12 +144,6 @@ def place_processors(current: Sequence[str], ours: Sequence[str]) -> list[str]:
             result.insert(at, one)
         at = result.index(one) + 1
     return result
-
-
-def diff_documents(before: Document, after: Document) -> list[str]:
-    """Return the lines of a unified diff."""
-    lines = (before.text.splitlines(), after.text.splitlines())
-    return list(difflib.unified_diff(*lines, before.name, after.name, lineterm=""))
 
 
 def _list_pipelines(document: Document) -> list[str]:
@@ -155,9 +169,3 @@ def _list_processors(document: Document, id_: str) -> list[str]:
         where = document.locate(*PIPELINES, id_, "processors")
         raise InputError(f"{where}: the processors of {id_} are {value}; edit the list where it is, or write it here")
     return value
-
-
-def _is_fed_by_otlp(document: Document, id_: str) -> bool:
-    receivers = document.get(*PIPELINES, id_, "receivers")
-    listed = receivers if isinstance(receivers, list) else ()
-    return isinstance(receivers, str) or any(get_type(str(one)) == "otlp" for one in listed)

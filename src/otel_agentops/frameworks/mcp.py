@@ -13,11 +13,22 @@ from weakref import WeakKeyDictionary
 from otel_agentops import _patching
 from otel_agentops._client_call import ClientCall, begin_call
 from otel_agentops._context import current_scope
-from otel_agentops._endpoint import Endpoint
+from otel_agentops._endpoint import Content, ContentReader, Endpoint
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._tool_arguments import hash_tool_call
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
+from otel_agentops.clients._protocols.fields import as_list
+from otel_agentops.clients._protocols.parts import (
+    Part,
+    blob_part,
+    join_texts,
+    name_modality,
+    other_part,
+    text_part,
+    uri_part,
+)
 from otel_agentops.operations import CLIENT, ToolCall, ToolResult
+from otel_agentops.semconv import attributes as A
 
 TOOL_ERROR = "tool_error"  # the convention's `error.type` of a result that says it is an error
 Schema = Mapping[str, object]
@@ -95,7 +106,40 @@ def _read_field(record: object, name: str, name_in_2: str) -> object:
 
 
 SCHEMAS = ToolSchemas()
-ENDPOINT: Endpoint[Schema | None] = Endpoint(read_call, read_result, error_type=read_error_code, reports_attempts=False)
+
+
+def read_arguments(arguments: Mapping[str, object]) -> Content:
+    """Read the arguments of the tool."""
+    return {A.GEN_AI_TOOL_CALL_ARGUMENTS: arguments.get("arguments") or {}}
+
+
+def read_content(result: object) -> Content:
+    """Read the result of a tool that succeeded: its structure if it has one, else its texts and what is binary."""
+    if _read_field(result, "isError", "is_error") is True:
+        return {}
+    structured = _read_field(result, "structuredContent", "structured_content")
+    if structured is None:
+        structured = join_texts([_read_block(block) for block in as_list(getattr(result, "content", None))])
+    return {A.GEN_AI_TOOL_CALL_RESULT: structured}
+
+
+def _read_block(block: object) -> Part:
+    kind, mime_type = str(getattr(block, "type", None)), _read_field(block, "mimeType", "mime_type")
+    if kind == "text":
+        return text_part(str(getattr(block, "text", "")))
+    if kind in {"image", "audio"}:
+        return blob_part(kind, getattr(block, "data", None), mime_type)
+    uri = getattr(block, "uri", None) or getattr(getattr(block, "resource", None), "uri", None)
+    return other_part(block) if uri is None else uri_part(name_modality(mime_type), str(uri), mime_type)
+
+
+ENDPOINT: Endpoint[Schema | None] = Endpoint(
+    read_call,
+    read_result,
+    error_type=read_error_code,
+    reports_attempts=False,
+    content=ContentReader(read_arguments, read_content),
+)
 
 
 def _begin_call(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 from otel_agentops._derive import name_error
-from otel_agentops._observation import Observation
+from otel_agentops._endpoint import Content
+from otel_agentops._observation import Hook, Observation
 from otel_agentops._telemetry import get_default
 from otel_agentops.operations import Operation
 
@@ -17,6 +19,12 @@ def observe_block(stack: ExitStack, operation: Operation) -> Observation:
     if observation.span is not None:
         stack.callback(observation.span.detach)
     return observation
+
+
+def tell_content(hooks: Iterable[Hook], observation: Observation, content: Content) -> None:
+    """Tell what was said in an operation to the hooks that read it, a request's or an answer's."""
+    for hook in hooks:
+        hook(observation, content)
 
 
 def error_type_of(error: BaseException | None) -> str | None:

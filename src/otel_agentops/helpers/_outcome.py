@@ -112,21 +112,17 @@ class outcome(Block):  # noqa: N801  a verb
         truth, self._truth = self._truth, {}
         if not truth:
             return
-        receipt = self._find_receipt()
-        new_facts = _find_log().select_new(receipt.get(A.TASK_ID), self._source, truth)
+        receipt = read_receipt(current_scope()) if self._receipt is None else {}
+        receipt = receipt or _coerce.validate_receipt(self._receipt)
+        log = _logs.setdefault(_telemetry.get_default(), _TruthLog())
+        new_facts = log.select_new(receipt.get(A.TASK_ID), self._source, truth)
         if not new_facts:
             return
         timestamp = _coerce.as_integer("timestamp", self._timestamp) or time_ns()
-        attributes = {**receipt, **new_facts, **_measure_delay(receipt, timestamp), **self._describe_source()}
-        _telemetry.get_default().emit_event(E.OUTCOME, attributes, timestamp)
-
-    def _describe_source(self) -> dict[str, Value]:
         is_known = _coerce.is_enum_value("sampling", self._sampling, A.TRUTH_SAMPLING_VALUES)
-        return {A.TRUTH_SOURCE: self._source, A.TRUTH_SAMPLING: self._sampling if is_known else "unknown"}
-
-    def _find_receipt(self) -> dict[str, Value]:
-        receipt = read_receipt(current_scope()) if self._receipt is None else {}
-        return receipt or _coerce.validate_receipt(self._receipt)
+        origin = {A.TRUTH_SOURCE: self._source, A.TRUTH_SAMPLING: self._sampling if is_known else "unknown"}
+        attributes = {**receipt, **new_facts, **_measure_delay(receipt, timestamp), **origin}
+        _telemetry.get_default().emit_event(E.OUTCOME, attributes, timestamp)
 
 
 def _name_verdict(good: bool) -> str:
@@ -190,7 +186,3 @@ def _make_record_id(task: Value, source: str, new_facts: Mapping[str, Value]) ->
 
 
 _logs: WeakKeyDictionary[_telemetry.Telemetry, _TruthLog] = WeakKeyDictionary()
-
-
-def _find_log() -> _TruthLog:
-    return _logs.setdefault(_telemetry.get_default(), _TruthLog())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from contextlib import ExitStack
+from uuid import UUID
 
 from typing_extensions import override
 
@@ -11,7 +12,7 @@ from otel_agentops import _coerce
 from otel_agentops._block import Block
 from otel_agentops._guard import guard
 from otel_agentops._observation import Observation
-from otel_agentops.helpers._observed import error_type_of, observe_block
+from otel_agentops.helpers._observed import error_type_of, observe_block, tell_content
 from otel_agentops.operations import Attributes, Retrieval, RetrievalResult
 from otel_agentops.semconv import attributes as A
 
@@ -25,6 +26,7 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
         embedding_model: The model that embedded the documents.
         built_at: When it was built, as ISO 8601.
         top_k: How many documents were asked for.
+        query: The text that is searched for; it stays here unless content is recorded, see docs/content.md.
     """
 
     def __init__(
@@ -35,8 +37,11 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
         embedding_model: str | None = None,
         built_at: str | None = None,
         top_k: int | None = None,
+        query: str | None = None,
     ) -> None:
-        super().__init__(index, version=version, embedding_model=embedding_model, built_at=built_at, top_k=top_k)
+        super().__init__(
+            index, version=version, embedding_model=embedding_model, built_at=built_at, top_k=top_k, query=query
+        )
         self.index = str(index)
         self.version = _coerce.as_text(version)
         self._declared = {
@@ -45,6 +50,7 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
             A.INDEX_BUILT_AT: built_at,
         }
         self._top_k = top_k
+        self._query = query
         self._document_count: int | None = None
         self._document_hashes: list[int] | None = None
         self._observation: Observation | None = None
@@ -58,7 +64,9 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
             **_coerce.as_texts(self._declared),
             **_coerce.drop_none({A.GEN_AI_RETRIEVAL_TOP_K: _coerce.as_integer("top_k", self._top_k)}),
         }
-        self._observation = observe_block(stack, Retrieval(self.index, self.version, None, attributes))
+        self._observation = observation = observe_block(stack, Retrieval(self.index, self.version, None, attributes))
+        query = {} if self._query is None else {A.GEN_AI_RETRIEVAL_QUERY_TEXT: self._query}
+        tell_content(observation.hooks.request_read, observation, query)
 
     @guard
     def documents(self, found: Iterable[object] | int) -> None:
@@ -71,6 +79,11 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
         count = len(found) if isinstance(found, Sized) else _coerce.as_integer("number of documents", found)
         is_listed = isinstance(found, Sized) and isinstance(found, Iterable)
         hashes = _coerce.hash_documents(found) if is_listed else []  # type: ignore[arg-type]
+        observation = self._observation
+        if is_listed and observation is not None and observation.hooks.response_received:
+            listed = list(map(_describe_document, found))  # type: ignore[arg-type]
+            content = {A.GEN_AI_RETRIEVAL_DOCUMENTS: listed}
+            tell_content(observation.hooks.response_received, observation, content)
         self._document_count = count
         # As many as there are: a table, for one, is read as its columns.
         self._document_hashes = hashes if hashes is not None and len(hashes) == count else None
@@ -87,3 +100,20 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
             return
         result = RetrievalResult(self._document_count, self._document_hashes)
         self._observation.finish(result, error_type_of(error))
+
+
+_TEXT_MEMBERS = ("content", "text", "page_content")  # in which libraries keep a document's words
+
+
+def _describe_document(document: object) -> dict[str, object]:
+    """Return id, score and words of a document, as far as it has them; a text or a number is an id."""
+
+    def get(name: str) -> object:
+        return document.get(name) if isinstance(document, Mapping) else getattr(document, name, None)
+
+    if isinstance(document, (str, int, UUID)):
+        return {"id": str(document)}
+    text = next((text for name in _TEXT_MEMBERS if isinstance(text := get(name), str)), None)
+    document_id, score = get("id"), get("score")
+    members = {"id": None if document_id is None else str(document_id), "score": score, "content": text}
+    return {name: value for name, value in members.items() if value is not None}

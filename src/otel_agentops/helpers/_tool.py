@@ -16,7 +16,7 @@ from otel_agentops._context import current_scope
 from otel_agentops._guard import guard
 from otel_agentops._observation import Observation
 from otel_agentops._tool_arguments import hash_tool_call
-from otel_agentops.helpers._observed import error_type_of, observe_block
+from otel_agentops.helpers._observed import error_type_of, observe_block, tell_content
 from otel_agentops.operations import Attributes, ToolCall, ToolResult
 from otel_agentops.semconv import attributes as A
 
@@ -41,7 +41,7 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         tier: critical, high, medium or low.
         call_id: The id of the model's tool call.
         arguments: By name, or their JSON; those of a decorated function are known. They are compared with those of
-            the task's other calls, see docs/tasks.md, and stay here.
+            the task's other calls, see docs/tasks.md, and stay here unless content is recorded, see docs/content.md.
     """
 
     def __init__(
@@ -82,7 +82,18 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
     def enter_block(self, stack: ExitStack) -> None:
         self._failure = self._observation = None
         call = ToolCall(self.name, self._declared_attributes(), self._material, self._hash_arguments())
-        self._observation = observe_block(stack, call)
+        self._observation = observation = observe_block(stack, call)
+        if observation.hooks.request_read and (arguments := self._read_arguments()) is not None:
+            content = {A.GEN_AI_TOOL_CALL_ARGUMENTS: _coerce.parse_json(arguments)}
+            tell_content(observation.hooks.request_read, observation, content)
+
+    @override
+    @guard
+    def record_result(self, result: object) -> None:
+        """Record the result, if content is recorded at all; that of a decorated function is known."""
+        if self._observation is not None and self._failure is None:
+            hooks = self._observation.hooks.response_received
+            tell_content(hooks, self._observation, {A.GEN_AI_TOOL_CALL_RESULT: _coerce.parse_json(result)})
 
     @override
     def prepare_call(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +11,7 @@ from typing import Annotated
 import typer
 
 from otel_agentops._yaml import InputError
+from otel_agentops.command_line import stop_on_error
 from otel_agentops.lock.check import Report
 from otel_agentops.lock.live import Live
 from otel_agentops.lock.model import VARIABLES, Lock
@@ -53,7 +52,7 @@ def update(
         if name not in VARIABLES:
             text = f"{name!r} is no variable; take one of {', '.join(VARIABLES)}"
             raise typer.BadParameter(text, param_hint="--variable")
-    with _stop_on_error():
+    with stop_on_error("lock", 2):
         live = _read_live(source, files, url, window)
         change = update_lock(lock, live, owner, datetime.date.today(), variable or list(VARIABLES), prune)
     typer.echo(change.diff or f"{lock}: holds everything that was seen in {live.source}", nl=not change.diff)
@@ -63,7 +62,8 @@ def update(
             err=True,
         )
     if change.diff and not dry_run:
-        change.write_file()
+        with stop_on_error("lock", 2):
+            change.write_file()
 
 
 @app.command()
@@ -78,7 +78,7 @@ def check(
     from otel_agentops.lock.check import check_lock
     from otel_agentops.lock.text import load
 
-    with _stop_on_error():
+    with stop_on_error("lock", 2):
         report = check_lock(load(lock), _read_live(source, files, url, window), datetime.date.today())
     for line in _format_report(report):
         typer.echo(line)
@@ -90,23 +90,25 @@ def fragment(
     lock: Annotated[list[Path] | None, typer.Option(help="A lock file; again for a collector that is shared.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; printed where it is left out.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where FILE is not up to date.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite another file; a backup of it is kept.")] = False,
 ) -> None:
     """Write the collector's fragment, which tags and counts what is not listed."""
     from otel_agentops.lock.fragment import render_text
     from otel_agentops.lock.text import load
-    from otel_agentops.slo.generate import write
+    from otel_agentops.written_files import is_current, write_generated
 
     paths = lock or [Path("agentops.lock")]
-    with _stop_on_error():
+    with stop_on_error("lock", 2):
         text = render_text([load(path) for path in paths])
-    if out is None:
-        typer.echo(text, nl=False)
-    elif not check:
-        write({out.name: text}, out.parent)
-    elif not (out.exists() and out.read_text("utf-8") == text):
-        sources = ", ".join(map(str, paths))
-        typer.echo(f"{out}: not what follows from {sources}; run this without --check and commit it", err=True)
-        raise typer.Exit(1)
+        if out is None:
+            typer.echo(text, nl=False)
+        elif not check:
+            if backup := write_generated(out, text, force).backup:
+                typer.echo(f"note: {out}: its old content is kept as {backup}", err=True)
+        elif not is_current(out, text):
+            sources = ", ".join(map(str, paths))
+            typer.echo(f"{out}: not what follows from {sources}; run this without --check and commit it", err=True)
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -161,13 +163,3 @@ _STATES = {
 
 def _format_key(service: str | None, variable: str, scope: str, value: str | None) -> str:
     return f"{service or 'every service'}: {variable} of {scope}: {value}"
-
-
-@contextmanager
-def _stop_on_error() -> Iterator[None]:
-    """Print wrong input as one sentence and exit with 2."""
-    try:
-        yield
-    except InputError as error:
-        typer.echo(f"otel-agentops lock: {error}", err=True)
-        raise typer.Exit(2) from None

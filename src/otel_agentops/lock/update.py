@@ -14,7 +14,7 @@ from otel_agentops.lock.edit import HEAD, edit_entries
 from otel_agentops.lock.live import Live
 from otel_agentops.lock.model import Entry, Key, Lock
 from otel_agentops.lock.text import parse_lock
-from otel_agentops.slo.generate import write
+from otel_agentops.written_files import replace_file
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Update:
 
     def write_file(self) -> None:
         """Write the file, whole or not at all."""
-        write({self.path.name: self.after}, self.path.parent)
+        replace_file(self.path, self.after)
 
 
 def update_lock(

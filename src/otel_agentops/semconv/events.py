@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+GEN_AI_CLIENT_INFERENCE_OPERATION_DETAILS = "gen_ai.client.inference.operation.details"
 GEN_AI_EVALUATION_RESULT = "gen_ai.evaluation.result"
 CHANGE = "otel_agentops.change"
 OUTCOME = "otel_agentops.outcome"
@@ -12,6 +13,29 @@ TASK = "otel_agentops.task"
 
 # Event name to the attributes that we put on it.
 EVENTS: dict[str, tuple[str, ...]] = {
+    GEN_AI_CLIENT_INFERENCE_OPERATION_DETAILS: (
+        "otel_agentops.model.resolution",
+        "otel_agentops.prompt.hash",
+        "otel_agentops.prompt.source",
+        "otel_agentops.tools.hash",
+        "otel_agentops.tools.versions",
+        "otel_agentops.params.hash",
+        "otel_agentops.param.{}.source",
+        "otel_agentops.retrieval.indexes",
+        "otel_agentops.judge.name",
+        "otel_agentops.judge.revision",
+        "otel_agentops.attempt.count",
+        "otel_agentops.attempt.statuses",
+        "otel_agentops.attempt.retry_after",
+        "otel_agentops.task.id",
+        "otel_agentops.task.name",
+        "otel_agentops.traffic.segment",
+        "otel_agentops.traffic.tenant",
+        "otel_agentops.traffic.intent",
+        "otel_agentops.rollout.stage",
+        "otel_agentops.rollout.route",
+        "otel_agentops.cost",
+    ),
     GEN_AI_EVALUATION_RESULT: (
         "otel_agentops.judge.name",
         "otel_agentops.judge.revision",

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import StringIO
 from itertools import pairwise
 from typing import Any, Literal
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import FoldedScalarString
 
+from otel_agentops._yaml import dump_text
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
@@ -91,12 +90,7 @@ def build_fragment(indicators: Sequence[Indicator]) -> Config:
 
 def render_yaml(config: Config) -> str:
     """Render YAML, the same for the same content."""
-    yaml = YAML()
-    yaml.width = 10_000  # `_write_condition` folds, since it knows where a string is
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    out = StringIO()
-    yaml.dump(config, out)
-    return out.getvalue()
+    return dump_text(config, width=10_000)  # `_write_condition` folds, since it knows where a string is
 
 
 # -- verdicts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from otel_agentops.slo import _ottl
@@ -15,13 +15,13 @@ from otel_agentops.slo.spec import Slo
 
 def list_refused(slos: Sequence[Slo], otelcol: Path) -> list[str]:
     """Return one sentence for each condition of a team that a collector refuses."""
-    return [text for slo in slos if isinstance(slo.sli, Own) for text in _list_refused(slo.name, slo.sli, otelcol)]
-
-
-def _list_refused(name: str, own: Own, otelcol: Path) -> Iterator[str]:
-    for field in ("eligible", "bad"):
-        if reason := _ask_collector(getattr(own, field), own.on in EVENTS, otelcol):
-            yield f"{name}: sli.{field}: the collector says: {reason}"
+    return [
+        f"{slo.name}: sli.{field}: the collector says: {reason}"
+        for slo in slos
+        if isinstance(slo.sli, Own)
+        for field in ("eligible", "bad")
+        if (reason := _ask_collector(getattr(slo.sli, field), slo.sli.on in EVENTS, otelcol))
+    ]
 
 
 def _ask_collector(condition: str, event: bool, otelcol: Path) -> str:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from otel_agentops.slo import collector, grafana, honeycomb, prometheus
+from otel_agentops.slo import collector, grafana, honeycomb, prometheus, shipped
+from otel_agentops.slo.links import NO_LINKS, Links
 from otel_agentops.slo.spec import Slo
+from otel_agentops.written_files import Outcome, is_current, write_all_generated
 
 
-def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
+def files(
+    slos: Sequence[Slo],
+    time_scale: float = 1.0,
+    links: Links = NO_LINKS,
+    formats: Collection[str] = prometheus.FORMATS[:1],
+) -> dict[str, str]:
     """Return relative path to text, for all backends.
 
     Raises:
@@ -17,23 +24,27 @@ def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
     """
     return {
         **collector.files(slos),
-        **prometheus.files(slos, time_scale),
-        **grafana.files(slos, time_scale),
+        **prometheus.files(slos, time_scale, links, formats),
+        **grafana.files(slos, time_scale, links),
         **honeycomb.files(slos),
+        **shipped.files(),
     }
 
 
 def find_stale_files(texts: Mapping[str, str], directory: Path) -> list[Path]:
     """Return the files that are missing or different."""
-    paths = {directory / path: text for path, text in texts.items()}
-    return [path for path, text in paths.items() if not (path.exists() and path.read_text("utf-8") == text)]
+    return [directory / path for path, text in texts.items() if not is_current(directory / path, text)]
 
 
-def write(texts: Mapping[str, str], directory: Path) -> None:
-    """Write each file whole or not at all: Prometheus may reload at any moment."""
-    for path, text in texts.items():
-        file = directory / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_name(f"{file.name}.new")
-        new.write_text(text, "utf-8")
-        new.replace(file)
+def write(texts: Mapping[str, str], directory: Path, force: bool = False) -> list[Outcome]:
+    """Write each file whole, or none if one of them is not ours to overwrite.
+
+    Args:
+        texts: Content by path, each with the mark of a generated file.
+        directory: What the paths are relative to.
+        force: Overwrite other files, too; a backup of each is kept.
+
+    Raises:
+        InputError: A file is not ours, or cannot be written.
+    """
+    return write_all_generated({directory / path: text for path, text in texts.items()}, force)

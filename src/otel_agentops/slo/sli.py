@@ -60,10 +60,15 @@ def _check_name(value: str) -> str:
     return value
 
 
+def find_close(wrong: str, candidates: Sequence[str]) -> str:
+    """Return the candidate that a misspelt word stands for, or nothing."""
+    return next(iter(get_close_matches(wrong, candidates, n=1, cutoff=0.75)), "")
+
+
 def suggest_word(wrong: str, candidates: Sequence[str]) -> str:
     """Return the start of a sentence that suggests the closest word, or nothing."""
-    close = get_close_matches(wrong, candidates, n=1, cutoff=0.75)
-    return f"did you mean {close[0]}? " if close else ""
+    close = find_close(wrong, candidates)
+    return f"did you mean {close}? " if close else ""
 
 
 # -- a built-in

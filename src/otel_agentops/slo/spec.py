@@ -1,4 +1,4 @@
-"""A service level objective as a YAML file, or one sentence that says what is wrong with the file.
+"""A service level objective as a YAML file, or a sentence for each mistake in the file.
 
 name: answers              # the label `slo`
 service: support-.*        # default: every service
@@ -22,15 +22,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml.comments import CommentedMap
 
 from otel_agentops import _yaml
 from otel_agentops._yaml import InputError as SpecError
 from otel_agentops.slo import sli as slis
 from otel_agentops.slo.indicators import Indicator
-from otel_agentops.slo.sli import Own, Sli, Text, suggest_word
+from otel_agentops.slo.sli import Own, Sli, Text, find_close, suggest_word
 
-__all__ = ["Minimum", "Slo", "SpecError", "describe_problem", "list_notes", "load"]
+__all__ = ["Minimum", "Slo", "SpecError", "describe_problem", "list_notes", "load", "select_errors"]
 
 NAME = r"[a-z]([a-z0-9_-]{0,61}[a-z0-9])?"
 # Python knows these and RE2, and so Prometheus, does not: lookaround and named groups, backreferences, its own escapes,
@@ -112,13 +113,21 @@ def load(path: Path | str) -> list[Slo]:
     """Load the objectives of a file, or of every `*.yaml` of a directory, by name.
 
     Raises:
-        SpecError: If a file is missing, unreadable or wrong, or contradicts another one.
+        SpecError: If a file is missing, unreadable or wrong, or contradicts another one. Each mistake has a line.
     """
     path = Path(path)
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     if not files:
         raise SpecError(f"{path}: no *.yaml here; write a first objective, docs/slo.md shows one")
-    slos = [_read_file(file) for file in files]
+    slos: list[Slo] = []
+    mistakes: list[str] = []
+    for file in files:
+        try:
+            slos.append(_read_file(file))
+        except SpecError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise SpecError("\n".join(mistakes))
     _refuse_twins(slos, files)
     _refuse_two_meanings(slos, files)
     return sorted(slos, key=lambda slo: slo.name)
@@ -148,28 +157,36 @@ def _refuse_two_meanings(slos: Sequence[Slo], files: Sequence[Path]) -> None:
 
 
 def _read_file(file: Path) -> Slo:
-    content = _read_document(file)
+    documents = _yaml.read_documents(file)
+    if len(documents) > 1:
+        raise SpecError(f"{file}: has {len(documents)} documents (---); write each objective into a file of its own")
+    content = documents[0] if documents else None
     if not isinstance(content, CommentedMap):
         raise SpecError(f"{file}:1: is no mapping of fields; write some (name, sli, objective, owner, runbook)")
     try:
         return Slo.model_validate(content)
     except ValidationError as error:
-        # A misspelt field is also a missing one, and the misspelt name says more.
-        errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        raise SpecError(_describe_error(file, content, errors[0])) from None
+        raise SpecError("\n".join(_describe_errors(file, content, error))) from None
 
 
-def _read_document(file: Path) -> Any:
-    match = _yaml.read_documents(file)
-    if len(match) > 1:
-        raise SpecError(f"{file}: has {len(match)} documents (---); write each objective into a file of its own")
-    return match[0] if match else None
+def _describe_errors(file: Path, content: Any, error: ValidationError) -> list[str]:
+    """Return a sentence with file, line and field for each mistake, in the order of the lines."""
+    sentences = []
+    for each in select_errors(error):
+        path = [part for at, part in enumerate(each["loc"]) if not (at == 1 and each["loc"][0] == "sli")]
+        sentences.append((_yaml.find_line(content, path), ".".join(map(str, path)), describe_problem(each)))
+    return [f"{file}:{line}: {field}: {problem}" for line, field, problem in sorted(sentences)]
 
 
-def _describe_error(file: Path, content: Any, error: Mapping[str, Any]) -> str:
-    """Return the sentence with file, line and field."""
-    path = [part for at, part in enumerate(error["loc"]) if not (at == 1 and error["loc"][0] == "sli")]
-    return f"{file}:{_yaml.find_line(content, path)}: {'.'.join(map(str, path))}: {describe_problem(error)}"
+def select_errors(error: ValidationError) -> list[ErrorDetails]:
+    """Return the mistakes, without the field that is missing because its name is misspelt."""
+    errors = error.errors()
+    misspelt = [
+        (*each["loc"][:-1], find_close(str(each["loc"][-1]), _list_fields(each["loc"])))
+        for each in errors
+        if each["type"] == "extra_forbidden"
+    ]
+    return [each for each in errors if not (each["type"] == "missing" and each["loc"] in misspelt)]
 
 
 def describe_problem(error: Mapping[str, Any]) -> str:
@@ -184,11 +201,19 @@ def describe_problem(error: Mapping[str, Any]) -> str:
         return (
             "is missing; write proxy where it stands in for what users care about, direct where it measures just that"
         )
-    return (
-        "is missing; add it"
-        if kind == "missing"
-        else f"{_shorten_value(error['input'])} will not do: {error['msg'].lower()}"
-    )
+    if kind == "missing":
+        return "is missing; add it"
+    value = _shorten_value(error["input"])
+    if error["loc"] == ("objective",) and (part := _read_per_cent(error["input"])):
+        return f"{value} will not do: it is a part of all events, between 0 and 1; did you mean {part}?"
+    return f"{value} will not do: {error['msg'].lower()}"
+
+
+def _read_per_cent(value: Any) -> str:
+    """Return the part that a number between 1 and 100 or a text such as `95 %` stands for; else nothing."""
+    match = re.fullmatch(r"([0-9]{1,2}(?:\.[0-9]+)?)\s*%?", str(value))
+    part = Decimal(match[1]) / 100 if match else Decimal(0)
+    return f"{part.normalize():f}" if part >= Decimal("0.01") else ""
 
 
 def _shorten_value(value: Any) -> str:

@@ -12,6 +12,13 @@ def parse_window(window: str) -> int:
     return int(window[:-1]) * _SECONDS[window[-1]]
 
 
+def describe_window(window: str) -> str:
+    """Return a window in words: `5m` as `5 min`, `3d` as `3 days`."""
+    count, unit = window[:-1], window[-1]
+    names = {"s": "s", "m": "min", "h": "h", "d": "day" if count == "1" else "days"}
+    return f"{count} {names[unit]}"
+
+
 def format_duration(seconds: float) -> str:
     """Format seconds as a duration of Prometheus and Grafana: 90 as `1m30s`."""
     rest = round(seconds * 1000)

@@ -12,12 +12,14 @@ from typing import Protocol, TypedDict
 from otel_agentops import _coerce, _patching
 from otel_agentops._client_call import ClientCall, begin_call
 from otel_agentops._context import current_scope
-from otel_agentops._endpoint import Endpoint
+from otel_agentops._endpoint import Content, ContentReader, Endpoint
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call
+from otel_agentops.clients._protocols.fields import as_list
 from otel_agentops.operations import Attributes, Retrieval, RetrievalResult
 from otel_agentops.semconv import attributes as A
 
+_TEXTS_POSITION = 2  # of `query_texts` in `query`, the collection included
 _TOP_K_POSITION = 6  # of `n_results` in `query`, the collection included
 _DEFAULT_TOP_K = 10
 
@@ -32,9 +34,11 @@ class Collection(Protocol):
 
 
 class QueryResult(TypedDict):
-    """The documents of each query of a batch."""
+    """The documents of each query of a batch; texts and distances are None if the query does not want them."""
 
     ids: Sequence[Sequence[str]]
+    documents: Sequence[Sequence[str | None]] | None
+    distances: Sequence[Sequence[float]] | None
 
 
 def read_query(arguments: Mapping[str, object], collection: Collection) -> Retrieval:
@@ -74,7 +78,27 @@ def read_result(result: QueryResult) -> RetrievalResult:
     return RetrievalResult(len(ids), hashes)
 
 
-ENDPOINT: Endpoint[Collection] = Endpoint(read_query, read_result, reports_attempts=False)
+def read_query_text(arguments: Mapping[str, object]) -> Content:
+    """Read the texts of a query, one a line; one by vectors alone has none."""
+    texts = arguments["query_texts"]
+    listed = [texts] if isinstance(texts, str) else as_list(texts)
+    return {A.GEN_AI_RETRIEVAL_QUERY_TEXT: "\n".join(map(str, listed))} if listed else {}
+
+
+def read_documents(result: QueryResult) -> Content:
+    """Read the documents of all queries: a distance is no score, for the nearest is the best."""
+    documents = []
+    for number, ids in enumerate(result["ids"]):
+        for place, document_id in enumerate(ids):
+            members = {"content": result.get("documents"), "distance": result.get("distances")}
+            present_members = {name: lists[number][place] for name, lists in members.items() if lists is not None}
+            documents.append({"id": document_id, **_coerce.drop_none(present_members)})
+    return {A.GEN_AI_RETRIEVAL_DOCUMENTS: documents}
+
+
+ENDPOINT: Endpoint[Collection] = Endpoint(
+    read_query, read_result, reports_attempts=False, content=ContentReader(read_query_text, read_documents)
+)
 
 
 def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:
@@ -83,7 +107,8 @@ def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Client
 
 def _start(call: ClientCall, args: Arguments, kwargs: Keywords) -> None:
     by_position = args[_TOP_K_POSITION] if len(args) > _TOP_K_POSITION else _DEFAULT_TOP_K
-    call.attempt_started({"n_results": kwargs.get("n_results", by_position)}, args[0])
+    texts = kwargs.get("query_texts", args[_TEXTS_POSITION] if len(args) > _TEXTS_POSITION else None)
+    call.attempt_started({"n_results": kwargs.get("n_results", by_position), "query_texts": texts}, args[0])
 
 
 def _receive_result(call: ClientCall, result: QueryResult, args: Arguments, kwargs: Keywords) -> None:

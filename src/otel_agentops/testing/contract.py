@@ -12,15 +12,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import json
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from otel_agentops._derive import name_error
+from otel_agentops.clients._protocols.parts import name_finish_reason
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.testing import Capture, Record, capture
@@ -43,6 +45,21 @@ _END = object()
 _REQUEST = ChatRequest()
 _WORDS = "Hello there."  # the text of the provider's answer
 _TOOL_ANSWER = Answer(text="", tool_calls=(ToolCall("weather", '{"city": "Paris"}'),))
+
+
+_CONTENT = (
+    A.GEN_AI_SYSTEM_INSTRUCTIONS,
+    A.GEN_AI_INPUT_MESSAGES,
+    A.GEN_AI_OUTPUT_MESSAGES,
+    A.GEN_AI_TOOL_DEFINITIONS,
+)
+
+
+def _as_lists(value: Any) -> Any:
+    """Return a value with lists for the tuples that the SDK makes of them."""
+    if isinstance(value, Mapping):
+        return {name: _as_lists(member) for name, member in value.items()}
+    return list(map(_as_lists, value)) if isinstance(value, (list, tuple)) else value
 
 
 async def await_result(result: object) -> Any:
@@ -187,6 +204,13 @@ class Contract:
     @pytest.fixture(name="seen")
     def capture_telemetry(self) -> Iterator[Capture]:
         """Yield the telemetry of the instrumentation."""
+        with capture(self.subject.instrumentor()) as telemetry:
+            yield telemetry
+
+    @pytest.fixture(name="content")
+    def capture_content(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
+        """Yield the telemetry of the instrumentation with content on spans and in events."""
+        monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_AND_EVENT")
         with capture(self.subject.instrumentor()) as telemetry:
             yield telemetry
 
@@ -435,6 +459,71 @@ class Contract:
         bench.chat(ChatRequest(tools=[] if "tools" in self.subject.missing else [TOOL]))
         emitted = f"{seen.spans} {seen.events} {seen.metrics}"
         assert not [words for words in (SYSTEM, USER, _WORDS, str(TOOL["description"])) if words in emitted]
+
+    # -- content, if it is asked for
+
+    def test_content(self, bench: Bench, content: Capture) -> None:
+        """Write what was said and offered, on the span and in an event of it."""
+        self.require("tools")
+        bench.provider.answer(lambda call: _TOOL_ANSWER)
+        bench.chat(ChatRequest(tools=[TOOL]))
+        self._check_content(content, {"type": "tool_call", "name": "weather", "arguments": {"city": "Paris"}})
+
+    def test_content_of_a_stream(self, bench: Bench, content: Capture) -> None:
+        """Write the whole text of a stream."""
+        self.require("stream", "stream")
+        bench.stream()
+        self._check_content(content, {"type": "text", "content": _WORDS})
+
+    def test_content_of_a_tool_call_in_a_stream(self, bench: Bench, content: Capture) -> None:
+        """Write a tool call whose arguments came in pieces."""
+        self.require("tools")
+        self.require("stream")
+        bench.provider.answer(lambda call: _TOOL_ANSWER)
+        bench.stream(ChatRequest(tools=[TOOL]))
+        self._check_content(content, {"type": "tool_call", "name": "weather", "arguments": {"city": "Paris"}})
+
+    def test_content_of_a_raw_response(self, bench: Bench, content: Capture) -> None:
+        """Write the answer that the client does not parse."""
+        self.require("raw", "chat_raw")
+        bench.call(lambda client: self.subject.chat_raw(client, ChatRequest()))
+        self._check_content(content, {"type": "text", "content": _WORDS})
+
+    def test_content_of_a_failed_call(self, bench: Bench, content: Capture) -> None:
+        """Write what was said to a provider that refuses the call."""
+        bench.provider.script(Status(500))
+        with pytest.raises(Exception):  # noqa: B017  each client has an exception of its own
+            bench.chat()
+        (span,) = content.spans
+        assert USER in span["attributes"][A.GEN_AI_INPUT_MESSAGES]
+        assert A.GEN_AI_OUTPUT_MESSAGES not in span["attributes"]
+        assert [event["attributes"][A.ERROR_TYPE] for event in content.events] == [span["attributes"][A.ERROR_TYPE]]
+
+    def _check_content(self, seen: Capture, part: Record) -> None:
+        """Compare the content of the only span, and of its event, with the request and an answer of this part."""
+        (span,), (event,) = seen.spans, seen.events
+        attributes = span["attributes"]
+        words = {name: json.loads(attributes[name]) for name in _CONTENT if name in attributes}
+        assert {name: value for name, value in _as_lists(event["attributes"]).items() if name in _CONTENT} == words
+        assert {name: event["attributes"][name] for name in attributes if name not in _CONTENT} == {
+            name: value for name, value in attributes.items() if name not in _CONTENT
+        }
+        for message in words[A.GEN_AI_OUTPUT_MESSAGES]:
+            for each in message["parts"]:
+                each.pop("id", None)  # some providers have none, others make one up
+        system, user = [{"type": "text", "content": SYSTEM}], [{"type": "text", "content": USER}]
+        turns = [{"role": "system", "parts": system}, {"role": "user", "parts": user}]
+        is_apart = A.GEN_AI_SYSTEM_INSTRUCTIONS in words
+        reason = name_finish_reason((attributes.get(A.GEN_AI_RESPONSE_FINISH_REASONS) or [None])[0])
+        expected: Record = {
+            A.GEN_AI_INPUT_MESSAGES: turns[1:] if is_apart else turns,
+            A.GEN_AI_OUTPUT_MESSAGES: [{"role": "assistant", "parts": [part], "finish_reason": reason}],
+        }
+        if is_apart:
+            expected[A.GEN_AI_SYSTEM_INSTRUCTIONS] = system
+        if part["type"] == "tool_call":
+            expected[A.GEN_AI_TOOL_DEFINITIONS] = [{"type": "function", **TOOL}]
+        assert words == expected
 
     def test_suppressed_calls_pass(self, bench: Bench, seen: Capture) -> None:
         """Honour OpenTelemetry's own switch."""

@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from otel_agentops._yaml import InputError
+from otel_agentops.command_line import stop_on_error
 from otel_agentops.truth.labels import read_labels
+from otel_agentops.written_files import back_up_file, replace_file
 
 app = typer.Typer(no_args_is_help=True, help="What is true, known late.")
 _HEAD_S = 3 * 3600  # Prometheus keeps so much in memory, where a block may not overlap
@@ -39,16 +41,15 @@ def backfill(
     counted: Annotated[
         bool, typer.Option("--counted", help="The collector counted these labels when they came: no budget sums them.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite another file; a backup of it is kept.")] = False,
 ) -> None:
     """Write late labels at the time of their tasks."""
-    from otel_agentops.slo import generate, indicators, spec
+    from otel_agentops.slo import indicators, spec
     from otel_agentops.truth import honeycomb, openmetrics
 
-    try:
+    with stop_on_error("truth", 1, ValueError):
         own = [one.indicator for one in spec.load(slo)] if slo else []
         late_labels = read_labels(files, [*indicators.BUILT_IN.values(), *own])
-    except (InputError, ValueError) as error:
-        sys.exit(f"otel-agentops truth: {error}")
     if not late_labels:
         sys.exit(f"otel-agentops truth: {', '.join(map(str, files))}: no label here; nothing is written")
     if to is Backend.HONEYCOMB:
@@ -56,7 +57,13 @@ def backfill(
     else:
         name = batch or files[0].name.partition(".")[0]
         text = openmetrics.render_series(late_labels, name, is_counted=counted)
-    generate.write({out.name: text}, out.parent)
+    with stop_on_error("truth"):
+        # Neither format has room for the mark of a generated file.
+        if out.is_file() and out.read_bytes() != text.encode():
+            if not force:
+                raise InputError(f"{out}: is there already and says something else; move it away, or use --force")
+            back_up_file(out)
+        replace_file(out, text)
     typer.echo(f"{out}: {len(late_labels)} labels")
     if to is Backend.PROMETHEUS and late_labels[-1].time_s > time.time() - _HEAD_S:
         typer.echo("note: some tasks are younger than 3 h; Prometheus has that time in memory: load it later", err=True)

@@ -53,9 +53,7 @@ async def test_stream(provider: FakeProvider, seen: Capture, of: Callable[[str],
     assert seen.spans == [streamed(provider, gen_ai__provider__name=NAMES[cloud.split()[0]])]
 
 
-async def test_the_body_that_a_cloud_gets_has_no_model(
-    provider: FakeProvider, seen: Capture, of: Callable[[str], Any]
-) -> None:
+async def test_cloud_request_body_has_no_model(provider: FakeProvider, seen: Capture, of: Callable[[str], Any]) -> None:
     """The reason why the model is taken from the call: on the wire it is in the path alone."""
     await done(of("vertex").messages.create(**CALL))
     await done(of("bedrock").messages.create(**CALL))
@@ -78,14 +76,14 @@ async def test_vertex_counts_tokens_without_a_span(
 
 @EACH
 @pytest.mark.skipif(not TRACES, reason="anthropic before 1.14.0 names no provider")
-def test_the_provider_is_named_as_the_sdk_names_it(of: Callable[[str], Any], cloud: str) -> None:
+def test_provider_name_equals_that_of_the_sdk(of: Callable[[str], Any], cloud: str) -> None:
     client = of(cloud)
     assert named(client, "127.0.0.1") == client._gen_ai_provider_name == NAMES[cloud.split()[0]]
 
 
 @EACH
 @pytest.mark.skipif(not TRACES, reason="anthropic before 1.14.0 has no tracing of its own")
-async def test_its_own_tracing_is_enriched_there_too(provider: FakeProvider, seen: Capture, cloud: str) -> None:
+async def test_native_tracing_of_a_cloud_is_enriched(provider: FakeProvider, seen: Capture, cloud: str) -> None:
     kind, options = CLIENTS[cloud]
     client = kind(**options, base_url=provider.url, open_telemetry={"tracer_provider": seen.tracer_provider})
     await done(client.messages.create(**CALL))

@@ -31,7 +31,7 @@ async def test_attempts_of_a_stream(provider: FakeProvider, seen: Capture, claud
     assert seen.spans == [streamed(provider, **tries(529, 200, waits=[0.01]))]
 
 
-async def test_attempts_that_are_used_up(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_exhausted_attempts_are_recorded(provider: FakeProvider, seen: Capture, make: Any) -> None:
     provider.script(*[Status(529, retry_after=0.01)] * 2)
     with pytest.raises(anthropic.APIStatusError) as raised:
         await done(make(max_retries=1, **UNTRACED).messages.create(**CALL))
@@ -43,7 +43,7 @@ async def test_attempts_that_are_used_up(provider: FakeProvider, seen: Capture, 
     ("status", "error"),
     [(400, "BadRequestError"), (401, "AuthenticationError"), (404, "NotFoundError"), (422, "UnprocessableEntityError")],
 )
-async def test_errors_that_are_not_tried_again(
+async def test_errors_without_a_retry_have_one_attempt(
     provider: FakeProvider, seen: Capture, claude: Any, status: int, error: str
 ) -> None:
     provider.script(Status(status))
@@ -52,14 +52,14 @@ async def test_errors_that_are_not_tried_again(
     assert seen.spans == [failed(provider, f"anthropic.{error}", **tries(status))]
 
 
-async def test_an_error_of_a_streaming_call(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_refused_stream_has_its_error(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     provider.script(Status(400))
     with pytest.raises(anthropic.BadRequestError):
         await done(claude.messages.create(**CALL, stream=True))
     assert seen.spans == [failed(provider, "anthropic.BadRequestError", gen_ai__request__stream=True, **tries(400))]
 
 
-async def test_no_response_has_status_0(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_lost_connection_has_status_0(provider: FakeProvider, seen: Capture, make: Any) -> None:
     provider.script(Break())
     with pytest.raises(anthropic.APIConnectionError):
         await done(make(max_retries=0, **UNTRACED).messages.create(**CALL))
@@ -73,7 +73,7 @@ async def test_a_timeout(provider: FakeProvider, seen: Capture, make: Any) -> No
     assert seen.spans == [failed(provider, "anthropic.APITimeoutError", **tries(0))]
 
 
-async def test_an_answer_that_is_no_json(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_malformed_answer_has_its_error(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     provider.script(Malformed())
     with pytest.raises(ValueError, match="property name"):
         await done(claude.messages.create(**CALL))
@@ -101,7 +101,7 @@ async def test_middleware_counts_each_attempt_once(provider: FakeProvider, seen:
     ]
 
 
-async def test_a_call_that_never_leaves_makes_no_span(seen: Capture, claude: Any) -> None:
+async def test_call_that_is_never_sent_makes_no_span(seen: Capture, claude: Any) -> None:
     with pytest.raises(TypeError):
         await done(claude.messages.create(model="claude-x", max_tokens=9))
     assert seen.spans == []

@@ -48,7 +48,7 @@ async def test_streaming_response(provider: FakeProvider, seen: Capture, claude:
     assert seen.spans == [whole(provider)]
 
 
-async def test_streaming_response_that_nobody_reads(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_unread_streaming_response_has_no_counts(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     async with block(claude.messages.with_streaming_response.create(**CALL)):
         pass
     unknown = {key.replace(".", "__"): None for key in whole(provider)["attributes"] if "usage" in key}
@@ -70,7 +70,7 @@ async def test_parse(provider: FakeProvider, seen: Capture, claude: Any) -> None
     ]
 
 
-async def test_an_answer_that_cannot_be_parsed_was_paid_for(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_unparsable_answer_keeps_its_token_counts(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     provider.answer(lambda call: Answer(text='{"name": 1}'))
     with pytest.raises(ValueError, match="Town"):
         await done(claude.messages.parse(**CALL, output_format=Town))
@@ -87,7 +87,7 @@ async def test_an_answer_that_cannot_be_parsed_was_paid_for(provider: FakeProvid
     ["Be brief.", [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]],
     ids=["text", "block"],
 )
-async def test_a_system_prompt_has_one_identity_however_it_is_written(
+async def test_system_prompt_spellings_have_one_hash(
     provider: FakeProvider, seen: Capture, claude: Any, system: Any
 ) -> None:
     await done(claude.messages.create(**CALL, system=system))
@@ -95,7 +95,7 @@ async def test_a_system_prompt_has_one_identity_however_it_is_written(
     assert seen.spans == [whole(provider, **prompt)]
 
 
-async def test_another_system_prompt_has_another(seen: Capture, claude: Any) -> None:
+async def test_different_system_prompts_have_different_hashes(seen: Capture, claude: Any) -> None:
     for system in ("Be brief.", "Be long.", [{"type": "text", "text": "Be"}, {"type": "text", "text": "brief."}]):
         await done(claude.messages.create(**CALL, system=system))
     assert len({span["attributes"]["otel_agentops.prompt.hash"] for span in seen.spans}) == 3
@@ -127,7 +127,7 @@ async def test_tools_and_server_tools(provider: FakeProvider, seen: Capture, cla
     ],
     ids=["description", "schema", "strict"],
 )
-async def test_a_tool_that_drifts_moves_its_hash(seen: Capture, claude: Any, drifted: Any) -> None:
+async def test_changed_tool_changes_its_hash(seen: Capture, claude: Any, drifted: Any) -> None:
     for tool in (WEATHER, drifted, WEATHER):
         await done(claude.messages.create(**CALL, tools=[tool, SEARCH]))
     before, after, again = (span["attributes"]["otel_agentops.tools.versions"] for span in seen.spans)
@@ -186,19 +186,19 @@ async def test_sampling_keeps_its_types(provider: FakeProvider, seen: Capture, c
     assert [type(found[f"gen_ai.request.{name}"]) for name in sampling] == [float, float, int]
 
 
-async def test_a_body_that_is_replaced_by_extra_body(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_extra_body_replaces_the_body(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     provider.alias("claude-y", "claude-y-1")
     await done(claude.messages.create(**CALL, extra_body={"model": "claude-y", "max_tokens": 9}))
     found = {"gen_ai__request__model": "claude-y", "gen_ai__response__model": "claude-y-1"}
     assert seen.spans == [{**whole(provider, **found), "name": "chat claude-y"}]
 
 
-async def test_who_asks_is_no_parameter(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_user_id_is_not_a_parameter(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     await done(claude.messages.create(**CALL, metadata={"user_id": "u1"}))
     assert seen.spans == [whole(provider)]
 
 
-async def test_a_model_that_echoes_its_alias(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_echoed_alias_is_reported_as_echoed(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     await done(claude.messages.create(**{**CALL, "model": "claude-unaliased"}))
     assert seen.spans[0]["attributes"]["otel_agentops.model.resolution"] == "echoed"
 
@@ -244,7 +244,7 @@ async def test_measurements(provider: FakeProvider, seen: Capture, claude: Any) 
     }
 
 
-async def test_what_makes_no_span(seen: Capture, claude: Any) -> None:
+async def test_batches_and_token_counts_make_no_span(seen: Capture, claude: Any) -> None:
     await done(claude.messages.count_tokens(model="claude-x", messages=ASK))
     await done(claude.beta.messages.count_tokens(model="claude-x", messages=ASK))
     batch = [{"custom_id": "1", "params": CALL}]

@@ -16,7 +16,7 @@ from expected_claude import ANSWERED, ASK, CALL, NATIVE, SENT, STREAMED, TRACES,
 from otel_agentops import task
 from otel_agentops._hashing import identity
 from otel_agentops.clients.anthropic import Instrumentor
-from otel_agentops.testing import Capture, capture
+from otel_agentops.testing import SECONDS, Capture, capture
 from otel_agentops.testing.fake_provider import Answer, Break, FakeProvider, Status, ToolCall
 
 pytestmark = pytest.mark.skipif(not TRACES, reason="anthropic before 1.14.0 has no tracing of its own")
@@ -28,10 +28,24 @@ SYSTEM = {"otel_agentops__prompt__source": "instructions", "otel_agentops__promp
 async def test_create(provider: FakeProvider, seen: Capture, traced: Any) -> None:
     await done(traced.messages.create(**CALL, system="Be brief."))
     assert seen.spans == [native(provider, **SYSTEM)]
-    assert seen.metrics == {}, "tokens are counted by whose span it is"
+    labels = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude-x",
+        "gen_ai.response.model": "claude-x-20260301",
+        "server.address": "127.0.0.1",
+        "server.port": int(provider.url.rpartition(":")[2]),
+    }
+    assert seen.metrics == {
+        "gen_ai.client.operation.duration": [{"attributes": labels, "count": 1, "sum": SECONDS}],
+        "gen_ai.client.token.usage": [
+            {"attributes": {**labels, "gen_ai.token.type": "input"}, "count": 1, "sum": 11},
+            {"attributes": {**labels, "gen_ai.token.type": "output"}, "count": 1, "sum": 5},
+        ],
+    }, "the SDK measures nothing"
 
 
-async def test_what_it_says_without_us(provider: FakeProvider, make: Any) -> None:
+async def test_native_span_without_us_is_known(provider: FakeProvider, make: Any) -> None:
     """The rest of these attributes is ours: where this changes, what is missing on its span has changed."""
     bare = Capture()
     client = make(open_telemetry={"tracer_provider": bare.tracer_provider})
@@ -65,10 +79,27 @@ async def test_streams(provider: FakeProvider, seen: Capture, traced: Any, how: 
         async with block(traced.messages.with_streaming_response.create(**CALL, stream=True)) as response:
             await drained(await done(response.parse()))
     assert seen.spans == [native(provider, **STREAM)]
+    assert sorted(seen.metrics) == [
+        "gen_ai.client.operation.duration",
+        "gen_ai.client.operation.time_per_output_chunk",
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.client.token.usage",
+    ]
+    assert [(point["count"], point["sum"]) for point in seen.metrics["gen_ai.client.token.usage"]] == [(1, 11), (1, 5)]
+
+
+async def test_call_that_a_peer_measures_is_not_measured(seen: Capture, traced: Any) -> None:
+    """A peer and the SDK make a span each; the peer counts the tokens."""
+    facts = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-x"}
+    with seen.tracer_provider.get_tracer("a peer").start_as_current_span("chat claude-x", attributes=facts):
+        await done(traced.messages.create(**CALL))
+    assert len(seen.spans) == 2
     assert seen.metrics == {}
 
 
-async def test_a_stream_that_is_broken_off(provider: FakeProvider, seen: Capture, traced: Any) -> None:
+async def test_native_span_of_an_abandoned_stream_is_enriched(
+    provider: FakeProvider, seen: Capture, traced: Any
+) -> None:
     async with block(traced.messages.stream(**CALL)) as stream:
         async for _ in each(stream):
             break
@@ -115,7 +146,7 @@ async def test_a_lost_connection_keeps_the_number_of_attempts(provider: FakeProv
     assert only["attributes"]["otel_agentops.attempt.statuses"] == [0], "of the last one the span heard nothing more"
 
 
-async def test_calls_of_other_kinds_are_left_alone(seen: Capture, traced: Any) -> None:
+async def test_native_spans_of_other_calls_are_left_alone(seen: Capture, traced: Any) -> None:
     await done(traced.messages.count_tokens(model="claude-x", messages=ASK))
     (only,) = seen.spans
     assert only["name"] == "anthropic.messages.count_tokens"
@@ -196,7 +227,7 @@ trace.get_tracer_provider().shutdown()
 """
 
 
-def test_as_a_program_is_started(provider: FakeProvider) -> None:
+def test_native_span_is_enriched_under_opentelemetry_instrument(provider: FakeProvider) -> None:
     """With a global provider the SDK traces by itself, nothing else said: one span a call, with our identity."""
     environ = {
         **os.environ,

@@ -62,7 +62,7 @@ async def test_manager_beta(provider: FakeProvider, seen: Capture, claude: Any) 
 
 
 @pytest.mark.filterwarnings("ignore:coroutine 'AsyncAPIClient.post' was never awaited")
-async def test_a_manager_that_is_never_entered_makes_no_call(seen: Capture, claude: Any) -> None:
+async def test_stream_manager_never_entered_makes_no_call(seen: Capture, claude: Any) -> None:
     manager = claude.messages.stream(**CALL)
     del manager
     gc.collect()
@@ -90,7 +90,9 @@ async def test_streaming_response_read_as_lines(provider: FakeProvider, seen: Ca
     assert "gen_ai.usage.input_tokens" not in only["attributes"], "the application read it past the client: unknown"
 
 
-async def test_a_break_ends_the_span_with_what_is_known(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_abandoned_stream_ends_its_span_with_known_values(
+    provider: FakeProvider, seen: Capture, claude: Any
+) -> None:
     stream = await done(claude.messages.create(**CALL, stream=True))
     async for _ in each(stream):
         break
@@ -98,7 +100,7 @@ async def test_a_break_ends_the_span_with_what_is_known(provider: FakeProvider, 
     assert seen.spans == [streamed(provider, **BEGUN)]
 
 
-async def test_leaving_the_block_of_a_manager_ends_the_span(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_leaving_a_stream_manager_ends_the_span(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     async with block(claude.messages.stream(**CALL)) as stream:
         async for _ in each(stream):
             break
@@ -113,7 +115,7 @@ async def test_closing_twice_ends_once(provider: FakeProvider, seen: Capture, cl
     assert seen.spans == [streamed(provider)]
 
 
-async def test_closing_before_the_first_event(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_closing_before_the_first_event_ends_the_span(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     stream = await done(claude.messages.create(**CALL, stream=True))
     await done(stream.close())
     kept = {"otel_agentops.attempt.count": 1, "otel_agentops.attempt.statuses": [200], "gen_ai.request.stream": True}
@@ -130,7 +132,7 @@ async def test_a_dropped_stream_ends_its_span(provider: FakeProvider, seen: Capt
     assert seen.spans == [streamed(provider, **BEGUN)]
 
 
-def test_a_loop_that_ends_before_the_stream(
+def test_ending_event_loop_ends_the_span(
     provider: FakeProvider, seen: Capture, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The loop closes all asynchronous generators at once, the client's and ours around it."""
@@ -149,7 +151,9 @@ def test_a_loop_that_ends_before_the_stream(
     assert [message for message in said if any(name in message for name in ours)] == []
 
 
-async def test_an_exception_in_the_loop_is_not_the_call_s(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_application_error_is_not_recorded_on_the_span(
+    provider: FakeProvider, seen: Capture, claude: Any
+) -> None:
     with pytest.raises(KeyError):
         async with block(claude.messages.stream(**CALL)) as stream:
             async for _ in each(stream):
@@ -157,7 +161,7 @@ async def test_an_exception_in_the_loop_is_not_the_call_s(provider: FakeProvider
     assert seen.spans == [streamed(provider, **BEGUN)]
 
 
-async def test_an_error_in_the_middle(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_error_event_in_a_stream_is_recorded(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     provider.script(Fail(after=2))
     stream = await done(claude.messages.create(**CALL, stream=True))
     with pytest.raises(anthropic.APIStatusError):
@@ -167,7 +171,7 @@ async def test_an_error_in_the_middle(provider: FakeProvider, seen: Capture, cla
     assert seen.spans == [span(provider, expected, status="ERROR")]
 
 
-async def test_a_stream_that_stops_short(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_truncated_stream_has_no_finish_reason(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     """The SDK skips an event that has no name and raises nothing: neither do we, and the end stays unknown."""
     provider.script(Malformed(after=2))
     events = await drained(await done(claude.messages.create(**CALL, stream=True)))
@@ -175,7 +179,7 @@ async def test_a_stream_that_stops_short(provider: FakeProvider, seen: Capture, 
     assert seen.spans == [streamed(provider, **BEGUN)]
 
 
-async def test_a_connection_that_is_cut(provider: FakeProvider, seen: Capture, claude: Any) -> None:
+async def test_cut_connection_is_an_error(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     provider.script(Break(after=2))
     with pytest.raises(Exception, match="peer closed"):
         await drained(await done(claude.messages.create(**CALL, stream=True)))
@@ -202,7 +206,7 @@ async def test_thinking_tools_and_cache(provider: FakeProvider, seen: Capture, c
     ]
 
 
-async def test_the_span_is_not_current_while_the_application_reads(seen: Capture, claude: Any) -> None:
+async def test_span_is_not_current_while_a_stream_is_read(seen: Capture, claude: Any) -> None:
     stream = await done(claude.messages.create(**CALL, stream=True))
     async for _ in each(stream):
         seen.tracer_provider.get_tracer("app").start_span("between").end()
@@ -218,7 +222,7 @@ async def test_measurements(seen: Capture, claude: Any) -> None:
     assert [point["sum"] for point in seen.metrics["gen_ai.client.token.usage"]] == [11, 5]
 
 
-def test_the_tools_that_a_stream_asks_the_application_for() -> None:
+def test_requested_tools_of_a_stream_are_known() -> None:
     """Not those that the provider executes, whose arguments come in the same way."""
 
     def begins(index: int, kind: str, **more: str) -> dict[str, Any]:

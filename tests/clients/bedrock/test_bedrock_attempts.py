@@ -58,7 +58,7 @@ async def test_content_of_each_attempt_is_what_was_sent(provider: FakeProvider, 
         ({}, None),
     ],
 )
-def test_how_long_it_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_header_is_parsed(headers: dict[str, str], seconds: float | None) -> None:
     assert parse_aws_retry_after(headers) == seconds
 
 
@@ -71,7 +71,7 @@ def test_how_long_it_asks_to_wait(headers: dict[str, str], seconds: float | None
         (401, "UnrecognizedClientException", "UnrecognizedClientException"),  # which has no class: the code says more
     ],
 )
-async def test_an_error_has_the_name_of_its_code(
+async def test_error_type_is_the_code_of_the_service(
     provider: FakeProvider, seen: Capture, bedrock: Any, status: int, error: str, code: str
 ) -> None:
     provider.script(Status(status))
@@ -90,7 +90,7 @@ async def test_an_error_has_the_name_of_its_code(
         (Malformed(after=2), "botocore.eventstream.ChecksumMismatch"),
     ],
 )
-async def test_a_stream_that_breaks_says_why(
+async def test_broken_stream_has_its_error_type(
     provider: FakeProvider, seen: Capture, bedrock: Any, step: Any, error: str
 ) -> None:
     provider.script(step)
@@ -101,13 +101,15 @@ async def test_a_stream_that_breaks_says_why(
     assert (found["attributes"]["error.type"], found["status"]) == (error, "ERROR")
 
 
-async def test_what_never_leaves_makes_no_span(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
+async def test_call_that_is_never_sent_makes_no_span(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
     with pytest.raises(ParamValidationError):
         await done(call(bedrock, "converse", modelId="m-x", messages="hi"))
     assert seen.spans == []
 
 
-def test_no_credentials(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_make_no_attempt(
+    provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing was signed, so nothing was sent."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
@@ -151,13 +153,13 @@ def another_service() -> Iterator[str]:
     server.server_close()
 
 
-def test_other_services_pass(seen: Capture) -> None:
+def test_other_aws_services_make_no_span(seen: Capture) -> None:
     with another_service() as url:
         assert boto3.client("dynamodb", endpoint_url=url, **KEYS).list_tables()["TableNames"] == []
     assert seen.spans == []
 
 
-def test_a_call_for_credentials_is_no_part_of_the_call(
+def test_credential_call_is_not_an_attempt(
     provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     """A role is assumed while the request is being signed: through the same methods, for another service."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from bedrock_subject import call
 from both import done, drained
+from content_schemas import read_content, read_words
 
 from otel_agentops import task
 from otel_agentops._hashing import identity
@@ -95,7 +97,7 @@ def answered(provider: FakeProvider, **more: Any) -> dict[str, Any]:
     )
 
 
-async def test_a_lookup(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_lookup_is_a_retrieval_span(provider: FakeProvider, seen: Capture, make: Any) -> None:
     result = await done(call(make("bedrock-agent-runtime"), "retrieve", **LOOKUP))
     assert len(result["retrievalResults"]) == 3
     found = {
@@ -107,19 +109,19 @@ async def test_a_lookup(provider: FakeProvider, seen: Capture, make: Any) -> Non
     assert "otel_agentops.model.resolution" not in found
 
 
-async def test_an_answer_made_of_documents(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_retrieve_and_generate_is_one_span(provider: FakeProvider, seen: Capture, make: Any) -> None:
     await done(call(make("bedrock-agent-runtime"), "retrieve_and_generate", **ASKED))
     assert seen.spans == [answered(provider, **{"gen_ai.conversation.id": "session-fake"})]
 
 
-async def test_a_streamed_one(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_streamed_retrieve_and_generate_is_one_span(provider: FakeProvider, seen: Capture, make: Any) -> None:
     result = await done(call(make("bedrock-agent-runtime"), "retrieve_and_generate_stream", **ASKED))
     assert [next(iter(event)) for event in await drained(result["stream"])] == ["output"] * 3 + ["citation"]
     streamed = {"gen_ai.request.stream": True, "gen_ai.response.time_to_first_chunk": SECONDS}
     assert seen.spans == [answered(provider, **streamed)]
 
 
-async def test_documents_that_the_request_brings(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_documents_in_the_request_name_no_index(provider: FakeProvider, seen: Capture, make: Any) -> None:
     """No knowledge base is asked."""
     source = {"sourceType": "S3", "s3Location": {"uri": "s3://docs/0.txt"}}
     asked = {
@@ -135,7 +137,7 @@ async def test_documents_that_the_request_brings(provider: FakeProvider, seen: C
     assert not [name for name in found["attributes"] if "index" in name or "knowledge" in name]
 
 
-async def test_a_task_knows_what_fed_it(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_task_names_the_index_that_fed_its_calls(provider: FakeProvider, seen: Capture, make: Any) -> None:
     """The lookup is no call of a model, and the base is named on the calls after it."""
     client = make("bedrock-agent-runtime")
     with task("answer"):
@@ -145,3 +147,21 @@ async def test_a_task_knows_what_fed_it(provider: FakeProvider, seen: Capture, m
     assert "otel_agentops.retrieval.indexes" not in lookup["attributes"]
     assert answer["attributes"]["otel_agentops.retrieval.indexes"] == [f"{BASE}@unknown"]
     assert root["attributes"]["otel_agentops.task.llm_calls"] == 1
+
+
+async def test_content_of_a_lookup(content: Capture, make: Any) -> None:
+    result = await done(call(make("bedrock-agent-runtime"), "retrieve", **LOOKUP))
+    (only,) = content.spans
+    assert only["attributes"]["gen_ai.retrieval.query.text"] == "Where is it?"
+    documents = read_content(content)["gen_ai.retrieval.documents"]
+    texts = [document["content"]["text"] for document in result["retrievalResults"]]
+    assert [document["content"] for document in documents] == texts
+    assert all(document["id"] for document in documents)
+
+
+@pytest.mark.parametrize("stream", ["", "_stream"])
+async def test_content_of_an_answer(content: Capture, make: Any, stream: str) -> None:
+    result = await done(call(make("bedrock-agent-runtime"), f"retrieve_and_generate{stream}", **ASKED))
+    if stream:
+        await drained(result["stream"])
+    assert read_words(content) == [("user", "Where is it?"), ("assistant", "Hello there.")]

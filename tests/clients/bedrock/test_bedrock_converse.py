@@ -53,11 +53,11 @@ async def asked(seen: Capture, client: Any, **arguments: Any) -> dict[str, Any]:
         ("", Model(None, "")),
     ],
 )
-def test_what_a_model_id_names(given: str, model: Model) -> None:
+def test_model_id_is_parsed(given: str, model: Model) -> None:
     assert parse_model_id(given) == model
 
 
-async def test_a_kept_prompt_is_a_template(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
+async def test_managed_prompt_is_a_template(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
     """Its model is the service's secret; what the application fills in is content."""
     await done(
         call(
@@ -78,7 +78,7 @@ async def test_a_kept_prompt_is_a_template(provider: FakeProvider, seen: Capture
     assert "Rome" not in str(found)
 
 
-async def test_marks_of_what_is_cached_change_no_identity(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
+async def test_cache_points_change_no_hash(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
     mark = {"cachePoint": {"type": "default"}}
     tool = {"toolSpec": spec(TOOL)}
     plain = await asked(seen, bedrock, system=[{"text": "Be short."}], toolConfig={"tools": [tool]})
@@ -88,13 +88,13 @@ async def test_marks_of_what_is_cached_change_no_identity(provider: FakeProvider
     assert plain["otel_agentops.prompt.hash"] == identity(["Be short."])
 
 
-async def test_guarded_text_is_text(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
+async def test_guarded_text_is_hashed_as_text(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
     guarded = {"guardContent": {"text": {"text": "Be short."}}}
     found = await asked(seen, bedrock, system=[guarded])
     assert found["otel_agentops.prompt.hash"] == identity(["Be short."])
 
 
-async def test_the_settings(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
+async def test_converse_settings_are_parameters(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
     """Sampling is on one level with the rest; what differs on every call shapes nothing."""
     more = {
         "inferenceConfig": {"temperature": 0, "topP": 0.5, "maxTokens": 9, "stopSequences": ["x"]},
@@ -125,7 +125,9 @@ async def test_the_settings(provider: FakeProvider, seen: Capture, bedrock: Any)
     assert type(found["gen_ai.request.temperature"]) is float
 
 
-async def test_an_answer_that_is_bound_to_a_schema(provider: FakeProvider, seen: Capture, make: Any, kind: str) -> None:
+async def test_answer_bound_to_a_schema_has_output_type_json(
+    provider: FakeProvider, seen: Capture, make: Any, kind: str
+) -> None:
     if kind == "async":
         pytest.skip("the same parameters")
     client = make()
@@ -138,7 +140,7 @@ async def test_an_answer_that_is_bound_to_a_schema(provider: FakeProvider, seen:
     assert found["otel_agentops.param.outputConfig.source"] == "explicit"
 
 
-def test_a_router_says_which_model_it_chose() -> None:
+def test_prompt_router_names_the_model_it_chose() -> None:
     """The one case in which Converse names a model."""
     trace = {"trace": {"promptRouter": {"invokedModelId": CLAUDE}}, "usage": {"inputTokens": 1, "outputTokens": 2}}
     state: dict[str, Any] = {}
@@ -146,7 +148,7 @@ def test_a_router_says_which_model_it_chose() -> None:
     assert finish_stream(state).model == CLAUDE
 
 
-async def test_tools_that_are_asked_for_are_known(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
+async def test_requested_tool_calls_are_counted(provider: FakeProvider, seen: Capture, bedrock: Any) -> None:
     """Plain and streamed: the tool that a task repeats is counted from them."""
     from otel_agentops import task
 

@@ -29,7 +29,7 @@ async def client(provider: FakeProvider) -> AsyncIterator[Any]:
 
 
 @pytest.mark.parametrize("way", [whole, by_bytes, by_iteration])
-async def test_however_it_is_read(provider: FakeProvider, seen: Capture, client: Any, way: Any) -> None:
+async def test_body_can_be_read_in_any_way(provider: FakeProvider, seen: Capture, client: Any, way: Any) -> None:
     model, body, *_ = FAMILIES["claude"]
     result = await client.invoke_model(modelId=model, body=json.dumps(body))
     assert seen.spans == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -15,7 +16,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 import otel_agentops
 from otel_agentops.stores.chromadb import Instrumentor
-from otel_agentops.testing import Capture, Record
+from otel_agentops.testing import Capture, Record, capture
 
 VECTORS = {"a": [1.0, 0.0], "b": [0.0, 1.0], "c": [1.0, 1.0]}
 DECLARED = {"version": "2026-05-01", "built_at": "2026-05-01T04:00:00Z", "embedding_model": "embed-x"}
@@ -134,7 +135,7 @@ async def test_index_that_is_built_anew_has_another_version(seen: Capture, clien
     ]
 
 
-async def test_handle_that_was_opened_before_a_swap_names_the_old_index(seen: Capture, client: Any) -> None:
+async def test_handle_opened_before_a_swap_names_the_old_index(seen: Capture, client: Any) -> None:
     old, new = await make_collection(client), await make_collection(client)
     stale, name = await done(client.get_collection(old.name, embedding_function=None)), old.name
     await done(old.modify(name=f"{name}-old"))
@@ -174,3 +175,20 @@ async def test_suppressed_and_uninstrumented_queries_pass(seen: Capture, instrum
     instrumentor.uninstrument()
     assert collection.query([[1.0, 0.0]], n_results=1)["ids"] == [["a"]]
     assert seen.spans == []
+
+
+async def test_content_has_query_and_documents(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+    name = f"articles-{uuid.uuid4().hex[:8]}"
+    collection = await done(client.create_collection(name, embedding_function=LengthFunction()))
+    await done(collection.add(ids=["a", "b"], documents=["A parcel takes a day.", "Refunds"]))
+    with capture(Instrumentor()) as seen:
+        await done(collection.query(query_texts=["where is my parcel", "money"], n_results=1))
+        (span,) = seen.spans
+    assert span["attributes"]["gen_ai.retrieval.query.text"] == "where is my parcel\nmoney"
+    documents = json.loads(span["attributes"]["gen_ai.retrieval.documents"])
+    assert [(each["id"], each["content"]) for each in documents] == [
+        ("a", "A parcel takes a day."),
+        ("b", "Refunds"),
+    ]
+    assert all(each["distance"] >= 0 for each in documents)

@@ -55,7 +55,9 @@ def theirs(peer: str, seen: Capture) -> Iterator[None]:
 
 @pytest.mark.parametrize(("peer", "call"), [(peer, call) for peer, calls in PEERS.items() for call in calls])
 @pytest.mark.parametrize("order", ["ours", "theirs"])
-async def test_one_span(provider: FakeProvider, make: Any, peer: str, call: str, order: str) -> None:
+async def test_call_beside_another_instrumentation_is_one_span(
+    provider: FakeProvider, make: Any, peer: str, call: str, order: str
+) -> None:
     pytest.importorskip(peer)
     is_old, ask = CALLS[call]
     ours = Instrumentor()

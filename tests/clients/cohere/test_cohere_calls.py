@@ -66,7 +66,7 @@ async def test_sampling_keeps_its_types(provider: FakeProvider, seen: Capture, c
     assert kinds == {name: type(value) for name, value in told.items()}
 
 
-async def test_what_the_service_charges_is_counted(provider: FakeProvider, seen: Capture, co: Any) -> None:
+async def test_billed_tokens_are_counted(provider: FakeProvider, seen: Capture, co: Any) -> None:
     answer = await done(co.chat(**CALL))
     assert (answer.usage.billed_units.input_tokens, answer.usage.tokens.input_tokens) == (11, 75)
     assert seen.spans == [chat(provider)]
@@ -82,13 +82,15 @@ async def test_what_the_service_charges_is_counted(provider: FakeProvider, seen:
         (None, (None, None)),
     ],
 )
-def test_what_is_not_reported_is_not_counted(usage: Any, counts: Any) -> None:
+def test_unreported_tokens_are_unknown(usage: Any, counts: Any) -> None:
     answer = read_chat_response({"id": "x", "usage": usage})
     assert (answer.input_tokens, answer.output_tokens) == counts
 
 
 @pytest.mark.parametrize("reason", ["ERROR", "TIMEOUT"])
-async def test_an_answer_that_says_it_failed(provider: FakeProvider, seen: Capture, co: Any, reason: str) -> None:
+async def test_answer_with_a_failed_finish_reason_is_an_error(
+    provider: FakeProvider, seen: Capture, co: Any, reason: str
+) -> None:
     provider.answer(lambda call: Answer(finish=reason))
     await done(co.chat(**CALL))
     told = {"gen_ai.response.finish_reasons": [reason], "error.type": reason}
@@ -104,14 +106,12 @@ async def test_an_answer_that_says_it_failed(provider: FakeProvider, seen: Captu
     ],
     ids=["text", "parts", "model"],
 )
-async def test_a_system_turn_has_one_identity_however_it_is_written(
-    provider: FakeProvider, seen: Capture, co: Any, turn: Any
-) -> None:
+async def test_system_turn_spellings_have_one_hash(provider: FakeProvider, seen: Capture, co: Any, turn: Any) -> None:
     await done(co.chat(model="command-x", messages=[turn, *ASK]))
     assert seen.spans == [chat(provider, PROMPT)]
 
 
-async def test_a_tool_that_is_called(provider: FakeProvider, seen: Capture, co: Any) -> None:
+async def test_tool_call_is_one_span_in_its_task(provider: FakeProvider, seen: Capture, co: Any) -> None:
     provider.answer(lambda call: Answer(text="", tool_calls=(ToolCall("weather", '{"city": "Rome"}'),)))
     offered = cohere.ToolV2(function=WEATHER)  # type: ignore[arg-type]
     with task("town"):
@@ -123,7 +123,7 @@ async def test_a_tool_that_is_called(provider: FakeProvider, seen: Capture, co: 
     assert attributes["gen_ai.response.finish_reasons"] == ["TOOL_CALL"]
 
 
-def test_the_tools_that_a_stream_asks_for() -> None:
+def test_requested_tools_of_a_stream_are_known() -> None:
     def event(kind: str, **delta: Any) -> Any:
         return SimpleNamespace(type=kind, index=0, id="x", delta=delta)
 
@@ -143,7 +143,7 @@ def test_the_tools_that_a_stream_asks_for() -> None:
     assert finish_stream(state).tool_calls == [("look", '{"a": 1}')]
 
 
-async def test_parameters_that_the_sdk_does_not_know(provider: FakeProvider, seen: Capture, co: Any) -> None:
+async def test_additional_body_parameters_are_parameters(provider: FakeProvider, seen: Capture, co: Any) -> None:
     """They are merged into the body where the SDK makes it."""
     await done(co.chat(**CALL, request_options={"additional_body_parameters": {"new": {"a": 1}, "temperature": 0.5}}))
     assert provider.requests[-1].body["new"] == {"a": 1}
@@ -151,7 +151,7 @@ async def test_parameters_that_the_sdk_does_not_know(provider: FakeProvider, see
     assert seen.spans == [chat(provider, told, params={"new": {"a": 1}, "temperature": 0.5})]
 
 
-async def test_documents_are_content(provider: FakeProvider, seen: Capture, co: Any) -> None:
+async def test_documents_are_not_a_parameter(provider: FakeProvider, seen: Capture, co: Any) -> None:
     await done(co.chat(**CALL, documents=["a lake"], citation_options={"mode": "FAST"}))
     assert seen.spans == [chat(provider, params={"citation_options": {"mode": "FAST"}})]
 
@@ -167,7 +167,7 @@ async def test_a_raw_stream(provider: FakeProvider, seen: Capture, co: Any) -> N
     assert len(seen.spans) == 1
 
 
-async def test_a_raw_stream_that_nobody_reads(provider: FakeProvider, seen: Capture, co: Any) -> None:
+async def test_unread_raw_stream_ends_its_span(provider: FakeProvider, seen: Capture, co: Any) -> None:
     async with block(co.with_raw_response.chat_stream(**CALL)):
         pass
     (only,) = seen.spans
@@ -176,7 +176,7 @@ async def test_a_raw_stream_that_nobody_reads(provider: FakeProvider, seen: Capt
     assert only == chat(provider, told)
 
 
-async def test_an_exception_in_the_block_of_a_raw_stream(provider: FakeProvider, seen: Capture, co: Any) -> None:
+async def test_application_error_in_a_raw_stream_ends_its_span(provider: FakeProvider, seen: Capture, co: Any) -> None:
     with pytest.raises(KeyError):
         async with block(co.with_raw_response.chat_stream(**CALL)) as response:
             async for _ in each(response.data):
@@ -194,7 +194,7 @@ async def test_an_error_at_the_end_of_a_stream(provider: FakeProvider, seen: Cap
     assert seen.spans == [chat(provider, STREAMED, told, status="ERROR")]
 
 
-async def test_a_stream_that_is_not_begun_makes_no_call(provider: FakeProvider, seen: Capture, co: Any) -> None:
+async def test_stream_never_read_makes_no_call(provider: FakeProvider, seen: Capture, co: Any) -> None:
     stream = co.chat_stream(**CALL)
     assert (provider.requests, seen.spans) == ([], [])
     await drained(stream)
@@ -204,7 +204,7 @@ async def test_a_stream_that_is_not_begun_makes_no_call(provider: FakeProvider, 
 # -- attempts
 
 
-async def test_an_error_says_what_the_service_asks_to_wait(provider: FakeProvider, seen: Capture, co: Any) -> None:
+async def test_refused_stream_records_retry_after(provider: FakeProvider, seen: Capture, co: Any) -> None:
     provider.script(Status(429, retry_after=7))
     with pytest.raises(cohere.TooManyRequestsError):
         await drained(co.chat_stream(**CALL))
@@ -213,7 +213,7 @@ async def test_an_error_says_what_the_service_asks_to_wait(provider: FakeProvide
     assert only["attributes"]["otel_agentops.attempt.retry_after"] == [7.0]
 
 
-async def test_a_call_on_the_way_of_a_call_is_not_its_attempt(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_call_of_another_client_is_not_an_attempt(provider: FakeProvider, seen: Capture, make: Any) -> None:
     """Say, to find the token."""
     other = cohere.ClientV2(api_key="k", base_url=provider.url)
 
@@ -245,11 +245,11 @@ async def test_a_call_on_the_way_of_a_call_is_not_its_attempt(provider: FakeProv
         (None, {"type": "object", "properties": {}}),
     ],
 )
-def test_a_tool_of_v1_is_the_same_tool(given: Any, schema: Any) -> None:
+def test_tool_of_v1_is_normalised(given: Any, schema: Any) -> None:
     found = normalise_tool({"name": "weather", "description": "The weather in a city.", "parameter_definitions": given})
     assert found == {"name": "weather", "description": "The weather in a city.", "input_schema": schema}
 
 
-def test_a_tool_of_v2_is_that_of_openai() -> None:
+def test_tool_of_v2_is_normalised_as_openais() -> None:
     found = normalise_tool({"type": "function", "function": WEATHER})
     assert found == {"name": "weather", "description": WEATHER["description"], "input_schema": WEATHER["parameters"]}

@@ -64,7 +64,7 @@ def test_bedrock(seen: Capture) -> None:
     }
 
 
-def test_counts_that_bedrock_does_not_tell(seen: Capture) -> None:
+def test_counts_missing_from_bedrock_are_unknown(seen: Capture) -> None:
     """The client makes -1 of them."""
     client = cohere.BedrockClientV2(**AWS)
     answering(client, {"id": "x", "results": []})
@@ -114,7 +114,7 @@ def test_oci(seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked[0].url.host == "inference.generativeai.us-chicago-1.oci.oraclecloud.com"
 
 
-def test_a_hook_of_the_applications_own_changes_nothing(seen: Capture, provider: Any) -> None:
+def test_custom_event_hook_changes_nothing(seen: Capture, provider: Any) -> None:
     own = httpx.Client(event_hooks={"request": [lambda request: None]})
     cohere.ClientV2(api_key="k", base_url=provider.url, httpx_client=own).chat(**CALL)
     assert told(seen)["gen_ai.provider.name"] == "cohere"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from both import done, drained
 from cohere_spans import PROMPT, RANK, STREAMED, chat, span
+from content_schemas import read_words
 
 from otel_agentops.clients._protocols.cohere import read_v1_chat_response
 from otel_agentops.testing import Capture
@@ -36,13 +37,13 @@ async def test_rerank(provider: FakeProvider, seen: Capture, old: Any) -> None:
     assert seen.spans == [span(provider, "retrieval", "rank-x")]
 
 
-async def test_embeddings_of_one_request(provider: FakeProvider, seen: Capture, old: Any) -> None:
+async def test_embeddings_in_one_request_are_one_span(provider: FakeProvider, seen: Capture, old: Any) -> None:
     await done(old.embed(model="embed-x", texts=["a town"], input_type="search_query", batching=False))
     told = {"gen_ai.usage.input_tokens": 2}
     assert seen.spans == [span(provider, "embeddings", "embed-x", told, params={"input_type": "search_query"})]
 
 
-async def test_embeddings_in_batches(provider: FakeProvider, seen: Capture, old: Any) -> None:
+async def test_embeddings_in_batches_are_one_span_each(provider: FakeProvider, seen: Capture, old: Any) -> None:
     """97 texts are two requests at once, on threads where the client is synchronous, and both are the task's."""
     with seen.tracer_provider.get_tracer("app").start_as_current_span("app"):
         answer = await done(old.embed(model="embed-x", texts=["a town"] * 97, input_type="search_query"))
@@ -52,6 +53,23 @@ async def test_embeddings_in_batches(provider: FakeProvider, seen: Capture, old:
     assert [each["parent"] for each in spans] == ["app", "app"]
 
 
-def test_the_tools_that_an_answer_asks_for() -> None:
+def test_requested_tools_of_an_answer_are_known() -> None:
     calls = [{"name": "look", "parameters": {"a": 1}}, {"name": None}]
     assert read_v1_chat_response({"tool_calls": calls}).tool_calls == [("look", {"a": 1})]
+
+
+async def test_content(content: Capture, old: Any) -> None:
+    history = [{"role": "USER", "message": "hello"}, {"role": "CHATBOT", "message": "yes?"}]
+    await done(old.chat(**CALL, preamble="Be brief.", chat_history=history))
+    assert read_words(content) == [
+        ("system", "Be brief."),
+        ("user", "hello"),
+        ("assistant", "yes?"),
+        ("user", "hi"),
+        ("assistant", "Hello there."),
+    ]
+
+
+async def test_content_of_a_stream(content: Capture, old: Any) -> None:
+    await drained(old.chat_stream(**CALL))
+    assert read_words(content) == [("user", "hi"), ("assistant", "Hello there.")]

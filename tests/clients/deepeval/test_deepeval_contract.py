@@ -114,7 +114,7 @@ def test_runner_makes_one_judgement_of_each_case(seen: Capture, make_metric: Mak
     assert seen.events == [describe_event(metric)] * 2
 
 
-async def test_steps_that_the_judge_wrote_are_no_part_of_it(
+async def test_steps_written_by_the_judge_are_not_in_its_prompt(
     seen: Capture, make_metric: MakeMetric, case: LLMTestCase
 ) -> None:
     """They differ from run to run, and stay on the metric and on its copies."""

@@ -32,9 +32,7 @@ async def client(kind: str, provider: FakeProvider) -> AsyncIterator[Any]:
     await done(SUBJECT.close(talking))
 
 
-async def test_a_message_has_the_identity_of_a_chat(
-    provider: FakeProvider, kind: str, client: Any, seen: Capture
-) -> None:
+async def test_message_has_the_hashes_of_a_chat(provider: FakeProvider, kind: str, client: Any, seen: Capture) -> None:
     turns = [{"role": "user", "content": USER}]
     await done(client.messages.create(model=MODEL, system=SYSTEM, messages=turns, max_tokens=64, temperature=0.2))
     own = {

@@ -61,7 +61,7 @@ async def test_each_round_of_a_stream_is_a_call(provider: FakeProvider, seen: Ca
     assert len(hashes(seen)) == 1
 
 
-async def test_asking_for_the_same_again_is_seen(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_repeated_tool_call_requests_are_counted(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     """A plain answer and a stream say alike which tool they want called."""
     provider.answer(lambda call: Answer(text="", tool_calls=(TOWN,)))
     off = {"tools": [weather], "automatic_function_calling": {"disable": True}}
@@ -71,7 +71,7 @@ async def test_asking_for_the_same_again_is_seen(provider: FakeProvider, seen: C
     assert seen.spans[-1]["attributes"]["otel_agentops.task.tool_repeats"] == 2
 
 
-async def test_a_chat(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_chat_sends_one_span_per_message(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     chat = gemini.chats.create(model="gemini-x", config={"system_instruction": "Be brief."})
     await done(chat.send_message("hi"))
     await drained(await done(chat.send_message_stream("and?")))
@@ -86,7 +86,7 @@ async def test_a_chat(provider: FakeProvider, seen: Capture, gemini: Any) -> Non
 # -- streams
 
 
-async def test_a_stream_that_is_not_read_makes_no_call(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_stream_never_read_makes_no_call(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     stream = await done(gemini.models.generate_content_stream(model="gemini-x", contents="hi"))
     assert provider.requests == []
     del stream
@@ -94,13 +94,13 @@ async def test_a_stream_that_is_not_read_makes_no_call(provider: FakeProvider, s
     assert seen.spans == []
 
 
-async def test_a_stream_is_of_the_clients_type(seen: Capture, kind: str, gemini: Any) -> None:
+async def test_stream_keeps_the_type_of_the_client(seen: Capture, kind: str, gemini: Any) -> None:
     stream = await done(gemini.models.generate_content_stream(model="gemini-x", contents="hi"))
     assert type(stream).__name__ == ("generator" if kind == "sync" else "async_generator")
     await drained(stream)
 
 
-async def test_a_stream_that_is_closed(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_closed_stream_ends_its_span(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     """It ends then, with what was known; the async one a moment later, when the loop finalises what is inside it."""
     stream = await done(gemini.models.generate_content_stream(model="gemini-x", contents="hi"))
     await following(stream)
@@ -119,7 +119,7 @@ async def test_a_stream_that_is_closed(provider: FakeProvider, seen: Capture, ge
 
 
 @pytest.mark.skipif(not ERRORS_IN_STREAMS, reason="this version takes an error in a stream for an empty chunk")
-async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_error_in_a_stream_is_recorded(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     provider.script(Fail(after=1))
     stream = await done(gemini.models.generate_content_stream(model="gemini-x", contents="hi"))
     with pytest.raises(errors.ServerError):
@@ -131,7 +131,7 @@ async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, gemin
 
 
 @pytest.mark.parametrize("after", [0, 1])
-async def test_a_stream_that_is_no_json(provider: FakeProvider, seen: Capture, gemini: Any, after: int) -> None:
+async def test_malformed_stream_is_an_error(provider: FakeProvider, seen: Capture, gemini: Any, after: int) -> None:
     provider.script(Malformed(after=after))
     with pytest.raises(errors.UnknownApiResponseError):
         await drained(await done(gemini.models.generate_content_stream(model="gemini-x", contents="hi")))
@@ -140,7 +140,7 @@ async def test_a_stream_that_is_no_json(provider: FakeProvider, seen: Capture, g
     assert ("gen_ai.response.id" in only["attributes"]) == bool(after)
 
 
-async def test_tries_of_a_stream(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_attempts_of_a_stream_are_recorded(provider: FakeProvider, seen: Capture, make: Any) -> None:
     provider.script(Status(503), Status(429, retry_after=0.02))
     client = make(retries=2)
     await drained(await done(client.models.generate_content_stream(model="gemini-x", contents="hi")))

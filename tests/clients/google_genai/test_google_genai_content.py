@@ -42,12 +42,12 @@ def ask(client: Any, model: str = "gemini-x", **config: Any) -> Any:
     return client.models.generate_content(model=model, contents="hi", config=config or None)
 
 
-async def test_every_setting(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_settings_are_parameters(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     await done(ask(gemini, **EVERYTHING))
     assert seen.spans == [whole(provider, **ASKED, **parameters(**SENT))]
 
 
-async def test_every_setting_of_a_stream(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_settings_of_a_stream_are_parameters(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     await drained(await done(gemini.models.generate_content_stream(model="gemini-x", contents="hi", config=EVERYTHING)))
     assert seen.spans == [streamed(provider, **ASKED, **parameters(**SENT))]
 
@@ -98,7 +98,7 @@ async def test_a_thinking_level(seen: Capture, gemini: Any) -> None:
     assert only["attributes"]["gen_ai.request.reasoning.level"] == "LOW"
 
 
-async def test_what_is_no_parameter(provider: FakeProvider, seen: Capture, vertex: Any) -> None:
+async def test_labels_cache_and_location_are_not_parameters(provider: FakeProvider, seen: Capture, vertex: Any) -> None:
     """It differs by call or by user: labels, the name of a cache, where the user is."""
     where = {"retrieval_config": {"lat_lng": {"latitude": 1.5, "longitude": 2.5}}}
     await done(ask(vertex, labels={"team": "a"}, cached_content="cachedContents/1", tool_config=where))
@@ -107,7 +107,7 @@ async def test_what_is_no_parameter(provider: FakeProvider, seen: Capture, verte
     assert {"labels", "cachedContent", "toolConfig"} <= set(body), "and yet all of it was sent"
 
 
-async def test_the_body_is_the_one_that_leaves(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_extra_body_is_part_of_the_request(provider: FakeProvider, seen: Capture, make: Any) -> None:
     """`extra_body` is merged when the request is made."""
     client = make(extra_body={"generationConfig": {"topK": 3}, "safetySettings": []})
     await done(ask(client, temperature=0.5))
@@ -117,7 +117,7 @@ async def test_the_body_is_the_one_that_leaves(provider: FakeProvider, seen: Cap
 
 
 @pytest.mark.parametrize("wrong", [{"tools": ["x", 3]}, {"tools": [{"functionDeclarations": "x"}]}, {"tools": {}}])
-async def test_a_body_that_the_provider_would_refuse(seen: Capture, make: Any, wrong: Any) -> None:
+async def test_malformed_body_still_makes_a_span(seen: Capture, make: Any, wrong: Any) -> None:
     """What cannot be read of it is left out; the call is a span all the same."""
     client = make(extra_body=wrong)
     await done(client.models.generate_content(model="gemini-x", contents="hi"))
@@ -125,10 +125,13 @@ async def test_a_body_that_the_provider_would_refuse(seen: Capture, make: Any, w
     assert only["attributes"]["gen_ai.response.model"] == "gemini-x-001"
 
 
-def test_settings_that_are_no_object() -> None:
+def test_malformed_settings_are_ignored() -> None:
     to = read_address("http://127.0.0.1:1/v1/models/m:generateContent", False)
     assert read_content_request({"generationConfig": "x"}, to).params == {"temperature": None, "topP": None}
-    assert read_embeddings_request({"requests": ["x"], "parameters": 3}, to).params == {"temperature": None, "topP": None}
+    assert read_embeddings_request({"requests": ["x"], "parameters": 3}, to).params == {
+        "temperature": None,
+        "topP": None,
+    }
 
 
 # -- who serves which model
@@ -200,7 +203,7 @@ async def test_embeddings_of_a_newer_model_of_vertex(provider: FakeProvider, see
 # -- answers
 
 
-async def test_a_reason(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_finish_reason_is_recorded(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     provider.answer(lambda call: Answer(finish="MAX_TOKENS"))
     await done(ask(gemini))
     assert seen.spans == [whole(provider, gen_ai__response__finish_reasons=["MAX_TOKENS"])]
@@ -213,7 +216,7 @@ async def test_thoughts_are_part_of_the_output(provider: FakeProvider, seen: Cap
     assert seen.spans == [whole(provider, **counted)]
 
 
-def test_counts_that_are_not_there_are_unknown() -> None:
+def test_missing_counts_are_unknown() -> None:
     """A prompt that was blocked: no candidate, no count of one; and no count at all."""
     said = types.GenerateContentResponse.model_validate(
         {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 8, "totalTokenCount": 8}}
@@ -222,7 +225,7 @@ def test_counts_that_are_not_there_are_unknown() -> None:
     assert read_content_response(types.GenerateContentResponse())[:4] == (None, {}, None, None)
 
 
-def test_what_the_providers_own_tools_read_is_input() -> None:
+def test_tokens_of_server_tools_are_input() -> None:
     usage = {"promptTokenCount": 8, "toolUsePromptTokenCount": 30, "candidatesTokenCount": 2, "totalTokenCount": 40}
     said = types.GenerateContentResponse.model_validate({"usageMetadata": usage})
     assert read_content_response(said)[2:4] == (38, 2)
@@ -237,6 +240,6 @@ async def test_counting_tokens_makes_no_span(provider: FakeProvider, seen: Captu
     assert seen.spans == []
 
 
-async def test_without_function_calling(seen: Capture, gemini: Any) -> None:
+async def test_call_without_function_calling_is_one_span(seen: Capture, gemini: Any) -> None:
     await done(ask(gemini, **NO_AFC))
     assert len(seen.spans) == 1

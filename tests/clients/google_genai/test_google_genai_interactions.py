@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from both import done
+from content_schemas import read_words
 from expected_gemini import parameters, whole
 from google_genai_subject import GoogleGenaiSubject
 
@@ -46,13 +47,13 @@ async def test_settings(provider: FakeProvider, seen: Capture, gemini: Any) -> N
     assert seen.spans == [whole(provider, **ENDED, **asked, **parameters(**sent))]
 
 
-async def test_one_after_another(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_follow_up_names_the_previous_interaction(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     before = {"previous_interaction_id": "int_0", "store": True}
     await done(gemini.interactions.create(model="gemini-x", input="hi", **before))
     assert seen.spans == [whole(provider, **ENDED, gen_ai__request__previous_response__id="int_0")]
 
 
-async def test_an_agent(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_agent_interaction_names_its_agent(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     await done(gemini.interactions.create(agent="deep-research-x", input="hi"))
     (only,) = seen.spans
     named = {"gen_ai__agent__name": "deep-research-x", "otel_agentops__model__resolution": "unreported"}
@@ -83,7 +84,7 @@ async def test_tools(seen: Capture, gemini: Any) -> None:
     ]
 
 
-async def test_a_call_that_is_asked_for(provider: FakeProvider, seen: Capture, kind: str, gemini: Any) -> None:
+async def test_requested_tool_calls_are_counted(provider: FakeProvider, seen: Capture, kind: str, gemini: Any) -> None:
     """A plain answer and a stream, whose arguments come in parts, ask for the same."""
     provider.answer(lambda call: Answer(text="", tool_calls=(ToolCall("weather", '{"town": "Rome"}'),)))
     with task("forecast", id="t1"):
@@ -95,7 +96,7 @@ async def test_a_call_that_is_asked_for(provider: FakeProvider, seen: Capture, k
     assert root["attributes"]["otel_agentops.task.tool_repeats"] == 2
 
 
-async def test_tries(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_attempts_of_an_interaction_are_recorded(provider: FakeProvider, seen: Capture, make: Any) -> None:
     provider.script(Status(503), Status(429, retry_after=0.02))
     client = make(retries=2)
     await done(client.interactions.create(model="gemini-x", input="hi"))
@@ -103,14 +104,14 @@ async def test_tries(provider: FakeProvider, seen: Capture, make: Any) -> None:
     assert seen.spans == [whole(provider, **ENDED, **tries, otel_agentops__attempt__retry_after=[0.02])]
 
 
-def test_one_that_runs_in_the_background_has_not_ended() -> None:
+def test_background_interaction_has_no_finish_reason() -> None:
     assert read_interaction({"id": "int_1", "status": "queued", "model": "m"})[:2] == (
         "m",
         {"gen_ai.response.id": "int_1"},
     )
 
 
-def test_one_that_failed() -> None:
+def test_failed_interaction_has_its_error_code() -> None:
     failed = {"id": "int_1", "status": "failed", "error": {"code": "internal", "message": "secret"}}
     assert read_interaction(failed).error == "internal"
     assert read_interaction({"status": "failed"}).error == "failed"
@@ -125,7 +126,7 @@ class StandIn:
         self.closed = True
 
 
-def test_a_stream_that_comes_from_nowhere(seen: Capture) -> None:
+def test_stream_without_a_call_passes(seen: Capture) -> None:
     streaming = importlib.import_module("google.genai._gaos.utils.eventstreaming")
     stream = streaming.Stream(StandIn(), str)
     stream.close()
@@ -143,8 +144,31 @@ def beside(request: pytest.FixtureRequest) -> Iterator[Capture]:
         yield seen
 
 
-async def test_beside_others(provider: FakeProvider, beside: Capture, kind: str, gemini: Any) -> None:
+async def test_interaction_beside_others_is_one_span(
+    provider: FakeProvider, beside: Capture, kind: str, gemini: Any
+) -> None:
     """One span for each, which has our identity and the answer."""
     await done(gemini.interactions.create(model="gemini-x", input="hi"))
     await read(await done(gemini.interactions.create(model="gemini-x", input="hi", stream=True)), kind)
     assert [found["attributes"].get("otel_agentops.model.resolution") for found in beside.spans] == ["resolved"] * 2
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_content(provider: FakeProvider, content: Capture, kind: str, gemini: Any, streams: bool) -> None:
+    asked: Any = {"model": "gemini-x", "input": "hi", "system_instruction": "Be brief."}
+    result = await done(gemini.interactions.create(**asked, stream=streams))
+    if streams:
+        await read(result, kind)
+    assert read_words(content) == [("system", "Be brief."), ("user", "hi"), ("assistant", "Hello there.")]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_content_of_a_tool_call(
+    provider: FakeProvider, content: Capture, kind: str, gemini: Any, streams: bool
+) -> None:
+    provider.answer(lambda call: Answer(text="", tool_calls=(ToolCall("weather", '{"town": "Rome"}'),)))
+    said: Any = [{"type": "text", "text": "Rome?"}, {"type": "image", "uri": "gs://x/a.png", "mime_type": "image/png"}]
+    result = await done(gemini.interactions.create(model="gemini-x", input=said, stream=streams))
+    if streams:
+        await read(result, kind)
+    assert read_words(content) == [("user", "Rome?"), ("assistant", 'weather {"town": "Rome"}')]

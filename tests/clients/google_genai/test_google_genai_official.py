@@ -58,7 +58,7 @@ def renamed(name: str, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("scenario", [plain, stream, embeddings, failure], ids=lambda scenario: scenario.__name__)
-async def test_everything_that_it_says(provider: FakeProvider, gemini: Any, scenario: Any) -> None:
+async def test_our_span_has_everything_of_the_official_one(provider: FakeProvider, gemini: Any, scenario: Any) -> None:
     provider.answer(lambda call: Answer(tool_calls=(ToolCall("weather", "{}"),)))
     provider.script(Status(429), Status(429), when=lambda call: "refused" in call.path)
     theirs = await emitted(official.GoogleGenAiSdkInstrumentor(), scenario, gemini)

@@ -52,7 +52,9 @@ async def read(stream: Any, kind: str) -> None:
             pass
 
 
-async def test_a_plain_call_and_a_stream(provider: FakeProvider, beside: Capture, kind: str, gemini: Any) -> None:
+async def test_peer_spans_of_a_call_and_a_stream_are_enriched(
+    provider: FakeProvider, beside: Capture, kind: str, gemini: Any
+) -> None:
     await done(gemini.models.generate_content(model="gemini-x", contents="hi"))
     await read(await done(gemini.models.generate_content_stream(model="gemini-x", contents="hi")), kind)
     assert len(beside.spans) == len(told(beside)) == 2
@@ -60,7 +62,7 @@ async def test_a_plain_call_and_a_stream(provider: FakeProvider, beside: Capture
 
 
 @pytest.mark.parametrize("model", ["gemini-x", "publishers/google/models/gemini-x", "google/gemini-x"])
-async def test_every_spelling_of_a_model(beside: Capture, vertex: Any, model: str) -> None:
+async def test_peer_spans_match_every_spelling_of_a_model(beside: Capture, vertex: Any, model: str) -> None:
     """They call the model what the application does, we as it is on the wire."""
     await done(vertex.models.generate_content(model=model, contents="hi"))
     assert len(beside.spans) == len(told(beside)) == 1

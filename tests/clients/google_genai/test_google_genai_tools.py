@@ -63,7 +63,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", list(SPELLINGS))
-async def test_every_spelling_is_the_same_tool(seen: Capture, gemini: Any, vertex: Any, spelling: str) -> None:
+async def test_tool_spellings_have_one_hash(seen: Capture, gemini: Any, vertex: Any, spelling: str) -> None:
     """As openai's client sends it, too; on Vertex the same, where the client adds the schema of the result."""
     for client in (gemini, vertex):
         config = {**OFF, "tools": [SPELLINGS[spelling]]}
@@ -80,7 +80,7 @@ async def test_built_in_tools(seen: Capture, gemini: Any) -> None:
     assert only["attributes"]["otel_agentops.tools.versions"] == expected
 
 
-async def test_a_tool_that_has_to_be_called(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
+async def test_forced_tool_is_a_parameter(provider: FakeProvider, seen: Capture, gemini: Any) -> None:
     """It is a parameter; beside it may be where the user is, which is none."""
     forced = {"function_calling_config": {"mode": "ANY", "allowed_function_names": ["weather"]}}
     config = {**OFF, "tools": [weather], "tool_config": forced}
@@ -105,7 +105,7 @@ async def test_a_tool_that_has_to_be_called(provider: FakeProvider, seen: Captur
         ("no schema", "no schema"),
     ],
 )  # fmt: skip
-def test_a_schema_in_googles_spelling(google: Any, plain: Any) -> None:
+def test_schema_in_googles_spelling_is_normalised(google: Any, plain: Any) -> None:
     """The names of properties are the application's, whatever they look like."""
     assert normalise_schema(google) == plain
 

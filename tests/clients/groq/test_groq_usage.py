@@ -42,7 +42,7 @@ def _stream_class(client: Any) -> Any:
 
 
 @pytest.mark.parametrize("how", COUNTED)
-async def test_a_stream_is_counted(provider: FakeProvider, kind: str, seen: Capture, how: str) -> None:
+async def test_stream_usage_is_counted(provider: FakeProvider, kind: str, seen: Capture, how: str) -> None:
     provider.alias(MODEL, RESOLVED)
     client = SUBJECT.client(kind, provider)
     chunks = await drained(await done(COUNTED[how](client)))

@@ -8,6 +8,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 from both import done, drained
+from content_schemas import read_words
 
 from otel_agentops._hashing import identity
 from otel_agentops.clients.huggingface_hub import find_server, read_embeddings_response
@@ -101,9 +102,7 @@ async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, make:
     assert seen.spans == [span(provider, "text_completion", told, params=_as_sent(provider))]
 
 
-async def test_the_application_sees_another_error_than_the_transport(
-    provider: FakeProvider, seen: Capture, make: Any
-) -> None:
+async def test_error_type_is_that_of_the_application(provider: FakeProvider, seen: Capture, make: Any) -> None:
     """A refusal is parsed by the method; the span has what it made of it."""
     provider.script(Status(422))
     with pytest.raises(huggingface_hub.errors.ValidationError):
@@ -114,7 +113,7 @@ async def test_the_application_sees_another_error_than_the_transport(
 
 
 @pytest.mark.filterwarnings("ignore:API endpoint/model for text-generation is not served via TGI")
-async def test_parameters_that_a_server_refuses(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_refused_parameters_are_a_second_attempt(provider: FakeProvider, seen: Capture, make: Any) -> None:
     """The method calls itself without them: one operation of two attempts."""
     refusal = "The following `model_kwargs` are not used by the model: ['watermark'] (note: typos"
     provider.script(Status(400, message=refusal))
@@ -125,7 +124,7 @@ async def test_parameters_that_a_server_refuses(provider: FakeProvider, seen: Ca
     assert len(provider.requests) == 2
 
 
-async def test_features(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_feature_extraction_is_an_embeddings_span(provider: FakeProvider, seen: Capture, make: Any) -> None:
     found = await done(make().feature_extraction("a town", normalize=True, model=f"{provider.url}{FEATURES}"))
     assert found.shape == (1, 8)
     assert seen.spans == [span(provider, "embeddings", params={"normalize": True})]
@@ -141,7 +140,7 @@ async def test_features(provider: FakeProvider, seen: Capture, make: Any) -> Non
         (b"", None, None),
     ],
 )
-def test_what_features_of_a_provider_say(body: bytes, model: str | None, tokens: int | None) -> None:
+def test_embeddings_response_of_a_provider_is_read(body: bytes, model: str | None, tokens: int | None) -> None:
     answer = read_embeddings_response(body)
     assert (answer.model, answer.input_tokens) == (model, tokens)
 
@@ -161,11 +160,13 @@ def test_what_features_of_a_provider_say(body: bytes, model: str | None, tokens:
         ("http://127.0.0.1:8080/v1/chat/completions", None, "huggingface"),
     ],
 )
-def test_who_answers(url: str, named: str | None, provider: str) -> None:
+def test_provider_is_found_from_the_url(url: str, named: str | None, provider: str) -> None:
     assert find_server(url, named).provider == provider
 
 
-async def test_a_routed_chat(provider: FakeProvider, seen: Capture, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_routed_chat_names_its_provider(
+    provider: FakeProvider, seen: Capture, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a key of the provider's own the request goes there, and nothing in its address says who that is."""
     from huggingface_hub.hf_api import InferenceProviderMapping
     from huggingface_hub.inference._providers import _common
@@ -183,7 +184,7 @@ async def test_a_routed_chat(provider: FakeProvider, seen: Capture, make: Any, m
     assert attributes["gen_ai.request.model"] == provider.requests[-1].body["model"]
 
 
-async def test_a_server_of_one_model_names_none(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_server_of_one_model_has_no_request_model(provider: FakeProvider, seen: Capture, make: Any) -> None:
     client = make(base_url=f"{provider.url}/v1")
     await done(client.chat_completion([{"role": "user", "content": "hi"}]))
     (only,) = seen.spans
@@ -192,13 +193,13 @@ async def test_a_server_of_one_model_names_none(provider: FakeProvider, seen: Ca
     assert "gen_ai.request.model" not in only["attributes"]
 
 
-async def test_other_tasks_pass(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_other_tasks_make_no_span(provider: FakeProvider, seen: Capture, make: Any) -> None:
     with pytest.raises(Exception, match="404"):
         await done(make(model=f"{provider.url}/nowhere").text_classification("hi"))
     assert seen.spans == []
 
 
-async def test_a_client_that_sends_by_itself_is_left_alone(provider: FakeProvider, seen: Capture, make: Any) -> None:
+async def test_client_that_overrides_sending_is_left_alone(provider: FakeProvider, seen: Capture, make: Any) -> None:
     """Request and answer are seen in the method that it overrides; the array that is made of them is neither."""
 
     def sends(self: Any, request_parameters: Any, **_: Any) -> bytes:
@@ -212,3 +213,15 @@ async def test_a_client_that_sends_by_itself_is_left_alone(provider: FakeProvide
     client.__class__ = type("Own", (type(client),), {"_inner_post": own})
     assert (await done(client.feature_extraction("hi"))).tolist() == [[0.5, 0.25]]
     assert seen.spans == []
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("details", [False, True])
+async def test_content_of_a_completion(
+    provider: FakeProvider, content: Capture, make: Any, streams: bool, details: bool
+) -> None:
+    client = make(model=f"{provider.url}{MODEL}")
+    answer = await done(client.text_generation("hi", stream=streams, details=details))
+    if streams:
+        await drained(answer)
+    assert read_words(content) == [("user", "hi"), ("assistant", "Hello there.")]

@@ -35,7 +35,7 @@ async def call(library: Any, kind: str, name: str, **given: Any) -> Any:
 # -- one span through an instrumented SDK
 
 
-async def test_retries_of_the_sdk_inside(
+async def test_retries_of_the_nested_sdk_are_attempts(
     kind: str, library: Any, openai_at: Any, provider: FakeProvider, seen: Capture
 ) -> None:
     """LiteLLM hands its retries to openai's SDK, which alone sees them."""
@@ -45,7 +45,7 @@ async def test_retries_of_the_sdk_inside(
     assert seen.spans == [span(asked("gpt-x", "openai", provider), attempts(429, 200), waited, OPENAI)]
 
 
-async def test_without_the_sdks_instrumentation(
+async def test_call_without_the_nested_instrumentation_is_one_span(
     kind: str, library: Any, openai_at: Any, provider: FakeProvider
 ) -> None:
     with capture(adapter.Instrumentor()) as seen:
@@ -53,7 +53,9 @@ async def test_without_the_sdks_instrumentation(
         assert seen.spans == [span(asked("gpt-x", "openai", provider), attempts(200), OPENAI)]
 
 
-async def test_a_call_beside_it_is_another(library: Any, openai_at: Any, provider: FakeProvider, seen: Capture) -> None:
+async def test_call_from_a_callback_is_another_span(
+    library: Any, openai_at: Any, provider: FakeProvider, seen: Capture
+) -> None:
     """A callback of the application that asks a model itself makes an operation of its own."""
     import openai
 
@@ -79,7 +81,7 @@ async def test_a_call_beside_it_is_another(library: Any, openai_at: Any, provide
 # -- what it sends itself
 
 
-async def test_another_protocol(
+async def test_anthropic_call_records_its_attempts(
     kind: str, library: Any, anthropic_at: Any, provider: FakeProvider, seen: Capture
 ) -> None:
     provider.script(Status(429, retry_after=0.01))
@@ -88,7 +90,9 @@ async def test_another_protocol(
     assert seen.spans == [span(asked("claude-x", "anthropic", provider), attempts(429, 200), waited, CLAUDE)]
 
 
-async def test_its_stream(kind: str, library: Any, anthropic_at: Any, provider: FakeProvider, seen: Capture) -> None:
+async def test_anthropic_stream_is_one_span(
+    kind: str, library: Any, anthropic_at: Any, provider: FakeProvider, seen: Capture
+) -> None:
     options = {"stream": True, "stream_options": {"include_usage": True}}
     await call(library, kind, "completion", model="anthropic/claude-x", messages=TURNS, **options, **anthropic_at)
     answer = {**CLAUDE, **answered("claude-x-20260301")}
@@ -153,7 +157,7 @@ async def test_responses(kind: str, library: Any, openai_at: Any, provider: Fake
     ]  # fmt: skip
 
 
-async def test_responses_of_who_has_none(
+async def test_responses_emulated_by_chat_are_one_span(
     kind: str, library: Any, anthropic_at: Any, provider: FakeProvider, seen: Capture
 ) -> None:
     """LiteLLM makes a chat of them. Of a stream it says the model that was asked for, so nothing is said of it."""
@@ -190,7 +194,7 @@ async def test_a_ranking(kind: str, library: Any, provider: FakeProvider, seen: 
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_made_up_answer_costs_nothing(kind: str, library: Any, seen: Capture, stream: bool) -> None:
+async def test_mocked_answer_makes_no_attempt(kind: str, library: Any, seen: Capture, stream: bool) -> None:
     more = {"stream": True} if stream else {}
     await call(library, kind, "completion", model="openai/gpt-x", messages=TURNS, mock_response="hm", **more)
     (found,) = seen.spans
@@ -199,7 +203,9 @@ async def test_a_made_up_answer_costs_nothing(kind: str, library: Any, seen: Cap
     assert seen.metrics.get("gen_ai.client.token.usage", []) == []
 
 
-async def test_a_kept_answer_is_no_attempt(library: Any, openai_at: Any, provider: FakeProvider, seen: Capture) -> None:
+async def test_cached_answer_makes_no_attempt(
+    library: Any, openai_at: Any, provider: FakeProvider, seen: Capture
+) -> None:
     library.cache = library.Cache()
     try:
         for _ in range(2):
@@ -218,7 +224,7 @@ async def test_a_kept_answer_is_no_attempt(library: Any, openai_at: Any, provide
 # -- identity
 
 
-async def test_tools_have_one_identity_everywhere(
+async def test_tool_hash_equals_that_of_the_openai_client(
     kind: str, library: Any, openai_at: Any, anthropic_at: Any, seen: Capture
 ) -> None:
     import openai
@@ -233,7 +239,7 @@ async def test_tools_have_one_identity_everywhere(
         assert one[name] == two[name] == three[name]
 
 
-async def test_what_is_dropped_was_not_asked_for(
+async def test_dropped_parameters_are_not_recorded(
     kind: str, library: Any, anthropic_at: Any, provider: FakeProvider, seen: Capture
 ) -> None:
     given = {"temperature": 0.1, "frequency_penalty": 0.5, "drop_params": True}
@@ -242,7 +248,7 @@ async def test_what_is_dropped_was_not_asked_for(
     assert seen.spans == [span(asked("claude-x", "anthropic", provider), with_temperature(0.1), attempts(200), CLAUDE)]
 
 
-async def test_credentials_shape_no_identity(
+async def test_credentials_are_in_no_hash(
     kind: str, library: Any, openai_at: Any, provider: FakeProvider, seen: Capture
 ) -> None:
     secret = {"aws_secret_access_key": "s", "vertex_credentials": "v", "extra_headers": {"x": "y"}, "timeout": 5}
@@ -254,7 +260,7 @@ class Found(BaseModel):
     found: bool
 
 
-async def test_a_class_is_the_schema_that_is_sent(
+async def test_response_class_is_hashed_as_its_schema(
     kind: str, library: Any, openai_at: Any, provider: FakeProvider, seen: Capture
 ) -> None:
     await call(library, kind, "completion", model="openai/gpt-x", messages=TURNS, response_format=Found, **openai_at)
@@ -268,13 +274,13 @@ async def test_a_class_is_the_schema_that_is_sent(
 # -- never in the way
 
 
-async def test_the_applications_callbacks_are_its_own(library: Any, openai_at: Any, seen: Capture) -> None:
+async def test_callbacks_of_the_application_are_unchanged(library: Any, openai_at: Any, seen: Capture) -> None:
     before = [list(getattr(library, name)) for name in ("callbacks", "success_callback", "failure_callback")]
     await call(library, "async", "completion", model="openai/gpt-x", messages=TURNS, **openai_at)
     assert [list(getattr(library, name)) for name in ("callbacks", "success_callback", "failure_callback")] == before
 
 
-async def test_beside_its_own_tracing(
+async def test_native_tracing_makes_no_second_span(
     library: Any, openai_at: Any, seen: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its callback comes when the call has ended: it finds our span and makes only one of the raw request below it."""
@@ -299,7 +305,7 @@ async def test_beside_its_own_tracing(
     assert made() == [("chat gpt-x", None), ("raw_gen_ai_request", "chat gpt-x")]
 
 
-def test_it_is_not_imported_at_start() -> None:
+def test_instrumenting_does_not_import_litellm() -> None:
     """Its import takes seconds."""
     code = (
         "import sys; from otel_agentops.clients import litellm; litellm.Instrumentor().instrument();"
@@ -309,7 +315,7 @@ def test_it_is_not_imported_at_start() -> None:
     assert ended.stdout == "[]\n"
 
 
-def test_the_router_is_put_back(library: Any) -> None:
+def test_uninstrument_restores_the_router(library: Any) -> None:
     """Its class keeps what is set on it somewhere else."""
     names = ("completion", "acompletion", "embedding")
     before = [getattr(library.Router, name) for name in names]

@@ -24,7 +24,9 @@ async def complete(kind: str, router: Any, **more: Any) -> Any:
     return await drained(Read(found) if kind == "sync" else found) if more.get("stream") else found
 
 
-async def test_the_alias_is_what_was_asked_for(kind: str, router: Made, provider: FakeProvider, seen: Capture) -> None:
+async def test_router_alias_is_the_request_model(
+    kind: str, router: Made, provider: FakeProvider, seen: Capture
+) -> None:
     await complete(kind, router())
     assert seen.spans == [span(asked("fast", "openai", provider), HALF, attempts(200), OPENAI)]
 
@@ -39,7 +41,7 @@ async def test_retries_and_fallbacks_are_attempts(
     assert seen.spans == [span(asked("fast", "anthropic", provider), HALF, attempts(500, 500, 200), CLAUDE)]
 
 
-async def test_nobody_answers(kind: str, router: Made, provider: FakeProvider, seen: Capture) -> None:
+async def test_exhausted_fallbacks_are_an_error(kind: str, router: Made, provider: FakeProvider, seen: Capture) -> None:
     provider.script(*[Status(500)] * 4)
     with pytest.raises(Exception, match="as scripted"):
         await complete(kind, router())
@@ -54,7 +56,7 @@ async def test_a_stream(kind: str, router: Made, provider: FakeProvider, seen: C
     ]
 
 
-async def test_a_stream_that_is_begun_again(router: Made, provider: FakeProvider, seen: Capture) -> None:
+async def test_restarted_stream_is_one_span(router: Made, provider: FakeProvider, seen: Capture) -> None:
     """It is cut before its first item, the Router asks once more while the application waits for that."""
     provider.script(Break(after=0))
     assert await complete("async", router(), stream=True)
@@ -77,14 +79,18 @@ async def test_embeddings(kind: str, library: Any, openai_at: Any, provider: Fak
     assert seen.spans == [span(asked("small", "openai", provider, "embeddings"), attempts(200), answer)]
 
 
-async def test_an_alias_that_is_echoed(kind: str, router: Made, provider: FakeProvider, seen: Capture) -> None:
+async def test_echoed_model_is_that_of_the_provider(
+    kind: str, router: Made, provider: FakeProvider, seen: Capture
+) -> None:
     """The Router's name is not the provider's alias: what the provider echoes is the model that was sent."""
     provider.alias("gpt-x", "gpt-x")
     await complete(kind, router())
     assert seen.spans[0]["attributes"]["otel_agentops.model.resolution"] == "echoed"
 
 
-async def test_nobody_to_ask(kind: str, router: Made, provider: FakeProvider, seen: Capture) -> None:
+async def test_router_without_a_deployment_is_an_error(
+    kind: str, router: Made, provider: FakeProvider, seen: Capture
+) -> None:
     """An operation that failed although nothing was sent."""
     made = router()
     call = {"sync": made.completion, "async": made.acompletion}[kind]

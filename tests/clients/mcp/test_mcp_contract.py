@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import Any
 
 import mcp
@@ -14,7 +15,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 import otel_agentops
 from otel_agentops._hashing import identity
 from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas
-from otel_agentops.testing import Capture, Record
+from otel_agentops.testing import Capture, Record, capture
 
 ADD = {
     "name": "add",
@@ -187,3 +188,16 @@ def test_first_page_replaces_what_was_listed() -> None:
     schemas.learn(session, pages[1], is_first=True)
     assert schemas.find(session, "one") is None
     assert schemas.find(schemas, "two") is None
+
+
+async def test_content_has_arguments_and_result(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+    with capture(Instrumentor()) as seen:
+        async with connect() as session:
+            await session.call_tool("add", {"a": 1, "b": 2})
+            await session.call_tool("refuse")
+        spans = [span["attributes"] for span in seen.spans if span["name"].startswith("tools/call")]
+    names = ("gen_ai.tool.call.arguments", "gen_ai.tool.call.result")
+    added, refused = ([span.get(name) for name in names] for span in spans if "gen_ai.operation.name" in span)
+    assert [json.loads(added[0]), json.loads(added[1])] == [{"a": 1, "b": 2}, {"result": 3}]
+    assert refused == ["{}", None], "a tool that failed has no result"

@@ -7,6 +7,7 @@ from typing import Any
 import mistralai.client
 import pytest
 from both import block, done, drained, each
+from content_schemas import read_words
 from mistralai.client import errors
 from mistralai.client.utils import BackoffStrategy, RetryConfig
 from mistralai_spans import ANSWERED, ASK, CALL, SENT, span, streamed, whole
@@ -36,7 +37,7 @@ UNCOUNTED = {"gen_ai__usage__cache_read__input_tokens": None}  # its usage has n
 # -- agents
 
 
-async def test_an_agent_has_the_model(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
+async def test_agent_call_names_the_agent(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     await done(mistral.call("agents.complete", agent_id="ag:1", messages=ASK))
     asked = {"gen_ai__agent__id": "ag:1", "gen_ai__request__model": None}
     assert seen.spans == [whole(provider, name="chat", **asked)]
@@ -67,7 +68,7 @@ async def test_a_conversation(provider: FakeProvider, seen: Capture, mistral: An
     assert seen.spans == [whole(provider, **CONVERSED, **ADVICE, **known, **UNCOUNTED)]
 
 
-async def test_a_conversation_that_goes_on(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
+async def test_appended_conversation_names_its_id(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     await done(mistral.call("beta.conversations.append", conversation_id="conv_fake", inputs="and then?"))
     known = {
         "gen_ai__request__model": None,
@@ -102,7 +103,7 @@ async def test_tools_of_a_conversation(provider: FakeProvider, seen: Capture, mi
     assert seen.spans == [expected(provider, **CONVERSED, **offered, **UNCOUNTED)]
 
 
-async def test_a_conversation_that_fails_in_its_stream(
+async def test_failed_conversation_stream_is_an_error(
     provider: FakeProvider, seen: Capture, mistral: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*asked: Any) -> Any:
@@ -226,7 +227,9 @@ async def test_closing_twice_ends_once(provider: FakeProvider, seen: Capture, mi
     assert seen.spans == [streamed(provider)]
 
 
-async def test_leaving_before_the_first_event(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
+async def test_leaving_before_the_first_event_ends_the_span(
+    provider: FakeProvider, seen: Capture, mistral: Any
+) -> None:
     async with block(await done(mistral.call("chat.stream", **CALL))):
         pass
     kept = {"otel_agentops.attempt.count": 1, "otel_agentops.attempt.statuses": [200], "gen_ai.request.stream": True}
@@ -252,7 +255,7 @@ async def test_parse(provider: FakeProvider, seen: Capture, mistral: Any) -> Non
     assert seen.spans == [whole(provider, **bound)]
 
 
-async def test_a_count_that_is_not_reported_is_not_zero(
+async def test_unreported_count_is_not_zero(
     provider: FakeProvider, seen: Capture, mistral: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client's own type says 0."""
@@ -262,7 +265,7 @@ async def test_a_count_that_is_not_reported_is_not_zero(
     assert seen.spans == [whole(provider, **{n.replace(".", "__"): None for n in ANSWERED if "usage" in n})]
 
 
-async def test_an_answer_that_the_client_cannot_read_was_paid_for(
+async def test_unreadable_answer_keeps_its_token_counts(
     provider: FakeProvider, seen: Capture, mistral: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     route = Route(lambda *request: {**wire.write_chat(*request), "created": "long ago"})
@@ -273,7 +276,7 @@ async def test_an_answer_that_the_client_cannot_read_was_paid_for(
     assert seen.spans == [{**whole(provider, error__type=kind), "status": "ERROR"}]
 
 
-async def test_an_answer_that_is_no_json(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
+async def test_malformed_answer_is_an_error(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     provider.script(Malformed())
     with pytest.raises(errors.ResponseValidationError):
         await done(mistral.call("chat.complete", **CALL))
@@ -295,7 +298,7 @@ async def test_attempts_with_and_without_a_response(provider: FakeProvider, seen
     ]
 
 
-async def test_attempts_that_are_used_up(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
+async def test_exhausted_attempts_are_recorded(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     retries = RetryConfig("backoff", BackoffStrategy(1, 1, 1.0, -1), True)  # the time is over before it began
     provider.script(Status(503))
     with pytest.raises(errors.SDKError):
@@ -305,7 +308,7 @@ async def test_attempts_that_are_used_up(provider: FakeProvider, seen: Capture, 
     assert only["attributes"]["error.type"] == "mistralai.client.errors.sdkerror.SDKError"
 
 
-async def test_what_the_client_refuses_makes_no_span(seen: Capture, mistral: Any) -> None:
+async def test_call_refused_by_the_client_makes_no_span(seen: Capture, mistral: Any) -> None:
     with pytest.raises(ValueError, match="nobody"):
         await done(mistral.call("chat.complete", model="m-x", messages=[{"role": "nobody"}]))
     assert seen.spans == []
@@ -315,3 +318,25 @@ async def test_other_calls_are_left_alone(provider: FakeProvider, seen: Capture,
     with pytest.raises(errors.SDKError):
         await done(mistral.call("models.list"))  # not spoken by the provider
     assert seen.spans == []
+
+
+@pytest.mark.parametrize("stream", ["", "_stream"])
+async def test_content_of_a_conversation(provider: FakeProvider, content: Capture, mistral: Any, stream: str) -> None:
+    asked: Any = {"model": "m-x", "inputs": "hi", "instructions": "Be brief."}
+    result = await done(mistral.call(f"beta.conversations.start{stream}", **asked))
+    if stream:
+        await drained(result)
+    assert read_words(content) == [("system", "Be brief."), ("user", "hi"), ("assistant", "Hello there.")]
+
+
+@pytest.mark.parametrize("stream", ["", "_stream"])
+async def test_content_of_a_call_in_a_conversation(
+    provider: FakeProvider, content: Capture, mistral: Any, stream: str
+) -> None:
+    provider.answer(lambda call: Answer(text="", tool_calls=(ToolCall("weather", '{"town": "Rome"}'),)))
+    before = [{"type": "function.result", "tool_call_id": "call_0", "result": "rainy"}]
+    asked: Any = {"model": "m-x", "inputs": before}
+    result = await done(mistral.call(f"beta.conversations.start{stream}", **asked))
+    if stream:
+        await drained(result)
+    assert read_words(content) == [("tool", ""), ("assistant", 'weather {"town": "Rome"}')]

@@ -59,7 +59,7 @@ async def test_our_span_is_current_while_the_request_leaves(
     assert [span.get_span_context() for span in sent_in] == [found.context]
 
 
-async def test_also_when_it_is_tried_again(
+async def test_our_span_is_current_during_a_retry(
     provider: FakeProvider, seen: Capture, watched: Any, sent_in: list[Any]
 ) -> None:
     provider.script(Status(429), Status(503))
@@ -72,7 +72,7 @@ async def test_also_when_it_is_tried_again(
 
 
 @pytest.mark.parametrize("kind", ["async"])
-async def test_a_call_that_is_cancelled_while_its_hooks_run_makes_no_span(
+async def test_call_cancelled_in_its_hooks_makes_no_span(
     seen: Capture, watched: Any, sent_in: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The thread cannot be cancelled with it, and comes too late."""

@@ -89,13 +89,13 @@ async def test_complete(provider: FakeProvider, seen: Capture, traced: Any) -> N
         "otel_agentops__tools__versions": [f"weather@{weather}"],
     }
     assert spans(seen) == [native(provider, **ours)]
-    assert seen.metrics == {}, "tokens are counted by whose span it is"
+    assert [point["sum"] for point in seen.metrics["gen_ai.client.token.usage"]] == [11, 5], "the SDK measures nothing"
 
 
 async def test_stream(provider: FakeProvider, seen: Capture, traced: Any) -> None:
     await drained(await done(traced.call("chat.stream", **CALL)))
     assert spans(seen) == [native(provider, "chat/completions#stream", **STREAM)]
-    assert seen.metrics == {}
+    assert len(seen.metrics["gen_ai.client.operation.duration"]) == 1
 
 
 async def test_fill_in_the_middle(provider: FakeProvider, seen: Capture, traced: Any) -> None:
@@ -129,7 +129,9 @@ async def test_an_agent_is_one_call(seen: Capture, traced: Any, method: str, ask
     assert [each["name"] for each in found] == ["invoke_agent"]
     assert [each for each in seen.spans if each["name"] == "chat"] == []
     known = found[0]["attributes"]
-    assert (known["gen_ai.agent.id"], known["otel_agentops.model.resolution"]) == ("ag:1", "resolved")
+    assert (known["gen_ai.agent.id"], known.get("otel_agentops.model.resolution")) == ("ag:1", None), (
+        "no model is asked for"
+    )
     assert known["otel_agentops.task.id"] == "t1"
     root = seen.spans[-1]["attributes"]
     assert (root["otel_agentops.task.llm_calls"], root["otel_agentops.task.input_tokens"]) == (1, 11)
@@ -203,7 +205,7 @@ async def test_a_broken_stream(provider: FakeProvider, seen: Capture, traced: An
     assert "gen_ai.usage.input_tokens" not in only["attributes"]
 
 
-async def test_facts_of_a_task_do_not_travel_to_mistral(provider: FakeProvider, seen: Capture, traced: Any) -> None:
+async def test_task_baggage_is_not_sent_to_mistral(provider: FakeProvider, seen: Capture, traced: Any) -> None:
     """It sends the context of its span along; baggage is for the application's own services."""
     with task("refund", id="t1"):
         await done(traced.call("chat.complete", **CALL))
@@ -215,7 +217,7 @@ async def test_facts_of_a_task_do_not_travel_to_mistral(provider: FakeProvider, 
 # -- whose span it is
 
 
-async def test_without_it_the_span_is_ours(
+async def test_call_without_native_tracing_has_our_span(
     provider: FakeProvider, seen: Capture, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if BEFORE_3:
@@ -225,7 +227,7 @@ async def test_without_it_the_span_is_ours(
     assert seen.spans == [whole(provider)]
 
 
-async def test_a_provider_of_its_own_gets_its_span_and_ours_stays_whole(
+async def test_native_provider_gets_its_span_and_ours_stays_whole(
     provider: FakeProvider, seen: Capture, mistral: Any
 ) -> None:
     """From 3 on a client may send its spans elsewhere, say to Mistral: our identity does not go there."""
@@ -275,7 +277,7 @@ trace.get_tracer_provider().shutdown()
 
 
 @pytest.mark.parametrize("telemetry", ["global", "false"])
-def test_as_a_program_is_started(provider: FakeProvider, telemetry: str) -> None:
+def test_native_span_is_enriched_under_opentelemetry_instrument(provider: FakeProvider, telemetry: str) -> None:
     """One span a call with our identity, whoever makes it."""
     provider.alias("m-x", "m-x-2026-03-01")
     others = {entry.name for entry in entry_points(group="opentelemetry_instrumentor")} - {"agentops_mistralai"}

@@ -14,6 +14,7 @@ import httpx
 import ollama
 import pytest
 from both import done, drained, each
+from content_schemas import read_words
 from opentelemetry import baggage, context
 from sent_content import check_content
 
@@ -75,7 +76,7 @@ async def test_a_generated_stream(provider: FakeProvider, seen: Capture, client:
     assert seen.spans == [span(provider, "text_completion", STREAMED)]
 
 
-async def test_a_stream_that_is_never_read_makes_no_call(provider: FakeProvider, seen: Capture, client: Any) -> None:
+async def test_stream_never_read_makes_no_call(provider: FakeProvider, seen: Capture, client: Any) -> None:
     stream = await done(client.chat(**CALL, stream=True))
     del stream
     gc.collect()
@@ -106,7 +107,7 @@ async def test_embeddings_of_texts(provider: FakeProvider, seen: Capture, client
     assert seen.spans == [span(provider, "embeddings", told, params={"truncate": True})]
 
 
-async def test_embeddings_in_the_old_way(provider: FakeProvider, seen: Capture, client: Any) -> None:
+async def test_old_embeddings_method_reports_no_model(provider: FakeProvider, seen: Capture, client: Any) -> None:
     """Their answer is the numbers alone."""
     await done(client.embeddings(model="llama-x", prompt="a town"))
     unknown = ("finish_reasons", "model")
@@ -146,7 +147,7 @@ async def test_json_output(provider: FakeProvider, seen: Capture, client: Any, f
     assert seen.spans == [span(provider, "chat", {"gen_ai.output.type": "json"}, params={"format": format})]
 
 
-async def test_a_function_is_a_tool(provider: FakeProvider, seen: Capture, client: Any) -> None:
+async def test_function_is_hashed_as_its_tool_schema(provider: FakeProvider, seen: Capture, client: Any) -> None:
     """The SDK makes a schema of it; that is what the model sees, and what has an identity."""
 
     def weather(city: str, days: int = 1) -> str:
@@ -167,7 +168,7 @@ async def test_a_function_is_a_tool(provider: FakeProvider, seen: Capture, clien
     assert seen.spans == [span(provider, "chat", tools)]
 
 
-def test_the_tools_that_an_answer_asks_for() -> None:
+def test_requested_tools_of_an_answer_are_known() -> None:
     """They come in any chunk of a stream, and their arguments are read already."""
     call = ollama.Message.ToolCall.Function(name="look", arguments={"a": 1})
     asking = ollama.Message(role="assistant", content="", tool_calls=[ollama.Message.ToolCall(function=call)])
@@ -182,7 +183,7 @@ def test_the_tools_that_an_answer_asks_for() -> None:
     assert finish_stream(state).tool_calls == [("look", {"a": 1})]
 
 
-def test_the_functions_of_the_module(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_module_functions_are_observed(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are methods of one client, made when the module was imported."""
     there: Any = ollama.chat.__self__  # type: ignore[attr-defined]
     monkeypatch.setattr(there, "_client", ollama.Client(host=provider.url)._client)
@@ -191,7 +192,7 @@ def test_the_functions_of_the_module(provider: FakeProvider, seen: Capture, monk
     assert seen.spans == [span(provider, "chat"), span(provider, "text_completion", STREAMED)]
 
 
-async def test_what_is_no_call_of_a_model_passes(provider: FakeProvider, seen: Capture, client: Any) -> None:
+async def test_calls_without_a_model_make_no_span(provider: FakeProvider, seen: Capture, client: Any) -> None:
     with pytest.raises(ollama.ResponseError):
         await done(client.show("llama-x"))
     with pytest.raises(ollama.ResponseError):
@@ -218,7 +219,7 @@ async def test_an_error_in_the_first_line_of_a_stream(provider: FakeProvider, se
     assert attributes["error.type"] == "ollama._types.ResponseError"
 
 
-async def test_an_answer_that_is_no_json(provider: FakeProvider, seen: Capture, client: Any) -> None:
+async def test_malformed_answer_is_an_error(provider: FakeProvider, seen: Capture, client: Any) -> None:
     provider.script(Malformed())
     with pytest.raises(ValueError, match="property name"):
         await done(client.chat(**CALL))
@@ -227,7 +228,7 @@ async def test_an_answer_that_is_no_json(provider: FakeProvider, seen: Capture, 
     assert attributes["error.type"] == "json.decoder.JSONDecodeError"
 
 
-async def test_nobody_there(seen: Capture, kind: str) -> None:
+async def test_unreachable_server_is_an_error(seen: Capture, kind: str) -> None:
     client = {"sync": ollama.Client, "async": ollama.AsyncClient}[kind](host="http://127.0.0.1:1")
     with pytest.raises((ConnectionError, httpx.ConnectError)) as caught:  # the second in the oldest versions
         await done(client.chat(**CALL))
@@ -236,9 +237,7 @@ async def test_nobody_there(seen: Capture, kind: str) -> None:
     assert attributes["error.type"].endswith(type(caught.value).__name__)
 
 
-async def test_the_context_is_as_it_was_while_a_stream_is_read(
-    provider: FakeProvider, seen: Capture, client: Any
-) -> None:
+async def test_context_is_unchanged_while_a_stream_is_read(provider: FakeProvider, seen: Capture, client: Any) -> None:
     """Also where facts came as baggage, which is kept from the model's provider during the call."""
     token = context.attach(baggage.set_baggage("otel_agentops.task.id", "t-1"))
     try:
@@ -277,3 +276,11 @@ def test_stream_left_as_the_loop_ends_adds_no_generator(provider: FakeProvider, 
     streams.clear()
     gc.collect()
     assert len(seen.spans) == 1
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_content_of_a_completion(content: Capture, client: Any, streams: bool) -> None:
+    answer = await done(client.generate(model="llama-x", prompt="hi", system="Be brief.", stream=streams))
+    if streams:
+        await drained(answer)
+    assert read_words(content) == [("system", "Be brief."), ("user", "hi"), ("assistant", "Hello there.")]

@@ -31,20 +31,20 @@ def tried(*statuses: int, after: tuple[float, ...] = ()) -> dict[str, Any]:
     return {"otel_agentops.attempt.count": len(statuses), "otel_agentops.attempt.statuses": list(statuses), **told}
 
 
-async def test_a_call_that_is_answered_at_last(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_retried_call_records_every_attempt(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Status(429, retry_after=0.01), Status(500, retry_after=0.02))
     assert (await say(client.with_options(max_retries=2))).id == "chatcmpl-fake"
     assert seen.spans == [span(provider, CHAT, tried(429, 500, 200, after=(0.01, 0.02)))]
 
 
-async def test_a_stream_that_is_answered_at_last(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_retried_stream_records_every_attempt(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Status(503, retry_after=0.01))
     options: Any = {"include_usage": True}
     await drained(await say(client.with_options(max_retries=1), stream=True, stream_options=options))
     assert seen.spans == [span(provider, CHAT, STREAM, tried(503, 200, after=(0.01,)))]
 
 
-async def test_a_raw_response_after_an_error(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_retried_raw_response_records_every_attempt(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Status(429, retry_after=0.01))
     await done(
         client.with_options(max_retries=1).chat.completions.with_raw_response.create(model="gpt-x", messages=ASK)
@@ -58,13 +58,17 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0)
 
 
-async def test_a_connection_that_breaks(provider: FakeProvider, client: Any, seen: Capture, at_once: None) -> None:
+async def test_broken_connection_is_an_attempt_with_status_0(
+    provider: FakeProvider, client: Any, seen: Capture, at_once: None
+) -> None:
     provider.script(Break())
     await say(client.with_options(max_retries=1))
     assert seen.spans == [span(provider, CHAT, tried(0, 200))]
 
 
-async def test_an_answer_that_is_too_late(provider: FakeProvider, client: Any, seen: Capture, at_once: None) -> None:
+async def test_timed_out_attempt_has_status_0(
+    provider: FakeProvider, client: Any, seen: Capture, at_once: None
+) -> None:
     provider.script(Hang(5), Ok())
     await say(client.with_options(max_retries=1, timeout=0.2))
     assert seen.spans == [span(provider, CHAT, tried(0, 200))]
@@ -80,7 +84,9 @@ async def test_an_answer_that_is_too_late(provider: FakeProvider, client: Any, s
         (500, openai.InternalServerError),
     ],
 )
-async def test_an_error(provider: FakeProvider, client: Any, seen: Capture, status: int, error: Any) -> None:
+async def test_refused_call_has_its_error(
+    provider: FakeProvider, client: Any, seen: Capture, status: int, error: Any
+) -> None:
     provider.script(Status(status))
     with pytest.raises(error):
         await say(client)
@@ -88,7 +94,7 @@ async def test_an_error(provider: FakeProvider, client: Any, seen: Capture, stat
     assert seen.spans == [span(provider, CHAT, tried(status), failed, without=NO_ANSWER, status="ERROR")]
 
 
-async def test_an_error_to_the_last(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_exhausted_attempts_are_recorded(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Status(429, retry_after=0.01), Status(429, retry_after=30))
     with pytest.raises(openai.RateLimitError):
         await say(client.with_options(max_retries=1))
@@ -96,7 +102,7 @@ async def test_an_error_to_the_last(provider: FakeProvider, client: Any, seen: C
     assert seen.spans == [span(provider, CHAT, failed, without=NO_ANSWER, status="ERROR")]
 
 
-async def test_a_time_out_to_the_last(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_final_timeout_is_recorded(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Hang(5))
     with pytest.raises(openai.APITimeoutError):
         await say(client.with_options(timeout=0.2))
@@ -104,7 +110,7 @@ async def test_a_time_out_to_the_last(provider: FakeProvider, client: Any, seen:
     assert seen.spans == [span(provider, CHAT, failed, without=NO_ANSWER, status="ERROR")]
 
 
-async def test_nobody_listens(provider: FakeProvider, kind: str, seen: Capture) -> None:
+async def test_unreachable_server_is_an_error(provider: FakeProvider, kind: str, seen: Capture) -> None:
     made: Any = {"sync": openai.OpenAI, "async": openai.AsyncOpenAI}[kind]
     with pytest.raises(openai.APIConnectionError):
         await say(made(api_key="k", base_url="http://127.0.0.1:1/v1", max_retries=0))
@@ -147,7 +153,7 @@ async def test_a_cancelled_reader(provider: FakeProvider, client: Any, kind: str
     assert seen.spans == [span(provider, CHAT, STREAM, failed, without=without, status="ERROR")]
 
 
-async def test_what_is_no_model_call_makes_no_span(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_calls_without_a_model_make_no_span(provider: FakeProvider, client: Any, seen: Capture) -> None:
     for call in (client.models.list, lambda: client.moderations.create(input="hi")):
         with pytest.raises(openai.NotFoundError):
             await done(call())

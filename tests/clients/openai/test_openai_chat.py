@@ -45,9 +45,7 @@ async def test_parse(provider: FakeProvider, client: Any, seen: Capture) -> None
     assert seen.spans == [span(provider, CHAT, shape, {"gen_ai.output.type": "json"})]
 
 
-async def test_an_answer_that_the_client_cannot_parse_is_paid_for(
-    provider: FakeProvider, client: Any, seen: Capture
-) -> None:
+async def test_unparsable_answer_keeps_its_token_counts(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.answer(lambda call: Answer(text='{"name": 3}'))
     with pytest.raises(pydantic.ValidationError):
         await done(client.chat.completions.parse(model="gpt-x", messages=ASK, response_format=Town))
@@ -56,9 +54,7 @@ async def test_an_answer_that_the_client_cannot_parse_is_paid_for(
     assert seen.spans == [span(provider, CHAT, shape, says, status="ERROR")]
 
 
-async def test_an_answer_that_was_cut_before_it_could_be_parsed(
-    provider: FakeProvider, client: Any, seen: Capture
-) -> None:
+async def test_truncated_answer_keeps_its_token_counts(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.answer(lambda call: Answer(text='{"name": "Os', finish="length"))
     with pytest.raises(openai.LengthFinishReasonError):
         await done(client.chat.completions.parse(model="gpt-x", messages=ASK, response_format=Town))
@@ -68,7 +64,7 @@ async def test_an_answer_that_was_cut_before_it_could_be_parsed(
     assert seen.spans == [span(provider, CHAT, shape, says, cut, status="ERROR")]
 
 
-async def test_a_body_that_is_no_json_says_nothing(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_malformed_answer_leaves_values_unknown(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Malformed())
     with pytest.raises(json.JSONDecodeError):
         await done(client.chat.completions.create(model="gpt-x", messages=ASK))
@@ -111,7 +107,7 @@ UNREAD += ("openai.response.service_tier", "openai.response.system_fingerprint",
 
 
 @pytest.mark.parametrize("how", ["iter_lines", "iter_bytes", "iter_text", None])
-async def test_a_streaming_response_that_is_not_decoded_has_no_answer(
+async def test_undecoded_streaming_response_has_no_answer(
     provider: FakeProvider, client: Any, seen: Capture, how: str | None
 ) -> None:
     manager = client.chat.completions.with_streaming_response.create(model="gpt-x", messages=ASK)
@@ -166,7 +162,7 @@ async def test_a_block_left_early(provider: FakeProvider, client: Any, seen: Cap
     assert seen.spans == [span(provider, CHAT, STREAM, without=(*COUNTED, "gen_ai.response.finish_reasons"))]
 
 
-async def test_a_stream_that_nobody_reads(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_unread_stream_has_no_answer(provider: FakeProvider, client: Any, seen: Capture) -> None:
     stream = await done(stream_of(client))
     await done(stream.close())
     unread = span(provider, CHAT, STREAM, without=(*UNREAD, "gen_ai.response.time_to_first_chunk"))
@@ -174,7 +170,7 @@ async def test_a_stream_that_nobody_reads(provider: FakeProvider, client: Any, s
 
 
 @pytest.mark.parametrize("step", [Break(after=2), Fail(after=2)])
-async def test_a_stream_that_breaks(provider: FakeProvider, client: Any, seen: Capture, step: Any) -> None:
+async def test_broken_stream_has_its_error(provider: FakeProvider, client: Any, seen: Capture, step: Any) -> None:
     provider.script(step)
     stream = await done(stream_of(client))
     with pytest.raises(BROKEN) as caught:
@@ -242,14 +238,14 @@ async def test_finish_reasons_of_several_choices(provider: FakeProvider, client:
     ]
 
 
-async def test_a_model_that_calls_tools(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_requested_tool_calls_are_the_finish_reason(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.answer(lambda call: Answer(tool_calls=(ToolCall("weather", "{}"),), cache_write_tokens=3))
     await done(client.chat.completions.create(model="gpt-x", messages=ASK))
     says = {"gen_ai.response.finish_reasons": ["tool_calls"], "gen_ai.usage.cache_creation.input_tokens": 3}
     assert seen.spans == [span(provider, CHAT, says)]
 
 
-async def test_a_model_that_is_no_alias(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_model_without_an_alias_is_echoed(provider: FakeProvider, client: Any, seen: Capture) -> None:
     await done(client.chat.completions.create(model="gpt-y", messages=ASK))
     same = {
         "gen_ai.request.model": "gpt-y",

@@ -80,12 +80,12 @@ def asked(base: str) -> Any:
 
 
 @pytest.mark.parametrize(("base", "provider"), SERVICES.items())
-def test_a_service_has_its_name(base: str, provider: str) -> None:
+def test_known_service_has_its_provider_name(base: str, provider: str) -> None:
     assert asked(base)["gen_ai.provider.name"] == provider
 
 
 @pytest.mark.parametrize("base", OWN)
-def test_an_own_server_has_the_protocols_name(base: str) -> None:
+def test_unknown_server_has_the_provider_name_openai(base: str) -> None:
     attributes = asked(base)
     assert find_provider(attributes["server.address"]) is None
     assert attributes["gen_ai.provider.name"] == "openai"

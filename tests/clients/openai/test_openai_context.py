@@ -21,7 +21,7 @@ from otel_agentops.testing.fake_provider import FakeProvider, Status
 ASK: Any = [{"role": "user", "content": "hi"}]
 
 
-async def test_the_request_is_below_the_call(provider: FakeProvider, kind: str, seen: Capture) -> None:
+async def test_http_span_is_a_child_of_the_call(provider: FakeProvider, kind: str, seen: Capture) -> None:
     """An instrumented HTTP client finds our span current, and so does a log record."""
     tracer = seen.tracer_provider.get_tracer("http")
 
@@ -48,7 +48,7 @@ async def test_the_request_is_below_the_call(provider: FakeProvider, kind: str, 
     ]
 
 
-async def test_nothing_stays_current(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_span_is_not_current_after_the_call(provider: FakeProvider, client: Any, seen: Capture) -> None:
     tracer = seen.tracer_provider.get_tracer("app")
     with tracer.start_as_current_span("handler") as handler:
         await done(client.chat.completions.create(model="gpt-x", messages=ASK))
@@ -76,7 +76,7 @@ async def test_a_stream_read_elsewhere_stays_below_its_caller(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []  # no failed detach
 
 
-async def test_a_suppressed_call_passes(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_suppressed_call_makes_no_span(provider: FakeProvider, client: Any, seen: Capture) -> None:
     with suppress_instrumentation():
         answer = await done(client.chat.completions.create(model="gpt-x", messages=ASK))
         assert (
@@ -87,7 +87,7 @@ async def test_a_suppressed_call_passes(provider: FakeProvider, client: Any, see
     assert (seen.spans, seen.metrics) == ([], {})
 
 
-async def test_in_enrich_mode_a_call_in_nobodys_span_passes(
+async def test_enrich_mode_without_a_foreign_span_makes_none(
     provider: FakeProvider, client: Any, instrumentor: Any, seen: Capture
 ) -> None:
     instrumentor.libraries[0].install(_telemetry.Telemetry(Config(mode="enrich"), **seen.providers))
@@ -96,7 +96,7 @@ async def test_in_enrich_mode_a_call_in_nobodys_span_passes(
     assert (seen.spans, seen.metrics) == ([], {})
 
 
-async def test_calls_of_several_tasks_are_apart(provider: FakeProvider, seen: Capture) -> None:
+async def test_concurrent_calls_keep_their_own_span(provider: FakeProvider, seen: Capture) -> None:
     """Sixteen at a time on one client: each span has its own model and its own attempts."""
     client = openai.AsyncOpenAI(api_key="k", base_url=provider.openai_url, max_retries=0)
     names = [f"gpt-{number}" for number in range(16)]

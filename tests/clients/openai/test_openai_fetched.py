@@ -48,7 +48,7 @@ async def poll(provider: FakeProvider, client: Any, finish: str | None) -> Any:
     return await done(client.responses.retrieve("resp_fake"))
 
 
-async def test_a_fetch_costs_no_tokens(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_fetched_response_adds_no_tokens(provider: FakeProvider, client: Any, seen: Capture) -> None:
     await done(client.responses.create(model="gpt-x", input="hi"))
     found = await done(client.responses.retrieve("resp_fake"))
     assert found.output_text == "Hello there."
@@ -59,7 +59,7 @@ async def test_a_fetch_costs_no_tokens(provider: FakeProvider, client: Any, seen
     assert [point["sum"] for point in seen.metrics["gen_ai.client.token.usage"]] == [11, 5]
 
 
-async def test_what_ran_in_the_background_is_counted_once(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_background_response_is_counted_once(provider: FakeProvider, client: Any, seen: Capture) -> None:
     await done(client.responses.create(**BACKGROUND))
     for status in POLLS:
         await poll(provider, client, status)
@@ -68,7 +68,7 @@ async def test_what_ran_in_the_background_is_counted_once(provider: FakeProvider
     assert seen.spans == [begun, *going, fetched(provider, COUNTED), fetched(provider)]
 
 
-async def test_a_task_has_its_tokens_and_no_calls_more(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_task_counts_tokens_of_a_background_call_once(provider: FakeProvider, client: Any, seen: Capture) -> None:
     with task("answer"):
         await done(client.responses.create(**BACKGROUND))
         for status in POLLS:
@@ -83,7 +83,7 @@ async def test_a_task_has_its_tokens_and_no_calls_more(provider: FakeProvider, c
     ("finish", "status", "reason"),
     [("length", "incomplete", "length"), ("failed", "failed", "error"), ("cancelled", "cancelled", "error")],
 )
-async def test_other_ends(
+async def test_fetched_response_has_its_finish_reason(
     provider: FakeProvider, client: Any, seen: Capture, finish: str, status: str, reason: str
 ) -> None:
     await poll(provider, client, finish)
@@ -100,7 +100,7 @@ async def test_a_fetched_stream(provider: FakeProvider, client: Any, seen: Captu
     assert seen.spans == [fetched(provider, {"gen_ai.request.stream_cursor": "2"}, COUNTED if begun else {})]
 
 
-async def test_a_background_stream_left_early_and_fetched_on(
+async def test_abandoned_background_stream_is_counted_when_fetched(
     provider: FakeProvider, client: Any, seen: Capture
 ) -> None:
     stream = await done(client.responses.create(**BACKGROUND, stream=True))
@@ -114,7 +114,9 @@ async def test_a_background_stream_left_early_and_fetched_on(
     assert rest == fetched(provider, {"gen_ai.request.stream_cursor": "0"}, COUNTED)
 
 
-async def test_a_span_that_calls_the_fetch_an_inference(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_foreign_inference_span_of_a_fetch_is_enriched(
+    provider: FakeProvider, client: Any, seen: Capture
+) -> None:
     kind = {"openinference.span.kind": "LLM"}  # as OpenInference does
     with seen.tracer_provider.get_tracer("theirs").start_as_current_span("Response", attributes=kind):
         await done(client.responses.retrieve("resp_fake"))
@@ -122,12 +124,12 @@ async def test_a_span_that_calls_the_fetch_an_inference(provider: FakeProvider, 
     assert found["attributes"] == {**fetched(provider)["attributes"], **kind}
 
 
-async def test_raw(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_raw_fetch_is_one_span(provider: FakeProvider, client: Any, seen: Capture) -> None:
     assert (await done(client.responses.with_raw_response.retrieve("resp_fake"))).parse().id == "resp_fake"
     assert seen.spans == [fetched(provider)]
 
 
-async def test_one_that_is_gone(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_fetch_of_a_missing_response_is_an_error(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Status(404))
     with pytest.raises(openai.NotFoundError) as caught:
         await done(client.responses.retrieve("resp_gone"))
@@ -136,14 +138,14 @@ async def test_one_that_is_gone(provider: FakeProvider, client: Any, seen: Captu
     assert seen.spans == [fetched(provider, tried, without=unknown, status="ERROR")]
 
 
-async def test_what_is_below_a_response_is_not_one(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_listing_input_items_makes_no_span(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Status(404))
     with pytest.raises(openai.NotFoundError):
         await drained(await done(client.responses.input_items.list("resp_fake")))
     assert seen.spans == []
 
 
-def test_what_nobody_fetches_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfetched_background_responses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai_responses, "_MAX_BACKGROUND", 2)
     for name in ("a", "b", "c"):
         READER.read_response({"id": name, "status": "queued", "background": True})

@@ -34,7 +34,7 @@ def folded(chunks: list[Any]) -> Answer:
 
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("said", SAID)
-def test_they_say_the_same(said: str, body: str) -> None:
+def test_json_chunks_fold_like_objects(said: str, body: str) -> None:
     chunks = list(write_chat_chunks(Call("", {}, BODIES[body], "gpt-x"), SAID[said]))
     found = folded(chunks)
     assert found == folded([ChatCompletionChunk.construct(**chunk) for chunk in chunks])
@@ -52,5 +52,5 @@ def test_they_say_the_same(said: str, body: str) -> None:
         ({"response_format": {"type": "json_object"}}, "json"),
     ],
 )
-def test_what_form_of_answer_is_asked_for(given: dict[str, Any], kind: str | None) -> None:
+def test_output_type_is_read_from_the_request(given: dict[str, Any], kind: str | None) -> None:
     assert read_chat_request(given, Server("openai", {})).attributes.get("gen_ai.output.type") == kind

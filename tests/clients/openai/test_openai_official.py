@@ -93,7 +93,7 @@ async def emitted(instrumentor: Any, scenario: Callable[[Any], Awaitable[None]],
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-async def test_nothing_is_missing(provider: FakeProvider, client: Any, scenario: Any) -> None:
+async def test_our_span_has_everything_of_the_official_one(provider: FakeProvider, client: Any, scenario: Any) -> None:
     provider.alias("", "gpt-x")  # of what is fetched
     provider.answer(lambda call: Answer(tool_calls=(ToolCall("weather", "{}"),), cache_write_tokens=3))
     provider.script(Status(429), Status(429), when=lambda call: call.body.get("model") == "refused")

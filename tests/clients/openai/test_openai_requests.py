@@ -59,20 +59,20 @@ async def test_parameters(
     assert seen.spans == [span(provider, CHAT, parameters(**given), attributes)]
 
 
-async def test_a_seed_is_named_and_does_not_shape(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_seed_is_recorded_and_not_hashed(provider: FakeProvider, client: Any, seen: Capture) -> None:
     """One that differs on every call would make every call a change."""
     await done(client.chat.completions.create(model="gpt-x", messages=ASK, seed=7, user="u1", metadata={"a": "b"}))
     assert seen.spans == [span(provider, CHAT, {"gen_ai.request.seed": 7})]
 
 
-async def test_what_is_not_given_does_not_leak(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_omitted_arguments_do_not_leak(provider: FakeProvider, client: Any, seen: Capture) -> None:
     nothing = {"temperature": openai.NOT_GIVEN, "top_p": openai.omit, "stop": None, "tools": openai.omit}
     await done(client.chat.completions.create(model="gpt-x", messages=ASK, **nothing))
     assert provider.requests[-1].body == {"model": "gpt-x", "messages": ASK, "stop": None}
     assert seen.spans == [span(provider, CHAT)]
 
 
-async def test_an_extra_body_is_merged_as_on_the_wire(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_extra_body_is_part_of_the_request(provider: FakeProvider, client: Any, seen: Capture) -> None:
     extra = {"top_k": 40, "temperature": 0.3, "top_p": openai.omit, "model": "gpt-z"}
     await done(client.chat.completions.create(model="gpt-x", messages=ASK, temperature=1, top_p=1, extra_body=extra))
     sent = provider.requests[-1].body
@@ -87,7 +87,7 @@ async def test_an_extra_body_is_merged_as_on_the_wire(provider: FakeProvider, cl
     assert seen.spans == [span(provider, CHAT, shape, read, model, name="chat gpt-z")]
 
 
-async def test_extra_headers_arrive_and_say_nothing(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_extra_headers_are_sent_and_not_recorded(provider: FakeProvider, client: Any, seen: Capture) -> None:
     await done(client.chat.completions.create(model="gpt-x", messages=ASK, extra_headers={"x-mine": "1"}))
     assert provider.requests[-1].headers["x-mine"] == "1"
     assert seen.spans == [span(provider, CHAT)]
@@ -100,7 +100,7 @@ async def test_the_users_iterators_are_not_consumed(provider: FakeProvider, clie
     assert seen.spans == [span(provider, CHAT, instructed("system"))]
 
 
-async def test_bodies_that_only_a_hand_makes(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_malformed_hand_made_bodies_make_a_span(provider: FakeProvider, client: Any, seen: Capture) -> None:
     for body in ({"messages": 5, "tools": 5}, {"messages": [5], "tools": [5]}, {"model": 5}):
         await done(client.post("/chat/completions", body=body, cast_to=object))
     unnamed = {"gen_ai.request.model", "gen_ai.response.model"}
@@ -163,7 +163,7 @@ async def test_tools_of_a_chat(provider: FakeProvider, client: Any, seen: Captur
     assert seen.spans == [span(provider, CHAT, offered_tools, parameters(tool_choice="auto"))]
 
 
-async def test_functions_as_they_once_were(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_deprecated_functions_are_tools(provider: FakeProvider, client: Any, seen: Capture) -> None:
     await done(client.chat.completions.create(model="gpt-x", messages=ASK, functions=[WEATHER]))
     assert seen.spans == [span(provider, CHAT, tools(weather=MADE))]
 
@@ -178,7 +178,7 @@ async def test_tools_of_a_response(provider: FakeProvider, client: Any, seen: Ca
     assert seen.spans == [span(provider, RESPONSE, offered_tools)]
 
 
-async def test_a_tool_has_one_identity_in_both_dialects(client: Any, seen: Capture) -> None:
+async def test_tool_hash_is_equal_in_chat_and_responses(client: Any, seen: Capture) -> None:
     nested = [{"type": "function", "function": WEATHER}]
     await done(client.chat.completions.create(model="gpt-x", messages=ASK, tools=nested))
     await done(client.responses.create(model="gpt-x", input="hi", tools=[{"type": "function", **WEATHER}]))
@@ -202,6 +202,68 @@ async def test_azure(provider: FakeProvider, kind: str, seen: Capture) -> None:
         span(provider, CHAT, asked, name="chat my-deployment"),
         span(provider, CHAT, asked, STREAM, without=uncounted, name="chat my-deployment"),
     ]
+
+
+def make_azure(provider: FakeProvider, kind: str, place: str) -> Any:
+    """Return a client that has the deployment `d 1` at its own place."""
+    classes: Any = {"sync": (openai.OpenAI, openai.AzureOpenAI), "async": (openai.AsyncOpenAI, openai.AsyncAzureOpenAI)}
+    plain, azure = classes[kind]
+    if place == "azure_deployment":
+        return azure(
+            api_key="k", azure_endpoint=provider.azure_url, azure_deployment="d%201", api_version="1", max_retries=0
+        )
+    url = f"{provider.azure_url}/openai/deployments/d%201"
+    if place == "base_url of Azure":
+        return azure(api_key="k", base_url=url, api_version="1", max_retries=0)
+    return plain(api_key="k", base_url=url, default_query={"api-version": "1"}, max_retries=0)
+
+
+@pytest.mark.parametrize("place", ["azure_deployment", "base_url of Azure", "base_url"])
+@pytest.mark.parametrize("model", ["another", "", None])
+async def test_azure_deployment_at_the_client_is_the_model(
+    provider: FakeProvider, kind: str, seen: Capture, place: str, model: str | None
+) -> None:
+    """The request goes to the deployment of the client, whatever model its body names."""
+    client = make_azure(provider, kind, place)
+    chats, named = client.chat.completions, {"model": model, "messages": ASK}
+    await done(chats.create(**named))
+    await drained(await done(chats.create(**named, stream=True)))
+    await done((await done(chats.with_raw_response.create(**named))).parse())
+    await done(client.completions.create(model=model, prompt="hi"))
+    await done(client.embeddings.create(model=model, input="hi"))
+    assert {request.path.partition("?")[0].rpartition("/")[0] for request in provider.requests} == {
+        "/openai/deployments/d%201/chat",
+        "/openai/deployments/d%201",
+    }
+    assert {seen_span["attributes"]["gen_ai.request.model"] for seen_span in seen.spans} == {"d 1"}
+    assert [seen_span["name"] for seen_span in seen.spans] == [
+        *["chat d 1"] * 3,
+        "text_completion d 1",
+        "embeddings d 1",
+    ]
+    points = [point for points in seen.metrics.values() for point in points]
+    assert {point["attributes"]["gen_ai.request.model"] for point in points} == {"d 1"}
+
+
+async def test_azure_response_goes_past_the_deployment_of_the_client(
+    provider: FakeProvider, kind: str, seen: Capture
+) -> None:
+    """Azure's responses are at no deployment: the body names it."""
+    client = make_azure(provider, kind, "azure_deployment")
+    await done(client.responses.create(model="my-deployment", input="hi"))
+    assert "/deployments/" not in provider.requests[-1].path
+    assert seen.spans[0]["attributes"]["gen_ai.request.model"] == "my-deployment"
+
+
+@pytest.mark.parametrize("model", ["", None])
+async def test_empty_model_is_no_name(provider: FakeProvider, client: Any, seen: Capture, model: str | None) -> None:
+    """A server of one model names it in its answer: nothing that was asked for is resolved."""
+    provider.alias("", "the-only-model")
+    await done(client.chat.completions.create(model=model, messages=ASK))
+    unnamed = ("gen_ai.request.model", "otel_agentops.model.resolution")
+    assert [seen_span["name"] for seen_span in seen.spans] == ["chat"]
+    assert not {*unnamed} & {*seen.spans[0]["attributes"]}
+    assert seen.spans[0]["attributes"]["gen_ai.response.model"] == "the-only-model"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -245,7 +307,7 @@ def test_other_hosts(provider: FakeProvider, seen: Capture, url: str, name: str,
     assert seen.spans == [span(provider, CHAT, {"gen_ai.provider.name": name}, where)]
 
 
-def test_a_client_that_is_sent_elsewhere_says_so(provider: FakeProvider, seen: Capture) -> None:
+def test_changed_base_url_changes_the_server(provider: FakeProvider, seen: Capture) -> None:
     client = openai.OpenAI(api_key="k", base_url=provider.openai_url)
     client.chat.completions.create(model="gpt-x", messages=ASK)
     client.base_url = provider.openai_url.replace("127.0.0.1", "localhost")
@@ -266,5 +328,5 @@ def test_a_client_that_is_sent_elsewhere_says_so(provider: FakeProvider, seen: C
         ("", "openai"),
     ],
 )
-def test_the_table_of_hosts(host: str, name: str) -> None:
+def test_provider_name_is_found_from_the_host(host: str, name: str) -> None:
     assert provider_of(openai.OpenAI(api_key="k"), host) == name

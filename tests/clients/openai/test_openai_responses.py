@@ -28,15 +28,13 @@ async def test_plain(provider: FakeProvider, client: Any, seen: Capture) -> None
     assert seen.spans == [span(provider, RESPONSE)]
 
 
-async def test_what_the_application_sets_is_not_called_echoed(
-    provider: FakeProvider, client: Any, seen: Capture
-) -> None:
+async def test_explicit_settings_are_not_called_echoed(provider: FakeProvider, client: Any, seen: Capture) -> None:
     await done(client.responses.create(model="gpt-x", input="hi", temperature=0, max_output_tokens=9))
     read = {"gen_ai.request.temperature": 0.0, "gen_ai.request.max_tokens": 9}
     assert seen.spans == [span(provider, RESPONSE, parameters(temperature=0, max_output_tokens=9), read)]
 
 
-async def test_what_else_a_request_says(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_other_request_settings_are_recorded(provider: FakeProvider, client: Any, seen: Capture) -> None:
     reasoning = {"effort": "low"}
     await done(
         client.responses.create(
@@ -60,9 +58,7 @@ async def test_parse(provider: FakeProvider, client: Any, seen: Capture) -> None
     assert seen.spans == [span(provider, RESPONSE, shape, {"gen_ai.output.type": "json"})]
 
 
-async def test_an_answer_that_the_client_cannot_parse_is_paid_for(
-    provider: FakeProvider, client: Any, seen: Capture
-) -> None:
+async def test_unparsable_answer_keeps_its_token_counts(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.answer(lambda call: Answer(text='{"name": 3}'))
     with pytest.raises(pydantic.ValidationError):
         await done(client.responses.parse(model="gpt-x", input="hi", text_format=Town))
@@ -100,7 +96,7 @@ async def test_a_stream_left_early_knows_the_model(provider: FakeProvider, clien
     assert seen.spans == [span(provider, RESPONSE, STREAM, without=UNFINISHED)]
 
 
-async def test_a_stream_that_breaks(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_broken_stream_has_its_error(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Break(after=3))
     with pytest.raises(BROKEN) as caught:
         await drained(await done(client.responses.create(model="gpt-x", input="hi", stream=True)))
@@ -129,7 +125,7 @@ async def test_the_stream_manager_left_early(provider: FakeProvider, client: Any
     ("answer", "reason"),
     [(Answer(finish="length"), "length"), (Answer(tool_calls=(ToolCall("weather", "{}"),)), "tool_calls")],
 )
-async def test_ends_have_the_words_of_a_chat(
+async def test_finish_reasons_are_those_of_chat(
     provider: FakeProvider, client: Any, seen: Capture, answer: Answer, reason: str, stream: bool
 ) -> None:
     provider.answer(lambda call: answer)
@@ -141,9 +137,7 @@ async def test_ends_have_the_words_of_a_chat(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_failure_that_comes_as_an_answer(
-    provider: FakeProvider, client: Any, seen: Capture, stream: bool
-) -> None:
+async def test_failed_response_is_an_error(provider: FakeProvider, client: Any, seen: Capture, stream: bool) -> None:
     provider.answer(lambda call: Answer(finish="failed"))
     result = await done(client.responses.create(model="gpt-x", input="hi", stream=stream))
     if stream:
@@ -152,7 +146,7 @@ async def test_a_failure_that_comes_as_an_answer(
     assert seen.spans == [span(provider, RESPONSE, STREAM if stream else {}, says, status="ERROR")]
 
 
-async def test_work_in_the_background_has_no_end_yet(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_background_response_has_no_finish_reason(provider: FakeProvider, client: Any, seen: Capture) -> None:
     await done(client.responses.create(model="gpt-x", input="hi", background=True))
     assert seen.spans == [span(provider, RESPONSE, parameters(background=True), without=UNFINISHED)]
 

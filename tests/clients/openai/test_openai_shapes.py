@@ -30,7 +30,7 @@ def ends(index: int, reason: str | None) -> dict[str, Any]:
     return {"index": index, "delta": {}, "finish_reason": reason}
 
 
-def test_azures_first_chunk_is_about_its_content_filter() -> None:
+def test_content_filter_chunk_of_azure_is_skipped() -> None:
     filtered = chunk(id="", model="", prompt_filter_results=[])
     found = settled(filtered, chunk(system_fingerprint="fp"), chunk(choices=[ends(0, "stop")]))
     assert found == Answer(
@@ -43,7 +43,7 @@ def test_azures_first_chunk_is_about_its_content_filter() -> None:
     )
 
 
-def test_a_service_that_names_no_model_at_all() -> None:
+def test_empty_model_name_is_unknown() -> None:
     assert settled(chunk(id="", model=""), chunk(id="", model="")) == Answer(None, {})
     assert read_chat_response(ChatCompletion.construct(id="", model="", choices=None)) == Answer(None, {})
 
@@ -63,7 +63,7 @@ def test_usage_without_details() -> None:
     assert settled(chunk(usage=usage)) == Answer("m", {"gen_ai.response.id": "c"}, 3, 0)
 
 
-def test_counts_that_are_none_are_unknown() -> None:
+def test_invalid_counts_are_unknown() -> None:
     odd = {"prompt_tokens": "3", "completion_tokens": None}
     assert read_chat_response({"id": "c", "model": "m", "usage": odd}) == Answer("m", {"gen_ai.response.id": "c"})
     assert read_embeddings_response(CreateEmbeddingResponse.construct(model="m", data=[])) == Answer("m", {})
@@ -82,7 +82,9 @@ def test_counts_that_are_none_are_unknown() -> None:
         ("completed", {"output": [{"type": "custom_tool_call"}]}, ["tool_calls"], None),
     ],
 )
-def test_how_a_response_ended(status: str, more: dict[str, Any], reasons: Any, error: str | None) -> None:
+def test_response_status_gives_reason_and_error(
+    status: str, more: dict[str, Any], reasons: Any, error: str | None
+) -> None:
     for whole in ({"model": "m", "status": status, **more}, Response.construct(model="m", status=status, **more)):
         found = READER.read_response(whole)
         assert (found.attributes.get("gen_ai.response.finish_reasons"), found.error) == (reasons, error)
@@ -104,7 +106,7 @@ def test_how_a_response_ended(status: str, more: dict[str, Any], reasons: Any, e
         (5, {"name": "unknown", "settings": 5}),
     ],
 )
-def test_the_material_of_a_tool(wire: Any, material: dict[str, Any]) -> None:
+def test_tools_are_normalised(wire: Any, material: dict[str, Any]) -> None:
     assert normalise_tool(wire) == material
 
 
@@ -133,17 +135,17 @@ PIECES = {
 
 
 @pytest.mark.parametrize("shape", PIECES)
-def test_the_tools_that_a_stream_asks_for(shape: str) -> None:
+def test_requested_tools_of_a_stream_are_known(shape: str) -> None:
     assert settled(*PIECES[shape]).tool_calls == [("look", '{"a": 1}'), ("see", "{}")]
 
 
-def test_pieces_that_name_no_tool_ask_for_none() -> None:
+def test_chunks_without_a_tool_name_request_no_tool() -> None:
     custom = {"index": 0, "type": "custom", "custom": {"name": "run", "input": "ls"}}
     nothing = {"index": 0, "delta": None, "finish_reason": None}
     assert settled(asks(custom), asks(piece(1, None)), chunk(choices=[nothing])).tool_calls == []
 
 
-def test_the_tools_that_an_answer_asks_for() -> None:
+def test_requested_tools_of_an_answer_are_known() -> None:
     calls = [
         {"id": "1", "type": "function", "function": {"name": "look", "arguments": '{"a": 1}'}},
         {"id": "2", "type": "custom", "custom": {"name": "run", "input": "ls"}},

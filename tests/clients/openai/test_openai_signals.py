@@ -46,7 +46,7 @@ async def test_a_plain_call(provider: FakeProvider, client: Any, seen: Capture) 
     }
 
 
-async def test_a_stream_says_when_chunks_came(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_stream_metrics_hold_the_chunk_times(provider: FakeProvider, client: Any, seen: Capture) -> None:
     await drained(await done(client.chat.completions.create(model="gpt-x", messages=ASK, stream=True)))
     found = once(labels(provider))
     assert seen.metrics == {
@@ -56,7 +56,9 @@ async def test_a_stream_says_when_chunks_came(provider: FakeProvider, client: An
     }
 
 
-async def test_a_stream_that_breaks(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_metrics_of_a_broken_stream_hold_the_chunk_times(
+    provider: FakeProvider, client: Any, seen: Capture
+) -> None:
     """How its chunks came is no matter of how it ended."""
     provider.script(Break(after=2))
     with pytest.raises(BROKEN) as caught:

@@ -90,7 +90,7 @@ async def test_streamed_responses(provider: FakeProvider, seen: Capture, router:
     assert seen.spans == [of_a_response(provider, **streamed)]
 
 
-async def test_a_failure_that_is_tried_again(provider: FakeProvider, seen: Capture, router: Any) -> None:
+async def test_retried_call_records_every_attempt(provider: FakeProvider, seen: Capture, router: Any) -> None:
     provider.script(Status(503, retry_after=0.01), Status(500))
     await done(router.call("chat.send", model="gpt-x", messages=ASK, retries=RETRIED))
     tried = {"count": 3, "statuses": [503, 500, 200], "retry_after": [0.01]}
@@ -99,7 +99,7 @@ async def test_a_failure_that_is_tried_again(provider: FakeProvider, seen: Captu
     ]
 
 
-async def test_reasoning_and_routing_are_parameters_and_sessions_are_not(
+async def test_reasoning_and_routing_are_parameters_but_no_session(
     provider: FakeProvider, seen: Capture, router: Any
 ) -> None:
     shaped: dict[str, Any] = {"reasoning": {"effort": "high"}, "provider": {"order": ["groq"]}}
@@ -117,7 +117,7 @@ async def test_reasoning_and_routing_are_parameters_and_sessions_are_not(
     ]
 
 
-async def test_an_answer_that_is_no_json(provider: FakeProvider, seen: Capture, router: Any) -> None:
+async def test_malformed_answer_is_an_error(provider: FakeProvider, seen: Capture, router: Any) -> None:
     provider.script(Malformed())
     with pytest.raises(openrouter.errors.ResponseValidationError):
         await done(router.call("chat.send", model="gpt-x", messages=ASK))
@@ -127,7 +127,7 @@ async def test_an_answer_that_is_no_json(provider: FakeProvider, seen: Capture, 
     assert seen.spans == [whole(provider, status="ERROR", error__type=kind, **changes)]
 
 
-async def test_who_answers_fails_in_the_middle(
+async def test_error_in_the_last_chunk_is_recorded(
     provider: FakeProvider, seen: Capture, router: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenRouter's own form of it: status 200, and a last chunk that carries the error."""
@@ -170,7 +170,7 @@ async def test_who_answers_fails_in_the_middle(
     ],
     ids=["a key of the user's own", "the rest is not said", "nothing", "not said"],
 )
-async def test_what_is_charged(
+async def test_charged_cost_is_recorded(
     provider: FakeProvider,
     seen: Capture,
     router: Any,
@@ -190,7 +190,7 @@ async def test_what_is_charged(
     assert seen.spans == [whole(provider, otel_agentops__cost=usd)]
 
 
-async def test_a_task_knows_what_it_cost(seen: Capture, router: Any) -> None:
+async def test_task_adds_up_the_charged_cost(seen: Capture, router: Any) -> None:
     with task("refund", id="t1"):
         for _ in range(2):
             await done(router.call("chat.send", model="gpt-x", messages=ASK))
@@ -198,7 +198,7 @@ async def test_a_task_knows_what_it_cost(seen: Capture, router: Any) -> None:
 
 
 @pytest.mark.parametrize(("model", "usd"), [("gpt-x-2026-03-01", 11e-6 + 5 * 2e-6), ("gpt-y", COST)])
-async def test_prices_of_the_operator_go_first(
+async def test_configured_prices_replace_the_charged_cost(
     provider: FakeProvider, router: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, usd: float
 ) -> None:
     """They may be negotiated; where they have none for the model, what is charged holds."""

@@ -100,7 +100,7 @@ async def test_a_streamed_completion(provider: FakeProvider, client: Any, seen: 
     assert seen.spans == [span(provider, "text_completion m-x", **COMPLETION, **streamed)]
 
 
-async def test_what_runs_no_model_is_not_seen(provider: FakeProvider, client: Any, seen: Capture) -> None:
+async def test_calls_without_a_model_make_no_span(provider: FakeProvider, client: Any, seen: Capture) -> None:
     provider.script(Status(404))
     with pytest.raises(Exception, match="404"):
         await done(client.batches.create(input_file_id="f", endpoint="/v1/chat/completions"))

@@ -31,7 +31,7 @@ def calls(seen: Capture) -> list[dict[str, Any]]:
     return [found for found in seen.spans if found["name"] not in {"watsonx.model_init", "watsonx.get_details"}]
 
 
-async def test_one_span_a_call(provider: FakeProvider, beside: Capture) -> None:
+async def test_call_beside_openllmetry_is_one_span(provider: FakeProvider, beside: Capture) -> None:
     model = WatsonxSubject().client("sync", provider).model(model_id="granite-x")
     model.generate("hi")
     await drained(model.generate_text_stream("hi", raw_response=True))

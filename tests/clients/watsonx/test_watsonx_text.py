@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from both import done, drained
+from content_schemas import read_words
 from ibm_watsonx_ai.wml_client_error import WMLClientError
+from leave_stream import check_complaints
 from sent_content import check_content
 from watsonx_subject import HOST, WatsonxSubject
 
@@ -87,12 +89,12 @@ async def test_many_prompts(seen: Capture, ibm: Any) -> None:
 
 
 async def test_a_deployment(seen: Capture, ibm: Any) -> None:
-    """It is called by its own name: the model is known from the answer."""
+    """The deployment is what is asked for; the provider says which model it has."""
     model = ibm.model(deployment_id="d1")
     model.chat(messages=[{"role": "user", "content": "hi"}])
     await drained(model.chat_stream(messages=[{"role": "user", "content": "hi"}]))
     assert [(found["name"], found["attributes"].get("gen_ai.request.model")) for found in seen.spans] == [
-        ("chat", None)
+        ("chat d1", "d1")
     ] * 2
     assert [found["attributes"]["gen_ai.response.model"] for found in seen.spans] == ["d1", "d1"]
 
@@ -131,3 +133,17 @@ async def test_an_error_in_a_stream(provider: FakeProvider, seen: Capture, ibm: 
     (only,) = seen.spans
     assert only["attributes"]["error.type"] == "ibm_watsonx_ai.wml_client_error.WMLClientError"
     assert only["attributes"]["gen_ai.response.model"] == "granite-x-0309"
+
+
+def test_stream_left_at_the_end_of_the_loop_is_quiet() -> None:
+    check_complaints("watsonx")
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_content(content: Capture, ibm: Any, streams: bool) -> None:
+    model = ibm.model(model_id="granite-x", params=PARAMS)
+    if streams:
+        list(model.generate_text_stream("hi"))
+    else:
+        model.generate("hi")
+    assert read_words(content) == [("user", "hi"), ("assistant", "Hello there.")]

@@ -91,6 +91,6 @@ async def test_the_stream_manager_left_early(provider: FakeProvider, kind: str, 
     assert found == {**expected, "attributes": kept}
 
 
-def test_a_tool_that_is_no_function_is_known_by_its_settings() -> None:
+def test_tool_without_a_function_is_hashed_by_its_settings() -> None:
     graph = {"type": "graph", "function": {"graph_ids": ["g"], "subqueries": True}}
     assert normalise_tool(graph) == {"name": "graph", "settings": graph}

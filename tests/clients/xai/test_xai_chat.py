@@ -44,7 +44,7 @@ async def one(seen: Capture, call: Any) -> dict[str, Any]:
 # -- what is sent
 
 
-async def test_what_is_set_is_explicit(seen: Capture, grok: Any) -> None:
+async def test_settings_that_are_zero_are_explicit(seen: Capture, grok: Any) -> None:
     """A field with presence is a parameter also where it is zero; the SDK's own `n` is none."""
     settings: Any = {
         "temperature": 0.0,
@@ -95,7 +95,7 @@ async def test_system_and_developer_turns_are_the_prompt(seen: Capture, grok: An
     assert found["otel_agentops.prompt.hash"] == identity(["Be brief.", "No emoji."])
 
 
-async def test_a_picture_in_the_instructions(seen: Capture, grok: Any) -> None:
+async def test_picture_in_the_instructions_is_hashed(seen: Capture, grok: Any) -> None:
     turns = [system("Like this:", image("https://example.com/a.png")), user("hi")]
     found = await one(seen, grok.chat.create(model="grok-x", messages=turns).sample())
     picture = {"image_url": {"image_url": "https://example.com/a.png", "detail": "DETAIL_AUTO"}}
@@ -117,7 +117,7 @@ async def test_a_conversation(seen: Capture, grok: Any) -> None:
 # -- tools
 
 
-def test_a_schema_is_read_from_its_text() -> None:
+def test_tool_hash_ignores_the_spelling_of_its_schema() -> None:
     """Blanks and order in the text make no other tool."""
     function = {"name": "weather", "description": "Of a city."}
     texts = [json.dumps(SCHEMA), json.dumps(SCHEMA, indent=2, sort_keys=True)]
@@ -128,7 +128,7 @@ def test_a_schema_is_read_from_its_text() -> None:
     assert found == [{**function, "input_schema": SCHEMA}] * 2
 
 
-def test_tools_of_the_provider_and_odd_ones() -> None:
+def test_server_tools_are_hashed_without_credentials() -> None:
     """A server's credentials are no part of what it is."""
     server_tool = chat_pb2.MCP(
         server_label="shop",
@@ -147,7 +147,7 @@ def test_tools_of_the_provider_and_odd_ones() -> None:
     ]
 
 
-async def test_asked_tools_are_counted(provider: XaiProvider, seen: Capture, grok: Any) -> None:
+async def test_requested_tool_calls_are_counted(provider: XaiProvider, seen: Capture, grok: Any) -> None:
     """The same call twice is a repeat; one that the model was forced to make is the form of its answer."""
     provider.answer(lambda call: Answer(text="", tool_calls=(ToolCall("weather", '{"city": "Rome"}'),)))
     offered = [tool("weather", "Of a city.", SCHEMA)]
@@ -176,14 +176,14 @@ async def test_attempts_are_unknown(provider: XaiProvider, seen: Capture, kind: 
 # -- deferred
 
 
-async def test_deferred(provider: XaiProvider, seen: Capture, grok: Any) -> None:
+async def test_deferred_answer_is_one_span(provider: XaiProvider, seen: Capture, grok: Any) -> None:
     """One span from the start to the poll that has the answer."""
     answer = await done(grok.chat.create(**CALL).defer(**FAST))
     assert answer.content == "Hello there."
     assert seen.spans == [whole(provider)]
 
 
-async def test_deferred_and_expired(provider: XaiProvider, seen: Capture, grok: Any) -> None:
+async def test_expired_deferred_answer_is_an_error(provider: XaiProvider, seen: Capture, grok: Any) -> None:
     provider.script(Fail())
     with pytest.raises(RuntimeError, match="expired"):
         await done(grok.chat.create(**CALL).defer(**FAST))
@@ -191,7 +191,7 @@ async def test_deferred_and_expired(provider: XaiProvider, seen: Capture, grok: 
     assert seen.spans == [expected]
 
 
-async def test_deferred_and_given_up(provider: XaiProvider, seen: Capture, grok: Any) -> None:
+async def test_deferred_answer_that_times_out_is_an_error(provider: XaiProvider, seen: Capture, grok: Any) -> None:
     """The SDK's own patience ends."""
     with pytest.raises(TimeoutError) as caught:
         await done(
@@ -200,7 +200,7 @@ async def test_deferred_and_given_up(provider: XaiProvider, seen: Capture, grok:
     assert seen.spans == [failed(provider, type(caught.value).__name__)]
 
 
-async def test_deferred_and_refused(provider: XaiProvider, seen: Capture, grok: Any) -> None:
+async def test_refused_deferred_call_is_an_error(provider: XaiProvider, seen: Capture, grok: Any) -> None:
     provider.script(Status(401))
     with pytest.raises(grpc.RpcError):
         await done(grok.chat.create(**CALL).defer(**FAST))
@@ -210,7 +210,7 @@ async def test_deferred_and_refused(provider: XaiProvider, seen: Capture, grok: 
 # -- streams
 
 
-async def test_a_stream_that_hangs(provider: XaiProvider, seen: Capture, kind: str) -> None:
+async def test_stream_past_its_deadline_is_an_error(provider: XaiProvider, seen: Capture, kind: str) -> None:
     """The deadline is that of the whole stream."""
     provider.script(Hang(5, after=1))
     client = XaiSubject().client(kind, provider, timeout=0.3)
@@ -220,7 +220,7 @@ async def test_a_stream_that_hangs(provider: XaiProvider, seen: Capture, kind: s
     assert seen.spans == [span(late, status="ERROR")]
 
 
-async def test_a_stream_is_not_tried_again_once_it_began(provider: XaiProvider, seen: Capture, kind: str) -> None:
+async def test_broken_stream_is_not_retried(provider: XaiProvider, seen: Capture, kind: str) -> None:
     provider.script(Break(after=1))
     client = XaiSubject().client(kind, provider, retries=4)
     with pytest.raises(grpc.RpcError):
@@ -240,7 +240,7 @@ async def test_streamed_choices(seen: Capture, grok: Any) -> None:
 # -- never in the way
 
 
-async def test_a_client_that_was_made_before(provider: XaiProvider, kind: str) -> None:
+async def test_client_made_before_instrument_is_observed(provider: XaiProvider, kind: str) -> None:
     """Its new chats are observed; where it sends them is not known."""
     client = XaiSubject().client(kind, provider)
     with capture(Instrumentor()) as seen:
@@ -248,7 +248,7 @@ async def test_a_client_that_was_made_before(provider: XaiProvider, kind: str) -
         assert seen.spans == [span({**SENT, **ANSWERED})]
 
 
-async def test_a_chat_that_outlives_the_instrumentation(provider: XaiProvider, kind: str) -> None:
+async def test_chat_that_outlives_the_instrumentation_still_works(provider: XaiProvider, kind: str) -> None:
     instrumentor = Instrumentor()
     with capture(instrumentor) as seen:
         chat = XaiSubject().client(kind, provider).chat.create(**CALL)
@@ -259,7 +259,7 @@ async def test_a_chat_that_outlives_the_instrumentation(provider: XaiProvider, k
         assert seen.spans == []
 
 
-async def test_the_stub_stays_what_it_was(seen: Capture, grok: Any) -> None:
+async def test_wrapped_stub_keeps_its_type_and_methods(seen: Capture, grok: Any) -> None:
     """All but a call of a method is the original's, and a chat of a chat's stub is observed once."""
     chat = grok.chat.create(**CALL)
     assert type(chat._stub) is type(grok.chat._stub)
@@ -270,7 +270,7 @@ async def test_the_stub_stays_what_it_was(seen: Capture, grok: Any) -> None:
     assert len(seen.spans) == 1
 
 
-async def test_a_stub_without_methods_is_one_all_the_same(seen: Capture, grok: Any) -> None:
+async def test_stub_without_methods_is_accepted(seen: Capture, grok: Any) -> None:
     """The client's own tests make such, for chats that nobody asks."""
     grok.chat._stub = type(grok.chat._stub).__new__(type(grok.chat._stub))
     chat = grok.chat.create(**CALL)
@@ -282,9 +282,15 @@ async def test_a_stub_without_methods_is_one_all_the_same(seen: Capture, grok: A
     ("host", "found"),
     [("api.x.ai", ("api.x.ai", 443)), ("localhost:8080", ("localhost", 8080)), ("[::1]:50051", ("::1", 50051))],
 )
-def test_addresses(host: str, found: tuple[str, int]) -> None:
+def test_target_address_is_parsed(host: str, found: tuple[str, int]) -> None:
     assert tuple(grpc_seams.parse_target(host).values()) == found
 
 
-def test_the_default_address(seen: Capture) -> None:
+def test_default_address_is_known(seen: Capture) -> None:
     assert _SERVERS[xai_sdk.Client(api_key="k").chat._stub] == {"server.address": "api.x.ai", "server.port": 443}
+
+
+async def test_content_of_a_deferred_chat(provider: XaiProvider, content: Capture, grok: Any) -> None:
+    await done(grok.chat.create(**CALL).defer(**FAST))
+    (span,) = content.spans
+    assert "Hello there." in span["attributes"]["gen_ai.output.messages"]

@@ -22,7 +22,7 @@ from otel_agentops._retry_after import parse_retry_after
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._families.stainless_streams import KEY, end_helper_call, observe_stream_class
 from otel_agentops.clients._protocols.fields import get
-from otel_agentops.clients._servers import Server, Servers, parse_address
+from otel_agentops.clients._servers import Server, Servers, find_deployment, parse_address
 from otel_agentops.semconv import attributes as A
 
 _RAW = "x-stainless-raw-response"  # request header: body already read ("true", "raw") or left unread ("stream")
@@ -122,10 +122,6 @@ class _Wrappers:
         if call is None:
             active = active_call(StainlessCall)
             return pass_unobserved(active is not None and active.context.options is options)
-        if kwargs.get("stream"):
-            stream_cls = kwargs.get("stream_cls") or _default_stream_class(args)
-            if stream_cls is not None:
-                kwargs["stream_cls"] = observe_stream_class(stream_cls, self._package)
         return call
 
     def _find_endpoint(self, options: Any) -> Endpoint | None:
@@ -150,7 +146,11 @@ class _Wrappers:
             original = _merge_body(call.context.options)
             moved = {name: original[name] for name in _MOVED_TO_PATH if isinstance(original.get(name), (str, bool))}
             body = {**moved, **body}
-        call.attempt_started(body, self._servers.find(api, api.base_url))
+        server = self._servers.find(api, api.base_url)
+        if server.model is not None or "/deployments/" in options.url:
+            # Azure's client sends some operations (responses) past the deployment that its base URL names.
+            server = server._replace(model=find_deployment(str(api._prepare_url(options.url))))
+        call.attempt_started(body, server)
         return call if call.wants_content else None
 
     def _receive_head(
@@ -164,17 +164,20 @@ class _Wrappers:
         if response.is_success:  # with a middleware error responses come by too; they are counted where they fail
             call.attempt_finished(response.status_code)
             response.extensions[KEY] = call
+        if kwargs["stream"]:
+            # Here and not earlier: others (logfire) hand a subclass of the class that they get to the client, which
+            # finds the type of the chunks in its first bases alone.
+            default = getattr(args[0], "_default_stream_cls", None)
+            stream_cls = kwargs["stream_cls"] or (None if default is None else default[kwargs["cast_to"]])
+            if stream_cls is not None:
+                kwargs["stream_cls"] = observe_stream_class(stream_cls, self._package)
         return call
 
     def _describe_server(self, api: Any) -> Server:
-        attributes = parse_address(str(api.base_url))
-        return Server(self._provider(api, str(attributes.get(A.SERVER_ADDRESS, ""))), attributes)
-
-
-def _default_stream_class(args: Arguments) -> Any:
-    """Return the class that the client makes of a stream if the application names none; None if it has no such."""
-    default = getattr(args[0], "_default_stream_cls", None)
-    return None if default is None or len(args) < 2 else default[args[1]]
+        url = str(api.base_url)
+        attributes = parse_address(url)
+        provider = self._provider(api, str(attributes.get(A.SERVER_ADDRESS, "")))
+        return Server(provider, attributes, find_deployment(url))
 
 
 def _find_by_ending(endpoints: Mapping[str, Endpoint], path: str) -> Endpoint | None:

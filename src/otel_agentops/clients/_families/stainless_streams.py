@@ -18,9 +18,10 @@ from otel_agentops._streams import observe_async_stream, observe_stream
 T = TypeVar("T")
 
 KEY = "otel_agentops.call"  # in `response.extensions`, which is ours to write and goes with the response
+_MAX_CLASSES = 64  # that are kept: logfire makes a stream class for every call
 
 
-@functools.cache
+@functools.lru_cache(_MAX_CLASSES)
 def observe_stream_class(stream_cls: Any, package: str) -> Any:
     """Return the stream class of a package, with or without the type of its chunks, as one that reports them."""
     plain = get_origin(stream_cls) or stream_cls
@@ -30,7 +31,7 @@ def observe_stream_class(stream_cls: Any, package: str) -> Any:
     return observed[arguments] if arguments else observed
 
 
-@functools.cache
+@functools.lru_cache(_MAX_CLASSES)
 def _make_subclass(plain: Any, is_async: bool) -> Any:
     members = {
         "__stream__": _make_stream_method(plain, is_async),

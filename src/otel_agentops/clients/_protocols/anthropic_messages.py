@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops.clients._protocols import anthropic_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -21,6 +22,9 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     flatten_instructions,
     get,
+    join_arguments,
+    merge_members,
+    read_error,
 )
 from otel_agentops.clients._protocols.openai_chat import set_output_type
 from otel_agentops.clients._servers import Server
@@ -78,7 +82,7 @@ def read_request(body: Mapping[str, Any], server: Server) -> ModelCall:
     return ModelCall(
         "chat",
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         attributes,
         flatten_instructions((body.get("system"),)),
         as_list(body.get("tools")),
@@ -90,10 +94,10 @@ def read_request(body: Mapping[str, Any], server: Server) -> ModelCall:
 
 def read_response(result: object) -> Answer:
     """Read a `Message`, or its JSON."""
-    reason = get(result, "stop_reason")
-    answer = _make_answer(result, reason, get(result, "usage"))
+    reason, usage = get(result, "stop_reason"), get(result, "usage")
+    answer = _make_answer(result, reason, usage)
     if reason != "tool_use":
-        return answer
+        return answer._replace(error=read_error(result)) if usage is None else answer
     return answer._replace(tool_calls=_read_tool_calls(as_list(get(result, "content"))))
 
 
@@ -105,15 +109,18 @@ def fold_event(state: FoldState, event: object) -> bool:
     kind = get(event, "type")
     if kind == "content_block_delta":
         if "tools" in state and (part := get(get(event, "delta"), "partial_json")):
-            state["tools"].get(get(event, "index"), []).append(part)
+            state["tools"].get(as_int(get(event, "index")), []).append(part)
     elif kind == "content_block_start":
         block = get(event, "content_block")
         if get(block, "type") == "tool_use" and (name := as_text(get(block, "name"))) is not None:
-            state.setdefault("tools", {})[get(event, "index")] = [name]  # and then the parts of its arguments
+            # and then the parts of its arguments
+            state.setdefault("tools", {})[as_int(get(event, "index"))] = [name]
     elif kind == "message_start":
-        state["message"] = get(event, "message")
+        state["message"] = merge_members(state.get("message"), get(event, "message"))
     elif kind == "message_delta":
-        state["delta"] = event
+        state["delta"] = merge_members(state.get("delta"), event)
+    elif kind == "error":
+        state["error"] = read_error(event)
     return bool(kind == "message_stop")
 
 
@@ -121,8 +128,8 @@ def finish_message(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream."""
     message, delta = state.get("message"), state.get("delta")
     answer = _make_answer(message, get(get(delta, "delta"), "stop_reason"), get(delta, "usage"), get(message, "usage"))
-    tools = state.get("tools", {}).values()
-    return answer._replace(tool_calls=[(name, "".join(parts)) for name, *parts in tools]) if tools else answer
+    tool_calls = [(name, join_arguments(parts)) for name, *parts in state.get("tools", {}).values()]
+    return answer._replace(tool_calls=tool_calls, error=state.get("error"))
 
 
 def _read_tool_calls(blocks: Iterable[object]) -> list[tuple[str, Any]]:
@@ -141,12 +148,13 @@ def _make_answer(message: object, reason: object, usage: object, start_usage: ob
     """
 
     def read_count(name: str) -> int | None:
-        return as_int(get(start_usage, name) if get(usage, name) is None else get(usage, name))
+        count = as_int(get(usage, name))
+        return as_int(get(start_usage, name)) if count is None else count
 
     cached, written = read_count("cache_read_input_tokens"), read_count("cache_creation_input_tokens")
     attributes: Attributes = drop_none_attributes(
         (A.GEN_AI_RESPONSE_ID, as_text(get(message, "id"))),
-        (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(reason)] if reason else None),
+        (A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(reason)),
         (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, cached),
         (A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, written),
         (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, as_int(get(get(usage, "output_tokens_details"), "thinking_tokens"))),
@@ -156,4 +164,4 @@ def _make_answer(message: object, reason: object, usage: object, start_usage: ob
     return Answer(as_text(get(message, "model")), attributes, total, as_int(get(usage, "output_tokens")))
 
 
-MESSAGES = Endpoint(read_request, read_response, fold_event, finish_message)
+MESSAGES = Endpoint(read_request, read_response, fold_event, finish_message, content=anthropic_content.MESSAGES)

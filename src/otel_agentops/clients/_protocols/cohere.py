@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from otel_agentops._endpoint import Endpoint, FoldState
-from otel_agentops.clients._protocols import openai_chat
+from otel_agentops._endpoint import ContentReader, Endpoint, FoldState
+from otel_agentops.clients._protocols import cohere_content, openai_chat
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -20,6 +20,9 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     flatten_instructions,
     get,
+    join_arguments,
+    merge_members,
+    read_error,
 )
 from otel_agentops.clients._protocols.openai_chat import find_system_contents, read_tool_calls
 from otel_agentops.clients._servers import Server
@@ -109,7 +112,7 @@ def read_request(operation: str, body: Mapping[str, Any], server: Server) -> Mod
     return ModelCall(
         operation,
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         attributes,
         flatten_instructions(instructions),
         as_list(body.get("tools")),
@@ -123,22 +126,22 @@ def read_request(operation: str, body: Mapping[str, Any], server: Server) -> Mod
 
 def read_chat_response(result: object) -> Answer:
     """Read a chat response of v2."""
-    answer = _make_answer(get(result, "id"), get(result, "finish_reason"), get(result, "usage"))
+    answer = _make_answer(result, get(result, "id"), get(result, "finish_reason"), get(result, "usage"))
     calls = as_list(get(get(result, "message"), "tool_calls"))
     return answer._replace(tool_calls=read_tool_calls(get(call, "function") for call in calls)) if calls else answer
 
 
 def read_v1_chat_response(result: object) -> Answer:
     """Read a chat response of v1, which is also in the last event of its stream."""
-    response_id = get(result, "response_id") or get(result, "generation_id")
-    answer = _make_answer(response_id, get(result, "finish_reason"), get(result, "meta"))
+    response_id = as_text(get(result, "response_id")) or get(result, "generation_id")
+    answer = _make_answer(result, response_id, get(result, "finish_reason"), get(result, "meta"))
     calls = [(as_text(get(call, "name")), get(call, "parameters")) for call in as_list(get(result, "tool_calls"))]
     return answer._replace(tool_calls=[(name, arguments) for name, arguments in calls if name is not None])
 
 
 def read_meta_response(result: object) -> Answer:
     """Read embeddings or a ranking, of either version: both have their counts in `meta`."""
-    return _make_answer(get(result, "id"), None, get(result, "meta"))
+    return _make_answer(result, get(result, "id"), None, get(result, "meta"))
 
 
 def fold_event(state: FoldState, event: Any) -> bool:
@@ -147,36 +150,38 @@ def fold_event(state: FoldState, event: Any) -> bool:
     if kind == "content-delta" or kind == "text-generation":
         return False
     if kind == "message-start":
-        state["id"] = event.id
+        state["id"] = get(event, "id")
     elif kind == "tool-call-start" or kind == "tool-call-delta":
-        function = get(get(get(event.delta, "message"), "tool_calls"), "function")
-        pieces = state.setdefault("tools", {}).setdefault(event.index, [as_text(get(function, "name")) or ""])
-        pieces.append(get(function, "arguments") or "")
+        function = get(get(get(get(event, "delta"), "message"), "tool_calls"), "function")
+        pieces = state.setdefault("tools", {}).setdefault(as_int(get(event, "index")), [as_text(get(function, "name"))])
+        if (part := get(function, "arguments")) is not None:
+            pieces.append(part)
     elif kind == "stream-start":
-        state["id"] = event.generation_id
+        state["id"] = get(event, "generation_id")
     elif kind == "message-end":
-        state["end"] = event.delta
+        state["end"] = merge_members(state.get("end"), get(event, "delta"))
     elif kind == "stream-end":
-        state["response"] = event.response
-    return kind in ("message-end", "stream-end")
+        state["response"] = get(event, "response")
+        state["reason"] = get(event, "finish_reason")
+    return kind == "message-end" or kind == "stream-end"
 
 
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream."""
-    if "response" in state:
+    if state.get("response") is not None:
         return read_v1_chat_response(state["response"])
     end = state.get("end")
-    answer = _make_answer(state.get("id"), get(end, "finish_reason"), get(end, "usage"))
-    return answer._replace(
-        tool_calls=[(name, "".join(parts)) for name, *parts in state.get("tools", {}).values() if name]
-    )
+    answer = _make_answer(end, state.get("id"), get(end, "finish_reason") or state.get("reason"), get(end, "usage"))
+    tools = state.get("tools", {}).values()
+    return answer._replace(tool_calls=[(name, join_arguments(parts)) for name, *parts in tools if name])
 
 
-def _make_answer(response_id: object, reason: object, usage: object) -> Answer:
+def _make_answer(result: object, response_id: object, reason: object, usage: object) -> Answer:
     """Return an answer without a model, which no response names."""
+    reason = as_text(reason)
     attributes = drop_none_attributes(
         (A.GEN_AI_RESPONSE_ID, as_text(response_id)),
-        (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(reason)] if reason else None),
+        (A.GEN_AI_RESPONSE_FINISH_REASONS, [reason] if reason else None),
         (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, as_int(get(usage, "cached_tokens"))),
     )
     return Answer(
@@ -184,21 +189,27 @@ def _make_answer(response_id: object, reason: object, usage: object) -> Answer:
         attributes,
         _read_count(usage, "input_tokens"),
         _read_count(usage, "output_tokens"),
-        error=str(reason) if reason in _FAILED else None,
+        error=reason if reason in _FAILED else read_error(result) if usage is None else None,
     )
 
 
 def _read_count(usage: object, name: str) -> int | None:
     """Return the billed count, which the convention wants if there are two."""
-    billed = get(get(usage, "billed_units"), name)
-    count = as_int(get(get(usage, "tokens"), name) if billed is None else billed)
+    count = as_int(get(get(usage, "billed_units"), name))
+    if count is None:
+        count = as_int(get(get(usage, "tokens"), name))
     return None if count is None or count < 0 else count  # -1 is how the client for Bedrock says unknown
 
 
-def _make_endpoint(operation: str, read_response: Callable[[object], Answer]) -> Endpoint[Server]:
-    return Endpoint(partial(read_request, operation), read_response, fold_event, finish_stream)
+def _make_endpoint(
+    operation: str, read_response: Callable[[object], Answer], content: ContentReader | None = None
+) -> Endpoint[Server]:
+    return Endpoint(partial(read_request, operation), read_response, fold_event, finish_stream, content=content)
 
 
-CHAT, V1_CHAT = _make_endpoint("chat", read_chat_response), _make_endpoint("chat", read_v1_chat_response)
+CHAT = _make_endpoint("chat", read_chat_response, cohere_content.CHAT)
+V1_CHAT = _make_endpoint("chat", read_v1_chat_response, cohere_content.V1_CHAT)
 EMBED = _make_endpoint("embeddings", read_meta_response)
-RERANK = _make_endpoint("retrieval", read_meta_response)  # the convention has no operation of its own for a ranking
+RERANK = _make_endpoint(
+    "retrieval", read_meta_response, cohere_content.RERANK
+)  # the convention has no operation of its own for a ranking

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from otel_agentops.operations import Attributes, Value
+from otel_agentops.operations import OTHER_ERROR, Attributes, Value
 from otel_agentops.semconv import attributes as A
 
 
@@ -64,6 +65,68 @@ def as_list(value: Any) -> Sequence[Any]:
     """Return a list; an empty one for anything else, because a one-shot iterator is the application's."""
     return value if isinstance(value, (list, tuple)) else ()
 
+
+# -- what pieces of an answer add up to
+
+
+def merge_members(older: Any, newer: Any) -> Any:
+    """Return an object of an answer with the members of a newer one.
+
+    A member that is null, or missing, says nothing; so does a value of another kind in the place of an object.
+    """
+    old_members, new_members = _list_members(older), _list_members(newer)
+    if new_members is None:
+        return newer if old_members is None and newer is not None else older
+    if old_members is None:
+        return newer
+    merged = dict(old_members)
+    for name, value in new_members.items():
+        if value is not None:
+            merged[name] = merge_members(merged.get(name), value)
+    return merged
+
+
+def _list_members(value: Any) -> Mapping[str, Any] | None:
+    """Return the members of a JSON object or of a client's model; None for anything else."""
+    if is_object(value):
+        members: Mapping[str, Any] = value
+        return members
+    if isinstance(value, (str, int, float)) or not hasattr(value, "__dict__"):
+        return None
+    return {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
+
+
+def list_reasons(reasons: Mapping[Any, Any]) -> list[str]:
+    """Return the finish reasons of the choices in the order of their indexes; one without a number comes first."""
+    indexes = sorted(reasons, key=lambda index: index if type(index) is int else -1)
+    return [reason for index in indexes if (reason := as_text(reasons[index])) is not None]
+
+
+def join_arguments(parts: Sequence[Any]) -> Any:
+    """Return the arguments of a tool call, which come in parts of their JSON; or whole, as an object."""
+    whole = next((part for part in reversed(parts) if not isinstance(part, str)), None)
+    return "".join(parts) if whole is None else whole
+
+
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")  # else it is a message, which may quote the prompt
+
+
+def read_error(body: Any) -> str | None:
+    """Return the code of the error in the body of a good response, else its type; None if the body has no error.
+
+    Gateways answer with status 200 and `{"error": ...}` if the provider behind them has failed.
+    """
+    error = get(body, "error")
+    if not error:
+        return None
+    for name in ("code", "type", "status"):
+        code = get(error, name)
+        if type(code) is int or ((code := as_text(code)) is not None and _CODE.fullmatch(code)):
+            return str(code)
+    return OTHER_ERROR
+
+
+# -- requests
 
 _SAMPLING = frozenset({A.GEN_AI_REQUEST_TEMPERATURE, A.GEN_AI_REQUEST_TOP_P})
 Reader = Callable[[Any], "Value | None"]

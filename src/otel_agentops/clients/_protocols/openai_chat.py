@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint
+from otel_agentops.clients._protocols import openai_chat_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -23,6 +24,10 @@ from otel_agentops.clients._protocols.fields import (
     flatten_instructions,
     get,
     is_object,
+    join_arguments,
+    list_reasons,
+    merge_members,
+    read_error,
 )
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import Answer, Attributes, ModelCall
@@ -154,7 +159,7 @@ def make_model_call(
     return ModelCall(
         operation,
         server.provider,
-        as_text(body.get("model")),
+        server.choose_model(body.get("model")),
         attributes,
         system,
         as_list(body.get("tools")) or as_list(body.get("functions")),
@@ -181,8 +186,10 @@ def set_output_type(attributes: Attributes, wanted: Any) -> None:
 def read_chat_response(result: Any) -> Answer:
     """Read a `ChatCompletion`, or its JSON."""
     choices = as_list(get(result, "choices"))
-    reasons = [str(reason) for choice in choices if (reason := get(choice, "finish_reason"))]
+    reasons = [reason for choice in choices if (reason := as_text(get(choice, "finish_reason")))]
     answer = make_answer(result, get(result, "usage"), reasons)
+    if not choices:
+        return answer._replace(error=read_error(result))
     if "tool_calls" not in reasons:
         return answer
     calls = as_list(get(get(choices[0], "message"), "tool_calls"))
@@ -192,37 +199,66 @@ def read_chat_response(result: Any) -> Answer:
 def fold_chat_chunk(state: dict[str, Any], chunk: Any) -> bool:
     """Fold a `ChatCompletionChunk`; the usage chunk, if one is sent, comes last of all: no chunk is surely last."""
     if type(chunk) is dict:
-        return fold_chat_json(state, chunk)
-    if not state.get("model"):  # Azure's first chunk is about its content filter: no model, no id, no choices
-        state["model"], state["first"] = chunk.model, chunk
-    if chunk.usage is not None:
-        state["usage"] = chunk.usage
-    for choice in chunk.choices or ():
-        if choice.finish_reason is not None:
-            state.setdefault("reasons", {})[choice.index] = choice.finish_reason
-        if pieces := getattr(getattr(choice, "delta", None), "tool_calls", None):
-            state.setdefault("tools", []).extend(pieces if choice.index == 0 else ())
+        return fold_loose_chunk(state, chunk)
+    try:
+        if not state.get("model"):  # Azure's first chunk is about its content filter: no model, no id, no choices
+            state["model"], state["named"] = chunk.model, chunk
+            state.setdefault("first", chunk)
+        if chunk.usage is not None:
+            keep_usage(state, chunk.usage, chunk)
+        for choice in chunk.choices:
+            if choice.finish_reason is not None:
+                state.setdefault("reasons", {})[choice.index] = choice.finish_reason
+                state["end"] = chunk
+            if pieces := getattr(getattr(choice, "delta", None), "tool_calls", None):
+                state.setdefault("tools", []).extend(() if choice.index else pieces)
+    except (AttributeError, TypeError):  # the client checks no shapes, and a gateway has its own
+        fold_loose_chunk(state, chunk)
     return False
 
 
-def fold_chat_json(state: dict[str, Any], chunk: dict[str, Any]) -> bool:
-    """Fold a chunk that is left as JSON."""
+def fold_loose_chunk(state: dict[str, Any], chunk: Any) -> bool:
+    """Fold a chunk that is left as JSON, or whose shape is not that of its class; each member is read apart."""
+    state.setdefault("first", chunk)
     if not state.get("model"):
-        state["model"], state["first"] = chunk.get("model"), chunk
-    if (usage := chunk.get("usage")) is not None:
-        state["usage"] = usage
-    for choice in as_list(chunk.get("choices")):
+        state["model"], state["named"] = as_text(get(chunk, "model")), chunk
+    if (usage := get(chunk, "usage")) is not None:
+        keep_usage(state, usage, chunk)
+    choices = as_list(get(chunk, "choices"))
+    if not choices and (error := read_error(chunk)) is not None:
+        state["error"] = error
+    for choice in choices:
+        index = as_int(get(choice, "index"))
         if (reason := get(choice, "finish_reason")) is not None:
-            state.setdefault("reasons", {})[get(choice, "index")] = reason
-        if pieces := get(get(choice, "delta"), "tool_calls"):
-            state.setdefault("tools", []).extend(pieces if get(choice, "index") == 0 else ())
+            state.setdefault("reasons", {})[index] = reason
+            state["end"] = chunk
+        if (pieces := as_list(get(get(choice, "delta"), "tool_calls"))) and not index:
+            tools = state.setdefault("tools", [])
+            known_ids = set(map(id, tools))  # of a chunk that turned out to be loose after some of it was read
+            tools.extend(piece for piece in pieces if id(piece) not in known_ids)
     return False
+
+
+def keep_usage(state: dict[str, Any], usage: Any, chunk: Any) -> None:
+    """Keep the counts of a chunk, and those before that it leaves out."""
+    state["usage"] = merge_members(state["usage"], usage) if "usage" in state else usage
+    state["end"] = chunk
+
+
+def find_head_text(state: dict[str, Any], name: str) -> str | None:
+    """Return a text that every chunk of a stream repeats, from the first of them that has it."""
+    for key in ("named", "first", "end"):
+        if text := as_text(get(state.get(key), name)):
+            return text
+    return None
 
 
 def finish_chat(state: dict[str, Any]) -> Answer:
     """Build the answer from a fully or partly folded chat."""
-    reasons = state.get("reasons", {})
-    answer = make_answer(state["first"], state.get("usage"), [str(reasons[index]) for index in sorted(reasons)])
+    head = {"id": find_head_text(state, "id"), "model": find_head_text(state, "model")}
+    answer = make_answer(head, state.get("usage"), list_reasons(state.get("reasons", {})))
+    if "error" in state:
+        answer = answer._replace(error=state["error"])
     return answer._replace(tool_calls=_join_tool_calls(state["tools"])) if "tools" in state else answer
 
 
@@ -234,21 +270,25 @@ def read_tool_calls(calls: Iterable[Any]) -> list[tuple[str, Any]]:
 
 def _join_tool_calls(pieces: Sequence[Any]) -> list[tuple[str, Any]]:
     """Return the tool calls of a stream: the first piece of each has its name, every piece a part of its arguments."""
-    calls: list[dict[str, str]] = []
-    latest: dict[Any, dict[str, str]] = {}  # by index, which some servers give twice
+    calls: list[list[Any]] = []
+    latest: dict[int | None, list[Any]] = {}  # by index, which some servers give twice
     for piece in pieces:
-        function, index = get(piece, "function"), get(piece, "index")
-        name, part = get(function, "name"), get(function, "arguments")
+        function, index = get(piece, "function"), as_int(get(piece, "index"))
+        name, part = as_text(get(function, "name")), get(function, "arguments")
         if name or index not in latest:
-            latest[index] = {"name": name, "arguments": ""}
+            latest[index] = [name]
             calls.append(latest[index])
-        latest[index]["arguments"] += part or ""
-    return read_tool_calls(calls)
+        if part is not None:
+            latest[index].append(part)
+    return [(name, join_arguments(parts)) for name, *parts in calls if name is not None]
 
 
 def read_embeddings_response(result: Any) -> Answer:
     """Read a `CreateEmbeddingResponse`, or its JSON; embeddings have no output tokens."""
-    return Answer(as_text(get(result, "model")) or None, {}, as_int(get(get(result, "usage"), "prompt_tokens")))
+    model, usage = as_text(get(result, "model")) or None, get(result, "usage")
+    return Answer(
+        model, {}, as_int(get(usage, "prompt_tokens")), error=read_error(result) if model is usage is None else None
+    )
 
 
 def make_answer(result: Any, usage: Any, reasons: list[str]) -> Answer:
@@ -262,8 +302,8 @@ def make_answer(result: Any, usage: Any, reasons: list[str]) -> Answer:
 
 def read_tokens(attributes: Attributes, usage: Any) -> tuple[int | None, int | None]:
     """Return the totals of input and output; their details (cached, reasoning) are included, and become attributes."""
-    prompt_tokens = get(usage, "prompt_tokens")
-    chat = prompt_tokens is not None
+    prompt_tokens, completion_tokens = get(usage, "prompt_tokens"), get(usage, "completion_tokens")
+    chat = prompt_tokens is not None or completion_tokens is not None
     input_details = get(usage, "prompt_tokens_details" if chat else "input_tokens_details")
     output_details = get(usage, "completion_tokens_details" if chat else "output_tokens_details")
     attributes.update(
@@ -274,10 +314,10 @@ def read_tokens(attributes: Attributes, usage: Any) -> tuple[int | None, int | N
         )
     )
     if chat:
-        return as_int(prompt_tokens), as_int(get(usage, "completion_tokens"))
+        return as_int(prompt_tokens), as_int(completion_tokens)
     return as_int(get(usage, "input_tokens")), as_int(get(usage, "output_tokens"))
 
 
-CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat)
-COMPLETIONS = Endpoint(read_completion_request, read_chat_response, fold_chat_chunk, finish_chat)
+CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_chat, content=openai_chat_content.CHAT)
+COMPLETIONS = CHAT._replace(request=read_completion_request, content=openai_chat_content.COMPLETION)
 EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)

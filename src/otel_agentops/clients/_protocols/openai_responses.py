@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint
+from otel_agentops.clients._protocols import openai_responses_content
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -14,6 +15,8 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     flatten_instructions,
     get,
+    merge_members,
+    read_error,
 )
 from otel_agentops.clients._protocols.openai_chat import (
     FIELDS,
@@ -52,7 +55,7 @@ def read_responses_response(result: Any) -> Answer:
         functions = (item for item in get(result, "output") if _is_function(item))
         answer = answer._replace(tool_calls=read_tool_calls(functions))
     effective = {name: value for name in _EFFECTIVE if (value := as_double(get(result, name))) is not None}
-    return answer._replace(effective_params=effective, error=as_text(get(get(result, "error"), "code")))
+    return answer._replace(effective_params=effective, error=read_error(result))
 
 
 # The events that carry the response as it is by then; True for the last of them.
@@ -68,11 +71,24 @@ _SNAPSHOTS = {
 
 def fold_responses_event(state: dict[str, Any], event: Any) -> bool:
     """Fold a response stream event: those that carry the response replace each other, the last is complete."""
-    last = _SNAPSHOTS.get(getattr(event, "type", ""))
+    try:
+        last = _SNAPSHOTS.get(event.type)
+    except (AttributeError, TypeError):  # a gateway's event: it has no type, or one that is no text
+        return False
     if last is None:
         return False
-    state["response"] = event.response
+    newer = get(event, "response")
+    state["response"] = _join_snapshots(state["response"], newer) if "response" in state else newer
     return last
+
+
+def _join_snapshots(older: Any, newer: Any) -> Any:
+    """Return the newer snapshot of a response; with what the older one says, if the newer one has forgotten it."""
+    if get(older, "usage") is None and all(
+        get(newer, name) is not None or get(older, name) is None for name in ("id", "model", "service_tier")
+    ):
+        return newer
+    return merge_members(older, newer)
 
 
 def finish_responses(state: dict[str, Any]) -> Answer:
@@ -82,18 +98,18 @@ def finish_responses(state: dict[str, Any]) -> Answer:
 
 def _response_reasons(result: Any) -> list[str]:
     """Return the status in the place of finish reasons; a response that is still running has none."""
-    status = get(result, "status")
+    status = as_text(get(result, "status"))
     if status == "completed":
         calls = any(_is_function(item) for item in as_list(get(result, "output")))
         return ["tool_calls" if calls else "stop"]
     if status == "incomplete":
-        reason = str(get(get(result, "incomplete_details"), "reason") or status)
+        reason = as_text(get(get(result, "incomplete_details"), "reason")) or status
         return ["length" if reason == "max_output_tokens" else reason]
-    return ["error"] if status in {"failed", "cancelled"} else []
+    return ["error"] if status in ("failed", "cancelled") else []
 
 
 def _is_function(item: Any) -> bool:
-    return get(item, "type") in {"function_call", "custom_tool_call"}
+    return get(item, "type") in ("function_call", "custom_tool_call")
 
 
 # -- a response that is fetched
@@ -110,14 +126,14 @@ class BackgroundResponses:
 
     def remember(self, result: Any) -> None:
         """Remember a response that goes on in the background; the oldest are forgotten first."""
-        if get(result, "status") in _UNFINISHED and get(result, "background") is True:
+        if as_text(get(result, "status")) in _UNFINISHED and get(result, "background") is True:
             while len(self.ids) >= _MAX_BACKGROUND:
                 self.ids.pop(next(iter(self.ids)), None)
             self.ids[str(get(result, "id"))] = True
 
     def take_ended(self, result: Any) -> bool:
         """Return True, once, if a fetched response was begun in the background and has ended."""
-        return get(result, "status") not in _UNFINISHED and self.ids.pop(str(get(result, "id")), False)
+        return as_text(get(result, "status")) not in _UNFINISHED and self.ids.pop(str(get(result, "id")), False)
 
 
 def read_fetch_request(body: Mapping[str, Any], server: Server) -> Fetch:
@@ -152,4 +168,10 @@ def read_fetch_response(result: Any, tells_usage: bool) -> Answer:
     return answer
 
 
-RESPONSES = Endpoint(read_responses_request, read_responses_response, fold_responses_event, finish_responses)
+RESPONSES = Endpoint(
+    read_responses_request,
+    read_responses_response,
+    fold_responses_event,
+    finish_responses,
+    content=openai_responses_content.RESPONSES,
+)

@@ -30,8 +30,10 @@ def _prepare_converse(is_streaming: bool) -> Prepare:
 def _prepare_invoke(is_streaming: bool) -> Prepare:
     def prepare(params: Mapping[str, object], content: object, server: Attributes) -> PreparedCall:
         """Read the body, which is the model's own; more that shapes the answer goes in headers."""
-        model, body = parse_model_id(str(params["modelId"])), decode_object(content)
-        return PreparedCall(find_endpoint(model.bare_id, body), body, RequestFacts(server, model, is_streaming, params))
+        model = parse_model_id(str(params["modelId"]))
+        body = decode_object(content) if isinstance(content, (bytes, bytearray, str)) else None
+        facts = RequestFacts(server, model, is_streaming, params, is_readable=body is not None)
+        return PreparedCall(find_endpoint(model.bare_id, body), body or {}, facts)
 
     return prepare
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agentops._coerce import hash_documents
-from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._endpoint import Content, ContentReader, Endpoint, FoldState
 from otel_agentops.clients._protocols.fields import (
     Fields,
     as_double,
@@ -23,6 +23,7 @@ from otel_agentops.clients._protocols.fields import (
     flatten_instructions,
     get,
 )
+from otel_agentops.clients.bedrock import _content
 from otel_agentops.clients.bedrock._botocore import read_error_code
 from otel_agentops.clients.bedrock._converse import as_mapping
 from otel_agentops.clients.bedrock._models import PROVIDER, SILENT_ANSWER, RequestFacts
@@ -146,7 +147,25 @@ def finish_stream(state: FoldState) -> Answer:
     return SILENT_ANSWER
 
 
-RETRIEVE = Endpoint(read_retrieve_request, read_retrieve_response, error_type=read_error_code)
+def _read_documents(result: object) -> Content:
+    documents = [
+        {"id": _find_document_id(each), "score": get(each, "score"), "content": get(get(each, "content"), "text")}
+        for each in as_list(get(result, "retrievalResults"))
+    ]
+    return {A.GEN_AI_RETRIEVAL_DOCUMENTS: [drop_none(**document) for document in documents]}
+
+
+RETRIEVE = Endpoint(
+    read_retrieve_request,
+    read_retrieve_response,
+    error_type=read_error_code,
+    content=ContentReader(_content.read_retrieve_request, _read_documents),
+)
 GENERATE = Endpoint(
-    read_generate_request, read_generate_response, fold_event, finish_stream, error_type=read_error_code
+    read_generate_request,
+    read_generate_response,
+    fold_event,
+    finish_stream,
+    error_type=read_error_code,
+    content=_content.GENERATE,
 )

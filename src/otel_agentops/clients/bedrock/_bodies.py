@@ -7,10 +7,17 @@ from functools import partial
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint, FoldState
-from otel_agentops.clients._protocols import anthropic_messages, cohere, openai_chat
+from otel_agentops.clients._protocols import (
+    anthropic_content,
+    anthropic_messages,
+    cohere,
+    cohere_content,
+    openai_chat,
+    openai_chat_content,
+)
 from otel_agentops.clients._protocols.fields import Fields, as_int, as_texts, get
 from otel_agentops.clients._servers import Server
-from otel_agentops.clients.bedrock import _converse
+from otel_agentops.clients.bedrock import _content, _converse
 from otel_agentops.clients.bedrock._completion import read_completion_request, read_completion_response
 from otel_agentops.clients.bedrock._invoke import Family, make_endpoint
 from otel_agentops.clients.bedrock._models import SILENT_ANSWER, RequestFacts
@@ -49,7 +56,7 @@ def _read_chat_response(body: Any) -> Answer:
 
 
 def _fold_chat_chunk(state: FoldState, chunk: Any) -> bool:
-    return openai_chat.fold_chat_json(state, _rename_stop_reason(chunk))
+    return openai_chat.fold_loose_chunk(state, _rename_stop_reason(chunk))
 
 
 def _rename_stop_reason(body: Any) -> Any:
@@ -105,6 +112,7 @@ CLAUDE = make_endpoint(
         anthropic_messages.fold_event,
         anthropic_messages.finish_message,
         (b'"message_', b'"tool_use"', b'"input_json_delta"'),
+        content=anthropic_content.MESSAGES,
     )
 )
 NOVA = make_endpoint(
@@ -114,6 +122,7 @@ NOVA = make_endpoint(
         _converse.fold_event,
         _converse.finish_stream,
         (b'"messageStop"', b'"metadata"', b'"toolUse"'),
+        content=_content.CONVERSE,
     )
 )
 CHAT = make_endpoint(
@@ -123,6 +132,7 @@ CHAT = make_endpoint(
         _fold_chat_chunk,
         _finish_chat,
         (b'"tool_calls"', b'_reason":"', b'_reason": "', b'"usage":{', b'"usage": {'),
+        content=openai_chat_content.CHAT,
     )
 )
 COMMAND = make_endpoint(
@@ -131,10 +141,17 @@ COMMAND = make_endpoint(
         _read_command_response,
         _keep_chunk,
         _read_kept_chunk(_read_command_response),
+        content=cohere_content.V1_CHAT,
     )
 )
 COMPLETION = make_endpoint(
-    Family(read_completion_request, read_completion_response, _keep_chunk, _read_kept_chunk(read_completion_response))
+    Family(
+        read_completion_request,
+        read_completion_response,
+        _keep_chunk,
+        _read_kept_chunk(read_completion_response),
+        content=_content.COMPLETION,
+    )
 )
 _COUNTS = Family(
     _read_unknown_request, _ignore_response, _keep_chunk, _read_kept_chunk(_ignore_response), has_only_counts=True
@@ -142,23 +159,54 @@ _COUNTS = Family(
 EMBEDDINGS = make_endpoint(
     _COUNTS._replace(read_request=_read_embeddings_request, read_response=_read_embeddings_response, is_wordless=True)
 )
-RANKING = make_endpoint(_COUNTS._replace(read_request=partial(cohere.read_request, "retrieval"), is_wordless=True))
+RANKING = make_endpoint(
+    _COUNTS._replace(
+        read_request=partial(cohere.read_request, "retrieval"), is_wordless=True, content=cohere_content.RERANK
+    )
+)
 UNKNOWN = make_endpoint(_COUNTS)
 
 _PICTURES = ("stability.", "luma.")  # their prompt is one for images and films
 
 
-def find_endpoint(bare_id: str, body: Mapping[str, object]) -> Endpoint[RequestFacts]:
+# Of the models whose bodies have one shape alone: the family of a body that cannot be read.
+_FAMILIES = {
+    "amazon.nova-": NOVA,
+    "amazon.titan-t": COMPLETION,
+    "anthropic.claude-": CLAUDE,
+    "ai21.j2-": COMPLETION,
+    "ai21.jamba-": CHAT,
+    "cohere.command-r": COMMAND,
+    "cohere.command-text": COMPLETION,
+    "cohere.command-light": COMPLETION,
+    "meta.llama": COMPLETION,
+    "openai.gpt-oss": CHAT,
+    "qwen.": CHAT,
+}
+# These of them speak two, or make pictures, films and speech.
+_AMBIGUOUS = (
+    "anthropic.claude-v",
+    "anthropic.claude-instant",
+    "amazon.nova-canvas",
+    "amazon.nova-reel",
+    "amazon.nova-sonic",
+)
+
+
+def find_endpoint(bare_id: str, body: Mapping[str, object] | None) -> Endpoint[RequestFacts]:
     """Return the functions that read the bodies of a model.
 
     Args:
         bare_id: `Model.bare_id`, empty if the model is hidden.
-        body: Of the request.
+        body: Of the request; None if it cannot be read, so that only the id tells.
     """
     if "embed" in bare_id:
         return EMBEDDINGS
     if "rerank" in bare_id:
         return RANKING
+    if body is None:
+        families = (family for prefix, family in _FAMILIES.items() if bare_id.startswith(prefix))
+        return UNKNOWN if bare_id.startswith(_AMBIGUOUS) else next(families, UNKNOWN)
     if "messages" in body:
         return _find_chat_endpoint(bare_id, body)
     if "message" in body:

@@ -17,6 +17,7 @@ https://github.com/aio-libs/aiobotocore/tree/main/aiobotocore has the async vers
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
@@ -182,18 +183,19 @@ def _start_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -
         call.attempt_started(None)
     else:
         operation, params = call.context
-        prepared = operation.prepare(params, request.body, _parse_address(_cut_path(request.url)))
+        end = request.url.find("/", request.url.find("://") + 3)  # the path names the model: every address another
+        address = _parse_address(request.url if end < 0 else request.url[:end])
+        prepared = operation.prepare(params, _peek_body(request.body), address)
         call.use_endpoint(prepared.endpoint)
         call.attempt_started(prepared.body, prepared.facts)
-    if call.wants_content and isinstance(request.body, (bytes, bytearray)):  # else it is a file of the application
-        call.request_sent(bytes(request.body))
+    if call.wants_content and isinstance(content := _peek_body(request.body), (bytes, bytearray)):
+        call.request_sent(bytes(content))
     return call
 
 
-def _cut_path(url: str) -> str:
-    """Return scheme and host: the path names the model, and would make every address another."""
-    end = url.find("/", url.find("://") + 3)
-    return url if end < 0 else url[:end]
+def _peek_body(body: object) -> object:
+    """Return the bytes of a body that is in memory; a file is the application's, and not read for us."""
+    return body.getvalue()[body.tell() :] if type(body) is io.BytesIO else body
 
 
 _parse_address = functools.lru_cache(maxsize=64)(parse_address)

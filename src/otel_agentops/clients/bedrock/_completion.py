@@ -16,6 +16,7 @@ from otel_agentops.clients._protocols.fields import (
     as_texts,
     drop_none_attributes,
     get,
+    read_error,
 )
 from otel_agentops.clients._servers import Server
 from otel_agentops.operations import Answer, ModelCall
@@ -58,7 +59,7 @@ def read_completion_request(body: Mapping[str, object], server: Server) -> Model
 def read_completion_response(body: object) -> Answer:
     """Read an answer, or the last chunk of a streamed one."""
     texts = _list_texts(body)
-    reasons = [str(reason) for text in texts if (reason := _read_reason(text)) is not None]
+    reasons = [reason for text in texts if (reason := as_text(_read_reason(text))) is not None]
     attributes = drop_none_attributes(
         (A.GEN_AI_RESPONSE_ID, as_text(get(body, "id")) or None),
         (A.GEN_AI_RESPONSE_FINISH_REASONS, reasons or None),
@@ -66,7 +67,8 @@ def read_completion_response(body: object) -> Answer:
     input_tokens = _read_count(body, "prompt_token_count", "inputTextTokenCount")
     counts = [count for text in texts if (count := as_int(get(text, "tokenCount"))) is not None]
     output_tokens = sum(counts) if counts else _read_count(body, "generation_token_count", "totalOutputTextTokenCount")
-    return Answer(None, attributes, input_tokens, output_tokens)
+    error = read_error(body) if input_tokens is output_tokens is None and not reasons else None
+    return Answer(None, attributes, input_tokens, output_tokens, error=error)
 
 
 def _list_texts(body: object) -> Sequence[object]:
@@ -79,5 +81,5 @@ def _read_reason(text: object) -> object:
 
 
 def _read_count(body: object, name: str, other_name: str) -> int | None:
-    count = get(body, name)
-    return as_int(get(body, other_name) if count is None else count)
+    count = as_int(get(body, name))
+    return as_int(get(body, other_name)) if count is None else count

@@ -21,7 +21,10 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     flatten_instructions,
     get,
+    join_arguments,
+    merge_members,
 )
+from otel_agentops.clients.bedrock import _content
 from otel_agentops.clients.bedrock._botocore import read_error_code
 from otel_agentops.clients.bedrock._models import PROVIDER, RequestFacts
 from otel_agentops.operations import Answer, Attributes, ModelCall
@@ -146,18 +149,19 @@ def read_converse_response(result: object) -> Answer:
 def fold_event(state: FoldState, event: Mapping[str, Any]) -> bool:
     """Fold an event of ConverseStream; `metadata` is the last."""
     if (delta := event.get("contentBlockDelta")) is not None:
-        if "tools" in state and (part := get(get(delta.get("delta"), "toolUse"), "input")):
-            state["tools"].get(delta.get("contentBlockIndex"), []).append(part)
+        if "tools" in state and (part := get(get(get(delta, "delta"), "toolUse"), "input")):
+            state["tools"].get(as_int(get(delta, "contentBlockIndex")), []).append(part)
         return False
     if (metadata := event.get("metadata")) is not None:
-        state["metadata"] = metadata
+        state["metadata"] = merge_members(state.get("metadata"), metadata)
         return True
     if (stop := event.get("messageStop")) is not None:
-        state["reason"] = stop.get("stopReason")
+        state["reason"] = get(stop, "stopReason")
     elif (start := event.get("contentBlockStart")) is not None:
-        name = as_text(get(get(start.get("start"), "toolUse"), "name"))
+        name = as_text(get(get(get(start, "start"), "toolUse"), "name"))
         if name is not None:
-            state.setdefault("tools", {})[start.get("contentBlockIndex")] = [name]  # and then the parts of its input
+            # and then the parts of its input
+            state.setdefault("tools", {})[as_int(get(start, "contentBlockIndex"))] = [name]
     elif "messageStart" in event:
         state["begun"] = True
     return False
@@ -165,7 +169,7 @@ def fold_event(state: FoldState, event: Mapping[str, Any]) -> bool:
 
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream."""
-    tool_calls = [(name, "".join(parts)) for name, *parts in state.get("tools", {}).values()]
+    tool_calls = [(name, join_arguments(parts)) for name, *parts in state.get("tools", {}).values()]
     return _make_answer(state.get("reason"), state.get("metadata"))._replace(tool_calls=tool_calls)
 
 
@@ -180,7 +184,7 @@ def _make_answer(reason: object, result: object) -> Answer:
     read = _read_count(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
     written = _read_count(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
     attributes: Attributes = drop_none_attributes(
-        (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(reason)] if reason else None),
+        (A.GEN_AI_RESPONSE_FINISH_REASONS, as_texts(reason)),
         (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, read),
         (A.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, written),
     )
@@ -191,10 +195,15 @@ def _make_answer(reason: object, result: object) -> Answer:
 
 
 def _read_count(usage: object, name: str, nova_name: str) -> int | None:
-    count = get(usage, name)
-    return as_int(get(usage, nova_name) if count is None else count)
+    count = as_int(get(usage, name))
+    return as_int(get(usage, nova_name)) if count is None else count
 
 
 CONVERSE = Endpoint(
-    read_converse_request, read_converse_response, fold_event, finish_stream, error_type=read_error_code
+    read_converse_request,
+    read_converse_response,
+    fold_event,
+    finish_stream,
+    error_type=read_error_code,
+    content=_content.CONVERSE,
 )

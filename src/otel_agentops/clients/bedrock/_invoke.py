@@ -10,11 +10,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._endpoint import ContentReader, Endpoint, FoldState
 from otel_agentops.clients._protocols.fields import as_int, as_text, get
 from otel_agentops.clients._servers import Server
 from otel_agentops.clients.bedrock._botocore import read_error_code
 from otel_agentops.clients.bedrock._botocore_body import InvokeResponse
+from otel_agentops.clients.bedrock._content import read_inside
 from otel_agentops.clients.bedrock._models import PROVIDER, SILENT_ANSWER, RequestFacts
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -47,6 +48,7 @@ class Family(NamedTuple):
         marks: Chunks are read only if they are the first, the last, or contain one of these.
         has_only_counts: True if an answer is read for its counts alone, which are in headers as well.
         is_wordless: True if an answer is no text, and so has no output tokens.
+        content: The functions that read what was said; None if nobody knows.
     """
 
     read_request: Callable[[Mapping[str, Any], Server], ModelCall]
@@ -56,12 +58,11 @@ class Family(NamedTuple):
     marks: tuple[bytes, ...] = ()
     has_only_counts: bool = False
     is_wordless: bool = False
+    content: ContentReader | None = None
 
 
-def decode_object(body: object) -> dict[str, Any]:
-    """Return the JSON object of a body; an empty one if it is something else, or a file of the application."""
-    if not isinstance(body, (bytes, bytearray, str)):
-        return {}
+def decode_object(body: bytes | bytearray | str) -> dict[str, Any]:
+    """Return the JSON object of a body; an empty one if it is something else."""
     try:
         decoded = json.loads(body)
     except ValueError:
@@ -87,6 +88,7 @@ class _FamilyReader:
             model=facts.model.id,
             prompt=facts.model.prompt,
             attributes=attributes,
+            instructions=call.instructions if facts.is_readable else None,
             params={**(call.params or {}), **options},
         )
 
@@ -127,6 +129,7 @@ def make_endpoint(family: Family) -> Endpoint[RequestFacts]:
         reader.fold_chunk,
         reader.finish_stream,
         error_type=read_error_code,
+        content=None if family.content is None else read_inside(family.content, decode_object),
     )
 
 

@@ -38,12 +38,14 @@ class RequestFacts(NamedTuple):
         model: The model asked for.
         is_streaming: True if the answer comes in events.
         options: The call's parameters, some of which go in headers.
+        is_readable: False if the body is a file, which the application and the library alone may read.
     """
 
     server: Attributes
     model: Model = NO_MODEL
     is_streaming: bool = False
     options: Mapping[str, object] = {}
+    is_readable: bool = True
 
 
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonbedrock.html#amazonbedrock-resources-for-iam-policies

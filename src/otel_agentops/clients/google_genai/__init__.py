@@ -22,8 +22,10 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     flatten_instructions,
     get,
+    list_reasons,
+    read_error,
 )
-from otel_agentops.clients.google_genai import _interactions, _seams
+from otel_agentops.clients.google_genai import _content, _interactions, _seams
 from otel_agentops.clients.google_genai._schema import normalise_name, normalise_names, normalise_schema
 from otel_agentops.clients.google_genai._seams import Address
 from otel_agentops.clients.google_genai._wire import (
@@ -115,9 +117,19 @@ def _list_tools(wire: Sequence[object]) -> list[object]:
 
 # -- answers
 
+_COUNTS = (
+    "prompt_token_count",
+    "tool_use_prompt_token_count",
+    "candidates_token_count",
+    "thoughts_token_count",
+    "cached_content_token_count",
+)
+
 
 def read_content_response(result: Any) -> Answer:
     """Read a `GenerateContentResponse`; one that was asked for raw holds its body as text."""
+    if type(result) is dict:  # no answer but an error
+        return Answer(None, {}, error=read_error(result))
     if result.candidates is None and (body := get(result.sdk_http_response, "body")) is not None:
         result = json.loads(body, object_hook=_Json)
     state: FoldState = {}
@@ -127,35 +139,41 @@ def read_content_response(result: Any) -> Answer:
 
 def fold_content_chunk(state: FoldState, chunk: Any) -> bool:
     """Fold a chunk, a `GenerateContentResponse` too: each has model, id and counts so far; none is surely last."""
-    state["latest"] = chunk
+    if (model := chunk.model_version) is not None:
+        state["model"] = model
+    if (response_id := chunk.response_id) is not None:
+        state["id"] = response_id
     if (usage := chunk.usage_metadata) is not None:
-        state["usage"] = usage
-    for candidate in chunk.candidates or ():
-        if (reason := candidate.finish_reason) is not None:
-            state.setdefault("reasons", {})[candidate.index or 0] = reason
-        if (content := candidate.content) is not None and not candidate.index:
-            for part in content.parts or ():
-                if (call := part.function_call) is not None:
-                    state.setdefault("calls", []).append(call)
+        counts = state.setdefault("counts", {})
+        for name in _COUNTS:
+            if (count := as_int(get(usage, name))) is not None:
+                counts[name] = count
+    for candidate in as_list(chunk.candidates):
+        index, content = as_int(get(candidate, "index")) or 0, get(candidate, "content")
+        if (reason := get(candidate, "finish_reason")) is not None:
+            state.setdefault("reasons", {})[index] = reason
+        if content is not None and index == 0:
+            calls = (get(part, "function_call") for part in as_list(get(content, "parts")))
+            state.setdefault("calls", []).extend(call for call in calls if call is not None)
     return False
 
 
 def finish_content(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream of content."""
-    latest, usage, reasons = state["latest"], state.get("usage"), state.get("reasons", {})
-    thoughts = as_int(get(usage, "thoughts_token_count"))
+    counts = state.get("counts", {})
+    thoughts = counts.get("thoughts_token_count")
     attributes = drop_none_attributes(
-        (A.GEN_AI_RESPONSE_ID, as_text(get(latest, "response_id"))),
-        (A.GEN_AI_RESPONSE_FINISH_REASONS, [str(as_text(reasons[index])) for index in sorted(reasons)] or None),
-        (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, as_int(get(usage, "cached_content_token_count"))),
+        (A.GEN_AI_RESPONSE_ID, as_text(state.get("id"))),
+        (A.GEN_AI_RESPONSE_FINISH_REASONS, list_reasons(state.get("reasons", {})) or None),
+        (A.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, counts.get("cached_content_token_count")),
         (A.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, thoughts),
     )
     calls = state.get("calls", ())
     return Answer(
-        as_text(get(latest, "model_version")),
+        as_text(state.get("model")),
         attributes,
-        sum_counts(get(usage, "prompt_token_count"), get(usage, "tool_use_prompt_token_count")),
-        sum_counts(get(usage, "candidates_token_count"), thoughts),  # the API counts thoughts apart
+        sum_counts(counts.get("prompt_token_count"), counts.get("tool_use_prompt_token_count")),
+        sum_counts(counts.get("candidates_token_count"), thoughts),  # the API counts thoughts apart
         tool_calls=[(name, get(call, "args")) for call in calls if (name := as_text(get(call, "name")))],
     )
 
@@ -164,7 +182,8 @@ def read_embeddings_response(result: object) -> Answer:
     """Read an `EmbedContentResponse`: it names no model; Vertex counts each text, newer models all of them."""
     counts = [as_int(get(get(each, "statistics"), "token_count")) for each in as_list(get(result, "embeddings"))]
     whole_count = get(get(result, "usage_metadata"), "prompt_token_count")
-    return Answer(None, {}, as_int(whole_count) if whole_count is not None else sum_counts(*counts))
+    input_tokens = as_int(whole_count) if whole_count is not None else sum_counts(*counts)
+    return Answer(None, {}, input_tokens, error=None if counts else read_error(result))
 
 
 class _Json(dict[str, object]):
@@ -181,6 +200,7 @@ CONTENT = Endpoint(
     finish_content,
     status=read_status,
     error_type=name_error,
+    content=_content.CONTENT,
 )
 EMBEDDINGS = Endpoint(
     read_embeddings_request, read_embeddings_response, error_type=CONTENT.error_type, status=CONTENT.status

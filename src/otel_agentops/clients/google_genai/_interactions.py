@@ -24,6 +24,7 @@ from otel_agentops.clients._protocols.fields import (
     get,
 )
 from otel_agentops.clients._servers import Server, find_provider
+from otel_agentops.clients.google_genai import _content
 from otel_agentops.clients.google_genai._schema import normalise_name, normalise_names
 from otel_agentops.clients.google_genai._wire import FIELDS, as_object, find_output_type, name_error, sum_counts
 from otel_agentops.operations import Answer, ModelCall
@@ -39,7 +40,7 @@ def read_interaction_request(body: Mapping[str, object], server: Server) -> Mode
     attributes = FIELDS.read_attributes(flat, server.attributes)
     if kind := _find_output_type(body, flat):
         attributes[A.GEN_AI_OUTPUT_TYPE] = kind
-    model = as_text(body.get("model"))
+    model = as_text(body.get("model")) or None
     return ModelCall(
         "invoke_agent" if body.get("agent") else "generate_content",
         server.provider,
@@ -132,7 +133,12 @@ def _make_answer(interaction: object, calls: Sequence[tuple[str, object]]) -> An
 
 
 INTERACTION = Endpoint(
-    read_interaction_request, read_interaction, fold_interaction_event, finish_interaction, error_type=name_error
+    read_interaction_request,
+    read_interaction,
+    fold_interaction_event,
+    finish_interaction,
+    error_type=name_error,
+    content=_content.INTERACTION,
 )
 PACKAGE = Package(
     "google.genai._gaos",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -110,7 +111,8 @@ def _make_begin(endpoint: Endpoint[Address]) -> _Begin:
 
 
 def _receive_result(call: ClientCall, result: object, args: Arguments, kwargs: Keywords) -> None:
-    call.response_received(result)
+    if not call.has_answer:
+        call.response_received(result)
 
 
 def _wrap_lazy_stream(begin: _Begin) -> Wrap:
@@ -153,8 +155,15 @@ def _serialise_body(body: object) -> bytes:
     return json.dumps(body).encode() if body else b""
 
 
+_ERROR = re.compile(r'\s*{\s*"error"\s*:')
+
+
 def _finish_attempt(call: ClientCall, response: object, args: Arguments, kwargs: Keywords) -> None:
+    """Record a good response; of an error in its body the client keeps nothing."""
     call.attempt_finished(200)
+    texts = getattr(response, "response_stream", None)
+    if type(texts) is list and texts and _ERROR.match(texts[0]):
+        call.response_received(json.loads(texts[0]))
 
 
 def _fail_attempt(call: ClientCall, error: BaseException, args: Arguments, kwargs: Keywords) -> None:

@@ -76,14 +76,14 @@ def _record_failure(call: Call, error: BaseException, args: Arguments, kwargs: K
     if not call.is_open:
         return
     if not call.has_started:  # a Router without a deployment that is not cooling down
-        call.operation_known(make_model_call(call.context))
+        call.operation_known(make_model_call(call.context), call.context.arguments)
     if call.is_attempt_in_flight:
         fail_attempt(call, error)
 
 
 def _hand_out(call: Call, result: object, args: Arguments, kwargs: Keywords) -> None:
     if not call.has_started:
-        call.operation_known(make_model_call(call.context))
+        call.operation_known(make_model_call(call.context), call.context.arguments)
     if call.is_attempt_in_flight:
         call.attempt_finished(200)
     call.use_endpoint(limit_endpoint(call.endpoint, call.context.arguments, result))

@@ -129,7 +129,7 @@ def is_stream(result: object) -> bool:
 
 
 def _learn_provider(call: Call, result: object, args: Arguments, kwargs: Keywords) -> None:
-    call.operation_known(make_model_call(call.context))
+    call.operation_known(make_model_call(call.context), call.context.arguments)
     if name := as_text(kwargs.get("custom_llm_provider")):
         call.set_server(_arguments.name_provider(name), {}, as_text(kwargs.get("model")))
 

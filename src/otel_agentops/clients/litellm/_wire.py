@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from otel_agentops._endpoint import Endpoint, FoldState
-from otel_agentops.clients._protocols import openai_chat, openai_responses
+from otel_agentops.clients._protocols import cohere_content, openai_chat, openai_chat_content, openai_responses
 from otel_agentops.clients._protocols.fields import as_text, get
 from otel_agentops.clients._protocols.openai_chat import FIELDS, make_model_call
 from otel_agentops.clients._servers import Server
@@ -51,7 +51,7 @@ def fold_chunk(state: FoldState, chunk: Any) -> bool:
     if state.get("model") is None:
         state["model"] = as_text(get_hidden(chunk, "provider_response_model"))
     if usage := getattr(chunk, "usage", None):
-        state["usage"] = usage
+        openai_chat.keep_usage(state, usage, chunk)
     for choice in chunk.choices:
         if choice.finish_reason is not None:
             state.setdefault("reasons", {})[choice.index] = choice.finish_reason
@@ -156,13 +156,17 @@ class Operation(NamedTuple):
     endpoint: Endpoint
 
 
-CHAT = Operation("inference", Endpoint(openai_chat.read_chat_request, read_response, fold_chunk, finish_stream))
-TEXT = Operation("inference", Endpoint(openai_chat.read_completion_request, read_response, fold_chunk, finish_stream))
+_CHAT = openai_chat.CHAT._replace(response=read_response, fold=fold_chunk, finish_fold=finish_stream)
+CHAT = Operation("inference", _CHAT)
+TEXT = Operation(
+    "inference",
+    _CHAT._replace(request=openai_chat.read_completion_request, content=openai_chat_content.COMPLETION),
+)
 RESPONSES = Operation(
     "inference", openai_responses.RESPONSES._replace(response=read_response, finish_fold=finish_responses_stream)
 )
 EMBEDDINGS = Operation("embeddings", openai_chat.EMBEDDINGS._replace(response=read_embeddings_response))
-RERANK = Operation("rerank", Endpoint(read_rerank_request, read_rerank_response))
+RERANK = Operation("rerank", Endpoint(read_rerank_request, read_rerank_response, content=cohere_content.RERANK))
 # By the function's name: the operation, and its leading arguments, in the package and in a Router.
 OPERATIONS = {
     "completion": (CHAT, ("model", "messages"), ("model", "messages")),

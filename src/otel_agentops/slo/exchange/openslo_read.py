@@ -21,7 +21,7 @@ from ruamel.yaml.error import YAMLError
 
 from otel_agentops import _yaml
 from otel_agentops.slo.exchange import openslo
-from otel_agentops.slo.spec import Slo, SpecError, describe_problem
+from otel_agentops.slo.spec import Slo, SpecError, describe_problem, select_errors
 
 READ = ("SLO", "SLI")
 DAYS = {"d": 1, "w": 7}
@@ -129,20 +129,14 @@ def _add_objective(
         where = f"{file}:{_yaml.find_line(content, error.path)}: {'.'.join(map(str, error.path))}"
         imported.problems.append(f"{where}: SLO {name}: {error.sentence}")
     except ValidationError as error:
-        first = error.errors()[0]
-        sentence = f"SLO {name}: {'.'.join(map(str, first['loc']))}: {describe_problem(first)}"
-        imported.problems.append(f"{file}:{_yaml.find_line(content, [])}: {sentence}")
+        for each in select_errors(error):
+            sentence = f"SLO {name}: {'.'.join(map(str, each['loc']))}: {describe_problem(each)}"
+            imported.problems.append(f"{file}:{_yaml.find_line(content, [])}: {sentence}")
     else:
-        imported.slos.append((slo, _read_comment(content)))
+        # The description of our own export only repeats the fields.
+        is_own = openslo.SLI in _read_annotations(content)
+        imported.slos.append((slo, "" if is_own else str(_look_up(content, "spec", "description") or "")))
         imported.notes.extend(f"{file}:{line}: SLO {name}: {note}" for line, note in _list_notes(content))
-
-
-def _read_comment(content: CommentedMap) -> str:
-    """Return their description.
-
-    That of our own export only repeats the fields.
-    """
-    return "" if openslo.SLI in _read_annotations(content) else str(_look_up(content, "spec", "description") or "")
 
 
 def _map_fields(content: CommentedMap, slis: Mapping[str, CommentedMap], additions: Additions) -> dict[str, Any]:
@@ -155,7 +149,7 @@ def _map_fields(content: CommentedMap, slis: Mapping[str, CommentedMap], additio
         "objective": float(objective),
         "owner": notes.get(openslo.OWNER) or additions.owner,
         "runbook": notes.get(openslo.RUNBOOK) or additions.runbook,
-        "service": notes.get(openslo.SERVICE) or _read_service(content),
+        "service": notes.get(openslo.SERVICE) or re.escape(str(_look_up(content, "spec", "service") or "")) or ".*",
         "window": _read_window(content),
         "trip_policy": notes.get(openslo.POLICY),
         "severity": notes.get(openslo.SEVERITY),
@@ -207,10 +201,6 @@ def _read_window(content: CommentedMap) -> str | None:
     if _look_up(content, *path, 0, "isRolling") is not True or match is None:
         raise _CannotError(path, f"only rolling windows of days (d) or weeks (w) can be counted, not {duration}")
     return f"{int(match[1]) * DAYS[match[2]]}d"
-
-
-def _read_service(content: CommentedMap) -> str:
-    return re.escape(str(_look_up(content, "spec", "service") or "")) or ".*"
 
 
 # -- its indicator

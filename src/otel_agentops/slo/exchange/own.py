@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from otel_agentops._yaml import dump_text
 from otel_agentops.slo.spec import Slo, SpecError
+
+WIDTH = 10_000  # no line is broken
 
 
 def render_text(slo: Slo, *comments: str) -> str:
     """Render the file, its comments first."""
-    out = StringIO()
-    for comment in comments:
-        out.writelines(f"# {line}\n" for line in comment.splitlines())
-    dump_yaml(list_fields(slo), out)
-    return out.getvalue()
+    lines = (f"# {line}\n" for comment in comments for line in comment.splitlines())
+    return "".join([*lines, dump_text(list_fields(slo), width=WIDTH)])
 
 
 def list_fields(slo: Slo) -> dict[str, Any]:
     """Return what differs from the defaults, in the order of the model."""
     content = slo.model_dump(mode="json", exclude_defaults=True)
     return {key: content[key] for key in Slo.model_fields if key in content}
-
-
-def dump_yaml(content: Any, out: StringIO) -> None:
-    """Write YAML as the project does: no line is broken, keys stay in order."""
-    yaml = YAML()
-    yaml.width = 10_000
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.dump(content, out)
 
 
 def plan_files(slos: Iterable[tuple[Slo, str]], directory: Path) -> dict[str, str]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
 from otel_agentops.slo import prometheus
+from otel_agentops.slo.links import NO_LINKS, Links
 from otel_agentops.slo.spec import Slo
+from otel_agentops.written_files import add_mark
 
 __all__ = ["files", "notes"]
 
 
-def files(slos: Sequence[Slo], time_scale: float = 1.0) -> Mapping[str, str]:
+def files(slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_LINKS) -> Mapping[str, str]:
     """Return relative path to text; nothing without the models, which need Python 3.11."""
     if not _has_models():
         return {}
@@ -20,8 +22,11 @@ def files(slos: Sequence[Slo], time_scale: float = 1.0) -> Mapping[str, str]:
 
     dashboards = [module.build_dashboard() for module in (budget, moved, triage, economics, trust, pipeline)]
     return {
-        **{f"grafana/{one.uid}.json": render_dashboard(one, time_scale) for one in dashboards},
-        "grafana/alerts.yaml": alerts.render_alerts(prometheus.build_rules(slos, time_scale)),
+        **{
+            f"grafana/{one.uid}.json": add_mark(f"{one.uid}.json", render_dashboard(one, time_scale), "slo generate")
+            for one in dashboards
+        },
+        "grafana/alerts.yaml": alerts.render_alerts(prometheus.build_rules(slos, time_scale, links)),
         "grafana/traceql.md": traceql.render_page(),
     }
 

@@ -24,8 +24,11 @@ def select_series(metric: str, *matchers: str, suffix: str = "") -> str:
 
 
 def sum_increase(metric: str, *by: str, matchers: tuple[str, ...] = (), suffix: str = "") -> str:
-    """Sum what a counter grew by in the time that is shown."""
-    return f"sum by ({', '.join(by)}) (increase({select_series(metric, *matchers, suffix=suffix)}[$__range]))"
+    """Count what a counter grew by in the time that is shown.
+
+    `increase` extrapolates to the ends of the range; a count has no fractions.
+    """
+    return f"round(sum by ({', '.join(by)}) (increase({select_series(metric, *matchers, suffix=suffix)}[$__range])))"
 
 
 def sum_rate(metric: str, *by: str, matchers: tuple[str, ...] = (), suffix: str = "", per: int = 60) -> str:

@@ -14,8 +14,11 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.alerting import RelativeTimeRange
 from ruamel.yaml import YAML
 
+from otel_agentops.slo.links import choose_dashboard
+
 FOLDER = "otel-agentops"
 DATASOURCE = "prometheus"  # the uid; README.md says how to take another one
+FIRST_PANEL = "2"  # of a dashboard, after the heading of its row; it says most
 LOOK_BACK = RelativeTimeRange(600, 0)  # seconds; an instant query asks for its end alone
 
 
@@ -56,7 +59,8 @@ def _convert_alert(rule: Mapping[str, Any], group: str) -> dict[str, Any]:
     # A query without series is no alert; a query that fails is one.
     alert.no_data_state("OK").exec_err_state("Error").for_val(rule.get("for", "0s"))
     alert.labels(dict(rule.get("labels", {})))
-    alert.annotations({**_convert_annotations(rule), **_choose_panel(rule["alert"])})
+    panel = {"__dashboardUid__": choose_dashboard(rule["alert"]), "__panelId__": FIRST_PANEL}
+    alert.annotations({**_convert_annotations(rule), **panel})
     content: dict[str, Any] = json.loads(json.dumps(alert.build(), cls=JSONEncoder))
     for key in ("folderUID", "orgID", "ruleGroup"):  # a file says these of the group
         del content[key]
@@ -76,32 +80,34 @@ def _derive_uid(rule: Mapping[str, Any]) -> str:
     return f"agentops-{hashlib.sha256(_join_title(rule).encode()).hexdigest()[:16]}"
 
 
-# The dashboard of each alert; any other alert is about the budget. The first panel of a dashboard says most.
-DASHBOARDS = {
-    "agentops-moved": ("VariableMoved", "VariableSkewed", "ModelDrifted", "UnlistedValue", "EvalSetStale"),
-    "agentops-trust": ("ProxyDisagreesWithTruth", "GroundTruthStale", "ProxyWithoutTruth"),
-    "agentops-pipeline": ("NoData", "CollectorNotScraped", "RulesStale"),
-}
-FIRST_PANEL = 2  # after the heading of its row
-
-
-def _choose_panel(alert: str) -> dict[str, str]:
-    """Choose the panel that Grafana shows with the alert."""
-    name = alert.removeprefix("OtelAgentops")
-    (uid,) = [uid for uid, alerts in DASHBOARDS.items() if name in alerts] or ["agentops-budget"]
-    return {"__dashboardUid__": uid, "__panelId__": str(FIRST_PANEL)}
+# A template between its braces, of which a text in quotes may hold any.
+_ACTION = re.compile(r"\{\{(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|[^\"`}])*\}\}")
 
 
 def _convert_annotations(rule: Mapping[str, Any]) -> dict[str, str]:
-    """Convert the templates of the annotations, without those that ask for other series.
+    """Convert the templates of the annotations.
 
-    Grafana's templates have no `query`; the dashboard shows those. Prometheus' `$value` is a number; Grafana's is a
-    text about all queries, and the number is `$values.A.Value`.
+    Grafana's templates have no `query`. What every alert has says what it would if a look-up found nothing; other
+    annotations with a look-up are left out, and the dashboard shows what they say. Prometheus' `$value` is a number;
+    Grafana's is a text about all queries, and the number is `$values.A.Value`. What a spec says about
+    either stays as it is.
     """
-    texts = rule.get("annotations", {})
-    return {
-        key: re.sub(r"\$value\b", "$values.A.Value", text) for key, text in texts.items() if "| query }}" not in text
+    texts = {
+        key: _LOOK_UP.sub(r"\1", text) for key, text in rule["annotations"].items() if key in ("summary", "description")
     }
+    texts = {**rule["annotations"], **texts}
+    return {
+        key: _ACTION.sub(lambda action: re.sub(r"\$value\b", "$values.A.Value", action[0]), text)
+        for key, text in texts.items()
+        if not any(action.endswith("| query }}") for action in _ACTION.findall(text))
+    }
+
+
+# The selector of a look-up; a look-up, whose group is what it says if it finds nothing.
+_LOOK_UP = re.compile(
+    r"\{\{ \$of := [^}]*\}` [^}]*\}\}|\{\{ with printf \S+ \$of \| query \}\}.*?\{\{ else \}\}(.*?)\{\{ end \}\}",
+    re.DOTALL,
+)
 
 
 def _escape_dollars(content: Any) -> Any:

@@ -30,7 +30,7 @@ def build_dashboard() -> Dashboard:
         description="What is left of each promise about the service, and how fast it is spent. A proxy stands in "
         "for what users care about, and is called one everywhere.",
         rows=(
-            Row("Now", (_show_budgets(), *_show_budgets_now())),
+            Row("Now", (_show_budgets(), *_show_budgets_now(), _show_unseen())),
             Row("Over time", (*_plot_remaining(), _plot_burn_rate(), _plot_error_ratios(), _plot_events())),
             Row("Burning", (_plot_burning(), _show_moves_before())),
         ),
@@ -56,6 +56,17 @@ def _show_budgets() -> Panel:
     )
 
 
+def _show_unseen() -> Panel:
+    return show_table(
+        "Promised, never seen",
+        "Promises of which no event was counted within their window, in any service: they cannot burn. The alert "
+        "OtelAgentopsNeverSeen says what the application has to report. Empty is good.",
+        "percentunit",
+        Query(f'{S.SLO_OBJECTIVE_UNSEEN}{{slo=~"$slo"}}', "promised"),
+        height=4,
+    )
+
+
 def _show_budgets_now() -> tuple[Panel, ...]:
     """Show the indicator's figures beside those that follow from the truth."""
     left = show_figures(
@@ -73,8 +84,8 @@ def _show_budgets_now() -> tuple[Panel, ...]:
         width=9,
     )
     promised = show_figures(
-        "Promised",
-        "The objective: the part of the events that has to be good within the window of the promise.",
+        "Objective",
+        "The promise: the part of the events that has to be good within the window of the promise.",
         "percentunit",
         Query(f'{S.SLO_OBJECTIVE_RATIO}{{slo=~"$slo"}}', "{{slo}}"),
     )

@@ -29,10 +29,10 @@ def build_dashboard() -> Dashboard:
         "itself. A value is there only while it is observed.",
         rows=(
             Row("Values", (_plot_values(), _show_moves())),
-            Row("Shares", (_plot_share("model"), _plot_share("prompt"), _plot_share("tools"), _plot_share("index"))),
+            Row("Shares", (plot_share("model"), plot_share("prompt"), plot_share("tools"), plot_share("index"))),
             Row("Traffic", (_plot_traffic(), _plot_distance())),
             Row(
-                "Strange",
+                "Wrong without a move",
                 (_show_drifted_models(), _show_skewed_values(), _show_stale_evaluations(), _plot_unlisted_values()),
             ),
         ),
@@ -74,12 +74,26 @@ def _show_moves() -> Panel:
     )
 
 
-def _plot_share(variable: str) -> Panel:
+# What the values of a variable are, for titles.
+VALUE_NAMES = {
+    "model": "Model version",
+    "prompt": "Prompt version",
+    "tools": "Tool schema",
+    "tool": "Tool schema",
+    "index": "Index version",
+    "judge": "Judge revision",
+    "traffic": "Traffic segment",
+}
+
+
+def plot_share(variable: str, width: int = 12) -> Panel:
+    """Build a panel of the share that each value of a variable has in its scope."""
     return plot_shares(
-        f"Share of each {variable}",
+        f"{VALUE_NAMES[variable]} share",
         f"The part of the observations of its scope that each value of the variable `{variable}` has. A step is a "
         "switch, a ramp a gradual roll-out.",
         Query(select_share(variable), f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
+        width=width,
     )
 
 
@@ -94,9 +108,9 @@ def _plot_traffic() -> Panel:
 
 def _plot_distance() -> Panel:
     return plot_lines(
-        "Traffic that is other than before",
+        "Traffic that differs from the day before",
         "The part of the last hour's traffic that the day before did not have: half of the sum of what all segments "
-        "gained or lost. A fifth and more than chance is told as a move.",
+        "gained or lost. A fifth and more than chance is reported as a move.",
         "percentunit",
         Query(f"{S.TRAFFIC_DISTANCE}{{{OF}}}", SERVED),
     )

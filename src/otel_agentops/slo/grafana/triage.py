@@ -19,11 +19,11 @@ from otel_agentops.slo.grafana._queries import (
     TASK,
     TOOL,
     estimate_quantile,
-    select_series,
     show_label,
+    sum_increase,
     sum_rate,
 )
-from otel_agentops.slo.grafana.moved import select_share
+from otel_agentops.slo.grafana.moved import plot_share, select_share
 from otel_agentops.slo.series import spell_label
 
 CALLS = f'{OPERATION}=~"chat|generate_content|text_completion|embeddings"'
@@ -40,18 +40,18 @@ def build_dashboard() -> Dashboard:
         rows=(
             _build_surfaces_row(),
             _build_model_row(),
-            Row("Prompt", (_plot_use("prompt", "calls"), _plot_share("prompt"))),
+            Row("Prompt", (_plot_use("prompt", "calls"), plot_share("prompt"))),
             Row(
                 "Retrieval",
                 (
                     _plot_tagged("retrieval", width=8),
                     _plot_duration("Duration of retrieval", "the operation `retrieval`", "retrieval", TASK, 8),
-                    _plot_share("index", 8),
+                    plot_share("index", 8),
                 ),
             ),
             _build_tool_row(),
-            Row("Judge", (_plot_scores(), _plot_share("judge"))),
-            Row("Traffic and infrastructure", (_plot_share("traffic"), _plot_tagged("infra", MODEL))),
+            Row("Judge", (_plot_scores(), plot_share("judge"))),
+            Row("Traffic and infrastructure", (plot_share("traffic"), _plot_tagged("infra", MODEL))),
         ),
         has_moves=True,
         trace_links=(traceql.FAILED_TOOLS, traceql.TAGGED, traceql.BAD_TASKS),
@@ -59,7 +59,6 @@ def build_dashboard() -> Dashboard:
 
 
 def _build_surfaces_row() -> Row:
-    spans = select_series(M.SPAN_DURATION, TAGGED, suffix="_count")
     return Row(
         "All surfaces",
         (
@@ -75,10 +74,13 @@ def _build_surfaces_row() -> Row:
                 width=16,
             ),
             show_figures(
-                "In the time shown",
+                "Bad operations in the time shown",
                 "Tagged operations in the time that is shown.",
                 "short",
-                Query(f"sum by ({SURFACE}) (increase({spans}[$__range]))", show_label(A.INCIDENT_SURFACE)),
+                Query(
+                    sum_increase(M.SPAN_DURATION, SURFACE, matchers=(TAGGED,), suffix="_count"),
+                    show_label(A.INCIDENT_SURFACE),
+                ),
                 width=8,
                 height=8,
             ),
@@ -137,14 +139,14 @@ def _build_tool_row() -> Row:
             ),
             _plot_duration("Duration of tools", "each tool's executions", "execute_tool", TOOL, 12),
             _plot_tagged("tool", TOOL),
-            _plot_share("tool"),
+            plot_share("tool"),
         ),
     )
 
 
 def _plot_tagged(surface: str, by: str = OPERATION, width: int = 12) -> Panel:
     return plot_lines(
-        f"Tagged {surface}",
+        f"Operations tagged as {surface} failures",
         f"Operations per minute that were tagged with the surface `{surface}`.",
         "none",
         Query(
@@ -157,20 +159,10 @@ def _plot_tagged(surface: str, by: str = OPERATION, width: int = 12) -> Panel:
 
 def _plot_use(variable: str, noun: str) -> Panel:
     return plot_lines(
-        f"Use of each {variable}",
+        f"{variable.capitalize()} use",
         f"Number of {noun} within five minutes with each value of the {variable}, by task and name.",
         "short",
         Query(f'{S.VARIABLE_ACTIVE}{{{OF}, variable="{variable}"}}', f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
-    )
-
-
-def _plot_share(variable: str, width: int = 12) -> Panel:
-    return plot_shares(
-        f"Share of each {variable}",
-        f"The part of the observations of its scope that each value of the variable `{variable}` has. A step is a "
-        "switch, a ramp a roll-out.",
-        Query(select_share(variable), f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
-        width=width,
     )
 
 

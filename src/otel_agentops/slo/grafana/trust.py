@@ -6,7 +6,7 @@ from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
 from otel_agentops.slo.grafana import traceql
 from otel_agentops.slo.grafana._dashboard import Dashboard, Row
-from otel_agentops.slo.grafana._panels import Panel, Query, plot_lines, plot_stack, show_table
+from otel_agentops.slo.grafana._panels import Panel, Query, plot_lines, plot_shares, plot_stack, show_table
 from otel_agentops.slo.grafana._queries import OF, OF_SLO, SLI_NAME, SLI_TYPE, estimate_quantile
 from otel_agentops.slo.grafana.budget import WHO
 from otel_agentops.slo.series import TRUTH_PROXY, TRUTH_SAMPLING, TRUTH_VERDICT
@@ -58,7 +58,7 @@ def _show_proxies() -> Panel:
         Query(of(S.SLO_ERROR_RATIO), "error (proxy)"),
         Query(of(S.SLO_CORRECTED_ERROR), "error (corrected)"),
         Query(of(S.SLO_TRUTH_LABELS), "labels"),
-        Query(of(S.SLO_TRUTH_COVERAGE), "coverage"),
+        Query(of(S.SLO_TRUTH_COVERAGE), "labelled"),
         Query(of(S.SLO_TRUTH_DELAY), "delay"),
         height=6,
         units={"labels": "short", "delay": "s"},
@@ -80,12 +80,12 @@ def _plot_errors() -> Panel:
 
 def _plot_disagreement() -> Panel:
     return plot_lines(
-        "Proxy less corrected",
-        "Above 0 the proxy calls more bad than is, below 0 it misses some. `told`: it is more than chance and matters, "
-        "which is the alert OtelAgentopsProxyDisagreesWithTruth; the page of such a proxy is a ticket.",
+        "Error: proxy minus corrected",
+        "Above 0 the proxy calls more bad than is, below 0 it misses some. `reported`: it is more than chance and "
+        "matters, which is the alert OtelAgentopsProxyDisagreesWithTruth; the page of such a proxy is a ticket.",
         "percentunit",
         Query(f"{of(S.SLO_ERROR_RATIO)} - {of(S.SLO_CORRECTED_ERROR)}", WHO),
-        Query(of(S.SLO_TRUTH_DISAGREES), f"{WHO} told"),
+        Query(of(S.SLO_TRUTH_DISAGREES), f"{WHO} reported"),
         from_zero=False,
     )
 
@@ -115,10 +115,9 @@ def _plot_label_count() -> Panel:
 
 
 def _plot_coverage() -> Panel:
-    return plot_lines(
-        "Coverage",
+    return plot_shares(
+        "Labelled part of all events",
         "Labels of any kind as a part of all events within the window of the promise.",
-        "percentunit",
         Query(of(S.SLO_TRUTH_COVERAGE), WHO),
     )
 

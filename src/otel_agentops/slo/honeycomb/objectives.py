@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.slo.burn import BURNS, compute_spent_share, list_severities
-from otel_agentops.slo.honeycomb._terraform import Block, Template, quote_text
+from otel_agentops.slo.honeycomb._terraform import LONGEST, Block, Template, cut_text, quote_text
 from otel_agentops.slo.honeycomb.columns import COLUMNS
 from otel_agentops.slo.honeycomb.questions import TRUTH
 from otel_agentops.slo.indicators import verdict_attribute
@@ -20,7 +20,7 @@ from otel_agentops.slo.units import parse_window
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
 HIGHEST = Decimal("99.9999")  # per cent; the provider refuses more
-LONGEST, LONGEST_OF_FIELD = 1023, 255  # characters of a description
+LONGEST_OF_FIELD = 255  # characters of the description of a calculated field
 EXHAUSTED = 24 * 60  # minutes: the owner of the ticket has a day left
 
 
@@ -75,7 +75,7 @@ def _build_field(slo: Slo) -> Block:
     return {
         **({"for_each": Template("${var.judge_revisions}")} if _is_judged(slo) else {}),
         "alias": Template(f"sli.{slo.name}.${{each.key}}" if _is_judged(slo) else f"sli.{slo.name}"),
-        "description": _cut_text(f"False for {slo.indicator.about} ({describe_indicator(slo)}).", LONGEST_OF_FIELD),
+        "description": cut_text(f"False for {slo.indicator.about} ({describe_indicator(slo)}).", LONGEST_OF_FIELD),
         "expression": Template(f"IF({eligible}, EQUALS({bad}, 0))"),
         "depends_on": [COLUMNS],
         "lifecycle": {"create_before_destroy": True},  # a field in use can be neither renamed nor deleted
@@ -99,14 +99,10 @@ def _build_slo(slo: Slo) -> Block:
 def _describe_slo(slo: Slo) -> str:
     """Return what is promised, that a proxy is one, the owner, the runbook and the policy."""
     policy = f" Policy: {slo.trip_policy}" if slo.trip_policy else ""
-    return _cut_text(
+    return cut_text(
         f"{describe_promise(slo)} ({describe_indicator(slo)}) Owner: {slo.owner}. Runbook: {slo.runbook}{policy}",
         LONGEST,
     )
-
-
-def _cut_text(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 # -- burn alerts

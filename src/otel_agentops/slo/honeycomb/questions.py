@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from otel_agentops.semconv import attributes as A
+from otel_agentops.slo.honeycomb._terraform import LONGEST, cut_text
 from otel_agentops.slo.indicators import verdict_attribute
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.variables import VARIABLES
@@ -54,7 +55,7 @@ def _ask_error_ratios(slos: Sequence[Slo]) -> Iterator[Question]:
         bad = verdict_attribute(indicator.name)
         no_outcome = () if indicator.on == "outcome" else _NO_OUTCOME
         by = (A.SERVICE_NAME, *indicator.labels)
-        about = f"Part of the events that are {indicator.about} ({indicator.type})."
+        about = cut_text(f"Part of the events that are {indicator.about} ({indicator.type}).", LONGEST)
         key = f"error_{indicator.name}"
         yield Question(
             key,

@@ -14,7 +14,7 @@ TWICE = ("10m", 8)  # two windows and their ticks: from before the last window b
 
 def build_appeared_rules(clock: Clock) -> list[Rule]:
     """Return the rules of what a scope knows, lost and got."""
-    return [_build_known_rule(clock), _build_gone_rule(clock), _build_began_rule(clock)]
+    return [_build_known_rule(clock), _build_gone_rule(clock), _build_began_rule(clock), _build_renewed_rule(clock)]
 
 
 def _build_known_rule(clock: Clock) -> Rule:
@@ -79,6 +79,20 @@ def _build_began_rule(clock: Clock) -> Rule:
   )
 ) * 0 + (time() - {clock.to_seconds("5m"):g})"""
     return make_rule(S.VARIABLE_BEGAN, expr)
+
+
+def _build_renewed_rule(clock: Clock) -> Rule:
+    """Find new values of a scope that had been silent for an hour before, as a job that runs each night is."""
+    before = f"last_over_time({S.VARIABLE_ACTIVE}[{clock.to_duration('1h')}] offset {clock.to_duration(*TWICE)})"
+    return make_rule(S.VARIABLE_RENEWED, f"{S.VARIABLE_BEGAN} unless on ({SCOPE}) {before}")
+
+
+def select_always_new(clock: Clock) -> str:
+    """Select scopes that have begun three times within a week, and each time with a new value.
+
+    A job that renders its prompt anew has another hash each night. That says nothing after the third time.
+    """
+    return f"count by ({SCOPE}) (last_over_time({S.VARIABLE_RENEWED}[{clock.to_duration('7d')}])) >= 3"
 
 
 def select_appeared(clock: Clock) -> str:

@@ -4,7 +4,7 @@ The names of the series, with their labels, are in `otel_agentops.slo.series`.
 
 Alerts: `OtelAgentopsErrorBudgetBurn` (severity page or ticket), `OtelAgentopsVariableMoved` (severity info),
 `OtelAgentopsBurnAfterMove` (severity of the burn; one alert for each pair of a burn and a move that came before it),
-`OtelAgentopsProxyDisagreesWithTruth`, `OtelAgentopsGroundTruthStale`, `OtelAgentopsNoData`,
+`OtelAgentopsProxyDisagreesWithTruth`, `OtelAgentopsGroundTruthStale`, `OtelAgentopsNoData`, `OtelAgentopsNeverSeen`,
 `OtelAgentopsCollectorNotScraped`, `OtelAgentopsRulesStale` (ticket), `OtelAgentopsProxyWithoutTruth` (info).
 
 A move is a value that became active in a scope that was active without it, also one that comes back after five minutes
@@ -20,11 +20,12 @@ are reported after `5m` and for `2h`, and only in scopes that are older than `30
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from otel_agentops.slo._promql import Clock, Rule, RuleFile
+from otel_agentops.slo.links import NO_LINKS, Links, add_links
 from otel_agentops.slo.moves import build_variable_rules
-from otel_agentops.slo.prometheus._text import render_yaml
+from otel_agentops.slo.prometheus._text import render_resource, render_yaml
 from otel_agentops.slo.prometheus.budget import build_budget_rules
 from otel_agentops.slo.prometheus.burn import build_burn_rules
 from otel_agentops.slo.prometheus.health import build_health_rules, build_heartbeat, build_silence_rules
@@ -33,15 +34,17 @@ from otel_agentops.slo.prometheus.ratios import WINDOWS, build_ratio_rules
 from otel_agentops.slo.prometheus.standing import build_standing_alerts
 from otel_agentops.slo.prometheus.trust import build_trust_rules
 from otel_agentops.slo.prometheus.truth import build_label_rules, build_truth_rules
+from otel_agentops.slo.prometheus.unseen import build_unseen_rules
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_duration
 
-__all__ = ["WINDOWS", "files", "rules", "text"]
+__all__ = ["FORMATS", "WINDOWS", "build_rules", "files", "render_rules"]
 
 SLOWEST, FASTEST = 1, 600  # at 600 an hour is six seconds
+FORMATS = ("plain", "prometheusrule")  # files of rules; a resource of the Prometheus Operator
 
 
-def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> RuleFile:
+def build_rules(slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_LINKS) -> RuleFile:
     """Build a rule file as data.
 
     Raises:
@@ -60,7 +63,7 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> RuleFile:
         ),
         ("otel_agentops_variables", clock.tick, [*build_variable_rules(clock), *build_move_alerts(slos, clock)]),
         ("otel_agentops_standing", clock.tick, [*build_standing_alerts()]),
-        ("otel_agentops_budget", clock.to_seconds("5m", 1), [r for slo in slos for r in _build_slow_rules(slo, clock)]),
+        ("otel_agentops_budget", clock.to_seconds("5m", 1), [*_build_slow_rules(slos, clock)]),
     )
     rule_groups = [
         (name, interval, [build_heartbeat(name), *group_rules]) for name, interval, group_rules in groups if group_rules
@@ -68,7 +71,11 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> RuleFile:
     health = [*build_health_rules(clock, [(name, interval) for name, interval, _ in rule_groups])]
     return {
         "groups": [
-            {"name": name, "interval": format_duration(interval), "rules": group_rules}
+            {
+                "name": name,
+                "interval": format_duration(interval),
+                "rules": [add_links(rule, links) for rule in group_rules],
+            }
             for name, interval, group_rules in (
                 *rule_groups,
                 ("otel_agentops_health", clock.to_seconds("5m", 1), health),
@@ -77,16 +84,31 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> RuleFile:
     }
 
 
-def _build_slow_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
-    for of in (build_budget_rules, build_truth_rules, build_trust_rules, build_silence_rules):
-        yield from of(slo, clock)
+def _build_slow_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
+    """Yield the rules that a look each five minutes is enough for, by objective."""
+    for slo in slos:
+        for build in (
+            build_budget_rules,
+            build_truth_rules,
+            build_trust_rules,
+            build_silence_rules,
+            build_unseen_rules,
+        ):
+            yield from build(slo, clock)
 
 
-def render_rules(slos: Sequence[Slo], time_scale: float = 1.0) -> str:
+def render_rules(slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_LINKS) -> str:
     """Render the rule file, the same for the same objectives."""
-    return render_yaml(build_rules(slos, time_scale))
+    return render_yaml(build_rules(slos, time_scale, links))
 
 
-def files(slos: Sequence[Slo], time_scale: float = 1.0) -> dict[str, str]:
-    """Return the rule file by its path below the output directory."""
-    return {"prometheus/otel-agentops.rules.yaml": render_rules(slos, time_scale)}
+def files(
+    slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_LINKS, formats: Collection[str] = FORMATS[:1]
+) -> dict[str, str]:
+    """Return the rules in each format by its path below the output directory."""
+    content = build_rules(slos, time_scale, links)
+    texts = {
+        "plain": ("prometheus/otel-agentops.rules.yaml", render_yaml),
+        "prometheusrule": ("prometheus/otel-agentops.prometheusrule.yaml", render_resource),
+    }
+    return {path: render(content) for name, (path, render) in texts.items() if name in formats}

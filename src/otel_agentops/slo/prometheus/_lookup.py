@@ -12,16 +12,10 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT
-from otel_agentops.slo.series import SERVICE
+from otel_agentops.slo.series import SERVICE, spell_label
 from otel_agentops.slo.variables import VARIABLES
 
-RUNBOOK = "backends/prometheus/README.md#"
 VALUE = "{{ $labels.value }}"
-
-
-def link_runbook(alert: str) -> str:
-    """Return the section of an alert that no objective has a runbook for."""
-    return f"{RUNBOOK}{alert.lower()}"
 
 
 def describe_value() -> dict[str, str]:
@@ -77,11 +71,11 @@ def _select_durations() -> str:
     task = '{{ printf "%q" (reReplaceAll "/.*" "" $labels.scope) }}'
     scope = '{{ printf "%q" $labels.scope }}'
     place = {
-        "model": f", {_label(A.GEN_AI_REQUEST_MODEL)}={scope}",
-        "prompt": f", {_label(A.TASK_NAME)}={task}",
-        "tools": f", {_label(A.TASK_NAME)}={scope}",
-        "tool": f", {_label(A.GEN_AI_TOOL_NAME)}={scope}",
-        "index": f', {_label(A.GEN_AI_OPERATION_NAME)}="retrieval"',
+        "model": f", {spell_label(A.GEN_AI_REQUEST_MODEL)}={scope}",
+        "prompt": f", {spell_label(A.TASK_NAME)}={task}",
+        "tools": f", {spell_label(A.TASK_NAME)}={scope}",
+        "tool": f", {spell_label(A.GEN_AI_TOOL_NAME)}={scope}",
+        "index": f', {spell_label(A.GEN_AI_OPERATION_NAME)}="retrieval"',
     }
     service = f'{SERVICE[0]}={{{{ printf "%q" $labels.{SERVICE[0]} }}}}'
     return f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{{{service}{_choose_by_variable(place.items())}}}"
@@ -91,7 +85,3 @@ def _choose_by_variable(texts: Iterable[tuple[str, str]]) -> str:
     """Return a template that chooses a text by the variable."""
     cases = [f'if eq $labels.variable "{variable}" }}}}{text}' for variable, text in texts]
     return "{{ " + "{{ else ".join(cases) + "{{ end }}"
-
-
-def _label(attribute: str) -> str:
-    return attribute.replace(".", "_")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
-from otel_agentops.slo.prometheus.objective import select_indicator
+from otel_agentops.slo._promql import Clock, Rule, make_rule
+from otel_agentops.slo.prometheus.objective import select_indicator, select_slo
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_number
 
@@ -22,7 +22,7 @@ def build_budget_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
         yield make_rule(
             record, f"sum_over_time({series}{select_indicator(slo)}[{clock.to_range(slo.window)}])", slo=slo.name
         )
-    of = f"{{slo={quote_string(slo.name)}}}"
+    of = select_slo(slo)
     bad, events = f"{S.SLO_BAD_INCREASE}{of}", f"{S.SLO_EVENTS_INCREASE}{of}"
     yield make_rule(S.SLO_ERROR_RATIO, f"{bad} / ({events} > 0)", slo=slo.name)
     remaining = f"1 - {S.SLO_ERROR_RATIO}{of} / {format_number(slo.budget)}"

@@ -9,16 +9,18 @@ from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.burn import BURNS, Burn, choose_factor, describe_rescaling, list_severities
 from otel_agentops.slo.ground_truth import has_comparable_proxy
 from otel_agentops.slo.prometheus.objective import (
+    OF_INDICATOR,
     SERVICE_TEXT,
     build_alert,
     describe_policy,
+    escape_template,
     select_burn,
     select_indicator,
 )
 from otel_agentops.slo.prometheus.trust import compare_with_truth, express_distrust
 from otel_agentops.slo.series import SLI
 from otel_agentops.slo.spec import Slo
-from otel_agentops.slo.units import format_number
+from otel_agentops.slo.units import describe_window, format_number, parse_window
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
 
@@ -27,7 +29,8 @@ def build_burn_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
     for slo in slos:
         yield from _build_ratio_rules(slo, clock)
     if slos:
-        yield _build_since_rule()
+        burn, since = S.SLO_BURN_RATIO, S.SLO_BURN_SINCE
+        yield make_rule(since, f"{since} and {burn}\nor\n{burn} * 0 + time()")
     for slo in slos:
         yield from (_build_burn_alert(slo, severity) for severity in list_severities(slo))
 
@@ -42,17 +45,13 @@ def _build_ratio_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     }
     if len(burns) == 2 and has_comparable_proxy(slo):
         distrust = f"on ({', '.join(SLI)}) ({express_distrust(slo, clock)})"
-        page = _either(burns["page"])
+        page = "\nor\n".join(burns["page"])
         burns = {
             "page": [f"(\n{page}\n) unless {distrust}"],
             "ticket": [*burns["ticket"], f"(\n{page}\n) and {distrust}"],
         }
     for severity, each in burns.items():
-        yield make_rule(S.SLO_BURN_RATIO, _either(each), slo=slo.name, severity=severity)
-
-
-def _either(burns: Sequence[str]) -> str:
-    return "\nor\n".join(burns)
+        yield make_rule(S.SLO_BURN_RATIO, "\nor\n".join(each), slo=slo.name, severity=severity)
 
 
 def _express_burn(slo: Slo, burn: Burn) -> str:
@@ -66,17 +65,14 @@ def _express_burn(slo: Slo, burn: Burn) -> str:
 )"""
 
 
-def _build_since_rule() -> Rule:
-    burn, since = S.SLO_BURN_RATIO, S.SLO_BURN_SINCE
-    return make_rule(since, f"{since} and {burn}\nor\n{burn} * 0 + time()")
-
-
 def _build_burn_alert(slo: Slo, severity: str) -> Rule:
+    rescalings = [f"{text}." for burn in BURNS if burn.severity == severity and (text := describe_rescaling(slo, burn))]
+    # The value of the alert is that of a short window, and of which is not known.
+    windows = describe_windows(severity, OF_INDICATOR, "{{ $value | humanizePercentage }}")
     truth = {"truth": compare_with_truth(slo)} if slo.indicator.type == "proxy" else {}
-    now = "Right now {{ $value | humanizePercentage }} are bad."
     texts = {
         "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({describe_indicator(slo)})",
-        "description": " ".join([describe_promise(slo), now, *_list_rescalings(slo, severity)]),
+        "description": " ".join([windows, escape_template(describe_promise(slo)), *rescalings]),
         **truth,
         **describe_policy(slo),
     }
@@ -84,5 +80,20 @@ def _build_burn_alert(slo: Slo, severity: str) -> Rule:
     return build_alert("OtelAgentopsErrorBudgetBurn", expr, slo, severity, texts)
 
 
-def _list_rescalings(slo: Slo, severity: str) -> Iterator[str]:
-    return (f"{text}." for burn in BURNS if burn.severity == severity and (text := describe_rescaling(slo, burn)))
+def describe_windows(severity: str, of: str, value: str) -> str:
+    """Return the sentence with the part of bad events in each window of a severity.
+
+    Args:
+        severity: That of the alert.
+        of: A template that sets `$of` to the selector of the indicator.
+        value: Stands in for the shortest window if a look-up finds nothing, and in Grafana, which cannot look up.
+    """
+    burns = [burn for burn in BURNS if burn.severity == severity]
+    either = " or ".join(describe_window(burn.short) for burn in burns)
+    parts: list[str] = []
+    for window in sorted({window for burn in burns for window in (burn.short, burn.long)}, key=parse_window):
+        start, otherwise = (", over", "") if parts else ("Over", f"Over {either} {value}")
+        query = f'printf "max({S.name_window(S.SLI_ERROR_RATIO, window)}%s)" $of | query'
+        share = f"{start} {describe_window(window)} {{{{ . | first | value | humanizePercentage }}}}"
+        parts.append(f"{{{{ with {query} }}}}{share}{{{{ else }}}}{otherwise}{{{{ end }}}}")
+    return f"{of}{''.join(parts)} are bad."

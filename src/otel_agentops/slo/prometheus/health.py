@@ -8,7 +8,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
-from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_alert, select_indicator
+from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_alert, select_indicator, select_slo
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.wording import describe_indicator
@@ -21,10 +21,10 @@ def build_silence_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     """Yield the time of the last event, the length of each silence, and the alert.
 
     The alert fires when a silence is twice as long as the longest of the window, and at least an hour: nights and
-    weekends are in a service's own history, and so is one task a day. A service without a week of history is not
-    judged.
+    weekends are in a service's own history, and so is one task a day. A service is not judged before it is eight days
+    old: at a week the first weekend is in its history only when the first task of Monday has come.
     """
-    of, day, window = f"{{slo={quote_string(slo.name)}}}", clock.to_duration("1d"), clock.to_seconds(slo.window)
+    of, day, window = select_slo(slo), clock.to_duration("1d"), clock.to_seconds(slo.window)
     now = f"group by ({_WHO}) ({S.name_window(S.SLI_EVENTS_INCREASE, '5m')}{select_indicator(slo)} > 0)"
     before = f"max without (slo) (last_over_time({S.SLO_EVENTS_SEEN}{of}[{day}]))"
     # This rule comes first, while `seen` is that of the evaluation before.
@@ -37,7 +37,7 @@ def _build_silence_alert(slo: Slo, clock: Clock, of: str) -> Rule:
     longest = f"max_over_time({S.SLO_EVENTS_SILENCE}{of}[{clock.to_duration(slo.window)}])"
     expr = f"""\
 time() - {S.SLO_EVENTS_SEEN}{of} > clamp_min(2 * {longest}, {clock.to_seconds("1h"):g})
-and group by ({_WHO}, slo) ({S.SLO_EVENTS_INCREASE}{of} offset {clock.to_duration("7d")})"""
+and group by ({_WHO}, slo) ({S.SLO_EVENTS_INCREASE}{of} offset {clock.to_duration("8d")})"""
     texts = {
         "summary": f"{SERVICE_TEXT} has no data for {slo.name} ({describe_indicator(slo)})",
         "description": "No event for {{ $value | humanizeDuration }}, more than twice the longest silence of the last "

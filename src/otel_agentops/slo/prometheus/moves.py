@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, Rule, make_rule
+from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
 from otel_agentops.slo.burn import list_severities
-from otel_agentops.slo.prometheus._lookup import describe_value, link_runbook
-from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_labels, list_facts, select_burn
-from otel_agentops.slo.series import SERVICE
+from otel_agentops.slo.moves.appeared import select_always_new
+from otel_agentops.slo.prometheus._lookup import describe_value
+from otel_agentops.slo.prometheus.burn import describe_windows
+from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_labels, escape_template, list_facts, select_burn
+from otel_agentops.slo.series import SERVICE, SLI_NAME
 from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.variables import SCOPE
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
 # A move may precede a burn by about the time after which the slower burn is visible (the windows of slo/burn.py).
@@ -23,7 +26,7 @@ _MOVE = {"previous": "{{ $labels.previous }}", "first_seen": "{{ $value | humani
 
 def build_move_alerts(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
     """Yield the alert of a move, and one for each burn that a move came before."""
-    yield _build_moved_alert()
+    yield _build_moved_alert(clock)
     for slo in slos:
         for severity in list_severities(slo):
             yield _build_burn_moved_rule(slo, severity, clock)
@@ -52,6 +55,9 @@ topk by ({service}) (1, {earlier} {before}) {while_}"""
 
 
 def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
+    matchers = f"{','.join(f'{label}=%q' for label in SERVICE)},{SLI_NAME}={quote_string(slo.indicator.name)}"
+    of = f"{{{{ $of := printf `{{{matchers}}}` {' '.join(f'$labels.{label}' for label in SERVICE)} }}}}"
+    windows = describe_windows(severity, of, "too many")
     burns = f"burns the error budget of {slo.name} ({describe_indicator(slo)})"
     return {
         "alert": "OtelAgentopsBurnAfterMove",
@@ -59,7 +65,7 @@ def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
         "labels": build_labels(slo, severity),
         "annotations": {
             "summary": f"{SERVICE_TEXT} {burns} after {_MOVE_TEXT}",
-            "description": f"{describe_promise(slo)} {_SEEN_TEXT}",
+            "description": f"{windows} {_SEEN_TEXT} {escape_template(describe_promise(slo))}",
             **describe_value(),
             **_MOVE,
             **list_facts(slo),
@@ -67,17 +73,17 @@ def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
     }
 
 
-def _build_moved_alert() -> Rule:
+def _build_moved_alert(clock: Clock) -> Rule:
     return {
         "alert": "OtelAgentopsVariableMoved",
-        "expr": S.VARIABLE_MOVED,
+        # A burn after such a move is reported all the same: the value may be to blame.
+        "expr": f"{S.VARIABLE_MOVED} unless on ({SCOPE}) {select_always_new(clock)}",
         "labels": {"severity": "info"},
         "annotations": {
             "summary": f"{SERVICE_TEXT}: {_MOVE_TEXT}",
             "description": _SEEN_TEXT,
             **describe_value(),
             **_MOVE,
-            "runbook": link_runbook("OtelAgentopsVariableMoved"),
             "policy_step": "Nothing where it was meant and declared; else find out who moved it, or pin the old value.",
         },
     }

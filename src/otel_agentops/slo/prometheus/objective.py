@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from otel_agentops.slo import series as S
@@ -10,6 +11,11 @@ from otel_agentops.slo.series import SERVICE, SLI, SLI_NAME
 from otel_agentops.slo.spec import Slo
 
 SERVICE_TEXT = f"{{{{ $labels.{SERVICE[0]} }}}}"
+# An annotation that begins with OF_INDICATOR can show other series of the same indicator.
+OF_INDICATOR = (
+    f"{{{{ $of := printf `{{{','.join(f'{label}=%q' for label in SLI)}}}` "
+    f"{' '.join(f'$labels.{label}' for label in SLI)} }}}}"
+)
 # An annotation that begins with OF can show other series of the same objective and the same indicator.
 OF = (
     f"{{{{ $of := printf `{{slo=%q,{','.join(f'{label}=%q' for label in SLI)}}}` "
@@ -23,6 +29,11 @@ def select_indicator(slo: Slo) -> str:
     if slo.service != ".*":
         matchers.append(f"{SERVICE[0]}=~{quote_string(slo.service)}")
     return "{" + ", ".join(matchers) + "}"
+
+
+def select_slo(slo: Slo) -> str:
+    """Select the series of an objective."""
+    return f"{{slo={quote_string(slo.name)}}}"
 
 
 def build_labels(slo: Slo, severity: str) -> dict[str, str]:
@@ -72,5 +83,8 @@ def list_facts(slo: Slo) -> dict[str, str]:
 
 
 def escape_template(text: str) -> str:
-    """Escape a text of the spec for a place in which Prometheus reads templates."""
-    return text.replace("{{", '{{ "{{" }}')
+    """Escape a text of the spec for a place in which Prometheus reads templates.
+
+    A single brace at the end is escaped too, since a template of ours may follow it.
+    """
+    return re.sub(r"\{\{|\{$", lambda match: f'{{{{ "{match[0]}" }}}}', text)

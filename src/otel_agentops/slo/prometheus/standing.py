@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from otel_agentops.semconv import attributes as A
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Rule
-from otel_agentops.slo.prometheus._lookup import VALUE, describe_value, link_runbook
+from otel_agentops.slo.prometheus._lookup import VALUE, describe_value
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT
 
 _TIME = "{{ $value | humanizeTimestamp }}"
@@ -54,7 +54,7 @@ def build_standing_alerts() -> Iterator[Rule]:
 
 def _build_alert(name: str, expr: str, summary: str, description: str, step: str, more: dict[str, str]) -> Rule:
     texts = {"summary": summary, "description": description, **describe_value(), **more}
-    annotations = {**texts, "runbook": link_runbook(name), "policy_step": step}
+    annotations = {**texts, "policy_step": step}
     return {"alert": name, "expr": expr, "labels": {"severity": "ticket"}, "annotations": annotations}
 
 
@@ -69,7 +69,6 @@ def _build_stale_alert() -> Rule:
             "description": "{{ " + "{{ else ".join(cases) + "{{ end }}",
             "service": SERVICE_TEXT,
             "eval_set": _SET,
-            "runbook": link_runbook("OtelAgentopsEvalSetStale"),
             "policy_step": "Evaluate the set again, with the judge that judges now, before its scores decide anything.",
         },
     }

@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
+from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.ground_truth import has_comparable_proxy
-from otel_agentops.slo.prometheus.objective import OF, SERVICE_TEXT, build_alert, select_indicator, show_value
+from otel_agentops.slo.prometheus.objective import (
+    OF,
+    SERVICE_TEXT,
+    build_alert,
+    select_indicator,
+    select_slo,
+    show_value,
+)
 from otel_agentops.slo.prometheus.truth import count_random_labels
 from otel_agentops.slo.series import SLI
 from otel_agentops.slo.spec import Slo
@@ -36,7 +43,7 @@ def express_distrust(slo: Slo, clock: Clock) -> str:
 
     It looks at two evaluations, so that there is no gap between them.
     """
-    return f"last_over_time({S.SLO_TRUTH_DISAGREES}{_of(slo)}[{clock.to_duration('10m')}]) > 0"
+    return f"last_over_time({S.SLO_TRUTH_DISAGREES}{select_slo(slo)}[{clock.to_duration('10m')}]) > 0"
 
 
 def compare_with_truth(slo: Slo) -> str:
@@ -74,8 +81,8 @@ def _express_disagreement(slo: Slo) -> str:
     high. Below, it is half a budget or more while the proxy says that the objective is met. Both differences are beyond
     chance.
     """
-    p, error = f"{S.SLO_ERROR_RATIO}{_of(slo)}", f"{S.SLO_CORRECTED_ERROR}{_of(slo)}"
-    low, high = (f"{S.name_bound(S.SLO_CORRECTED_ERROR, bound)}{_of(slo)}" for bound in ("low", "high"))
+    p, error = f"{S.SLO_ERROR_RATIO}{select_slo(slo)}", f"{S.SLO_CORRECTED_ERROR}{select_slo(slo)}"
+    low, high = (f"{S.name_bound(S.SLO_CORRECTED_ERROR, bound)}{select_slo(slo)}" for bound in ("low", "high"))
     half, budget = format_number(slo.budget / 2), format_number(slo.budget)
     return f"""\
 ({p} - {error}) and (
@@ -101,7 +108,7 @@ def _express_due(slo: Slo, clock: Clock) -> str:
     return f"""\
 ({count_random_labels(slo, clock, "5m")} > 0) * 0 + time() + {3 * window:g} / {days}
 or
-max without (slo) (last_over_time({S.SLO_TRUTH_DUE}{_of(slo)}[{day}]) > time() - {window:g})"""
+max without (slo) (last_over_time({S.SLO_TRUTH_DUE}{select_slo(slo)}[{day}]) > time() - {window:g})"""
 
 
 # -- alerts
@@ -116,7 +123,7 @@ def _build_disagreement_alert(slo: Slo) -> Rule:
     summary = f"{SERVICE_TEXT}: the proxy of {slo.name} contradicts the truth ({describe_indicator(slo)})"
     texts = {"summary": summary, "description": verdict, "truth": f"{OF}{_describe_both(slo)}"}
     return build_alert(
-        "OtelAgentopsProxyDisagreesWithTruth", f"{S.SLO_TRUTH_DISAGREES}{_of(slo)}", slo, "ticket", texts
+        "OtelAgentopsProxyDisagreesWithTruth", f"{S.SLO_TRUTH_DISAGREES}{select_slo(slo)}", slo, "ticket", texts
     )
 
 
@@ -126,7 +133,7 @@ def _build_stale_alert(slo: Slo) -> Rule:
     An indicator or a judge's revision without events needs none.
     """
     expr = f"""\
-time() - {S.SLO_TRUTH_DUE}{_of(slo)} > 0
+time() - {S.SLO_TRUTH_DUE}{select_slo(slo)} > 0
 and on ({", ".join(SLI)}) {S.name_window(S.SLI_EVENTS_INCREASE, "3d")}{select_indicator(slo)} > 0"""
     texts = {
         "summary": f"{SERVICE_TEXT}: nobody labels the tasks of {slo.name} any more ({describe_indicator(slo)})",
@@ -141,19 +148,15 @@ def _build_unlabelled_alert(slo: Slo, clock: Clock) -> Rule:
 
     It waits for a week, since labels come late.
     """
-    events, week = f"{S.SLO_EVENTS_INCREASE}{_of(slo)}", clock.to_duration("7d")
+    events, week = f"{S.SLO_EVENTS_INCREASE}{select_slo(slo)}", clock.to_duration("7d")
     expr = f"""\
 {events} > 0
 and {events} offset {week} > 0
 and on ({", ".join(SLI)}) {S.name_window(S.SLI_EVENTS_INCREASE, "3d")}{select_indicator(slo)} > 0
-unless {S.SLO_TRUTH_LABELS}{_of(slo)} > 0"""
+unless {S.SLO_TRUTH_LABELS}{select_slo(slo)} > 0"""
     texts = {
         "summary": f"{SERVICE_TEXT}: nobody knows whether the proxy of {slo.name} is right ({describe_indicator(slo)})",
         "description": f"In {slo.window} it judged {{{{ $value | printf `%.0f` }}}} events, and the truth is known of "
         "no random sample of them. Label some, drawn by chance: sampling: random.",
     }
     return build_alert("OtelAgentopsProxyWithoutTruth", expr, slo, "info", texts)
-
-
-def _of(slo: Slo) -> str:
-    return f"{{slo={quote_string(slo.name)}}}"

@@ -18,7 +18,7 @@ from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, express_growth, make_rule, quote_string
 from otel_agentops.slo.ground_truth import count_needed_labels, has_comparable_proxy
-from otel_agentops.slo.prometheus.objective import select_indicator
+from otel_agentops.slo.prometheus.objective import select_indicator, select_slo
 from otel_agentops.slo.series import SERVICE, SLI
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.units import format_number
@@ -57,7 +57,8 @@ def count_random_labels(slo: Slo, clock: Clock, nominal: str) -> str:
 
 
 def _count_labels(slo: Slo, clock: Clock) -> Iterator[tuple[str, str]]:
-    of, window = _select_slo(slo), clock.to_range(slo.window)
+    of, window = select_slo(slo), clock.to_range(slo.window)
+    name = f'"slo", {quote_string(slo.name)}, "", ""'
     labels = f"{S.TRUTH_LABELS_INCREASE}{select_indicator(slo)}"
     random = f"{labels[:-1]}, {_RANDOM}}}"
     yield (
@@ -65,14 +66,11 @@ def _count_labels(slo: Slo, clock: Clock) -> Iterator[tuple[str, str]]:
         f"sum by ({', '.join((*SLI, S.TRUTH_PROXY, S.TRUTH_VERDICT))}) (sum_over_time({random}[{window}]))",
     )
     yield S.SLO_TRUTH_LABELS, f"sum without ({S.TRUTH_PROXY}, {S.TRUTH_VERDICT}) ({S.SLO_TRUTH_CELL}{of})"
-    every = f"sum by ({', '.join((*SLI, 'slo'))}) (label_replace(sum_over_time({labels}[{window}]), {_name_slo(slo)}))"
+    every = f"sum by ({', '.join((*SLI, 'slo'))}) (label_replace(sum_over_time({labels}[{window}]), {name}))"
     events = f"({S.SLO_EVENTS_INCREASE}{of} > 0)"
-    yield S.SLO_TRUTH_COVERAGE, f"{every} / {events}\nor\n{events} * 0"
+    # A label may come after its task has left the window, and a task may have several.
+    yield S.SLO_TRUTH_COVERAGE, f"clamp_max({every} / {events}, 1)\nor\n{events} * 0"
     yield S.SLO_TRUTH_DELAY, _express_delay(of, window)
-
-
-def _name_slo(slo: Slo) -> str:
-    return f'"slo", {quote_string(slo.name)}, "", ""'
 
 
 def _express_delay(of: str, window: str) -> str:
@@ -96,7 +94,7 @@ def _share_rows(slo: Slo) -> Iterator[tuple[str, str]]:
         bad = f"{add} ({_select_cell(slo, row, 'bad')})"
         yield share, f"(\n  {bad}\n  or {count} * 0\n) / {count}"
         for bound, sign in (("low", "-"), ("high", "+")):
-            yield S.name_bound(share, bound), _bound_share(f"{share}{_select_slo(slo)}", count, sign)
+            yield S.name_bound(share, bound), _bound_share(f"{share}{select_slo(slo)}", count, sign)
 
 
 def _bound_share(share: str, count: str, sign: str) -> str:
@@ -116,7 +114,7 @@ def _correct_error(slo: Slo) -> Iterator[tuple[str, str]]:
 
     If the proxy calls nothing bad, or nothing good, that row has no weight and needs no labels.
     """
-    of = _select_slo(slo)
+    of = select_slo(slo)
     p = f"{S.SLO_ERROR_RATIO}{of}"
     ppv, missed = f"{S.SLO_TRUTH_PPV}{of}", f"{S.SLO_TRUTH_FOR}{of}"
     yield (
@@ -145,10 +143,6 @@ or
 {missed_bound} and {p} == 0
 or
 {ppv_bound} and {p} == 1"""
-
-
-def _select_slo(slo: Slo) -> str:
-    return f"{{slo={quote_string(slo.name)}}}"
 
 
 def _select_cell(slo: Slo, proxy: str, verdict: str = "") -> str:

@@ -21,15 +21,26 @@ def main() -> int:
     aliases = [alias.partition("=") for alias in options.alias]
     if wrong := next((name for name, _, model in aliases if not (name and model)), None):
         parser.error(f"--alias {wrong}: write it as NAME=MODEL")
+    answerer = None
+    if options.answers:
+        module, _, name = options.answers.partition(":")
+        try:
+            answerer = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            parser.error(f"--answers {options.answers}: {error}; write it as MODULE:FUNCTION")
+    try:
+        provider = FakeProvider(options.port)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no port has this number"
+        parser.error(f"--port {options.port}: {reason}; take another one, or 0 for a free one")
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
-    with FakeProvider(options.port) as provider:
+    with provider:
         for name, _, model in aliases:
             provider.alias(name, model)
-        if options.answers:
-            module, _, name = options.answers.partition(":")
-            provider.answer(getattr(importlib.import_module(module), name))
+        if answerer:
+            provider.answer(answerer)
         print(provider.url, flush=True)
         ending.wait()
     return 0

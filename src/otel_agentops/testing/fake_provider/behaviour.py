@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
@@ -67,9 +67,16 @@ class Malformed:
     after: int = 0
 
 
-Step: TypeAlias = "Ok | Status | Break | Fail | Hang | Delay | Malformed"
+@dataclass(frozen=True)
+class Say:
+    """An answer in the words of the wire: these are the chunks of a stream, and the first is the plain body."""
+
+    parts: Sequence[Json]
+
+
+Step: TypeAlias = "Ok | Status | Break | Fail | Hang | Delay | Malformed | Say"
 STEPS: Mapping[str, Callable[..., Step]] = {
-    kind.__name__: kind for kind in (Ok, Status, Break, Fail, Hang, Delay, Malformed)
+    kind.__name__: kind for kind in (Ok, Status, Break, Fail, Hang, Delay, Malformed, Say)
 }
 
 

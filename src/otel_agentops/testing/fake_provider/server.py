@@ -24,6 +24,7 @@ from otel_agentops.testing.fake_provider.behaviour import (
     Json,
     Malformed,
     Ok,
+    Say,
     Status,
     Step,
 )
@@ -117,9 +118,11 @@ class _Connection(socketserver.StreamRequestHandler):
         answer = bind_answer(answer, dialect.find_schema(body))
         lines = "".join(f"{name}: {value}\r\n" for name, value in answer.headers).encode() + route.headers(answer)
         if route.events is not None and (route.whole is None or route.wants_stream(call)):
-            self._send_stream(dialect, route.events(call, answer), route.end, step, lines)
+            events = step.parts if isinstance(step, Say) else route.events(call, answer)
+            self._send_stream(dialect, events, route.end, step, lines)
         elif route.whole is not None:
-            self._send_whole(dialect, route.whole(call, answer), step, lines)
+            body = step.parts[0] if isinstance(step, Say) else route.whole(call, answer)
+            self._send_whole(dialect, body, step, lines)
 
     def _send_whole(self, dialect: Dialect, body: object, step: Step, headers: bytes) -> None:
         self._disturb(step)
@@ -133,7 +136,7 @@ class _Connection(socketserver.StreamRequestHandler):
     def _send_stream(self, dialect: Dialect, events: Iterable[Json], end: bytes, step: Step, headers: bytes) -> None:
         head = _STREAM % dialect.content_type.encode() + _IDS + headers + b"\r\n"
         tail = _format_part(end) + _END
-        if isinstance(step, Ok):
+        if isinstance(step, (Ok, Say)):
             self.wfile.write(head + b"".join(_format_part(dialect.frame(event)) for event in events) + tail)
             return
         self.wfile.write(head)

@@ -1,0 +1,66 @@
+"""Read one item of an asynchronous stream and let the event loop end: what is on stderr, with and without us.
+
+python tests/clients/leave_stream.py CLIENT [ours]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from otel_agentops.testing import capture
+from otel_agentops.testing.contract import await_result
+from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import ChatRequest, Subject, load
+
+HERE = Path(__file__).parent
+
+
+def find_complaints(client: str, *arguments: str) -> str:
+    """Return what a program says on stderr that leaves a stream, without addresses."""
+    path = os.pathsep.join((str(HERE), str(HERE / client)))
+    ended = subprocess.run(
+        [sys.executable, __file__, client, *arguments],
+        env={**os.environ, "PYTHONPATH": path, "OTEL_AGENTOPS_STRICT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "read\n"), ended.stderr[-3000:]
+    return re.sub(r"0x[0-9a-f]+", "0x", ended.stderr)
+
+
+def check_complaints(client: str) -> None:
+    """Check that we add no complaint; openai's own generators complain in an order that changes from run to run."""
+    ours = find_complaints(client, "ours")
+    assert ours == "" or (find_complaints(client) != "" and "otel_agentops" not in ours), ours
+
+
+async def leave_stream(subject: Subject, provider: FakeProvider) -> Any:
+    """Read one item, drop the stream and return the client, which nobody closes."""
+    client = subject.client("async", provider)
+    async for _ in await await_result(subject.stream(client, ChatRequest())):
+        break
+    print("read")
+    return client
+
+
+def main(name: str, *arguments: str) -> None:
+    subject = load(HERE / name)
+    with subject.serve() as provider:
+        if arguments:
+            with capture(subject.instrumentor()) as seen:
+                asyncio.run(leave_stream(subject, provider))
+            assert len(seen.spans) == 1, seen.spans
+        else:
+            asyncio.run(leave_stream(subject, provider))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
