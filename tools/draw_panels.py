@@ -170,11 +170,12 @@ def _draw_figures(drawing: Drawing) -> None:
     defaults = drawing.panel["fieldConfig"]["defaults"]
     steps = defaults.get("thresholds", {}).get("steps", [{"value": None, "color": "#333"}])
     figures = list(drawing.name_series())[:MAX_FIGURES]
+    room = drawing.panel["gridPos"]["w"] * COLUMN * 72 / max(len(figures), 1)  # points for each figure
     for number, (legend, series) in enumerate(figures):
         x, value = (number + 0.5) / len(figures), series.samples[-1][1]
         text, colour = _format_value(value, defaults["unit"]), _choose_colour(steps, value)
-        drawing.axes.text(x, 0.62, text, ha="center", va="center", fontsize=15, color=colour)
-        label = "\n".join(textwrap.wrap(legend, 18))
+        drawing.axes.text(x, 0.62, text, ha="center", va="center", fontsize=min(15, room / 6), color=colour)
+        label = "\n".join(textwrap.wrap(legend, min(18, int(room / 4.5))))
         drawing.axes.text(x, 0.18, label, ha="center", va="center", fontsize=7, color="#555")
 
 

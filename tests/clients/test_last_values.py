@@ -40,7 +40,7 @@ def add_usage_alone(parts: Parts) -> Parts:
 
 def add_null_counts(parts: Parts) -> Parts:
     """Add a last chunk with null for every count."""
-    return [*parts, {**parts[-1], "usageMetadata": blank(parts[-1]["usageMetadata"])}]
+    return [*parts, {**parts[-1], "candidates": [], "usageMetadata": blank(parts[-1]["usageMetadata"])}]
 
 
 def split_head(parts: Parts) -> Parts:

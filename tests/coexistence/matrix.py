@@ -72,6 +72,7 @@ _LATE = "their span is started after the answer came: too late to be this call's
 _BEFORE = "their span has ended before the call is made: it is not this call's, so there are two"
 _ZERO = "they overwrite the input tokens with 0"
 _BOTH = "they and the client's own tracing make a span each without us too; turn one of them off"
+MEASURED_TWICE = f"{_BOTH}; their span has ended before the call is made, so both they and we measure it"
 DEVIATIONS = (
     Deviation("openai", ("official",), "async chat streaming response", Expected(1, "official", False, 0, _EARLY)),
     Deviation("openai", ("OpenLLMetry",), "(sync|async) chat raw stream", Expected(1, "OpenLLMetry", False, 0, _EARLY)),
@@ -131,7 +132,8 @@ def _combine_both(client: str, peer: str, order: str, call: str) -> Expected:
     theirs_counted = theirs.tokens - (theirs.carrier == "ours")
     if peer == "OpenInference":  # it has names of its own for token counts
         theirs_counted = 0
-    return Expected(2, NATIVE, own.answer, theirs_counted + own.tokens, _BOTH)
+    why = _BOTH if theirs.carrier != "ours" else MEASURED_TWICE
+    return Expected(2, NATIVE, own.answer, theirs_counted + own.tokens, why)
 
 
 def list_combinations() -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -192,7 +192,7 @@ ENDED: dict[str, Break_] = {
     "settle": hook(ForeignSpanSink, "answer_known"),
     "attempted": hook(ForeignSpanSink, "attempt_finished"),
     "answer attributes": step(own_span, "answer_attributes"),
-    "begin": step(_client_call, "is_instrumentation_enabled"),
+    "begin": step(_client_call, "get_current"),
     "retry_after": step(_retry_after, "_parse_number"),
 }
 # Here the SDK keeps the span to itself, or cannot end it.

@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 from typing_extensions import TypeVar
 
-from otel_agentops.clients._protocols.fields import as_text
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
@@ -35,7 +34,8 @@ class Server(NamedTuple):
 
         name: the model in the request's body.
         """
-        return self.model or as_text(name) or None
+        # An enum's member is a text by its value.
+        return self.model or (str.__str__(name) if isinstance(name, str) and name else None)
 
 
 # By the end of the host's name, with a dot before it. The value is the convention's name of the provider, or the

@@ -31,6 +31,7 @@ CONVERSED: dict[str, Any] = {
     "gen_ai__response__finish_reasons": None,
     "gen_ai__response__id": None,
 }
+UNASKED = {"gen_ai__request__model": None, "otel_agentops__model__resolution": None}  # an agent has a model of its own
 UNCOUNTED = {"gen_ai__usage__cache_read__input_tokens": None}  # its usage has no details in the client's type
 
 
@@ -39,13 +40,13 @@ UNCOUNTED = {"gen_ai__usage__cache_read__input_tokens": None}  # its usage has n
 
 async def test_agent_call_names_the_agent(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     await done(mistral.call("agents.complete", agent_id="ag:1", messages=ASK))
-    asked = {"gen_ai__agent__id": "ag:1", "gen_ai__request__model": None}
+    asked = {"gen_ai__agent__id": "ag:1", **UNASKED}
     assert seen.spans == [whole(provider, name="chat", **asked)]
 
 
 async def test_a_streamed_agent(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     await drained(await done(mistral.call("agents.stream", agent_id="ag:1", messages=ASK)))
-    asked = {"gen_ai__agent__id": "ag:1", "gen_ai__request__model": None}
+    asked = {"gen_ai__agent__id": "ag:1", **UNASKED}
     assert seen.spans == [streamed(provider, name="chat", **asked)]
 
 
@@ -71,7 +72,7 @@ async def test_a_conversation(provider: FakeProvider, seen: Capture, mistral: An
 async def test_appended_conversation_names_its_id(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     await done(mistral.call("beta.conversations.append", conversation_id="conv_fake", inputs="and then?"))
     known = {
-        "gen_ai__request__model": None,
+        **UNASKED,
         "otel_agentops__param__handoff_execution__source": "unknown",  # the client sends it by itself
         "otel_agentops__params__hash": identity({"handoff_execution": "server"}),
     }
@@ -81,7 +82,7 @@ async def test_appended_conversation_names_its_id(provider: FakeProvider, seen: 
 async def test_a_streamed_conversation_with_an_agent(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     asked: dict[str, Any] = {"agent_id": "ag:1", "agent_version": 3, "inputs": "hi"}
     await drained(await done(mistral.call("beta.conversations.start_stream", **asked)))
-    known = {"gen_ai__agent__id": "ag:1", "gen_ai__agent__version": "3", "gen_ai__request__model": None}
+    known = {"gen_ai__agent__id": "ag:1", "gen_ai__agent__version": "3", **UNASKED}
     assert seen.spans == [streamed(provider, name="chat", **CONVERSED, **known, **UNCOUNTED)]
 
 
