@@ -37,33 +37,12 @@ BAGGAGE_GROUPS = ("task", "traffic", "tenant", "rollout")
 _PREFIX = "OTEL_AGENTOPS_"
 # The rest of the name of every variable that a part of the project reads: the settings here, those of the guard and of
 # the project's tools, and those of the collector's configuration, which may share its environment with an application.
-VARIABLES = frozenset(
-    [
-        "BAGGAGE",
-        "CACHE",
-        "DECISION_WAIT",
-        "FLUSH",
-        "HASH_KEY",
-        "INSTANCE",
-        "MAX_DURATION_SERIES",
-        "MAX_SERIES",
-        "MAX_VARIABLE_SERIES",
-        "MODE",
-        "PRICES",
-        "PROMETHEUS_URL",
-        "PROMPT_LIMIT",
-        "PROM_ENDPOINT",
-        "RECEIVER",
-        "RECEIVERS",
-        "REMOTE_WRITE_URL",
-        "ROTATION",
-        "SAMPLE_PERCENT",
-        "STORE",
-        "STRICT",
-        "TIER",
-        "WAITING_TRACES",
-    ]
-)
+VARIABLES = frozenset([
+    "BAGGAGE", "CACHE", "CONTENT_LIMIT", "DECISION_WAIT", "FLUSH", "GRAFANA_URL", "HASH_KEY", "INSTANCE",
+    "LOG_RECEIVER", "MAX_DURATION_SERIES", "MAX_SERIES", "MAX_VARIABLE_SERIES", "MODE", "PRICES", "PROMETHEUS_URL",
+    "PROMPT_LIMIT", "PROM_ENDPOINT", "RECEIVER", "RECEIVERS", "REDACT", "REMOTE_WRITE_URL", "ROTATION",
+    "RUNBOOK_URL", "SAMPLE_PERCENT", "STORE", "STRICT", "TIER", "TRACE_RECEIVER", "WAITING_TRACES",
+])  # fmt: skip
 
 
 class Config(NamedTuple):
