@@ -120,7 +120,7 @@ def list_queries(content: Mapping[str, Any]) -> list[PanelQuery]:
 
 def fill_variables(expr: str, seconds: int = 120) -> str:
     """Fill in the variables as Grafana does: `.*` is All, a rate is over some scrapes, the range is what is shown."""
-    values = VALUES | {"__range": f"{seconds}s"}
+    values = VALUES | {"__range": f"{max(seconds, 1)}s"}  # PromQL refuses 0s
     for name in sorted(values, key=len, reverse=True):
         expr = expr.replace(f"${name}", values[name])
     return expr

@@ -40,8 +40,9 @@ def framework_call(model: str = "alias", is_sent: bool = True) -> Iterator[Clien
     call = begin_call(FRAMEWORK, openai_chat.CHAT, accepts_nested=True)
     assert call is not None
     with call:
-        operation = openai_chat.read_chat_request({"model": model, "messages": TURNS}, Server(None, {}))
-        call.operation_known(operation._replace(routed_model="gpt-x"))
+        body = {"model": model, "messages": TURNS}
+        operation = openai_chat.read_chat_request(body, Server(None, {}))
+        call.operation_known(operation._replace(routed_model="gpt-x"), body)
         if is_sent:
             call.attempt_started(None)
         yield call

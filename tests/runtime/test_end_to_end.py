@@ -256,8 +256,9 @@ def test_task_in_two_services_counts_once_in_the_budget(
     assert running.counted(name, "otel_agentops_llm_calls", 3) == {
         ("chat", "openai", "gpt-x", "support"): 3,  # one here, two there
     }
-    assert running.counted(name, "otel_agentops_sli_events", 2) == {
+    assert running.counted(name, "otel_agentops_sli_events", 5) == {
         ("task_completed", "proxy", "support"): 1, ("search", "tool_success", "direct"): 1,
+        ("gpt-x", "call_success", "direct"): 3,
     }  # fmt: skip
     per_task = {sample.name: sample.value for sample in running.collector.scrape() if per_task_of(sample, name)}
     assert per_task == {"otel_agentops_task_llm_calls_count": 1, "otel_agentops_task_llm_calls_sum": 1}

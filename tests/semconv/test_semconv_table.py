@@ -98,7 +98,7 @@ BAD: list[tuple[str, object, str]] = [
     (
         attributes.PARAM_SOURCE.format("seed"),
         "guessed",
-        "otel_agentops.param.seed.source is 'guessed', which is none of explicit, framework, echoed, unknown",
+        "otel_agentops.param.seed.source is 'guessed', which is none of explicit, framework, echoed, unset, unknown",
     ),
     (
         attributes.TASK_OUTCOME,
