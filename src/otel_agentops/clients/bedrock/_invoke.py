@@ -84,12 +84,13 @@ class _FamilyReader:
         if guardrail := as_text(facts.options.get("guardrailIdentifier")):
             attributes[A.AWS_BEDROCK_GUARDRAIL_ID] = guardrail
         options = {name: value for name in _OPTIONS if (value := facts.options.get(name)) is not None}
+        instructions, params = (call.instructions, call.params or {}) if facts.is_readable else (None, {})
         return call._replace(
             model=facts.model.id,
             prompt=facts.model.prompt,
             attributes=attributes,
-            instructions=call.instructions if facts.is_readable else None,
-            params={**(call.params or {}), **options},
+            instructions=instructions,
+            params={**params, **options},
         )
 
     def read_response(self, response: InvokeResponse) -> Answer:
