@@ -114,7 +114,7 @@ def test_a_file_is_written_whole_and_twice_the_same(tmp_path: Path) -> None:
     assert first.decode() == f"{WHOLE}{BUDGETS}# EOF\n"
     assert run(source, source, "--out", out)[0] == 0
     assert out.read_bytes() == first, "read twice, each task and source counts once"
-    assert run(source, "--out", out, "--counted")[0] == 0
+    assert run(source, "--out", out, "--counted", "--force")[0] == 0
     assert out.read_text() == f"{WHOLE}# EOF\n"
 
 
