@@ -120,7 +120,7 @@ def run_test(promtool: Path, directory: Path, specs: Sequence[Mapping[str, str]]
 
 
 @given(specs=SPECS)
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 def test_alerts_show_the_texts_of_the_spec(promtool: Path, tmp_path: Path, specs: list[dict[str, str]]) -> None:
     run_test(promtool, tmp_path, specs)
 
