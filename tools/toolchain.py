@@ -398,7 +398,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if _prepare_demo() else 1
     if what == "all":
         for name in TOOLS:
-            _show(name, f"{name}: ")
+            if name != "node":  # one test alone needs Node.js, and makes it when it runs
+                _show(name, f"{name}: ")
         return 0
     return 0 if _show(what) else 1
 

@@ -54,7 +54,7 @@ def _guarded_by_half(config: Any) -> None:
 
 
 def _half(config: Any) -> None:
-    config["connectors"][SLI]["spans"][0]["name"] = "otel_agentops.sli.bad"
+    config["connectors"][SLI]["spans"][1]["name"] = "otel_agentops.sli.bad"
 
 
 def _no_verdict(config: Any) -> None:
@@ -62,11 +62,11 @@ def _no_verdict(config: Any) -> None:
 
 
 def _others_verdict(config: Any) -> None:
-    config["connectors"][SLI]["spans"][0]["attributes"][0] = {"key": "otel_agentops.sli.escalation.bad"}
+    config["connectors"][SLI]["spans"][1]["attributes"][0] = {"key": "otel_agentops.sli.escalation.bad"}
 
 
 def _loose_pair(config: Any) -> None:
-    config["connectors"][SLI]["spans"][0]["conditions"] = [
+    config["connectors"][SLI]["spans"][1]["conditions"] = [
         'span.attributes["otel_agentops.sli.task_completed.bad"] >= 0'
     ]
 

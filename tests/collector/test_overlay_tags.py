@@ -91,6 +91,7 @@ SPANS = [
     # not ours
     Case({"http.response.status_code": 500, "error.type": "500"}, error=True),
 ]
+MODEL_OPERATIONS = {"chat", "text_completion", "generate_content", "embeddings"}
 SCORE, THRESHOLD = A.GEN_AI_EVALUATION_SCORE_VALUE, A.JUDGE_THRESHOLD
 EVENTS = [
     Case({SCORE: 0.4, THRESHOLD: 0.5}, bad=1),
@@ -137,10 +138,13 @@ def expected_tags(case: Case, verdict: str) -> dict[str, object]:
 @pytest.mark.parametrize("n", range(len(SPANS)), ids=lambda n: f"{n}-{list(SPANS[n].attributes.values())}")
 def test_a_stored_span_has_its_tags(stored_cases: Path, n: int) -> None:
     record = next(span for span in overlay_stored.spans(stored_cases, len(SPANS)) if span.name == str(n))
-    task = A.TASK_OUTCOME in SPANS[n].attributes
-    assert new_tags(SPANS[n], record) == expected_tags(
-        SPANS[n], A.SLI_TASK_COMPLETED_BAD if task else A.SLI_TOOL_SUCCESS_BAD
-    )
+    case = SPANS[n]
+    task = A.TASK_OUTCOME in case.attributes
+    expected = expected_tags(case, A.SLI_TASK_COMPLETED_BAD if task else A.SLI_TOOL_SUCCESS_BAD)
+    is_cancelled = case.attributes.get(A.ERROR_TYPE) == "CancelledError"
+    if case.attributes.get(A.GEN_AI_OPERATION_NAME) in MODEL_OPERATIONS and not is_cancelled:
+        expected[A.SLI_CALL_SUCCESS_BAD] = int(case.error)
+    assert new_tags(case, record) == expected
 
 
 @pytest.mark.parametrize("n", range(len(EVENTS)), ids=lambda n: f"{n}-{list(EVENTS[n].attributes.values())}")
