@@ -72,7 +72,10 @@ class ForeignSpan:
         """Write the attempts so far, the one in flight included."""
         if self.span.is_recording():
             attributes = derive_attempts(attempts) if attempts else {}
-            self.span.set_attributes({**attributes, A.ATTEMPT_COUNT: sent_count})
+            attributes[A.ATTEMPT_COUNT] = sent_count
+            present = _foreign_spans.read_attributes(self.span)
+            add_missing(self.span, attributes, present)
+            self.span.set_attributes({key: value for key, value in attributes.items() if key in present})
 
     def write_answer(self, observation: Observation) -> None:
         """Add the answer before the operation has ended."""

@@ -58,7 +58,7 @@ def add_missing(span: Span, attributes: Mapping[str, Value], present: Mapping[st
     missing: dict[str, AnyValue] = {key: value for key, value in attributes.items() if present.get(key, UNSET) == UNSET}
     container = getattr(span, "_attributes", None)
     if type(container) is BoundedAttributes and container.maxlen is not None:
-        excess = len(container._dict) + len(missing) - container.maxlen
+        excess = len(container._dict.keys() | missing.keys()) - container.maxlen
         if excess > 0:
             missing = dict(list(_order_by_importance(missing).items())[excess:])
     span.set_attributes(missing)
