@@ -45,7 +45,8 @@ def write_result(span: Span, attributes: Attributes, request_attributes: Mapping
             everything: dict[str, AnyValue] = {**container._dict, **request_attributes, **attributes}
             span.set_attributes(_order_by_importance(everything))
             return
-        if container.max_value_len is None and _write_unchecked(container, attributes):
+        # The container of an ended span is still open in older SDKs, so the span is asked.
+        if container.max_value_len is None and span.is_recording() and _write_unchecked(container, attributes):
             return
     span.set_attributes(attributes)
 
