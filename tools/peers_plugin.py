@@ -109,9 +109,10 @@ class Peers:
     @property
     def observations(self) -> dict[str, object]:
         """Numbers of spans by scope, failures of ours, and the places that we patched, in this process."""
-        from otel_agentops._patching import Instrumentor  # here: a run without us must not import us
+        from otel_agentops import _entry_points  # here: a run without us must not import us
 
-        libraries = self.instrumentor.libraries if isinstance(self.instrumentor, Instrumentor) else ()
+        entry_point = self.instrumentor
+        libraries = entry_point.libraries if isinstance(entry_point, _entry_points.EntryPoint) else ()
         patched = {
             f"{target.module}.{target.owner}.{target.name}" for library in libraries for target in library.patches
         }
