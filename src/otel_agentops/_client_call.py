@@ -332,7 +332,12 @@ class ClientCall(Observation, Generic[C]):
 
         A stream without any chunk is no answer: a gateway that fails writes one JSON object, which no client sees.
         """
-        if self.chunk_count == 0 and self.span is not None and isinstance(self.operation, ModelCall):
+        if (
+            self.result is None
+            and not self.chunk_count
+            and self.span is not None
+            and isinstance(self.operation, ModelCall)
+        ):
             self.result = NO_ANSWER._replace(error=OTHER_ERROR)
         self.end()
 

@@ -42,11 +42,18 @@ class Hooks(NamedTuple):
 
 
 def compile_hooks(sinks: Iterable[object]) -> Hooks:
-    """Return one tuple of guarded methods per hook, in the order of the sinks; for `ended` in reverse order."""
+    """Return one tuple of guarded methods per hook, in the order of the sinks; for `ended` in reverse order.
+
+    Exceptions of a sink with `has_content = True` may quote what people and models said, so their text is not logged.
+    """
     ordered = tuple(sinks)
 
     def methods(name: str) -> tuple[Hook, ...]:
-        return tuple(guard(getattr(sink, name)) for sink in ordered if hasattr(sink, name))
+        return tuple(
+            guard(getattr(sink, name), has_content=getattr(sink, "has_content", False))
+            for sink in ordered
+            if hasattr(sink, name)
+        )
 
     return Hooks._make((*map(methods, Hooks._fields[:-1]), methods("ended")[::-1]))
 

@@ -8,6 +8,7 @@ once, and an outer one that is closed while it closes the inner one is an error 
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -215,15 +216,17 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
 
 
 _open_streams: WeakSet[ObservedAsyncStream] = WeakSet()
-_is_first = [True]
 
 
 def _end_at_exit(stream: ObservedAsyncStream) -> None:
     """End the stream's call when the process ends; what is registered last runs before the providers' shutdown."""
-    if _is_first:
-        _is_first.clear()
-        atexit.register(_end_open_streams)
+    _register_at_exit()
     _open_streams.add(stream)
+
+
+@functools.cache
+def _register_at_exit() -> None:
+    atexit.register(_end_open_streams)
 
 
 @guard

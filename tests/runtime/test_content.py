@@ -191,7 +191,33 @@ def test_no_content_leaves_if_the_function_fails(
     assert "Umbrella" not in sentence, "an exception of the user's function may quote what was said"
 
 
+def test_failure_of_a_reader_is_logged_without_content(
+    gpt: openai.OpenAI, monkeypatch: pytest.MonkeyPatch, said: Said, production: None
+) -> None:
+    monkeypatch.setenv(CAPTURE, "SPAN_ONLY")
+    monkeypatch.setattr(ContentSink, "request_read", lambda sink, call, body: fail("body", body))
+    with capture(Instrumentor()) as seen:
+        ask(gpt)
+        assert len(seen.spans) == 1
+    (sentence,) = said()
+    assert "ValueError: its text may quote content" in sentence
+
+
 # -- tools and retrievals
+
+
+def test_result_of_a_tool_is_not_parsed_without_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[object] = []
+    monkeypatch.setattr("otel_agentops._coerce.parse_json", parsed.append)
+
+    @otel_agentops.tool("weather")
+    def weather() -> str:
+        return '{"sky": "rainy"}'
+
+    with capture(Instrumentor()) as seen:
+        assert weather() == '{"sky": "rainy"}'
+        assert len(seen.spans) == 1
+    assert parsed == []
 
 
 def test_tool_tells_arguments_and_result(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,8 @@ class ContentSink:
         emit_event: Emits the event of an inference; None if there is to be none.
     """
 
+    has_content = True  # its failures may quote what was said
+
     def __init__(self, redactor: Redactor, limit: int, writes_span: bool, emit_event: EmitEvent | None) -> None:
         self._redactor = redactor
         self._limit = limit

@@ -91,9 +91,11 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
     @guard
     def record_result(self, result: object) -> None:
         """Record the result, if content is recorded at all; that of a decorated function is known."""
-        if self._observation is not None and self._failure is None:
-            hooks = self._observation.hooks.response_received
-            tell_content(hooks, self._observation, {A.GEN_AI_TOOL_CALL_RESULT: _coerce.parse_json(result)})
+        observation = self._observation
+        if observation is None or self._failure is not None or not observation.hooks.response_received:
+            return
+        content = {A.GEN_AI_TOOL_CALL_RESULT: _coerce.parse_json(result)}
+        tell_content(observation.hooks.response_received, observation, content)
 
     @override
     def prepare_call(
