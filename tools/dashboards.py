@@ -249,7 +249,7 @@ STORY: tuple[tuple[float, Callable[[World], None]], ...] = (
 def run_show(directory: Path) -> Iterator[Show]:
     """Run the demo's stack with the rules; the collector's own metrics and Prometheus' are scraped as well."""
     rules = directory / "rules.yaml"
-    rules.write_text(prometheus.render_rules(slo.load(ROOT / "slo"), TIME_SCALE), "utf-8")
+    rules.write_text(prometheus.render_rules([*slo.load(ROOT / "slo"), UNSEEN], TIME_SCALE), "utf-8")
     with ExitStack() as running:
         lock = directory / "lock.yaml"
         lock.write_text(fragment.render_text([load(_write_lock(directory / "agentops.lock"))]), "utf-8")
@@ -260,6 +260,11 @@ def run_show(directory: Path) -> Iterator[Show]:
         yield Show(demo, server)
 
 
+# A promise of a service that never ran, which a panel names.
+UNSEEN = slo.Slo.model_validate({
+    "name": "refunds", "service": "billing", "sli": "task_completed", "objective": 0.9,
+    "owner": "billing-team", "runbook": "https://runbooks.example/refunds",
+})  # fmt: skip
 _TASKS = f"{M.METRICS[M.SPAN_DURATION].prometheus}_count{{{A.TASK_OUTCOME.replace('.', '_')}!=''}}"
 
 
