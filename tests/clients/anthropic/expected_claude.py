@@ -92,5 +92,24 @@ def native(provider: FakeProvider, *, status: str = "OK", **changes: Any) -> dic
     return span(provider, found, name="anthropic.messages.create", status=status)
 
 
+def measured(provider: FakeProvider) -> dict[str, Any]:
+    """The client metrics of one whole answer."""
+    labels = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude-x",
+        "gen_ai.response.model": "claude-x-20260301",
+        "server.address": "127.0.0.1",
+        "server.port": int(provider.url.rpartition(":")[2]),
+    }
+    return {
+        "gen_ai.client.operation.duration": [{"attributes": labels, "count": 1, "sum": SECONDS}],
+        "gen_ai.client.token.usage": [
+            {"attributes": {**labels, "gen_ai.token.type": "input"}, "count": 1, "sum": 11},
+            {"attributes": {**labels, "gen_ai.token.type": "output"}, "count": 1, "sum": 5},
+        ],
+    }
+
+
 def _dotted(changes: dict[str, Any]) -> dict[str, Any]:
     return {name.replace("__", "."): value for name, value in changes.items()}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from both import block, done
-from expected_claude import ASK, CALL, UNTRACED, whole
+from expected_claude import ASK, CALL, UNTRACED, measured, whole
 from pydantic import BaseModel
 
 from otel_agentops._hashing import identity
-from otel_agentops.testing import SECONDS, Capture
+from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall
 
 WEATHER = {"name": "weather", "description": "of a town", "input_schema": {"type": "object"}, "strict": True}
@@ -227,21 +227,7 @@ async def test_middleware(provider: FakeProvider, seen: Capture, make: Any) -> N
 
 async def test_measurements(provider: FakeProvider, seen: Capture, claude: Any) -> None:
     await done(claude.messages.create(**CALL))
-    labels = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "anthropic",
-        "gen_ai.request.model": "claude-x",
-        "gen_ai.response.model": "claude-x-20260301",
-        "server.address": "127.0.0.1",
-        "server.port": int(provider.url.rpartition(":")[2]),
-    }
-    assert seen.metrics == {
-        "gen_ai.client.operation.duration": [{"attributes": labels, "count": 1, "sum": SECONDS}],
-        "gen_ai.client.token.usage": [
-            {"attributes": {**labels, "gen_ai.token.type": "input"}, "count": 1, "sum": 11},
-            {"attributes": {**labels, "gen_ai.token.type": "output"}, "count": 1, "sum": 5},
-        ],
-    }
+    assert seen.metrics == measured(provider)
 
 
 async def test_batches_and_token_counts_make_no_span(seen: Capture, claude: Any) -> None:
