@@ -240,7 +240,8 @@ def test_demo_without_a_collector_stops_before_prometheus(
     assert (toolchain.main(["demo"]), wanted) == (1, ["otelcol"])
     assert capsys.readouterr().err == (
         "no otelcol: otelcol-contrib is not on PATH; Go, which would build it, is not on PATH (1.21 or newer, "
-        "https://go.dev/dl), and PyPI's copy cannot be had: downloading Go failed; install it, or name one in $OTELCOL\n"
+        "https://go.dev/dl), and PyPI's copy cannot be had: downloading Go failed; install it, or "
+        "name one in $OTELCOL\n"
         "the demo needs a collector and cannot start; without a Prometheus it could\n"
     )
 
