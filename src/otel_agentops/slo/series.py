@@ -117,6 +117,7 @@ SLI_VALUE_CONTRAST_INCREASE = "otel_agentops:sli_value_contrast:increase"  # and
 SLI_VALUE_CONTRAST_SINCE = "otel_agentops:sli_value_contrast:since"  # and counted: the same since the start
 SLI_VALUE_RATIO = "otel_agentops:sli_value:ratio"  # bad / events since the start, while there was a contrast if any
 SLI_VALUE_RATIO_OTHERS = "otel_agentops:sli_value:ratio_others"  # the same of the other values in the same minutes
+SLI_VALUE_BEFORE = "otel_agentops:sli_value:before"  # its ratio by that of the others, over the day before the burn
 SLI_VALUE_EXPLAINED = (
     "otel_agentops:sli_value:explained"  # part of the bad events beyond the usual that it accounts for
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from otel_agentops.slo._promql import Clock, Rule
 from otel_agentops.slo.evidence.contrast import build_contrast_rules
-from otel_agentops.slo.evidence.explained import build_explained_rules
+from otel_agentops.slo.evidence.explained import build_before_rule, build_explained_rules
 from otel_agentops.slo.evidence.increments import build_increment_rules, build_long_increment_rules
 from otel_agentops.slo.evidence.sick import build_sick_rules, build_usual_rules
 from otel_agentops.slo.evidence.steps import build_step_rules
@@ -33,4 +33,4 @@ def build_evidence_rules(clock: Clock) -> list[Rule]:
 
 def build_history_rules(clock: Clock) -> list[Rule]:
     """Return the rules over long windows, for which a look each five minutes is enough."""
-    return [*build_long_increment_rules(clock), *build_usual_rules(clock)]
+    return [*build_long_increment_rules(clock), build_before_rule(clock), *build_usual_rules(clock)]

@@ -24,7 +24,8 @@ def build_burn_verdict_rules() -> Iterator[Rule]:
 
     A sick surface comes before a move without a contrast: it is seen to fail, and only the timing speaks for the move.
     """
-    since, service, words = S.SLO_BURN_SINCE, f"on ({', '.join(SERVICE)})", []
+    since, service = S.SLO_BURN_SINCE, f"on ({', '.join(SERVICE)})"
+    words: list[str] = []
     enough = f"and on ({INDICATOR}) {S.SLI_BAD_SINCE} >= {FEWEST}"
     no_contrast = f'{S.SLI_VALUE_VERDICT}{{word="moved_no_contrast"}}'
     latest = f"{no_contrast} * 0 + on ({OBSERVED}) group_left (previous) {S.VARIABLE_SUSPECT}"

@@ -1,7 +1,8 @@
 """The verdict of each value: it is, likely, moved but not it, or moved without a contrast.
 
 What moved or grew needs 20 : 1 to be likely. What did neither, as an arm of an A/B test that rots, is one of many
-values that could be: its evidence is divided by their number and has to be 100 : 1.
+values that could be: its evidence is divided by their number and has to be 100 : 1. It must have become worse, too: a
+segment of traffic that has always been worse than the others does not explain a burn, unless it grew.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ MOST = 0.5  # of the excess, explained
 FEWEST = 10  # bad events since the start, without which nothing can be told
 ALIKE = 1.5  # rate of a value by that of the others, below which it is cleared
 ALL = 0.99  # part of the scope that leaves no contrast
+BEYOND = 3  # standard deviations of chance
 SAME = 0.9  # part of the events of two values that makes them one
 # A set of tools, a stage and a deploy contain something more precise that moved with them.
 BROAD = "tools|stage|deploy"
@@ -29,7 +31,9 @@ def build_verdict_rules(clock: Clock) -> Iterator[Rule]:
     verdict, evidence, suspect = S.SLI_VALUE_VERDICT, S.SLI_VALUE_EVIDENCE, f"on ({OBSERVED}) {S.VARIABLE_SUSPECT}"
     enough = f"and on ({INDICATOR}) {S.SLI_BAD_SINCE} >= {FEWEST}"
     competing = f"on ({INDICATOR}) group_left () count by ({INDICATOR}) ({evidence})"
-    standing = f"{evidence} and on ({VALUE}) {evidence} / {competing} >= {SURE} unless {suspect}"
+    worse = f"and on ({VALUE}) ({_express_worsened(clock)})"
+    standing = f"{evidence} and on ({VALUE}) {evidence} / {competing} >= {SURE} {worse} unless {suspect}"
+
     moved = f"{evidence} >= {LIKELY} and {suspect}"
     explains = f"and on ({VALUE}) {S.SLI_VALUE_EXPLAINED} >= {MOST}"
     sure = f"({evidence} >= {SURE} and {suspect} or {standing}) {explains} {enough}"
@@ -62,6 +66,15 @@ def _express_cleared() -> str:
 """
 
 
+def _express_worsened(clock: Clock) -> str:
+    """Select values whose ratio by that of the others is above that of the day before, beyond chance."""
+    before = f"last_over_time({S.SLI_VALUE_BEFORE}[{clock.to_duration('10m')}])"
+    bad, other_bad = (f"({select_count(counted)} + 0.5)" for counted in ("bad", "other_bad"))
+    ratio = f"({bad} / {select_count('events')}) / ({other_bad} / {select_count('other_events')})"
+    spread = f"on ({INDICATOR}) group_left () {S.SLI_BAD_SPREAD}"
+    return f"ln({ratio} / {before}) > {BEYOND} * sqrt((1 / {bad} + 1 / {other_bad}) * {spread})"
+
+
 def _express_no_contrast() -> str:
     """Select values that the whole scope has now, of which too little came beside the others to compare.
 
@@ -85,12 +98,18 @@ def _build_leader_rules() -> Iterator[Rule]:
     precise, broad = (f'{S.SLI_VALUE_VERDICT}{{word="%s", variable{sign}"{BROAD}"}}' for sign in ("!~", "=~"))
     best = f" or on ({INDICATOR}) ".join(f"({precise % word} or {broad % word} * 0.9)" for word in ("it_is", "likely"))
     leader = f"topk by ({INDICATOR}) (1, {best})"
-    suspect = f"on ({OBSERVED}) group_left (previous) ({S.VARIABLE_SUSPECT} * 0 + 1)"
-    yield make_rule(S.SLI_VALUE_LEADER, f"{leader} * {suspect}\nor on ({VALUE})\n{leader}")
+    yield make_rule(S.SLI_VALUE_LEADER, _add_previous(leader))
     same = (
         f"and on ({VALUE}) {counts} / on ({INDICATOR}) group_left () ({counts} and on ({VALUE}) {S.SLI_VALUE_LEADER}) "
         f">= {SAME} <= {1 / SAME:.4g}"
         for counts in (S.SLI_VALUE_EVENTS_SINCE, S.SLI_VALUE_BAD_SINCE)
     )
     tied = f'sum without (word) ({S.SLI_VALUE_VERDICT}{{word=~"it_is|likely", variable!~"tools|stage"}})'
-    yield make_rule(S.SLI_VALUE_TIED, "\n".join([tied, f"unless on ({SCOPE}) {S.SLI_VALUE_LEADER}", *same]))
+    others = "\n".join([tied, f"unless on ({SCOPE}) {S.SLI_VALUE_LEADER}", *same])
+    yield make_rule(S.SLI_VALUE_TIED, _add_previous(f"({others})"))
+
+
+def _add_previous(values: str) -> str:
+    """Return values with the label `previous`, if they moved."""
+    suspect = f"on ({OBSERVED}) group_left (previous) ({S.VARIABLE_SUSPECT} * 0 + 1)"
+    return f"{values} * {suspect}\nor on ({VALUE})\n{values}"

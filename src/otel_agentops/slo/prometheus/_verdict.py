@@ -19,6 +19,7 @@ from otel_agentops.slo.variables import VARIABLES
 SIX = ("model", "prompt", "tools", "index", "judge", "traffic")
 _WORST = ("tool", "index", "model")  # what fails below a task
 _FEW = 3  # bad events, below which a part says little
+_LEAD = 3  # odds, below which a value is no lead
 _MOST = "1e6"  # odds, above which more say nothing more
 
 
@@ -104,7 +105,7 @@ def _describe_words() -> Iterable[tuple[str, str]]:
     """Return each word of a verdict with its sentence."""
     values = ".Labels.variable .Labels.scope .Labels.value"
     which = f"{{{{ $which := printf `{{%s,variable=%q,scope=%q,value=%q}}` $of {values} }}}}"
-    odds = f'{{{{ if gt . {_MOST} }}}}over 1000000{{{{ else }}}}{{{{ printf "%.0f" . }}}}{{{{ end }}}} : 1'
+    odds = f'{{{{ if gt . {_MOST} }}}}More than 1,000,000{{{{ else }}}}{{{{ printf "%.0f" . }}}}{{{{ end }}}} : 1'
     about = [
         (S.SLI_VALUE_EVIDENCE, f"{{{{ with . | first | value }}}}{odds}{{{{ end }}}}"),
         (S.SLI_VALUE_EXPLAINED, f", explains {_PART} of the excess"),
@@ -118,7 +119,7 @@ def _describe_words() -> Iterable[tuple[str, str]]:
         "likely": f"{which}Likely {_NAME}. {figures}.",
         "sick": f"{_SERVICE}No value explains it, but something is sick:{sick}",
         "moved_no_contrast": f"Moved, no contrast: {_NAME}. All events have it, so that only the timing speaks for it.",
-        "nothing_moved": "Nothing moved: no value is new, and none is worse than the others.",
+        "nothing_moved": "Nothing moved: no value is new, and none has become worse than the others.",
         "cannot_tell": f"Cannot tell: {_describe_doubt()}",
     }.items()
 
@@ -126,15 +127,17 @@ def _describe_words() -> Iterable[tuple[str, str]]:
 def _describe_doubt() -> str:
     """Return why a burn has no cause yet: a tie, too few bad events, or too little evidence."""
     leader = _show_each(_look_up(f"{S.SLI_VALUE_LEADER}{{%s}}", "$of"), _NAME)
-    lead = '{{ .Labels.variable }} {{ .Labels.scope }}: {{ .Labels.value }} has {{ printf "%.1f" .Value }} : 1'
-    best = _show_each(_look_up(f"topk(1, {S.SLI_VALUE_EVIDENCE}{{%s}})", "$of"), f" The strongest lead, {lead}.")
+    lead = f' The strongest lead is {_NAME} with {{{{ printf "%.0f" .Value }}}} : 1.'
+    best = _look_up(f"topk(1, {S.SLI_VALUE_EVIDENCE}{{%s}} > {_LEAD})", "$of")
+    cleared = _look_up(f'{S.SLI_VALUE_VERDICT}{{%s,word="moved_not_it"}}', "$of")
+    others = _show_each(cleared, f" Moved, not it: {_NAME}.")
     return _show_if(
         _look_up(f"{S.SLI_VALUE_TIED}{{%s}}", "$of"),
         f"the same events used {leader}{_show_each('.', f' and {_NAME}')}.",
         _show_if(
             _look_up(f"{S.SLI_BAD_SINCE}{{%s}} < {FEWEST}", "$of"),
             f'{{{{ . | first | value | printf "%.0f" }}}} bad events are too few; {FEWEST} are needed.',
-            f"no value has enough evidence.{best}",
+            f"no value is worse than the others beyond doubt.{_show_each(best, lead)}{others}",
         ),
     )
 
@@ -172,11 +175,15 @@ def _describe_undo() -> str:
     contrast = _choose_by("word", [("moved_no_contrast", "For a part of the events first: that makes a contrast. ")])
     back = contrast + _choose_by("variable", _UNDO.items(), "Set {{ .Labels.scope }} back to {{ .Labels.previous }}.")
     stop = "Take {{ .Labels.value }} of {{ .Labels.scope }} out of use: it did not move, it has become worse."
+    tied = _look_up(f"{S.SLI_VALUE_TIED}{{%s}}", "$of")
+    apart = "Undo one of them for a part of the events: that tells them apart."
     sick = [("sick", "Page the owner of what is sick; no variable is to blame.")]
-    other = _choose_by("word", sick, "Nothing to undo is known.")
+    other = _choose_by("word", sick, _show_if(tied, apart, "Nothing to undo is known."))
     unknown = "Set {{ .Labels.variable }} {{ .Labels.scope }} back to its earlier value, which is not known."
     moved = _choose_by("previous", [("unknown", unknown)], back)
-    return f"{{{{ if .Labels.previous }}}}{moved}{{{{ else if .Labels.value }}}}{stop}{{{{ else }}}}{other}{{{{ end }}}}"
+    return (
+        f"{{{{ if .Labels.previous }}}}{moved}{{{{ else if .Labels.value }}}}{stop}{{{{ else }}}}{other}{{{{ end }}}}"
+    )
 
 
 def _select_traces(slo: Slo) -> str:

@@ -57,15 +57,18 @@ topk by ({service}) (1, {earlier} {before}) {while_}"""
 def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
     """Build the alert of each move before a burn; `explains` is yes if the evidence says that it is to blame."""
     matchers = f"{','.join(f'{label}=%q' for label in SERVICE)},{SLI_NAME}={quote_string(slo.indicator.name)}"
-    of = f"{{{{ $of := printf `{{{matchers}}}` {' '.join(f'$labels.{label}' for label in SERVICE)} }}}}"
-    windows = describe_windows(severity, of, "too many")
+    head = f"{{{{ $of := printf `{{{matchers}}}` {' '.join(f'$labels.{label}' for label in SERVICE)} }}}}"
+    windows = describe_windows(severity, head, "too many")
     burns = f"burns the error budget of {slo.name} ({describe_indicator(slo)})"
-    moved = f"{S.SLO_BURN_MOVED}{select_burn(slo, severity)}"
-    blamed = f"on ({VALUE}) {S.SLO_BURN_VERDICT}{select_burn(slo, severity)[:-1]}, word=~\"it_is|likely\"}}"
-    yes, no = set_label(f"{moved} and {blamed}", "explains", "yes"), set_label(f"{moved} unless {blamed}", "explains", "no")
+    of = select_burn(slo, severity)
+    blamed = f'on ({VALUE}) {S.SLO_BURN_VERDICT}{of[:-1]}, word=~"it_is|likely"}}'
+    exprs = (
+        set_label(f"{S.SLO_BURN_MOVED}{of} {operator} {blamed}", "explains", explains)
+        for operator, explains in (("and", "yes"), ("unless", "no"))
+    )
     return {
         "alert": "OtelAgentopsBurnAfterMove",
-        "expr": f"{yes}\nor\n{no}",
+        "expr": "\nor\n".join(exprs),
         "labels": build_labels(slo, severity),
         "annotations": {
             "summary": f"{SERVICE_TEXT} {burns} after {_MOVE_TEXT}",
