@@ -229,7 +229,7 @@ TEXTS = {  # verdict, worst, undo
         "For a part of the events first: that makes a contrast. Pin gpt-x to old.",
     ),
     "tie": (
-        "Cannot tell: the same events used model gpt-x: old -> new and prompt support: old -> new.",
+        "Cannot tell: the same events used prompt support: old -> new and model gpt-x: old -> new.",
         "model gpt-x new: 20% bad.",
         "Undo one of them for a part of the events: that tells them apart.",
     ),

@@ -120,7 +120,7 @@ def _describe_words() -> Iterable[tuple[str, str]]:
         "sick": f"{_SERVICE}No value explains it, but something is sick:{sick}",
         "moved_no_contrast": f"Moved, no contrast: {_NAME}. All events have it, so that only the timing speaks for it.",
         "nothing_moved": "Nothing moved: no value is new, and none has become worse than the others.",
-        "cannot_tell": f"Cannot tell: {_describe_doubt()}",
+        "cannot_tell": f"{_SERVICE}Cannot tell: {_describe_doubt()}",
     }.items()
 
 
@@ -137,7 +137,11 @@ def _describe_doubt() -> str:
         _show_if(
             _look_up(f"{S.SLI_BAD_SINCE}{{%s}} < {FEWEST}", "$of"),
             f'{{{{ . | first | value | printf "%.0f" }}}} bad events are too few; {FEWEST} are needed.',
-            f"no value is worse than the others beyond doubt.{_show_each(best, lead)}{others}",
+            _show_if(
+                _look_up(f"{S.VARIABLE_KNOWN}{{%s}}", "$service"),
+                f"no value is worse than the others beyond doubt.{_show_each(best, lead)}{others}",
+                "no variable of this service is observed.",
+            ),
         ),
     )
 
