@@ -2,7 +2,7 @@
 
 python -m bench.calibrate                    40 days of each case
 python -m bench.calibrate --days 200         more of them
-python -m bench.calibrate --scale 300        with the rules of a time scale: an evaluation in five minutes, five times faster
+python -m bench.calibrate --scale 300        with the rules of a time scale: an evaluation in five minutes
 python -m bench.calibrate --seed 7           other days
 python -m bench.calibrate --markdown         a table to paste
 

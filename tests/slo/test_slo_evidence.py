@@ -21,6 +21,7 @@ from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule
 from otel_agentops.slo.evidence import build_evidence_rules
 from otel_agentops.slo.prometheus.burn import build_burn_rules
+from otel_agentops.slo.prometheus.moves import build_move_alerts
 
 CLOCK = Clock(300)  # an evaluation a second, an hour is twelve of them
 BAD, BURNS, END = 14, 24, 44  # evaluations
@@ -56,6 +57,7 @@ class World:
     parts: tuple[Part, ...]
     moves: tuple[tuple[str, str, str, str], ...] = ()
     sick: Mapping[str, tuple[float, Counts]] = field(default_factory=dict)  # reason to usual part and operations
+    is_slow: bool = False  # its provider takes five times as long
     before: float | None = None  # how much worse than the old value the new one was the day before
 
 
@@ -102,6 +104,7 @@ WORLDS = {
         tuple(pair("traffic", "all", ALWAYS, 0.02, change_at(BAD, 0.14, 0.42), change_at(BAD, 0.02, 0.06))), before=7
     ),
     "retrieval": World(STEADY, sick=RETRIEVAL),
+    "slow": World(STEADY, is_slow=True),
     "steady": World(STEADY),
     "few": World(tuple(pair("model", "gpt-x", NONE, 0.01, NONE)), (MODEL,)),
 }
@@ -161,6 +164,22 @@ def list_series(service: str, world: World) -> Iterator[dict[str, str]]:
     for move_labels in world.moves:
         move = {**labels, **dict(zip(("variable", "scope", "value", "previous"), move_labels, strict=True))}
         yield {"series": name_series(S.VARIABLE_MOVED, move), "values": write_gauge(lambda _: BAD, BAD + 4)}
+        burn_move = {**move, "slo": "answers", "severity": "page"}
+        yield {"series": name_series(S.SLO_BURN_MOVED, burn_move), "values": write_gauge(lambda _: BAD, BURNS)}
+    yield from list_surfaces(world, target, labels)
+
+
+def list_surfaces(world: World, target: Mapping[str, str], labels: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    if world.is_slow:
+        call = {**target, **labels, "gen_ai_operation_name": "chat", "gen_ai_provider_name": "openai"}
+        duration = "otel_agentops_span_duration_seconds"
+        yield {"series": name_series(f"{duration}_count", call), "values": write_counter(change_at(0, TASKS, TASKS))}
+        for le, counts in (("1", change_at(BAD, TASKS, 0)), ("5", change_at(0, TASKS, TASKS))):
+            yield {"series": name_series(f"{duration}_bucket", {**call, "le": le}), "values": write_counter(counts)}
+        inf = name_series(f"{duration}_bucket", {**call, "le": "+Inf"})
+        yield {"series": inf, "values": write_counter(change_at(0, TASKS, TASKS))}
+        kind = {**labels, "surface": "provider", "name": "openai", "kind": "latency"}
+        yield {"series": name_series(S.SURFACE_USUAL, kind), "values": write_gauge(lambda _: 0.95)}
     for reason, (usual, counts) in world.sick.items():
         of = {"gen_ai_operation_name": "retrieval", "otel_agentops_index_name": "help-pages"}
         tag = {"otel_agentops_incident_reason": reason} if reason else {}
@@ -178,6 +197,7 @@ def list_series(service: str, world: World) -> Iterator[dict[str, str]]:
 def answers(promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> Answers:
     folder = tmp_path_factory.mktemp("evidence")
     burns = [rule for rule in build_burn_rules([PROMISE], CLOCK) if not _is_input(rule)]
+    burns += [rule for rule in build_move_alerts([PROMISE], CLOCK) if rule.get("alert") == "OtelAgentopsBurnAfterMove"]
     group = {"name": "evidence", "interval": "1s", "rules": [*build_evidence_rules(CLOCK), *burns]}
     (folder / "rules.yaml").write_text(json.dumps({"groups": [group]}))
     series = [{"series": 'up{job="otelcol", instance="c"}', "values": f"1x{END}"}]
@@ -249,6 +269,11 @@ TEXTS = {  # verdict, worst, undo
         "Sick: retrieval help-pages (errors 37.5%).",
         "Page the owner of what is sick; no variable is to blame.",
     ),
+    "slow": (
+        "No value explains it, but something is sick: provider openai (latency 4.8s).",
+        "Sick: provider openai (latency 4.8s).",
+        "Page the owner of what is sick; no variable is to blame.",
+    ),
     "steady": (
         "Nothing moved: no value is new, and none has become worse than the others.",
         "Nothing stands out.",
@@ -294,9 +319,11 @@ WORDS = f"max by (service_name, word) ({S.SLO_BURN_VERDICT})"
 EVIDENCE = f"max by (service_name, variable, value) ({S.SLI_VALUE_EVIDENCE})"
 EXPLAINED = f'max by (service_name, variable) ({S.SLI_VALUE_EXPLAINED}{{value="new"}})'
 SICK = f"max by (service_name, surface, name, kind) ({S.SURFACE_SICK})"
+WELL = f"max by (service_name, surface, name) ({S.SURFACE_WELL})"
+AFTER_MOVE = 'max by (service_name, variable, explains) (ALERTS{alertname="OtelAgentopsBurnAfterMove"})'
 OF_HALF = f'max by (value) ({S.SLI_VALUE_EVIDENCE}{{service_name="half", value="new"}})'
 QUERIES = [
-    *((expr, END) for expr in (WORDS, EVIDENCE, EXPLAINED, SICK)),
+    *((expr, END) for expr in (WORDS, EVIDENCE, EXPLAINED, SICK, WELL, AFTER_MOVE)),
     *((f"{OF_HALF} + 0 * {at}", at) for at in range(BAD, END)),
 ]
 
@@ -309,6 +336,7 @@ def test_burn_has_one_verdict(answers: Answers) -> None:
         ("tie", "cannot_tell"),
         ("rotten", "it_is"),
         ("retrieval", "sick"),
+        ("slow", "sick"),
         ("steady", "nothing_moved"),
         ("always", "nothing_moved"),
         ("few", "cannot_tell"),
@@ -343,8 +371,21 @@ def test_explained_part_is_that_of_the_excess(answers: Answers) -> None:
     }
 
 
-def test_surface_that_times_out_is_sick(answers: Answers) -> None:
-    assert answers.samples[SICK] == {("errors", "help-pages", "retrieval", "retrieval"): 0.375}
+def test_surface_that_times_out_or_is_slow_is_sick(answers: Answers) -> None:
+    assert answers.samples[SICK] == {
+        ("errors", "help-pages", "retrieval", "retrieval"): 0.375,
+        ("latency", "openai", "slow", "provider"): pytest.approx(4.8),
+    }
+    assert answers.samples[WELL] == {}
+
+
+def test_move_silences_a_burn_only_if_it_explains_it(answers: Answers) -> None:
+    """The example of Alertmanager's config inhibits by the label `explains`."""
+    assert set(answers.samples[AFTER_MOVE]) == {
+        ("yes", "half", "model"),
+        *(("no", name, variable) for name, variable in (("outage", "model"), ("switch", "model"), ("few", "model"))),
+        *(("no", "tie", variable) for variable in ("model", "prompt")),
+    }
 
 
 def test_alert_says_why_in_words(answers: Answers) -> None:

@@ -97,7 +97,7 @@ def _build_leader_rules() -> Iterator[Rule]:
     """
     precise, broad = (f'{S.SLI_VALUE_VERDICT}{{word="%s", variable{sign}"{BROAD}"}}' for sign in ("!~", "=~"))
     best = f" or on ({INDICATOR}) ".join(f"({precise % word} or {broad % word} * 0.9)" for word in ("it_is", "likely"))
-    leader = f"topk by ({INDICATOR}) (1, {best})"
+    leader = f"({_select('it_is|likely')} and on ({VALUE}) topk by ({INDICATOR}) (1, {best}))"
     yield make_rule(S.SLI_VALUE_LEADER, _add_previous(leader))
     same = (
         f"and on ({VALUE}) {counts} / on ({INDICATOR}) group_left () ({counts} and on ({VALUE}) {S.SLI_VALUE_LEADER}) "
