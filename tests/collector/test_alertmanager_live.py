@@ -110,7 +110,7 @@ def test_shipped_config_is_valid(amtool: Path, tmp_path: Path) -> None:
     config = write_shipped(tmp_path, lambda config: None)
     done = subprocess.run([amtool, "check-config", config], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert " - 2 inhibit rules\n - 4 receivers\n - 1 templates\n" in done.stdout
+    assert " - 3 inhibit rules\n - 4 receivers\n - 1 templates\n" in done.stdout
 
 
 @pytest.mark.parametrize(
