@@ -11,7 +11,9 @@ GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK = "gen_ai.client.operation.time_pe
 GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 GEN_AI_CLIENT_TOKEN_USAGE = "gen_ai.client.token.usage"
 CHANGES = "otel_agentops.changes"
+DEPLOY_OBSERVATIONS = "otel_agentops.deploy.observations"
 EVAL_SET_OBSERVATIONS = "otel_agentops.eval_set.observations"
+FLAG_OBSERVATIONS = "otel_agentops.flag.observations"
 INDEX_OBSERVATIONS = "otel_agentops.index.observations"
 JUDGE_OBSERVATIONS = "otel_agentops.judge.observations"
 LLM_ATTEMPTS = "otel_agentops.llm.attempts"
@@ -20,7 +22,10 @@ MODEL_OBSERVATIONS = "otel_agentops.model.observations"
 PROMPT_OBSERVATIONS = "otel_agentops.prompt.observations"
 SLI_BAD = "otel_agentops.sli.bad"
 SLI_EVENTS = "otel_agentops.sli.events"
+SLI_VALUE_BAD = "otel_agentops.sli.value.bad"
+SLI_VALUE_EVENTS = "otel_agentops.sli.value.events"
 SPAN_DURATION = "otel_agentops.span.duration"
+STAGE_OBSERVATIONS = "otel_agentops.stage.observations"
 TASK_COST = "otel_agentops.task.cost"
 TASK_INPUT_TOKENS = "otel_agentops.task.input_tokens"
 TASK_LLM_ATTEMPTS = "otel_agentops.task.llm_attempts"
@@ -78,6 +83,14 @@ METRICS = {
         "otel_agentops_changes_total",
         ("otel_agentops.change.variable", "otel_agentops.change.scope", "otel_agentops.change.value"),
     ),
+    DEPLOY_OBSERVATIONS: Metric(
+        "otel_agentops.deploy.observations",
+        "counter",
+        "{span}",
+        "Number of tasks, and of operations outside of any task, by the version of the service.",
+        "otel_agentops_deploy_observations_total",
+        ("otel_agentops.rollout.stage",),
+    ),
     EVAL_SET_OBSERVATIONS: Metric(
         "otel_agentops.eval_set.observations",
         "counter",
@@ -90,6 +103,14 @@ METRICS = {
             "otel_agentops.judge.name",
             "otel_agentops.judge.revision",
         ),
+    ),
+    FLAG_OBSERVATIONS: Metric(
+        "otel_agentops.flag.observations",
+        "counter",
+        "{span}",
+        "Number of evaluations of a feature flag, by the variant that it gave.",
+        "otel_agentops_flag_observations_total",
+        ("otel_agentops.rollout.stage",),
     ),
     INDEX_OBSERVATIONS: Metric(
         "otel_agentops.index.observations",
@@ -171,6 +192,38 @@ METRICS = {
             "otel_agentops.judge.revision",
         ),
     ),
+    SLI_VALUE_BAD: Metric(
+        "otel_agentops.sli.value.bad",
+        "counter",
+        "{event}",
+        "Number of events that count against a service level indicator, by the value of one variable.",
+        "otel_agentops_sli_value_bad_total",
+        (
+            "otel_agentops.sli.name",
+            "otel_agentops.sli.type",
+            "otel_agentops.judge.name",
+            "otel_agentops.judge.revision",
+            "otel_agentops.change.variable",
+            "otel_agentops.change.scope",
+            "otel_agentops.change.value",
+        ),
+    ),
+    SLI_VALUE_EVENTS: Metric(
+        "otel_agentops.sli.value.events",
+        "counter",
+        "{event}",
+        "Number of events that count for a service level indicator, by the value of one variable.",
+        "otel_agentops_sli_value_events_total",
+        (
+            "otel_agentops.sli.name",
+            "otel_agentops.sli.type",
+            "otel_agentops.judge.name",
+            "otel_agentops.judge.revision",
+            "otel_agentops.change.variable",
+            "otel_agentops.change.scope",
+            "otel_agentops.change.value",
+        ),
+    ),
     SPAN_DURATION: Metric(
         "otel_agentops.span.duration",
         "histogram",
@@ -183,8 +236,19 @@ METRICS = {
             "gen_ai.tool.name",
             "otel_agentops.task.name",
             "otel_agentops.task.outcome",
+            "gen_ai.provider.name",
+            "otel_agentops.index.name",
             "otel_agentops.incident.surface",
+            "otel_agentops.incident.reason",
         ),
+    ),
+    STAGE_OBSERVATIONS: Metric(
+        "otel_agentops.stage.observations",
+        "counter",
+        "{span}",
+        "Number of tasks, and of operations outside of any task, by the stage of the roll-out.",
+        "otel_agentops_stage_observations_total",
+        ("otel_agentops.rollout.stage",),
     ),
     TASK_COST: Metric(
         "otel_agentops.task.cost",
