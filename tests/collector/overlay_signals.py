@@ -43,6 +43,7 @@ class Span(NamedTuple):
     attributes: Attributes
     error: bool = False
     seconds: float = 0.2
+    events: Sequence[tuple[str, Attributes]] = ()
 
 
 class Event(NamedTuple):
@@ -71,6 +72,8 @@ class Sender:
             made = tracer.start_span(
                 span.name, kind=SpanKind.INTERNAL, attributes=_present(span.attributes), start_time=start
             )
+            for name, attributes in span.events:
+                made.add_event(name, _present(attributes))
             if span.error:
                 made.set_status(StatusCode.ERROR)
             made.end(end)

@@ -105,6 +105,8 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._result = totals.sum_up() if self._has_totals else {}
         if self._is_root:
             self._result[A.TASK_OUTCOME] = self._outcome or _outcome_of(error)
+            if values := totals.list_values():
+                self._result[A.TASK_VALUES] = values
         self._observation.finish(AgentResult(self._result), error_type_of(error))
 
     @guard
