@@ -95,6 +95,11 @@ def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set
         series(M.SLI_EVENTS, "rare", until(stop, every=100)),
         series(M.SLI_EVENTS, "new", until(stop, start=5 * DAY - 20)),
         series(M.SLI_EVENTS, "young", young),
+        # one of two judges stops; one gets a new revision
+        series(M.SLI_EVENTS, "judged", until(stop), **{A.JUDGE_NAME: "tone", A.JUDGE_REVISION: "r1"}),
+        series(M.SLI_EVENTS, "judged", until(END), **{A.JUDGE_NAME: "facts", A.JUDGE_REVISION: "r1"}),
+        series(M.SLI_EVENTS, "revised", until(stop), **{A.JUDGE_NAME: "tone", A.JUDGE_REVISION: "r1"}),
+        series(M.SLI_EVENTS, "revised", until(END, start=stop), **{A.JUDGE_NAME: "tone", A.JUDGE_REVISION: "r2"}),
     ]
     return inputs, {
         # on the second Monday, before the first task after the first weekend
@@ -103,13 +108,13 @@ def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set
         (told, stop + HOUR): set(),
         # an hour, five minutes in which the last event is in sight, a quarter of an hour: the two are 4 s here
         (told, stop + HOUR + 5): set(),
-        (told, stop + HOUR + 9): {"busy"},
+        (told, stop + HOUR + 9): {"busy", "judged"},
         # the last was at 1200 s; twice 100 s later
-        (told, 1200 + 199): {"busy"},
-        (told, 1200 + 214): {"busy", "rare"},
+        (told, 1200 + 199): {"busy", "judged"},
+        (told, 1200 + 214): {"busy", "judged", "rare"},
         # `new` has no eight days of history when it stops; at that age it has, and no data
-        (told, 12 * DAY): {"busy", "rare"},
-        (told, 13 * DAY - 5): {"busy", "rare", "new"},
+        (told, 12 * DAY): {"busy", "judged", "rare"},
+        (told, 13 * DAY - 5): {"busy", "judged", "rare", "new"},
     }
 
 
@@ -144,7 +149,7 @@ def test_silences_and_labels_that_stop(promtool: Path, tmp_path: Path) -> None:
     silent, no_data = silences(9 * DAY)
     labelled, truth = labels(4 * DAY + 10)
     among = dict.fromkeys((alert for alert, _ in truth), "labelled|stopped|never|complaints|gone")
-    among["OtelAgentopsNoData"] = "busy|office|rare|new|young|labelled"
+    among["OtelAgentopsNoData"] = "busy|office|rare|new|young|labelled|judged|revised"
     evaluated(promtool, tmp_path, [UP, *silent, *labelled], no_data | truth, among)
 
 

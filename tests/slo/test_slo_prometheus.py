@@ -132,6 +132,7 @@ def test_any_objective_gives_rules_that_promtool_takes(
 ALERTS = {
     "OtelAgentopsBurnAfterMove",
     "OtelAgentopsCollectorNotScraped",
+    "OtelAgentopsCountsMissing",
     "OtelAgentopsErrorBudgetBurn",
     "OtelAgentopsEvalSetStale",
     "OtelAgentopsGroundTruthStale",
@@ -141,6 +142,8 @@ ALERTS = {
     "OtelAgentopsProxyDisagreesWithTruth",
     "OtelAgentopsProxyWithoutTruth",
     "OtelAgentopsRulesStale",
+    "OtelAgentopsScrapedTooSeldom",
+    "OtelAgentopsSlowRegression",
     "OtelAgentopsUnlistedValue",
     "OtelAgentopsVariableMoved",
     "OtelAgentopsVariableSkewed",
@@ -257,16 +260,21 @@ def thresholds(one: slo.Slo, severity: str) -> list[str]:
     return [f"{window} {value}" for window, value in re.findall(r"ratio(\w+)\{.*\} > (\S+)", burn["expr"])]
 
 
+def sudden(budget: str, half: str) -> list[str]:
+    """The budget over each window of a sudden loss, and half of it while the loss goes on."""
+    return [f"15m {budget}", f"30m {budget}", f"1h {budget}", f"15m {half}"]
+
+
 def test_thresholds_of_the_workbook() -> None:
     one = ONE.model_copy(update={"objective": 0.999, "sli": "tool_success"})
-    assert thresholds(one, "page") == ["5m 0.0144", "1h 0.0144", "30m 0.006", "6h 0.006"]
+    assert thresholds(one, "page") == ["5m 0.0144", "1h 0.0144", "30m 0.006", "6h 0.006", *sudden("0.001", "0.0005")]
     assert thresholds(one, "ticket") == ["2h 0.003", "1d 0.003", "6h 0.001", "3d 0.001"]
     assert burn.list_rescalings([one]) == []
 
 
 def test_a_factor_that_can_never_be_reached_is_rescaled_and_said() -> None:
     one = ONE.model_copy(update={"objective": 0.9})
-    assert thresholds(one, "page") == ["5m 0.8", "1h 0.8", "30m 0.6", "6h 0.6"]
+    assert thresholds(one, "page") == ["5m 0.8", "1h 0.8", "30m 0.6", "6h 0.6", *sudden("0.1", "0.05")]
     sentence = (
         "answers: 14.4 times the budget of 0.1 is 1.44 of all events, which nothing can exceed; the alert over 5m and "
         "1h takes 8 times (0.8) instead"
@@ -326,7 +334,7 @@ def test_a_proxy_is_called_one() -> None:
     for name, sli in slo.BUILT_IN.items():
         rules = every_rule(prometheus.build_rules([ONE.model_copy(update={"sli": name})]))
         texts = [rule["annotations"] for rule in rules if rule.get("labels", {}).get("slo") and "alert" in rule]
-        assert len(texts) == (9 if sli.type == "proxy" and is_on_outcome_events(sli) else 6)
+        assert len(texts) == (10 if sli.type == "proxy" and is_on_outcome_events(sli) else 7)
         for text in texts:
             assert f"({sli.type}: {name})" in text["summary"]
             if "budget of" in text["summary"]:
