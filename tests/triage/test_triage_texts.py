@@ -130,6 +130,7 @@ def test_json_holds_the_facts_of_an_incident(url: str) -> None:
             "rarity": 100,
             "is_declared": None,
             "is_unlisted": True,
+            "is_tied": False,
         }
     ]
 

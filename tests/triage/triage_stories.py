@@ -39,6 +39,7 @@ class Story:
         slo: The objective.
         severity: Of the burn.
         word: The verdict of the rules; None for no burn.
+        about: Variable, scope and value that it is about.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Story:
         slo: str = "answers",
         severity: str = "page",
         word: str | None = None,
+        about: tuple[str, ...] = (),
     ) -> None:
         self.samples: defaultdict[tuple[str, tuple[tuple[str, str], ...]], dict[int, float]] = defaultdict(dict)
         self.service = {"service_name": service, "deployment_environment_name": "prod"}
@@ -73,7 +75,11 @@ class Story:
             self.burn = {**self.sli, "slo": slo, "severity": severity}
             self.add(S.SLO_BURN_RATIO, self.burn, {AT: bad / EVENTS})
             self.add(S.SLO_BURN_SINCE, self.burn, dict.fromkeys((AT - HOUR, AT), onset + 2 * MINUTE))
-            self.add(S.SLO_BURN_VERDICT, {**self.burn, "word": word}, {AT: 1})
+            self.add(
+                S.SLO_BURN_VERDICT,
+                {**self.burn, "word": word, **dict(zip(("variable", "scope", "value"), about, strict=False))},
+                {AT: 1},
+            )
             alert = {"alertname": "OtelAgentopsErrorBudgetBurn", "alertstate": "firing", **self.burn}
             self.add("ALERTS", alert, dict.fromkeys(range(onset + 2 * MINUTE, AT + 1, MINUTE), 1))
 
@@ -129,6 +135,8 @@ class Story:
         points = {time: at for time in times if at + 5 * MINUTE <= time <= at + 2 * HOUR + 5 * MINUTE}
         assert points, "reported at no full hour"
         self.add(S.VARIABLE_MOVED, of, points)
+        if at > AT - 2 * HOUR:
+            self.add(S.VARIABLE_SUSPECT, of, {AT: at})
 
     def weigh(
         self,
@@ -196,7 +204,7 @@ def tell_stories() -> dict[str, Story]:
 
 
 def _tell_model_repointed() -> Story:
-    story = Story("model-repointed", word="it_is")
+    story = Story("model-repointed", word="it_is", about=("model", "gpt-5.5", "gpt-5.5-2026-10-21"))
     story.observe_all("model")
     story.observe("model", "gpt-5.5", "gpt-5.5-2026-10-21", "gpt-5.5-2026-03-05", share=0.64)
     story.move("model", "gpt-5.5", "gpt-5.5-2026-03-05", "gpt-5.5-2026-10-21", recall("02:43"))
@@ -208,7 +216,9 @@ def _tell_model_repointed() -> Story:
 
 
 def _tell_prompt_hotfixed() -> Story:
-    story = Story("prompt-hotfixed", 1.7, word="moved_no_contrast")
+    story = Story(
+        "prompt-hotfixed", 1.7, word="moved_no_contrast", about=("prompt", "support/greeting", "f07a6612de90b845")
+    )
     story.observe_all("prompt", "judge")
     story.observe("prompt", "support/greeting", "8c1e24b05d9f7a31", until=AT - HOUR)
     story.observe("prompt", "support/greeting", "f07a6612de90b845", since=AT)
@@ -229,7 +239,7 @@ def _tell_replica_lost() -> Story:
 
 
 def _tell_schema_drifted() -> Story:
-    story = Story("schema-drifted", 2.6, word="it_is")
+    story = Story("schema-drifted", 2.6, word="it_is", about=("tool", "lookup_order", "9e77d1f2a3b4c5d6"))
     story.observe_all("tools", "tool")
     story.sicken("tool", "lookup_order", errors=(0.52, 0.011))
     story.observe("tools", "support", "77ffcc0192ab34de", "5d20aa17c3e94f60", share=0.5)
@@ -237,8 +247,8 @@ def _tell_schema_drifted() -> Story:
     story.move("tools", "support", "5d20aa17c3e94f60", "77ffcc0192ab34de", recall("02:45"))
     story.weigh("tools", "support", "77ffcc0192ab34de", "it_is", 655, 0.87, 0.52, 0.011)
     story.weigh("tool", "lookup_order", "9e77d1f2a3b4c5d6", "it_is", 640, 0.88, 0.52, 0.011, before=0)
-    old = {**story.service, "variable": "tool", "scope": "lookup_order", "value": "1f3b2c4d5e6f7081", "against": "day"}
-    story.add(S.VARIABLE_SHARE_BEFORE, old, {AT: 1})
+    tool = {"variable": "tool", "scope": "lookup_order", "value": "9e77d1f2a3b4c5d6", "previous": "1f3b2c4d5e6f7081"}
+    story.add(S.VARIABLE_SUSPECT, {**story.service, **tool}, {AT: AT})  # its value is the time of the last observation
     story.add(S.VARIABLE_DECLARED, {**story.service, "variable": "tools", "value": "77ffcc0192ab34de"}, {AT: 1})
     story.add(S.VARIABLE_DECLARED, {**story.service, "variable": "tool", "value": "9e77d1f2a3b4c5d6"}, {AT: 1})
     return story
@@ -256,6 +266,7 @@ def _tell_judge_reconfigured() -> Story:
         slo="judged",
         severity="ticket",
         word="moved_no_contrast",
+        about=("judge", "grounded", "r4"),
     )
     story.observe_all("judge", "model")
     story.observe("model", "gpt-5.5", "gpt-5.5-2026-03-05", since=OLDEST)
@@ -280,7 +291,7 @@ def _tell_traffic_shifted() -> Story:
     def fail(time: int) -> float:
         return sum(EVENTS * shares[one][time > ONSET] * ratios[one][time > ONSET] for one in shares)
 
-    story = Story("traffic-shifted", 0.8, word="it_is")
+    story = Story("traffic-shifted", 0.8, word="it_is", about=("traffic", "all", "api"))
     story.count(S.SLI_BAD_INCREASE, story.sli, fail)
     story.observe_all("traffic")
     story.observe("traffic", "all", "api", "web", share=0.46)
@@ -328,14 +339,18 @@ def _tell_two_at_once() -> Story:
     story.observe("prompt", "support/greeting", "f07a6612de90b845", "8c1e24b05d9f7a31", share=0.5)
     story.move("model", "gpt-5.5", "gpt-5.5-2026-03-05", "gpt-5.5-2026-10-21", recall("02:45"))
     story.move("prompt", "support/greeting", "8c1e24b05d9f7a31", "f07a6612de90b845", recall("02:45"))
-    story.weigh("model", "gpt-5.5", "gpt-5.5-2026-10-21", None, 900, 0.95, 0.4, 0.02)
-    story.weigh("prompt", "support/greeting", "f07a6612de90b845", None, 870, 0.95, 0.4, 0.02)
+    story.weigh("model", "gpt-5.5", "gpt-5.5-2026-10-21", "it_is", 900, 0.95, 0.4, 0.02)
+    story.weigh("prompt", "support/greeting", "f07a6612de90b845", "it_is", 870, 0.95, 0.4, 0.02)
+    leader = {"variable": "model", "scope": "gpt-5.5", "value": "gpt-5.5-2026-10-21", "word": "it_is"}
+    tied = {"variable": "prompt", "scope": "support/greeting", "value": "f07a6612de90b845"}
+    story.add(S.SLI_VALUE_LEADER, {**story.sli, **leader}, {AT: 900})
+    story.add(S.SLI_VALUE_TIED, {**story.sli, **tied}, {AT: 870})
     return story
 
 
 def _tell_arm_rotted() -> Story:
     """An arm of a test went bad without a move; another move of that hour is cleared."""
-    story = Story("arm-rotted", word="it_is")
+    story = Story("arm-rotted", word="it_is", about=("prompt", "support/greeting", "f07a6612de90b845"))
     story.observe_all("prompt", "index")
     story.observe("prompt", "support/greeting", "f07a6612de90b845", "8c1e24b05d9f7a31", share=0.5)
     story.observe("index", "help-pages", "2026-11-12", "2026-11-01", share=0.4)

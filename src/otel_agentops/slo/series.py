@@ -65,7 +65,10 @@ SLI_VALUE_EVIDENCE = "otel_agentops:sli_value:evidence"  # odds that events with
 SLI_VALUE_EXPLAINED = "otel_agentops:sli_value:explained"  # part of the excess of bad events that the value explains
 SLI_VALUE_RATIO = "otel_agentops:sli_value:ratio"  # bad / events of the value
 SLI_VALUE_RATIO_OTHERS = "otel_agentops:sli_value:ratio_others"  # the same of the other values of its scope
-SLI_VALUE_VERDICT = "otel_agentops:sli_value:verdict"  # and word: the evidence, with what it amounts to
+SLI_VALUE_VERDICT = "otel_agentops:sli_value:verdict"  # and word: E of what moved or is much worse
+SLI_VALUE_LEADER = "otel_agentops:sli_value:leader"  # and word, previous: E of the value that explains most
+SLI_VALUE_TIED = "otel_agentops:sli_value:tied"  # E of a value that the same events used as the leader
+VARIABLE_SUSPECT = "otel_agentops:variable:suspect"  # variable, scope, value, previous: time of a move of now or a burn
 
 # -- a part of the system that is ill or well; labels SERVICE, surface, name, kind
 

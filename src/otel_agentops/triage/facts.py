@@ -63,6 +63,7 @@ class Suspect:
         rarity: How much rarer a move that close to the onset is than one by chance.
         is_declared: True if a change event announced it; None if the service sends no change events.
         is_unlisted: True if the lock file does not have it; None if that is not known.
+        is_tied: True if the same events had this and another value that is as likely.
     """
 
     variable: str
@@ -79,6 +80,7 @@ class Suspect:
     rarity: float | None = None
     is_declared: bool | None = None
     is_unlisted: bool | None = None
+    is_tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ class Burn:
         ratio: Part of bad events now, over a short window.
         objective: Part of events that must be good.
         word: The verdict of the rules; None if they are older than this command.
+        about: Variable, scope and value that the verdict is about, if it is about a value.
     """
 
     service: str
@@ -195,6 +198,7 @@ class Burn:
     ratio: float
     objective: float | None
     word: str | None
+    about: tuple[str, str, str] | None = None
 
     @property
     def speed(self) -> float | None:

@@ -6,7 +6,7 @@ Evidence comes from the rules and is computed nowhere else. Onset, rarity and mi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -115,6 +115,7 @@ class Service:
         shares_before: The same before.
         declared: Variables and values that change events announced; None if there are no change events.
         unlisted: What the lock file does not have.
+        suspects: Moves that the rules hold against values: those of now, and those from before a burn.
         surfaces: The surfaces that are observed.
         distance: Part of the traffic that the day before did not have.
     """
@@ -125,6 +126,7 @@ class Service:
     shares_before: Mapping[Key, float]
     declared: Collection[tuple[str, str]] | None
     unlisted: Collection[Key]
+    suspects: Sequence[Move]
     surfaces: Sequence[Surface]
     distance: float | None
 
@@ -145,9 +147,7 @@ class Reader:
     def read_burns(self, of: str) -> list[Burn]:
         """Return one burn for each objective and indicator, the worst first."""
         since = {_identify_burn(labels): value for labels, value in self.query_now(f"{S.SLO_BURN_SINCE}{of}")}
-        words = {
-            _identify_burn(labels): labels.get("word") for labels, _ in self.query_now(f"{S.SLO_BURN_VERDICT}{of}")
-        }
+        verdicts = {_identify_burn(labels): labels for labels, _ in self.query_now(f"{S.SLO_BURN_VERDICT}{of}")}
         objectives = {labels.get("slo"): value for labels, value in self.query_now(S.SLO_OBJECTIVE_RATIO)}
         burns: dict[tuple[str, ...], Burn] = {}
         for labels, ratio in self.query_now(f"{S.SLO_BURN_RATIO}{of}"):
@@ -164,7 +164,8 @@ class Reader:
                 since_s=since.get(key, self.at_s),
                 ratio=ratio,
                 objective=objectives.get(labels.get("slo")),
-                word=words.get(key),
+                word=verdicts.get(key, {}).get("word"),
+                about=_identify_value(verdicts[key]) if "variable" in verdicts.get(key, {}) else None,
             )
             other = burns.get(key[:-1])
             if other is None or one.severity == "page":
@@ -185,7 +186,7 @@ class Reader:
         onset = find_onset(self._read_minutes(sli, from_s or burn.since_s - back), self.clock.tick)
         onset_s = onset.at_s if onset else burn.since_s
         first_s = min(onset_s, burn.since_s) - self.clock.to_seconds(HOUR)
-        suspects = self._list_suspects(sli, service, onset_s, first_s)
+        suspects = self._list_suspects(sli, service, onset_s, first_s, burn.about)
         has_traffic = any(suspect.variable == "traffic" and suspect.word != "moved_not_it" for suspect in suspects)
         return Incident(
             at_s=self.at_s,
@@ -239,6 +240,7 @@ class Reader:
             shares_before=_read_values(self.query_now(before)),
             declared={(each.labels["variable"], each.labels["value"]) for each in declared} if declared else None,
             unlisted={*_read_values(self.query_now(f"{S.VARIABLE_UNLISTED}{of}"))},
+            suspects=[_make_move(*sample) for sample in self.query_now(f"{S.VARIABLE_SUSPECT}{of}")],
             surfaces=self._read_surfaces(labels),
             distance=max(distances, default=None),
         )
@@ -320,23 +322,22 @@ class Reader:
         times = (start_s + number * tick for number in range(int((self.at_s - start_s) // tick) + 1))
         return [Minute(time_s, events.get(time_s, 0), bad.get(time_s, 0)) for time_s in times if time_s >= first_s]
 
-    def _list_suspects(self, sli: Mapping[str, str], service: Service, onset_s: float, first_s: float) -> list[Suspect]:
+    def _list_suspects(
+        self, sli: Mapping[str, str], service: Service, onset_s: float, first_s: float, about: Key | None
+    ) -> list[Suspect]:
         """Return each value that moved or that the rules weigh, the strongest first."""
-        records = (S.SLI_VALUE_EVIDENCE, S.SLI_VALUE_EXPLAINED, S.SLI_VALUE_RATIO, S.SLI_VALUE_RATIO_OTHERS)
-        names = "|".join((*records, S.SLI_VALUE_VERDICT))
-        samples = self.query_now(select_labels(sli, f'__name__=~"{names}"'))
-        of = {
-            record: _read_values(one for one in samples if one.labels["__name__"] == record)
-            for record in (*records, S.SLI_VALUE_VERDICT)
-        }
+        figures = (S.SLI_VALUE_EVIDENCE, S.SLI_VALUE_EXPLAINED, S.SLI_VALUE_RATIO, S.SLI_VALUE_RATIO_OTHERS)
+        records = (*figures, S.SLI_VALUE_VERDICT, S.SLI_VALUE_LEADER, S.SLI_VALUE_TIED)
+        samples = self.query_now(select_labels(sli, f'__name__=~"{"|".join(records)}"'))
+        of = {record: _read_values(one for one in samples if one.labels["__name__"] == record) for record in records}
         words = {_identify_value(labels): labels["word"] for labels, _ in samples if "word" in labels}
-        moves = {(move.variable, move.scope, move.value): move for move in service.moves if move.time_s >= first_s}
+        tied = {*of[S.SLI_VALUE_TIED], *of[S.SLI_VALUE_LEADER]} if of[S.SLI_VALUE_TIED] else set()
+        moves = _merge_moves((move for move in service.moves if move.time_s >= first_s), service.suspects)
         odds = {**of[S.SLI_VALUE_EVIDENCE], **of[S.SLI_VALUE_VERDICT]}
         suspects: list[Suspect] = []
-        for key in {**odds, **moves}:
-            move = moves.get(key) or _find_tool_move(key, service, moves.values())
-            others = sum(one.variable == key[0] for one in service.moves) - (key in moves)
-            scale = self.clock.scale
+        for key in {**odds, **moves, **({about: 0} if about else {})}:
+            move = moves.get(key)
+            others = sum(one.variable == key[0] for one in service.moves if one != move)
             suspects.append(
                 Suspect(
                     *key,
@@ -348,12 +349,13 @@ class Reader:
                     share=service.shares.get(key),
                     share_before=service.shares_before.get(key),
                     move=move,
-                    rarity=compute_rarity(move.time_s - onset_s, others, scale) if move else None,
+                    rarity=compute_rarity(move.time_s - onset_s, others, self.clock.scale) if move else None,
                     is_declared=(key[0], key[2]) in service.declared if service.declared is not None else None,
                     is_unlisted=True if key in service.unlisted else None,
+                    is_tied=key in tied,
                 )
             )
-        return sorted(suspects, key=lambda one: _rank_suspect(one, onset_s))
+        return sorted(suspects, key=lambda one: _rank_suspect(one, onset_s, about))
 
     def _list_variables(self, service: Service, first_s: float) -> Iterator[Variable]:
         """Yield the variables that are always spoken of, then the others that moved."""
@@ -471,25 +473,21 @@ class Reader:
         return [*dict.fromkeys(one.labels["trace_id"] for one in latest if "trace_id" in one.labels)][:MOST_TRACES]
 
 
-def _rank_suspect(suspect: Suspect, onset_s: float) -> tuple[object, ...]:
-    """Return what the strongest suspect has least of; a tool says more than the set of tools that it is in."""
+def _rank_suspect(suspect: Suspect, onset_s: float, about: Key | None) -> tuple[object, ...]:
+    """Return a key that sorts the strongest suspect first."""
+    key = (suspect.variable, suspect.scope, suspect.value)
     distance_s = abs(suspect.move.time_s - onset_s) if suspect.move else float("inf")
-    rank = RANKS.get(suspect.word, len(RANKS))
-    return rank, suspect.variable == "tools", -(suspect.odds or 0), distance_s, suspect.variable, suspect.scope
+    return key != about, RANKS.get(suspect.word, len(RANKS)), -(suspect.odds or 0), distance_s, key
 
 
-def _find_tool_move(key: Key, service: Service, moves: Iterable[Move]) -> Move | None:
-    """Return the move of a tool: it is reported as one of `tools`, and its value had no share before."""
-    variable, scope, value = key
-    before = {
-        other: share
-        for other, share in service.shares_before.items()
-        if other[:2] == key[:2] and other[2] != value and share > 0
+def _merge_moves(moves: Iterable[Move], suspects: Iterable[Move]) -> dict[Key, Move]:
+    """Return moves by value; that of a tool is reported as one of `tools`, and has its time."""
+    merged = {(move.variable, move.scope, move.value): move for move in (*suspects, *moves)}
+    times = [move.time_s for move in merged.values() if move.variable == "tools"]
+    return {
+        key: replace(move, time_s=min(times)) if move.variable == "tool" and times else move
+        for key, move in merged.items()
     }
-    times = [move.time_s for move in moves if move.variable == "tools"]
-    if variable != "tool" or not before or not times or service.shares_before.get(key):
-        return None
-    return Move(variable, scope, value, max(before, key=lambda other: before[other])[2], min(times))
 
 
 def _make_move(labels: Labels, time_s: float) -> Move:

@@ -15,7 +15,7 @@ from otel_agentops.triage.words import Line, describe_calm, describe_incident
 
 
 class Outcome(str, Enum):
-    """What a triage comes to."""
+    """The result of a triage."""
 
     NAMED = "named"
     CALM = "calm"

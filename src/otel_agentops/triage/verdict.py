@@ -15,7 +15,7 @@ MOST_OF_MIX = 0.5  # part of the excess that another mix explains
 
 
 class Verdict(str, Enum):
-    """What the bad events come from, as far as it can be told."""
+    """The source of the bad events, as far as it can be told."""
 
     IT_IS = "it_is"
     LIKELY = "likely"
@@ -68,8 +68,10 @@ def reach_verdict(incident: Incident) -> Verdict:
 
 def find_lead(incident: Incident) -> Suspect | None:
     """Return the value that the rules name, if they name one."""
-    word = incident.burn.word
-    return next((one for one in incident.suspects if one.word == word), None) if word else None
+    burn = incident.burn
+    if burn.word not in ("it_is", "likely", "moved_no_contrast"):
+        return None
+    return next((one for one in incident.suspects if burn.about == (one.variable, one.scope, one.value)), None)
 
 
 def find_judge_move(incident: Incident) -> Suspect | None:
@@ -86,8 +88,8 @@ def find_judge_move(incident: Incident) -> Suspect | None:
 
 
 def find_tied(incident: Incident) -> Sequence[Suspect]:
-    """Return the values with evidence enough for each of them, which the same events used."""
-    return [one for one in incident.suspects if (one.odds or 0) >= LIKELY_ODDS and one.word != "moved_not_it"]
+    """Return the values that the same events had, if one of them could be it as well as another."""
+    return [one for one in incident.suspects if one.is_tied]
 
 
 def estimate_need(incident: Incident) -> Need:

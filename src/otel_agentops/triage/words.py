@@ -220,7 +220,12 @@ def _describe_evidence(incident: Incident, suspect: Suspect, is_lead: bool = Tru
 
 def _describe_rest(incident: Incident, verdict: Verdict) -> Iterator[Line]:
     """Yield what stayed the same, what is not observed, what is sick and what is well."""
-    same = [_describe_same(one, incident.at_s) for one in incident.variables if one.same_since_s and not one.moves]
+    movers = {one.variable for one in _list_moves(incident)}
+    same = [
+        _describe_same(one, incident.at_s)
+        for one in incident.variables
+        if one.same_since_s is not None and not one.moves and one.name not in movers
+    ]
     if same:
         yield Line("same", " · ".join(same))
     unseen = [one.name for one in incident.variables if one.same_since_s is None and not one.moves]
