@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a check failed, or input is wrong and standard error says where; 2 the command line is "
-    "wrong, or the answer could not be found. docs/cli.md has them for each command."
+    "wrong, or the answer could not be found; of triage also 3 and 4. docs/cli.md has them for each command."
 )
 
 

@@ -220,3 +220,11 @@ def test_prometheus_that_is_not_there_exits_with_two() -> None:
     code, text, note = run("http://127.0.0.1:9")
     assert (code, text) == (2, "")
     assert note.startswith("otel-agentops triage: http://127.0.0.1:9: cannot be asked: ")
+
+
+def test_documentation_quotes_what_is_said() -> None:
+    text = (stack.ROOT / "docs" / "triage.md").read_text()
+    quoted = [block.removeprefix("```\n") for block in text.split("\n\n") if "/prod · " in block]
+    expected = {path.read_text() for path in EXPECTED.glob("*.txt")}
+    assert len(quoted) == 9
+    assert {block.removesuffix("```") for block in quoted} <= expected

@@ -72,6 +72,7 @@ VARIABLE_SUSPECT = "otel_agentops:variable:suspect"  # variable, scope, value, p
 
 # -- a part of the system that is ill or well; labels SERVICE, surface, name, kind
 
+SURFACE_NOW = "otel_agentops:surface:now"  # and kind: part of ten minutes, or seconds at p95 if kind is latency
 SURFACE_SICK = "otel_agentops:surface:sick"  # part of its operations, or seconds at p95, if that is far from usual
 SURFACE_USUAL = "otel_agentops:surface:usual"  # the same of the day before
 SURFACE_WELL = "otel_agentops:surface:well"  # 1 if it is observed and not sick
