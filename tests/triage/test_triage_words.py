@@ -24,7 +24,7 @@ BURN = Burn(
     word="nothing_moved",
 )
 ONSET_FOUND = Onset(60, ONSET, ONSET, ONSET, 400, 100, 0.02)
-INCIDENT = Incident(AT, BURN, ONSET_FOUND, variables=[Variable("model", same_since_s=AT - 86400)])
+INCIDENT = Incident(AT, BURN, ONSET_FOUND, variables=[Variable("model", same_since_s=AT - 86400), Variable("prompt")])
 
 
 def make_suspect(variable: str, scope: str, value: str, previous: str | None = None, ago: float = 2640) -> Suspect:
@@ -111,14 +111,18 @@ def test_many_moves_are_cut_and_traces_come_first() -> None:
         INCIDENT,
         suspects=moves,
         traces=["4bf92f35", "a01c77e2"],
-        surfaces=[Surface("tool", f"t{number}") for number in range(6)],
+        surfaces=[Surface("tool", f"t{number}", is_well=number != 6) for number in range(7)],
         contact=Contact(),
     )
     lines = describe_incident(incident)
     assert [line.label for line in lines if line.label in ("prompt", "more")] == ["prompt", "prompt", "prompt", "more"]
     assert find_line(incident, "more") == "2 more moves are in --json"
     assert find_line(incident, "well") == "tool t0, t1, t2, t3 and 2 more"
-    assert find_line(incident, "look at").startswith("4bf92f35  a01c77e2  TraceQL { resource.service.name")
+    assert find_line(incident, "not observed") == (
+        "prompt, provider, retrieval (no data), t6 (too few operations): not cleared"
+    )
+    assert find_line(incident, "look at") == "4bf92f35  a01c77e2"
+    assert find_line(incident, "find more").startswith("TraceQL { resource.service.name")
     assert find_line(incident, "owner") == "not known · no runbook is known"
 
 

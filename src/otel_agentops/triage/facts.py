@@ -102,11 +102,19 @@ class Sign:
 
 @dataclass(frozen=True)
 class Surface:
-    """A provider, an index or a tool that is observed; it is sick if it has signs."""
+    """A provider, an index or a tool; it is sick if it has signs.
+
+    Attributes:
+        surface: `provider`, `retrieval` or `tool`.
+        name: Its name.
+        signs: The ways in which it is ill.
+        is_well: True if there is enough to say so; if it is neither sick nor well, there is too little.
+    """
 
     surface: str
     name: str
     signs: Sequence[Sign] = ()
+    is_well: bool = False
 
 
 @dataclass(frozen=True)

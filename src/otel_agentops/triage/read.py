@@ -40,6 +40,7 @@ MEMORY, HOUR = "14d", "1h"
 LOOK_BACK = {"page": "6h", "ticket": "1d"}  # before a burn: about the time after which it is visible
 GAP = 6  # hours with events but without an observation, after which a variable counts as not observed
 MOST_TRACES = 3
+BAD_OUTCOMES = "failed|escalated|abandoned"
 BURN_ALERT = "OtelAgentopsErrorBudgetBurn"
 RANKS = {"it_is": 0, "likely": 1, "moved_no_contrast": 2, None: 3, "moved_not_it": 4}
 
@@ -75,7 +76,7 @@ def read_snapshot(client: PrometheusClient, question: Question) -> Snapshot:
     """
     chosen = {SERVICE[0]: question.service, SERVICE[1]: question.environment}
     of = select_labels({label: value for label, value in chosen.items() if value is not None})
-    reader = Reader(client, question.at_s, Clock(question.time_scale))
+    reader = Reader(client, question.at_s // 1, Clock(question.time_scale))  # Prometheus answers to the millisecond
     burns = reader.read_burns(of)
     if not burns and question.from_s is not None:
         span = f"{format_duration(max(question.at_s - question.from_s, 1))}:{reader.clock.tick}s"
@@ -230,7 +231,7 @@ class Reader:
         labels = dict(zip(SERVICE, (name, environment), strict=True))
         of = select_labels(labels)
         earlier = select_labels(labels, 'against!="whole"')
-        before = f"max by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE}{earlier})"
+        before = f"min by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE}{earlier})"
         declared = self.query_now(f"{S.VARIABLE_DECLARED}{of}")
         distances = [value for _, value in self.query_now(f"{S.TRAFFIC_DISTANCE}{of}")]
         return Service(
@@ -281,13 +282,16 @@ class Reader:
         names = "|".join((S.SURFACE_SICK, S.SURFACE_USUAL, S.SURFACE_WELL))
         signs: dict[tuple[str, str], dict[str, float]] = {}
         usual: dict[tuple[str, str, str], float] = {}
+        well: set[tuple[str, str]] = set()
         for each, value in self.query_now(select_labels(labels, f'__name__=~"{names}"')):
             surface, name, kind = (each.get(label, "") for label in ("surface", "name", "kind"))
+            kinds = signs.setdefault((surface, name), {})
             if each["__name__"] == S.SURFACE_USUAL:
                 usual[surface, name, kind] = value
+            elif each["__name__"] == S.SURFACE_SICK:
+                kinds[kind] = value
             else:
-                kinds = signs.setdefault((surface, name), {})
-                kinds |= {kind: value} if each["__name__"] == S.SURFACE_SICK else {}
+                well.add((surface, name))
         window = f"{self.clock.to_duration('6h')}:{self.clock.tick}s"
         begins = {
             tuple(each.get(label, "") for label in ("surface", "name", "kind")): value
@@ -302,6 +306,7 @@ class Reader:
                     Sign(kind, now, usual.get((*surface, kind)), begins.get((*surface, kind)))
                     for kind, now in sorted(kinds.items())
                 ],
+                is_well=surface in well,
             )
             for surface, kinds in sorted(signs.items())
         ]
@@ -461,16 +466,19 @@ class Reader:
         )
 
     def _read_traces(self, burn: Burn, onset_s: float) -> list[str]:
-        """Return the latest traces with a tagged operation; none where exemplars are not kept."""
+        """Return the latest traces of bad tasks, then of tagged operations; none where exemplars are not kept."""
         of = dict(zip(SERVICE, (burn.service, burn.environment), strict=True))
-        tagged = select_labels(of, f'{S.spell_label(A.INCIDENT_SURFACE)}!=""')
-        durations = f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{tagged}"
-        try:
-            exemplars = self._client.query_exemplars(durations, onset_s, self.at_s)
-        except PrometheusError:
-            return []
-        latest = sorted(exemplars, key=lambda exemplar: -exemplar.time_s)
-        return [*dict.fromkeys(one.labels["trace_id"] for one in latest if "trace_id" in one.labels)][:MOST_TRACES]
+        outcome, surface = S.spell_label(A.TASK_OUTCOME), S.spell_label(A.INCIDENT_SURFACE)
+        traces: dict[str, None] = {}
+        for bad in (f'{outcome}=~"{BAD_OUTCOMES}"', f'{surface}!=""'):
+            durations = f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{select_labels(of, bad)}"
+            try:
+                exemplars = self._client.query_exemplars(durations, onset_s, self.at_s)
+            except PrometheusError:
+                return []
+            latest = sorted(exemplars, key=lambda exemplar: -exemplar.time_s)
+            traces.update(dict.fromkeys(one.labels["trace_id"] for one in latest if "trace_id" in one.labels))
+        return [*traces][:MOST_TRACES]
 
 
 def _rank_suspect(suspect: Suspect, onset_s: float, about: Key | None) -> tuple[object, ...]:

@@ -77,7 +77,8 @@ def describe_incident(incident: Incident) -> list[Line]:
         *([Line("told by", _describe_declaration(lead))] if lead and lead.move else []),
         *_describe_limits(incident, verdict),
         Line("do", _advise(incident, verdict, lead)),
-        Line("look at", _describe_traces(incident, verdict, lead)),
+        *([Line("look at", "  ".join(incident.traces))] if incident.traces else []),
+        Line("find more" if incident.traces else "look at", _express_search(incident, verdict, lead)),
         Line("owner", _describe_contact(incident)),
     ]
 
@@ -229,13 +230,15 @@ def _describe_rest(incident: Incident, verdict: Verdict) -> Iterator[Line]:
     if same:
         yield Line("same", " · ".join(same))
     unseen = [one.name for one in incident.variables if one.same_since_s is None and not one.moves]
-    observed = {surface.surface for surface in incident.surfaces}
-    unseen += [surface for surface in SURFACES if surface not in observed]
-    if unseen:
-        yield Line("not observed", f"{', '.join(unseen)}: no data, so not cleared")
+    unseen += [kind for kind in SURFACES if kind not in {surface.surface for surface in incident.surfaces}]
+    few = [one.name for one in incident.surfaces if not one.signs and not one.is_well]
+    if unseen or few:
+        parts = [f"{', '.join(unseen)} (no data)"] if unseen else []
+        parts += [f"{_join_names(few)} (too few operations)"] if few else []
+        yield Line("not observed", f"{', '.join(parts)}: not cleared")
     if incident.sick and verdict is not Verdict.SICK:
         yield Line("sick", "; ".join(_describe_sick(incident, surface) for surface in incident.sick))
-    well = [surface for surface in incident.surfaces if not surface.signs]
+    well = [surface for surface in incident.surfaces if surface.is_well]
     if well:
         groups = ((kind, [one.name for one in well if one.surface == kind]) for kind in SURFACES)
         yield Line("well", " · ".join(f"{kind} {_join_names(names)}" for kind, names in groups if names))
@@ -324,13 +327,13 @@ def _advise_sick(incident: Incident, surface: Surface) -> str:
         return f"page the owners of the index {surface.name} (the search team), not the AI team"
     if surface.surface == "tool":
         return f"page the owners of the tool {surface.name}, not the AI team"
-    well = [one.name for one in incident.surfaces if one.surface == "provider" and not one.signs]
+    well = [one.name for one in incident.surfaces if one.surface == "provider" and one.is_well]
     route = f"send its calls to {_join_names(well)}, which is well here, if they can" if well else "wait for it"
     return f"ask provider {surface.name}; {route}; retry less, since retries add load"
 
 
-def _describe_traces(incident: Incident, verdict: Verdict, lead: Suspect | None) -> str:
-    """Return trace ids, and TraceQL that finds more."""
+def _express_search(incident: Incident, verdict: Verdict, lead: Suspect | None) -> str:
+    """Return TraceQL for the operations to look at."""
     matchers = [f'resource.{A.SERVICE_NAME} = "{incident.burn.service}"']
     if verdict is Verdict.SICK:
         surface = incident.sick[0]
@@ -342,7 +345,7 @@ def _describe_traces(incident: Incident, verdict: Verdict, lead: Suspect | None)
         matchers.append(f'span.{A.TASK_OUTCOME} =~ "failed|escalated|abandoned"')
     else:
         matchers.append(f"span.{A.INCIDENT_SURFACE} != nil")
-    return "  ".join([*incident.traces, f"TraceQL {{ {' && '.join(matchers)} }}"])
+    return f"TraceQL {{ {' && '.join(matchers)} }}"
 
 
 def _describe_contact(incident: Incident) -> str:
