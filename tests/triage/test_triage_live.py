@@ -26,6 +26,7 @@ NUMBERS = (
     (r"<?[\d.]+ %|explains all", lambda match: "SHARE" if "%" in match[0] else "explains SHARE"),
     (r"[\d,]+ tasks", "N tasks"),
     (r"[\d.]+x", "Nx"),
+    (r"(page|ticket) since", "alert since"),
     (r"\b\d+ (s|min|h)\b", "SPAN"),
 )
 
