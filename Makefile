@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 export PYTHONPATH := examples:tools$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help setup demo test test-unit accuracy check bench peers gen format ends load detect
+.PHONY: help setup demo test test-unit accuracy check bench peers gen format ends load detect triage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -75,6 +75,10 @@ load: .venv/.ready  ## what the overlay costs a collector, the base alone and wi
 detect: .venv/.ready  ## each variable moves: is it named, when, and are there false alarms?
 	@$(PYTHON) tools/toolchain.py promtool
 	@$(RUN) python -m bench.detect $(ARGS)
+
+triage: .venv/.ready  ## what otel-agentops triage says of recorded incidents, and of one that really happens
+	@$(PYTHON) tools/toolchain.py all
+	@$(RUN) python -m pytest -n 0 tests/triage $(ARGS)
 
 peers: .venv/.ready  ## the clients' own unit tests, with and without us
 	@$(RUN) nox --session peers -- $(ARGS)

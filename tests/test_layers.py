@@ -83,6 +83,7 @@ LAYERS = (
     ("collector", "collector.*"),
     ("lock", "lock.*"),
     ("truth", "truth.*"),
+    ("triage", "triage.*"),
     ("price_lists", "price_lists.*"),
     ("cli",),
 )
