@@ -107,8 +107,8 @@ def write_test(directory: Path, pairs: Sequence[tuple[Rule, Rule]]) -> Path:
     }
     alerts_text = render_yaml({"groups": [{"name": "a", "interval": "1m", "rules": rules}]})
     (directory / "alerts.yaml").write_text(alerts_text, "utf-8")
-    with (directory / "test.yaml").open("w", encoding="utf-8") as out:
-        YAML().dump({"rule_files": ["alerts.yaml"], "evaluation_interval": "1m", "tests": [test]}, out)
+    content = {"rule_files": ["alerts.yaml"], "evaluation_interval": "1m", "tests": [test]}
+    (directory / "test.yaml").write_text(json.dumps(content))
     return directory / "test.yaml"
 
 
