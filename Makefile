@@ -27,7 +27,7 @@ demo: .venv/.ready  ## which variable moved? the whole path in under two minutes
 	@$(PYTHON) tools/toolchain.py demo
 	@$(RUN) python -m demo $(ARGS)
 
-test: .venv/.ready  ## every test; the costly ends and peers by rotation (OTEL_AGENTOPS_ROTATION=all: all of them)
+test: .venv/.ready  ## the tests; the costly ones take turns by the day (OTEL_AGENTOPS_ROTATION=all: all of them)
 	@$(PYTHON) tools/toolchain.py all
 	@$(RUN) python -m pytest $(ARGS)
 

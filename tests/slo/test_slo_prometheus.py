@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from slo_promtool import check_story
 
 from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
@@ -46,10 +48,26 @@ def test_committed_rules_match_the_committed_objectives() -> None:
     assert is_current(COMMITTED, prometheus.render_rules(slo.load(ROOT / "slo")))
 
 
-@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
-def test_what_the_rules_mean(promtool: Path, file: Path) -> None:
-    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+@functools.cache
+def load_committed_groups() -> list[dict[str, Any]]:
+    return list(YAML(typ="safe").load(COMMITTED)["groups"])
+
+
+def list_stories() -> Iterator[Any]:
+    """Yield the stories of the test files, each apart; those of a file take turns."""
+    for file in TESTS:
+        topic = file.name.removesuffix(".test.yaml")
+        content = YAML(typ="safe").load(file)
+        assert content["rule_files"] == ["../otel-agentops.rules.yaml"]
+        for story in content["tests"]:
+            name = story.get("name", topic)
+            marks = [pytest.mark.rotation(f"stories of {topic}", name, 3)] if len(content["tests"]) > 1 else []
+            yield pytest.param(content["evaluation_interval"], story, marks=marks, id=f"{topic}: {name}")
+
+
+@pytest.mark.parametrize(("every", "story"), list_stories())
+def test_what_the_rules_mean(promtool: Path, tmp_path: Path, every: str, story: dict[str, Any]) -> None:
+    check_story(promtool, tmp_path, load_committed_groups(), story, every)
 
 
 @pytest.mark.parametrize("scale", [1, 1.5, 12, 60, 75, 300, 360, 600])
