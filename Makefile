@@ -76,8 +76,9 @@ detect: .venv/.ready  ## each variable moves: is it named, when, and are there f
 	@$(PYTHON) tools/toolchain.py promtool
 	@$(RUN) python -m bench.detect $(ARGS)
 
-peers: .venv/.ready  ## the clients' own unit tests, with and without us
+peers: .venv/.ready  ## the clients' own unit tests, with and without us; what the official instrumentations write
 	@$(RUN) nox --session peers -- $(ARGS)
+	@$(if $(ARGS),,$(RUN) python -m pytest -n 0 tests/coexistence/test_official.py)
 
 ends: .venv/.ready  ## every client's tests at the oldest and the newest supported version
 	@$(RUN) python tools/ends.py $(ARGS)
