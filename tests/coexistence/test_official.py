@@ -306,7 +306,7 @@ def compare_events(client: str, side: str) -> Iterator[Comparison]:
             if event["event_name"] == EVENT:
                 yield find_closest(name_side(client, side), call, event["attributes"], ours)
             else:  # of the convention before 1.37: one for each message, with its words in the body
-                texts = list_texts(ours)
+                texts = "\n".join(list_texts(ours))
                 yield Comparison([f"{call}: {text!r} is absent" for text in list_texts(body) if text not in texts], [])
 
 
