@@ -17,7 +17,6 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from programs import beside_peer
 
 import otel_agentops
-from content_schemas import validate_content
 from otel_agentops import _config, _telemetry
 from otel_agentops._sinks.content import ContentSink
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
@@ -239,8 +238,8 @@ def test_tool_tells_arguments_and_result(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def read_words(seen: Capture) -> dict[str, Record]:
-    """Return the content of each span by its name, held against the schemas of the conventions."""
-    return {span["name"]: validate_content(span["attributes"]) for span in seen.spans}
+    """Return the messages and instructions of each span by its name."""
+    return {span["name"]: _read_messages(span["attributes"]) for span in seen.spans}
 
 
 def say(role: str, text: str, **more: str) -> Record:

@@ -10,7 +10,7 @@ import jsonschema
 
 from otel_agentops.testing import Capture, Record
 
-SCHEMAS = json.loads((Path(__file__).parents[1] / "semconv/upstream-content.json").read_text())
+SCHEMAS = json.loads((Path(__file__).parents[2] / "semconv/upstream-content.json").read_text())
 
 
 def read_content(seen: Capture) -> Record:
