@@ -80,8 +80,9 @@ triage: .venv/.ready  ## what otel-agentops triage says of recorded incidents, a
 	@$(PYTHON) tools/toolchain.py all
 	@$(RUN) python -m pytest -n 0 tests/triage $(ARGS)
 
-peers: .venv/.ready  ## the clients' own unit tests, with and without us
+peers: .venv/.ready  ## the clients' own unit tests, with and without us; what the official instrumentations write
 	@$(RUN) nox --session peers -- $(ARGS)
+	@$(if $(ARGS),,$(RUN) python -m pytest -n 0 tests/coexistence/test_official.py)
 
 ends: .venv/.ready  ## every client's tests at the oldest and the newest supported version
 	@$(RUN) python tools/ends.py $(ARGS)

@@ -31,6 +31,7 @@ LAYERS = (
         "_tool_arguments",
         "_edit_distance",
         "_retry_after",
+        "_span_processors",
         "_yaml",
         "prometheus_api",
         "_content_limits",
