@@ -60,7 +60,12 @@ FIELDS = Fields(
         "metadata", "prediction", "prompt_cache_key", "agent_id", "agent_version", "completion_args", "store", "name",
         "description", "from_entry_id",
     ]),
+    sampling=("temperature", "top_p", "frequency_penalty", "presence_penalty", "random_seed", "stop"),
 )  # fmt: skip
+CHAT_FIELDS = FIELDS.with_sampling(*FIELDS.sampling, "top_k")
+AGENT_FIELDS = CHAT_FIELDS.with_sampling(*CHAT_FIELDS.sampling[2:])  # an agent has its own temperature and `top_p`
+FIM_FIELDS = FIELDS.with_sampling("temperature", "top_p", "random_seed", "stop")
+RESPONSES_FIELDS = FIELDS.with_sampling("temperature", "top_p")
 # The client library sends these by itself if the application says nothing: for fill-in-the-middle before version 3, for
 # what goes on with a conversation, and for responses.
 _DEFAULTS = {
@@ -78,16 +83,17 @@ _DEFAULTS = {
 
 def read_chat_request(body: Mapping[str, object], server: Server) -> ModelCall:
     """Read `POST /v1/chat/completions`, or `/v1/agents/completions`, whose agent has the model."""
+    fields = AGENT_FIELDS if "agent_id" in body else CHAT_FIELDS
     attributes = FIELDS.read_attributes(body, server.attributes)
     set_output_type(attributes, body.get("response_format"))
     instructions = flatten_instructions(find_system_contents(body.get("messages")))
-    return make_model_call("chat", body, server, attributes, instructions, fields=FIELDS)
+    return make_model_call("chat", body, server, attributes, instructions, fields=fields)
 
 
 def read_fim_request(body: Mapping[str, object], server: Server) -> ModelCall:
     """Read `POST /v1/fim/completions`."""
     attributes = FIELDS.read_attributes(body, server.attributes)
-    return make_model_call("text_completion", body, server, attributes, defaults=_DEFAULTS, fields=FIELDS)
+    return make_model_call("text_completion", body, server, attributes, defaults=_DEFAULTS, fields=FIM_FIELDS)
 
 
 def read_embeddings_request(body: Mapping[str, object], server: Server) -> ModelCall:
@@ -97,7 +103,7 @@ def read_embeddings_request(body: Mapping[str, object], server: Server) -> Model
 
 def read_responses_request(body: Mapping[str, object], server: Server) -> ModelCall:
     """Read `POST /v1/responses`."""
-    return openai_responses.read_responses_request(body, server, FIELDS)._replace(default_params=_DEFAULTS)
+    return openai_responses.read_responses_request(body, server, RESPONSES_FIELDS)._replace(default_params=_DEFAULTS)
 
 
 def read_conversation_request(body: Mapping[str, object], server: Server) -> ModelCall:

@@ -38,7 +38,7 @@ from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 _NOT_PARAMETERS = frozenset({"model_id", "project_id", "space_id", "crypto", "inputs", "parameters", "random_seed"})
-CHATS = Fields(FIELDS.readers, FIELDS.not_parameters | _NOT_PARAMETERS)
+CHATS = Fields(FIELDS.readers, FIELDS.not_parameters | _NOT_PARAMETERS, FIELDS.sampling)
 GENERATION = Fields(
     {
         **FIELDS.readers,
@@ -47,6 +47,7 @@ GENERATION = Fields(
         "stop_sequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, as_texts),
     },
     CHATS.not_parameters,
+    sampling=("temperature", "top_p", "top_k", "random_seed", "stop_sequences"),
 )
 ReadRequest: TypeAlias = "Callable[[Mapping[str, object], Server], ModelCall]"
 

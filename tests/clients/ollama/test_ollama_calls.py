@@ -22,6 +22,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.clients.ollama import Instrumentor, finish_stream, fold_chunk, read_response
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Answer, Fail, FakeProvider, Malformed, Status, ToolCall
+from otel_agentops.testing.subject import Subject, name_sources
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "llama-x", "messages": ASK}
@@ -53,7 +54,7 @@ def span(
         "server.port": int(provider.url.rpartition(":")[2]),
     }
     if operation in ("chat", "text_completion"):
-        attributes |= {f"otel_agentops.param.{name}.source": "unset" for name in ("temperature", "top_p")}
+        attributes |= name_sources((*Subject.sampling, "top_k"))
     if params:
         attributes["otel_agentops.params.hash"] = identity(dict(params))
         attributes |= {f"otel_agentops.param.{name}.source": "explicit" for name in params}

@@ -46,6 +46,7 @@ FIELDS = Fields(
         # The clients of the clouds move these headers into the body.
         "anthropic_version", "anthropic_beta", "user_profile_id",
     ]),
+    sampling=("temperature", "top_p", "top_k", "stop_sequences"),
 )  # fmt: skip
 
 # Members of a tool that are part of its identity under a name of ours; a mark of the prompt's cache is none.

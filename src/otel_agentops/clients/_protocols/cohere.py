@@ -49,6 +49,7 @@ FIELDS = Fields(
         "model", "messages", "message", "chat_history", "preamble", "conversation_id", "tools", "tool_results",
         "stream", "documents", "query", "texts", "images", "inputs", "seed",
     ]),
+    sampling=("temperature", "p", "k", "frequency_penalty", "presence_penalty", "seed", "stop_sequences"),
 )  # fmt: skip
 # v1 accepts "any Python data type" as a type: https://docs.cohere.com/v1/docs/tools
 _SCHEMA_TYPES = {

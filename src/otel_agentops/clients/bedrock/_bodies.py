@@ -45,10 +45,13 @@ def _ignore_response(body: object) -> Answer:
 
 
 def _read_nova_request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    return _converse.read_converse_request(body, RequestFacts(server.attributes))
+    return _converse.read_converse_request(body, RequestFacts(server.attributes), _converse.NOVA_FIELDS)
 
 
 # -- OpenAI's protocol: Mistral, AI21, gpt-oss and others
+
+
+_CHAT_FIELDS = openai_chat.FIELDS.with_sampling("temperature", "top_p")  # the families differ in the others
 
 
 def _read_chat_response(body: Any) -> Answer:
@@ -127,7 +130,7 @@ NOVA = make_endpoint(
 )
 CHAT = make_endpoint(
     Family(
-        openai_chat.read_chat_request,
+        partial(openai_chat.read_chat_request, fields=_CHAT_FIELDS),
         _read_chat_response,
         _fold_chat_chunk,
         _finish_chat,

@@ -54,7 +54,9 @@ FIELDS = Fields(
             "schemaVersion",
         ]
     ),
+    sampling=("temperature", "topP", "stopSequences"),
 )
+NOVA_FIELDS = FIELDS.with_sampling("temperature", "topP", "topK", "stopSequences")
 # Of `additionalModelRequestFields`, whose members are the models' own.
 _MODEL_FIELDS = Fields(
     {
@@ -87,14 +89,17 @@ def normalise_tool(wire: object) -> dict[str, object]:
 # -- requests
 
 
-def read_converse_request(body: Mapping[str, Any], facts: RequestFacts) -> ModelCall:
-    """Read `POST /model/{modelId}/converse` and `converse-stream`."""
+def read_converse_request(body: Mapping[str, Any], facts: RequestFacts, fields: Fields = FIELDS) -> ModelCall:
+    """Read `POST /model/{modelId}/converse` and `converse-stream`.
+
+    fields: of a model that has others.
+    """
     tool_config = as_mapping(body.get("toolConfig"))
     tool_choice = tool_config.get("toolChoice")
     settings = {**body, **as_mapping(body.get("inferenceConfig"))}  # on one level; on the wire sampling is a member
     if tool_choice is not None:
         settings["toolChoice"] = tool_choice
-    attributes = FIELDS.read_attributes(settings, facts.server)
+    attributes = fields.read_attributes(settings, facts.server)
     attributes |= _MODEL_FIELDS.read_attributes(as_mapping(body.get("additionalModelRequestFields")), {})
     if facts.is_streaming:
         attributes[A.GEN_AI_REQUEST_STREAM] = True
@@ -111,7 +116,7 @@ def read_converse_request(body: Mapping[str, Any], facts: RequestFacts) -> Model
         flatten_instructions((_strip_marks(as_list(body.get("system"))),)),
         _strip_marks(as_list(tool_config.get("tools"))),
         normalise_tool,
-        FIELDS.read_parameters(settings),
+        fields.read_parameters(settings),
         prompt=facts.model.prompt,
         is_tool_forced="tool" in as_mapping(tool_choice),
     )

@@ -31,13 +31,14 @@ from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 _CREDENTIALS = frozenset({"headers"})  # of an MCP server: they differ by user and shape nothing
+_FIELDS = FIELDS.with_sampling("temperature", "topP", "seed", "stopSequences")
 _RUNNING = frozenset({"queued", "in_progress"})
 
 
 def read_interaction_request(body: Mapping[str, object], server: Server) -> ModelCall:
     """Read `POST interactions`."""
     flat = _flatten_settings(body)
-    attributes = FIELDS.read_attributes(flat, server.attributes)
+    attributes = _FIELDS.read_attributes(flat, server.attributes)
     if kind := _find_output_type(body, flat):
         attributes[A.GEN_AI_OUTPUT_TYPE] = kind
     model = as_text(body.get("model")) or None
@@ -49,7 +50,7 @@ def read_interaction_request(body: Mapping[str, object], server: Server) -> Mode
         flatten_instructions((body.get("system_instruction"),)),
         as_list(body.get("tools")),
         normalise_tool,
-        FIELDS.read_parameters(flat),
+        _FIELDS.read_parameters(flat),
     )
 
 
