@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
-from wire_answers import WAYS, Way, converse
+from wire_answers import APIS, WAYS, Way, converse
 
 from otel_agentops.clients._protocols.fields import read_error
 from otel_agentops.testing import capture
@@ -36,7 +36,7 @@ def test_error_type_is_a_code_and_never_a_text(error: Any, code: str | None) -> 
     assert read_error({"error": error}) == code
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", [*WAYS, *APIS], ids=str)
 def test_error_in_a_good_response_is_a_failure(way: Way) -> None:
     with converse(way) as conversation:
         if way.client in SILENT:
@@ -54,7 +54,7 @@ def test_error_in_a_good_response_is_a_failure(way: Way) -> None:
         assert ended.facts.error is not None
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way.is_stream], ids=str)
+@pytest.mark.parametrize("way", [way for way in (*WAYS, *APIS) if way.is_stream], ids=str)
 def test_error_in_a_stream_is_a_failure(way: Way) -> None:
     """What came before it is kept."""
     with converse(way) as conversation:

@@ -30,6 +30,8 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     flatten_instructions,
     get,
+    join_arguments,
+    read_error,
 )
 from otel_agentops.clients._protocols.openai_chat import (
     find_system_contents,
@@ -149,50 +151,63 @@ def finish_chat(state: FoldState) -> Answer:
 
 def _drop_unset_counts(answer: Answer, usage: Any) -> Answer:
     """Drop the counts of tokens that the wire does not have: the client's usage says 0 for them."""
-    if usage is None or type(usage) is dict or "prompt_tokens" in usage.model_fields_set:
-        return answer
-    return answer._replace(input_tokens=None, output_tokens=None)
+    said = getattr(usage, "model_fields_set", None)  # JSON has none
+    return answer if said is None or "prompt_tokens" in said else answer._replace(input_tokens=None, output_tokens=None)
 
 
 def read_conversation_response(result: object) -> Answer:
     """Read a `ConversationResponse`, or its JSON."""
     outputs = as_list(get(result, "outputs"))
     calls = [output for output in outputs if get(output, "type") == "function.call"]
-    return _make_conversation_answer(get(result, "conversation_id"), outputs, get(result, "usage"), calls)
+    model = next((name for output in outputs if (name := as_text(get(output, "model")))), None)
+    answer = _make_conversation_answer(get(result, "conversation_id"), model, get(result, "usage"), calls)
+    return answer if outputs else answer._replace(error=read_error(result))
 
 
 def fold_conversation_event(state: FoldState, event: Any) -> bool:
     """Fold a `ConversationEvents`; the one that ends the conversation has the usage."""
     data = event.data
     kind = data.type
+    if kind == _INVALID:
+        data = data.raw
+        kind = get(data, "type")
     if kind == "message.output.delta":
-        if "output" not in state:
-            state["output"] = data
+        if not state.get("model"):
+            state["model"] = as_text(get(data, "model"))
     elif kind == "function.call.delta":
-        state.setdefault("calls", {}).setdefault(data.tool_call_id, []).append(data)
+        if not state.get("model"):
+            state["model"] = as_text(get(data, "model"))
+        state.setdefault("calls", {}).setdefault(as_text(get(data, "tool_call_id")), []).append(data)
     elif kind == "conversation.response.started":
-        state["conversation"] = data.conversation_id
+        state["conversation"] = get(data, "conversation_id")
     elif kind == "conversation.response.error":
-        state["error"] = data.code
+        state["error"] = get(data, "code")
     elif kind == "conversation.response.done":
-        state["usage"] = data.usage
+        state["usage"] = get(data, "usage")
         return True
     return False
+
+
+_INVALID = "UNKNOWN"  # type of an event in which the client finds a member of another kind than it expects
 
 
 def finish_conversation(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded conversation."""
     calls = state.get("calls", {}).values()
-    joined = [{"name": parts[0].name, "arguments": "".join(part.arguments for part in parts)} for parts in calls]
-    outputs = [state["output"]] if "output" in state else [parts[0] for parts in calls]
-    answer = _make_conversation_answer(state.get("conversation"), outputs, state.get("usage"), joined)
+    joined = [
+        {
+            "name": next((name for part in parts if (name := as_text(get(part, "name")))), None),
+            "arguments": join_arguments([part for each in parts if (part := get(each, "arguments")) is not None]),
+        }
+        for parts in calls
+    ]
+    answer = _make_conversation_answer(state.get("conversation"), state.get("model"), state.get("usage"), joined)
     return answer._replace(error=str(state["error"])) if "error" in state else answer
 
 
 def _make_conversation_answer(
-    conversation_id: object, outputs: Sequence[object], usage: object, calls: Sequence[object]
+    conversation_id: object, model: str | None, usage: object, calls: Sequence[object]
 ) -> Answer:
-    model = next((name for output in outputs if (name := as_text(get(output, "model")))), None)
     attributes = drop_none_attributes((A.GEN_AI_CONVERSATION_ID, as_text(conversation_id)))
     tokens = read_tokens(attributes, usage)
     return _drop_unset_counts(Answer(model, attributes, *tokens, tool_calls=read_tool_calls(calls)), usage)

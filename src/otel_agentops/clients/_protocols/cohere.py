@@ -170,7 +170,8 @@ def fold_event(state: FoldState, event: Any) -> bool:
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream."""
     if state.get("response") is not None:
-        return read_v1_chat_response(state["response"])
+        head = {"generation_id": state.get("id"), "finish_reason": state.get("reason")}
+        return read_v1_chat_response(merge_members(head, state["response"]))
     end = state.get("end")
     answer = _make_answer(end, state.get("id"), get(end, "finish_reason") or state.get("reason"), get(end, "usage"))
     tools = state.get("tools", {}).values()

@@ -15,7 +15,7 @@ from otel_agentops.clients._protocols import (
     openai_chat,
     openai_chat_content,
 )
-from otel_agentops.clients._protocols.fields import Fields, as_int, as_texts, get
+from otel_agentops.clients._protocols.fields import Fields, as_int, as_texts, get, read_error
 from otel_agentops.clients._servers import Server
 from otel_agentops.clients.bedrock import _content, _converse
 from otel_agentops.clients.bedrock._completion import read_completion_request, read_completion_response
@@ -37,8 +37,9 @@ def _read_kept_chunk(read_response: Callable[[object], Answer]) -> Callable[[Fol
     return lambda state: read_response(state.get("chunk"))
 
 
-def _ignore_response(body: object) -> Answer:
-    return SILENT_ANSWER
+def _read_no_more_than_error(body: object) -> Answer:
+    error = read_error(body)
+    return SILENT_ANSWER._replace(error=error) if error else SILENT_ANSWER
 
 
 # -- Nova
@@ -100,7 +101,7 @@ def _read_embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCa
 
 
 def _read_embeddings_response(body: object) -> Answer:
-    return Answer(None, {}, as_int(get(body, "inputTextTokenCount")))
+    return Answer(None, {}, as_int(get(body, "inputTextTokenCount")), error=read_error(body))
 
 
 def _read_unknown_request(body: Mapping[str, Any], server: Server) -> ModelCall:
@@ -157,7 +158,11 @@ COMPLETION = make_endpoint(
     )
 )
 _COUNTS = Family(
-    _read_unknown_request, _ignore_response, _keep_chunk, _read_kept_chunk(_ignore_response), has_only_counts=True
+    _read_unknown_request,
+    _read_no_more_than_error,
+    _keep_chunk,
+    _read_kept_chunk(_read_no_more_than_error),
+    has_only_counts=True,
 )
 EMBEDDINGS = make_endpoint(
     _COUNTS._replace(read_request=_read_embeddings_request, read_response=_read_embeddings_response, is_wordless=True)
