@@ -185,6 +185,8 @@ def fold_conversation_event(state: FoldState, event: Any) -> bool:
     elif kind == "conversation.response.done":
         state["usage"] = get(data, "usage")
         return True
+    elif data is not event.data and (error := read_error({"error": data} if get(data, "object") == "error" else data)):
+        state["error"] = error
     return False
 
 

@@ -24,7 +24,7 @@ from otel_agentops.semconv import attributes as A
 _NOT_FOR_MODEL = frozenset({"session_id", "trace", "debug"})
 _SHARED = openai_chat.TOP_K_FIELDS
 FIELDS = Fields(_SHARED.readers, _SHARED.not_parameters | _NOT_FOR_MODEL, _SHARED.sampling)
-RESPONSES_FIELDS = FIELDS.with_sampling(*(name for name in FIELDS.sampling if name not in ("seed", "stop")))
+RESPONSES_FIELDS = FIELDS.with_sampling(*(name for name in FIELDS.sampling if name != "seed"))
 # The client library sends these by itself if the application says nothing.
 _DEFAULTS = {"service_tier": "auto"}
 

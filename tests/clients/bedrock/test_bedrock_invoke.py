@@ -177,6 +177,7 @@ SAMPLING: dict[str, tuple[str, ...]] = {
     "nova": ("temperature", "topP", "topK", "stopSequences"),
     "command-r": ("temperature", "p", "k", "frequency_penalty", "presence_penalty", "seed", "stop_sequences"),
     "claude": ("temperature", "top_p", "top_k", "stop_sequences"),
+    "application-inference-profile": ("temperature", "top_p", "top_k", "stop_sequences"),
     "deepseek": ("temperature",),
     "titan": ("temperature",),
     "llama3": ("temperature",),

@@ -138,7 +138,7 @@ async def test_options_are_parameters(provider: FakeProvider, seen: Capture, cli
     }
     shaping = {name: value for name, value in options.items() if name != "seed"}
     (only,) = seen.spans
-    assert only == span(provider, "chat", told, params=shaping)
+    assert only == span(provider, "chat", told, name_sources(["seed"], "explicit"), params=shaping)
     assert type(only["attributes"]["gen_ai.request.temperature"]) is float
 
 

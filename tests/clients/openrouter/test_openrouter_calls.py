@@ -60,6 +60,7 @@ def of_a_response(provider: FakeProvider, **changes: Any) -> dict[str, Any]:
         otel_agentops__params__hash=identity({"service_tier": "auto"}),
         otel_agentops__param__temperature__source="echoed",
         otel_agentops__param__top_p__source="echoed",
+        otel_agentops__param__seed__source=None,
         otel_agentops__prompt__source="instructions",
         otel_agentops__prompt__hash=identity(["Be brief."]),
         **changes,

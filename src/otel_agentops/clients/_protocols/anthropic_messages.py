@@ -120,7 +120,7 @@ def fold_event(state: FoldState, event: object) -> bool:
         state["message"] = merge_members(state.get("message"), get(event, "message"))
     elif kind == "message_delta":
         state["delta"] = merge_members(state.get("delta"), event)
-    elif kind == "error":
+    elif kind == "error" or (kind is None and get(event, "error") is not None):
         state["error"] = read_error(event)
     return bool(kind == "message_stop")
 

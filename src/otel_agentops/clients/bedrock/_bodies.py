@@ -27,14 +27,24 @@ from otel_agentops.semconv import attributes as A
 # -- families whose stream ends with the whole answer, or tells nothing but counts
 
 
-def _keep_chunk(state: FoldState, chunk: object) -> bool:
-    """Keep the first chunk, then the last: nothing between them says anything."""
-    state["chunk"] = chunk
-    return False
+def _keep_last(read_response: Callable[[object], Answer]) -> Callable[[FoldState, object], bool]:
+    """Return a fold that keeps the last chunk; with what was said before, but for counts, which end the stream."""
+
+    def fold(state: FoldState, chunk: object) -> bool:
+        newer, older = read_response(chunk), state.get("answer", SILENT_ANSWER)
+        state["answer"] = newer._replace(
+            attributes={**older.attributes, **newer.attributes},
+            error=newer.error or older.error,
+            tool_calls=newer.tool_calls or older.tool_calls,
+        )
+        return False
+
+    return fold
 
 
-def _read_kept_chunk(read_response: Callable[[object], Answer]) -> Callable[[FoldState], Answer]:
-    return lambda state: read_response(state.get("chunk"))
+def _get_last(state: FoldState) -> Answer:
+    answer: Answer = state.get("answer", SILENT_ANSWER)
+    return answer
 
 
 def _read_no_more_than_error(body: object) -> Answer:
@@ -143,8 +153,9 @@ COMMAND = make_endpoint(
     Family(
         partial(cohere.read_request, "chat"),
         _read_command_response,
-        _keep_chunk,
-        _read_kept_chunk(_read_command_response),
+        _keep_last(_read_command_response),
+        _get_last,
+        (b'"stream-end"',),
         content=cohere_content.V1_CHAT,
     )
 )
@@ -152,16 +163,17 @@ COMPLETION = make_endpoint(
     Family(
         read_completion_request,
         read_completion_response,
-        _keep_chunk,
-        _read_kept_chunk(read_completion_response),
+        _keep_last(read_completion_response),
+        _get_last,
+        (b'eason":"', b'eason": "'),
         content=_content.COMPLETION,
     )
 )
 _COUNTS = Family(
     _read_unknown_request,
     _read_no_more_than_error,
-    _keep_chunk,
-    _read_kept_chunk(_read_no_more_than_error),
+    _keep_last(_read_no_more_than_error),
+    _get_last,
     has_only_counts=True,
 )
 EMBEDDINGS = make_endpoint(

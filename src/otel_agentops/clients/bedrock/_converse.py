@@ -23,6 +23,7 @@ from otel_agentops.clients._protocols.fields import (
     get,
     join_arguments,
     merge_members,
+    read_error,
 )
 from otel_agentops.clients.bedrock import _content
 from otel_agentops.clients.bedrock._botocore import read_error_code
@@ -148,7 +149,8 @@ def read_converse_response(result: object) -> Answer:
     tool_uses = [use for block in blocks if (use := get(block, "toolUse")) is not None]
     names = ((as_text(get(use, "name")), use) for use in tool_uses)
     tool_calls = [(name, get(use, "input")) for name, use in names if name is not None]
-    return _make_answer(get(result, "stopReason"), result)._replace(tool_calls=tool_calls)
+    answer = _make_answer(get(result, "stopReason"), result)
+    return answer._replace(tool_calls=tool_calls, error=None if answer.attributes else read_error(result))
 
 
 def fold_event(state: FoldState, event: Mapping[str, Any]) -> bool:
@@ -169,13 +171,16 @@ def fold_event(state: FoldState, event: Mapping[str, Any]) -> bool:
             state.setdefault("tools", {})[as_int(get(start, "contentBlockIndex"))] = [name]
     elif "messageStart" in event:
         state["begun"] = True
+    elif "error" in event:
+        state["error"] = read_error(event)
     return False
 
 
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream."""
     tool_calls = [(name, join_arguments(parts)) for name, *parts in state.get("tools", {}).values()]
-    return _make_answer(state.get("reason"), state.get("metadata"))._replace(tool_calls=tool_calls)
+    answer = _make_answer(state.get("reason"), state.get("metadata"))
+    return answer._replace(tool_calls=tool_calls, error=state.get("error"))
 
 
 def _make_answer(reason: object, result: object) -> Answer:
