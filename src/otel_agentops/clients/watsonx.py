@@ -147,9 +147,11 @@ def _read_input(body: Mapping[str, object]) -> Content:
 
 
 def _join_texts(chunks: Sequence[object]) -> Content:
-    results = [result for chunk in chunks for result in as_list(get(chunk, "results"))]
+    """Join the pieces of a text; an application that asks for text alone gets no more than that."""
+    pieces = [[{"generated_text": chunk}] if isinstance(chunk, str) else get(chunk, "results") for chunk in chunks]
+    results = [result for piece in pieces for result in as_list(piece)]
     text = "".join(as_text(get(result, "generated_text")) or "" for result in results)
-    reasons = [reason for result in results if (reason := get(result, "stop_reason")) != "not_finished"]
+    reasons = [reason for result in results if (reason := get(result, "stop_reason")) not in (None, "not_finished")]
     return make_output([make_answer(text_parts(text), reasons[-1] if reasons else None)])
 
 
