@@ -36,7 +36,7 @@ LAYERS = (
         "prometheus_api",
         "_content_limits",
     ),
-    ("_redaction",),
+    ("_redaction", "_task_values"),
     (
         "_endpoint",
         "_config",

@@ -1,6 +1,6 @@
-"""The values of variables that a task used, as texts `variable/scope=value` that the collector counts with its verdicts.
+"""The values of variables that a task used, as texts `variable/scope=value`.
 
-They are names, versions and hashes, never content. Their number is limited twice, because each becomes a series.
+The collector counts them with the verdicts of the task. They are names, versions and hashes, never content. Their number is limited twice, because each becomes a series.
 """
 
 from __future__ import annotations

@@ -82,7 +82,11 @@ def shared_limit(config: Config) -> Iterator[str]:
         if variables and names - variables:
             yield f"{id_}: {min(variables)} shares max_streams with {min(names - variables)}"
         is_handed_on = all(exporter.startswith("signal_to_metrics/") for exporter in pipeline["exporters"])
-        if names and not is_handed_on and not any(processor.startswith("delta_to_cumulative/") for processor in pipeline["processors"]):
+        if (
+            names
+            and not is_handed_on
+            and not any(processor.startswith("delta_to_cumulative/") for processor in pipeline["processors"])
+        ):
             yield f"{id_}: deltas are pulled, each would overwrite the one before"
 
 

@@ -106,8 +106,11 @@ DIALECTS = {
     ),
     "openllmetry-chat": Dialect(
         {
-            **{"llm.request.type": "chat", "gen_ai.system": "openai", A.GEN_AI_REQUEST_MODEL: "m"},
-            **{A.GEN_AI_RESPONSE_MODEL: "m-1", "gen_ai.usage.prompt_tokens": 7},
+            "llm.request.type": "chat",
+            "gen_ai.system": "openai",
+            A.GEN_AI_REQUEST_MODEL: "m",
+            A.GEN_AI_RESPONSE_MODEL: "m-1",
+            "gen_ai.usage.prompt_tokens": 7,
         },
         "chat",
         M1,

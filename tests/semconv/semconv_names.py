@@ -124,7 +124,11 @@ def _span_metric_problems(connector: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_name(name: str) -> bool:
     return (
-        name in DIALECTS or name in metrics.METRICS or name in events.EVENTS or name in NAMESPACES or check.find_attribute(name) is not None
+        name in DIALECTS
+        or name in metrics.METRICS
+        or name in events.EVENTS
+        or name in NAMESPACES
+        or check.find_attribute(name) is not None
     )
 
 

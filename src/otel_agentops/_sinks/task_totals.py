@@ -71,9 +71,9 @@ class TaskTotalsSink:
         if task is None:
             return
         if scope.judge is None:  # its prompt and its model are the judge's, whose revision changes with them
-            asked = observation.request_attributes.get
-            prompt = (asked(A.GEN_AI_PROMPT_NAME), asked(A.PROMPT_HASH))
-            task.call_identities[call.model, answer.model, *prompt, asked(A.TOOLS_HASH)] = None
+            get = observation.request_attributes.get
+            prompt_name, prompt_hash, tools_hash = get(A.GEN_AI_PROMPT_NAME), get(A.PROMPT_HASH), get(A.TOOLS_HASH)
+            task.call_identities[call.model, answer.model, prompt_name, prompt_hash, tools_hash] = None
         if call.data_source_id is not None and answer is not NO_ANSWER:
             task.indexes.append(f"{call.data_source_id}@unknown")
         attempts = None if observation.attempts is None else len(observation.attempts)

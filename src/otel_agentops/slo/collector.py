@@ -10,8 +10,8 @@ A verdict is counted as a label. The overlay's `transform/otel_agentops_verdicts
 the connector would check one without a required label for every span.
 
 The same points carry what the values of variables are made of (`_SOURCES`), because a second count of each span would
-cost as much as the first. Behind the connector they part: the third component takes these labels off the counters of the
-indicator; the overlay's `transform/otel_agentops_slots` makes the counters of each value from them.
+cost as much as the first. Behind the connector they part: the third component takes these labels off the counters of
+the indicator; the overlay's `transform/otel_agentops_slots` makes the counters of each value from them.
 """
 
 from __future__ import annotations
