@@ -107,6 +107,7 @@ def main(arguments: Sequence[str]) -> int:
             highest = [odds for batch in pool.map(lambda each: simulate_days(*each), batches) for odds in batch]
             parts = {odds: sum(each >= odds for each in highest) / len(highest) for odds in ODDS}
             is_within = is_within and all(parts[odds] <= ALLOWED[odds] for odds in ODDS)
+            print(f"{case.name}: {len(highest)} days, {parts}, highest {max(highest):.1f}", file=sys.stderr, flush=True)
             rows.append((case.name, str(len(highest)), *(f"{parts[odds]:.1%}" for odds in ODDS), f"{max(highest):.1f}"))
     show_rows(rows, "markdown" if options.markdown else "plain")
     print(f"allowed: {', '.join(f'{part:.0%} for {odds}' for odds, part in ALLOWED.items())}")

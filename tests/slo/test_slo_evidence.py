@@ -294,7 +294,7 @@ def expect_alert(service: str) -> dict[str, object]:
     verdict, worst, undo = TEXTS[service]
     observed = {part.variable for part in WORLDS[service].parts}
     of = ' && { span.gen_ai.response.model = "new" }' if service in HAS_TRACES else ""
-    bad = "span.otel_agentops.task.outcome =~ `failed|escalated|abandoned`"
+    bad = 'span.otel_agentops.task.outcome =~ "failed|escalated|abandoned"'
     annotations = {
         "summary": f"{service} burns the error budget of answers (proxy: task_completed)",
         "description": "Over 5 min or 30 min 11% are bad. 5 % in 30d may be tasks that failed, were escalated or "

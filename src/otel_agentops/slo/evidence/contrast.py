@@ -1,4 +1,4 @@
-"""What came of a value and of the others of its scope while both were in use: the two ratios that can be compared."""
+"""The events of a value and of the others of its scope while both were in use, and their two ratios of bad ones."""
 
 from __future__ import annotations
 

@@ -38,17 +38,19 @@ def build_verdict_rules(clock: Clock) -> Iterator[Rule]:
     explains = f"and on ({VALUE}) {S.SLI_VALUE_EXPLAINED} >= {MOST}"
     sure = f"({evidence} >= {SURE} and {suspect} or {standing}) {explains} {enough}"
     yield make_rule(verdict, sure, word="it_is")
-    yield make_rule(verdict, f"({moved} or {standing}) {enough} unless on ({VALUE}) {_select('it_is')}", word="likely")
-    before = f"unless on ({VALUE}) {_select('it_is|likely')}"
+    yield make_rule(
+        verdict, f"({moved} or {standing}) {enough} unless on ({VALUE}) {_select_words('it_is')}", word="likely"
+    )
+    before = f"unless on ({VALUE}) {_select_words('it_is|likely')}"
     yield make_rule(
         verdict, f"{evidence} and {suspect} and on ({VALUE}) ({_express_cleared()}) {before}", word="moved_not_it"
     )
-    before = f"unless on ({VALUE}) {_select('it_is|likely|moved_not_it')}"
+    before = f"unless on ({VALUE}) {_select_words('it_is|likely|moved_not_it')}"
     yield make_rule(verdict, f"{_express_no_contrast()} and {suspect} {before}", word="moved_no_contrast")
     yield from _build_leader_rules()
 
 
-def _select(words: str) -> str:
+def _select_words(words: str) -> str:
     return f'{S.SLI_VALUE_VERDICT}{{word=~"{words}"}}'
 
 
@@ -97,7 +99,7 @@ def _build_leader_rules() -> Iterator[Rule]:
     """
     precise, broad = (f'{S.SLI_VALUE_VERDICT}{{word="%s", variable{sign}"{BROAD}"}}' for sign in ("!~", "=~"))
     best = f" or on ({INDICATOR}) ".join(f"({precise % word} or {broad % word} * 0.9)" for word in ("it_is", "likely"))
-    leader = f"({_select('it_is|likely')} and on ({VALUE}) topk by ({INDICATOR}) (1, {best}))"
+    leader = f"({_select_words('it_is|likely')} and on ({VALUE}) topk by ({INDICATOR}) (1, {best}))"
     yield make_rule(S.SLI_VALUE_LEADER, _add_previous(leader))
     same = (
         f"and on ({VALUE}) {counts} / on ({INDICATOR}) group_left () ({counts} and on ({VALUE}) {S.SLI_VALUE_LEADER}) "

@@ -47,11 +47,11 @@ _UNDO = {
     "flag": "Set the flag {{ .Labels.scope }} back to {{ .Labels.previous }}.",
     "stage": "Take the stage {{ .Labels.value }} out of the roll-out.",
 }
-_BAD: Mapping[On, str] = {
-    "task": f" && span.{A.TASK_OUTCOME} =~ `failed|escalated|abandoned`",
-    "model": f" && span.{A.GEN_AI_OPERATION_NAME} =~ `chat|generate_content|text_completion` && status = error",
-    "tool": f" && span.{A.GEN_AI_OPERATION_NAME} = `execute_tool` && status = error",
-    "retrieval": f" && span.{A.GEN_AI_OPERATION_NAME} = `retrieval` && status = error",
+_BAD: Mapping[On, str] = {  # without backticks, which Slack reads as code
+    "task": f' && span.{A.TASK_OUTCOME} =~ "failed|escalated|abandoned"',
+    "model": f' && span.{A.GEN_AI_OPERATION_NAME} =~ "chat|generate_content|text_completion" && status = error',
+    "tool": f' && span.{A.GEN_AI_OPERATION_NAME} = "execute_tool" && status = error',
+    "retrieval": f' && span.{A.GEN_AI_OPERATION_NAME} = "retrieval" && status = error',
 }
 
 
