@@ -13,6 +13,8 @@ from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import prometheus
+from otel_agentops.slo._promql import Clock
+from otel_agentops.slo.prometheus.health import build_silence_rules
 
 SCALE = 600
 DAY, HOUR, WEEK = 144, 6, 7 * 144
@@ -86,11 +88,6 @@ def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set
         series(M.SLI_EVENTS, "rare", until(stop, every=100)),
         series(M.SLI_EVENTS, "new", until(stop, start=5 * DAY - 20)),
         series(M.SLI_EVENTS, "young", young),
-        # one of two judges stops; one gets a new revision
-        series(M.SLI_EVENTS, "judged", until(stop), **{A.JUDGE_NAME: "tone", A.JUDGE_REVISION: "r1"}),
-        series(M.SLI_EVENTS, "judged", until(END), **{A.JUDGE_NAME: "facts", A.JUDGE_REVISION: "r1"}),
-        series(M.SLI_EVENTS, "revised", until(stop), **{A.JUDGE_NAME: "tone", A.JUDGE_REVISION: "r1"}),
-        series(M.SLI_EVENTS, "revised", until(END, start=stop), **{A.JUDGE_NAME: "tone", A.JUDGE_REVISION: "r2"}),
     ]
     return inputs, {
         # on the second Monday, before the first task after the first weekend
@@ -99,13 +96,13 @@ def silences(stop: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set
         (told, stop + HOUR): set(),
         # an hour, five minutes in which the last event is in sight, a quarter of an hour: the two are 4 s here
         (told, stop + HOUR + 5): set(),
-        (told, stop + HOUR + 9): {"busy", "judged"},
+        (told, stop + HOUR + 9): {"busy"},
         # the last was at 1200 s; twice 100 s later
-        (told, 1200 + 199): {"busy", "judged"},
-        (told, 1200 + 214): {"busy", "judged", "rare"},
+        (told, 1200 + 199): {"busy"},
+        (told, 1200 + 214): {"busy", "rare"},
         # `new` has no eight days of history when it stops; at that age it has, and no data
-        (told, 12 * DAY): {"busy", "judged", "rare"},
-        (told, 13 * DAY - 5): {"busy", "judged", "rare", "new"},
+        (told, 12 * DAY): {"busy", "rare"},
+        (told, 13 * DAY - 5): {"busy", "rare", "new"},
     }
 
 
@@ -141,7 +138,7 @@ def test_silences_and_labels_that_stop(promtool: Path, tmp_path: Path) -> None:
     silent, no_data = silences(9 * DAY)
     labelled, truth = labels(4 * DAY + 10)
     among = dict.fromkeys((alert for alert, _ in truth), "labelled|stopped|never|complaints|gone")
-    among["OtelAgentopsNoData"] = "busy|office|rare|new|young|labelled|judged|revised"
+    among["OtelAgentopsNoData"] = "busy|office|rare|new|young|labelled"
     evaluated(promtool, tmp_path, [UP, *silent, *labelled], no_data | truth, among)
 
 
@@ -246,3 +243,32 @@ def test_stale_rules_alert_after_two_missed_evaluations(promtool: Path, tmp_path
     tests = [firing(35), firing(41, "sli"), firing(44, "sli"), firing(46, "budget", "sli")]
     story = {"interval": "1m", "input_series": beats, "promql_expr_test": tests}
     check_story(promtool, tmp_path, [{"name": "a", "rules": [stale]}], story, every="1m")
+
+
+def test_silent_judge_is_reported_beside_another(promtool: Path, tmp_path: Path) -> None:
+    """`tone` stops after ten days, `facts` gets a new revision then; an evaluation an hour."""
+    stop, end = 240, 250
+    judges = {("tone", "r1"): (0, stop), ("facts", "r1"): (0, stop), ("facts", "r2"): (stop, end)}
+    names = ("sli_events:increase", "sli_events:increase5m", "slo_events:increase")
+    inputs = [
+        {
+            "series": f'otel_agentops:{name}{{slo="{"answers" * name.startswith("slo")}", service_name="s", '
+            f'otel_agentops_sli_name="task_completed", otel_agentops_judge_name="{judge}", '
+            f'otel_agentops_judge_revision="{revision}"}}',
+            "values": " ".join("1" if start <= hour < until else "0" for hour in range(end)),
+        }
+        for (judge, revision), (start, until) in judges.items()
+        for name in names
+    ]
+    expr = 'count by (otel_agentops_judge_name) (ALERTS{alertname="OtelAgentopsNoData", alertstate="firing"})'
+    tests = [
+        {"expr": expr, "eval_time": f"{stop}h", "exp_samples": []},
+        {
+            "expr": expr,
+            "eval_time": f"{end - 1}h",
+            "exp_samples": [{"labels": '{otel_agentops_judge_name="tone"}', "value": 1}],
+        },
+    ]
+    story = {"interval": "1h", "input_series": inputs, "promql_expr_test": tests}
+    group = {"name": "a", "interval": "1h", "rules": list(build_silence_rules(ONE, Clock(1)))}
+    check_story(promtool, tmp_path, [group], story, every="1h")

@@ -150,10 +150,7 @@ def describe_windows(severity: str, of: str, value: str) -> str:
     burns = [burn for burn in BURNS if burn.severity == severity]
     either = " or ".join(describe_window(burn.short) for burn in burns)
     parts: list[str] = []
-    sudden = SUDDEN.windows if severity == "page" else ()
-    for window in sorted(
-        {*sudden, *(window for burn in burns for window in (burn.short, burn.long))}, key=parse_window
-    ):
+    for window in sorted({window for burn in burns for window in (burn.short, burn.long)}, key=parse_window):
         start, otherwise = (", over", "") if parts else ("Over", f"Over {either} {value}")
         query = f'printf "max({S.name_window(S.SLI_ERROR_RATIO, window)}%s)" $of | query'
         share = f"{start} {describe_window(window)} {{{{ . | first | value | humanizePercentage }}}}"
