@@ -84,14 +84,18 @@ def select_rules(scale: float) -> dict[str, object]:
 
 def show_verdicts(verdicts: Sequence[Verdict], style: str) -> None:
     """Print a row for each case."""
-    rows = [HEAD, *(verdict.build_row() for verdict in verdicts)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    show_rows([HEAD, *(verdict.build_row() for verdict in verdicts)], style)
+
+
+def show_rows(rows: Sequence[Sequence[str]], style: str) -> None:
+    """Print a table, of which the first row is the head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     edge = "| " if style == "markdown" else ""
     for number, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         print(edge + (" | " if edge else "  ").join(cells).rstrip() + (" |" if edge else ""))
         if number == 0 and edge:
-            print("|" + "---|" * len(HEAD))
+            print("|" + "---|" * len(rows[0]))
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class World:
         for number, counter in enumerate(self.counters):
             chance = None if self.seed is None else random.Random(f"{self.seed} {number}")
             increments = [
-                _count_arrivals(counter.rate(tick * each) * each, chance) for tick in range(self.count_ticks() + 1)
+                count_arrivals(counter.rate(tick * each) * each, chance) for tick in range(self.count_ticks() + 1)
             ]
             all_series.append(
                 {"series": _name_series(counter), "values": " ".join(_scrape_counter(counter, increments, each, down))}
@@ -109,7 +109,7 @@ def _name_series(counter: Counter) -> str:
     return f"{M.METRICS[counter.metric].prometheus}{{{matchers}}}"
 
 
-def _count_arrivals(expected: float, chance: random.Random | None) -> float:
+def count_arrivals(expected: float, chance: random.Random | None) -> float:
     """Count how many waiting times fit, which is Poisson's definition."""
     if chance is None or not expected:
         return expected

@@ -146,6 +146,14 @@ ALERTS = {
     "OtelAgentopsVariableSkewed",
 }
 OWN_LABELS = {"slo", "severity", "rule_group"} | {
+    "word",
+    "theta",
+    "counted",
+    "explains",
+    "surface",
+    "name",
+    "kind",
+    "reason",
     "variable",
     "scope",
     "value",
@@ -160,6 +168,14 @@ FOR_PEOPLE = {  # no rule reads them
     "otel_agentops:slo_truth:coverage",
     "otel_agentops:slo_truth:delay",
     "otel_agentops:traffic:distance",
+    # triage and the texts of alerts read these
+    "otel_agentops:sli_value_events:increase1h",
+    "otel_agentops:sli_value_bad:increase1h",
+    "otel_agentops:sli_value_events:increase6h",
+    "otel_agentops:sli_value_bad:increase5m",
+    "otel_agentops:sli_value_bad:increase6h",
+    "otel_agentops:sli_value:ratio",
+    "otel_agentops:surface:well",
 }
 # `up` and the labels of a target are Prometheus' own.
 TARGET = {"job", "instance"}
@@ -200,7 +216,8 @@ def test_names_are_registered_or_recorded() -> None:
     assert {rule["alert"] for rule in rules if "alert" in rule} == ALERTS
     used = {node.name for rule in rules for node in selectors(rule["expr"])}
     registered = {metric.prometheus for metric in M.METRICS.values()}
-    registered |= {f"{metric.prometheus}_bucket" for metric in M.METRICS.values() if metric.instrument == "histogram"}
+    histograms = [metric.prometheus for metric in M.METRICS.values() if metric.instrument == "histogram"]
+    registered |= {f"{name}_{part}" for name in histograms for part in ("bucket", "count")}
     assert used - recorded - {"up"} <= registered
     assert recorded - used == FOR_PEOPLE
     counted = {name for name in registered if name.startswith("otel_agentops_") and "observations" in name}

@@ -20,6 +20,8 @@ MODEL_OBSERVATIONS = "otel_agentops.model.observations"
 PROMPT_OBSERVATIONS = "otel_agentops.prompt.observations"
 SLI_BAD = "otel_agentops.sli.bad"
 SLI_EVENTS = "otel_agentops.sli.events"
+SLI_VALUE_BAD = "otel_agentops.sli.value.bad"
+SLI_VALUE_EVENTS = "otel_agentops.sli.value.events"
 SPAN_DURATION = "otel_agentops.span.duration"
 TASK_COST = "otel_agentops.task.cost"
 TASK_INPUT_TOKENS = "otel_agentops.task.input_tokens"
@@ -171,6 +173,38 @@ METRICS = {
             "otel_agentops.judge.revision",
         ),
     ),
+    SLI_VALUE_BAD: Metric(
+        "otel_agentops.sli.value.bad",
+        "counter",
+        "{event}",
+        "Number of bad events of a service level indicator that used a value of a variable.",
+        "otel_agentops_sli_value_bad_total",
+        (
+            "otel_agentops.sli.name",
+            "otel_agentops.sli.type",
+            "otel_agentops.judge.name",
+            "otel_agentops.judge.revision",
+            "otel_agentops.change.variable",
+            "otel_agentops.change.scope",
+            "otel_agentops.change.value",
+        ),
+    ),
+    SLI_VALUE_EVENTS: Metric(
+        "otel_agentops.sli.value.events",
+        "counter",
+        "{event}",
+        "Number of events of a service level indicator that used a value of a variable.",
+        "otel_agentops_sli_value_events_total",
+        (
+            "otel_agentops.sli.name",
+            "otel_agentops.sli.type",
+            "otel_agentops.judge.name",
+            "otel_agentops.judge.revision",
+            "otel_agentops.change.variable",
+            "otel_agentops.change.scope",
+            "otel_agentops.change.value",
+        ),
+    ),
     SPAN_DURATION: Metric(
         "otel_agentops.span.duration",
         "histogram",
@@ -184,6 +218,9 @@ METRICS = {
             "otel_agentops.task.name",
             "otel_agentops.task.outcome",
             "otel_agentops.incident.surface",
+            "otel_agentops.incident.reason",
+            "gen_ai.provider.name",
+            "otel_agentops.index.name",
         ),
     ),
     TASK_COST: Metric(

@@ -55,27 +55,6 @@ SLO_EVENTS_SILENCE = "otel_agentops:slo_events:silence"  # without the judge: se
 SLO_BURN_RATIO = "otel_agentops:slo_burn:ratio"  # error ratio of now, present while the budget burns
 SLO_BURN_SINCE = "otel_agentops:slo_burn:since"  # time at which that began
 SLO_BURN_MOVED = "otel_agentops:slo_burn:moved"  # slo, severity, variable …: time of a move before that
-SLO_BURN_VERDICT = "otel_agentops:slo_burn:verdict"  # and word: which of evidence, sickness and moves explains it
-
-# -- evidence about a value of a variable; labels SLI, variable, scope, value
-
-SLI_VALUE_EVENTS_INCREASE = "otel_agentops:sli_value_events:increase"  # since the last evaluation; by window the sum
-SLI_VALUE_BAD_INCREASE = "otel_agentops:sli_value_bad:increase"  # as above, of the bad events
-SLI_VALUE_EVIDENCE = "otel_agentops:sli_value:evidence"  # odds that events with the value are worse than the others
-SLI_VALUE_EXPLAINED = "otel_agentops:sli_value:explained"  # part of the excess of bad events that the value explains
-SLI_VALUE_RATIO = "otel_agentops:sli_value:ratio"  # bad / events of the value
-SLI_VALUE_RATIO_OTHERS = "otel_agentops:sli_value:ratio_others"  # the same of the other values of its scope
-SLI_VALUE_VERDICT = "otel_agentops:sli_value:verdict"  # and word: E of what moved or is much worse
-SLI_VALUE_LEADER = "otel_agentops:sli_value:leader"  # and word, previous: E of the value that explains most
-SLI_VALUE_TIED = "otel_agentops:sli_value:tied"  # E of a value that the same events used as the leader
-VARIABLE_SUSPECT = "otel_agentops:variable:suspect"  # variable, scope, value, previous: time of a move of now or a burn
-
-# -- a part of the system that is ill or well; labels SERVICE, surface, name, kind
-
-SURFACE_NOW = "otel_agentops:surface:now"  # and kind: part of ten minutes, or seconds at p95 if kind is latency
-SURFACE_SICK = "otel_agentops:surface:sick"  # part of its operations, or seconds at p95, if that is far from usual
-SURFACE_USUAL = "otel_agentops:surface:usual"  # the same of the day before
-SURFACE_WELL = "otel_agentops:surface:well"  # 1 if it is observed and not sick
 
 # -- labels of ground truth
 
@@ -123,6 +102,45 @@ TRAFFIC_FAR = "otel_agentops:traffic:far"  # scope: number of earlier times fart
 TRAFFIC_LEFT = "otel_agentops:traffic:left"  # scope: time since which it is `near`
 TRAFFIC_SHIFTED = "otel_agentops:traffic:shifted"  # scope: time since which it is `far`
 TRAFFIC_SHIFT = "otel_agentops:traffic:shift"  # and previous: time of the shift, on the segment that grew most
+
+# -- values that events used; labels SLI, variable, scope, value
+
+SLI_VALUE_EVENTS_INCREASE = "otel_agentops:sli_value_events:increase"  # since the last evaluation; by window the sum
+SLI_VALUE_BAD_INCREASE = "otel_agentops:sli_value_bad:increase"  # as above, of the bad events
+SLI_VALUE_EVENTS_SINCE = "otel_agentops:sli_value_events:since"  # since an hour before the burn, else of the last hour
+SLI_VALUE_BAD_SINCE = "otel_agentops:sli_value_bad:since"  # as above, of the bad events
+SLI_VALUE_SHARE = "otel_agentops:sli_value:share"  # part of its scope now, while the scope has another value as well
+SLI_VALUE_STEP = "otel_agentops:sli_value:step"  # and theta: log-likelihood ratio of one evaluation
+SLI_VALUE_LOG = "otel_agentops:sli_value:log"  # and theta: the sum of the steps since the start
+SLI_VALUE_EVIDENCE = "otel_agentops:sli_value:evidence"  # E : 1 that the events of the value are worse
+SLI_VALUE_CONTRAST_INCREASE = "otel_agentops:sli_value_contrast:increase"  # and counted: while `share` exists
+SLI_VALUE_CONTRAST_SINCE = "otel_agentops:sli_value_contrast:since"  # and counted: the same since the start
+SLI_VALUE_RATIO = "otel_agentops:sli_value:ratio"  # bad / events since the start, while there was a contrast if any
+SLI_VALUE_RATIO_OTHERS = "otel_agentops:sli_value:ratio_others"  # the same of the other values in the same minutes
+SLI_VALUE_BEFORE = "otel_agentops:sli_value:before"  # its ratio by that of the others, over the day before the burn
+SLI_VALUE_EXPLAINED = (
+    "otel_agentops:sli_value:explained"  # part of the bad events beyond the usual that it accounts for
+)
+SLI_VALUE_VERDICT = "otel_agentops:sli_value:verdict"  # and word: E of what moved or is much worse
+SLI_VALUE_LEADER = "otel_agentops:sli_value:leader"  # and word, previous: E of the value that explains most
+SLI_VALUE_TIED = "otel_agentops:sli_value:tied"  # E of a value that the same events used as the leader
+
+# -- indicators as far as evidence needs them; labels SLI
+
+SLI_EVENTS_SINCE = "otel_agentops:sli_events:since"  # events since an hour before the burn, else of the last hour
+SLI_BAD_SINCE = "otel_agentops:sli_bad:since"  # as above, of the bad events
+SLI_BAD_SPREAD = "otel_agentops:sli_bad:spread"  # variance / mean of bad events a minute over the day before, 1 or more
+SLI_ERROR_BEFORE = "otel_agentops:sli_error:before"  # error ratio of the day before the burn
+SLO_BURN_VERDICT = "otel_agentops:slo_burn:verdict"  # and slo, severity, word, and the leader's labels if there is one
+VARIABLE_SUSPECT = "otel_agentops:variable:suspect"  # variable, scope, value, previous: time of a move of now or a burn
+
+# -- surfaces that an operation depends on; labels SERVICE, surface (provider, retrieval, tool), name
+
+SURFACE_INCREASE = "otel_agentops:surface:increase"  # and reason: operations since the last evaluation
+SURFACE_NOW = "otel_agentops:surface:now"  # and kind: part of ten minutes, or seconds at p95 if kind is latency
+SURFACE_USUAL = "otel_agentops:surface:usual"  # and kind: the same of the day before
+SURFACE_SICK = "otel_agentops:surface:sick"  # and kind: `now`, if it is much worse than usual
+SURFACE_WELL = "otel_agentops:surface:well"  # 1 if it is observed and not sick
 
 # -- what is wrong with a variable that does not move; labels variable, scope, value
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.burn import BURNS, Burn, choose_factor, describe_rescaling, list_severities
+from otel_agentops.slo.evidence.burns import build_burn_verdict_rules
 from otel_agentops.slo.ground_truth import has_comparable_proxy
+from otel_agentops.slo.prometheus._verdict import describe_causes
 from otel_agentops.slo.prometheus.objective import (
     OF_INDICATOR,
     SERVICE_TEXT,
@@ -31,6 +33,7 @@ def build_burn_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
     if slos:
         burn, since = S.SLO_BURN_RATIO, S.SLO_BURN_SINCE
         yield make_rule(since, f"{since} and {burn}\nor\n{burn} * 0 + time()")
+        yield from build_burn_verdict_rules()
     for slo in slos:
         yield from (_build_burn_alert(slo, severity) for severity in list_severities(slo))
 
@@ -73,6 +76,7 @@ def _build_burn_alert(slo: Slo, severity: str) -> Rule:
     texts = {
         "summary": f"{SERVICE_TEXT} burns the error budget of {slo.name} ({describe_indicator(slo)})",
         "description": " ".join([windows, escape_template(describe_promise(slo)), *rescalings]),
+        **describe_causes(slo),
         **truth,
         **describe_policy(slo),
     }

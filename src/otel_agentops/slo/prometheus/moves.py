@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
+from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string, set_label
 from otel_agentops.slo.burn import list_severities
 from otel_agentops.slo.moves.appeared import select_always_new
 from otel_agentops.slo.prometheus._lookup import describe_value
@@ -13,7 +13,7 @@ from otel_agentops.slo.prometheus.burn import describe_windows
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_labels, escape_template, list_facts, select_burn
 from otel_agentops.slo.series import SERVICE, SLI_NAME
 from otel_agentops.slo.spec import Slo
-from otel_agentops.slo.variables import SCOPE
+from otel_agentops.slo.variables import SCOPE, VALUE
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
 # A move may precede a burn by about the time after which the slower burn is visible (the windows of slo/burn.py).
@@ -55,13 +55,20 @@ topk by ({service}) (1, {earlier} {before}) {while_}"""
 
 
 def _build_after_move_alert(slo: Slo, severity: str) -> Rule:
+    """Build the alert of each move before a burn; `explains` is yes if the evidence says that it is to blame."""
     matchers = f"{','.join(f'{label}=%q' for label in SERVICE)},{SLI_NAME}={quote_string(slo.indicator.name)}"
-    of = f"{{{{ $of := printf `{{{matchers}}}` {' '.join(f'$labels.{label}' for label in SERVICE)} }}}}"
-    windows = describe_windows(severity, of, "too many")
+    head = f"{{{{ $of := printf `{{{matchers}}}` {' '.join(f'$labels.{label}' for label in SERVICE)} }}}}"
+    windows = describe_windows(severity, head, "too many")
     burns = f"burns the error budget of {slo.name} ({describe_indicator(slo)})"
+    of = select_burn(slo, severity)
+    blamed = f'on ({VALUE}) {S.SLO_BURN_VERDICT}{of[:-1]}, word=~"it_is|likely"}}'
+    exprs = (
+        set_label(f"{S.SLO_BURN_MOVED}{of} {operator} {blamed}", "explains", explains)
+        for operator, explains in (("and", "yes"), ("unless", "no"))
+    )
     return {
         "alert": "OtelAgentopsBurnAfterMove",
-        "expr": f"{S.SLO_BURN_MOVED}{select_burn(slo, severity)}",
+        "expr": "\nor\n".join(exprs),
         "labels": build_labels(slo, severity),
         "annotations": {
             "summary": f"{SERVICE_TEXT} {burns} after {_MOVE_TEXT}",

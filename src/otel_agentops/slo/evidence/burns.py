@@ -1,0 +1,45 @@
+"""The verdict of a burn: one word, and the value that it is about if it is about one.
+
+These rules are in the group of the burns, before the alert that shows the verdict, and read what the group of the
+evidence recorded at its last evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Rule, make_rule
+from otel_agentops.slo.evidence.increments import INDICATOR
+from otel_agentops.slo.evidence.verdicts import FEWEST
+from otel_agentops.slo.series import SERVICE
+from otel_agentops.slo.variables import VALUE as OBSERVED
+
+_BURN = f"{INDICATOR}, slo, severity"
+_ABOUT = f"on ({INDICATOR}) group_left (variable, scope, value, previous)"
+
+
+def build_burn_verdict_rules() -> Iterator[Rule]:
+    """Yield the verdicts in the order of their precedence.
+
+    A sick surface comes before a move without a contrast: it is seen to fail, and only the timing speaks for the move.
+    """
+    since, service = S.SLO_BURN_SINCE, f"on ({', '.join(SERVICE)})"
+    words: list[str] = []
+    enough = f"and on ({INDICATOR}) {S.SLI_BAD_SINCE} >= {FEWEST}"
+    no_contrast = f'{S.SLI_VALUE_VERDICT}{{word="moved_no_contrast"}}'
+    latest = f"{no_contrast} * 0 + on ({OBSERVED}) group_left (previous) {S.VARIABLE_SUSPECT}"
+    untold = f"unless on ({INDICATOR}) {S.SLI_VALUE_TIED}"
+    unmoved = f"({S.VARIABLE_KNOWN} unless {service} {S.VARIABLE_SUSPECT})"
+    exprs = {
+        "it_is": f'{since} * 0 + {_ABOUT} {S.SLI_VALUE_LEADER}{{word="it_is"}} {untold}',
+        "likely": f'{since} * 0 + {_ABOUT} {S.SLI_VALUE_LEADER}{{word="likely"}} {untold}',
+        "sick": f"{since} * 0 + 1 and {service} {S.SURFACE_SICK} {untold}",
+        "moved_no_contrast": f"{since} * 0 + {_ABOUT} (topk by ({INDICATOR}) (1, {latest}) * 0 + 1) {enough} {untold}",
+        "nothing_moved": f"{since} * 0 + 1 and {service} {unmoved} {enough} {untold}",
+        "cannot_tell": f"{since} * 0 + 1",
+    }
+    for word, expr in exprs.items():
+        earlier = f'\nunless on ({_BURN}) {S.SLO_BURN_VERDICT}{{word=~"{"|".join(words)}"}}' if words else ""
+        yield make_rule(S.SLO_BURN_VERDICT, expr + earlier, word=word)
+        words.append(word)
