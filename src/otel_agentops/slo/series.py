@@ -59,27 +59,6 @@ SLO_EVENTS_SILENCE = "otel_agentops:slo_events:silence"  # without the judge's r
 SLO_BURN_RATIO = "otel_agentops:slo_burn:ratio"  # error ratio of now, present while the budget burns
 SLO_BURN_SINCE = "otel_agentops:slo_burn:since"  # time at which that began
 SLO_BURN_MOVED = "otel_agentops:slo_burn:moved"  # slo, severity, variable …: time of a move before that
-SLO_BURN_VERDICT = "otel_agentops:slo_burn:verdict"  # and word: which of evidence, sickness and moves explains it
-
-# -- evidence about a value of a variable; labels SLI, variable, scope, value
-
-SLI_VALUE_EVENTS_INCREASE = "otel_agentops:sli_value_events:increase"  # since the last evaluation; by window the sum
-SLI_VALUE_BAD_INCREASE = "otel_agentops:sli_value_bad:increase"  # as above, of the bad events
-SLI_VALUE_EVIDENCE = "otel_agentops:sli_value:evidence"  # odds that events with the value are worse than the others
-SLI_VALUE_EXPLAINED = "otel_agentops:sli_value:explained"  # part of the excess of bad events that the value explains
-SLI_VALUE_RATIO = "otel_agentops:sli_value:ratio"  # bad / events of the value
-SLI_VALUE_RATIO_OTHERS = "otel_agentops:sli_value:ratio_others"  # the same of the other values of its scope
-SLI_VALUE_VERDICT = "otel_agentops:sli_value:verdict"  # and word: E of what moved or is much worse
-SLI_VALUE_LEADER = "otel_agentops:sli_value:leader"  # and word, previous: E of the value that explains most
-SLI_VALUE_TIED = "otel_agentops:sli_value:tied"  # E of a value that the same events used as the leader
-VARIABLE_SUSPECT = "otel_agentops:variable:suspect"  # variable, scope, value, previous: time of a move of now or a burn
-
-# -- a part of the system that is ill or well; labels SERVICE, surface, name, kind
-
-SURFACE_NOW = "otel_agentops:surface:now"  # and kind: part of ten minutes, or seconds at p95 if kind is latency
-SURFACE_SICK = "otel_agentops:surface:sick"  # part of its operations, or seconds at p95, if that is far from usual
-SURFACE_USUAL = "otel_agentops:surface:usual"  # the same of the day before
-SURFACE_WELL = "otel_agentops:surface:well"  # 1 if it is observed and not sick
 
 # -- labels of ground truth
 
