@@ -1,6 +1,7 @@
 """The values of variables that a task used, as texts `variable/scope=value`.
 
-The collector counts them with the verdicts of the task. They are names, versions and hashes, never content. Their number is limited twice, because each becomes a series.
+The collector counts them with the verdicts of the task. They are names, versions and hashes, never content. There is a
+limit for a task and one for each scope, because each value becomes a series.
 """
 
 from __future__ import annotations

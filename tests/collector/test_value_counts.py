@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from overlay_signals import QUICK, Event, Sender, Span, counters, errors, series, wait_until_settled
+from overlay_signals import QUICK, Event, Sender, Span, counters, errors, series, value_counters, wait_until_settled
 
 import stack
+from otel_agentops.collector import shipped
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
@@ -68,8 +69,7 @@ def count_value(counts: Counts, sli: str, value: str, is_bad: bool, labels: Mapp
 
 def find_values(running: stack.Collector, sender: Sender, service: str) -> dict[str, float]:
     """Return the counters by value of a service as they are when all is counted."""
-    found = counters(wait_until_settled(running, sender), service)
-    return {name: value for name, value in found.items() if name.startswith("otel_agentops_sli_value_")}
+    return value_counters(wait_until_settled(running, sender), service)
 
 
 class World(NamedTuple):
@@ -216,12 +216,22 @@ def test_feature_flags_of_spans_are_values(running: stack.Collector, sender: Sen
     root = make_root(["model/m=v"], **flag)
     sender.spans("flags", root, make_root(None, "failed", **flag)._replace(events=[(FLAG_EVALUATION, event)]))
     sender.events("flags", *[Event({**flag}, FLAG_EVALUATION)] * 3)
-    found = counters(wait_until_settled(running, sender), "flags")
+    samples = wait_until_settled(running, sender)
     expected = count_roots(["model/m=v"], 1)
     expected.update(count_roots(["flag/new-prompt=on"], 1, 1))
     expected.update(count_roots(["flag/rerank=off"], 0, 1))
-    assert {name: value for name, value in found.items() if "_value_" in name} == expected
-    assert found[series(M.FLAG_OBSERVATIONS, flag)] == 5
+    assert value_counters(samples, "flags") == expected
+    assert counters(samples, "flags")[series(M.FLAG_OBSERVATIONS, flag)] == 5
 
 
 FLAG_EVALUATION = "feature_flag.evaluation"
+
+
+def test_tenants_are_counted_if_the_operator_asks(otelcol: Path, tmp_path: Path) -> None:
+    configs = [stack.BASE, stack.OVERLAY, shipped.find_fragment("tenant"), *QUICK]
+    with stack.collector(configs, tmp_path) as collector:
+        sender = Sender(collector.otlp)
+        sender.spans("t", make_root(["model/m=v"], **{A.TRAFFIC_TENANT: "a=b"}), make_root(None, "failed"))
+        found = find_values(collector, sender, "t")
+        assert errors(collector) == []
+    assert found == count_roots(["model/m=v", "tenant/all=a=b"], 1)
