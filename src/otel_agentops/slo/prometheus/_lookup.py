@@ -58,7 +58,9 @@ def _query_series(series: str, labels: Mapping[str, str]) -> str:
 
 def _select_spans() -> str:
     """Return TraceQL for the spans with the value."""
-    attribute = _choose_by_variable((variable, name_trace_field(value)) for variable, (_, _, value) in VARIABLES.items())
+    attribute = _choose_by_variable(
+        (variable, name_trace_field(value)) for variable, (_, _, value) in VARIABLES.items()
+    )
     service = f'resource.{A.SERVICE_NAME} = {{{{ printf "%q" $labels.{SERVICE[0]} }}}}'
     return f'{{ {service} && {attribute} = {{{{ printf "%q" $labels.value }}}} }}'
 
