@@ -203,14 +203,17 @@ def expected_sums(tasks: Sequence[Task]) -> Counter[str]:
         for span in spans_of(task):
             if A.GEN_AI_OPERATION_NAME in span.attributes:
                 labels = {key: str(span.attributes[key]) for key in DURATION_LABELS if span.attributes.get(key)}
-                labels |= {A.INCIDENT_SURFACE: "tool"} if span.error else {}
+                if span.error:
+                    reason = "timeout" if span.attributes[A.ERROR_TYPE] == "TimeoutError" else "error"
+                    labels |= {A.INCIDENT_SURFACE: "tool", A.INCIDENT_REASON: reason}
                 sums[series(M.SPAN_DURATION, labels, "_count")] += 1
                 sums[series(M.SPAN_DURATION, labels, "_sum")] += span.seconds  # type: ignore[assignment]
     return sums
 
 
 DURATION_LABELS = (
-    A.GEN_AI_OPERATION_NAME, A.GEN_AI_REQUEST_MODEL, A.GEN_AI_TOOL_NAME, A.TASK_NAME, A.TASK_OUTCOME,
+    A.GEN_AI_OPERATION_NAME, A.GEN_AI_PROVIDER_NAME, A.GEN_AI_REQUEST_MODEL, A.GEN_AI_TOOL_NAME, A.INDEX_NAME,
+    A.TASK_NAME, A.TASK_OUTCOME,
 )  # fmt: skip
 
 
@@ -242,8 +245,9 @@ def test_unnamed_service_counts_as_unknown(collector: Collector, sender: Sender)
     _pair(expected, judge, True)
     _pair(expected, {**CALL_SUCCESS, A.GEN_AI_REQUEST_MODEL: "unknown"}, False)
     assert counters(samples, "unknown") == expected
+    incident = {A.INCIDENT_SURFACE: "tool", A.INCIDENT_REASON: "error"}
     durations = {
-        series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "execute_tool", A.INCIDENT_SURFACE: "tool"}, "_count"): 1,
+        series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "execute_tool", **incident}, "_count"): 1,
         series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "chat"}, "_count"): 1,
     }
     found = histograms(samples, "unknown")
