@@ -1,4 +1,4 @@
-# Every target works on a fresh machine that has Python >= 3.10 and Go; tools live in .tools/, the collector in a cache.
+# Every target works on a fresh machine that has Python >= 3.10; tools live in .tools/, the collector in a cache.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 UV := .tools/bin/uv

