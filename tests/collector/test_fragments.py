@@ -145,7 +145,7 @@ def test_a_lock_file_fills_its_slot() -> None:
 
 
 def test_honeycomb_gets_every_counter() -> None:
-    """Beside the overlay's own pipelines, whose exporters it does not touch; durations and values are on the spans that it has."""
+    """Beside the overlay's own pipelines; it has the spans themselves for durations and for values."""
     all_connectors = Document.read_file(OVERLAY).get("connectors").keys() - {"signal_to_metrics/otel_agentops_values"}
     connectors = [one for one in all_connectors if one.startswith("signal_to_metrics")]
     pipeline = Document.read_file(FRAGMENTS["honeycomb"]).get("service", "pipelines", "metrics/otel_agentops_honeycomb")
