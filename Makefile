@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 export PYTHONPATH := examples:tools$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help setup demo test test-unit accuracy check bench peers gen format ends load detect
+.PHONY: help setup demo test test-unit accuracy check bench peers gen format ends load detect triage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -27,7 +27,7 @@ demo: .venv/.ready  ## which variable moved? the whole path in under two minutes
 	@$(PYTHON) tools/toolchain.py demo
 	@$(RUN) python -m demo $(ARGS)
 
-test: .venv/.ready  ## every test; the costly ends and peers by rotation (OTEL_AGENTOPS_ROTATION=all: all of them)
+test: .venv/.ready  ## the tests; the costly ones take turns by the day (OTEL_AGENTOPS_ROTATION=all: all of them)
 	@$(PYTHON) tools/toolchain.py all
 	@$(RUN) python -m pytest $(ARGS)
 
@@ -76,8 +76,13 @@ detect: .venv/.ready  ## each variable moves: is it named, when, and are there f
 	@$(PYTHON) tools/toolchain.py promtool
 	@$(RUN) python -m bench.detect $(ARGS)
 
-peers: .venv/.ready  ## the clients' own unit tests, with and without us
+triage: .venv/.ready  ## what otel-agentops triage says of recorded incidents, and of one that really happens
+	@$(PYTHON) tools/toolchain.py all
+	@$(RUN) python -m pytest -n 0 tests/triage $(ARGS)
+
+peers: .venv/.ready  ## the clients' own unit tests, with and without us; what the official instrumentations write
 	@$(RUN) nox --session peers -- $(ARGS)
+	@$(if $(ARGS),,$(RUN) python -m pytest -n 0 tests/coexistence/test_official.py)
 
 ends: .venv/.ready  ## every client's tests at the oldest and the newest supported version
 	@$(RUN) python tools/ends.py $(ARGS)

@@ -27,6 +27,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import prometheus
+from otel_agentops.slo.variables import VARIABLES
 from otel_agentops.testing.fake_provider import Status
 from support_agent.knowledge import MODEL as EMBEDDING
 
@@ -194,9 +195,10 @@ def _render_prompts(world: World) -> None:
 def _send_translations(world: World) -> None:
     """Send what a third service sends: another model in each region, and truth of which its tasks say nothing."""
     task = {A.TASK_NAME: "translate", A.TASK_OUTCOME: "completed"}
+    rollout = {key: "on" for name in VARIABLES.keys() & {"flag", "stage"} for key in _list_attributes(name)}
     for region, answers in (("eu-1", "gpt-x-2026-01-01"), ("us-1", "gpt-x-2026-09-01")):
         call = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_REQUEST_MODEL: "gpt-x", A.GEN_AI_RESPONSE_MODEL: answers}
-        root = {A.GEN_AI_OPERATION_NAME: "invoke_workflow", **task}
+        root = {A.GEN_AI_OPERATION_NAME: "invoke_workflow", **rollout, **task}
         _send_records(world, "traces", "translator", region, [*[_build_span(call)] * 16, *[_build_span(root)] * 3])
     outcomes = [{**task, A.TRUTH_VERDICT: verdict, A.TRUTH_SAMPLING: "random"} for verdict in ("bad", "good", "good")]
     _send_records(world, "logs", "translator", "", [_build_event(E.OUTCOME, outcome) for outcome in outcomes * 2])
@@ -207,14 +209,23 @@ Record = Mapping[str, object]  # a span or a log record in OTLP's JSON
 
 def _send_records(world: World, signal: str, service: str, region: str, records: Sequence[Record]) -> None:
     """Send records as another application would."""
-    resource = {A.SERVICE_NAME: service, A.DEPLOYMENT_ENVIRONMENT_NAME: "demo"} | (
-        {A.CLOUD_REGION: region} if region else {}
-    )
+    resource = {
+        **{key: "7.1" for name in VARIABLES.keys() & {"deploy"} for key in _list_attributes(name)},
+        A.SERVICE_NAME: service,
+        A.DEPLOYMENT_ENVIRONMENT_NAME: "demo",
+        **({A.CLOUD_REGION: region} if region else {}),
+    }
     outer, inner, each = (
         ("resourceLogs", "scopeLogs", "logRecords") if signal == "logs" else ("resourceSpans", "scopeSpans", "spans")
     )
     body = {outer: [{"resource": {"attributes": _encode_attributes(resource)}, inner: [{each: records}]}]}
     httpx.post(f"{world.collector.otlp}/v1/{signal}", json=body).raise_for_status()
+
+
+def _list_attributes(variable: str) -> list[str]:
+    """List the attributes that hold the scope and the value of a variable."""
+    _, scope, value = VARIABLES[variable]
+    return [*scope, value]
 
 
 def _build_span(attributes: Mapping[str, str]) -> Record:
@@ -269,7 +280,7 @@ _TASKS = f"{M.METRICS[M.SPAN_DURATION].prometheus}_count{{{A.TASK_OUTCOME.replac
 
 
 # Of variables as many series are kept as the story has, and three of the rendered prompts.
-CROWDED = "yaml:processors::delta_to_cumulative/otel_agentops_variables::max_streams: 23"
+CROWDED = "yaml:processors::delta_to_cumulative/otel_agentops_variables::max_streams: 31"
 
 
 SURVEY = ("--surveyed=0.4",)  # so many that there are enough labels

@@ -106,7 +106,7 @@ def run_world(
     tools, traces = directory / "tools.json", directory / "traces.jsonl"
     tools.write_text(PUBLISHED.read_text())
     with ExitStack() as running:
-        provider = running.enter_context(_run_provider(directory))
+        provider = running.enter_context(_run_provider(directory / "provider.log"))
         all_of_them = [stack.BASE, stack.OVERLAY, HERE / "collector.yaml", *configs]
         collector = running.enter_context(stack.collector(all_of_them, directory, {"DEMO_TRACES": str(traces)}))
         prometheus = None
@@ -124,11 +124,34 @@ def run_world(
 
 
 @contextmanager
-def _run_provider(directory: Path) -> Iterator[Remote]:
+def run_region(world: World, rate: float, seed: int) -> Iterator[Remote]:
+    """Run the same service in another region, where a provider of its own answers.
+
+    Args:
+        world: the running stack.
+        rate: customers per second of that region.
+        seed: of the customers.
+
+    Raises:
+        stack.NotReadyError: a part did not start.
+    """
+    with _run_provider(world.directory / "region-provider.log") as provider:
+        agent = stack.Server(
+            "agent of the region",
+            _build_agent_command(world.tools, rate, seed),
+            world.directory / "region-agent.log",
+            _build_environment(provider, world.collector),
+        )
+        try:
+            yield provider
+        finally:
+            agent.stop()
+
+
+@contextmanager
+def _run_provider(log: Path) -> Iterator[Remote]:
     aliases = [f"--alias={name}={model}" for name, model in brain.ALIASES.items()]
-    with fake_provider.process(
-        "--answers=demo.brain:answer_call", *aliases, log=directory / "provider.log"
-    ) as provider:
+    with fake_provider.process("--answers=demo.brain:answer_call", *aliases, log=log) as provider:
         yield provider
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a check failed, or input is wrong and standard error says where; 2 the command line is "
-    "wrong, or the answer could not be found. docs/cli.md has them for each command."
+    "wrong, or the answer could not be found; of triage also 3 and 4. docs/cli.md has them for each command."
 )
 
 
@@ -38,6 +38,7 @@ def _build_app() -> typer.Typer:
     from otel_agentops.lock.cli import app as lock
     from otel_agentops.price_lists.cli import write_price_file
     from otel_agentops.slo.cli import app as slo
+    from otel_agentops.triage.cli import explain_burns
     from otel_agentops.truth.cli import app as truth
 
     def show_version(is_wanted: bool) -> None:
@@ -59,6 +60,7 @@ def _build_app() -> typer.Typer:
     app.add_typer(lock, name="lock")
     app.add_typer(truth, name="truth")
     app.command(name="prices")(write_price_file)
+    app.command(name="triage")(explain_burns)
     marks = {"ok": "[green]ok", "note": "[blue]note", "warning": "[yellow]warning", "problem": "[red]problem"}
 
     @app.command()

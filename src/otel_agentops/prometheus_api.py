@@ -48,6 +48,14 @@ class Alert(NamedTuple):
     state: str
 
 
+class AlertRule(NamedTuple):
+    """A rule of an alert; its texts are templates that nobody has filled in."""
+
+    name: str
+    labels: Labels
+    annotations: dict[str, str]
+
+
 class PrometheusClient:
     """A connection to one Prometheus, or to what speaks its API."""
 
@@ -120,6 +128,23 @@ class PrometheusClient:
             "alerts",
             {},
             lambda data: [Alert(each["labels"], each["annotations"], each["state"]) for each in data["alerts"]],
+        )
+
+    def list_alert_rules(self) -> list[AlertRule]:
+        """Return the rules of all alerts, whether these fire or not.
+
+        Raises:
+            PrometheusError: No answer, an error for an answer, or an answer of something else.
+        """
+        return self._ask(
+            "rules",
+            {},
+            lambda data: [
+                AlertRule(rule["name"], rule["labels"], rule["annotations"])
+                for group in data["groups"]
+                for rule in group["rules"]
+                if rule["type"] == "alerting"
+            ],
         )
 
     def _ask(

@@ -55,7 +55,7 @@ def add_mark(name: str, text: str, command: str) -> str:
         return re.sub(
             r"\{(\s*)", lambda match: f'{match[0]}"{_JSON_KEY}": {json.dumps(mark)},{match[1]}', text, count=1
         )
-    return f"<!-- {mark} -->\n{text}" if name.endswith(".md") else f"# {mark}\n{text}"
+    return f"<!-- {mark} -->\n{text}" if name.endswith((".md", ".html")) else f"# {mark}\n{text}"
 
 
 def add_hash(text: str) -> str:

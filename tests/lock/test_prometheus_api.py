@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from otel_agentops.prometheus_api import Alert, Exemplar, PrometheusClient, PrometheusError, Sample, Series
+from otel_agentops.prometheus_api import Alert, AlertRule, Exemplar, PrometheusClient, PrometheusError, Sample, Series
 
 UP = {"__name__": "up"}
 ANSWERS: dict[str, Any] = {
@@ -20,6 +20,16 @@ ANSWERS: dict[str, Any] = {
     "/api/v1/query_range": {"result": [{"metric": UP, "values": [[1, "2"], [3.5, "4"]]}]},
     "/api/v1/query_exemplars": [{"exemplars": [{"labels": {"trace_id": "t"}, "value": "1", "timestamp": 2}]}],
     "/api/v1/alerts": {"alerts": [{"labels": {"alertname": "a"}, "annotations": {"summary": "s"}, "state": "firing"}]},
+    "/api/v1/rules": {
+        "groups": [
+            {
+                "rules": [
+                    {"type": "recording", "name": "r", "query": "up"},
+                    {"type": "alerting", "name": "a", "labels": {"owner": "o"}, "annotations": {"summary": "s"}},
+                ]
+            }
+        ]
+    },
 }
 
 
@@ -76,6 +86,7 @@ def serve(**settings: object) -> Iterator[tuple[PrometheusClient, type[Handler]]
             {"query": ["up"], "start": ["1"], "end": ["4"]},
         ),
         (lambda client: client.list_alerts(), [Alert({"alertname": "a"}, {"summary": "s"}, "firing")], None),
+        (lambda client: client.list_alert_rules(), [AlertRule("a", {"owner": "o"}, {"summary": "s"})], None),
     ],
 )
 def test_an_answer_is_typed(

@@ -17,10 +17,10 @@ def files(slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_LINKS)
     """Return relative path to text; nothing without the models, which need Python 3.11."""
     if not _has_models():
         return {}
-    from otel_agentops.slo.grafana import alerts, budget, economics, moved, pipeline, traceql, triage, trust
+    from otel_agentops.slo.grafana import alerts, budget, economics, moved, pipeline, start, traceql, triage, trust
     from otel_agentops.slo.grafana._dashboard import render_dashboard
 
-    dashboards = [module.build_dashboard() for module in (budget, moved, triage, economics, trust, pipeline)]
+    dashboards = [module.build_dashboard() for module in (start, budget, moved, triage, economics, trust, pipeline)]
     return {
         **{
             f"grafana/{one.uid}.json": add_mark(f"{one.uid}.json", render_dashboard(one, time_scale), "slo generate")

@@ -1,0 +1,1 @@
+"""Triage: what a Prometheus with our rules knows about a budget that burns, in words for the person on call."""

@@ -1,0 +1,523 @@
+"""The queries: everything that a Prometheus with our rules knows about what burns at one time.
+
+Evidence comes from the rules and is computed nowhere else. Onset, rarity and mix are computed from their increments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import NamedTuple
+
+from otel_agentops.prometheus_api import Labels, PrometheusClient, PrometheusError, Sample
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import metrics as M
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, quote_string
+from otel_agentops.slo.series import SERVICE, SLI
+from otel_agentops.slo.units import format_duration
+from otel_agentops.slo.variables import VALUE
+from otel_agentops.triage.facts import (
+    VARIABLES,
+    Burn,
+    Calm,
+    Contact,
+    Incident,
+    Mix,
+    Move,
+    Segment,
+    Sign,
+    Snapshot,
+    Surface,
+    Suspect,
+    Truth,
+    Variable,
+)
+from otel_agentops.triage.onset import Minute, compute_rarity, find_onset
+
+MEMORY, HOUR = "14d", "1h"
+LOOK_BACK = {"page": "6h", "ticket": "1d"}  # before a burn: about the time after which it is visible
+GAP = 6  # hours with events but without an observation, after which a variable counts as not observed
+MOST_TRACES = 3
+BAD_OUTCOMES = "failed|escalated|abandoned"
+BURN_ALERT = "OtelAgentopsErrorBudgetBurn"
+RANKS = {"it_is": 0, "likely": 1, "moved_no_contrast": 2, None: 3, "moved_not_it": 4}
+
+Key = tuple[str, str, str]  # variable, scope, value
+
+
+class Question(NamedTuple):
+    """A question to a Prometheus.
+
+    Attributes:
+        at_s: Time of the snapshot.
+        from_s: Begin of the time to look at; None for as long as the burn needs.
+        service: Only this service.
+        environment: Only this environment.
+        time_scale: How many times faster the rules run than in production.
+    """
+
+    at_s: float
+    from_s: float | None = None
+    service: str | None = None
+    environment: str | None = None
+    time_scale: float = 1.0
+
+
+def read_snapshot(client: PrometheusClient, question: Question) -> Snapshot:
+    """Return the incidents, the worst first, and the services that are calm; both are empty without data.
+
+    If the question has a begin and nothing burns at its end, the snapshot is that of the last time at which something
+    burned.
+
+    Raises:
+        PrometheusError: The Prometheus does not answer.
+    """
+    chosen = {SERVICE[0]: question.service, SERVICE[1]: question.environment}
+    of = select_labels({label: value for label, value in chosen.items() if value is not None})
+    reader = Reader(client, question.at_s // 1, Clock(question.time_scale))  # Prometheus answers to the millisecond
+    burns = reader.read_burns(of)
+    if not burns and question.from_s is not None:
+        span = f"{format_duration(max(question.at_s - question.from_s, 1))}:{reader.clock.tick}s"
+        last = f"max(max_over_time(timestamp({S.SLO_BURN_SINCE}{of})[{span}]))"
+        for sample in reader.query_now(last):
+            reader = Reader(client, sample.value, Clock(question.time_scale))
+            burns = reader.read_burns(of)
+    incidents = [reader.read_incident(burn, question.from_s) for burn in burns]
+    burning = {(burn.service, burn.environment) for burn in burns}
+    return Snapshot(reader.at_s, incidents, [*reader.read_calm(of, burning)])
+
+
+def list_services(client: PrometheusClient, at_s: float) -> list[str]:
+    """Return the names of all services that the rules know.
+
+    Raises:
+        PrometheusError: The Prometheus does not answer.
+    """
+    events = S.name_window(S.SLI_EVENTS_INCREASE, "1d")
+    samples = client.query_instant(f"count by ({SERVICE[0]}) ({events})", at_s)
+    return sorted(sample.labels.get(SERVICE[0], "") for sample in samples)
+
+
+def select_labels(labels: Mapping[str, str], *more: str) -> str:
+    """Return the selector of series with these labels; an empty value selects series without the label."""
+    return "{" + ", ".join([*(f"{label}={quote_string(value)}" for label, value in labels.items()), *more]) + "}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything about a service that is the same for all of its burns.
+
+    Attributes:
+        moves: All moves that are remembered.
+        same_since_s: By variable the begin of its observations without a gap.
+        shares: Part of its scope that each value has now.
+        shares_before: The same before.
+        declared: Variables and values that change events announced; None if there are no change events.
+        unlisted: What the lock file does not have.
+        suspects: Moves that the rules hold against values: those of now, and those from before a burn.
+        surfaces: The surfaces that are observed.
+        distance: Part of the traffic that the day before did not have.
+    """
+
+    moves: Sequence[Move]
+    same_since_s: Mapping[str, float]
+    shares: Mapping[Key, float]
+    shares_before: Mapping[Key, float]
+    declared: Collection[tuple[str, str]] | None
+    unlisted: Collection[Key]
+    suspects: Sequence[Move]
+    surfaces: Sequence[Surface]
+    distance: float | None
+
+
+class Reader:
+    """Queries about one time."""
+
+    def __init__(self, client: PrometheusClient, at_s: float, clock: Clock) -> None:
+        self.at_s = at_s
+        self.clock = clock
+        self._client = client
+        self.read_service = cache(self._read_service)
+
+    def query_now(self, expression: str) -> list[Sample]:
+        """Return the series of a query at the time of the snapshot."""
+        return self._client.query_instant(expression, self.at_s)
+
+    def read_burns(self, of: str) -> list[Burn]:
+        """Return one burn for each objective and indicator, the worst first."""
+        since = {_identify_burn(labels): value for labels, value in self.query_now(f"{S.SLO_BURN_SINCE}{of}")}
+        verdicts = {_identify_burn(labels): labels for labels, _ in self.query_now(f"{S.SLO_BURN_VERDICT}{of}")}
+        objectives = {labels.get("slo"): value for labels, value in self.query_now(S.SLO_OBJECTIVE_RATIO)}
+        burns: dict[tuple[str, ...], Burn] = {}
+        for labels, ratio in self.query_now(f"{S.SLO_BURN_RATIO}{of}"):
+            key = _identify_burn(labels)
+            one = Burn(
+                service=labels.get(SERVICE[0], ""),
+                environment=labels.get(SERVICE[1], ""),
+                slo=labels.get("slo", ""),
+                indicator=labels.get(S.SLI_NAME, ""),
+                type=labels.get(S.SLI_TYPE, ""),
+                judge=labels.get(SLI[4]),
+                judge_revision=labels.get(SLI[5]),
+                severity=labels.get("severity", ""),
+                since_s=since.get(key, self.at_s),
+                ratio=ratio,
+                objective=objectives.get(labels.get("slo")),
+                word=verdicts.get(key, {}).get("word"),
+                about=_identify_value(verdicts[key]) if "variable" in verdicts.get(key, {}) else None,
+            )
+            other = burns.get(key[:-1])
+            if other is None or one.severity == "page":
+                burns[key[:-1]] = one
+        return sorted(burns.values(), key=lambda burn: (burn.severity != "page", -(burn.speed or 0), burn.service))
+
+    def read_incident(self, burn: Burn, from_s: float | None) -> Incident:
+        """Return everything about a burn; its onset is looked for from a time on, if one is given."""
+        service = self.read_service(burn.service, burn.environment)
+        sli = {
+            **dict(zip(SERVICE, (burn.service, burn.environment), strict=True)),
+            S.SLI_NAME: burn.indicator,
+            S.SLI_TYPE: burn.type,
+            SLI[4]: burn.judge or "",
+            SLI[5]: burn.judge_revision or "",
+        }
+        back = self.clock.to_seconds(LOOK_BACK.get(burn.severity, "1d"))
+        onset = find_onset(self._read_minutes(sli, from_s or burn.since_s - back), self.clock.tick)
+        onset_s = onset.at_s if onset else burn.since_s
+        first_s = min(onset_s, burn.since_s) - self.clock.to_seconds(HOUR)
+        suspects = self._list_suspects(sli, service, onset_s, first_s, burn.about)
+        has_traffic = any(suspect.variable == "traffic" and suspect.word != "moved_not_it" for suspect in suspects)
+        return Incident(
+            at_s=self.at_s,
+            burn=burn,
+            onset=onset,
+            suspects=suspects,
+            variables=[*self._list_variables(service, first_s)],
+            surfaces=service.surfaces,
+            mix=self._read_mix(sli, onset_s) if has_traffic else None,
+            truth=self._read_truth({**sli, "slo": burn.slo}),
+            contact=self._read_contact(burn),
+            traces=self._read_traces(burn, onset_s),
+        )
+
+    def read_calm(self, of: str, burning: Collection[tuple[str, str]]) -> Iterator[Calm]:
+        """Yield the services without a burn, in the order of their names."""
+        events, lately = S.name_window(S.SLI_EVENTS_INCREASE, "1d"), S.name_window(S.VARIABLE_INCREASE, HOUR)
+        by = ", ".join(SERVICE)
+        services = {_name_service(labels) for labels, _ in self.query_now(f"count by ({by}) ({events}{of})")}
+        if not services - {*burning}:
+            return
+        budgets = [
+            (labels, value) for labels, value in self.query_now(f"min by ({by}, slo) ({S.SLO_BUDGET_REMAINING}{of})")
+        ]
+        observed = [labels for labels, _ in self.query_now(f"count by ({by}, variable) ({lately}{of})")]
+        recent = f"max_over_time({S.VARIABLE_MOVED}{of}[{self.clock.to_duration('1d')}])"
+        moves = [(labels, _make_move(labels, time_s)) for labels, time_s in self.query_now(recent)]
+        for service in sorted(services - {*burning}):
+            names = {labels["variable"] for labels in observed if _name_service(labels) == service}
+            own_moves = [move for labels, move in moves if _name_service(labels) == service]
+            yield Calm(
+                *service,
+                budgets={labels["slo"]: value for labels, value in budgets if _name_service(labels) == service},
+                observed=[name for name in VARIABLES if name in names],
+                last_move=max(own_moves, key=lambda move: move.time_s, default=None),
+            )
+
+    # -- a service
+
+    def _read_service(self, name: str, environment: str) -> Service:
+        labels = dict(zip(SERVICE, (name, environment), strict=True))
+        of = select_labels(labels)
+        earlier = select_labels(labels, 'against!="whole"')
+        before = f"min by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE}{earlier})"
+        declared = self.query_now(f"{S.VARIABLE_DECLARED}{of}")
+        distances = [value for _, value in self.query_now(f"{S.TRAFFIC_DISTANCE}{of}")]
+        return Service(
+            moves=self._read_moves(of),
+            same_since_s=self._read_observations(of),
+            shares=_read_values(self.query_now(f"{S.VARIABLE_SHARE}{of}")),
+            shares_before=_read_values(self.query_now(before)),
+            declared={(each.labels["variable"], each.labels["value"]) for each in declared} if declared else None,
+            unlisted={*_read_values(self.query_now(f"{S.VARIABLE_UNLISTED}{of}"))},
+            suspects=[_make_move(*sample) for sample in self.query_now(f"{S.VARIABLE_SUSPECT}{of}")],
+            surfaces=self._read_surfaces(labels),
+            distance=max(distances, default=None),
+        )
+
+    def _read_moves(self, of: str) -> list[Move]:
+        """Read each move once: it is reported for two hours, so that a look each hour sees all."""
+        series = self._query_memory(f"max by ({VALUE}, previous) ({S.VARIABLE_MOVED}{of})")
+        moves = {_make_move(labels, time_s) for labels, points in series for _, time_s in points}
+        return sorted(moves, key=lambda move: move.time_s)
+
+    def _read_observations(self, of: str) -> dict[str, float]:
+        """Return the time since which each variable was observed whenever there were events."""
+        window = f"[{self.clock.to_range(HOUR, 1)}]"
+        counted = f"sum by (variable) (sum_over_time({S.VARIABLE_INCREASE}{of}{window})) > 0"
+        observed = {
+            labels["variable"]: {time_s for time_s, _ in points} for labels, points in self._query_memory(counted)
+        }
+        events = self._query_memory(f"sum(sum_over_time({S.SLI_EVENTS_INCREASE}{of}{window})) > 0")
+        active = {time_s for _, points in events for time_s, _ in points}.union(*observed.values())
+        begins: dict[str, float] = {}
+        for variable, times in observed.items():
+            gap = 0
+            for time_s in sorted(active, reverse=True):
+                gap = 0 if time_s in times else gap + 1
+                if gap == GAP:
+                    break
+                if not gap:
+                    begins[variable] = time_s - self.clock.to_seconds(HOUR, 1)
+        return begins
+
+    def _query_memory(self, expression: str) -> list[tuple[Labels, list[tuple[float, float]]]]:
+        step_s = self.clock.to_seconds(HOUR, 1)
+        steps = round(self.clock.to_seconds(MEMORY) / step_s) - 1  # the last hour that is looked at begins before it
+        start_s = self.at_s - steps * step_s
+        return [(each.labels, each.points) for each in self._client.query_range(expression, start_s, self.at_s, step_s)]
+
+    def _read_surfaces(self, labels: Mapping[str, str]) -> list[Surface]:
+        names = "|".join((S.SURFACE_SICK, S.SURFACE_USUAL, S.SURFACE_WELL))
+        signs: dict[tuple[str, str], dict[str, float]] = {}
+        usual: dict[tuple[str, str, str], float] = {}
+        well: set[tuple[str, str]] = set()
+        for each, value in self.query_now(select_labels(labels, f'__name__=~"{names}"')):
+            surface, name, kind = (each.get(label, "") for label in ("surface", "name", "kind"))
+            kinds = signs.setdefault((surface, name), {})
+            if each["__name__"] == S.SURFACE_USUAL:
+                usual[surface, name, kind] = value
+            elif each["__name__"] == S.SURFACE_SICK:
+                kinds[kind] = value
+            else:
+                well.add((surface, name))
+        window = f"{self.clock.to_duration('6h')}:{self.clock.tick}s"
+        begins = {
+            tuple(each.get(label, "") for label in ("surface", "name", "kind")): value
+            for each, value in self.query_now(
+                f"min_over_time(timestamp({S.SURFACE_SICK}{select_labels(labels)})[{window}])"
+            )
+        }
+        return [
+            Surface(
+                *surface,
+                [
+                    Sign(kind, now, usual.get((*surface, kind)), begins.get((*surface, kind)))
+                    for kind, now in sorted(kinds.items())
+                ],
+                is_well=surface in well,
+            )
+            for surface, kinds in sorted(signs.items())
+        ]
+
+    # -- a burn
+
+    def _read_minutes(self, sli: Mapping[str, str], start_s: float) -> list[Minute]:
+        """Return events and bad events of each minute up to now, as far back as there are any."""
+        tick = self.clock.tick
+        start_s = self.at_s - (self.at_s - start_s) // tick * tick
+        counts: list[dict[float, float]] = []
+        for record in (S.SLI_EVENTS_INCREASE, S.SLI_BAD_INCREASE):
+            expression = f"sum(sum_over_time({record}{select_labels(sli)}[{self.clock.to_range('1m', 1)}]))"
+            series = self._client.query_range(expression, start_s, self.at_s, tick)
+            counts.append({time_s: value for one in series for time_s, value in one.points})
+        events, bad = counts
+        first_s = min(events, default=self.at_s + tick)
+        times = (start_s + number * tick for number in range(int((self.at_s - start_s) // tick) + 1))
+        return [Minute(time_s, events.get(time_s, 0), bad.get(time_s, 0)) for time_s in times if time_s >= first_s]
+
+    def _list_suspects(
+        self, sli: Mapping[str, str], service: Service, onset_s: float, first_s: float, about: Key | None
+    ) -> list[Suspect]:
+        """Return each value that moved or that the rules weigh, the strongest first."""
+        figures = (S.SLI_VALUE_EVIDENCE, S.SLI_VALUE_EXPLAINED, S.SLI_VALUE_RATIO, S.SLI_VALUE_RATIO_OTHERS)
+        records = (*figures, S.SLI_VALUE_VERDICT, S.SLI_VALUE_LEADER, S.SLI_VALUE_TIED)
+        samples = self.query_now(select_labels(sli, f'__name__=~"{"|".join(records)}"'))
+        of = {record: _read_values(one for one in samples if one.labels["__name__"] == record) for record in records}
+        words = {_identify_value(labels): labels["word"] for labels, _ in samples if "word" in labels}
+        tied = {*of[S.SLI_VALUE_TIED], *of[S.SLI_VALUE_LEADER]} if of[S.SLI_VALUE_TIED] else set()
+        moves = _merge_moves((move for move in service.moves if move.time_s >= first_s), service.suspects)
+        odds = {**of[S.SLI_VALUE_EVIDENCE], **of[S.SLI_VALUE_VERDICT]}
+        suspects: list[Suspect] = []
+        for key in {**odds, **moves, **({about: 0} if about else {})}:
+            move = moves.get(key)
+            others = sum(one.variable == key[0] for one in service.moves if one != move)
+            suspects.append(
+                Suspect(
+                    *key,
+                    word=words.get(key),
+                    odds=odds.get(key),
+                    explained=of[S.SLI_VALUE_EXPLAINED].get(key),
+                    ratio=of[S.SLI_VALUE_RATIO].get(key),
+                    ratio_others=of[S.SLI_VALUE_RATIO_OTHERS].get(key),
+                    share=service.shares.get(key),
+                    share_before=service.shares_before.get(key),
+                    move=move,
+                    rarity=compute_rarity(move.time_s - onset_s, others, self.clock.scale) if move else None,
+                    is_declared=(key[0], key[2]) in service.declared if service.declared is not None else None,
+                    is_unlisted=True if key in service.unlisted else None,
+                    is_tied=key in tied,
+                )
+            )
+        return sorted(suspects, key=lambda one: _rank_suspect(one, onset_s, about))
+
+    def _list_variables(self, service: Service, first_s: float) -> Iterator[Variable]:
+        """Yield the variables that are always spoken of, then the others that moved."""
+        start_s = self.at_s - self.clock.to_seconds(MEMORY)
+        others = {move.variable for move in service.moves if move.time_s >= first_s} - {*VARIABLES}
+        for name in (*VARIABLES, *sorted(others)):
+            moves = [move for move in service.moves if move.variable == name]
+            begin_s = service.same_since_s.get(name)
+            last_s = max((move.time_s for move in moves), default=start_s)
+            yield Variable(
+                name,
+                moves=[move for move in moves if move.time_s >= first_s],
+                same_since_s=None if begin_s is None else max(begin_s, last_s),
+                is_since_memory=begin_s is not None and max(begin_s, last_s) <= start_s,
+                distance=service.distance if name == "traffic" else None,
+            )
+
+    def _read_mix(self, sli: Mapping[str, str], onset_s: float) -> Mix | None:
+        """Return how much of the excess another mix of the same segments explains."""
+        then, now = (
+            self._count_segments(sli, start_s, end_s)
+            for start_s, end_s in (
+                (onset_s - self.clock.to_seconds(LOOK_BACK["page"]), onset_s),
+                (onset_s, self.at_s),
+            )
+        )
+        total_then, total_now = (
+            (sum(events for events, _ in counts.values()), sum(bad for _, bad in counts.values()))
+            for counts in (then, now)
+        )
+        if not total_then[0] or not total_now[0]:
+            return None
+        before, after = total_then[1] / total_then[0], total_now[1] / total_now[0]
+        segments = [
+            Segment(
+                name,
+                share=now.get(name, (0.0, 0.0))[0] / total_now[0],
+                share_before=then.get(name, (0.0, 0.0))[0] / total_then[0],
+                ratio=_divide_counts(now.get(name)),
+                ratio_before=_divide_counts(then.get(name)),
+            )
+            for name in sorted({*then, *now})
+        ]
+        # A segment that is new is taken to have been like the others: then the mix explains nothing of it.
+        moved = sum(
+            (one.share - one.share_before) * (before if one.ratio_before is None else one.ratio_before)
+            for one in segments
+        )
+        segments.sort(key=lambda one: one.share_before - one.share)
+        return Mix(moved / (after - before), segments) if after > before else None
+
+    def _count_segments(self, sli: Mapping[str, str], start_s: float, end_s: float) -> dict[str, tuple[float, float]]:
+        """Return events and bad events of each segment between two times."""
+        if end_s - start_s < self.clock.tick:
+            return {}
+        of, window = select_labels({**sli, "variable": "traffic"}), f"{round((end_s - start_s) * 1000) - 1}ms"
+        events, bad = (
+            {
+                labels["value"]: value
+                for labels, value in self._client.query_instant(
+                    f"sum by (value) (sum_over_time({record}{of}[{window}]))", end_s
+                )
+            }
+            for record in (S.SLI_VALUE_EVENTS_INCREASE, S.SLI_VALUE_BAD_INCREASE)
+        )
+        return {name: (count, bad.get(name, 0.0)) for name, count in events.items()}
+
+    def _read_truth(self, slo: Mapping[str, str]) -> Truth | None:
+        error = S.SLO_CORRECTED_ERROR
+        names = (S.SLO_TRUTH_LABELS, error, S.name_bound(error, "low"), S.name_bound(error, "high"))
+        samples = self.query_now(select_labels(slo, f'__name__=~"{"|".join(names)}"'))
+        values = {sample.labels["__name__"]: sample.value for sample in samples}
+        return Truth(*(values[name] for name in names)) if values.keys() >= {*names} else None
+
+    def _read_contact(self, burn: Burn) -> Contact:
+        """Return owner and runbook, from the rules of the alert; unknown where a backend does not list its rules."""
+        alert = select_labels(
+            {
+                "alertname": BURN_ALERT,
+                "alertstate": "firing",
+                "slo": burn.slo,
+                **dict(zip(SERVICE, (burn.service, burn.environment), strict=True)),
+            }
+        )
+        window = f"{self.clock.to_duration('1d')}:{self.clock.tick}s"
+        firing = [
+            (labels.get("owner"), time_s)
+            for labels, time_s in self.query_now(f"min_over_time(timestamp(ALERTS{alert})[{window}])")
+        ]
+        try:
+            rules = [
+                rule
+                for rule in self._client.list_alert_rules()
+                if rule.name == BURN_ALERT and rule.labels.get("slo") == burn.slo
+            ]
+        except PrometheusError:
+            rules = []
+        notes = rules[0].annotations if rules else {}
+        return Contact(
+            owner=rules[0].labels.get("owner") if rules else next((owner for owner, _ in firing if owner), None),
+            runbook=notes.get("runbook_url") or notes.get("runbook") or None,
+            alert_since_s=min((time_s for _, time_s in firing), default=None),
+        )
+
+    def _read_traces(self, burn: Burn, onset_s: float) -> list[str]:
+        """Return the latest traces of bad tasks, then of tagged operations; none where exemplars are not kept."""
+        of = dict(zip(SERVICE, (burn.service, burn.environment), strict=True))
+        outcome, surface = S.spell_label(A.TASK_OUTCOME), S.spell_label(A.INCIDENT_SURFACE)
+        traces: dict[str, None] = {}
+        for bad in (f'{outcome}=~"{BAD_OUTCOMES}"', f'{surface}!=""'):
+            durations = f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{select_labels(of, bad)}"
+            try:
+                exemplars = self._client.query_exemplars(durations, onset_s, self.at_s)
+            except PrometheusError:
+                return []
+            latest = sorted(exemplars, key=lambda exemplar: -exemplar.time_s)
+            traces.update(dict.fromkeys(one.labels["trace_id"] for one in latest if "trace_id" in one.labels))
+        return [*traces][:MOST_TRACES]
+
+
+def _rank_suspect(suspect: Suspect, onset_s: float, about: Key | None) -> tuple[object, ...]:
+    """Return a key that sorts the strongest suspect first."""
+    key = (suspect.variable, suspect.scope, suspect.value)
+    distance_s = abs(suspect.move.time_s - onset_s) if suspect.move else float("inf")
+    return key != about, RANKS.get(suspect.word, len(RANKS)), -(suspect.odds or 0), distance_s, key
+
+
+def _merge_moves(moves: Iterable[Move], suspects: Iterable[Move]) -> dict[Key, Move]:
+    """Return moves by value; that of a tool is reported as one of `tools`, and has its time."""
+    merged = {(move.variable, move.scope, move.value): move for move in (*suspects, *moves)}
+    times = [move.time_s for move in merged.values() if move.variable == "tools"]
+    return {
+        key: replace(move, time_s=min(times)) if move.variable == "tool" and times else move
+        for key, move in merged.items()
+    }
+
+
+def _make_move(labels: Labels, time_s: float) -> Move:
+    previous = labels.get("previous")
+    return Move(*_identify_value(labels), previous if previous != "unknown" else None, time_s)
+
+
+def _read_values(samples: Iterable[Sample]) -> dict[Key, float]:
+    return {_identify_value(labels): value for labels, value in samples}
+
+
+def _identify_value(labels: Labels) -> Key:
+    return labels.get("variable", ""), labels.get("scope", ""), labels.get("value", "")
+
+
+def _identify_burn(labels: Labels) -> tuple[str, ...]:
+    return tuple(labels.get(label, "") for label in (*SLI, "slo", "severity"))
+
+
+def _name_service(labels: Labels) -> tuple[str, str]:
+    return labels.get(SERVICE[0], ""), labels.get(SERVICE[1], "")
+
+
+def _divide_counts(counts: tuple[float, float] | None) -> float | None:
+    return counts[1] / counts[0] if counts and counts[0] else None
