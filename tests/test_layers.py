@@ -182,6 +182,7 @@ TOOLS = {
     "collector",
     "lock",
     "truth",
+    "triage",
     "price_lists",
     "cli",
 }
