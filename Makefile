@@ -27,7 +27,7 @@ demo: .venv/.ready  ## which variable moved? the whole path in under two minutes
 	@$(PYTHON) tools/toolchain.py demo
 	@$(RUN) python -m demo $(ARGS)
 
-test: .venv/.ready  ## every test; the costly ends and peers by rotation (OTEL_AGENTOPS_ROTATION=all: all of them)
+test: .venv/.ready  ## the tests; the costly ones take turns by the day (OTEL_AGENTOPS_ROTATION=all: all of them)
 	@$(PYTHON) tools/toolchain.py all
 	@$(RUN) python -m pytest $(ARGS)
 
@@ -80,8 +80,9 @@ triage: .venv/.ready  ## what otel-agentops triage says of recorded incidents, a
 	@$(PYTHON) tools/toolchain.py all
 	@$(RUN) python -m pytest -n 0 tests/triage $(ARGS)
 
-peers: .venv/.ready  ## the clients' own unit tests, with and without us
+peers: .venv/.ready  ## the clients' own unit tests, with and without us; what the official instrumentations write
 	@$(RUN) nox --session peers -- $(ARGS)
+	@$(if $(ARGS),,$(RUN) python -m pytest -n 0 tests/coexistence/test_official.py)
 
 ends: .venv/.ready  ## every client's tests at the oldest and the newest supported version
 	@$(RUN) python tools/ends.py $(ARGS)

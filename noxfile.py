@@ -1,7 +1,7 @@
 """Environments of the clients: both ends of every supported range, and the clients' own unit tests.
 
     nox -s ends -t openai -- [--whole] [--fresh | --lock] [arguments of pytest]
-    nox -s peers -t openai -- [--quick] [--strict] [--instrumentation NAME]
+    nox -s peers -t openai -- [--quick] [--part 1/3] [--strict] [--instrumentation NAME]
 
 A tag is a client or an end. `make ends` and `make peers` run all of them.
 """

@@ -1,5 +1,6 @@
 """Tests that run by rotation: a whole run takes a part of each group, another part every day, and lists both.
 
+A test takes turns by its client (`_find_clients`), by the SDK that it is repeated for, or by
 `@pytest.mark.rotation(group, member, parts)`: one of `parts` days runs the tests of a member. The day of the year
 decides, or the number in $OTEL_AGENTOPS_ROTATION; `all` runs everything, and so do paths on the command line.
 """
@@ -7,11 +8,20 @@ decides, or the number in $OTEL_AGENTOPS_ROTATION; `all` runs everything, and so
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 VARIABLE = "OTEL_AGENTOPS_ROTATION"
+TESTS = Path(__file__).parent
+EVERY_DAY = {"openai", "anthropic"}
+CLIENTS = {path.parent.name for path in TESTS.glob("clients/*/test_*_contract.py")} - EVERY_DAY
+# The tables that these hold together have a row for each client, and drive none.
+OF_TABLES = {"test_support.py", "test_patches.py"}
 
 
 class Rotation:
@@ -28,14 +38,15 @@ class Rotation:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         if self.turn == "all":
             return
-        rotating = {item: mark.args for item in items if (mark := item.get_closest_marker("rotation"))}
-        for group, parts in sorted({(group, parts) for group, _, parts in rotating.values()}):
-            members = list(dict.fromkeys(member for name, member, _ in rotating.values() if name == group))
-            self.ran[group] = members[int(self.turn) % parts :: parts]
+        turns = {item: turn for item in items if (turn := find_turn(item))}
+        for group, parts in sorted({(group, parts) for group, _, parts in turns.values()}):
+            members = Counter(member for name, member, _ in turns.values() if name == group)
+            days = deal_members(members, parts)
+            self.ran[group] = days[int(self.turn) % parts]
             self.left_out[group] = [member for member in members if member not in self.ran[group]]
-        deselected = [item for item, (group, member, _) in rotating.items() if member in self.left_out[group]]
-        items[:] = [item for item in items if item not in set(deselected)]
-        config.hook.pytest_deselected(items=deselected)
+        deselected = {item for item, (group, member, _) in turns.items() if member in self.left_out[group]}
+        items[:] = [item for item in items if item not in deselected]
+        config.hook.pytest_deselected(items=[*deselected])
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workeroutput"):
@@ -49,4 +60,43 @@ class Rotation:
         for group, ran in self.ran.items():
             terminalreporter.section(f"{group} by rotation ({VARIABLE}={self.turn})", "-")
             terminalreporter.line(f"ran: {', '.join(ran)}")
-            terminalreporter.line(f"left out, `make {group}` runs all: {', '.join(self.left_out[group])}")
+            terminalreporter.line(f"left out: {', '.join(self.left_out[group])}")
+        if self.ran:
+            terminalreporter.line(f"`make test {VARIABLE}=all` runs all of them")
+
+
+def find_turn(item: pytest.Item) -> tuple[str, str, int] | None:
+    """Return the group, the member and the number of days of a test, None if it runs every day."""
+    if mark := item.get_closest_marker("rotation"):
+        group, member, parts = mark.args
+        return group, member, parts
+    folder = item.path.relative_to(TESTS).parts[0]
+    if folder in ("clients", "coexistence") and item.path.name not in OF_TABLES:
+        client = next(_find_clients(item), None)
+        return ("clients", client, 3) if client else None
+    if folder == "robustness" and (callspec := getattr(item, "callspec", None)):
+        # Each day has both SDKs and both kinds of client.
+        days = {
+            ("openai", "sync"): "sync openai and async anthropic",
+            ("anthropic", "async"): "sync openai and async anthropic",
+            ("openai", "async"): "async openai and sync anthropic",
+            ("anthropic", "sync"): "async openai and sync anthropic",
+        }
+        member = days.get((callspec.params.get("sdk"), callspec.params.get("kind")))
+        return ("robustness", member, 2) if member else None
+    return None
+
+
+def _find_clients(item: pytest.Item) -> Iterator[str]:
+    """Yield the clients that the folder, the file and the parameters of a test name, if they take turns."""
+    case = item.callspec.id if hasattr(item, "callspec") else ""
+    words = [item.path.parent.name, item.path.stem.removeprefix("test_").partition("_")[0], *re.split(r"[\W]+", case)]
+    return (word for word in words if word in CLIENTS)
+
+
+def deal_members(members: Counter[str], parts: int) -> list[list[str]]:
+    """Return the members of each day: those with the most tests first, each to the day that has the fewest."""
+    days: list[list[str]] = [[] for _ in range(parts)]
+    for member in sorted(members, key=lambda member: -members[member]):
+        min(days, key=lambda day: sum(members[each] for each in day)).append(member)
+    return days

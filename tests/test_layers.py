@@ -31,11 +31,12 @@ LAYERS = (
         "_tool_arguments",
         "_edit_distance",
         "_retry_after",
+        "_span_processors",
         "_yaml",
         "prometheus_api",
         "_content_limits",
     ),
-    ("_redaction",),
+    ("_redaction", "_task_values"),
     (
         "_endpoint",
         "_config",

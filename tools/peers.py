@@ -1,6 +1,6 @@
 """The clients' own unit tests, with and without an instrumentation: a test that passes without us must pass with us.
 
-    make peers ARGS="[--client NAME] [--quick] [--strict] [--instrumentation official|openinference|…]"
+    make peers ARGS="[--client NAME] [--quick] [--part 1/3] [--strict] [--instrumentation official|openinference|…]"
     python tools/peers.py CLIENT …    in the environment of that client, which noxfile.py makes
 
 The tests come from the client's source distribution, in the version that uv.lock names. Both runs have global
@@ -84,8 +84,11 @@ class Comparison(NamedTuple):
 class Suite:
     """The unpacked unit tests of one client, and the Python to run them with."""
 
-    def __init__(self, client: str, home: Path, processes: int, python: str = sys.executable) -> None:
+    def __init__(
+        self, client: str, home: Path, processes: int, python: str = sys.executable, part: str | None = None
+    ) -> None:
         self.client = client
+        self.part = part  # 2/3: the second of each three tests
         self.home = home
         self.processes = processes
         self.python = python
@@ -118,6 +121,7 @@ class Suite:
                 "PEERS_INSTRUMENTATION": instrumentation,
                 "PEERS_REPORT": str(report),
                 "PEERS_ONLY": str(wanted) if only else "",
+                "PEERS_PART": "" if only or alone else self.part or "",
                 "TEST_API_BASE_URL": os.environ.get("TEST_API_BASE_URL", api),
                 "OTEL_AGENTOPS_STRICT": "1" if strict else "",
                 "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("src", "tools")),
@@ -178,7 +182,9 @@ def _run_again(suite: Suite, instrumentation: str, suspects: set[str], *, strict
 # -- where the tests come from
 
 
-def load_suite(client: str, processes: int | None = None, python: str = sys.executable) -> Suite:
+def load_suite(
+    client: str, processes: int | None = None, python: str = sys.executable, part: str | None = None
+) -> Suite:
     """Return the tests of the locked version of a client, from the cache if it has them.
 
     Raises:
@@ -190,7 +196,7 @@ def load_suite(client: str, processes: int | None = None, python: str = sys.exec
     with toolchain.alone(home.with_name(f"{home.name}.lock"), f"the tests of {client}"):
         if not home.exists():
             _download_tests(client, version, digest, home)
-    return Suite(client, home, os.cpu_count() or 1 if processes is None else processes, python)
+    return Suite(client, home, os.cpu_count() or 1 if processes is None else processes, python, part)
 
 
 def _read_locked(client: str) -> tuple[str, str]:
@@ -323,7 +329,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("environment", choices=[*SOURCES], metavar="CLIENT", help="whose environment this is")
     parser.add_argument("--client", choices=[*SOURCES], action="append", help="the clients to compare; default: all")
-    parser.add_argument("--quick", action="store_true", help="what `make test` runs: requests, responses, streams")
+    parser.add_argument("--quick", action="store_true", help="the tests of requests, responses, streams")
+    parser.add_argument("--part", metavar="N/M", help="the Nth of each M tests: what `make test` runs in a day")
     parser.add_argument("--instrumentation", default="ours", choices=[*INSTRUMENTATIONS])
     parser.add_argument("--strict", action="store_true", help="failures of our telemetry are raised, not swallowed")
     return parser.parse_args(arguments)
@@ -341,7 +348,8 @@ def main(arguments: Sequence[str]) -> int:
     """Compare and print; return 1 if a test broke."""
     options = parse_arguments(arguments)
     client = options.environment
-    comparison = compare_runs(load_suite(client), options.instrumentation, quick=options.quick, strict=options.strict)
+    suite = load_suite(client, part=options.part)
+    comparison = compare_runs(suite, options.instrumentation, quick=options.quick, strict=options.strict)
     show_comparison(client, options.instrumentation, comparison)
     return 0 if comparison.harmless else 1
 

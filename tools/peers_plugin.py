@@ -1,7 +1,8 @@
 """Pytest plugin for a client's own unit tests: providers, one instrumentation, a line of JSON for each result.
 
 The settings are environment variables, because the processes that pytest-xdist starts load this file as well:
-PEERS_INSTRUMENTATION, PEERS_REPORT (JSON lines, written), PEERS_ONLY (test ids, one a line; empty: all tests).
+PEERS_INSTRUMENTATION, PEERS_REPORT (JSON lines, written), PEERS_ONLY (test ids, one a line; empty: all tests),
+PEERS_PART (2/3: the second of each three tests; empty: all tests).
 """
 
 from __future__ import annotations
@@ -124,11 +125,11 @@ class Peers:
             report.write(json.dumps(line) + "\n")
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Deselect the tests that PEERS_ONLY does not name."""
-        if self.only:
-            out = [item for item in items if item.nodeid not in self.only]
-            items[:] = [item for item in items if item.nodeid in self.only]
-            config.hook.pytest_deselected(items=out)
+        """Deselect the tests that PEERS_ONLY does not name, or that are not of PEERS_PART."""
+        number, _, parts = (os.environ["PEERS_PART"] or "1/1").partition("/")
+        chosen = [item for item in items[int(number) - 1 :: int(parts)] if not self.only or item.nodeid in self.only]
+        config.hook.pytest_deselected(items=[*{*items}.difference(chosen)])
+        items[:] = chosen
 
 
 class Worker(Peers):

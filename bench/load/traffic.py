@@ -33,7 +33,8 @@ def make(genai: float, hashes: int, requests: int = 40, seed: int = 1) -> Traffi
     dice = random.Random(seed)
     finished = InMemorySpanExporter()
     provider = TracerProvider(
-        resource=Resource({A.SERVICE_NAME: "shop", A.DEPLOYMENT_ENVIRONMENT_NAME: "load"}), shutdown_on_exit=False
+        resource=Resource({A.SERVICE_NAME: "shop", A.SERVICE_VERSION: "1.4.2", A.DEPLOYMENT_ENVIRONMENT_NAME: "load"}),
+        shutdown_on_exit=False,
     )
     provider.add_span_processor(SimpleSpanProcessor(finished))
     tracer = provider.get_tracer("load")
@@ -51,7 +52,7 @@ def make(genai: float, hashes: int, requests: int = 40, seed: int = 1) -> Traffi
 
 def _task(tracer: Tracer, dice: random.Random, number: int) -> None:
     facts = {A.TASK_ID: f"{dice.getrandbits(128):032x}", A.TASK_NAME: "support", A.TRAFFIC_SEGMENT: "web"}
-    with tracer.start_as_current_span("invoke_workflow support", attributes={**facts, **_root(dice)}):
+    with tracer.start_as_current_span("invoke_workflow support", attributes={**facts, **_root(dice, number)}):
         tracer.start_span("retrieval help", attributes={**facts, **_RETRIEVAL}).end()
         for _ in range(2):
             attributes = {**facts, **_call(dice, number)}
@@ -73,7 +74,7 @@ _TOOL: dict[str, Any] = {
 }
 
 
-def _root(dice: random.Random) -> dict[str, Any]:
+def _root(dice: random.Random, number: int) -> dict[str, Any]:
     return {
         A.GEN_AI_OPERATION_NAME: "invoke_workflow",
         A.TASK_OUTCOME: "completed" if dice.random() < 0.95 else "failed",
@@ -85,6 +86,13 @@ def _root(dice: random.Random) -> dict[str, Any]:
         A.TASK_DEPTH: 0,
         A.TASK_INPUT_TOKENS: dice.randrange(800, 4000),
         A.TASK_OUTPUT_TOKENS: dice.randrange(50, 900),
+        A.TASK_VALUES: [
+            "model/gpt-5.5=gpt-5.5-2026-03-05",
+            f"prompt/support/unknown={number:016x}",
+            "tools/support=3fdba35f04dc8c46",
+            "tool/refund=c4a1d0f2b7e93856",
+            "index/help-pages=2026-11-01",
+        ],
     }
 
 

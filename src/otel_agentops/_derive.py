@@ -75,6 +75,8 @@ def _derive_tool_call(call: ToolCall, scope: Scope, identities: Identities) -> A
         **call.attributes,
         **scope.facts,
     }
+    # The hash under which the tool was offered comes first: the model saw no more of it (a server's annotations are not
+    # sent), and it is the one that `tools.versions` of the call before has.
     tool_hash = find_tool_hash(call.name)
     if tool_hash is None and call.schema is not None:
         schema = call.schema

@@ -107,9 +107,10 @@ def _watch_baggage(providers: dict[str, Any]) -> None:
     provider = providers["tracer_provider"] or trace.get_tracer_provider()
     if hasattr(provider, "add_span_processor") and provider not in _watched_providers:
         from otel_agentops._baggage_processor import BaggageProcessor  # the SDK, which such a provider has imported
+        from otel_agentops._span_processors import add_span_processor
 
         _watched_providers.add(provider)
-        provider.add_span_processor(BaggageProcessor(providers))
+        add_span_processor(provider, BaggageProcessor(providers))
 
 
 def __getattr__(name: str) -> EntryPoint:

@@ -17,7 +17,7 @@ from otel_agentops._context import PromptTemplate, Scope
 from otel_agentops._guard import say_once
 from otel_agentops._hashing import identity, identity_of_texts
 from otel_agentops._offered_tools import learn_tools
-from otel_agentops.operations import Attributes, ModelCall
+from otel_agentops.operations import NO_ATTRIBUTES, UNHASHED, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 from otel_agentops.task_totals import TaskTotals
 
@@ -30,7 +30,7 @@ _MAX_PER_SHAPE = 4  # callers that take turns with lists that differ in their mi
 _MAX_TEXT = 65_536  # characters of a text that is a dictionary key: with 256 entries at most 16 MB
 _MAX_NAMES = 32  # parameters of a call whose source is told: a span has 128 attributes, and loses the oldest first
 _MAX_NAME = 64  # characters of such a parameter: it becomes a part of an attribute's key
-_SAMPLING = frozenset({"temperature", "top_p", "top_k", "seed", "max_tokens", "max_completion_tokens", "stop"})
+_LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 _MAX_LONG_TEXTS = 4  # longer texts that are kept alive to be recognised as the same object
 
 
@@ -39,6 +39,16 @@ class ToolSet(NamedTuple):
 
     attributes: Attributes
     hashes: Mapping[str, str]
+
+
+class ParamSet(NamedTuple):
+    """The identity of the parameters of a call. sources: attributes that say where each comes from."""
+
+    attributes: Attributes
+    sources: Attributes
+
+
+_NO_PARAMS = ParamSet(NO_ATTRIBUTES, NO_ATTRIBUTES)
 
 
 class Identities:
@@ -50,20 +60,25 @@ class Identities:
         self._texts: dict[tuple[object, ...], str] = {}
         self._long_texts: tuple[tuple[tuple[str, ...], str], ...] = ()
         self._tools: Memory[ToolSet] = {}
-        self._params: Memory[Attributes] = {}
+        self._params: Memory[ParamSet] = {}
         self._prompts_by_scope: dict[str, set[str]] = {}
 
     def identify_call(self, call: ModelCall, scope: Scope) -> Attributes:
-        """Return the identity attributes of a call: prompt, tools and parameters."""
+        """Return the identity attributes of a call's prompt and tools."""
         attributes: Attributes = {}
         _update_if_json(attributes, self._identify_prompt, call, scope)
         if call.tools and call.normalise_tool is not None:
             _update_if_json(attributes, self._identify_offered, call.tools, call.normalise_tool, scope.task)
-        if call.params:
-            _update_if_json(
-                attributes, self._identify_params, call.params, call.default_params or {}, call.is_inference
-            )
         return attributes
+
+    def identify_params(self, call: ModelCall) -> ParamSet:
+        """Return the hash of the parameters that are set, and the source of each and of the sampling ones."""
+        if not call.params:
+            return _NO_PARAMS
+        try:
+            return self._identify_params(call.params, call.default_params or {}, call.is_inference)
+        except _NO_JSON:
+            return _NO_PARAMS
 
     def hash_prompt(self, parts: tuple[Any, ...]) -> str:
         """Return the identity of prompt text: a tuple of texts or JSON parts, in order."""
@@ -141,32 +156,37 @@ class Identities:
 
     def _identify_params(
         self, params: Mapping[str, object], defaults: Mapping[str, object], is_sampled: bool
-    ) -> Attributes:
-        """Return the hash of the parameters that are set and the source of each; an unset one has a source alone.
+    ) -> ParamSet:
+        """Return what `identify_params` does.
 
         is_sampled: False if no text is generated, so that sampling parameters have no meaning.
         """
         shape = (is_sampled, *params)
         if (known := _recall_result(self._params, shape, params)) is not None:
             return known
-        values = {name: value for name, value in params.items() if value is not None}
+        values = {name: value for name, value in params.items() if value is not None and value is not UNHASHED}
         attributes: Attributes = {A.PARAMS_HASH: identity(values, self.key)} if values else {}
+        sources: Attributes = {}
         for name in _bound_names(params):
             is_default = name in defaults and defaults[name] == params[name]
-            source = UNSET if name not in values else "unknown" if is_default else "explicit"
+            source = UNSET if params[name] is None else "unknown" if is_default else "explicit"
             if source != UNSET or is_sampled:
-                attributes[A.PARAM_SOURCE.format(name)] = source
-        return _remember_result(self._params, shape, params, attributes)
+                sources[A.PARAM_SOURCE.format(name)] = source
+        return _remember_result(self._params, shape, params, ParamSet(attributes, sources))
 
 
 def _bound_names(names: Iterable[str]) -> list[str]:
-    """Return the parameters whose source is told: sampling first if there are too many, and no name that is a text."""
+    """Return the parameters whose source is told: no name that is a text, and limits first if there are too many.
+
+    names: Those of sampling come before all others.
+    """
     bounded = [name for name in names if len(name) <= _MAX_NAME and name.isascii() and name.isprintable()]
     if len(bounded) > _MAX_NAMES:
-        bounded.sort(key=lambda name: name not in _SAMPLING)
+        bounded.sort(key=lambda name: name not in _LIMITS)
     return bounded[:_MAX_NAMES]
 
 
+_NO_JSON = (TypeError, ValueError, RecursionError)
 UNSET = "unset"  # the source of a parameter that is not in the request
 _UNBOUNDED = (
     "more than %d different system prompts in scope %r: a rendered value (a date, a user name) makes a new prompt hash "
@@ -184,7 +204,7 @@ def _update_if_json(
     """Add what identifies a part of the body, unless that part is not JSON: the client is about to refuse it."""
     try:
         attributes.update(identify(*args, **kwargs))
-    except (TypeError, ValueError, RecursionError):
+    except _NO_JSON:
         return
 
 

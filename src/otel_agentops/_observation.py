@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from otel_agentops._context import NO_SCOPE, Scope
 from otel_agentops._guard import guard
-from otel_agentops.operations import Attempt, Attributes, Operation, Result, Value
+from otel_agentops.operations import NO_ATTRIBUTES, Attempt, Attributes, Operation, Result, Value
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -136,6 +136,8 @@ class Observation:
         hooks: Those of its hooks that matter for this operation.
         operation: What is done; None until it is known.
         request_attributes: What is derived from it.
+        param_sources: Attributes that say where each parameter of a model call comes from. They are written with the
+            result, because the SDK takes five times as long for an attribute at the start of a span.
         scope: The scope in which it started.
         span: Its span, our own or another's; None until it has one, and if the operation passes unobserved.
         enclosing: The framework's operation that a tool call or a retrieval is a part of; None outside of one.
@@ -169,6 +171,7 @@ class Observation:
         "last_chunk_ns",
         "metric_labels",
         "operation",
+        "param_sources",
         "request_attributes",
         "result",
         "scope",
@@ -185,6 +188,7 @@ class Observation:
         self.hooks = telemetry.hooks
         self.operation: Operation | None = None
         self.request_attributes: Attributes = {}
+        self.param_sources: Attributes = NO_ATTRIBUTES
         self.scope: Scope = NO_SCOPE
         self.span: OperationSpan | None = None
         self.enclosing: PendingForeignOperation | None = None

@@ -18,6 +18,7 @@ from otel_agentops._guard import guard
 from otel_agentops._observation import Installation, Observation, PendingForeignOperation
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._placement import Placement, place_span, placement_below
+from otel_agentops._span_processors import add_span_processor
 from otel_agentops._tool_arguments import hash_tool_call
 from otel_agentops.operations import (
     AGENT_RUNS,
@@ -148,4 +149,4 @@ def add_scope_processor(provider: Any, telemetry: Installation) -> None:
     """Add a `ScopeProcessor` to a tracer provider, once; one that takes no processors is left alone."""
     if hasattr(provider, "add_span_processor") and _stamped_providers.get(id(provider)) is not provider:
         _stamped_providers[id(provider)] = provider
-        provider.add_span_processor(ScopeProcessor(telemetry))
+        add_span_processor(provider, ScopeProcessor(telemetry))

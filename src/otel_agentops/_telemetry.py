@@ -122,6 +122,9 @@ class Telemetry:
         if foreign is None and self.spans.passes(observation):
             return False
         attributes = observation.request_attributes = derive_request(operation, scope, self.identities)
+        if isinstance(operation, ModelCall):
+            params, observation.param_sources = self.identities.identify_params(operation)
+            attributes.update(params)
         observation.span = self.spans.open(observation, foreign, attributes)
         if foreign is None and isinstance(operation, (ModelCall, Fetch)):
             is_lone = scope.task is None and scope.judge is None

@@ -14,6 +14,9 @@ Value: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[bool] | 
 Attributes: TypeAlias = "dict[str, Value]"
 
 NO_ATTRIBUTES: Attributes = {}  # never written to
+UNHASHED = (
+    ...
+)  # a parameter whose value differs on every call: it is no part of the identity, and no JSON is equal to it
 
 INFERENCE = frozenset({"chat", "generate_content", "text_completion"})
 MODEL_CALLS = INFERENCE | {"embeddings"}
@@ -40,7 +43,7 @@ class ModelCall(NamedTuple):
         tools: The tools offered, in their wire form.
         normalise_tool: Wire form of one tool to its identity material {name, description, input_schema, ...}.
         params: The parameters that shape the answer beside prompt, model and tools; a sampling parameter that the
-            request leaves to the provider is None.
+            request leaves to the provider is None, and a seed is `UNHASHED`.
         default_params: Parameters that the client library fills in by itself with this very value.
         prompt: Name and version of a prompt template kept by the provider; None if none is used.
         is_tool_forced: True if the model has to call one certain tool: that call is the form of the answer, and

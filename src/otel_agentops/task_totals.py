@@ -15,7 +15,8 @@ from collections.abc import Iterable, MutableMapping, Sequence
 from opentelemetry.trace import SpanKind, get_current_span
 
 from otel_agentops._guard import say_once
-from otel_agentops.operations import Attributes, Fetch, ModelCall, Operation, Retrieval, ToolCall
+from otel_agentops._task_values import format_values
+from otel_agentops.operations import Attributes, Fetch, ModelCall, Operation, Retrieval, ToolCall, Value
 from otel_agentops.semconv import attributes as A
 
 _MAX_EXECUTIONS = 10_000  # tool calls of one task whose arguments are compared
@@ -33,6 +34,7 @@ class TaskTotals:
     __slots__ = (
         "__weakref__",
         "agent_depths",
+        "call_identities",
         "executed_hashes",
         "facts",
         "fetched_tokens",
@@ -48,6 +50,7 @@ class TaskTotals:
         "tool_results",
         "unattributed",
         "used_documents",
+        "used_identities",
     )
 
     def __init__(self, name: str, id: str | None = None) -> None:
@@ -71,6 +74,11 @@ class TaskTotals:
         self.indexes: list[str] = []  # name@version that fed the model calls so far
         self.unattributed: list[type] = []  # kind of each operation of no task while this one was open
         self.tool_hashes: MutableMapping[str, str] = {}  # by tool name, learned from the wire
+        # Keys alone, each once and in order of use; to set one is atomic, too. None: not known.
+        # Of model calls: the model asked for, the model that answered, prompt name, prompt hash, tools hash.
+        self.call_identities: dict[tuple[Value | None, ...], None] = {}
+        # Of tools, indexes and judges: variable, name, hash or version.
+        self.used_identities: dict[tuple[str, Value | None, Value | None], None] = {}
 
     def open(self) -> None:
         """Expect that operations elsewhere in this process may be this task's, until `close`."""
@@ -109,6 +117,18 @@ class TaskTotals:
     def distinct_indexes(self) -> list[str]:
         """Return the indexes that fed the task so far, each once, in order."""
         return list(dict.fromkeys(self.indexes))
+
+    def list_values(self) -> list[str]:
+        """Return `variable/scope=value` of each variable that the task used so far, with the scopes of the metrics."""
+        values: list[tuple[str, Value | None, Value | None]] = []
+        for requested, answered, prompt_name, prompt_hash, tools_hash in list(self.call_identities):
+            values.append(("model", requested, answered))
+            values.append(("prompt", f"{self.name}/{prompt_name or 'unknown'}", prompt_hash))
+            values.append(("tools", self.name, tools_hash))
+        for variable, name, value in list(self.used_identities):
+            is_offered = variable == "tool" and value is None  # a framework's span does not say what was offered
+            values.append((variable, name, self.tool_hashes.get(str(name)) if is_offered else value))
+        return format_values(values)
 
     def sum_up(self) -> Attributes:
         """Return the sums for the root span.

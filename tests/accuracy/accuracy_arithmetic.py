@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
-from accuracy_plan import INPUT_PRICE, JUDGES, OUTPUT_PRICE, PRICED, Plan
+from accuracy_plan import ASKED, INPUT_PRICE, JUDGE_REVISIONS, JUDGES, OUTPUT_PRICE, PRICED, PROMPT, Plan
+
+from otel_agentops._hashing import identity
 
 CLUSTER, LOOPS, CEILING, REWORK = 2, 3, 0.02, 0.5
 ENDED = ("completed", "failed", "escalated", "abandoned")
@@ -46,6 +48,44 @@ def figures(plans: Iterable[Plan]) -> Figures:
             for key, verdict in {**late, **edit}.items():
                 cells[key, _word(not verdict), _word(one.truth.good), one.truth.sampling] += 1
     return Figures(events, bad, cells)
+
+
+def count_values(plans: Iterable[Plan], tools: str, tool_hashes: Mapping[str, str]) -> Counter[tuple[str, ...]]:
+    """Count half, indicator, judge, variable, scope and value of each event, for each value that a task used.
+
+    Args:
+        plans: The tasks.
+        tools: Identity of the set of tools that every call offers.
+        tool_hashes: Identity of each tool.
+    """
+    counts: Counter[tuple[str, ...]] = Counter()
+    for one in plans:
+        for key, values, verdict in _of_values(one, tools, tool_hashes):
+            for value in values:
+                counts[("events", *key, *value)] += 1
+                counts[("bad", *key, *value)] += verdict
+    return counts
+
+
+Value = tuple[str, str, str]
+
+
+def _of_values(one: Plan, tools: str, tool_hashes: Mapping[str, str]) -> Iterator[tuple[Key, Iterable[Value], bool]]:
+    shared: Value = ("traffic", "all", one.segment)
+    asked = [("prompt", f"{one.name}/greeting", identity([PROMPT[one.name]])), ("tools", one.name, tools)]
+    answered = [("model", ASKED, one.model)] if one.status == 200 else []
+    executed = [("tool", name, tool_hashes[name]) for name in sorted({call.tool for call in one.calls})]
+    indexes = [("index", "docs", "v1")] if one.found is not None else []
+    so_far = [*answered, *asked, *executed, *indexes]
+    judges = [("judge", "helpful", JUDGE_REVISIONS[one.judged[0]])] if one.judged else []
+    for key, verdict in [*_of_task(one), *_rework(one).items()]:
+        yield key, [*so_far, *([] if key.judged else judges), shared], verdict
+    call = [("model", ASKED, one.model if one.status == 200 else "unknown"), ("provider", "all", "openai"), *asked]
+    for key, verdict in _of_calls(one):
+        if key.sli != "tool_success":
+            yield key, [*call, shared], verdict
+    for each in one.calls:
+        yield Key("tool_success"), [("tool", each.tool, tool_hashes[each.tool]), shared], each.fails
 
 
 def _word(good: bool) -> str:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
+from otel_agentops._hashing import identity
+
 PRICED, UNPRICED, ASKED = "m-2026-01-01", "m-2026-02-01", "m"
 INPUT_PRICE, OUTPUT_PRICE = 2.0, 8.0  # USD per million tokens
 SLOW = 0.0015  # s; what the provider inside the process takes, now less, now more
 PROMPT = {"support": "You help customers.", "sales": "You sell things."}
 JUDGES = {"r1": ("judge-1", 0.5), "r2": ("judge-2", 0.7)}  # model, threshold: each makes a revision of its own
+JUDGE_REVISIONS = {
+    name: identity([{"model": model, "threshold": threshold}]) for name, (model, threshold) in JUDGES.items()
+}
+TOOLS = [
+    {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in ("lookup", "refund")
+]
 
 
 class Call(NamedTuple):

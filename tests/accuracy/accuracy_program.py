@@ -16,17 +16,13 @@ from contextlib import ExitStack, suppress
 
 import httpx
 import openai
-from accuracy_plan import ASKED, JUDGES, PROMPT, SLOW, Plan, plan
+from accuracy_plan import ASKED, JUDGES, PROMPT, SLOW, TOOLS, Plan, plan
 from opentelemetry import trace
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from otel_agentops import judge, outcome, output, prompt, retrieval, task, tool
 from otel_agentops.semconv import attributes as A
-
-TOOLS = [
-    {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in ("lookup", "refund")
-]
 
 
 class Provider(httpx.BaseTransport):

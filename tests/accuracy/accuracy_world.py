@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from accuracy_arithmetic import CEILING, CLUSTER, LOOPS, REWORK, Figures, Key
-from accuracy_plan import INPUT_PRICE, JUDGES, OUTPUT_PRICE, PRICED, SLOW
+from accuracy_plan import INPUT_PRICE, JUDGE_REVISIONS, OUTPUT_PRICE, PRICED, SLOW
 
 import stack
 from otel_agentops import slo
-from otel_agentops._hashing import identity
 from otel_agentops.lock import fragment
 from otel_agentops.lock.edit import HEAD, edit_entries
 from otel_agentops.lock.model import Entry
@@ -50,7 +49,7 @@ OBJECTIVES: Mapping[str, tuple[str, Any]] = {
     "cost_ceiling": ("0.8", {"use": "cost_ceiling", "threshold": CEILING}),
     "latency": ("0.5", {"use": "latency", "threshold": SLOW, "on": "model"}),
 }
-REVISIONS = {identity([{"model": model, "threshold": threshold}]): name for name, (model, threshold) in JUDGES.items()}
+REVISIONS = {revision: name for name, revision in JUDGE_REVISIONS.items()}
 _JUDGED = "otel_agentops_judge_revision"
 
 
@@ -179,6 +178,18 @@ class World:
         parts = [f"otel_agentops_change_{part}" for part in ("variable", "scope", "value")]
         found = self.prometheus.query(f'sum by ({", ".join(parts)}) ({metric}{{service_name="{SERVICE}"}})')
         return {tuple(labels[part] for part in parts): round(value) for labels, value in found}
+
+    def values(self) -> Counter[tuple[str, ...]]:
+        """Events and bad by value as the collector has counted them, but those of `latency`."""
+        found: Counter[tuple[str, ...]] = Counter()
+        parts = [f"otel_agentops_change_{part}" for part in ("variable", "scope", "value")]
+        for half, metric in (("events", M.SLI_VALUE_EVENTS), ("bad", M.SLI_VALUE_BAD)):
+            name = M.METRICS[metric].prometheus
+            for sample in self.collector.scrape():
+                if sample.matches(name, {"service_name": SERVICE}) and _key(sample.labels).sli != "latency":
+                    value = (sample.labels[part] for part in parts)
+                    found[(half, *_key(sample.labels), *value)] += round(sample.value)
+        return found
 
     def scraped(self, at: float | None = None) -> int:
         """Model calls that Prometheus knows of, one for each task: also while the collector is away."""

@@ -13,9 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from accuracy_arithmetic import Figures, Key, figures, proxies, remaining
-from accuracy_plan import PROMPT, UNPRICED, plan
+from accuracy_arithmetic import Figures, Key, count_values, figures, proxies, remaining
+from accuracy_plan import PROMPT, TOOLS, UNPRICED, plan
 from accuracy_world import CHUNK, OBJECTIVES, World, world
+
+from otel_agentops._hashing import identity
+from otel_agentops.clients._protocols.openai_chat import normalise_tool
 
 pytestmark = [pytest.mark.collector, pytest.mark.slow, pytest.mark.xdist_group("accuracy")]
 
@@ -51,6 +54,7 @@ def test_every_figure_is_the_arithmetic_on_the_input(running: World) -> None:
         first = truth(0, THIRD, program.wait())
     same(running.settled(), first)
     assert running.unlisted() == unlisted(0, THIRD)
+    assert running.values() == by_value(0, THIRD)
     ratios(running, first)
 
     second = without_a_collector(running, first)
@@ -137,6 +141,13 @@ def same(found: Figures, expected: Figures) -> None:
 def unlisted(first: int, count: int) -> dict[tuple[str, ...], int]:
     answered = Counter(one.model for one in map(plan, range(first, first + count)) if one.status == 200)
     return {("model", "m", UNPRICED): answered[UNPRICED]}
+
+
+def by_value(first: int, count: int) -> Counter[tuple[str, ...]]:
+    """What is counted for each value, with the identities of what the program sends."""
+    tools = [normalise_tool(offered) for offered in TOOLS]
+    hashes = {str(each["name"]): identity(each) for each in tools}
+    return count_values(map(plan, range(first, first + count)), identity(sorted(hashes.values())), hashes)
 
 
 def ratios(running: World, counted: Figures) -> None:

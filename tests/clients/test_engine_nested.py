@@ -17,6 +17,7 @@ from otel_agentops.clients._servers import Server
 from otel_agentops.clients.openai import LIBRARY as OPENAI
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
+from otel_agentops.testing.subject import Subject, name_sources
 
 FRAMEWORK = _patching.PatchedLibrary("a-framework", ">=0", ())  # nothing of it is patched: the tests are its calls
 TURNS: Any = [{"role": "user", "content": "hi"}]
@@ -87,8 +88,7 @@ async def test_nested_client_supplies_attempts_server_and_model(
             "otel_agentops.attempt.retry_after": [0.01],
             "otel_agentops.attempt.statuses": [429, 200],
             "otel_agentops.model.resolution": "resolved",
-            "otel_agentops.param.temperature.source": "unset",
-            "otel_agentops.param.top_p.source": "unset",
+            **name_sources(Subject.sampling),
             "otel_agentops.prompt.source": "none",
             "server.address": "127.0.0.1",
             "server.port": int(provider.url.rpartition(":")[2]),

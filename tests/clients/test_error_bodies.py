@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
-from wire_answers import WAYS, Way, converse
+from wire_answers import APIS, WAYS, Way, converse
 
 from otel_agentops.clients._protocols.fields import read_error
 from otel_agentops.testing import capture
@@ -36,7 +36,7 @@ def test_error_type_is_a_code_and_never_a_text(error: Any, code: str | None) -> 
     assert read_error({"error": error}) == code
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", [*WAYS, *APIS], ids=str)
 def test_error_in_a_good_response_is_a_failure(way: Way) -> None:
     with converse(way) as conversation:
         if way.client in SILENT:
@@ -54,16 +54,30 @@ def test_error_in_a_good_response_is_a_failure(way: Way) -> None:
         assert ended.facts.error is not None
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way.is_stream], ids=str)
+# An error in a stream of cohere's v1 is a finish reason, and an event of v2 says nothing there.
+STREAMS = [way for way in (*WAYS, *APIS) if way.is_stream and way.api != "v1"]
+
+
+@pytest.mark.parametrize("way", STREAMS, ids=str)
 def test_error_in_a_stream_is_a_failure(way: Way) -> None:
     """What came before it is kept."""
     with converse(way) as conversation:
         before, _ = conversation.record()
-        ended, _ = conversation.hear(Fail(after=1))
+        ended, _ = conversation.hear(
+            Fail(after=2 if way.api == "conversations" else 1)
+        )  # whose first event has no model
     assert ended.error_type or (ended.facts and ended.facts.error)
     assert before.facts is not None
     assert ended.facts is not None
     assert ended.facts.model == before.facts.model
+
+
+@pytest.mark.parametrize("way", APIS, ids=str)
+def test_error_of_a_gateway_is_a_failure(way: Way) -> None:
+    """It is all that comes: the body of a plain answer, or the one chunk of a stream."""
+    with converse(way) as conversation:
+        ended, _ = conversation.hear_parts([ERROR])
+    assert (ended.error_type or (ended.facts and ended.facts.error)) is not None
 
 
 @pytest.mark.parametrize(

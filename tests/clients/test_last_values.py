@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from wire_answers import WAYS, converse
+from wire_answers import APIS, INVOCATIONS, WAYS, converse
 
 from otel_agentops.testing.fake_provider import Say
 
@@ -68,6 +68,38 @@ def repeat_metadata(parts: Parts) -> Parts:
     return [*parts, {"metadata": {"usage": {}, "metrics": {"latencyMs": 1}}}]
 
 
+def end_in_blanks(parts: Parts) -> Parts:
+    """Say each chunk once more, with null for all that it says; the service's counts close the stream."""
+    *others, last = parts
+    counts = {name: last[name] for name in last if name.startswith("amazon-bedrock")}
+    return [*others, {name: last[name] for name in last if name not in counts}, {**blank_values(last), **counts}]
+
+
+def forget_interaction(parts: Parts) -> Parts:
+    """Leave model and id out of the last snapshot of an interaction."""
+    *before, last = copy.deepcopy(parts)
+    del last["interaction"]["model"], last["interaction"]["id"]
+    return [*before, last]
+
+
+def forget_response(parts: Parts) -> Parts:
+    """Leave the finish reason out of the response that ends a stream; the event has it as well."""
+    *before, last = copy.deepcopy(parts)
+    del last["response"]["finish_reason"]
+    return [*before, last]
+
+
+def name_model_once(parts: Parts) -> Parts:
+    """Name the model of a conversation in the second piece alone."""
+    pieces = [{name: value for name, value in part.items() if name != "model"} for part in parts]
+    return [*pieces[:2], {**pieces[2], "model": parts[2]["model"]}, *pieces[3:]]
+
+
+def blank_values(part: Any) -> Any:
+    """Return a chunk with null for each value, and with its type."""
+    return {**blank(part), **{name: part[name] for name in ("type", "event_type") if name in part}}
+
+
 @pytest.mark.parametrize(
     ("client", "change"),
     [
@@ -81,13 +113,17 @@ def repeat_metadata(parts: Parts) -> Parts:
         ("anthropic", repeat_delta),
         ("bedrock", repeat_metadata),
         ("watsonx", leave_head_out),
+        ("google_genai interactions", forget_interaction),
+        ("cohere v1", forget_response),
+        ("mistralai conversations", name_model_once),
+        *((f"bedrock invoke {model}", end_in_blanks) for model in INVOCATIONS if "j2" not in model),
     ],
 )  # fmt: skip
 def test_piece_without_a_value_erases_none(client: str, change: Callable[[Parts], Parts]) -> None:
-    way = next(way for way in WAYS if way.client == client and way.is_stream)
+    way = next(way for way in (*WAYS, *APIS) if client in (way.client, f"{way.client} {way.api}") and way.is_stream)
     with converse(way) as conversation:
         before, parts = conversation.record()
-        ended, _ = conversation.hear(Say(change(parts)))
+        ended, _ = conversation.hear_parts(change(parts))
     assert ended == before
 
 

@@ -13,42 +13,54 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from wire_answers import WAYS, Conversation, Ended, Way, converse
+from wire_answers import APIS, WAYS, Conversation, Ended, Way, converse
 
 from otel_agentops.operations import Answer
-from otel_agentops.testing.fake_provider import Say
 
 MISSING = object()
 MOST = int(os.environ.get("AGENTOPS_ODD_ANSWERS", "20"))  # changes of one way that are tried
 ODD_VALUES = (None, {"odd": 1}, ["odd"], 7, "odd", MISSING)
 # The members that say a fact, in every protocol; a member that says how the others are read costs all of its object.
+# A count of input in the body takes the place of the service's own counts.
+_INPUT_COUNTS = {
+    "prompt_tokens", "prompt_token_count", "inputTextTokenCount", "inputTokenCount", "input_tokens", "inputTokens",
+}  # fmt: skip
 WORDS = {
     "model": {"model", "modelVersion", "model_id", "model_version"},
     "gen_ai.response.id": {"id", "responseId", "generation_id", "response_id"},
     "gen_ai.response.finish_reasons": {
         "finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "status", "output", "done",
+        "completionReason", "reason",
     },
     "input_tokens": {
-        "prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count", "inputTokens",
+        *_INPUT_COUNTS, "promptTokenCount", "prompt_eval_count", "total_input_tokens", "total_tool_use_tokens",
+        "cacheReadInputTokenCount", "cacheWriteInputTokenCount",
         "cache_read_input_tokens", "cache_creation_input_tokens",
         "cacheReadInputTokens", "cacheWriteInputTokens", "toolUsePromptTokenCount",
     },
     "output_tokens": {
         "completion_tokens", "output_tokens", "candidatesTokenCount", "thoughtsTokenCount", "eval_count",
-        "outputTokens",
+        "outputTokens", "generation_token_count", "tokenCount", "totalOutputTextTokenCount", "outputTokenCount",
+        "total_output_tokens", "total_thought_tokens",
     },
     "gen_ai.usage.cache_read.input_tokens": {
         "cached_tokens", "cache_read_input_tokens", "cachedContentTokenCount", "cacheReadInputTokens",
-        "cacheReadInputTokenCount",
+        "cacheReadInputTokenCount", "total_cached_tokens", *_INPUT_COUNTS,
     },
-    "gen_ai.usage.cache_creation.input_tokens": {"cache_creation_input_tokens", "cacheWriteInputTokens"},
-    "gen_ai.usage.reasoning.output_tokens": {"reasoning_tokens", "thinking_tokens", "thoughtsTokenCount"},
+    "gen_ai.usage.cache_creation.input_tokens": {
+        "cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount", *_INPUT_COUNTS,
+    },
+    "gen_ai.usage.reasoning.output_tokens": {
+        "reasoning_tokens", "thinking_tokens", "thoughtsTokenCount", "total_thought_tokens",
+    },
+    "gen_ai.conversation.id": {"conversation_id"},
     "openai.response.service_tier": {"service_tier"},
     "openai.response.system_fingerprint": {"system_fingerprint"},
     "tool_calls": {
         "tool_calls", "function", "functionCall", "name", "arguments", "args", "input", "partial_json", "toolUse",
         "index", "content_block", "contentBlockIndex", "finish_reason", "stop_reason", "output", "status", "content",
         "message", "parts", "delta",
+        "outputs", "tool_call_id", "steps", "step", "response",
     },
     "effective_params": {"temperature", "top_p", "max_output_tokens"},
     "error": {"error"},
@@ -58,6 +70,10 @@ KINDS = frozenset({"type", "event_type", "object", "role"})  # members that say 
 
 # A client that validates leaves out the object of a member like these, if it is of another kind.
 DROPPED = {"openrouter": frozenset({"audio_tokens", "video_tokens", "image_tokens"})}
+# A client that finds an odd member in an event hands on its JSON, which has more than the client's classes.
+GAINED = {"mistralai": {"gen_ai.usage.cache_read.input_tokens"}}
+# Errors of a client in a layer above the stream that is observed.
+ABOVE_STREAM = {"google_genai": TypeError}
 
 
 class Change(NamedTuple):
@@ -125,7 +141,9 @@ def list_costs(parts: list[Any], change: Change, dropped: frozenset[str]) -> set
 
 def lost_facts(conversation: Conversation, before: Ended, parts: list[Any], change: Change) -> str | None:
     """Return a sentence for facts that a change has cost beside those that it says itself; None if there are none."""
-    ended, outcome = conversation.hear(Say(apply_change(parts, change)))
+    ended, outcome = conversation.hear_parts(apply_change(parts, change))
+    if isinstance(outcome, ABOVE_STREAM.get(conversation.way.client, ())):
+        return None
     if isinstance(outcome, Exception):
         return None if ended.error_type else f"{change}: {outcome!r}"
     wanted, found = list_facts(before.facts), list_facts(ended.facts)
@@ -134,14 +152,15 @@ def lost_facts(conversation: Conversation, before: Ended, parts: list[Any], chan
         parts, change._replace(path=()) if is_dropped else change, DROPPED.get(conversation.way.client, frozenset())
     )
     lost = {name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)} - costs
+    lost -= GAINED.get(conversation.way.client, set()) - wanted.keys()
     return f"{change}: {[(name, wanted.get(name), found.get(name)) for name in sorted(lost)]}" if lost else None
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", [*WAYS, *APIS], ids=str)
 def test_odd_member_costs_its_own_fact_alone(way: Way) -> None:
     with converse(way) as conversation:
         before, parts = conversation.record()
         changes = list(list_changes(parts))
-        step = max(1, len(changes) // MOST)
+        step = max(1, len(changes) * (2 if way.api else 1) // MOST)
         problems = [lost_facts(conversation, before, parts, change) for change in changes[::step]]
     assert not [problem for problem in problems if problem]

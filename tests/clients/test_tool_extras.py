@@ -20,6 +20,7 @@ from otel_agentops.clients.openai import OpenAIInstrumentor
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import capture
 from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import Subject
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "string"}}}
 EXTRAS: dict[str, Any] = {
@@ -85,23 +86,36 @@ def test_declared_tool_is_hashed_with_annotations_and_output() -> None:
 # -- parameters that nobody set
 
 
+UNSET = dict.fromkeys(Subject.sampling, "unset")
+
+
 @pytest.mark.parametrize(
-    ("given", "sources"),
+    ("given", "explicit"),
     [
-        ({}, {"temperature": "unset", "top_p": "unset"}),
-        ({"temperature": 0}, {"temperature": "explicit", "top_p": "unset"}),
-        ({"temperature": None, "top_p": 1}, {"temperature": "unset", "top_p": "explicit"}),
+        ({}, ()),
+        ({"temperature": 0, "stop": ["END"]}, ("temperature", "stop")),
+        ({"temperature": None, "top_p": 1, "frequency_penalty": 0}, ("top_p", "frequency_penalty")),
+        ({"seed": 7}, ("seed",)),  # told, though it is no part of the hash
     ],
 )
-def test_unset_sampling_is_said(provider: FakeProvider, given: dict[str, Any], sources: dict[str, str]) -> None:
+def test_unset_sampling_is_said(provider: FakeProvider, given: dict[str, Any], explicit: tuple[str, ...]) -> None:
     client = openai.OpenAI(api_key="k", base_url=provider.openai_url, max_retries=0)
     with capture(OpenAIInstrumentor()) as seen:
         client.chat.completions.create(model="gpt-x", messages=[{"role": "user", "content": "hi"}], **given)
         client.embeddings.create(model="gpt-x", input="hi", encoding_format="float")
     chat, embeddings = (read_sources(span["attributes"]) for span in seen.spans)
-    assert (chat, embeddings) == (sources, {"encoding_format": "explicit"})
-    set_ones = {name: value for name, value in given.items() if value is not None}
-    assert seen.spans[0]["attributes"].get(A.PARAMS_HASH) == (identity(set_ones) if set_ones else None)
+    assert chat == UNSET | dict.fromkeys(explicit, "explicit")
+    assert embeddings == {"encoding_format": "explicit"}
+    hashed = {name: value for name, value in given.items() if value is not None and name != "seed"}
+    assert seen.spans[0]["attributes"].get(A.PARAMS_HASH) == (identity(hashed) if hashed else None)
+
+
+def test_seed_that_varies_leaves_one_hash(provider: FakeProvider) -> None:
+    client = openai.OpenAI(api_key="k", base_url=provider.openai_url, max_retries=0)
+    with capture(OpenAIInstrumentor()) as seen:
+        for seed in (1, 2):
+            client.chat.completions.create(model="gpt-x", messages=[], temperature=0, seed=seed)
+    assert {span["attributes"][A.PARAMS_HASH] for span in seen.spans} == {identity({"temperature": 0})}
 
 
 def read_sources(attributes: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 
 Config = Mapping[str, Any]
-SIGNALS = ("spans", "logs")
+SIGNALS = ("spans", "logs", "datapoints")
 SECTIONS = ("receivers", "processors", "connectors", "exporters", "extensions")
 # An int or a double by construction: a literal, or one of OTTL's converters around everything.
 _TYPED = re.compile(r"\d+|(?:Int|Double)\((?:[^()]|\([^()]*\))*\)")
@@ -81,7 +81,12 @@ def shared_limit(config: Config) -> Iterator[str]:
         variables = {name for name in names if name.endswith(".observations")}
         if variables and names - variables:
             yield f"{id_}: {min(variables)} shares max_streams with {min(names - variables)}"
-        if names and not any(processor.startswith("delta_to_cumulative/") for processor in pipeline["processors"]):
+        is_handed_on = all(exporter.startswith("signal_to_metrics/") for exporter in pipeline["exporters"])
+        if (
+            names
+            and not is_handed_on
+            and not any(processor.startswith("delta_to_cumulative/") for processor in pipeline["processors"])
+        ):
             yield f"{id_}: deltas are pulled, each would overwrite the one before"
 
 

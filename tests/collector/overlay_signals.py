@@ -43,6 +43,7 @@ class Span(NamedTuple):
     attributes: Attributes
     error: bool = False
     seconds: float = 0.2
+    events: Sequence[tuple[str, Attributes]] = ()
 
 
 class Event(NamedTuple):
@@ -71,6 +72,8 @@ class Sender:
             made = tracer.start_span(
                 span.name, kind=SpanKind.INTERNAL, attributes=_present(span.attributes), start_time=start
             )
+            for name, attributes in span.events:
+                made.add_event(name, _present(attributes))
             if span.error:
                 made.set_status(StatusCode.ERROR)
             made.end(end)
@@ -135,8 +138,23 @@ def series(metric: str, labels: Mapping[str, object], suffix: str = "") -> str:
 
 
 def counters(samples: Sequence[Sample], service: str) -> dict[str, float]:
-    """Return the counters of a service: series, without the service and the environment, to value."""
-    return {_series(sample): sample.value for sample in _of(samples, service) if sample.name.endswith("_total")}
+    """Return the counters of a service: series, without the service and the environment, to value.
+
+    Those by the value of a variable are apart: `value_counters`.
+    """
+    return {
+        _series(sample): sample.value
+        for sample in _of(samples, service)
+        if sample.name.endswith("_total") and not sample.name.startswith(BY_VALUE)
+    }
+
+
+def value_counters(samples: Sequence[Sample], service: str) -> dict[str, float]:
+    """Return the counters of a service by the value of a variable."""
+    return {_series(sample): sample.value for sample in _of(samples, service) if sample.name.startswith(BY_VALUE)}
+
+
+BY_VALUE = tuple(M.METRICS[name].prometheus for name in (M.SLI_VALUE_EVENTS, M.SLI_VALUE_BAD))
 
 
 def histograms(samples: Sequence[Sample], service: str) -> dict[str, float]:

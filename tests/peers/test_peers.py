@@ -63,15 +63,16 @@ def test_that_is_skipped():
 
 
 @pytest.mark.parametrize(
-    ("client", "least"),
+    ("client", "part", "least"),
     [
-        pytest.param(client, least, marks=pytest.mark.rotation("peers", client, 3))
-        for client, least in (("openai", 500), ("anthropic", 500), ("ollama", 50))
+        pytest.param(client, part, least, marks=pytest.mark.rotation("peers", f"{client} {part}", 7))
+        for client, parts, least in (("openai", 3, 150), ("anthropic", 3, 150), ("ollama", 1, 50))
+        for part in (f"{number}/{parts}" for number in range(1, parts + 1))
     ],
 )
-def test_suite_of_client_passes_with_us(client: str, least: int) -> None:
+def test_suite_of_client_passes_with_us(client: str, part: str, least: int) -> None:
     """Requests, responses and streams; `make peers` runs everything, and the clients of fewer people."""
-    code, output = run_session(f"peers({client})", "--quick")
+    code, output = run_session(f"peers({client})", "--quick", "--part", part)
     assert code == 0, output
     passed = re.search(r"^ +(\d+) passed without$", output, re.MULTILINE)
     assert passed is not None, output
@@ -94,7 +95,7 @@ def small(tmp_path: Path) -> peers.Suite:
     return peers.Suite("openai", tmp_path, processes=0, python=str(python))
 
 
-@pytest.mark.rotation("peers", "openai", 3)
+@pytest.mark.rotation("peers", "openai 1/3", 7)
 def test_comparison_finds_what_breaks(small: peers.Suite, capsys: pytest.CaptureFixture[str]) -> None:
     comparison = peers.compare_runs(small, "ours")
     test = "tests/test_small.py::test_that_{}".format

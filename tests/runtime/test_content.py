@@ -237,6 +237,74 @@ def test_tool_tells_arguments_and_result(monkeypatch: pytest.MonkeyPatch) -> Non
     ]
 
 
+def read_words(seen: Capture) -> dict[str, Record]:
+    """Return the messages and instructions of each span by its name."""
+    return {span["name"]: _read_messages(span["attributes"]) for span in seen.spans}
+
+
+def say(role: str, text: str, **more: str) -> Record:
+    return {"role": role, "parts": [{"type": "text", "content": text}], **more}
+
+
+def test_agents_tell_instructions_input_and_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CAPTURE, "SPAN_AND_EVENT")
+
+    @otel_agentops.task("researcher", instructions="Cite your sources.", input="What is the weather?")
+    def research() -> str:
+        return "Rainy."
+
+    with capture() as seen:
+        with otel_agentops.task("support", input=INPUT) as run:
+            research()
+            with otel_agentops.task(
+                "writer", input=[{"role": "user", "content": "Write."}, {"content": "Now."}]
+            ) as writer:
+                writer.record_result([{"parts": [{"type": "text", "content": "Take it."}], "finish_reason": "length"}])
+            run.record_result("Take an umbrella.")
+        assert seen.events == [], "the convention has an event of inferences alone"
+        assert read_words(seen) == {
+            "invoke_agent researcher": {
+                "gen_ai.system_instructions": [{"type": "text", "content": "Cite your sources."}],
+                "gen_ai.input.messages": [say("user", "What is the weather?")],
+                "gen_ai.output.messages": [say("assistant", "Rainy.", finish_reason="stop")],
+            },
+            "invoke_agent writer": {
+                "gen_ai.input.messages": [say("user", "Write."), say("user", "Now.")],
+                "gen_ai.output.messages": [say("assistant", "Take it.", finish_reason="length")],
+            },
+            "invoke_workflow support": {
+                "gen_ai.input.messages": INPUT,
+                "gen_ai.output.messages": [say("assistant", "Take an umbrella.", finish_reason="stop")],
+            },
+        }
+
+
+def test_words_of_an_agent_are_redacted_and_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CAPTURE, "SPAN_ONLY")
+    monkeypatch.setenv(LIMIT, "200")
+    with capture() as seen:
+        with otel_agentops.task("support", input="my key is sk-proj-a1b2c3d4e5f6g7h8") as run:
+            run.record_result("x" * 9000)
+        (content,) = read_words(seen).values()
+    omitted = {"type": "text", "content": "", "omitted_bytes": 9002}
+    assert content == {
+        "gen_ai.input.messages": [say("user", "my key is [redacted]")],
+        "gen_ai.output.messages": [{"role": "assistant", "parts": [omitted], "finish_reason": "stop"}],
+    }
+
+
+@pytest.mark.parametrize(
+    "words", [7, [], ["Umbrella?"], [{"role": "user"}], [{"role": "user", "content": 7}], {"a": 1}]
+)
+def test_input_of_another_type_is_left_out(monkeypatch: pytest.MonkeyPatch, said: Said, words: Any) -> None:
+    monkeypatch.setenv(CAPTURE, "SPAN_ONLY")
+    with capture() as seen:
+        with otel_agentops.task("support", input=words) as run:
+            run.record_result(words)
+        assert read_words(seen) == {"invoke_workflow support": {}}
+    assert said() == ["the input of 'support' is left out: give a text, or messages with a role and parts"]
+
+
 def test_retrieval_tells_query_and_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CAPTURE, "SPAN_ONLY")
     with capture() as seen:
@@ -255,6 +323,8 @@ def test_helpers_tell_no_content_unless_asked(seen: Capture) -> None:
         weather.record_result("rainy")
     with otel_agentops.retrieval("articles", query="where is my parcel") as search:
         search.documents([{"id": 7, "text": "A parcel takes a day."}])
+    with otel_agentops.task("support", input="a parcel", instructions="of Paris") as run:
+        run.record_result("rainy")
     assert not [words for words in ("Paris", "rainy", "parcel") if words in str(seen.spans)]
 
 

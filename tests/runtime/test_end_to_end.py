@@ -25,6 +25,7 @@ from otel_agentops import task
 from otel_agentops._hashing import identity
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
+from otel_agentops.testing.subject import Subject, name_sources
 
 pytestmark = [pytest.mark.collector, pytest.mark.xdist_group("end_to_end")]
 
@@ -191,8 +192,7 @@ COMMON = {
     "otel_agentops.attempt.count": 1,
     "otel_agentops.attempt.statuses": [200],
     "otel_agentops.model.resolution": "resolved",
-    "otel_agentops.param.temperature.source": "unset",
-    "otel_agentops.param.top_p.source": "unset",
+    **name_sources(Subject.sampling),
     "otel_agentops.prompt.hash": PROMPT,
     "otel_agentops.prompt.source": "instructions",
 }

@@ -66,6 +66,7 @@ def test_start_loads_a_page_of_data() -> None:
         "otel_agentops._config",
         "otel_agentops._entry_points",
         "otel_agentops._guard",
+        "otel_agentops._span_processors",
         "otel_agentops.version",
     ]
 

@@ -269,6 +269,12 @@ def test_receipt_holds_facts_of_the_answer_not_of_the_judge(seen: Capture, gpt: 
         "gen_ai.request.model": "gpt-x",
         "gen_ai.response.model": "gpt-x-2026-03-01",
         "otel_agentops.retrieval.indexes": ["help@v7"],
+        "otel_agentops.task.values": [
+            "model/embed-x=embed-x",
+            "model/gpt-x=gpt-x-2026-03-01",
+            f"tools/support={chat['otel_agentops.tools.hash']}",
+            "index/help=v7",
+        ],
         **hashes,
     }
     assert inner["otel_agentops.traffic.segment"] == "inner"
@@ -427,6 +433,7 @@ def test_verdict_is_an_event_with_the_facts_of_its_task(seen: Capture, gpt: open
                 "gen_ai.evaluation.score.label": "pass",
                 "gen_ai.response.id": answer.id,
                 "otel_agentops.judge.model": "claude-x-20260301",
+                "otel_agentops.task.values": ["model/gpt-x=gpt-x-2026-03-01"],
             },
         )
     )
@@ -605,7 +612,8 @@ WRONG: dict[Callable[[], None], list[str]] = {
         "timestamp='today' is not a number and is left out"
     ],
     lambda: change("weather", scope="s", value="v"): [
-        "'weather' is not a variable and is left out; use one of model, prompt, judge, index, tools, tool, traffic"
+        "'weather' is not a variable and is left out; use one of model, prompt, judge, index, tools, tool, traffic, "
+        "provider, deploy, flag, stage, route, tenant"
     ],
 }
 

@@ -48,7 +48,9 @@ def hashed(identities: Identities, tools: Any) -> str:
 
 
 def of(identities: Identities, **call: Any) -> dict[str, Any]:
-    return identities.identify_call(ModelCall("chat", "openai", "gpt-x", {}, **call), NO_SCOPE)
+    model_call = ModelCall("chat", "openai", "gpt-x", {}, **call)
+    params, sources = identities.identify_params(model_call)
+    return {**identities.identify_call(model_call, NO_SCOPE), **params, **sources}
 
 
 # -- tools
@@ -249,6 +251,7 @@ def test_identity_caches_are_bounded(said: Said) -> None:
             "chat", "openai", "m", {}, (f"prompt {number}",), [tool], openai_chat.normalise_tool, {f"p{number}": 1}
         )
         identities.identify_call(call, scope)
+        identities.identify_params(call)
     memories = (identities._texts, identities._tools, identities._params, identities._prompts_by_scope)
     assert all(0 < len(memory) <= _identity._MAX_ENTRIES for memory in memories)
     assert size < sys.getsizeof(identities._texts) < 100_000

@@ -71,6 +71,11 @@ def test_outcome_carries_the_whole_receipt(seen: Capture, gpt: openai.OpenAI) ->
         "gen_ai.request.model": "gpt-x",
         "gen_ai.response.model": "gpt-x-2026-03-01",
         "otel_agentops.retrieval.indexes": ["help@v7"],
+        "otel_agentops.task.values": [
+            "model/gpt-x=gpt-x-2026-03-01",
+            "index/help=v7",
+            f"judge/grounded={told['otel_agentops.judge.revision']}",
+        ],
         "gen_ai.evaluation.score.value": 0.25,
         "otel_agentops.judge.name": "grounded",
         "otel_agentops.judge.revision": told["otel_agentops.judge.revision"],

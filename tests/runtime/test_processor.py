@@ -14,9 +14,12 @@ import pytest
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from otel_agentops import _guard, _placement, _processor, _telemetry, judge, task, tool
+from otel_agentops import _entry_points, _guard, _placement, _processor, _telemetry, judge, task, tool
+from otel_agentops._baggage_processor import BaggageProcessor
 from otel_agentops._config import Config
 from otel_agentops.testing import Capture
 
@@ -293,6 +296,29 @@ def test_provider_gets_one_processor() -> None:
         _telemetry.Telemetry(Config(), tracer_provider=provider).watch_provider()
     kinds = [type(one) for one in provider._active_span_processor._span_processors]
     assert kinds == [_processor.ScopeProcessor]
+
+
+class PhoenixProvider(TracerProvider):
+    """A provider that gives up its own processor for the next one, unless it is told not to, as that of Phoenix."""
+
+    def add_span_processor(self, processor: Any, *, replace_default_processor: bool = True) -> None:
+        if replace_default_processor:
+            self._active_span_processor._span_processors = ()
+        super().add_span_processor(processor)
+
+
+@pytest.mark.parametrize("way", ["processor", "entry point"])
+def test_provider_keeps_its_own_processor(way: str) -> None:
+    provider = PhoenixProvider()
+    own = SimpleSpanProcessor(InMemorySpanExporter())
+    provider.add_span_processor(own)
+    if way == "processor":
+        _processor.add_scope_processor(provider, _telemetry.get_default())
+    else:
+        _entry_points._watch_baggage({"tracer_provider": provider})
+    kept, ours = provider._active_span_processor._span_processors
+    assert kept is own
+    assert isinstance(ours, (_processor.ScopeProcessor, BaggageProcessor))
 
 
 def test_global_provider_set_late_gets_the_processor(

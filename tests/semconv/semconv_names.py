@@ -15,6 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from otel_agentops.semconv import attributes, check, events, metrics, table
+from otel_agentops.slo import collector
 
 # The dot must be followed by a name: `otel_agentops.yaml` in a path, `/otel_agentops` as a component's id are no names.
 _DOTTED = re.compile(r"(?<![\w/.:-])(?:otel_agentops|gen_ai|openai)(?:\.[a-z0-9_]+)+(?![\w/(-])")
@@ -123,17 +124,35 @@ def _span_metric_problems(connector: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_name(name: str) -> bool:
     return (
-        name in metrics.METRICS or name in events.EVENTS or name in NAMESPACES or check.find_attribute(name) is not None
+        name in DIALECTS
+        or name in metrics.METRICS
+        or name in events.EVENTS
+        or name in NAMESPACES
+        or check.find_attribute(name) is not None
     )
 
 
 # What transform/otel_agentops_unlisted and transform/otel_agentops_verdicts give the registered names to, or take away.
 _VERDICTS = {name for name in table.ATTRIBUTES if re.fullmatch(r"otel_agentops\.sli\.\w+\.bad", name)}
+# What the values of variables are made of; transform/otel_agentops_sli_labels takes it away.
+_SOURCES = {key for keys in collector._SOURCES.values() for key in keys} | {collector._KIND}
+# Labels of core's conventions, which the registry cannot refer to.
+_CORE = {attributes.SERVICE_VERSION, attributes.FEATURE_FLAG_KEY, attributes.FEATURE_FLAG_RESULT_VARIANT}
 RENAMED = {
-    metrics.SLI_EVENTS: _VERDICTS,
+    metrics.SLI_EVENTS: _VERDICTS | _SOURCES,
+    metrics.SLI_VALUE_EVENTS: {"bad", *(f"slot.{number}" for number in range(20))},
+    metrics.DEPLOY_OBSERVATIONS: _CORE,
+    metrics.FLAG_OBSERVATIONS: _CORE,
     metrics.TRUTH_LABELS: _VERDICTS,
     metrics.UNLISTED_OBSERVATIONS: {attributes.LOCK_UNLISTED}
     | {label for name in metrics.METRICS if name.endswith(".observations") for label in metrics.METRICS[name].labels},
+}
+# What other instrumentations write, which transform/otel_agentops_dialects reads.
+DIALECTS = {
+    "gen_ai.system",
+    "gen_ai.usage.prompt_tokens",
+    "gen_ai.usage.completion_tokens",
+    "gen_ai.response.finish_reason",
 }
 # `otel_agentops.span` is what the span_metrics connector completes to the name of its metric.
 # `otel_agentops.sli` is completed to a verdict's name by transform/otel_agentops_verdicts.

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+from slo_promtool import check_story
 
 from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import prometheus
+from otel_agentops.slo._promql import Clock
+from otel_agentops.slo.prometheus.health import build_silence_rules
 
 SCALE = 600
 DAY, HOUR, WEEK = 144, 6, 7 * 144
@@ -64,16 +65,8 @@ def evaluated(
         }
         for (alert, at), services in wanted.items()
     ]
-    file: dict[str, Any] = {
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": "1s",
-        "tests": [{"interval": "1s", "input_series": [*map(dict, inputs)], "promql_expr_test": tests}],
-    }
-    for name, written in (("rules.yaml", {"groups": groups}), ("test.yaml", file)):
-        with (directory / name).open("w") as out:
-            YAML().dump(written, out)
-    done = subprocess.run([promtool, "test", "rules", directory / "test.yaml"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    story = {"interval": "1s", "input_series": inputs, "promql_expr_test": tests}
+    check_story(promtool, directory, groups, story)
 
 
 UP = {"series": 'up{job="otelcol", instance="c"}', "values": f"1x{END}"}
@@ -140,6 +133,7 @@ def labels(last: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set[s
     }
 
 
+@pytest.mark.rotation("simulations", "silences", 3)
 def test_silences_and_labels_that_stop(promtool: Path, tmp_path: Path) -> None:
     silent, no_data = silences(9 * DAY)
     labelled, truth = labels(4 * DAY + 10)
@@ -189,12 +183,7 @@ def test_a_promise_that_nothing_counts_is_told_after_a_day(promtool: Path, tmp_p
             }
         ],
     }
-    file = {"rule_files": ["rules.yaml"], "evaluation_interval": "1s", "tests": [test]}
-    for name, written in (("rules.yaml", {"groups": groups}), ("test.yaml", file)):
-        with (tmp_path / name).open("w") as out:
-            YAML().dump(written, out)
-    done = subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_story(promtool, tmp_path, groups, test)
 
 
 @pytest.mark.parametrize(
@@ -231,16 +220,8 @@ def test_a_collector_that_is_not_scraped(promtool: Path, tmp_path: Path, up: Map
         "exp_samples": [{"labels": f"ALERTS{expected}", "value": 1}] if told else [],
     }
     counter = {"series": 'otel_agentops_sli_events_total{job="otelcol", instance="c"}', "values": "1x99 stale"}
-    file = {
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": "1s",
-        "tests": [{"interval": "1s", "input_series": [*targets, counter], "promql_expr_test": [test]}],
-    }
-    for name, written in (("rules.yaml", {"groups": [{"name": "a", "rules": kept}]}), ("test.yaml", file)):
-        with (tmp_path / name).open("w") as out:
-            YAML().dump(written, out)
-    done = subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    story = {"interval": "1s", "input_series": [*targets, counter], "promql_expr_test": [test]}
+    check_story(promtool, tmp_path, [{"name": "a", "rules": kept}], story)
 
 
 def test_stale_rules_alert_after_two_missed_evaluations(promtool: Path, tmp_path: Path) -> None:
@@ -260,13 +241,34 @@ def test_stale_rules_alert_after_two_missed_evaluations(promtool: Path, tmp_path
 
     # a minute's group after five and five more, one of five minutes after 25 and five more
     tests = [firing(35), firing(41, "sli"), firing(44, "sli"), firing(46, "budget", "sli")]
-    file = {
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": "1m",
-        "tests": [{"interval": "1m", "input_series": beats, "promql_expr_test": tests}],
-    }
-    for name, written in (("rules.yaml", {"groups": [{"name": "a", "rules": [stale]}]}), ("test.yaml", file)):
-        with (tmp_path / name).open("w") as out:
-            YAML().dump(written, out)
-    done = subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    story = {"interval": "1m", "input_series": beats, "promql_expr_test": tests}
+    check_story(promtool, tmp_path, [{"name": "a", "rules": [stale]}], story, every="1m")
+
+
+def test_silent_judge_is_reported_beside_another(promtool: Path, tmp_path: Path) -> None:
+    """`tone` stops after ten days, `facts` gets a new revision then; an evaluation an hour."""
+    stop, end = 240, 250
+    judges = {("tone", "r1"): (0, stop), ("facts", "r1"): (0, stop), ("facts", "r2"): (stop, end)}
+    names = ("sli_events:increase", "sli_events:increase5m", "slo_events:increase")
+    inputs = [
+        {
+            "series": f'otel_agentops:{name}{{slo="{"answers" * name.startswith("slo")}", service_name="s", '
+            f'otel_agentops_sli_name="task_completed", otel_agentops_judge_name="{judge}", '
+            f'otel_agentops_judge_revision="{revision}"}}',
+            "values": " ".join("1" if start <= hour < until else "0" for hour in range(end)),
+        }
+        for (judge, revision), (start, until) in judges.items()
+        for name in names
+    ]
+    expr = 'count by (otel_agentops_judge_name) (ALERTS{alertname="OtelAgentopsNoData", alertstate="firing"})'
+    tests = [
+        {"expr": expr, "eval_time": f"{stop}h", "exp_samples": []},
+        {
+            "expr": expr,
+            "eval_time": f"{end - 1}h",
+            "exp_samples": [{"labels": '{otel_agentops_judge_name="tone"}', "value": 1}],
+        },
+    ]
+    story = {"interval": "1h", "input_series": inputs, "promql_expr_test": tests}
+    group = {"name": "a", "interval": "1h", "rules": list(build_silence_rules(ONE, Clock(1)))}
+    check_story(promtool, tmp_path, [group], story, every="1h")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from bench.detect.world import Counter, Rate, World, count_observations, evaluate, write_json
 
 from otel_agentops.slo._promql import Clock
@@ -29,6 +30,7 @@ def observe(service: str, hours: float) -> Iterator[Counter]:
         yield count_observations(service, "prompt", f"hash{day}", run_between(start, start + hours * HOUR))
 
 
+@pytest.mark.rotation("simulations", "nights", 3)
 def test_nightly_prompt_is_no_move_after_the_third_night(promtool: Path, tmp_path: Path) -> None:
     rules = [*build_observed_rules(CLOCK), *build_move_rules(CLOCK), *build_move_alerts([], CLOCK)]
     group = {"name": "moves", "interval": format_duration(CLOCK.tick), "rules": rules}

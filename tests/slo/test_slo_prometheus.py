@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from slo_promtool import check_story
 
 from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
@@ -46,10 +48,26 @@ def test_committed_rules_match_the_committed_objectives() -> None:
     assert is_current(COMMITTED, prometheus.render_rules(slo.load(ROOT / "slo")))
 
 
-@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
-def test_what_the_rules_mean(promtool: Path, file: Path) -> None:
-    done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+@functools.cache
+def load_committed_groups() -> list[dict[str, Any]]:
+    return list(YAML(typ="safe").load(COMMITTED)["groups"])
+
+
+def list_stories() -> Iterator[Any]:
+    """Yield the stories of the test files, each apart; those of a file take turns."""
+    for file in TESTS:
+        topic = file.name.removesuffix(".test.yaml")
+        content = YAML(typ="safe").load(file)
+        assert content["rule_files"] == ["../otel-agentops.rules.yaml"]
+        for story in content["tests"]:
+            name = story.get("name", topic)
+            marks = [pytest.mark.rotation(f"stories of {topic}", name, 3)] if len(content["tests"]) > 1 else []
+            yield pytest.param(content["evaluation_interval"], story, marks=marks, id=f"{topic}: {name}")
+
+
+@pytest.mark.parametrize(("every", "story"), list_stories())
+def test_what_the_rules_mean(promtool: Path, tmp_path: Path, every: str, story: dict[str, Any]) -> None:
+    check_story(promtool, tmp_path, load_committed_groups(), story, every)
 
 
 @pytest.mark.parametrize("scale", [1, 1.5, 12, 60, 75, 300, 360, 600])
@@ -132,6 +150,7 @@ def test_any_objective_gives_rules_that_promtool_takes(
 ALERTS = {
     "OtelAgentopsBurnAfterMove",
     "OtelAgentopsCollectorNotScraped",
+    "OtelAgentopsCountsMissing",
     "OtelAgentopsErrorBudgetBurn",
     "OtelAgentopsEvalSetStale",
     "OtelAgentopsGroundTruthStale",
@@ -141,6 +160,8 @@ ALERTS = {
     "OtelAgentopsProxyDisagreesWithTruth",
     "OtelAgentopsProxyWithoutTruth",
     "OtelAgentopsRulesStale",
+    "OtelAgentopsScrapedTooSeldom",
+    "OtelAgentopsSlowRegression",
     "OtelAgentopsUnlistedValue",
     "OtelAgentopsVariableMoved",
     "OtelAgentopsVariableSkewed",
@@ -229,13 +250,19 @@ def test_labels_are_registered_or_ours() -> None:
         label for rule in every_rule(prometheus.build_rules(slo.load(ROOT / "slo"))) for label in labels(rule["expr"])
     }
     named = {name for metric in M.METRICS.values() for name in metric.labels}
-    known = {name.replace(".", "_") for name in named | {A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME, A.CLOUD_REGION}}
+    known = {name.replace(".", "_") for name in named | CORE}
     assert used - known == OWN_LABELS | TARGET | HISTOGRAM
+
+
+# Labels of core's conventions, which the registry cannot refer to.
+CORE = {A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME, A.CLOUD_REGION, A.SERVICE_VERSION, A.FEATURE_FLAG_KEY} | {
+    A.FEATURE_FLAG_RESULT_VARIANT
+}
 
 
 def test_a_variable_is_made_of_labels_that_its_metric_has() -> None:
     for variable, (metric, scope, value) in VARIABLES.items():
-        assert {*scope, value, A.ROLLOUT_STAGE} == set(M.METRICS[metric].labels), variable
+        assert {*scope, value, A.ROLLOUT_STAGE} - CORE == set(M.METRICS[metric].labels), variable
 
 
 # -- thresholds
@@ -251,16 +278,21 @@ def thresholds(one: slo.Slo, severity: str) -> list[str]:
     return [f"{window} {value}" for window, value in re.findall(r"ratio(\w+)\{.*\} > (\S+)", burn["expr"])]
 
 
+def sudden(budget: str, half: str) -> list[str]:
+    """The budget over each window of a sudden loss, and half of it while the loss goes on."""
+    return [f"15m {budget}", f"30m {budget}", f"1h {budget}", f"15m {half}"]
+
+
 def test_thresholds_of_the_workbook() -> None:
     one = ONE.model_copy(update={"objective": 0.999, "sli": "tool_success"})
-    assert thresholds(one, "page") == ["5m 0.0144", "1h 0.0144", "30m 0.006", "6h 0.006"]
+    assert thresholds(one, "page") == ["5m 0.0144", "1h 0.0144", "30m 0.006", "6h 0.006", *sudden("0.001", "0.0005")]
     assert thresholds(one, "ticket") == ["2h 0.003", "1d 0.003", "6h 0.001", "3d 0.001"]
     assert burn.list_rescalings([one]) == []
 
 
 def test_a_factor_that_can_never_be_reached_is_rescaled_and_said() -> None:
     one = ONE.model_copy(update={"objective": 0.9})
-    assert thresholds(one, "page") == ["5m 0.8", "1h 0.8", "30m 0.6", "6h 0.6"]
+    assert thresholds(one, "page") == ["5m 0.8", "1h 0.8", "30m 0.6", "6h 0.6", *sudden("0.1", "0.05")]
     sentence = (
         "answers: 14.4 times the budget of 0.1 is 1.44 of all events, which nothing can exceed; the alert over 5m and "
         "1h takes 8 times (0.8) instead"
@@ -320,7 +352,7 @@ def test_a_proxy_is_called_one() -> None:
     for name, sli in slo.BUILT_IN.items():
         rules = every_rule(prometheus.build_rules([ONE.model_copy(update={"sli": name})]))
         texts = [rule["annotations"] for rule in rules if rule.get("labels", {}).get("slo") and "alert" in rule]
-        assert len(texts) == (9 if sli.type == "proxy" and is_on_outcome_events(sli) else 6)
+        assert len(texts) == (10 if sli.type == "proxy" and is_on_outcome_events(sli) else 7)
         for text in texts:
             assert f"({sli.type}: {name})" in text["summary"]
             if "budget of" in text["summary"]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
-from ruamel.yaml import YAML
+from slo_promtool import check_story
 
 from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
@@ -83,16 +82,8 @@ def evaluated(promtool: Path, directory: Path, inputs: Sequence[dict[str, str]],
     tests = [
         {"expr": f"vector(1) and ({each})", "eval_time": f"{MINUTES}m", "exp_samples": [ONE_SAMPLE]} for each in true
     ]
-    file: dict[str, Any] = {
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": "1m",
-        "tests": [{"interval": "1m", "input_series": [UP, *inputs], "promql_expr_test": tests}],
-    }
-    for name, written in (("rules.yaml", {"groups": kept}), ("test.yaml", file)):
-        with (directory / name).open("w") as out:
-            YAML().dump(written, out)
-    done = subprocess.run([promtool, "test", "rules", directory / "test.yaml"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    story = {"interval": "1m", "input_series": [UP, *inputs], "promql_expr_test": tests}
+    check_story(promtool, directory, kept, story, every="1m")
 
 
 ONE_SAMPLE = {"labels": "{}", "value": 1}

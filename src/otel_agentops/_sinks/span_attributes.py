@@ -56,12 +56,16 @@ def add_missing(span: Span, attributes: Mapping[str, Value], present: Mapping[st
 
     An `unset` of ours gives way to what the provider says that it used.
     """
-    missing: dict[str, AnyValue] = {key: value for key, value in attributes.items() if present.get(key, UNSET) == UNSET}
+    missing: dict[str, AnyValue] = {
+        key: value for key, value in attributes.items() if key not in present or present[key] == UNSET != value
+    }
     container = getattr(span, "_attributes", None)
     if type(container) is BoundedAttributes and container.maxlen is not None:
         excess = len(container._dict.keys() | missing.keys()) - container.maxlen
         if excess > 0:
-            missing = dict(list(_order_by_importance(missing).items())[excess:])
+            further = [key for key in _order_by_importance(missing) if key not in container._dict]
+            for key in further[:excess]:
+                del missing[key]
     span.set_attributes(missing)
 
 

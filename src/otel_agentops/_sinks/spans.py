@@ -85,7 +85,7 @@ class SpanSink:
             is_unmeasured = is_remote(operation) and _foreign_spans.is_unmeasured(
                 foreign, operation.operation, operation.model
             )
-            return ForeignSpan(foreign, attributes, is_unmeasured)
+            return ForeignSpan(foreign, {**attributes, **observation.param_sources}, is_unmeasured)
         if isinstance(operation, Judgement):
             return NO_SPAN
         return OwnSpan(

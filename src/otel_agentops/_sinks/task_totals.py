@@ -70,6 +70,10 @@ class TaskTotalsSink:
             scope.judge.models.append(answer.model)
         if task is None:
             return
+        if scope.judge is None:  # its prompt and its model are the judge's, whose revision changes with them
+            get = observation.request_attributes.get
+            prompt_name, prompt_hash, tools_hash = get(A.GEN_AI_PROMPT_NAME), get(A.PROMPT_HASH), get(A.TOOLS_HASH)
+            task.call_identities[call.model, answer.model, prompt_name, prompt_hash, tools_hash] = None
         if call.data_source_id is not None and answer is not NO_ANSWER:
             task.indexes.append(f"{call.data_source_id}@unknown")
         attempts = None if observation.attempts is None else len(observation.attempts)
@@ -82,6 +86,7 @@ class TaskTotalsSink:
     def _add_tool_call(self, call: ToolCall, observation: Observation, task: TaskTotals) -> None:
         """Add an execution, or hand its arguments to the framework's operation that counts for it."""
         pending = observation.enclosing
+        task.used_identities["tool", call.name, observation.request_attributes.get(A.TOOL_HASH)] = None
         if observation.is_counted:
             result = observation.result
             is_failure = observation.error_type is not None or (result is not None and result.error is not None)
@@ -93,7 +98,8 @@ class TaskTotalsSink:
                 pending.arguments_hash = call.arguments_hash
 
     def _add_retrieval(self, retrieval: Retrieval, observation: Observation, task: TaskTotals) -> None:
-        result = observation.result
+        result, attributes = observation.result, retrieval.attributes
+        task.used_identities["index", attributes.get(A.INDEX_NAME), attributes.get(A.INDEX_VERSION)] = None
         if not isinstance(result, RetrievalResult) or observation.error_type is not None:
             return
         if retrieval.data_source_id:  # a framework's span that is not ours to read may name none
@@ -108,9 +114,11 @@ class TaskTotalsSink:
         verdict, task = observation.result, observation.scope.task
         if task is None or not isinstance(verdict, Verdict) or not verdict.is_of_current_task:
             return
+        attributes = judgement.attributes
+        task.used_identities["judge", attributes.get(A.JUDGE_NAME), attributes.get(A.JUDGE_REVISION)] = None
         score = verdict.attributes.get(A.GEN_AI_EVALUATION_SCORE_VALUE)
         if score is not None:
-            facts = {key: judgement.attributes[key] for key in _JUDGE_KEYS if key in judgement.attributes}
+            facts = {key: attributes[key] for key in _JUDGE_KEYS if key in attributes}
             task.judge_facts = {**facts, A.GEN_AI_EVALUATION_SCORE_VALUE: score}
 
 

@@ -10,7 +10,7 @@ from otel_agentops import _patching
 from otel_agentops._patching import ClientInfo
 from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols.anthropic_messages import MESSAGES
-from otel_agentops.clients._protocols.openai_chat import CHAT, COMPLETIONS
+from otel_agentops.clients._protocols.openai_chat import TOP_K_CHAT, TOP_K_COMPLETIONS
 from otel_agentops.clients._servers import find_provider
 
 
@@ -20,8 +20,8 @@ def name_provider(api: object, host: str) -> str:
 
 
 ENDPOINTS = {
-    "/chat/completions": CHAT,  # before the next, whose path is its end
-    "/completions": COMPLETIONS,
+    "/chat/completions": TOP_K_CHAT,  # before the next, whose path is its end
+    "/completions": TOP_K_COMPLETIONS,
     "/messages": MESSAGES,
 }
 INFO = ClientInfo(

@@ -55,6 +55,7 @@ GENERATION = Fields(
         "grammar": (A.GEN_AI_OUTPUT_TYPE, lambda grammar: "json" if get(grammar, "type") == "json" else None),
     },
     FIELDS.not_parameters | {"inputs", "parameters"},
+    sampling=("temperature", "top_p", "top_k", "frequency_penalty", "seed", "stop"),
 )
 
 

@@ -30,6 +30,8 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     flatten_instructions,
     get,
+    join_arguments,
+    read_error,
 )
 from otel_agentops.clients._protocols.openai_chat import (
     find_system_contents,
@@ -60,7 +62,12 @@ FIELDS = Fields(
         "metadata", "prediction", "prompt_cache_key", "agent_id", "agent_version", "completion_args", "store", "name",
         "description", "from_entry_id",
     ]),
+    sampling=("temperature", "top_p", "frequency_penalty", "presence_penalty", "random_seed", "stop"),
 )  # fmt: skip
+CHAT_FIELDS = FIELDS.with_sampling(*FIELDS.sampling, "top_k")
+AGENT_FIELDS = CHAT_FIELDS.with_sampling(*CHAT_FIELDS.sampling[2:])  # an agent has its own temperature and `top_p`
+FIM_FIELDS = FIELDS.with_sampling("temperature", "top_p", "random_seed", "stop")
+RESPONSES_FIELDS = FIELDS.with_sampling("temperature", "top_p")
 # The client library sends these by itself if the application says nothing: for fill-in-the-middle before version 3, for
 # what goes on with a conversation, and for responses.
 _DEFAULTS = {
@@ -78,16 +85,17 @@ _DEFAULTS = {
 
 def read_chat_request(body: Mapping[str, object], server: Server) -> ModelCall:
     """Read `POST /v1/chat/completions`, or `/v1/agents/completions`, whose agent has the model."""
+    fields = AGENT_FIELDS if "agent_id" in body else CHAT_FIELDS
     attributes = FIELDS.read_attributes(body, server.attributes)
     set_output_type(attributes, body.get("response_format"))
     instructions = flatten_instructions(find_system_contents(body.get("messages")))
-    return make_model_call("chat", body, server, attributes, instructions, fields=FIELDS)
+    return make_model_call("chat", body, server, attributes, instructions, fields=fields)
 
 
 def read_fim_request(body: Mapping[str, object], server: Server) -> ModelCall:
     """Read `POST /v1/fim/completions`."""
     attributes = FIELDS.read_attributes(body, server.attributes)
-    return make_model_call("text_completion", body, server, attributes, defaults=_DEFAULTS, fields=FIELDS)
+    return make_model_call("text_completion", body, server, attributes, defaults=_DEFAULTS, fields=FIM_FIELDS)
 
 
 def read_embeddings_request(body: Mapping[str, object], server: Server) -> ModelCall:
@@ -97,7 +105,7 @@ def read_embeddings_request(body: Mapping[str, object], server: Server) -> Model
 
 def read_responses_request(body: Mapping[str, object], server: Server) -> ModelCall:
     """Read `POST /v1/responses`."""
-    return openai_responses.read_responses_request(body, server, FIELDS)._replace(default_params=_DEFAULTS)
+    return openai_responses.read_responses_request(body, server, RESPONSES_FIELDS)._replace(default_params=_DEFAULTS)
 
 
 def read_conversation_request(body: Mapping[str, object], server: Server) -> ModelCall:
@@ -143,50 +151,65 @@ def finish_chat(state: FoldState) -> Answer:
 
 def _drop_unset_counts(answer: Answer, usage: Any) -> Answer:
     """Drop the counts of tokens that the wire does not have: the client's usage says 0 for them."""
-    if usage is None or type(usage) is dict or "prompt_tokens" in usage.model_fields_set:
-        return answer
-    return answer._replace(input_tokens=None, output_tokens=None)
+    said = getattr(usage, "model_fields_set", None)  # JSON has none
+    return answer if said is None or "prompt_tokens" in said else answer._replace(input_tokens=None, output_tokens=None)
 
 
 def read_conversation_response(result: object) -> Answer:
     """Read a `ConversationResponse`, or its JSON."""
     outputs = as_list(get(result, "outputs"))
     calls = [output for output in outputs if get(output, "type") == "function.call"]
-    return _make_conversation_answer(get(result, "conversation_id"), outputs, get(result, "usage"), calls)
+    model = next((name for output in outputs if (name := as_text(get(output, "model")))), None)
+    answer = _make_conversation_answer(get(result, "conversation_id"), model, get(result, "usage"), calls)
+    return answer if outputs else answer._replace(error=read_error(result))
 
 
 def fold_conversation_event(state: FoldState, event: Any) -> bool:
     """Fold a `ConversationEvents`; the one that ends the conversation has the usage."""
     data = event.data
     kind = data.type
+    if kind == _INVALID:
+        data = data.raw
+        kind = get(data, "type")
     if kind == "message.output.delta":
-        if "output" not in state:
-            state["output"] = data
+        if not state.get("model"):
+            state["model"] = as_text(get(data, "model"))
     elif kind == "function.call.delta":
-        state.setdefault("calls", {}).setdefault(data.tool_call_id, []).append(data)
+        if not state.get("model"):
+            state["model"] = as_text(get(data, "model"))
+        state.setdefault("calls", {}).setdefault(as_text(get(data, "tool_call_id")), []).append(data)
     elif kind == "conversation.response.started":
-        state["conversation"] = data.conversation_id
+        state["conversation"] = get(data, "conversation_id")
     elif kind == "conversation.response.error":
-        state["error"] = data.code
+        state["error"] = get(data, "code")
     elif kind == "conversation.response.done":
-        state["usage"] = data.usage
+        state["usage"] = get(data, "usage")
         return True
+    elif data is not event.data and (error := read_error({"error": data} if get(data, "object") == "error" else data)):
+        state["error"] = error
     return False
+
+
+_INVALID = "UNKNOWN"  # type of an event in which the client finds a member of another kind than it expects
 
 
 def finish_conversation(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded conversation."""
     calls = state.get("calls", {}).values()
-    joined = [{"name": parts[0].name, "arguments": "".join(part.arguments for part in parts)} for parts in calls]
-    outputs = [state["output"]] if "output" in state else [parts[0] for parts in calls]
-    answer = _make_conversation_answer(state.get("conversation"), outputs, state.get("usage"), joined)
+    joined = [
+        {
+            "name": next((name for part in parts if (name := as_text(get(part, "name")))), None),
+            "arguments": join_arguments([part for each in parts if (part := get(each, "arguments")) is not None]),
+        }
+        for parts in calls
+    ]
+    answer = _make_conversation_answer(state.get("conversation"), state.get("model"), state.get("usage"), joined)
     return answer._replace(error=str(state["error"])) if "error" in state else answer
 
 
 def _make_conversation_answer(
-    conversation_id: object, outputs: Sequence[object], usage: object, calls: Sequence[object]
+    conversation_id: object, model: str | None, usage: object, calls: Sequence[object]
 ) -> Answer:
-    model = next((name for output in outputs if (name := as_text(get(output, "model")))), None)
     attributes = drop_none_attributes((A.GEN_AI_CONVERSATION_ID, as_text(conversation_id)))
     tokens = read_tokens(attributes, usage)
     return _drop_unset_counts(Answer(model, attributes, *tokens, tool_calls=read_tool_calls(calls)), usage)

@@ -55,6 +55,7 @@ FIELDS = Fields(
         "model", "messages", "tools", "stream", "options", "prompt", "suffix", "system", "context", "images", "input",
         "seed", "keep_alive",
     ]),
+    sampling=("temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "stop"),
 )  # fmt: skip
 _STREAM_ERROR = -1  # `status_code` of an error that a stream reports in one of its lines
 

@@ -22,7 +22,9 @@ from otel_agentops.semconv import attributes as A
 
 # OpenRouter passes these on to those who watch, and never to the model.
 _NOT_FOR_MODEL = frozenset({"session_id", "trace", "debug"})
-FIELDS = Fields(openai_chat.FIELDS.readers, openai_chat.FIELDS.not_parameters | _NOT_FOR_MODEL)
+_SHARED = openai_chat.TOP_K_FIELDS
+FIELDS = Fields(_SHARED.readers, _SHARED.not_parameters | _NOT_FOR_MODEL, _SHARED.sampling)
+RESPONSES_FIELDS = FIELDS.with_sampling(*(name for name in FIELDS.sampling if name != "seed"))
 # The client library sends these by itself if the application says nothing.
 _DEFAULTS = {"service_tier": "auto"}
 
@@ -37,7 +39,7 @@ def read_chat_request(body: Mapping[str, object], server: Server) -> ModelCall:
 
 def read_responses_request(body: Mapping[str, object], server: Server) -> ModelCall:
     """Read `POST /responses`."""
-    return openai_responses.read_responses_request(body, server, FIELDS)._replace(default_params=_DEFAULTS)
+    return openai_responses.read_responses_request(body, server, RESPONSES_FIELDS)._replace(default_params=_DEFAULTS)
 
 
 def read_embeddings_request(body: Mapping[str, object], server: Server) -> ModelCall:

@@ -16,9 +16,9 @@ from otel_agentops.clients._families import stainless
 from otel_agentops.clients._protocols import cohere_content
 from otel_agentops.clients._protocols.fields import Fields, as_int
 from otel_agentops.clients._protocols.openai_chat import (
-    CHAT,
-    COMPLETIONS,
     EMBEDDINGS,
+    TOP_K_CHAT,
+    TOP_K_COMPLETIONS,
     read_chat_response,
 )
 from otel_agentops.clients._servers import Server, find_provider
@@ -45,8 +45,8 @@ def read_rerank_request(body: Mapping[str, Any], server: Server) -> ModelCall:
 
 
 ENDPOINTS = {
-    "/chat/completions": CHAT,  # before the next, whose path is its end
-    "/completions": COMPLETIONS,
+    "/chat/completions": TOP_K_CHAT,  # before the next, whose path is its end
+    "/completions": TOP_K_COMPLETIONS,
     "/embeddings": EMBEDDINGS,
     "/rerank": Endpoint(read_rerank_request, read_chat_response, content=cohere_content.RERANK),
 }

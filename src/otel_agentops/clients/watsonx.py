@@ -38,7 +38,7 @@ from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 _NOT_PARAMETERS = frozenset({"model_id", "project_id", "space_id", "crypto", "inputs", "parameters", "random_seed"})
-CHATS = Fields(FIELDS.readers, FIELDS.not_parameters | _NOT_PARAMETERS)
+CHATS = Fields(FIELDS.readers, FIELDS.not_parameters | _NOT_PARAMETERS, FIELDS.sampling)
 GENERATION = Fields(
     {
         **FIELDS.readers,
@@ -47,6 +47,7 @@ GENERATION = Fields(
         "stop_sequences": (A.GEN_AI_REQUEST_STOP_SEQUENCES, as_texts),
     },
     CHATS.not_parameters,
+    sampling=("temperature", "top_p", "top_k", "random_seed", "stop_sequences"),
 )
 ReadRequest: TypeAlias = "Callable[[Mapping[str, object], Server], ModelCall]"
 
@@ -146,9 +147,11 @@ def _read_input(body: Mapping[str, object]) -> Content:
 
 
 def _join_texts(chunks: Sequence[object]) -> Content:
-    results = [result for chunk in chunks for result in as_list(get(chunk, "results"))]
+    """Join the pieces of a text; an application that asks for text alone gets no more than that."""
+    pieces = [[{"generated_text": chunk}] if isinstance(chunk, str) else get(chunk, "results") for chunk in chunks]
+    results = [result for piece in pieces for result in as_list(piece)]
     text = "".join(as_text(get(result, "generated_text")) or "" for result in results)
-    reasons = [reason for result in results if (reason := get(result, "stop_reason")) != "not_finished"]
+    reasons = [reason for result in results if (reason := get(result, "stop_reason")) not in (None, "not_finished")]
     return make_output([make_answer(text_parts(text), reasons[-1] if reasons else None)])
 
 

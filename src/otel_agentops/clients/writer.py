@@ -7,6 +7,7 @@ https://github.com/writer/writer-python/blob/main/src/writerai/_base_client.py
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from otel_agentops import _patching
@@ -19,6 +20,7 @@ from otel_agentops.clients._protocols.openai_chat import (
     COMPLETIONS,
     FIELDS,
     finish_chat,
+    read_chat_request,
     read_chat_response,
     read_completion_request,
 )
@@ -27,8 +29,11 @@ from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 COMPLETION_FIELDS = Fields(
-    {**FIELDS.readers, "random_seed": (A.GEN_AI_REQUEST_SEED, as_int)}, FIELDS.not_parameters | {"random_seed"}
+    {**FIELDS.readers, "random_seed": (A.GEN_AI_REQUEST_SEED, as_int)},
+    FIELDS.not_parameters | {"random_seed"},
+    sampling=("temperature", "top_p", "random_seed", "stop"),
 )
+CHAT_FIELDS = FIELDS.with_sampling("temperature", "top_p", "stop")
 
 
 def name_provider(api: object, host: str) -> str:
@@ -70,7 +75,9 @@ def finish_text_stream(state: FoldState) -> Answer:
 
 
 ENDPOINTS = {
-    "/v1/chat": CHAT._replace(response=read_response, finish_fold=finish_stream),
+    "/v1/chat": CHAT._replace(
+        request=partial(read_chat_request, fields=CHAT_FIELDS), response=read_response, finish_fold=finish_stream
+    ),
     "/v1/completions": COMPLETIONS._replace(
         request=read_text_request, fold=fold_text_chunk, finish_fold=finish_text_stream
     ),

@@ -51,6 +51,7 @@ FIELDS = Fields(
         "reasoning_effort": (A.GEN_AI_REQUEST_REASONING_LEVEL, lambda name: name.removeprefix("EFFORT_").lower()),
     },
     frozenset(["model", "user", "seed", "previous_response_id", "store_messages", "include", "safety_identifier"]),
+    sampling=("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "stop"),
 )
 _APART = frozenset({"messages", "tools"})
 # Numbers of the wire: https://github.com/xai-org/xai-proto/blob/main/proto/xai/api/v1/chat.proto

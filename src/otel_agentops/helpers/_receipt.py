@@ -15,6 +15,8 @@ def read_identities(scope: Scope) -> Attributes:
     facts: Attributes = {**scope.facts, **task.facts}
     if task.indexes:
         facts[A.RETRIEVAL_INDEXES] = task.distinct_indexes()
+    if values := task.list_values():
+        facts[A.TASK_VALUES] = values
     return facts
 
 

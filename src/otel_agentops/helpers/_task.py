@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from time import time_ns
+from typing import TypeAlias
 
 from opentelemetry.trace import get_current_span
 from typing_extensions import override
@@ -12,10 +13,11 @@ from typing_extensions import override
 from otel_agentops import _coerce
 from otel_agentops._block import Block
 from otel_agentops._context import NO_SCOPE, Scope, current_scope, enter_scope
+from otel_agentops._endpoint import Content
 from otel_agentops._guard import guard, say_once
 from otel_agentops._observation import Observation
 from otel_agentops._placement import placement_below
-from otel_agentops.helpers._observed import error_type_of, observe_block
+from otel_agentops.helpers._observed import error_type_of, observe_block, tell_content
 from otel_agentops.helpers._receipt import read_receipt
 from otel_agentops.operations import AgentResult, AgentRun, Attributes, Value
 from otel_agentops.semconv import attributes as A
@@ -38,6 +40,9 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         stage: Stage of a roll-out.
         route: Route of a roll-out.
         retry: True if this repeats an earlier task of the same user; None if the application does not know.
+        input: The words that it begins with: a text, or messages with `role` and `parts` (or a text as `content`). They
+            stay here unless content is recorded, see docs/content.md.
+        instructions: The system instructions of an agent, likewise; the conventions have none for a whole task.
     """
 
     def __init__(
@@ -51,10 +56,13 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         stage: str | None = None,
         route: str | None = None,
         retry: bool | None = None,
+        input: _Words = None,
+        instructions: str | None = None,
     ) -> None:
         super().__init__(
-            name, id=id, tenant=tenant, segment=segment, intent=intent, stage=stage, route=route, retry=retry
-        )
+            name, id=id, tenant=tenant, segment=segment, intent=intent, stage=stage, route=route, retry=retry,
+            input=input, instructions=instructions,
+        )  # fmt: skip
         self.name = str(name)
         self.id = id
         self._requested_id = id
@@ -66,6 +74,8 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
             A.ROLLOUT_ROUTE: route,
         }
         self._retry = retry
+        self._input = input
+        self._instructions = instructions
         self._result: Attributes = {}  # sums and outcome of a task that has ended
         self._scope = NO_SCOPE
         self._is_root = True  # False for an agent of another task, here or in the calling service
@@ -95,7 +105,32 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._scope = outer._replace(task=totals, facts=facts, depth=depth)
         stack.enter_context(enter_scope(self._scope, sends_baggage=True))
         run = AgentRun(self.name, totals.root_facts if self._is_root else {}, self._is_root, depth)
-        self._observation = observe_block(stack, run)
+        self._observation = observation = observe_block(stack, run)
+        if observation.hooks.request_read:
+            content: Content = {}
+            if not self._is_root and isinstance(self._instructions, str):
+                content[A.GEN_AI_SYSTEM_INSTRUCTIONS] = [{"type": "text", "content": self._instructions}]
+            if messages := _read_messages(self._input, "user"):
+                content[A.GEN_AI_INPUT_MESSAGES] = messages
+            elif self._input is not None:
+                say_once(
+                    "input", "the input of %r is left out: give a text, or messages with a role and parts", self.name
+                )
+            tell_content(observation.hooks.request_read, observation, content)
+
+    @override
+    @guard
+    def record_result(self, result: object) -> None:
+        """Record the answer, if content is recorded at all; that of a decorated function is known.
+
+        result: a text, or messages as `input` has them; anything else is left out.
+        """
+        observation = self._observation
+        if observation is None or not observation.hooks.response_received:
+            return
+        if messages := _read_messages(result, "assistant"):
+            content = {A.GEN_AI_OUTPUT_MESSAGES: [{"finish_reason": "stop", **message} for message in messages]}
+            tell_content(observation.hooks.response_received, observation, content)
 
     @override
     def exit_block(self, error: BaseException | None) -> None:
@@ -105,6 +140,8 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._result = totals.sum_up() if self._has_totals else {}
         if self._is_root:
             self._result[A.TASK_OUTCOME] = self._outcome or _outcome_of(error)
+            if values := totals.list_values():
+                self._result[A.TASK_VALUES] = values
         self._observation.finish(AgentResult(self._result), error_type_of(error))
 
     @guard
@@ -161,6 +198,27 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         elif self._retry is not None:
             say_once("retry", "retry=%.60r is neither True nor False and is left out", self._retry)
         return facts
+
+
+_Words: TypeAlias = "str | Sequence[Mapping[str, object]] | None"
+
+
+def _read_messages(words: object, role: str) -> list[dict[str, object]] | None:
+    """Return messages as the convention has them; None if these words are neither a text nor messages."""
+    messages = [{"content": words}] if isinstance(words, str) else words
+    if not isinstance(messages, Sequence) or not messages:
+        return None
+    read: list[dict[str, object]] = []
+    for message in messages:
+        if not isinstance(message, Mapping):
+            return None
+        members = {"role": role, **message}
+        if isinstance(text := members.pop("content", None), str):
+            members.setdefault("parts", [{"type": "text", "content": text}])
+        if "parts" not in members:
+            return None
+        read.append(members)
+    return read
 
 
 _AGENT_OUTCOME = (

@@ -11,6 +11,8 @@ DEPLOYMENT_ENVIRONMENT_NAME = "deployment.environment.name"
 DEPLOYMENT_ENVIRONMENT_NAME_VALUES = ("production", "staging", "test", "development")
 ERROR_TYPE = "error.type"
 ERROR_TYPE_VALUES = ("_OTHER",)
+FEATURE_FLAG_KEY = "feature_flag.key"
+FEATURE_FLAG_RESULT_VARIANT = "feature_flag.result.variant"
 GEN_AI_AGENT_ID = "gen_ai.agent.id"
 GEN_AI_AGENT_NAME = "gen_ai.agent.name"
 GEN_AI_AGENT_VERSION = "gen_ai.agent.version"
@@ -123,7 +125,21 @@ CHANGE_SOURCE = "otel_agentops.change.source"
 CHANGE_SOURCE_VALUES = ("declared", "first_seen")
 CHANGE_VALUE = "otel_agentops.change.value"
 CHANGE_VARIABLE = "otel_agentops.change.variable"
-CHANGE_VARIABLE_VALUES = ("model", "prompt", "judge", "index", "tools", "tool", "traffic")
+CHANGE_VARIABLE_VALUES = (
+    "model",
+    "prompt",
+    "judge",
+    "index",
+    "tools",
+    "tool",
+    "traffic",
+    "provider",
+    "deploy",
+    "flag",
+    "stage",
+    "route",
+    "tenant",
+)
 CONTENT_BYTES = "otel_agentops.content.bytes"
 CONTENT_REF = "otel_agentops.content.ref"
 CONTENT_SHA256 = "otel_agentops.content.sha256"
@@ -204,6 +220,7 @@ TASK_TOOL_CALLS = "otel_agentops.task.tool_calls"
 TASK_TOOL_FAILURES = "otel_agentops.task.tool_failures"
 TASK_TOOL_REPEATS = "otel_agentops.task.tool_repeats"
 TASK_UNATTRIBUTED = "otel_agentops.task.unattributed"
+TASK_VALUES = "otel_agentops.task.values"
 TOOL_EFFECT = "otel_agentops.tool.effect"
 TOOL_EFFECT_VALUES = ("none", "read", "write", "irreversible")
 TOOL_HASH = "otel_agentops.tool.hash"
@@ -227,3 +244,4 @@ TRUTH_VERDICT_VALUES = ("good", "bad")
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 SERVICE_NAME = "service.name"
+SERVICE_VERSION = "service.version"

@@ -11,7 +11,9 @@ GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK = "gen_ai.client.operation.time_pe
 GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 GEN_AI_CLIENT_TOKEN_USAGE = "gen_ai.client.token.usage"
 CHANGES = "otel_agentops.changes"
+DEPLOY_OBSERVATIONS = "otel_agentops.deploy.observations"
 EVAL_SET_OBSERVATIONS = "otel_agentops.eval_set.observations"
+FLAG_OBSERVATIONS = "otel_agentops.flag.observations"
 INDEX_OBSERVATIONS = "otel_agentops.index.observations"
 JUDGE_OBSERVATIONS = "otel_agentops.judge.observations"
 LLM_ATTEMPTS = "otel_agentops.llm.attempts"
@@ -23,6 +25,7 @@ SLI_EVENTS = "otel_agentops.sli.events"
 SLI_VALUE_BAD = "otel_agentops.sli.value.bad"
 SLI_VALUE_EVENTS = "otel_agentops.sli.value.events"
 SPAN_DURATION = "otel_agentops.span.duration"
+STAGE_OBSERVATIONS = "otel_agentops.stage.observations"
 TASK_COST = "otel_agentops.task.cost"
 TASK_INPUT_TOKENS = "otel_agentops.task.input_tokens"
 TASK_LLM_ATTEMPTS = "otel_agentops.task.llm_attempts"
@@ -80,6 +83,14 @@ METRICS = {
         "otel_agentops_changes_total",
         ("otel_agentops.change.variable", "otel_agentops.change.scope", "otel_agentops.change.value"),
     ),
+    DEPLOY_OBSERVATIONS: Metric(
+        "otel_agentops.deploy.observations",
+        "counter",
+        "{span}",
+        "Number of tasks, and of operations outside of any task, by the version of the service.",
+        "otel_agentops_deploy_observations_total",
+        ("otel_agentops.rollout.stage",),
+    ),
     EVAL_SET_OBSERVATIONS: Metric(
         "otel_agentops.eval_set.observations",
         "counter",
@@ -92,6 +103,14 @@ METRICS = {
             "otel_agentops.judge.name",
             "otel_agentops.judge.revision",
         ),
+    ),
+    FLAG_OBSERVATIONS: Metric(
+        "otel_agentops.flag.observations",
+        "counter",
+        "{span}",
+        "Number of evaluations of a feature flag, by the variant that it gave.",
+        "otel_agentops_flag_observations_total",
+        ("otel_agentops.rollout.stage",),
     ),
     INDEX_OBSERVATIONS: Metric(
         "otel_agentops.index.observations",
@@ -177,7 +196,7 @@ METRICS = {
         "otel_agentops.sli.value.bad",
         "counter",
         "{event}",
-        "Number of bad events of a service level indicator that used a value of a variable.",
+        "Number of events that count against a service level indicator, by the value of one variable.",
         "otel_agentops_sli_value_bad_total",
         (
             "otel_agentops.sli.name",
@@ -193,7 +212,7 @@ METRICS = {
         "otel_agentops.sli.value.events",
         "counter",
         "{event}",
-        "Number of events of a service level indicator that used a value of a variable.",
+        "Number of events that count for a service level indicator, by the value of one variable.",
         "otel_agentops_sli_value_events_total",
         (
             "otel_agentops.sli.name",
@@ -217,11 +236,19 @@ METRICS = {
             "gen_ai.tool.name",
             "otel_agentops.task.name",
             "otel_agentops.task.outcome",
-            "otel_agentops.incident.surface",
-            "otel_agentops.incident.reason",
             "gen_ai.provider.name",
             "otel_agentops.index.name",
+            "otel_agentops.incident.surface",
+            "otel_agentops.incident.reason",
         ),
+    ),
+    STAGE_OBSERVATIONS: Metric(
+        "otel_agentops.stage.observations",
+        "counter",
+        "{span}",
+        "Number of tasks, and of operations outside of any task, by the stage of the roll-out.",
+        "otel_agentops_stage_observations_total",
+        ("otel_agentops.rollout.stage",),
     ),
     TASK_COST: Metric(
         "otel_agentops.task.cost",

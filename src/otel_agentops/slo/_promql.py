@@ -31,9 +31,15 @@ class RuleFile(TypedDict):
 
 @dataclass(frozen=True)
 class Clock:
-    """Windows and the interval of evaluation when everything is `scale` times faster."""
+    """Windows and the interval of evaluation when everything is `scale` times faster.
+
+    Attributes:
+        scale: How many times faster.
+        delay: Seconds for which a sample may be on its way before a rule has to see it, at one evaluation a minute.
+    """
 
     scale: float
+    delay: float = 0
 
     @property
     def tick(self) -> int:
@@ -81,28 +87,34 @@ def express_growth(metric: str, clock: Clock) -> str:
     """Return how much each series of a counter grew since the evaluation before.
 
     `increase` extrapolates, loses the first value of a series, and does not see what falls between two windows. This
-    expression compares the last value with the one before, so that the sum over many evaluations is the exact count:
+    expression compares the last value with the one before, so that the sum over many evaluations is the exact count,
+    however often and in whatever phase the counter is scraped:
     * After a gap of up to an hour (nominal), the value from before the gap is the one before.
-    * A series that began while its target was being scraped grew from 0. If the target was not scraped, nobody knows
-      how old the value is, and nothing is added.
+    * A series that began while its target was being scraped grew from 0, also if the scrape between failed. If the
+      target was not scraped for an hour, nobody knows how old the value is, and nothing is added.
     * After a reset it grew to its highest value, then from 0. If it has passed that value already, the growth between
       the last evaluation and the reset is unknown and not added. A reset that is passed between two scrapes is not
       visible, as with `increase`.
+    * A sample has the time at which its scrape began. One that can be read only after the evaluation of that time is
+      lost, as is the growth of an evaluation that is left out: `delay` waits for the one, and
+      OtelAgentopsCountsMissing reports both.
     """
-    tick, gap = format_duration(clock.tick), clock.to_duration("1h", 20)
-    last = f"last_over_time({metric}[{tick}])"
+    tick, delay = clock.tick, clock.delay * clock.tick / 60
+    window = f"{metric}[{format_duration(tick)}]{f' offset {format_duration(delay)}' if delay else ''}"
+    gap = f"[{clock.to_duration('1h', 20)}] offset {format_duration(tick + delay)}"
+    last = f"last_over_time({window})"
     before = f"""\
 (
-      last_over_time({metric}[{gap}] offset {tick})
-      or {last} * 0 and on (job, instance) last_over_time(up[{format_duration(2 * clock.tick)}] offset {tick}) == 1
+      last_over_time({metric}{gap})
+      or {last} * 0 and on (job, instance) max_over_time(up{gap}) == 1
     )"""
     return f"""\
 (
     {last} - {before}
-    and min_over_time({metric}[{tick}]) >= {before}
-    unless resets({metric}[{tick}]) > 0
+    and min_over_time({window}) >= {before}
+    unless resets({window}) > 0
   ) or (
-    clamp_min((max_over_time({metric}[{tick}]) > {last}) - {before}, 0) + {last}
+    clamp_min((max_over_time({window}) > {last}) - {before}, 0) + {last}
   ) or (
     {last} + 0 * {before}
   )"""

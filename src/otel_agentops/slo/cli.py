@@ -42,6 +42,10 @@ def generate(
     slo: Specs = Path("slo"),
     out: Annotated[Path, typer.Option(help="Directory to write to.")] = Path("backends"),
     time_scale: Annotated[float, typer.Option(help="Divide all windows, for a demo with a scrape a second.")] = 1.0,
+    evaluation_delay: Annotated[
+        float,
+        typer.Option(help="Seconds for which a sample may be on its way to Prometheus before the rules see it.", min=0),
+    ] = 0,
     formats: Annotated[
         list[RuleFormat],
         typer.Option("--format", help="Of the rules; prometheusrule: for the Prometheus Operator. May be repeated."),
@@ -68,7 +72,8 @@ def generate(
 
     with stop_on_error("slo", 1, ValueError):
         slos = spec.load(slo)
-        texts = generate.files(slos, time_scale, Links(runbook_url, grafana_url), [each.value for each in formats])
+        links = Links(runbook_url, grafana_url)
+        texts = generate.files(slos, time_scale, links, [each.value for each in formats], evaluation_delay)
         for note in [*_list_notes(slos), *grafana.notes(), *honeycomb.notes(slos)]:
             typer.echo(f"note: {note}", err=True)
         superseded = honeycomb.find_superseded_files(out)

@@ -16,6 +16,7 @@ def files(
     time_scale: float = 1.0,
     links: Links = NO_LINKS,
     formats: Collection[str] = prometheus.FORMATS[:1],
+    evaluation_delay: float = 0,
 ) -> dict[str, str]:
     """Return relative path to text, for all backends.
 
@@ -24,7 +25,7 @@ def files(
     """
     return {
         **collector.files(slos),
-        **prometheus.files(slos, time_scale, links, formats),
+        **prometheus.files(slos, time_scale, links, formats, evaluation_delay),
         **grafana.files(slos, time_scale, links),
         **honeycomb.files(slos),
         **shipped.files(),

@@ -14,7 +14,7 @@ from otel_agentops.slo.series import SERVICE
 DASHBOARDS = {
     "agentops-moved": ("VariableMoved", "VariableSkewed", "ModelDrifted", "UnlistedValue", "EvalSetStale"),
     "agentops-trust": ("ProxyDisagreesWithTruth", "GroundTruthStale", "ProxyWithoutTruth"),
-    "agentops-pipeline": ("NoData", "CollectorNotScraped", "RulesStale"),
+    "agentops-pipeline": ("NoData", "CollectorNotScraped", "ScrapedTooSeldom", "CountsMissing", "RulesStale"),
 }
 
 

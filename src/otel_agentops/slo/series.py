@@ -38,6 +38,10 @@ TRUTH_SAMPLING = spell_label(A.TRUTH_SAMPLING)
 SLI_EVENTS_INCREASE = "otel_agentops:sli_events:increase"  # since the last evaluation, to the unit; by window the sum
 SLI_BAD_INCREASE = "otel_agentops:sli_bad:increase"  # as above, of the bad events
 SLI_ERROR_RATIO = "otel_agentops:sli_error:ratio"  # by window: bad / events; absent without events
+SLI_ERROR_USUAL = "otel_agentops:sli_error:usual"  # bad / events of the day before, if there was one
+SLI_BAD_BURSTS = "otel_agentops:sli_bad:bursts"  # variance / mean of the bad events a minute; 1 if none come together
+SLI_ERROR_SCORE = "otel_agentops:sli_error:score"  # asin sqrt of bad / events of the last day, for comparisons
+SLI_ERROR_REGRESSION = "otel_agentops:sli_error:regression"  # its standard deviations above the days of a month before
 
 # -- the budget of an objective over its window; labels SLI, slo
 
@@ -47,8 +51,8 @@ SLO_EVENTS_INCREASE = "otel_agentops:slo_events:increase"  # events
 SLO_BAD_INCREASE = "otel_agentops:slo_bad:increase"  # bad events
 SLO_ERROR_RATIO = "otel_agentops:slo_error:ratio"  # bad / events
 SLO_BUDGET_REMAINING = "otel_agentops:slo_budget:remaining"  # 1 untouched, 0 spent, below 0 overspent
-SLO_EVENTS_SEEN = "otel_agentops:slo_events:seen"  # without the judge: time of the last event
-SLO_EVENTS_SILENCE = "otel_agentops:slo_events:silence"  # without the judge: seconds that a silence lasted
+SLO_EVENTS_SEEN = "otel_agentops:slo_events:seen"  # without the judge's revision: time of the last event
+SLO_EVENTS_SILENCE = "otel_agentops:slo_events:silence"  # without the judge's revision: seconds that a silence lasted
 
 # -- a budget that burns; labels SLI, slo, severity
 

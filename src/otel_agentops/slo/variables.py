@@ -22,10 +22,14 @@ VARIABLES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "index": (M.INDEX_OBSERVATIONS, (A.INDEX_NAME,), A.INDEX_VERSION),
     "judge": (M.JUDGE_OBSERVATIONS, (A.JUDGE_NAME,), A.JUDGE_REVISION),
     "traffic": (M.TRAFFIC_OBSERVATIONS, (), A.TRAFFIC_SEGMENT),
+    "stage": (M.STAGE_OBSERVATIONS, (), A.ROLLOUT_STAGE),
+    "deploy": (M.DEPLOY_OBSERVATIONS, (A.SERVICE_NAME,), A.SERVICE_VERSION),
+    "flag": (M.FLAG_OBSERVATIONS, (A.FEATURE_FLAG_KEY,), A.FEATURE_FLAG_RESULT_VARIANT),
 }
 # A drifted schema changes the hash of its tool and of every set with it, and is reported once, as `tools`.
-# Traffic moves as a mix (moves/traffic.py), which presence cannot tell.
-NOT_MOVED = "tool|traffic"
+# Traffic moves as a mix (moves/traffic.py), which presence cannot tell; and so do the stages of a roll-out, whose first
+# task is no change of what answers.
+NOT_MOVED = "tool|traffic|stage"
 
 # The place of an observation is the region or, if that is unknown, the collector; the stage is that of a roll-out.
 PLACE, STAGE = "place", A.ROLLOUT_STAGE.replace(".", "_")

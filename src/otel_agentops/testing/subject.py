@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple
@@ -129,7 +129,14 @@ class Subject(Generic[ClientT]):
     operation: ClassVar[str] = "chat"
     kinds: ClassVar[Sequence[str]] = KINDS
     params: ClassVar[Values] = {"temperature": 0.2, "max_tokens": 64}
-    sampling: ClassVar[Sequence[str]] = ("temperature", "top_p")
+    sampling: ClassVar[Sequence[str]] = (
+        "temperature",
+        "top_p",
+        "frequency_penalty",
+        "presence_penalty",
+        "seed",
+        "stop",
+    )
     missing: ClassVar[Mapping[str, str]] = {}
     errors: ClassVar[Mapping[str, str]] = {}
     peers: ClassVar[Mapping[str, str]] = {}
@@ -252,6 +259,11 @@ def expect_attributes(subject: Subject, way: str, provider: FakeProvider) -> Val
     return {**attributes, **subject.differs(way)}
 
 
+def name_sources(names: Iterable[str], source: str = "unset") -> dict[str, object]:
+    """Return the attributes that say one source of these parameters."""
+    return {A.PARAM_SOURCE.format(name): source for name in names}
+
+
 def _expect_request(subject: Subject, way: str) -> dict[str, object]:
     attributes: dict[str, object] = {
         A.GEN_AI_OPERATION_NAME: "embeddings" if way == "embed" else subject.operation,
@@ -259,9 +271,9 @@ def _expect_request(subject: Subject, way: str) -> dict[str, object]:
         A.GEN_AI_REQUEST_MODEL: MODEL,
     }
     if way != "embed":
-        attributes |= {A.PARAM_SOURCE.format(name): "unset" for name in subject.sampling}
+        attributes |= name_sources(subject.sampling)
     if params := subject.parameters(way):
-        attributes |= {A.PARAM_SOURCE.format(name): "explicit" for name in params}
+        attributes |= name_sources(params, "explicit")
         attributes[A.PARAMS_HASH] = identity(dict(params))
     if way == "embed":
         return {**attributes, A.PROMPT_SOURCE: "none"}

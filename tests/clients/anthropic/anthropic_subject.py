@@ -19,6 +19,7 @@ class AnthropicSubject(Subject):
     name = "anthropic"
     instrumentor = Instrumentor
     provider = "anthropic"
+    sampling = ("temperature", "top_p", "top_k", "stop_sequences")
     missing = {"embed": "the SDK has no embeddings"}
     peers = {
         "OpenLLMetry": "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",

@@ -10,6 +10,7 @@ import anthropic
 from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS
 from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import name_sources
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "claude-x", "max_tokens": 9, "messages": ASK}
@@ -24,8 +25,7 @@ SENT = {
     "gen_ai.request.max_tokens": 9,
     "gen_ai.request.model": "claude-x",
     "otel_agentops.param.max_tokens.source": "explicit",
-    "otel_agentops.param.temperature.source": "unset",
-    "otel_agentops.param.top_p.source": "unset",
+    **name_sources(("temperature", "top_p", "top_k", "stop_sequences")),
     "otel_agentops.params.hash": identity({"max_tokens": 9}),
     "otel_agentops.prompt.source": "none",
     "server.address": "127.0.0.1",

@@ -88,7 +88,7 @@ class BedrockSubject(Subject):
     provider = "aws.bedrock"
     kinds = BOTH
     params = {"temperature": 0.2, "maxTokens": 64}
-    sampling = ("temperature", "topP")
+    sampling = ("temperature", "topP", "stopSequences")
     missing = {
         "raw": "Converse has parsed results alone; the bodies of InvokeModel have tests of their own",
         "structured": "test_bedrock_converse.py: botocore has outputConfig only in its newest versions",

@@ -13,6 +13,7 @@ from otel_agentops import task
 from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import name_sources
 
 BASE = "KB12345678"
 MODEL = "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0"
@@ -88,7 +89,7 @@ def answered(provider: FakeProvider, **more: Any) -> dict[str, Any]:
             "gen_ai.request.temperature": 0.2,
             "otel_agentops.model.resolution": "unreported",
             "otel_agentops.params.hash": identity(PARAMS),
-            "otel_agentops.param.topP.source": "unset",
+            **name_sources(["topP", "stopSequences"]),
             **{f"otel_agentops.param.{name}.source": "explicit" for name in PARAMS},
             "otel_agentops.prompt.hash": identity([TEMPLATE]),
             "otel_agentops.prompt.source": "instructions",

@@ -174,8 +174,10 @@ BY_THEMSELVES: dict[str, dict[str, Any]] = {"titan": TOTALS, "llama": TOTALS, "j
 
 # Completions of several families share their fields, which spell nucleus sampling in three ways: it is not told.
 SAMPLING: dict[str, tuple[str, ...]] = {
-    "nova": ("temperature", "topP"),
-    "command-r": ("temperature", "p"),
+    "nova": ("temperature", "topP", "topK", "stopSequences"),
+    "command-r": ("temperature", "p", "k", "frequency_penalty", "presence_penalty", "seed", "stop_sequences"),
+    "claude": ("temperature", "top_p", "top_k", "stop_sequences"),
+    "application-inference-profile": ("temperature", "top_p", "top_k", "stop_sequences"),
     "deepseek": ("temperature",),
     "titan": ("temperature",),
     "llama3": ("temperature",),

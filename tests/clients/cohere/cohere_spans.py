@@ -8,6 +8,7 @@ from typing import Any
 from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS
 from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import name_sources
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "command-x", "messages": ASK}
@@ -44,7 +45,9 @@ def span(
         "server.port": int(provider.url.rpartition(":")[2]),
     }
     if operation in ("chat", "text_completion"):
-        attributes |= {f"otel_agentops.param.{name}.source": "unset" for name in ("temperature", "p")}
+        attributes |= name_sources(
+            ("temperature", "p", "k", "frequency_penalty", "presence_penalty", "seed", "stop_sequences")
+        )
     if params:
         attributes["otel_agentops.params.hash"] = identity(dict(params))
         attributes |= {f"otel_agentops.param.{name}.source": "explicit" for name in params}

@@ -21,7 +21,7 @@ class CohereSubject(Subject):
     name = "cohere"
     instrumentor = Instrumentor
     provider = "cohere"
-    sampling = ("temperature", "p")
+    sampling = ("temperature", "p", "k", "frequency_penalty", "presence_penalty", "seed", "stop_sequences")
     peers = {
         "OpenLLMetry": "opentelemetry.instrumentation.cohere:CohereInstrumentor",
         "OpenInference": "openinference.instrumentation.cohere:CohereInstrumentor",

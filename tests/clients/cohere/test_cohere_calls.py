@@ -15,6 +15,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.clients._protocols.cohere import finish_stream, fold_event, normalise_tool, read_chat_response
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
+from otel_agentops.testing.subject import name_sources
 
 WEATHER = {
     "name": "weather",
@@ -61,7 +62,9 @@ async def test_sampling_keeps_its_types(provider: FakeProvider, seen: Capture, c
         "gen_ai.request.stop_sequences": ["END"],
     }
     (only,) = seen.spans
-    assert only == chat(provider, told, params={**sampling, "stop_sequences": ["END"]})
+    assert only == chat(
+        provider, told, name_sources(["seed"], "explicit"), params={**sampling, "stop_sequences": ["END"]}
+    )
     kinds = {name: type(only["attributes"][name]) for name in told}
     assert kinds == {name: type(value) for name, value in told.items()}
 

@@ -15,6 +15,7 @@ class FireworksSubject(OpenAIShaped):
     name = "fireworks"
     instrumentor = Instrumentor
     provider = "fireworks"
+    sampling = (*OpenAIShaped.sampling, "top_k")
     classes = {"sync": fireworks.Fireworks, "async": fireworks.AsyncFireworks}
     path = ""
     omit = (fireworks.omit, fireworks.not_given)

@@ -6,14 +6,14 @@ from typing import Any
 
 from otel_agentops.testing import SECONDS
 from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import name_sources
 
 NO_AFC: Any = {"automatic_function_calling": {"disable": True}}
 SENT = {
     "gen_ai.operation.name": "generate_content",
     "gen_ai.provider.name": "gcp.gemini",
     "gen_ai.request.model": "gemini-x",
-    "otel_agentops.param.temperature.source": "unset",
-    "otel_agentops.param.topP.source": "unset",
+    **name_sources(("temperature", "topP", "topK", "frequencyPenalty", "presencePenalty", "seed", "stopSequences")),
     "otel_agentops.prompt.source": "none",
     "server.address": "127.0.0.1",
 }

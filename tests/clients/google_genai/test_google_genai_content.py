@@ -25,6 +25,7 @@ SENT = {
     "candidateCount": 2, "frequencyPenalty": 0.5, "presencePenalty": 0.25,
 }  # fmt: skip
 ASKED: Any = {
+    "otel_agentops__param__seed__source": "explicit",
     "gen_ai__request__choice__count": 2,
     "gen_ai__request__frequency_penalty": 0.5,
     "gen_ai__request__max_tokens": 64,

@@ -23,7 +23,12 @@ from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, To
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("google.genai._gaos") is None, reason="interactions are new in 2.9"
 )
-ENDED: Any = {"gen_ai__response__id": "int_fake", "gen_ai__response__finish_reasons": ["completed"]}
+ENDED: Any = {
+    "gen_ai__response__id": "int_fake",
+    "gen_ai__response__finish_reasons": ["completed"],
+    # Interactions do not have these.
+    **{f"otel_agentops__param__{name}__source": None for name in ("topK", "frequencyPenalty", "presencePenalty")},
+}
 PEERS = {name: GoogleGenaiSubject.peers[name] for name in ("official", "OpenInference")}
 
 
@@ -41,6 +46,7 @@ async def test_settings(provider: FakeProvider, seen: Capture, gemini: Any) -> N
         "gen_ai__request__max_tokens": 64,
         "gen_ai__request__reasoning__level": "low",
         "gen_ai__request__seed": 7,
+        "otel_agentops__param__seed__source": "explicit",
         "gen_ai__request__stop_sequences": ["END"],
         "gen_ai__request__top_p": 0.5,
     }

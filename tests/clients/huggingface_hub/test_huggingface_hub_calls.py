@@ -14,6 +14,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.clients.huggingface_hub import find_server, read_embeddings_response
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Fail, FakeProvider, Status
+from otel_agentops.testing.subject import Subject, name_sources
 
 MODEL = "/hf-inference/models/m-x"
 FEATURES = f"{MODEL}/pipeline/feature-extraction"
@@ -22,6 +23,12 @@ DETAILED = {
     "gen_ai.response.finish_reasons": ["eos_token"],
     "gen_ai.usage.output_tokens": 5,
     "otel_agentops.param.seed.source": "echoed",
+}
+
+
+SAMPLING = {
+    "chat": Subject.sampling,
+    "text_completion": ("temperature", "top_p", "top_k", "frequency_penalty", "seed", "stop"),
 }
 
 
@@ -40,7 +47,7 @@ def span(
         "server.port": int(provider.url.rpartition(":")[2]),
     }
     if operation in ("chat", "text_completion"):
-        attributes |= {f"otel_agentops.param.{name}.source": "unset" for name in ("temperature", "top_p")}
+        attributes |= name_sources(SAMPLING[operation])
     if params:
         attributes["otel_agentops.params.hash"] = identity(dict(params))
         attributes |= {f"otel_agentops.param.{name}.source": "explicit" for name in params}
@@ -57,6 +64,7 @@ async def test_generated_text(provider: FakeProvider, seen: Capture, make: Any) 
     sampling = {"temperature": 0.5, "max_new_tokens": 9, "repetition_penalty": 1.5, "return_full_text": True}
     assert await done(client.text_generation("hi", seed=7, **sampling)) == "Hello there."
     told = {"gen_ai.request.temperature": 0.5, "gen_ai.request.max_tokens": 9, "gen_ai.request.seed": 7}
+    told |= name_sources(["seed"], "explicit")
     assert seen.spans == [span(provider, "text_completion", told, params=_as_sent(provider, "seed"))]
     assert sampling.items() <= _as_sent(provider).items()
 

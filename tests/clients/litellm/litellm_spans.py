@@ -6,6 +6,7 @@ from typing import Any
 
 from otel_agentops._hashing import identity
 from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import Subject, name_sources
 
 TURNS = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
 USED = {
@@ -38,7 +39,7 @@ def asked(model: str, name: str, provider: FakeProvider | None, operation: str =
     if operation == "chat":
         told = {"otel_agentops.prompt.source": "instructions", "otel_agentops.prompt.hash": identity(["Be brief."])}
     if operation in ("chat", "text_completion"):
-        told |= {f"otel_agentops.param.{each}.source": "unset" for each in ("temperature", "top_p")}
+        told |= name_sources(Subject.sampling)
     names = {"gen_ai.operation.name": operation, "gen_ai.provider.name": name, "gen_ai.request.model": model}
     return {**names, **told, **where}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from otel_agentops.testing import SECONDS
 from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import name_sources
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "m-x", "messages": ASK}
@@ -14,8 +15,7 @@ SENT = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "mistral_ai",
     "gen_ai.request.model": "m-x",
-    "otel_agentops.param.temperature.source": "unset",
-    "otel_agentops.param.top_p.source": "unset",
+    **name_sources(("temperature", "top_p", "frequency_penalty", "presence_penalty", "random_seed", "stop", "top_k")),
     "otel_agentops.prompt.source": "none",
     "server.address": "127.0.0.1",
 }

@@ -24,6 +24,7 @@ class MistralaiSubject(Subject):
     name = "mistralai"
     instrumentor = Instrumentor
     provider = "mistral_ai"
+    sampling = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "random_seed", "stop", "top_k")
     missing = {"raw": "the SDK has no raw responses"}
     peers = {"OpenInference": "openinference.instrumentation.mistralai:MistralAIInstrumentor"}
     beside = (Beside("OpenInference", ".* embed", 1, True, True, "it does not observe embeddings"),)

@@ -25,11 +25,19 @@ WEATHER = {"name": "weather", "description": "of a town", "parameters": {"type":
 MATERIAL = {"name": "weather", "description": "of a town", "input_schema": {"type": "object"}}
 CALLS = Answer(text="", tool_calls=(ToolCall("weather", '{"town": "Rome"}'),))
 ADVICE = {"otel_agentops__prompt__source": "instructions", "otel_agentops__prompt__hash": identity(["Be brief."])}
+
+
+def leave_out(*names: str) -> dict[str, Any]:
+    """Take the sources of parameters out that an API does not have."""
+    return {f"otel_agentops__param__{name}__source": None for name in names}
+
+
 # A conversation says neither how it ended nor the id of an answer.
 CONVERSED: dict[str, Any] = {
     "gen_ai__conversation__id": "conv_fake",
     "gen_ai__response__finish_reasons": None,
     "gen_ai__response__id": None,
+    **leave_out("top_k"),
 }
 UNASKED = {"gen_ai__request__model": None, "otel_agentops__model__resolution": None}  # an agent has a model of its own
 UNCOUNTED = {"gen_ai__usage__cache_read__input_tokens": None}  # its usage has no details in the client's type
@@ -40,13 +48,13 @@ UNCOUNTED = {"gen_ai__usage__cache_read__input_tokens": None}  # its usage has n
 
 async def test_agent_call_names_the_agent(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     await done(mistral.call("agents.complete", agent_id="ag:1", messages=ASK))
-    asked = {"gen_ai__agent__id": "ag:1", **UNASKED}
+    asked = {"gen_ai__agent__id": "ag:1", **UNASKED, **leave_out("temperature", "top_p")}
     assert seen.spans == [whole(provider, name="chat", **asked)]
 
 
 async def test_a_streamed_agent(provider: FakeProvider, seen: Capture, mistral: Any) -> None:
     await drained(await done(mistral.call("agents.stream", agent_id="ag:1", messages=ASK)))
-    asked = {"gen_ai__agent__id": "ag:1", **UNASKED}
+    asked = {"gen_ai__agent__id": "ag:1", **UNASKED, **leave_out("temperature", "top_p")}
     assert seen.spans == [streamed(provider, name="chat", **asked)]
 
 
@@ -64,6 +72,7 @@ async def test_a_conversation(provider: FakeProvider, seen: Capture, mistral: An
         "gen_ai__request__seed": 7,
         "otel_agentops__param__temperature__source": "explicit",
         "otel_agentops__param__max_tokens__source": "explicit",
+        "otel_agentops__param__random_seed__source": "explicit",
         "otel_agentops__params__hash": identity({"temperature": 0.0, "max_tokens": 9}),
     }
     assert seen.spans == [whole(provider, **CONVERSED, **ADVICE, **known, **UNCOUNTED)]
@@ -132,6 +141,7 @@ async def test_responses(provider: FakeProvider, seen: Capture, mistral: Any, st
     by_itself = {"parallel_tool_calls": True, "truncation": "disabled", "background": False, "top_logprobs": 0}
     assert by_itself.items() <= provider.requests[-1].body.items()
     known: dict[str, Any] = {
+        **leave_out("top_k", "frequency_penalty", "presence_penalty", "random_seed", "stop"),
         "gen_ai__request__max_tokens": 9,
         "gen_ai__response__id": "resp_fake",
         "gen_ai__usage__cache_creation__input_tokens": 1,
@@ -157,6 +167,7 @@ async def test_fill_in_the_middle(provider: FakeProvider, seen: Capture, mistral
     body = provider.requests[-1].body
     shaped = {name: body[name] for name in ("temperature", "top_p") if name in body}
     known: dict[str, Any] = {
+        **leave_out("top_k", "frequency_penalty", "presence_penalty"),
         "gen_ai__operation__name": "text_completion",
         "gen_ai__request__temperature": 0.2,
         "otel_agentops__param__temperature__source": "explicit",

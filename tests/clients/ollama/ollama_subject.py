@@ -16,6 +16,7 @@ class OllamaSubject(Subject):
     name = "ollama"
     instrumentor = Instrumentor
     provider = "ollama"
+    sampling = (*Subject.sampling, "top_k")
     params = {"temperature": 0.2, "num_predict": 64}
     missing = {
         "raw": "the SDK has no raw responses",

@@ -22,6 +22,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.clients.ollama import Instrumentor, finish_stream, fold_chunk, read_response
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Answer, Fail, FakeProvider, Malformed, Status, ToolCall
+from otel_agentops.testing.subject import Subject, name_sources
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 CALL: Any = {"model": "llama-x", "messages": ASK}
@@ -53,7 +54,7 @@ def span(
         "server.port": int(provider.url.rpartition(":")[2]),
     }
     if operation in ("chat", "text_completion"):
-        attributes |= {f"otel_agentops.param.{name}.source": "unset" for name in ("temperature", "top_p")}
+        attributes |= name_sources((*Subject.sampling, "top_k"))
     if params:
         attributes["otel_agentops.params.hash"] = identity(dict(params))
         attributes |= {f"otel_agentops.param.{name}.source": "explicit" for name in params}
@@ -137,7 +138,7 @@ async def test_options_are_parameters(provider: FakeProvider, seen: Capture, cli
     }
     shaping = {name: value for name, value in options.items() if name != "seed"}
     (only,) = seen.spans
-    assert only == span(provider, "chat", told, params=shaping)
+    assert only == span(provider, "chat", told, name_sources(["seed"], "explicit"), params=shaping)
     assert type(only["attributes"]["gen_ai.request.temperature"]) is float
 
 

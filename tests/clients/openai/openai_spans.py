@@ -13,6 +13,7 @@ import openai._base_client
 from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS
 from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.subject import Subject, name_sources
 
 httpx: Any = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx  # httpx2 since openai 3
 BROKEN = (openai.APIError, httpx.HTTPError)  # a stream's connection that breaks; the latter before openai 3
@@ -41,14 +42,13 @@ CHAT = {
     "openai.api.type": "chat_completions",
     "openai.response.service_tier": "default",
     "openai.response.system_fingerprint": "fp_fake",
-    "otel_agentops.param.temperature.source": "unset",
-    "otel_agentops.param.top_p.source": "unset",
+    **name_sources(Subject.sampling),
     "otel_agentops.prompt.source": "none",
 }
 
 ECHOED = {"otel_agentops.param.temperature.source": "echoed", "otel_agentops.param.top_p.source": "echoed"}
 RESPONSE = {
-    **{key: value for key, value in CHAT.items() if key != "openai.response.system_fingerprint"},
+    **{key: value for key, value in CHAT.items() if key != "openai.response.system_fingerprint" and value != "unset"},
     **ECHOED,
     "gen_ai.response.id": "resp_fake",
     "openai.api.type": "responses",

@@ -16,6 +16,7 @@ ECHOED = {"otel_agentops.param.top_p.source": "echoed"}
 
 class ResponsesSubject(OpenaiSubject):
     params = PARAMS
+    sampling = ("temperature", "top_p")
     missing = {
         "embed": "embeddings are another endpoint",
         "one_shot": "the SDK takes lists alone for the input of a response",

@@ -13,6 +13,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.clients.openai import name_provider as provider_of
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
+from otel_agentops.testing.subject import name_sources
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 
@@ -62,7 +63,7 @@ async def test_parameters(
 async def test_seed_is_recorded_and_not_hashed(provider: FakeProvider, client: Any, seen: Capture) -> None:
     """One that differs on every call would make every call a change."""
     await done(client.chat.completions.create(model="gpt-x", messages=ASK, seed=7, user="u1", metadata={"a": "b"}))
-    assert seen.spans == [span(provider, CHAT, {"gen_ai.request.seed": 7})]
+    assert seen.spans == [span(provider, CHAT, {"gen_ai.request.seed": 7}, name_sources(["seed"], "explicit"))]
 
 
 async def test_omitted_arguments_do_not_leak(provider: FakeProvider, client: Any, seen: Capture) -> None:

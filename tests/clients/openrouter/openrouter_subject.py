@@ -20,6 +20,7 @@ class OpenrouterSubject(Subject):
     name = "openrouter"
     instrumentor = Instrumentor
     provider = "openrouter"
+    sampling = (*Subject.sampling, "top_k")
     missing = {"raw": "the SDK has no raw responses"}
 
     def client(self, kind: str, provider: FakeProvider, *, retries: int = 0, timeout: float = 5.0) -> Any:

@@ -19,6 +19,7 @@ from otel_agentops.testing import SECONDS, Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider, Malformed, Status, openai_wire, openrouter_wire
 from otel_agentops.testing.fake_provider.openrouter_wire import COST
 from otel_agentops.testing.fake_provider.wire import SSE_DONE, Route
+from otel_agentops.testing.subject import Subject, name_sources
 
 ASK: Any = [{"role": "user", "content": "hi"}]
 RETRIED = RetryConfig("backoff", BackoffStrategy(1, 1, 1.0, 60_000), False)
@@ -37,8 +38,7 @@ ANSWERED = {
     "otel_agentops.attempt.statuses": [200],
     "otel_agentops.cost": COST,
     "otel_agentops.model.resolution": "resolved",
-    "otel_agentops.param.temperature.source": "unset",
-    "otel_agentops.param.top_p.source": "unset",
+    **name_sources((*Subject.sampling, "top_k")),
     "otel_agentops.prompt.source": "none",
     "server.address": "127.0.0.1",
 }
@@ -60,6 +60,7 @@ def of_a_response(provider: FakeProvider, **changes: Any) -> dict[str, Any]:
         otel_agentops__params__hash=identity({"service_tier": "auto"}),
         otel_agentops__param__temperature__source="echoed",
         otel_agentops__param__top_p__source="echoed",
+        otel_agentops__param__seed__source=None,
         otel_agentops__prompt__source="instructions",
         otel_agentops__prompt__hash=identity(["Be brief."]),
         **changes,

@@ -13,6 +13,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.clients.together import Instrumentor
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
+from otel_agentops.testing.subject import Subject, name_sources
 
 SUBJECT = TogetherSubject()
 FRUIT = ["pear", "apple", "plum"]
@@ -78,8 +79,7 @@ COMPLETION: Any = {
     "gen_ai__usage__output_tokens": 5,
     "gen_ai__usage__reasoning__output_tokens": 2,
     "otel_agentops__param__max_tokens__source": "explicit",
-    "otel_agentops__param__temperature__source": "unset",
-    "otel_agentops__param__top_p__source": "unset",
+    **{name.replace(".", "__"): source for name, source in name_sources((*Subject.sampling, "top_k")).items()},
     "otel_agentops__params__hash": identity({"max_tokens": 9}),
 }
 

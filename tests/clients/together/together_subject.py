@@ -16,6 +16,7 @@ class TogetherSubject(OpenAIShaped):
     name = "together"
     instrumentor = Instrumentor
     provider = "together_ai"
+    sampling = (*OpenAIShaped.sampling, "top_k")
     classes = {"sync": together.Together, "async": together.AsyncTogether}
     path = "/together"
     omit = (together.omit, together.not_given)

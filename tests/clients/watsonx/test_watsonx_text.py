@@ -17,6 +17,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.clients.watsonx import Instrumentor, read_generation_response
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import Break, Fail, FakeProvider, Status
+from otel_agentops.testing.subject import name_sources
 
 PARAMS: Any = {"max_new_tokens": 9, "random_seed": 7, "stop_sequences": ["END"], "temperature": 0.0}
 SENT = {
@@ -29,10 +30,8 @@ SENT = {
     "gen_ai.request.temperature": 0.0,
     "otel_agentops.attempt.count": 1,
     "otel_agentops.attempt.statuses": [200],
-    "otel_agentops.param.max_new_tokens.source": "explicit",
-    "otel_agentops.param.stop_sequences.source": "explicit",
-    "otel_agentops.param.temperature.source": "explicit",
-    "otel_agentops.param.top_p.source": "unset",
+    **name_sources(PARAMS, "explicit"),
+    **name_sources(["top_p", "top_k"]),
     "otel_agentops.params.hash": identity({name: PARAMS[name] for name in PARAMS if name != "random_seed"}),
     "otel_agentops.prompt.source": "none",
     "server.address": HOST,

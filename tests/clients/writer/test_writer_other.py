@@ -15,7 +15,7 @@ from otel_agentops.clients.writer import Instrumentor
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.contract import Bench
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest
+from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest, name_sources
 
 SUBJECT = WriterSubject()
 ASKED = SUBJECT.arguments(ChatRequest())
@@ -46,7 +46,8 @@ def completed(provider: FakeProvider, **attributes: Any) -> dict[str, Any]:
         "otel_agentops.attempt.count": 1,
         "otel_agentops.attempt.statuses": [200],
         "otel_agentops.param.temperature.source": "explicit",
-        "otel_agentops.param.top_p.source": "unset",
+        **name_sources(["top_p", "stop"]),
+        **name_sources(["random_seed"], "explicit"),
         "otel_agentops.params.hash": identity({"temperature": 0}),
         "otel_agentops.prompt.source": "none",
         "server.address": "127.0.0.1",

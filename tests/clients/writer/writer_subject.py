@@ -15,6 +15,7 @@ class WriterSubject(OpenAIShaped):
     name = "writer"
     instrumentor = Instrumentor
     provider = "writer"
+    sampling = ("temperature", "top_p", "stop")
     classes = {"sync": writerai.Writer, "async": writerai.AsyncWriter}
     path = "/writer"
     omit = (writerai.NOT_GIVEN,)  # the one sentinel that all versions export

@@ -11,6 +11,7 @@ from xai_sdk.chat import user
 from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS
 from otel_agentops.testing.fake_provider.xai import XaiProvider
+from otel_agentops.testing.subject import Subject, name_sources
 
 CALL: Any = {"model": "grok-x", "messages": [user("hi")], "max_tokens": 9}
 SENT = {
@@ -19,8 +20,7 @@ SENT = {
     "gen_ai.request.max_tokens": 9,
     "gen_ai.request.model": "grok-x",
     "otel_agentops.param.max_tokens.source": "explicit",
-    "otel_agentops.param.temperature.source": "unset",
-    "otel_agentops.param.top_p.source": "unset",
+    **name_sources(Subject.sampling),
     "otel_agentops.params.hash": identity({"max_tokens": 9}),
     "otel_agentops.prompt.source": "none",
 }

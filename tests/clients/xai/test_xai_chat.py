@@ -66,8 +66,8 @@ async def test_settings_that_are_zero_are_explicit(seen: Capture, grok: Any) -> 
         "parallel_tool_calls": False,
     }
     assert found["otel_agentops.params.hash"] == identity(params)
-    assert {name for name in found if name.startswith("otel_agentops.param.")} == {
-        f"otel_agentops.param.{name}.source" for name in params
+    assert {name for name in found if found[name] == "explicit"} == {
+        f"otel_agentops.param.{name}.source" for name in (*params, "seed")
     }
     asked = {
         "gen_ai.request.temperature": 0.0,

@@ -46,6 +46,7 @@ FIELDS = Fields(
         # The clients of the clouds move these headers into the body.
         "anthropic_version", "anthropic_beta", "user_profile_id",
     ]),
+    sampling=("temperature", "top_p", "top_k", "stop_sequences"),
 )  # fmt: skip
 
 # Members of a tool that are part of its identity under a name of ours; a mark of the prompt's cache is none.
@@ -119,7 +120,7 @@ def fold_event(state: FoldState, event: object) -> bool:
         state["message"] = merge_members(state.get("message"), get(event, "message"))
     elif kind == "message_delta":
         state["delta"] = merge_members(state.get("delta"), event)
-    elif kind == "error":
+    elif kind == "error" or (kind is None and get(event, "error") is not None):
         state["error"] = read_error(event)
     return bool(kind == "message_stop")
 

@@ -26,7 +26,7 @@ from otel_agentops.clients._protocols.fields import (
 )
 from otel_agentops.clients._protocols.openai_chat import find_system_contents, read_tool_calls
 from otel_agentops.clients._servers import Server
-from otel_agentops.operations import Answer, ModelCall
+from otel_agentops.operations import OTHER_ERROR, Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
@@ -49,6 +49,7 @@ FIELDS = Fields(
         "model", "messages", "message", "chat_history", "preamble", "conversation_id", "tools", "tool_results",
         "stream", "documents", "query", "texts", "images", "inputs", "seed",
     ]),
+    sampling=("temperature", "p", "k", "frequency_penalty", "presence_penalty", "seed", "stop_sequences"),
 )  # fmt: skip
 # v1 accepts "any Python data type" as a type: https://docs.cohere.com/v1/docs/tools
 _SCHEMA_TYPES = {
@@ -163,17 +164,21 @@ def fold_event(state: FoldState, event: Any) -> bool:
     elif kind == "stream-end":
         state["response"] = get(event, "response")
         state["reason"] = get(event, "finish_reason")
+    elif kind is None and (error := _read_failure(event)):
+        state["error"] = error
     return kind == "message-end" or kind == "stream-end"
 
 
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream."""
     if state.get("response") is not None:
-        return read_v1_chat_response(state["response"])
+        head = {"generation_id": state.get("id"), "finish_reason": state.get("reason")}
+        return read_v1_chat_response(merge_members(head, state["response"]))
     end = state.get("end")
     answer = _make_answer(end, state.get("id"), get(end, "finish_reason") or state.get("reason"), get(end, "usage"))
     tools = state.get("tools", {}).values()
-    return answer._replace(tool_calls=[(name, join_arguments(parts)) for name, *parts in tools if name])
+    calls = [(name, join_arguments(parts)) for name, *parts in tools if name]
+    return answer._replace(tool_calls=calls, error=state.get("error") or answer.error)
 
 
 def _make_answer(result: object, response_id: object, reason: object, usage: object) -> Answer:
@@ -189,8 +194,13 @@ def _make_answer(result: object, response_id: object, reason: object, usage: obj
         attributes,
         _read_count(usage, "input_tokens"),
         _read_count(usage, "output_tokens"),
-        error=reason if reason in _FAILED else read_error(result) if usage is None else None,
+        error=reason if reason in _FAILED else _read_failure(result) if usage is None else None,
     )
+
+
+def _read_failure(body: object) -> str | None:
+    """Return the error in a body, of a gateway or of the service, whose errors are a message; None if it has none."""
+    return read_error(body) or (None if as_text(get(body, "message")) is None else OTHER_ERROR)
 
 
 def _read_count(usage: object, name: str) -> int | None:

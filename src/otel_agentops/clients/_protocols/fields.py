@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from otel_agentops.operations import OTHER_ERROR, Attributes, Value
-from otel_agentops.semconv import attributes as A
+from otel_agentops.operations import OTHER_ERROR, UNHASHED, Attributes, Value
 
 
 def get(value: Any, name: str) -> Any:
@@ -128,7 +127,6 @@ def read_error(body: Any) -> str | None:
 
 # -- requests
 
-_SAMPLING = frozenset({A.GEN_AI_REQUEST_TEMPERATURE, A.GEN_AI_REQUEST_TOP_P})
 Reader = Callable[[Any], "Value | None"]
 
 
@@ -139,14 +137,24 @@ class Fields:
         readers: Field to attribute and how to read it.
         not_parameters: Fields that are content, have an identity of their own or differ on every call; all others
             shape the answer, whether or not we know them.
+        sampling: The sampling parameters of the API: each has a source, `unset` if a request leaves it out.
     """
 
-    def __init__(self, readers: Mapping[str, tuple[str, Reader]], not_parameters: Iterable[str]) -> None:
+    def __init__(
+        self,
+        readers: Mapping[str, tuple[str, Reader]],
+        not_parameters: Iterable[str],
+        sampling: Iterable[str] = (),
+    ) -> None:
         self.readers = readers
         self.not_parameters = frozenset(not_parameters)
-        keys = [key for key, _ in readers.values()]
-        # The sampling parameters, each None; one that the models of a service spell differently is not told.
-        self._unset = {name: None for name, (key, _) in readers.items() if key in _SAMPLING and keys.count(key) == 1}
+        self.sampling = tuple(sampling)
+        self._unset = dict.fromkeys(self.sampling)
+        self._seeds = tuple(name for name in self.sampling if name in self.not_parameters)
+
+    def with_sampling(self, *names: str) -> Fields:
+        """Return the same fields for an API with other sampling parameters."""
+        return Fields(self.readers, self.not_parameters, names)
 
     def read_attributes(self, body: Mapping[str, Any], server: Attributes) -> Attributes:
         """Return the convention attributes of a request body, with where it goes."""
@@ -160,6 +168,9 @@ class Fields:
         """Return what shapes the answer beside prompt, model and tools; a sampling parameter that is unset is None."""
         skip = self.not_parameters
         parameters = {name: value for name, value in body.items() if name not in skip and value is not None}
+        for name in self._seeds:
+            if body.get(name) is not None:
+                parameters[name] = UNHASHED
         return {**self._unset, **parameters}
 
 

@@ -7,6 +7,7 @@ spells something differently, its adapter calls these functions and corrects the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from otel_agentops._endpoint import Endpoint
@@ -58,7 +59,9 @@ FIELDS = Fields(
         "stream": (A.GEN_AI_REQUEST_STREAM, lambda stream: stream is True or None),  # the convention: only if streaming
     },
     not_parameters=_NOT_PARAMETERS,
+    sampling=("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "stop"),
 )
+TOP_K_FIELDS = FIELDS.with_sampling(*FIELDS.sampling, "top_k")  # of those who offer OpenAI's protocol for open models
 _SYSTEM = frozenset({"system", "developer"})
 _FORCED = frozenset({"function", "custom"})  # what a `tool_choice` is that names one tool
 _CREDENTIALS = frozenset({"headers", "authorization"})  # of an MCP server: they differ by user and shape nothing
@@ -323,4 +326,6 @@ CHAT = Endpoint(read_chat_request, read_chat_response, fold_chat_chunk, finish_c
 COMPLETIONS = CHAT._replace(
     request=read_completion_request, fold=fold_loose_chunk, content=openai_chat_content.COMPLETION
 )
+TOP_K_CHAT = CHAT._replace(request=partial(read_chat_request, fields=TOP_K_FIELDS))
+TOP_K_COMPLETIONS = COMPLETIONS._replace(request=partial(read_completion_request, fields=TOP_K_FIELDS))
 EMBEDDINGS = Endpoint(read_embeddings_request, read_embeddings_response)

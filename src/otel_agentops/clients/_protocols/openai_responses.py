@@ -30,8 +30,10 @@ from otel_agentops.clients._servers import Server
 from otel_agentops.operations import Answer, Fetch, ModelCall
 from otel_agentops.semconv import attributes as A
 
+_RESPONSES_FIELDS = FIELDS.with_sampling("temperature", "top_p")
 
-def read_responses_request(body: Mapping[str, Any], server: Server, fields: Fields = FIELDS) -> ModelCall:
+
+def read_responses_request(body: Mapping[str, Any], server: Server, fields: Fields = _RESPONSES_FIELDS) -> ModelCall:
     """Read `POST /responses`."""
     attributes = fields.read_attributes(body, server.attributes)
     set_output_type(attributes, get(body.get("text"), "format"))

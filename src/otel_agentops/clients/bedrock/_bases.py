@@ -41,6 +41,7 @@ FIELDS = Fields(
     },
     # A filter is about the question; the others are content, or parts whose members are parameters.
     not_parameters=frozenset(["filter", "promptTemplate", "inferenceConfig"]),
+    sampling=("temperature", "topP", "stopSequences"),
 )
 # Of a retrieval configuration, and of one to generate, which have one member each.
 _SEARCH_KINDS = ("vectorSearchConfiguration", "managedSearchConfiguration")

@@ -15,7 +15,7 @@ from otel_agentops.clients._protocols import (
     openai_chat,
     openai_chat_content,
 )
-from otel_agentops.clients._protocols.fields import Fields, as_int, as_texts, get
+from otel_agentops.clients._protocols.fields import Fields, as_int, as_texts, get, read_error
 from otel_agentops.clients._servers import Server
 from otel_agentops.clients.bedrock import _content, _converse
 from otel_agentops.clients.bedrock._completion import read_completion_request, read_completion_response
@@ -27,28 +27,42 @@ from otel_agentops.semconv import attributes as A
 # -- families whose stream ends with the whole answer, or tells nothing but counts
 
 
-def _keep_chunk(state: FoldState, chunk: object) -> bool:
-    """Keep the first chunk, then the last: nothing between them says anything."""
-    state["chunk"] = chunk
-    return False
+def _keep_last(read_response: Callable[[object], Answer]) -> Callable[[FoldState, object], bool]:
+    """Return a fold that keeps the last chunk; with what was said before, but for counts, which end the stream."""
+
+    def fold(state: FoldState, chunk: object) -> bool:
+        newer, older = read_response(chunk), state.get("answer", SILENT_ANSWER)
+        state["answer"] = newer._replace(
+            attributes={**older.attributes, **newer.attributes},
+            error=newer.error or older.error,
+            tool_calls=newer.tool_calls or older.tool_calls,
+        )
+        return False
+
+    return fold
 
 
-def _read_kept_chunk(read_response: Callable[[object], Answer]) -> Callable[[FoldState], Answer]:
-    return lambda state: read_response(state.get("chunk"))
+def _get_last(state: FoldState) -> Answer:
+    answer: Answer = state.get("answer", SILENT_ANSWER)
+    return answer
 
 
-def _ignore_response(body: object) -> Answer:
-    return SILENT_ANSWER
+def _read_no_more_than_error(body: object) -> Answer:
+    error = read_error(body)
+    return SILENT_ANSWER._replace(error=error) if error else SILENT_ANSWER
 
 
 # -- Nova
 
 
 def _read_nova_request(body: Mapping[str, Any], server: Server) -> ModelCall:
-    return _converse.read_converse_request(body, RequestFacts(server.attributes))
+    return _converse.read_converse_request(body, RequestFacts(server.attributes), _converse.NOVA_FIELDS)
 
 
 # -- OpenAI's protocol: Mistral, AI21, gpt-oss and others
+
+
+_CHAT_FIELDS = openai_chat.FIELDS.with_sampling("temperature", "top_p")  # the families differ in the others
 
 
 def _read_chat_response(body: Any) -> Answer:
@@ -97,7 +111,7 @@ def _read_embeddings_request(body: Mapping[str, Any], server: Server) -> ModelCa
 
 
 def _read_embeddings_response(body: object) -> Answer:
-    return Answer(None, {}, as_int(get(body, "inputTextTokenCount")))
+    return Answer(None, {}, as_int(get(body, "inputTextTokenCount")), error=read_error(body))
 
 
 def _read_unknown_request(body: Mapping[str, Any], server: Server) -> ModelCall:
@@ -127,7 +141,7 @@ NOVA = make_endpoint(
 )
 CHAT = make_endpoint(
     Family(
-        openai_chat.read_chat_request,
+        partial(openai_chat.read_chat_request, fields=_CHAT_FIELDS),
         _read_chat_response,
         _fold_chat_chunk,
         _finish_chat,
@@ -139,8 +153,9 @@ COMMAND = make_endpoint(
     Family(
         partial(cohere.read_request, "chat"),
         _read_command_response,
-        _keep_chunk,
-        _read_kept_chunk(_read_command_response),
+        _keep_last(_read_command_response),
+        _get_last,
+        (b'"stream-end"',),
         content=cohere_content.V1_CHAT,
     )
 )
@@ -148,13 +163,18 @@ COMPLETION = make_endpoint(
     Family(
         read_completion_request,
         read_completion_response,
-        _keep_chunk,
-        _read_kept_chunk(read_completion_response),
+        _keep_last(read_completion_response),
+        _get_last,
+        (b'eason":"', b'eason": "'),
         content=_content.COMPLETION,
     )
 )
 _COUNTS = Family(
-    _read_unknown_request, _ignore_response, _keep_chunk, _read_kept_chunk(_ignore_response), has_only_counts=True
+    _read_unknown_request,
+    _read_no_more_than_error,
+    _keep_last(_read_no_more_than_error),
+    _get_last,
+    has_only_counts=True,
 )
 EMBEDDINGS = make_endpoint(
     _COUNTS._replace(read_request=_read_embeddings_request, read_response=_read_embeddings_response, is_wordless=True)

@@ -43,6 +43,7 @@ FIELDS = Fields(
         "numResults": (A.GEN_AI_REQUEST_CHOICE_COUNT, lambda n: None if n == 1 else as_int(n)),
     },
     not_parameters=frozenset(["prompt", "inputText", "textGenerationConfig", "images", "anthropic_version", "stream"]),
+    sampling=("temperature",),  # the others are spelled by each family in its own way
 )
 _LISTS = ("outputs", "generations", "choices", "completions", "results")  # of an answer with more than one text
 _REASONS = ("stop_reason", "finish_reason", "completionReason", "finishReason")

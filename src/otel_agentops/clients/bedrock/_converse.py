@@ -23,6 +23,7 @@ from otel_agentops.clients._protocols.fields import (
     get,
     join_arguments,
     merge_members,
+    read_error,
 )
 from otel_agentops.clients.bedrock import _content
 from otel_agentops.clients.bedrock._botocore import read_error_code
@@ -54,7 +55,9 @@ FIELDS = Fields(
             "schemaVersion",
         ]
     ),
+    sampling=("temperature", "topP", "stopSequences"),
 )
+NOVA_FIELDS = FIELDS.with_sampling("temperature", "topP", "topK", "stopSequences")
 # Of `additionalModelRequestFields`, whose members are the models' own.
 _MODEL_FIELDS = Fields(
     {
@@ -87,14 +90,17 @@ def normalise_tool(wire: object) -> dict[str, object]:
 # -- requests
 
 
-def read_converse_request(body: Mapping[str, Any], facts: RequestFacts) -> ModelCall:
-    """Read `POST /model/{modelId}/converse` and `converse-stream`."""
+def read_converse_request(body: Mapping[str, Any], facts: RequestFacts, fields: Fields = FIELDS) -> ModelCall:
+    """Read `POST /model/{modelId}/converse` and `converse-stream`.
+
+    fields: of a model that has others.
+    """
     tool_config = as_mapping(body.get("toolConfig"))
     tool_choice = tool_config.get("toolChoice")
     settings = {**body, **as_mapping(body.get("inferenceConfig"))}  # on one level; on the wire sampling is a member
     if tool_choice is not None:
         settings["toolChoice"] = tool_choice
-    attributes = FIELDS.read_attributes(settings, facts.server)
+    attributes = fields.read_attributes(settings, facts.server)
     attributes |= _MODEL_FIELDS.read_attributes(as_mapping(body.get("additionalModelRequestFields")), {})
     if facts.is_streaming:
         attributes[A.GEN_AI_REQUEST_STREAM] = True
@@ -111,7 +117,7 @@ def read_converse_request(body: Mapping[str, Any], facts: RequestFacts) -> Model
         flatten_instructions((_strip_marks(as_list(body.get("system"))),)),
         _strip_marks(as_list(tool_config.get("tools"))),
         normalise_tool,
-        FIELDS.read_parameters(settings),
+        fields.read_parameters(settings),
         prompt=facts.model.prompt,
         is_tool_forced="tool" in as_mapping(tool_choice),
     )
@@ -143,7 +149,8 @@ def read_converse_response(result: object) -> Answer:
     tool_uses = [use for block in blocks if (use := get(block, "toolUse")) is not None]
     names = ((as_text(get(use, "name")), use) for use in tool_uses)
     tool_calls = [(name, get(use, "input")) for name, use in names if name is not None]
-    return _make_answer(get(result, "stopReason"), result)._replace(tool_calls=tool_calls)
+    answer = _make_answer(get(result, "stopReason"), result)
+    return answer._replace(tool_calls=tool_calls, error=None if answer.attributes else read_error(result))
 
 
 def fold_event(state: FoldState, event: Mapping[str, Any]) -> bool:
@@ -164,13 +171,16 @@ def fold_event(state: FoldState, event: Mapping[str, Any]) -> bool:
             state.setdefault("tools", {})[as_int(get(start, "contentBlockIndex"))] = [name]
     elif "messageStart" in event:
         state["begun"] = True
+    elif "error" in event:
+        state["error"] = read_error(event)
     return False
 
 
 def finish_stream(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded stream."""
     tool_calls = [(name, join_arguments(parts)) for name, *parts in state.get("tools", {}).values()]
-    return _make_answer(state.get("reason"), state.get("metadata"))._replace(tool_calls=tool_calls)
+    answer = _make_answer(state.get("reason"), state.get("metadata"))
+    return answer._replace(tool_calls=tool_calls, error=state.get("error"))
 
 
 def _make_answer(reason: object, result: object) -> Answer:

@@ -22,6 +22,9 @@ from otel_agentops.clients._protocols.fields import (
     drop_none_attributes,
     flatten_instructions,
     get,
+    join_arguments,
+    merge_members,
+    read_error,
 )
 from otel_agentops.clients._servers import Server, find_provider
 from otel_agentops.clients.google_genai import _content
@@ -31,13 +34,14 @@ from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 _CREDENTIALS = frozenset({"headers"})  # of an MCP server: they differ by user and shape nothing
+_FIELDS = FIELDS.with_sampling("temperature", "topP", "seed", "stopSequences")
 _RUNNING = frozenset({"queued", "in_progress"})
 
 
 def read_interaction_request(body: Mapping[str, object], server: Server) -> ModelCall:
     """Read `POST interactions`."""
     flat = _flatten_settings(body)
-    attributes = FIELDS.read_attributes(flat, server.attributes)
+    attributes = _FIELDS.read_attributes(flat, server.attributes)
     if kind := _find_output_type(body, flat):
         attributes[A.GEN_AI_OUTPUT_TYPE] = kind
     model = as_text(body.get("model")) or None
@@ -49,7 +53,7 @@ def read_interaction_request(body: Mapping[str, object], server: Server) -> Mode
         flatten_instructions((body.get("system_instruction"),)),
         as_list(body.get("tools")),
         normalise_tool,
-        FIELDS.read_parameters(flat),
+        _FIELDS.read_parameters(flat),
     )
 
 
@@ -85,20 +89,23 @@ def normalise_tool(wire: object) -> dict[str, object]:
 def read_interaction(result: object) -> Answer:
     """Read an `Interaction`, or its JSON."""
     calls = [step for step in as_list(get(result, "steps")) if get(step, "type") == "function_call"]
-    return _make_answer(result, [(get(call, "name"), get(call, "arguments")) for call in calls])
+    named = [(as_text(get(call, "name")), get(call, "arguments")) for call in calls]
+    answer = _make_answer(result, [(name, arguments) for name, arguments in named if name is not None])
+    return answer if answer.error or get(result, "status") else answer._replace(error=read_error(result))
 
 
 def fold_interaction_event(state: FoldState, event: Any) -> bool:
     """Fold an `InteractionSSEEvent`: the first and the last carry the interaction, without its steps."""
     kind = event.event_type
     if kind == "step.delta":
-        if "calls" in state and (part := getattr(event.delta, "arguments", None)) is not None:
-            state["calls"].get(event.index, []).append(part)
+        if "calls" in state and (part := get(event.delta, "arguments")) is not None:
+            state["calls"].get(as_int(event.index), []).append(part)
     elif kind == "step.start":
-        if event.step.type == "function_call":
-            state.setdefault("calls", {})[event.index] = [event.step.name]  # and then the parts of its arguments
-    elif kind in ("interaction.created", "interaction.completed"):
-        state["interaction"] = event.interaction
+        step = event.step
+        if get(step, "type") == "function_call" and (name := as_text(get(step, "name"))) is not None:
+            state.setdefault("calls", {})[as_int(event.index)] = [name]  # and then the parts of its arguments
+    elif kind == "interaction.created" or kind == "interaction.completed":
+        state["interaction"] = merge_members(state.get("interaction"), event.interaction)
         return bool(kind == "interaction.completed")
     elif kind == "error":
         state["error"] = event.error
@@ -108,7 +115,7 @@ def fold_interaction_event(state: FoldState, event: Any) -> bool:
 def finish_interaction(state: FoldState) -> Answer:
     """Build the answer from a fully or partly folded interaction."""
     calls = state.get("calls", {}).values()
-    answer = _make_answer(state.get("interaction"), [(name, "".join(parts)) for name, *parts in calls])
+    answer = _make_answer(state.get("interaction"), [(name, join_arguments(parts)) for name, *parts in calls])
     return answer._replace(error=as_text(get(state["error"], "code")) or "error") if "error" in state else answer
 
 

@@ -32,6 +32,7 @@ FIELDS = Fields(
         "model", "content", "title",  # of each embedding request
         "input", "stream", "store", "background", "previousInteractionId", "webhookConfig", "environment", "agent",
     ]),
+    sampling=("temperature", "topP", "topK", "frequencyPenalty", "presencePenalty", "seed", "stopSequences"),
 )  # fmt: skip
 _IMAGE, _SPEECH = "IMAGE", "AUDIO"
 

@@ -4,8 +4,9 @@ The names of the series, with their labels, are in `otel_agentops.slo.series`.
 
 Alerts: `OtelAgentopsErrorBudgetBurn` (severity page or ticket), `OtelAgentopsVariableMoved` (severity info),
 `OtelAgentopsBurnAfterMove` (severity of the burn; one alert for each pair of a burn and a move that came before it),
-`OtelAgentopsProxyDisagreesWithTruth`, `OtelAgentopsGroundTruthStale`, `OtelAgentopsNoData`, `OtelAgentopsNeverSeen`,
-`OtelAgentopsCollectorNotScraped`, `OtelAgentopsRulesStale` (ticket), `OtelAgentopsProxyWithoutTruth` (info).
+`OtelAgentopsSlowRegression`, `OtelAgentopsProxyDisagreesWithTruth`, `OtelAgentopsGroundTruthStale`,
+`OtelAgentopsNoData`, `OtelAgentopsNeverSeen`, `OtelAgentopsCollectorNotScraped`, `OtelAgentopsScrapedTooSeldom`,
+`OtelAgentopsCountsMissing`, `OtelAgentopsRulesStale` (ticket), `OtelAgentopsProxyWithoutTruth` (info).
 
 A move is a value that became active in a scope that was active without it, also one that comes back after five minutes
 or more; a value that gained a fifth of its scope over an hour or half of it over five minutes; or a mix of traffic of
@@ -31,7 +32,8 @@ from otel_agentops.slo.prometheus.budget import build_budget_rules
 from otel_agentops.slo.prometheus.burn import build_burn_rules
 from otel_agentops.slo.prometheus.health import build_health_rules, build_heartbeat, build_silence_rules
 from otel_agentops.slo.prometheus.moves import build_move_alerts
-from otel_agentops.slo.prometheus.ratios import WINDOWS, build_ratio_rules
+from otel_agentops.slo.prometheus.ratios import WINDOWS, build_ratio_rules, build_usual_rules
+from otel_agentops.slo.prometheus.regression import build_regression_rules
 from otel_agentops.slo.prometheus.standing import build_standing_alerts
 from otel_agentops.slo.prometheus.trust import build_trust_rules
 from otel_agentops.slo.prometheus.truth import build_label_rules, build_truth_rules
@@ -45,8 +47,16 @@ SLOWEST, FASTEST = 1, 600  # at 600 an hour is six seconds
 FORMATS = ("plain", "prometheusrule")  # files of rules; a resource of the Prometheus Operator
 
 
-def build_rules(slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_LINKS) -> RuleFile:
+def build_rules(
+    slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_LINKS, evaluation_delay: float = 0
+) -> RuleFile:
     """Build a rule file as data.
+
+    Args:
+        slos: The objectives.
+        time_scale: How many times faster everything is.
+        links: Addresses for the alerts.
+        evaluation_delay: Seconds for which a sample may be on its way, before the rules have to see it.
 
     Raises:
         UnreachableError: If no alert is left for an objective.
@@ -54,7 +64,7 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_
     """
     if not SLOWEST <= time_scale <= FASTEST:
         raise ValueError(f"time_scale is {time_scale}; take one between {SLOWEST} and {FASTEST}")
-    clock = Clock(time_scale)
+    clock = Clock(time_scale, evaluation_delay)
     # Prometheus evaluates the rules of a group in order: a rule comes after the series of now that it reads.
     groups = (
         (
@@ -88,7 +98,9 @@ def build_rules(slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_
 
 
 def _build_slow_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
-    """Yield the rules that a look each five minutes is enough for, by objective."""
+    """Yield the rules that a look each five minutes is enough for; most of them by objective."""
+    if slos:
+        yield from (*build_usual_rules(clock), *build_regression_rules(slos, clock))
     for slo in slos:
         for build in (
             build_budget_rules,
@@ -106,10 +118,14 @@ def render_rules(slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO
 
 
 def files(
-    slos: Sequence[Slo], time_scale: float = 1.0, links: Links = NO_LINKS, formats: Collection[str] = FORMATS[:1]
+    slos: Sequence[Slo],
+    time_scale: float = 1.0,
+    links: Links = NO_LINKS,
+    formats: Collection[str] = FORMATS[:1],
+    evaluation_delay: float = 0,
 ) -> dict[str, str]:
     """Return the rules in each format by its path below the output directory."""
-    content = build_rules(slos, time_scale, links)
+    content = build_rules(slos, time_scale, links, evaluation_delay)
     texts = {
         "plain": ("prometheus/otel-agentops.rules.yaml", render_yaml),
         "prometheusrule": ("prometheus/otel-agentops.prometheusrule.yaml", render_resource),

@@ -58,9 +58,16 @@ def _query_series(series: str, labels: Mapping[str, str]) -> str:
 
 def _select_spans() -> str:
     """Return TraceQL for the spans with the value."""
-    attribute = _choose_by_variable((variable, value) for variable, (_, _, value) in VARIABLES.items())
+    attribute = _choose_by_variable(
+        (variable, name_trace_field(value)) for variable, (_, _, value) in VARIABLES.items()
+    )
     service = f'resource.{A.SERVICE_NAME} = {{{{ printf "%q" $labels.{SERVICE[0]} }}}}'
-    return f'{{ {service} && span.{attribute} = {{{{ printf "%q" $labels.value }}}} }}'
+    return f'{{ {service} && {attribute} = {{{{ printf "%q" $labels.value }}}} }}'
+
+
+def name_trace_field(attribute: str) -> str:
+    """Return the field of TraceQL that holds an attribute."""
+    return f"{'resource' if attribute == A.SERVICE_VERSION else 'span'}.{attribute}"
 
 
 def _select_durations() -> str:

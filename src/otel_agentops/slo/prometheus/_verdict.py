@@ -12,6 +12,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.slo import series as S
 from otel_agentops.slo.evidence.verdicts import FEWEST
 from otel_agentops.slo.indicators import On
+from otel_agentops.slo.prometheus._lookup import name_trace_field
 from otel_agentops.slo.series import SERVICE, SLI
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.variables import VARIABLES
@@ -193,6 +194,6 @@ def _describe_undo() -> str:
 def _select_traces(slo: Slo) -> str:
     """Return TraceQL for bad traces, of the value that explains them if there is one."""
     value = '{{ printf "%q" .Labels.value }}'
-    spans = ((variable, f" && {{ span.{key} = {value} }}") for variable, (_, _, key) in VARIABLES.items())
+    spans = ((variable, f" && {{ {name_trace_field(key)} = {value} }}") for variable, (_, _, key) in VARIABLES.items())
     service = f'resource.{A.SERVICE_NAME} = {{{{ printf "%q" $labels.{SERVICE[0]} }}}}'
     return f"{{ {service}{_BAD.get(slo.indicator.on, '')} }}" + _show_verdict(_choose_by("variable", spans), "")

@@ -1,4 +1,4 @@
-"""Burn alerts: a budget that is spent too fast, over a short and a long window."""
+"""Burn alerts: a budget that is spent too fast, over a short and a long window, or a sudden loss."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
-from otel_agentops.slo.burn import BURNS, Burn, choose_factor, describe_rescaling, list_severities
+from otel_agentops.slo.burn import (
+    BEYOND_CHANCE,
+    BURNS,
+    SUDDEN,
+    Burn,
+    choose_factor,
+    describe_rescaling,
+    list_severities,
+)
 from otel_agentops.slo.evidence.burns import build_burn_verdict_rules
 from otel_agentops.slo.ground_truth import has_comparable_proxy
 from otel_agentops.slo.prometheus._verdict import describe_causes
@@ -46,6 +54,8 @@ def _build_ratio_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
     burns = {
         each: [_express_burn(slo, burn) for burn in BURNS if burn.severity == each] for each in list_severities(slo)
     }
+    losses = [_express_loss(slo, window, clock) for window in SUDDEN.windows]
+    burns[list_severities(slo)[0]] += [*losses, _express_lasting_loss(slo, clock)]
     if len(burns) == 2 and has_comparable_proxy(slo):
         distrust = f"on ({', '.join(SLI)}) ({express_distrust(slo, clock)})"
         page = "\nor\n".join(burns["page"])
@@ -63,9 +73,54 @@ def _express_burn(slo: Slo, burn: Burn) -> str:
 (
   {S.name_window(S.SLI_ERROR_RATIO, burn.short)}{of} > {threshold}
   and {S.name_window(S.SLI_ERROR_RATIO, burn.long)}{of} > {threshold}
-  and {S.name_window(S.SLI_EVENTS_INCREASE, burn.long)}{of} >= {slo.minimum.events}
-  and {S.name_window(S.SLI_BAD_INCREASE, burn.long)}{of} >= {slo.minimum.failures}
+  and {_express_surprise(slo, burn.long, format_number(slo.budget))} > {BEYOND_CHANCE}
 )"""
+
+
+def _express_loss(slo: Slo, window: str, clock: Clock) -> str:
+    """Return the ratio while it is above the budget, far above the usual one, and that is no chance."""
+    of, budget = select_indicator(slo), format_number(slo.budget)
+    usual = f"clamp_min({_express_usual(slo, clock)}, {format_number(SUDDEN.floor * slo.budget)})"
+    return f"""\
+(
+  {S.name_window(S.SLI_ERROR_RATIO, window)}{of} > {budget}
+  and {S.name_window(S.SLI_ERROR_RATIO, window)}{of} >= {SUDDEN.times} * {_express_usual(slo, clock)}
+  and {_express_surprise(slo, window, usual)}
+    > {SUDDEN.surprise} * last_over_time({S.SLI_BAD_BURSTS}{of}[{clock.to_duration("10m")}])
+)"""
+
+
+def _express_lasting_loss(slo: Slo, clock: Clock) -> str:
+    """Return the ratio of a burn that goes on.
+
+    A loss near the budget would end and begin with each window. It ends at the usual part or half the budget.
+    """
+    ratio = f"{S.name_window(S.SLI_ERROR_RATIO, SUDDEN.windows[0])}{select_indicator(slo)}"
+    return f"""\
+(
+  {ratio} > {format_number(slo.budget / 2)}
+  and {ratio} >= {SUDDEN.times} * {_express_usual(slo, clock)}
+  and on ({", ".join(SLI)}) {S.SLO_BURN_RATIO}{select_burn(slo, list_severities(slo)[0])}
+)"""
+
+
+def _express_usual(slo: Slo, clock: Clock) -> str:
+    """Return the usual ratio, which is evaluated every five minutes."""
+    return f"last_over_time({S.SLI_ERROR_USUAL}{select_indicator(slo)}[{clock.to_duration('10m')}])"
+
+
+def _express_surprise(slo: Slo, window: str, part: str) -> str:
+    """Return the logarithm of the odds that so many bad events are no chance, if there are enough to say so.
+
+    Args:
+        slo: The objective, with the least numbers of events and failures.
+        window: That of the events.
+        part: The part of them that is bad anyway.
+    """
+    of = select_indicator(slo)
+    events, bad = (f"{S.name_window(name, window)}{of}" for name in (S.SLI_EVENTS_INCREASE, S.SLI_BAD_INCREASE))
+    expected = f"{part} * ({events} >= {slo.minimum.events})"
+    return f"({bad} * ln(({bad} >= {slo.minimum.failures}) / ({expected})) - {bad} + {expected})"
 
 
 def _build_burn_alert(slo: Slo, severity: str) -> Rule:

@@ -1,4 +1,4 @@
-"""Health of the pipeline: a service fell silent, a collector is not scraped, rules do not run."""
+"""Health of the pipeline: a service fell silent, a collector is not scraped, rules do not run or miss events."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule, quote_string
 from otel_agentops.slo.prometheus.objective import SERVICE_TEXT, build_alert, select_indicator, select_slo
-from otel_agentops.slo.series import SERVICE
+from otel_agentops.slo.series import SLI
 from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.units import describe_window, format_duration
 from otel_agentops.slo.wording import describe_indicator
 
-# The judge's revision is left out: an old one falls silent for good, and rightly so.
-_WHO = ", ".join((*SERVICE, A.SLI_NAME.replace(".", "_"), A.SLI_TYPE.replace(".", "_")))
+# The judge's revision is left out: an old one falls silent for good, and rightly so. A judge does not.
+_WHO = ", ".join(label for label in SLI if label != S.spell_label(A.JUDGE_REVISION))
+
+_JUDGE = f"$labels.{S.spell_label(A.JUDGE_NAME)}"
+_OF_JUDGE = f"{{{{ if {_JUDGE} }}}} of the judge {{{{ {_JUDGE} }}}}{{{{ end }}}}"
+_MISSING = 0.05  # part of the events; the ends of two hours that are compared differ by less, for a quarter of an hour
+_FEWEST = 20  # events
 
 
 def build_silence_rules(slo: Slo, clock: Clock) -> Iterator[Rule]:
@@ -39,7 +45,7 @@ def _build_silence_alert(slo: Slo, clock: Clock, of: str) -> Rule:
 time() - {S.SLO_EVENTS_SEEN}{of} > clamp_min(2 * {longest}, {clock.to_seconds("1h"):g})
 and group by ({_WHO}, slo) ({S.SLO_EVENTS_INCREASE}{of} offset {clock.to_duration("8d")})"""
     texts = {
-        "summary": f"{SERVICE_TEXT} has no data for {slo.name} ({describe_indicator(slo)})",
+        "summary": f"{SERVICE_TEXT} has no data for {slo.name} ({describe_indicator(slo)}){_OF_JUDGE}",
         "description": "No event for {{ $value | humanizeDuration }}, more than twice the longest silence of the last "
         f"{slo.window}. The budget says nothing about this time: is the service in use, is it instrumented, does the "
         "collector count?",
@@ -59,6 +65,8 @@ def build_health_rules(clock: Clock, groups: Sequence[tuple[str, float]]) -> Ite
     counters = f"group by (job, instance) ({M.METRICS[M.SLI_EVENTS].prometheus})"
     yield make_rule(S.COLLECTOR_SCRAPED, f"group by (job, instance) (up == 1 and on (job, instance) {counters})")
     yield _build_target_alert(clock)
+    yield _build_seldom_alert(clock)
+    yield _build_missing_alert(clock)
     yield _build_rules_alert(groups, clock)
 
 
@@ -85,6 +93,61 @@ group by (job) ({scraped_targets} unless on (job) up)"""
         "annotations": {
             "summary": "the collector {{ $labels.job }} {{ $labels.instance }} is not scraped any more",
             "description": "What it counts is in no budget until it is back, and is lost where it restarts meanwhile.",
+        },
+    }
+
+
+def _build_seldom_alert(clock: Clock) -> Rule:
+    """Build the alert of a target that is scraped less often than the rules are evaluated.
+
+    A pod that is gone has no samples any more before the alert fires; a target that always fails has its own alert.
+    """
+    window = clock.to_duration("10m", 10)  # ten evaluations
+    scrapes = f"sum_over_time(up[{window}])"
+    return {
+        "alert": "OtelAgentopsScrapedTooSeldom",
+        "expr": f"""\
+{scrapes} > 0 < 8
+and on (job, instance) last_over_time({S.COLLECTOR_SCRAPED}[{clock.to_duration("15m")}] offset {window})""",
+        "for": clock.to_duration("15m"),
+        "labels": {"severity": "ticket"},
+        "annotations": {
+            "summary": "the collector {{ $labels.job }} {{ $labels.instance }} is scraped too seldom",
+            "description": "{{ $value }} successful scrapes in ten minutes: moves and burns are reported late. Set "
+            "`scrape_interval` of its job to 15s, a minute at most; if scrapes fail, Prometheus' page of targets tells "
+            "why.",
+        },
+    }
+
+
+def _build_missing_alert(clock: Clock) -> Rule:
+    """Build the alert of events that the collector counted and the rules did not.
+
+    It compares an hour of increments with the counters themselves; of these only series that are older and were not
+    reset, so that the difference is never too large. Rules that are younger than that have seen less, and rightly so.
+    """
+    who = f"sum by ({', '.join(SLI)})"
+    metric, once, _hour = M.METRICS[M.SLI_EVENTS].prometheus, clock.to_duration("5m"), clock.to_duration("1h")
+    earlier = format_duration(clock.to_seconds("1h") + clock.to_seconds("5m"))
+    last = f"last_over_time({metric}[{once}] offset {{}})"
+    both = f"{last.format(once)} - {last.format(earlier)} unless resets({metric}[{earlier}]) > 0"
+    increments = f"sum_over_time({S.SLI_EVENTS_INCREASE}[{clock.to_range('1h')}] offset {once})"
+    started = f'{S.RULES_EVALUATED}{{rule_group="sli"}} offset {earlier}'
+    grown = f"{who} ({both})"
+    return {
+        "alert": "OtelAgentopsCountsMissing",
+        "expr": f"""\
+1 - ({increments} or {grown} * 0) / ({grown} >= {_FEWEST}) > {_MISSING}
+and on () {started}""",
+        "for": clock.to_duration("15m"),
+        "labels": {"severity": "ticket"},
+        "annotations": {
+            "summary": f"the rules miss {{{{ $value | humanizePercentage }}}} of the events of {SERVICE_TEXT}",
+            "description": f"Within {describe_window('1h')} the collector counted more {{{{ $labels.{S.SLI_NAME} }}}}. "
+            "Samples come after the evaluation that they belong to: set `rule_query_offset: 10s` (Prometheus 2.53 or "
+            "newer), or run `otel-agentops slo generate --evaluation-delay 10`. If "
+            "`prometheus_rule_group_iterations_missed_total` grows, evaluations are left out: give Prometheus more "
+            "CPU.",
         },
     }
 
