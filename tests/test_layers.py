@@ -183,6 +183,7 @@ TOOLS = {
     "collector",
     "lock",
     "truth",
+    "triage",
     "price_lists",
     "cli",
 }
