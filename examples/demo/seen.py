@@ -140,6 +140,9 @@ class Source(Protocol):
     def find_exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
         """Return traces of operations with these labels, from start to end."""
 
+    def explain_burns(self, at: float) -> Sequence[str]:
+        """Return the lines of `otel-agentops triage` at a time, none if nothing burns or nobody can tell."""
+
 
 def join_spells(seen: Iterable[tuple[K, float]]) -> list[tuple[K, Spell]]:
     """Join the times at which things were seen to spells, oldest first."""

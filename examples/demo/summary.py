@@ -78,6 +78,7 @@ class Phase(BaseModel):
     alerts: list[Fired]
     trace: Trace | None
     where: Where | None
+    why: list[str] = Field(description="what `otel-agentops triage` said while the budgets burnt, a line each")
     wrong: list[str] = Field(description="a sentence for each difference; empty where the answer is the truth")
 
 
@@ -109,8 +110,15 @@ def summarise_phase(verdict: Verdict, source: Source, store: Path) -> Phase:
         ],
         trace=_find_trace(verdict, source, store),
         where=locate_move(named[0], _select_durations(verdict)) if named else None,
+        why=_explain_burns(verdict, source),
         wrong=list(verdict.wrong),
     )
+
+
+def _explain_burns(verdict: Verdict, source: Source) -> list[str]:
+    """Ask at the end of the phase, or at the end of its last burn: then there is most to compare."""
+    ends = [spell.end for alert, spell in verdict.alerts if alert.name == BURN]
+    return list(source.explain_burns(min(verdict.ran.end, max(ends)))) if ends and verdict.ran.phase.hurts else []
 
 
 def _convert_time(seconds: float) -> datetime:

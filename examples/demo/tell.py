@@ -32,6 +32,9 @@ def _format_phase(phase: Phase) -> Iterator[tuple[str, str]]:
         yield "yellow", f"  moved       {_format_move(named)}, named after {named.after:.0f} s"
     for alert in _keep_first_alerts(phase.alerts):
         yield "red", f"  alert       {_format_alert(alert)}, after {alert.after:.0f} s"
+    if phase.why:
+        yield "bold", "  why         otel-agentops triage:"
+        yield from (("magenta", f"    {line}") for line in phase.why)
     if phase.trace:
         yield "", f"  trace       {phase.trace.trace_id}"
         yield from (("dim", f"              {span}") for span in phase.trace.spans)

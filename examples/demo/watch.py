@@ -6,11 +6,17 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import stack
+from demo.promises import TIME_SCALE
 from demo.seen import SLI, Alert, Budget, Exemplar, Look, Promise, Seen, Value, join_spells, read_move
+from demo.world import SERVICE
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
+from otel_agentops.triage.read import Question, read_snapshot
+from otel_agentops.triage.report import build_report
+from otel_agentops.triage.screen import render_text
 
 STEP = 1  # seconds between the queried evaluations
 _ERRORS = S.name_window(S.SLI_ERROR_RATIO, "5m")
@@ -53,6 +59,12 @@ class Watch:
         matchers = ",".join(f'{key}="{value}"' for key, value in labels.items())
         exemplars = self._prometheus.client.query_exemplars(f"{_DURATIONS}{{{matchers}}}", start, end)
         return [Exemplar(one.labels["trace_id"], one.time_s) for one in exemplars]
+
+    def explain_burns(self, at: float) -> Sequence[str]:
+        question = Question(at, service=SERVICE, time_scale=TIME_SCALE)
+        report = build_report(read_snapshot(self._prometheus.client, question))
+        # The worst one: all promises of a service burn for one reason in most cases, and the page has to stay short.
+        return render_text(replace(report, findings=report.findings[:1], calm=())).splitlines()
 
     def read_annotations(self, alert: Alert) -> Mapping[str, str]:
         """Return the texts of an alert that fires, as whoever is paged gets them."""

@@ -360,7 +360,7 @@ def test_counters_without_identity_or_accumulation_are_problems() -> None:
         ("problem", "metrics/otel_agentops gives deltas to prometheus/otel_agentops: each overwrites the one before"),
     ]
     assert found[0].text.startswith(
-        "metrics/otel_agentops: transform/otel_agentops_verdicts, transform/otel_agentops_identity, delta_to_cumulative"
+        "metrics/otel_agentops: transform/otel_agentops_sli_labels, transform/otel_agentops_verdicts, "
     )
     promotes = "exporters: {prometheus/otel_agentops: {resource_to_telemetry_conversion: {enabled: true}}}\n"
     again = findings(base(), overlay(), document(text), document(promotes, "y.yaml"))

@@ -46,6 +46,9 @@ class Told:
     def list_seen(self, start: float, end: float) -> Seen:
         raise NotImplementedError
 
+    def explain_burns(self, at: float) -> Sequence[str]:
+        return [f"told at {at:g}"]
+
     def find_exemplars(self, labels: Mapping[str, str], start: float, end: float) -> Sequence[Exemplar]:
         self.asked = labels
         return self.found
@@ -103,6 +106,7 @@ def test_truth_stands_beside_the_answer(store: Path) -> None:
     assert made["moved"] == moved
     assert made["named"] == [{**moved, "at": "1970-01-01T00:16:44Z", "after": 4.0}]
     assert [alert["alert"] for alert in made["alerts"]] == [BURN, JOINED]
+    assert made["why"] == [f"told at {SPELL.end:g}"]
     assert made["wrong"] == ["not named: x"]
 
 
@@ -150,6 +154,8 @@ def test_summary_is_printed_for_people(store: Path) -> None:
         "  moved       model gpt-x: gpt-x-1 → gpt-x-2, named after 4 s",
         "  alert       OtelAgentopsBurnAfterMove (page) of answers, after 4 s",
         "  alert       OtelAgentopsErrorBudgetBurn (page) of answers, after 4 s",
+        "  why         otel-agentops triage:",
+        f"    told at {SPELL.end:g}",
         "  trace       bad",
         "              invoke_workflow support, escalated",
         "              chat gpt-x, answered by gpt-x-2",

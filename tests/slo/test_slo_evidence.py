@@ -104,6 +104,12 @@ WORLDS = {
         tuple(pair("traffic", "all", ALWAYS, 0.02, change_at(BAD, 0.14, 0.42), change_at(BAD, 0.02, 0.06))), before=7
     ),
     "retrieval": World(STEADY, sick=RETRIEVAL),
+    # An index that fails since it has a new version is no outage of something that nobody touched.
+    "rebuilt": World(
+        tuple(pair("index", "help-pages", change_at(BAD, 0, 1), 0.02, change_at(BAD, 0.02, 0.11))),
+        (("index", "help-pages", "new", "old"),),
+        sick=RETRIEVAL,
+    ),
     "slow": World(STEADY, is_slow=True),
     "steady": World(STEADY),
     "few": World(tuple(pair("model", "gpt-x", NONE, 0.01, NONE)), (MODEL,)),
@@ -276,6 +282,11 @@ TEXTS = {  # verdict, worst, undo
         "Sick: retrieval help-pages (errors 37.5%).",
         "Page the owner of what is sick; no variable is to blame.",
     ),
+    "rebuilt": (
+        "Moved, no contrast: index help-pages: old -> new. All events have it, so that only the timing speaks for it.",
+        "index help-pages new: 10.97% bad. Sick: retrieval help-pages (errors 37.5%).",
+        "For a part of the events first: that makes a contrast. Point help-pages back to old.",
+    ),
     "slow": (
         "No value explains it, but something is sick: provider openai (latency 4.8s).",
         "Sick: provider openai (latency 4.8s).",
@@ -297,7 +308,10 @@ TEXTS = {  # verdict, worst, undo
         "Nothing to undo is known.",
     ),
 }
-HAS_TRACES = ("half", "switch", "rotten")
+FIELDS = {
+    **dict.fromkeys(("half", "switch", "rotten"), "gen_ai.response.model"),
+    "rebuilt": "otel_agentops.index.version",
+}  # of the value that the alert names
 
 
 def expect_alert(service: str) -> dict[str, object]:
@@ -305,7 +319,7 @@ def expect_alert(service: str) -> dict[str, object]:
     burn = {"slo": "answers", "severity": "page", "owner": "o"}
     verdict, worst, undo = TEXTS[service]
     observed = {part.variable for part in WORLDS[service].parts}
-    of = ' && { span.gen_ai.response.model = "new" }' if service in HAS_TRACES else ""
+    of = f' && {{ span.{FIELDS[service]} = "new" }}' if service in FIELDS else ""
     bad = 'span.otel_agentops.task.outcome =~ "failed|escalated|abandoned"'
     annotations = {
         "summary": f"{service} burns the error budget of answers (proxy: task_completed)",
@@ -348,6 +362,7 @@ def test_burn_has_one_verdict(answers: Answers) -> None:
         ("tie", "cannot_tell"),
         ("rotten", "it_is"),
         ("retrieval", "sick"),
+        ("rebuilt", "moved_no_contrast"),
         ("slow", "sick"),
         ("steady", "nothing_moved"),
         ("always", "nothing_moved"),
@@ -386,7 +401,7 @@ def test_explained_part_is_that_of_the_excess(answers: Answers) -> None:
 
 def test_surface_that_times_out_or_is_slow_is_sick(answers: Answers) -> None:
     assert answers.samples[SICK] == {
-        ("errors", "help-pages", "retrieval", "retrieval"): 0.375,
+        **{("errors", "help-pages", service, "retrieval"): 0.375 for service in ("retrieval", "rebuilt")},
         ("latency", "openai", "slow", "provider"): pytest.approx(4.8),
     }
     assert answers.samples[WELL] == {}
@@ -398,6 +413,7 @@ def test_move_silences_a_burn_only_if_it_explains_it(answers: Answers) -> None:
         ("yes", "half", "model"),
         *(("no", name, variable) for name, variable in (("outage", "model"), ("switch", "model"), ("few", "model"))),
         *(("no", "tie", variable) for variable in ("model", "prompt")),
+        ("no", "rebuilt", "index"),
     }
 
 

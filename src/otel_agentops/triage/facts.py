@@ -141,8 +141,8 @@ class Onset:
 
     @property
     def ratio(self) -> float:
-        """Return the part of bad events since the onset."""
-        return self.bad / self.events
+        """Return the part of bad events since the onset; an evaluation may see a bad event before it sees the event."""
+        return min(1, self.bad / self.events)
 
 
 @dataclass(frozen=True)
@@ -238,6 +238,7 @@ class Incident:
         truth: Random labels of the objective, if there are any.
         contact: Owner and runbook.
         traces: Trace ids of tagged operations since the onset.
+        time_scale: How many times faster the rules run than in production.
     """
 
     at_s: float
@@ -250,6 +251,7 @@ class Incident:
     truth: Truth | None = None
     contact: Contact = field(default_factory=Contact)
     traces: Sequence[str] = ()
+    time_scale: float = 1
 
     @property
     def sick(self) -> list[Surface]:

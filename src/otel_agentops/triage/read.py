@@ -200,6 +200,7 @@ class Reader:
             truth=self._read_truth({**sli, "slo": burn.slo}),
             contact=self._read_contact(burn),
             traces=self._read_traces(burn, onset_s),
+            time_scale=self.clock.scale,
         )
 
     def read_calm(self, of: str, burning: Collection[tuple[str, str]]) -> Iterator[Calm]:

@@ -107,11 +107,14 @@ def estimate_need(incident: Incident) -> Need:
 
 
 def _is_alone(incident: Incident) -> bool:
-    """Return True if a move is close to the onset, no other is nearly as close, and no surface is sick."""
+    """Return True if a move is close to the onset, no other is nearly as close, and nothing else is sick."""
     lead = find_lead(incident)
-    if lead is None or lead.move is None or incident.sick or (lead.rarity or 0) < LIKELY_RARITY:
+    if lead is None or lead.move is None or (lead.rarity or 0) < LIKELY_RARITY:
         return False
-    near_s = 2 * abs(lead.move.time_s - incident.onset_s) + 600
+    own = {"tool": "tool", "index": "retrieval"}.get(lead.variable), lead.scope
+    if any((surface.surface, surface.name) != own for surface in incident.sick):
+        return False
+    near_s = 2 * abs(lead.move.time_s - incident.onset_s) + 600 / incident.time_scale
     return not any(
         other.move
         and abs(other.move.time_s - incident.onset_s) <= near_s

@@ -101,7 +101,7 @@ def describe_calm(calm: Calm, at_s: float) -> list[Line]:
 
 def _describe_burn(incident: Incident) -> str:
     burn, onset = incident.burn, incident.onset
-    speed = f"burns {burn.speed:.2g}x too fast" if burn.speed is not None else "burns"
+    speed = f"burns {float(f'{burn.speed:.2g}'):g}x too fast" if burn.speed is not None else "burns"
     indicator = burn.indicator.replace("_", " ")
     judge = f" by {burn.judge}" if burn.judge else ""
     head = f"{burn.service}/{burn.environment} · {burn.slo} ({burn.type}: {indicator}{judge}) {speed}"

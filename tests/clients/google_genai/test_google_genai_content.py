@@ -128,11 +128,9 @@ async def test_malformed_body_still_makes_a_span(seen: Capture, make: Any, wrong
 
 def test_malformed_settings_are_ignored() -> None:
     to = read_address("http://127.0.0.1:1/v1/models/m:generateContent", False)
-    assert read_content_request({"generationConfig": "x"}, to).params == {"temperature": None, "topP": None}
-    assert read_embeddings_request({"requests": ["x"], "parameters": 3}, to).params == {
-        "temperature": None,
-        "topP": None,
-    }
+    names = ("temperature", "topP", "topK", "frequencyPenalty", "presencePenalty", "seed", "stopSequences")
+    assert read_content_request({"generationConfig": "x"}, to).params == dict.fromkeys(names)
+    assert read_embeddings_request({"requests": ["x"], "parameters": 3}, to).params == dict.fromkeys(names)
 
 
 # -- who serves which model

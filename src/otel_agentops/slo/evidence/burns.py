@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Rule, make_rule
+from otel_agentops.slo._promql import Rule, make_rule, set_label
 from otel_agentops.slo.evidence.increments import INDICATOR
+from otel_agentops.slo.evidence.sick import SURFACE
 from otel_agentops.slo.evidence.verdicts import FEWEST
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.variables import VALUE as OBSERVED
 
+_SURFACE_OF = {"tool": "tool", "index": "retrieval"}  # the surface with the name of the variable's scope
 _BURN = f"{INDICATOR}, slo, severity"
 _ABOUT = f"on ({INDICATOR}) group_left (variable, scope, value, previous)"
 
@@ -23,6 +25,7 @@ def build_burn_verdict_rules() -> Iterator[Rule]:
     """Yield the verdicts in the order of their precedence.
 
     A sick surface comes before a move without a contrast: it is seen to fail, and only the timing speaks for the move.
+    But a tool or an index that is sick since it moved itself speaks for its move.
     """
     since, service = S.SLO_BURN_SINCE, f"on ({', '.join(SERVICE)})"
     words: list[str] = []
@@ -34,7 +37,7 @@ def build_burn_verdict_rules() -> Iterator[Rule]:
     exprs = {
         "it_is": f'{since} * 0 + {_ABOUT} {S.SLI_VALUE_LEADER}{{word="it_is"}} {untold}',
         "likely": f'{since} * 0 + {_ABOUT} {S.SLI_VALUE_LEADER}{{word="likely"}} {untold}',
-        "sick": f"{since} * 0 + 1 and {service} {S.SURFACE_SICK} {untold}",
+        "sick": f"{since} * 0 + 1 and {service} ({_express_unmoved_sickness()}) {untold}",
         "moved_no_contrast": f"{since} * 0 + {_ABOUT} (topk by ({INDICATOR}) (1, {latest}) * 0 + 1) {enough} {untold}",
         "nothing_moved": f"{since} * 0 + 1 and {service} {unmoved} {enough} {untold}",
         "cannot_tell": f"{since} * 0 + 1",
@@ -43,3 +46,12 @@ def build_burn_verdict_rules() -> Iterator[Rule]:
         earlier = f'\nunless on ({_BURN}) {S.SLO_BURN_VERDICT}{{word=~"{"|".join(words)}"}}' if words else ""
         yield make_rule(S.SLO_BURN_VERDICT, expr + earlier, word=word)
         words.append(word)
+
+
+def _express_unmoved_sickness() -> str:
+    """Select sick surfaces that have not moved."""
+    moved = {surface: f'{S.VARIABLE_SUSPECT}{{variable="{variable}"}}' for variable, surface in _SURFACE_OF.items()}
+    own = (
+        f'label_join({set_label(series, "surface", surface)}, "name", "", "scope")' for surface, series in moved.items()
+    )
+    return f"{S.SURFACE_SICK} unless on ({SURFACE}) ({' or '.join(own)})"

@@ -18,11 +18,16 @@ def build_suspect_rule(clock: Clock) -> Rule:
 def _select_new_tools(clock: Clock) -> str:
     """Select a tool's new value in a service whose tools moved.
 
-    The move itself is reported once, as that of the set. `previous` is the value that was seen last before.
+    The move itself is reported once, as that of the set. The time is a second later, so that of the two the tool is the
+    latest move. `previous` is the value that was seen last before.
     """
     before = f"{S.VARIABLE_KNOWN}{{variable='tool'}} offset {clock.to_duration('2h')}".replace("'", '"')
     previous = f'label_join(topk by ({SCOPE}) (1, {before}), "previous", "", "value") * 0 + 1'
     moved = f'{S.VARIABLE_SUSPECT}{{variable="tools"}} or {S.VARIABLE_MOVED}{{variable="tools"}}'
+    service = ", ".join(SERVICE)
     return f"""\
-({S.VARIABLE_KNOWN}{{variable="tool"}} unless on ({VALUE}) {before} and on ({", ".join(SERVICE)}) ({moved}))
+(
+  ({S.VARIABLE_KNOWN}{{variable="tool"}} unless on ({VALUE}) {before}) * 0
+  + on ({service}) group_left () (max by ({service}) ({moved}) + 1)
+)
 * on ({SCOPE}) group_left (previous) ({previous})"""
