@@ -185,6 +185,7 @@ TOOLS = {
     "lock",
     "provenance",
     "truth",
+    "triage",
     "price_lists",
     "cli",
 }

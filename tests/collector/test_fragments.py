@@ -128,12 +128,13 @@ def test_a_fragment_replaces_no_list(name: str) -> None:
 
 
 def test_objectives_replace_the_default_indicators_only() -> None:
-    """The overlay alone counts indicators, so here lists are replaced; both are generated as wholes."""
+    """The overlay alone counts indicators, so here lists are replaced; all three are generated as wholes."""
     own = Document.read_file(ROOT / "backends" / "collector" / "otel-agentops.slo.yaml")
     transform, connector = "/processors/transform/otel_agentops_sli", "/connectors/signal_to_metrics/otel_agentops_sli"
     assert sorted(replaced_lists(Document.read_file(OVERLAY).data, own.data)) == [
         *(f"{connector}/{signal}" for signal in ("logs", "spans")),
         *(f"{transform}/{signal}_statements" for signal in ("log", "trace")),
+        f"{transform}_labels/metric_statements",
     ]
 
 
@@ -144,8 +145,9 @@ def test_a_lock_file_fills_its_slot() -> None:
 
 
 def test_honeycomb_gets_every_counter() -> None:
-    """Beside the overlay's own pipelines, whose exporters it does not touch; of span_metrics it has the spans."""
-    connectors = [one for one in Document.read_file(OVERLAY).get("connectors") if one.startswith("signal_to_metrics")]
+    """Beside the overlay's own pipelines; it has the spans themselves for durations and for values."""
+    all_connectors = Document.read_file(OVERLAY).get("connectors").keys() - {"signal_to_metrics/otel_agentops_values"}
+    connectors = [one for one in all_connectors if one.startswith("signal_to_metrics")]
     pipeline = Document.read_file(FRAGMENTS["honeycomb"]).get("service", "pipelines", "metrics/otel_agentops_honeycomb")
     before = dict(pipelines(Document.read_file(OVERLAY).data))
     counting = [*before["metrics/otel_agentops"], *before["metrics/otel_agentops_variables"]]

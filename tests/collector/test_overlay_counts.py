@@ -203,14 +203,17 @@ def expected_sums(tasks: Sequence[Task]) -> Counter[str]:
         for span in spans_of(task):
             if A.GEN_AI_OPERATION_NAME in span.attributes:
                 labels = {key: str(span.attributes[key]) for key in DURATION_LABELS if span.attributes.get(key)}
-                labels |= {A.INCIDENT_SURFACE: "tool"} if span.error else {}
+                if span.error:
+                    reason = "timeout" if span.attributes[A.ERROR_TYPE] == "TimeoutError" else "error"
+                    labels |= {A.INCIDENT_SURFACE: "tool", A.INCIDENT_REASON: reason}
                 sums[series(M.SPAN_DURATION, labels, "_count")] += 1
                 sums[series(M.SPAN_DURATION, labels, "_sum")] += span.seconds  # type: ignore[assignment]
     return sums
 
 
 DURATION_LABELS = (
-    A.GEN_AI_OPERATION_NAME, A.GEN_AI_REQUEST_MODEL, A.GEN_AI_TOOL_NAME, A.TASK_NAME, A.TASK_OUTCOME,
+    A.GEN_AI_OPERATION_NAME, A.GEN_AI_PROVIDER_NAME, A.GEN_AI_REQUEST_MODEL, A.GEN_AI_TOOL_NAME, A.INDEX_NAME,
+    A.TASK_NAME, A.TASK_OUTCOME,
 )  # fmt: skip
 
 
@@ -242,8 +245,9 @@ def test_unnamed_service_counts_as_unknown(collector: Collector, sender: Sender)
     _pair(expected, judge, True)
     _pair(expected, {**CALL_SUCCESS, A.GEN_AI_REQUEST_MODEL: "unknown"}, False)
     assert counters(samples, "unknown") == expected
+    incident = {A.INCIDENT_SURFACE: "tool", A.INCIDENT_REASON: "error"}
     durations = {
-        series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "execute_tool", A.INCIDENT_SURFACE: "tool"}, "_count"): 1,
+        series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "execute_tool", **incident}, "_count"): 1,
         series(M.SPAN_DURATION, {A.GEN_AI_OPERATION_NAME: "chat"}, "_count"): 1,
     }
     found = histograms(samples, "unknown")
@@ -271,7 +275,9 @@ def test_every_label_is_registered_for_its_metric(collector: Collector, sender: 
     for task in make_tasks(40):
         sender.spans(service, *spans_of(task))
     known = {metric.prometheus: {key.replace(".", "_") for key in metric.labels} for metric in M.METRICS.values()}
-    everywhere = {"service_name", "deployment_environment_name", "cloud_region", "le"}
+    # Those of core's conventions cannot be referred to by the registry.
+    core = {A.SERVICE_VERSION, A.FEATURE_FLAG_KEY, A.FEATURE_FLAG_RESULT_VARIANT, A.CLOUD_REGION}
+    everywhere = {"service_name", "deployment_environment_name", "le", *(key.replace(".", "_") for key in core)}
     for sample in wait_until_settled(collector, sender):
         family = sample.name
         for suffix in ("_bucket", "_count", "_sum", "_created"):
@@ -285,7 +291,9 @@ def test_every_metric_has_type_unit_and_description(collector: Collector, sender
         sender.events(service, *events_of(task))
     model = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_RESPONSE_MODEL: "gpt-y"}
     sender.spans(service, Span("chat", {**model, A.LOCK_UNLISTED: ["model"]}))
-    sender.spans(service, Span("invoke_workflow", {A.TASK_OUTCOME: "completed", A.TASK_COST: 0.25}))
+    flag = {A.FEATURE_FLAG_KEY: "rerank", A.FEATURE_FLAG_RESULT_VARIANT: "on", A.ROLLOUT_STAGE: "canary"}
+    root = {A.TASK_OUTCOME: "completed", A.TASK_COST: 0.25, **flag}
+    sender.spans(service, Span("invoke_workflow", root), service_version="1")
     truth = {A.TASK_OUTCOME: "completed", A.TRUTH_VERDICT: "good", A.TRUTH_DELAY: 60.5}
     change = {A.CHANGE_VARIABLE: "model", A.CHANGE_VALUE: "gpt-y", A.CHANGE_SOURCE: "declared"}
     sender.events(service, Event({A.EVAL_SET_NAME: "golden"}), Event(truth, E.OUTCOME), Event(change, E.CHANGE))

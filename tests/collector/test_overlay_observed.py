@@ -34,6 +34,7 @@ def test_region_and_stage_are_labels_if_known(collector: Collector, sender: Send
         series(M.MODEL_OBSERVATIONS, {**MODEL, **eu}): 2,
         series(M.MODEL_OBSERVATIONS, {**MODEL, **eu, **canary}): 1,
         series(M.INDEX_OBSERVATIONS, {**FOUND, **eu, **canary}): 1,
+        series(M.STAGE_OBSERVATIONS, {**eu, **canary}): 2,
     }
     others = [name for name in counters(collector.scrape(), service) if "observations" not in name]
     assert not [name for name in others if "cloud_region" in name], "calls and budgets are not told apart by it"

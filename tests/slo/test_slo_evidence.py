@@ -107,6 +107,13 @@ WORLDS = {
     "slow": World(STEADY, is_slow=True),
     "steady": World(STEADY),
     "few": World(tuple(pair("model", "gpt-x", NONE, 0.01, NONE)), (MODEL,)),
+    # A call that fails has no model; such calls are all bad, and say nothing of the model that the others had.
+    "nameless": World(
+        (
+            Part("model", "gpt-x", "old", change_at(BAD, TASKS, 0.8 * TASKS), NONE),
+            Part("model", "gpt-x", "unknown", change_at(BAD, 0, 0.2 * TASKS), change_at(BAD, 0, 0.2 * TASKS)),
+        )
+    ),
 }
 
 
@@ -284,6 +291,11 @@ TEXTS = {  # verdict, worst, undo
         "model gpt-x old: 0.9375% bad.",
         "Nothing to undo is known.",
     ),
+    "nameless": (
+        "Nothing moved: no value is new, and none has become worse than the others.",
+        "model gpt-x unknown: 100% bad.",
+        "Nothing to undo is known.",
+    ),
 }
 HAS_TRACES = ("half", "switch", "rotten")
 
@@ -340,6 +352,7 @@ def test_burn_has_one_verdict(answers: Answers) -> None:
         ("steady", "nothing_moved"),
         ("always", "nothing_moved"),
         ("few", "cannot_tell"),
+        ("nameless", "nothing_moved"),
     }
 
 

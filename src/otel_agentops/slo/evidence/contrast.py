@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
-from otel_agentops.slo.evidence.increments import SCOPE, VALUE
+from otel_agentops.slo.evidence.increments import KNOWN, SCOPE, VALUE
 from otel_agentops.slo.evidence.start import build_sum_rule
 
 
@@ -16,7 +16,7 @@ def build_contrast_rules(clock: Clock) -> Iterator[Rule]:
     for counted, increase in increases.items():
         record, share = S.SLI_VALUE_CONTRAST_INCREASE, S.SLI_VALUE_SHARE
         yield make_rule(record, f"{increase} and {share}", counted=counted)
-        others = f"{share} * 0 + on ({SCOPE}) group_left () sum by ({SCOPE}) ({increase}) - {increase}"
+        others = f"{share} * 0 + on ({SCOPE}) group_left () sum by ({SCOPE}) ({increase}{KNOWN}) - {increase}"
         yield make_rule(record, others, counted=f"other_{counted}")
     yield build_sum_rule(S.SLI_VALUE_CONTRAST_SINCE, S.SLI_VALUE_CONTRAST_INCREASE, clock)
     for record, increase in (

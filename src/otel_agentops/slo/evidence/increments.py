@@ -13,6 +13,8 @@ from otel_agentops.slo.series import SLI
 INDICATOR = ", ".join(SLI)
 SCOPE = f"{INDICATOR}, variable, scope"
 VALUE = f"{SCOPE}, value"
+# What was in use is not known: nothing can be compared with it, and nobody can take it back. A failed call has no model.
+KNOWN = '{value!="unknown"}'
 _INCREASES = {S.SLI_VALUE_EVENTS_INCREASE: M.SLI_VALUE_EVENTS, S.SLI_VALUE_BAD_INCREASE: M.SLI_VALUE_BAD}
 
 

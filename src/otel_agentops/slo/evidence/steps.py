@@ -18,7 +18,7 @@ from math import log
 
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
-from otel_agentops.slo.evidence.increments import INDICATOR, SCOPE
+from otel_agentops.slo.evidence.increments import INDICATOR, KNOWN, SCOPE
 from otel_agentops.slo.evidence.start import build_sum_rule, recall_last, select_burning
 
 THETAS = (1.5, 3, 6, 12, 25)
@@ -27,7 +27,8 @@ _MOST = 500  # of a logarithm, so that the mean is a number
 
 def build_step_rules(clock: Clock) -> Iterator[Rule]:
     """Yield share, spread, steps, their sums and the evidence."""
-    events, bad, share = S.SLI_VALUE_EVENTS_INCREASE, S.SLI_VALUE_BAD_INCREASE, S.SLI_VALUE_SHARE
+    events, bad = S.SLI_VALUE_EVENTS_INCREASE + KNOWN, S.SLI_VALUE_BAD_INCREASE + KNOWN
+    share = S.SLI_VALUE_SHARE
     yield make_rule(share, f"{events} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({events}) > 0 < 1")
     yield make_rule(S.SLI_BAD_SPREAD, _express_spread(clock))
     for theta in THETAS:
