@@ -47,7 +47,7 @@ _LOCKED = {
 
 
 class Kind(str, Enum):
-    """What a file is taken for."""
+    """A kind of file."""
 
     PROMPT = "prompt"
     TOOLS = "tools"
