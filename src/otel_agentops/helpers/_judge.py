@@ -12,6 +12,7 @@ from otel_agentops._block import Block
 from otel_agentops._context import NO_SCOPE, JudgeScope, current_scope, enter_scope
 from otel_agentops._guard import guard
 from otel_agentops._hashing import identity
+from otel_agentops._identity import Identities
 from otel_agentops._observation import Observation
 from otel_agentops._telemetry import Telemetry
 from otel_agentops.helpers._observed import error_type_of
@@ -115,30 +116,10 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         return _telemetry.get_default()
 
     def _identify_judge(self) -> Judgement:
-        identities = self._find_telemetry().identities
-        threshold = _coerce.as_number("threshold", self._threshold)
-        prompt_hash = None if self._prompt is None else identities.hash_prompt((self._prompt,))
-        rubric_version = _coerce.as_text(self._rubric_version)
-        configuration = _coerce.drop_none(
-            {
-                "model": _coerce.as_text(self._model),
-                "prompt": prompt_hash,
-                "rubric_version": rubric_version,
-                "threshold": threshold,
-                "params": self._params,
-            }
-        )
-        attributes: Attributes = _coerce.drop_none(
-            {
-                A.JUDGE_NAME: self.name,
-                A.JUDGE_REVISION: identities.hash_prompt((configuration,)),
-                A.JUDGE_PROMPT_HASH: prompt_hash,
-                A.JUDGE_PARAMS_HASH: None if self._params is None else identity(dict(self._params), identities.key),
-                A.JUDGE_RUBRIC_VERSION: rubric_version,
-                A.JUDGE_THRESHOLD: threshold,
-            }
-        )
-        return Judgement(self.name, configuration, attributes)
+        return identify_judge(
+            self._find_telemetry().identities, self.name, model=self._model, prompt=self._prompt,
+            rubric_version=self._rubric_version, threshold=self._threshold, params=self._params,
+        )  # fmt: skip
 
     def _record_verdict(
         self, verdict: Attributes, receipt: Mapping[str, Value] | None, error: BaseException | None
@@ -157,3 +138,39 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
             return read_identities(self._scope)
         registered = E.EVENTS[E.GEN_AI_EVALUATION_RESULT]
         return {key: value for key, value in _coerce.validate_receipt(receipt).items() if key in registered}
+
+
+def identify_judge(
+    identities: Identities,
+    name: str,
+    *,
+    model: str | None = None,
+    prompt: str | None = None,
+    rubric_version: str | None = None,
+    threshold: float | None = None,
+    params: Mapping[str, object] | None = None,
+) -> Judgement:
+    """Return a judge's configuration with its identities; the arguments are those of `judge`."""
+    judge_threshold = _coerce.as_number("threshold", threshold)
+    prompt_hash = None if prompt is None else identities.hash_prompt((prompt,))
+    version = _coerce.as_text(rubric_version)
+    configuration = _coerce.drop_none(
+        {
+            "model": _coerce.as_text(model),
+            "prompt": prompt_hash,
+            "rubric_version": version,
+            "threshold": judge_threshold,
+            "params": params,
+        }
+    )
+    attributes: Attributes = _coerce.drop_none(
+        {
+            A.JUDGE_NAME: name,
+            A.JUDGE_REVISION: identities.hash_prompt((configuration,)),
+            A.JUDGE_PROMPT_HASH: prompt_hash,
+            A.JUDGE_PARAMS_HASH: None if params is None else identity(dict(params), identities.key),
+            A.JUDGE_RUBRIC_VERSION: version,
+            A.JUDGE_THRESHOLD: judge_threshold,
+        }
+    )
+    return Judgement(name, configuration, attributes)
