@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from overlay_signals import QUICK, Attributes, Event, Sender, Span, counters, errors, wait_until_settled
+from overlay_signals import QUICK, Attributes, Event, Sender, Span, counters, errors, value_counters, wait_until_settled
 
 import stack
 from otel_agentops.collector import shipped, tags
@@ -264,7 +264,8 @@ def pulled_counters(otelcol: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """The counters of SENT as a scrape shows them."""
     with stack.collector([stack.BASE, stack.OVERLAY, *QUICK], tmp_path_factory.mktemp("pulled")) as running:
         _send(running)
-        return counters(wait_until_settled(running, Sender(running.otlp)), "svc")
+        samples = wait_until_settled(running, Sender(running.otlp))
+        return {**counters(samples, "svc"), **value_counters(samples, "svc")}
 
 
 def _send(running: stack.Collector) -> None:

@@ -15,13 +15,15 @@ from otel_agentops.collector.situation import COUNTING, PIPELINES, get_type, lis
 SIGNALS = ("traces", "logs")
 # What decides or hands over batches: a tag that is set behind them comes too late.
 HOLDERS = frozenset({"batch", "tail_sampling", "groupbytrace", "probabilistic_sampler"})
+_DIALECTS = "transform/otel_agentops_dialects"  # stored spans keep the words in which they were written
 _LAST = "transform/otel_agentops_labels"  # it and what stands behind it is for the counted copy alone
 
 
 def list_tag_processors(overlay: Document, fragments: Sequence[Document] = ()) -> list[str]:
     """Return what stored spans need, in order: the overlay's tags, then what fragments put into no pipeline."""
     counting = overlay.get(*PIPELINES, COUNTING, "processors")
-    tags = [one for one in counting[: counting.index(_LAST)] if one.startswith("transform/")]
+    before = counting[: counting.index(_LAST)]
+    tags = [one for one in before if one.startswith("transform/") and one != _DIALECTS]
     slots = {one for pipeline in overlay.get(*PIPELINES).values() for one in pipeline["processors"]}
     # A fragment that has pipelines of its own puts its processors there, or fills slots of another fragment.
     loose = [
