@@ -20,6 +20,15 @@ VARIABLE = "OTEL_AGENTOPS_ROTATION"
 TESTS = Path(__file__).parent
 EVERY_DAY = {"openai", "anthropic"}
 CLIENTS = {path.parent.name for path in TESTS.glob("clients/*/test_*_contract.py")} - EVERY_DAY
+# Files that cost most beside the clients, with the days that they share out among them.
+FILES = {
+    "accuracy/test_accuracy.py": 3,
+    "bench/test_bench_detect.py": 3,
+    "runtime/test_end_to_end.py": 3,
+    "collector/test_fragments.py": 3,
+    "collector/test_render.py": 3,
+    "collector/test_tags.py": 3,
+}
 # The tables that these hold together have a row for each client, and drive none.
 OF_TABLES = {"test_support.py", "test_patches.py"}
 
@@ -70,7 +79,12 @@ def find_turn(item: pytest.Item) -> tuple[str, str, int] | None:
     if mark := item.get_closest_marker("rotation"):
         group, member, parts = mark.args
         return group, member, parts
-    folder = item.path.relative_to(TESTS).parts[0]
+    path = item.path.relative_to(TESTS)
+    folder, name = path.parts[0], path.as_posix()
+    if name in FILES:
+        return (f"costly files of {'the collector' if folder == 'collector' else 'the whole'}", name, FILES[name])
+    if folder == "coexistence" and (ours := sorted(EVERY_DAY & {*re.split(r"[\W]+", item.nodeid)})):
+        return "coexistence", ours[0], 2
     if folder in ("clients", "coexistence") and item.path.name not in OF_TABLES:
         client = next(_find_clients(item), None)
         return ("clients", client, 3) if client else None
