@@ -27,7 +27,7 @@ TWO_CALLS = {"llm_calls": 2, "llm_attempts": 2, "input_tokens": 22, "output_toke
 def read_sums(seen: Capture) -> dict[str, Any]:
     """Return the sums on the root span that ended last."""
     attributes = [span["attributes"] for span in seen.spans if span["name"].startswith("invoke_workflow")][-1]
-    facts = {"id", "name", "outcome", "started_at"}
+    facts = {"id", "name", "outcome", "started_at", "values"}
     prefix = "otel_agentops.task."
     found = {key.removeprefix(prefix): value for key, value in attributes.items() if key.startswith(prefix)}
     return {key: value for key, value in found.items() if key not in facts}

@@ -86,7 +86,7 @@ def test_sudden_loss_pages_in_time(promtool: Path, tmp_path: Path) -> None:
         [
             *(expect_alerts(minute, "page") for minute in (60, 75, ONSET, ONSET + 2)),
             *(expect_alerts(minute, "ticket") for minute in (5, 60, 75, ONSET, ONSET + 2)),
-            expect_alerts(ONSET + 15, "page", answers="eighth quarter", tools="quarter"),
+            expect_alerts(ONSET + 15, "page", answers="eighth quarter", tools="eighth quarter"),
             expect_alerts(ONSET + 30, "page", answers="eighth quarter", tools="eighth quarter"),
             expect_alerts(MENDED, "page", answers="eighth quarter", tools="eighth quarter"),
             expect_alerts(MENDED + 15, "page"),

@@ -248,7 +248,8 @@ def test_every_alert_of_the_rules_is_in_grafana(alerts: list[dict[str, Any]], sl
         assert (texts.pop("__dashboardUid__"), texts.pop("__panelId__")) in FIRST_PANELS
         expected = {key: text for key, text in rule["annotations"].items() if "| query }}" not in text}
         if "description" not in expected:  # what it says if a look-up finds nothing
-            assert re.match(r"Over \d (min|h) or \d+ (min|h) .* are bad\. ", texts.pop("description"))
+            windows = r"Over (\d (min|h) or \d+ (min|h)|the last day) .* (are|is) bad[,.] "
+            assert re.match(windows, texts.pop("description"))
         assert expected and texts == expected  # Grafana's templates cannot ask for another series
         assert made["title"].split()[0] == rule["alert"]
         assert Rule.from_json(made).uid == made["uid"]

@@ -32,10 +32,17 @@ async def client(kind: str, provider: FakeProvider) -> AsyncIterator[Any]:
     await done(SUBJECT.close(talking))
 
 
+def name_source(parameter: str) -> str:
+    return f"otel_agentops__param__{parameter}__source"
+
+
 async def test_message_has_the_hashes_of_a_chat(provider: FakeProvider, kind: str, client: Any, seen: Capture) -> None:
     turns = [{"role": "user", "content": USER}]
     await done(client.messages.create(model=MODEL, system=SYSTEM, messages=turns, max_tokens=64, temperature=0.2))
+    of_chat = {name_source(name): None for name in ("frequency_penalty", "presence_penalty", "seed", "stop")}
     own = {
+        **of_chat,
+        name_source("stop_sequences"): "unset",
         "gen_ai__response__id": "msg_fake",
         "gen_ai__response__finish_reasons": ["end_turn"],
         "gen_ai__usage__reasoning__output_tokens": None,

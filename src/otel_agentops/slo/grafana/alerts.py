@@ -105,7 +105,8 @@ def _convert_annotations(rule: Mapping[str, Any]) -> dict[str, str]:
 
 # The selector of a look-up; a look-up, whose group is what it says if it finds nothing.
 _LOOK_UP = re.compile(
-    r"\{\{ \$of := [^}]*\}` [^}]*\}\}|\{\{ with printf \S+ \$of \| query \}\}.*?\{\{ else \}\}(.*?)\{\{ end \}\}",
+    r"\{\{ \$of := [^}]*\}` [^}]*\}\}"
+    r"|\{\{ with printf \"[^\"]*\" \$of \| query \}\}.*?\{\{ else \}\}(.*?)\{\{ end \}\}",
     re.DOTALL,
 )
 

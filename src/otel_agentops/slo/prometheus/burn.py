@@ -78,12 +78,16 @@ def _express_burn(slo: Slo, burn: Burn) -> str:
 
 
 def _express_loss(slo: Slo, window: str, clock: Clock) -> str:
-    """Return the ratio while it is above the budget, far above the usual one, and that is no chance."""
+    """Return the ratio while it is above the budget, far above the usual one, and that is no chance.
+
+    The shortest window is above the budget as well, so that no longer one goes on when the loss is over.
+    """
     of, budget = select_indicator(slo), format_number(slo.budget)
     usual = f"clamp_min({_express_usual(slo, clock)}, {format_number(SUDDEN.floor * slo.budget)})"
     return f"""\
 (
   {S.name_window(S.SLI_ERROR_RATIO, window)}{of} > {budget}
+  and {S.name_window(S.SLI_ERROR_RATIO, SUDDEN.windows[0])}{of} > {budget}
   and {S.name_window(S.SLI_ERROR_RATIO, window)}{of} >= {SUDDEN.times} * {_express_usual(slo, clock)}
   and {_express_surprise(slo, window, usual)}
     > {SUDDEN.surprise} * last_over_time({S.SLI_BAD_BURSTS}{of}[{clock.to_duration("10m")}])
