@@ -20,15 +20,15 @@ VARIABLE = "OTEL_AGENTOPS_ROTATION"
 TESTS = Path(__file__).parent
 EVERY_DAY = {"openai", "anthropic"}
 CLIENTS = {path.parent.name for path in TESTS.glob("clients/*/test_*_contract.py")} - EVERY_DAY
-# Files that cost most beside the clients, with the days that they share out among them.
-FILES = {
-    "accuracy/test_accuracy.py": 3,
-    "bench/test_bench_detect.py": 3,
-    "runtime/test_end_to_end.py": 3,
-    "collector/test_fragments.py": 3,
-    "collector/test_render.py": 3,
-    "collector/test_tags.py": 3,
-}
+# Files that cost most beside the clients: of each group, a day runs a third.
+COSTLY = {
+    "the whole": ("accuracy/test_accuracy.py", "bench/test_bench_detect.py", "runtime/test_end_to_end.py"),
+    "collector configs": ("collector/test_fragments.py", "collector/test_render.py", "collector/test_tags.py"),
+    "processes": ("robustness/test_robust_process.py", "robustness/test_robust_install.py", "runtime/test_doctor.py"),
+    "written rules": ("slo/test_slo_texts.py", "slo/test_slo_cli.py", "truth/test_truth_backfill.py"),
+    "live rules": ("slo/test_slo_grafana_live.py", "triage/test_triage_live.py", "slo/test_slo_eval_sets.py"),
+}  # fmt: skip
+GROUPS = {name: group for group, names in COSTLY.items() for name in names}
 # The tables that these hold together have a row for each client, and drive none.
 OF_TABLES = {"test_support.py", "test_patches.py"}
 
@@ -76,13 +76,13 @@ class Rotation:
 
 def find_turn(item: pytest.Item) -> tuple[str, str, int] | None:
     """Return the group, the member and the number of days of a test, None if it runs every day."""
+    path = item.path.relative_to(TESTS)
+    folder, name = path.parts[0], path.as_posix()
+    if name in GROUPS:
+        return GROUPS[name], name, 3
     if mark := item.get_closest_marker("rotation"):
         group, member, parts = mark.args
         return group, member, parts
-    path = item.path.relative_to(TESTS)
-    folder, name = path.parts[0], path.as_posix()
-    if name in FILES:
-        return (f"costly files of {'the collector' if folder == 'collector' else 'the whole'}", name, FILES[name])
     if folder == "coexistence" and (ours := sorted(EVERY_DAY & {*re.split(r"[\W]+", item.nodeid)})):
         return "coexistence", ours[0], 2
     if folder in ("clients", "coexistence") and item.path.name not in OF_TABLES:

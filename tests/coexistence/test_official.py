@@ -218,7 +218,7 @@ def run_scenarios(client: str) -> dict[str, Any]:
 def list_cases() -> Iterator[Any]:
     """Yield each client with the sides of ours."""
     for client, official in OFFICIAL.items():
-        marks = [pytest.mark.xdist_group(f"official {client}"), pytest.mark.rotation("peers", client, 3)]
+        marks = [pytest.mark.xdist_group(f"official {client}"), pytest.mark.rotation("official", client, 3)]
         yield pytest.param(client, "ours", marks=marks, id=client)
         if official.is_traced_natively:
             yield pytest.param(client, "native", marks=marks, id=f"{client} native")

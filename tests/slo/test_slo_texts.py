@@ -42,6 +42,7 @@ LIVE = {
     "{{ $value | humanizePercentage }}": "100%",
     "{{ $value | humanizeDuration }}": "1s",
     "{{ $value | humanizeTimestamp }}": "1970-01-01 00:00:01 +0000 UTC",
+    "{{ $value | printf `%.1f` }}": "1.0",
 }
 # Look-ups of other series, which the tests have none of: their `else` is shown.
 NO_SERIES = re.compile(r"\{\{ \$of := printf `[^`]*`[^}]*\}\}|\{\{ with [^}]*\}\}.*?\{\{ else \}\}(.*?)\{\{ end \}\}")

@@ -33,7 +33,6 @@ NUMBERS = (
 
 @pytest.mark.collector
 @pytest.mark.slow
-@pytest.mark.rotation("triage", "live", 3)
 @pytest.mark.usefixtures("otelcol", "prometheus")
 def test_model_repointed_for_half_of_the_calls_is_named(tmp_path: Path) -> None:
     rules = promises.write_rules(tmp_path / "rules.yaml")

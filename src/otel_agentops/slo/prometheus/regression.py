@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
-from otel_agentops.slo.prometheus.objective import OF_INDICATOR, SERVICE_TEXT, build_alert, select_indicator
+from otel_agentops.slo.prometheus.objective import (
+    OF_INDICATOR,
+    SERVICE_TEXT,
+    build_alert,
+    escape_template,
+    select_indicator,
+)
 from otel_agentops.slo.spec import Slo
 from otel_agentops.slo.wording import describe_indicator, describe_promise
 
@@ -60,7 +66,7 @@ def _build_regression_alert(slo: Slo, clock: Clock) -> Rule:
     texts = {
         "summary": f"{SERVICE_TEXT}: {slo.name} is slowly getting worse ({describe_indicator(slo)})",
         "description": f"{OF_INDICATOR}{shares}: {{{{ $value | printf `%.1f` }}}} standard deviations. "
-        + describe_promise(slo),
+        + escape_template(describe_promise(slo)),
     }
     expr = f"""\
 {S.SLI_ERROR_REGRESSION}{of} > {_FAR}
