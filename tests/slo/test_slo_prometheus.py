@@ -279,8 +279,9 @@ def thresholds(one: slo.Slo, severity: str) -> list[str]:
 
 
 def sudden(budget: str, half: str) -> list[str]:
-    """The budget over each window of a sudden loss, and half of it while the loss goes on."""
-    return [f"15m {budget}", f"30m {budget}", f"1h {budget}", f"15m {half}"]
+    """The budget over each window of a sudden loss and over the shortest one, and half of it while the loss goes on."""
+    shortest = f"15m {budget}"
+    return [shortest, f"30m {budget}", shortest, f"1h {budget}", shortest, f"15m {half}"]
 
 
 def test_thresholds_of_the_workbook() -> None:

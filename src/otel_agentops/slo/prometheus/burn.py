@@ -84,10 +84,11 @@ def _express_loss(slo: Slo, window: str, clock: Clock) -> str:
     """
     of, budget = select_indicator(slo), format_number(slo.budget)
     usual = f"clamp_min({_express_usual(slo, clock)}, {format_number(SUDDEN.floor * slo.budget)})"
+    windows = dict.fromkeys((window, SUDDEN.windows[0]))
+    above = "\n  and ".join(f"{S.name_window(S.SLI_ERROR_RATIO, each)}{of} > {budget}" for each in windows)
     return f"""\
 (
-  {S.name_window(S.SLI_ERROR_RATIO, window)}{of} > {budget}
-  and {S.name_window(S.SLI_ERROR_RATIO, SUDDEN.windows[0])}{of} > {budget}
+  {above}
   and {S.name_window(S.SLI_ERROR_RATIO, window)}{of} >= {SUDDEN.times} * {_express_usual(slo, clock)}
   and {_express_surprise(slo, window, usual)}
     > {SUDDEN.surprise} * last_over_time({S.SLI_BAD_BURSTS}{of}[{clock.to_duration("10m")}])
