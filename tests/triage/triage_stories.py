@@ -248,7 +248,8 @@ def _tell_schema_drifted() -> Story:
     story.weigh("tools", "support", "77ffcc0192ab34de", "it_is", 655, 0.87, 0.52, 0.011)
     story.weigh("tool", "lookup_order", "9e77d1f2a3b4c5d6", "it_is", 640, 0.88, 0.52, 0.011, before=0)
     tool = {"variable": "tool", "scope": "lookup_order", "value": "9e77d1f2a3b4c5d6", "previous": "1f3b2c4d5e6f7081"}
-    story.add(S.VARIABLE_SUSPECT, {**story.service, **tool}, {AT: AT})  # its value is the time of the last observation
+    # The rules give a tool the time of the move of its set, and a second.
+    story.add(S.VARIABLE_SUSPECT, {**story.service, **tool}, {AT: recall("02:45") + 1})
     story.add(S.VARIABLE_DECLARED, {**story.service, "variable": "tools", "value": "77ffcc0192ab34de"}, {AT: 1})
     story.add(S.VARIABLE_DECLARED, {**story.service, "variable": "tool", "value": "9e77d1f2a3b4c5d6"}, {AT: 1})
     return story

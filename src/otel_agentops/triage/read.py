@@ -6,7 +6,7 @@ Evidence comes from the rules and is computed nowhere else. Onset, rarity and mi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -338,7 +338,8 @@ class Reader:
         of = {record: _read_values(one for one in samples if one.labels["__name__"] == record) for record in records}
         words = {_identify_value(labels): labels["word"] for labels, _ in samples if "word" in labels}
         tied = {*of[S.SLI_VALUE_TIED], *of[S.SLI_VALUE_LEADER]} if of[S.SLI_VALUE_TIED] else set()
-        moves = _merge_moves((move for move in service.moves if move.time_s >= first_s), service.suspects)
+        remembered = (move for move in service.moves if move.time_s >= first_s)
+        moves = {(move.variable, move.scope, move.value): move for move in (*service.suspects, *remembered)}
         odds = {**of[S.SLI_VALUE_EVIDENCE], **of[S.SLI_VALUE_VERDICT]}
         suspects: list[Suspect] = []
         for key in {**odds, **moves, **({about: 0} if about else {})}:
@@ -487,16 +488,6 @@ def _rank_suspect(suspect: Suspect, onset_s: float, about: Key | None) -> tuple[
     key = (suspect.variable, suspect.scope, suspect.value)
     distance_s = abs(suspect.move.time_s - onset_s) if suspect.move else float("inf")
     return key != about, RANKS.get(suspect.word, len(RANKS)), -(suspect.odds or 0), distance_s, key
-
-
-def _merge_moves(moves: Iterable[Move], suspects: Iterable[Move]) -> dict[Key, Move]:
-    """Return moves by value; that of a tool is reported as one of `tools`, and has its time."""
-    merged = {(move.variable, move.scope, move.value): move for move in (*suspects, *moves)}
-    times = [move.time_s for move in merged.values() if move.variable == "tools"]
-    return {
-        key: replace(move, time_s=min(times)) if move.variable == "tool" and times else move
-        for key, move in merged.items()
-    }
 
 
 def _make_move(labels: Labels, time_s: float) -> Move:
