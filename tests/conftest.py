@@ -6,6 +6,7 @@ The guard is loud under test: a telemetry step that fails raises where it failed
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not {*PROGRAMS}.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("program")
+
+
+@pytest.fixture(autouse=True)
+def _remove_what_openinference_leaves() -> Iterator[None]:
+    """Remove the methods that OpenInference leaves on OpenAI's clients: they hide what another test patches below."""
+    yield
+    if openai := sys.modules.get("openai"):
+        for client in (openai.OpenAI, openai.AsyncOpenAI):
+            if "request" in vars(client) and not hasattr(vars(client)["request"], "__wrapped__"):
+                del client.request
 
 
 @pytest.fixture

@@ -427,7 +427,9 @@ def test_guard_counts_ids_as_other_and_limits_new_values(otelcol: Path, tmp_path
         sender.spans("svc", *(Span("chat", {**CHAT, A.PROMPT_HASH: f"{n:04x}"}) for n in range(50)))
         sender.spans("svc", Span("chat", {**CHAT, A.GEN_AI_REQUEST_MODEL: "gpt-4o-2024-08-06-20240806"}))
         end = time.monotonic() + 20
-        while not (found := counters(running.scrape(), "svc")) or sum(_of(found, M.LLM_CALLS).values()) < 51:
+        found: dict[str, float] = {}
+        while sum(_of(found, M.LLM_CALLS).values()) < 51 or sum(_of(found, M.SLI_BAD).values()) < 8:
+            found = counters(running.scrape(), "svc")
             assert time.monotonic() < end, found
             time.sleep(0.1)
         internal = httpx.get(running.internal).text
