@@ -119,7 +119,16 @@ def collector(otelcol: Path, tmp_path: Path) -> Iterator[stack.Collector]:
 BACKENDS = {"prometheus": ("prometheus",), "victoria_metrics": ("victoria_metrics", "vmalert")}
 
 
-@pytest.mark.parametrize("backend", ["prometheus", pytest.param("victoria_metrics", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "prometheus",
+        pytest.param(
+            "victoria_metrics",
+            marks=[pytest.mark.slow, pytest.mark.rotation("long runs", "VictoriaMetrics", 5, seconds=92)],
+        ),
+    ],
+)
 def test_recorded_series_equal_the_sent_numbers(
     collector: stack.Collector, backend: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
