@@ -94,13 +94,13 @@ class Rotation:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         if self.turn == "all":
             return
-        members = {item: member for item in items if (member := find_member(item))}
-        for group, parts in sorted({(group, parts) for group, _, parts, _ in members.values() if group not in FIXED}):
+        turns = {item: turn for item in items if (turn := find_member(item))}
+        for group, parts in sorted({(group, parts) for group, _, parts, _ in turns.values() if group not in FIXED}):
             weights = Counter[str]()
-            for name, member, _, seconds in members.values():
+            for name, member, _, seconds in turns.values():
                 weights[member] += seconds if name == group else 0
             self._choose_members(group, +weights, parts)
-        deselected = {item for item, (group, member, *_) in members.items() if member in self.left_out[group]}
+        deselected = {item for item, (group, member, *_) in turns.items() if member in self.left_out[group]}
         items[:] = [item for item in items if item not in deselected]
         config.hook.pytest_deselected(items=[*deselected])
 
