@@ -252,7 +252,7 @@ def test_identity_caches_are_bounded(said: Said) -> None:
         )
         identities.identify_call(call, scope)
         identities.identify_params(call)
-    memories = (identities._texts, identities._tools, identities._params, identities._prompts_by_scope)
+    memories = (identities._texts, identities._tools, identities._params, identities._hashes_by_place)
     assert all(0 < len(memory) <= _identity._MAX_ENTRIES for memory in memories)
     assert size < sys.getsizeof(identities._texts) < 100_000
 

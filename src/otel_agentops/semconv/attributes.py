@@ -128,6 +128,9 @@ CHANGE_VARIABLE = "otel_agentops.change.variable"
 CHANGE_VARIABLE_VALUES = (
     "model",
     "prompt",
+    "instructions",
+    "params",
+    "fingerprint",
     "judge",
     "index",
     "tools",
@@ -177,8 +180,9 @@ PARAM_SOURCE = "otel_agentops.param.{}.source"
 PARAM_SOURCE_VALUES = ("explicit", "framework", "echoed", "unset", "unknown")
 PARAMS_HASH = "otel_agentops.params.hash"
 PROMPT_HASH = "otel_agentops.prompt.hash"
+PROMPT_SENT_HASH = "otel_agentops.prompt.sent.hash"
 PROMPT_SOURCE = "otel_agentops.prompt.source"
-PROMPT_SOURCE_VALUES = ("template", "instructions", "none", "unbounded")
+PROMPT_SOURCE_VALUES = ("template", "instructions", "none", "rendered", "judge", "unbounded")
 RETRIEVAL_DOCUMENT_COUNT = "otel_agentops.retrieval.document.count"
 RETRIEVAL_INDEXES = "otel_agentops.retrieval.indexes"
 ROLLOUT_ROUTE = "otel_agentops.rollout.route"

@@ -13,12 +13,15 @@ GEN_AI_CLIENT_TOKEN_USAGE = "gen_ai.client.token.usage"
 CHANGES = "otel_agentops.changes"
 DEPLOY_OBSERVATIONS = "otel_agentops.deploy.observations"
 EVAL_SET_OBSERVATIONS = "otel_agentops.eval_set.observations"
+FINGERPRINT_OBSERVATIONS = "otel_agentops.fingerprint.observations"
 FLAG_OBSERVATIONS = "otel_agentops.flag.observations"
 INDEX_OBSERVATIONS = "otel_agentops.index.observations"
+INSTRUCTIONS_OBSERVATIONS = "otel_agentops.instructions.observations"
 JUDGE_OBSERVATIONS = "otel_agentops.judge.observations"
 LLM_ATTEMPTS = "otel_agentops.llm.attempts"
 LLM_CALLS = "otel_agentops.llm.calls"
 MODEL_OBSERVATIONS = "otel_agentops.model.observations"
+PARAMS_OBSERVATIONS = "otel_agentops.params.observations"
 PROMPT_OBSERVATIONS = "otel_agentops.prompt.observations"
 SLI_BAD = "otel_agentops.sli.bad"
 SLI_EVENTS = "otel_agentops.sli.events"
@@ -104,6 +107,14 @@ METRICS = {
             "otel_agentops.judge.revision",
         ),
     ),
+    FINGERPRINT_OBSERVATIONS: Metric(
+        "otel_agentops.fingerprint.observations",
+        "counter",
+        "{span}",
+        "Number of calls that a model answered, by the provider's fingerprint of the system that served them.",
+        "otel_agentops_fingerprint_observations_total",
+        ("gen_ai.request.model", "openai.response.system_fingerprint", "otel_agentops.rollout.stage"),
+    ),
     FLAG_OBSERVATIONS: Metric(
         "otel_agentops.flag.observations",
         "counter",
@@ -119,6 +130,20 @@ METRICS = {
         "Number of retrievals from an index, by its version.",
         "otel_agentops_index_observations_total",
         ("otel_agentops.index.name", "otel_agentops.index.version", "otel_agentops.rollout.stage"),
+    ),
+    INSTRUCTIONS_OBSERVATIONS: Metric(
+        "otel_agentops.instructions.observations",
+        "counter",
+        "{span}",
+        "Number of calls with a declared prompt template, by the identity of the instructions that were sent.",
+        "otel_agentops_instructions_observations_total",
+        (
+            "gen_ai.prompt.name",
+            "otel_agentops.task.name",
+            "otel_agentops.prompt.hash",
+            "otel_agentops.prompt.sent.hash",
+            "otel_agentops.rollout.stage",
+        ),
     ),
     JUDGE_OBSERVATIONS: Metric(
         "otel_agentops.judge.observations",
@@ -151,6 +176,14 @@ METRICS = {
         "Number of calls that a model answered, by the model asked for and the model that answered.",
         "otel_agentops_model_observations_total",
         ("gen_ai.request.model", "gen_ai.response.model", "otel_agentops.rollout.stage"),
+    ),
+    PARAMS_OBSERVATIONS: Metric(
+        "otel_agentops.params.observations",
+        "counter",
+        "{span}",
+        "Number of calls with request parameters, by their identity.",
+        "otel_agentops_params_observations_total",
+        ("gen_ai.request.model", "otel_agentops.params.hash", "otel_agentops.rollout.stage"),
     ),
     PROMPT_OBSERVATIONS: Metric(
         "otel_agentops.prompt.observations",

@@ -92,6 +92,7 @@ VARIABLE_KNOWN = "otel_agentops:variable:known"  # time at which a value of the 
 VARIABLE_GONE = "otel_agentops:variable:gone"  # time at which a value that the scope has no more was last active
 VARIABLE_BEGAN = "otel_agentops:variable:began"  # time at which a value appeared in its scope
 VARIABLE_RENEWED = "otel_agentops:variable:renewed"  # time at which a silent scope began again with a new value
+VARIABLE_ROUTINE = "otel_agentops:variable:routine"  # and reason: the same time, if new values are usual: no move
 VARIABLE_STEADY = "otel_agentops:variable:steady"  # the higher one of the share of now and of a little earlier
 VARIABLE_LATELY = "otel_agentops:variable:lately"  # lowest steady share of six hours
 VARIABLE_RISING = "otel_agentops:variable:rising"  # time since which the share is well above it
