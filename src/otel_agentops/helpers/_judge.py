@@ -178,15 +178,21 @@ def revise_judgement(judgement: Judgement, scope: JudgeScope, identities: Identi
 
     The revision is that of the declared configuration if both are as declared, or unknown. It is left out if the
     judge failed before a model answered: a failure is no other judge.
+
+    Args:
+        judgement: The declared configuration.
+        scope: The calls that were made for the verdict.
+        identities: Hashes.
+        has_failed: True if there is no verdict.
     """
     attributes = dict(judgement.attributes)
     declared = attributes.get(A.JUDGE_REVISION)
     if declared is None:
         return judgement
-    if has_failed and None in scope.models:
+    configuration = dict(judgement.configuration)
+    if has_failed and (None in scope.models or ("model" in configuration and not scope.models)):
         del attributes[A.JUDGE_REVISION]
         return judgement._replace(attributes=attributes)
-    configuration = dict(judgement.configuration)
     if models := sorted({model for model in scope.models if model} - {configuration.get("model")}):
         configuration["resolved_models"] = models
     if hashes := sorted({*scope.sent_hashes} - {configuration.get("prompt")}):

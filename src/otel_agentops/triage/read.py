@@ -26,6 +26,7 @@ from otel_agentops.triage.facts import (
     Incident,
     Mix,
     Move,
+    Routine,
     Segment,
     Sign,
     Snapshot,
@@ -119,6 +120,7 @@ class Service:
         suspects: Moves that the rules hold against values: those of now, and those from before a burn.
         surfaces: The surfaces that are observed.
         distance: Part of the traffic that the day before did not have.
+        routines: Where new values within the last day were usual.
     """
 
     moves: Sequence[Move]
@@ -130,6 +132,7 @@ class Service:
     suspects: Sequence[Move]
     surfaces: Sequence[Surface]
     distance: float | None
+    routines: Sequence[Routine]
 
 
 class Reader:
@@ -200,6 +203,7 @@ class Reader:
             truth=self._read_truth({**sli, "slo": burn.slo}),
             contact=self._read_contact(burn),
             traces=self._read_traces(burn, onset_s),
+            routines=service.routines,
             time_scale=self.clock.scale,
         )
 
@@ -234,6 +238,8 @@ class Reader:
         earlier = select_labels(labels, 'against!="whole"')
         before = f"min by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE}{earlier})"
         declared = self.query_now(f"{S.VARIABLE_DECLARED}{of}")
+        routine = f"last_over_time({S.VARIABLE_ROUTINE}{of}[{self.clock.to_duration('1d')}])"
+        routines = self.query_now(f"count by (variable, scope, reason) ({routine})")
         distances = [value for _, value in self.query_now(f"{S.TRAFFIC_DISTANCE}{of}")]
         return Service(
             moves=self._read_moves(of),
@@ -245,6 +251,10 @@ class Reader:
             suspects=[_make_move(*sample) for sample in self.query_now(f"{S.VARIABLE_SUSPECT}{of}")],
             surfaces=self._read_surfaces(labels),
             distance=max(distances, default=None),
+            routines=sorted(
+                (Routine(*map(labels.__getitem__, ("variable", "scope", "reason"))) for labels, _ in routines),
+                key=lambda one: (one.variable, one.scope, one.reason),
+            ),
         )
 
     def _read_moves(self, of: str) -> list[Move]:

@@ -118,7 +118,8 @@ def _build_routine_rules(clock: Clock) -> Iterator[Rule]:
         f"and on ({SCOPE}) last_over_time({began}[{clock.to_duration('20m', 2)}] offset {clock.to_duration(ago)})"
         for ago in (f"{24 * 60 - 10}m", f"{48 * 60 - 10}m")
     )
-    yield make_rule(routine, f'{began}{{variable=~"{TEXTS}"}}\n{earlier}', reason="daily")
+    fresh = f"\nunless on ({VALUE}) {S.VARIABLE_RENEWED}"  # a nightly job: `select_always_new`
+    yield make_rule(routine, f'{began}{{variable=~"{TEXTS}"}}\n{earlier}{fresh}', reason="daily")
     sent = f'last_over_time({S.VARIABLE_ACTIVE}{{variable="instructions"}}[{clock.to_duration("1d")}])'
     rendered = f'{began}{{variable="instructions"}} and on ({SCOPE}) count by ({SCOPE}) ({sent}) > {MOST_SENT}'
     yield make_rule(routine, rendered, reason="rendered")
