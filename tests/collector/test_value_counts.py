@@ -190,11 +190,12 @@ def count_roots(values: Sequence[str], good: int, bad: int = 0) -> Counts:
 
 
 def test_a_full_list_and_all_of_its_scope_have_slots(running: stack.Collector, sender: Sender) -> None:
-    """The overlay reads twelve values of the SDK and what it adds itself; `other` alone is no value."""
-    values = [f"tool/t{number}=v" for number in range(11)]
-    scope = {A.TRAFFIC_SEGMENT: "free", A.ROLLOUT_STAGE: "canary", A.ROLLOUT_ROUTE: "eu"}
+    """The overlay reads fourteen values of the SDK and what it adds itself; `other` alone is no value."""
+    values = [f"tool/t{number}=v" for number in range(13)]
+    flag = {A.FEATURE_FLAG_KEY: "new-prompt", A.FEATURE_FLAG_RESULT_VARIANT: "on"}
+    scope = {A.TRAFFIC_SEGMENT: "free", A.ROLLOUT_STAGE: "canary", A.ROLLOUT_ROUTE: "eu", **flag}
     sender.spans("full", make_root([*values, "other"], **scope), service_version="2")
-    added = ["traffic/all=free", "stage/all=canary", "route/all=eu", "deploy/full=2"]
+    added = ["traffic/all=free", "stage/all=canary", "route/all=eu", "deploy/full=2", "flag/new-prompt=on"]
     assert find_values(running, sender, "full") == count_roots([*values, *added], 1)
 
 

@@ -150,6 +150,7 @@ def test_prompt_source_says_where_the_hash_comes_from(identities: Identities) ->
         "otel_agentops.prompt.hash": identity(["Greet {name}."]),
         "gen_ai.prompt.name": "greeting",
         "gen_ai.prompt.version": "3",
+        "otel_agentops.prompt.sent.hash": identity(["Greet Ann."]),
     }
     assert identities.identify_call(call, NO_SCOPE) == {
         "otel_agentops.prompt.source": "instructions",
