@@ -36,6 +36,7 @@ TASK_LLM_CALLS = "otel_agentops.task.llm_calls"
 TASK_OUTPUT_TOKENS = "otel_agentops.task.output_tokens"
 TASK_TOOL_CALLS = "otel_agentops.task.tool_calls"
 TASK_TOOL_FAILURES = "otel_agentops.task.tool_failures"
+TOOL_CHANGES = "otel_agentops.tool.changes"
 TOOL_OBSERVATIONS = "otel_agentops.tool.observations"
 TOOLS_OBSERVATIONS = "otel_agentops.tools.observations"
 TRAFFIC_OBSERVATIONS = "otel_agentops.traffic.observations"
@@ -338,6 +339,14 @@ METRICS = {
         "Failed tool executions per task.",
         "otel_agentops_task_tool_failures",
         ("otel_agentops.task.name", "otel_agentops.task.outcome"),
+    ),
+    TOOL_CHANGES: Metric(
+        "otel_agentops.tool.changes",
+        "counter",
+        "{change}",
+        "Number of changes of a tool's schema that a process saw, by the fields that changed.",
+        "otel_agentops_tool_changes_total",
+        ("otel_agentops.change.scope", "otel_agentops.change.fields"),
     ),
     TOOL_OBSERVATIONS: Metric(
         "otel_agentops.tool.observations",

@@ -113,6 +113,7 @@ ATTRIBUTES = {
     "otel_agentops.attempt.count": Attribute("int", None, "no"),
     "otel_agentops.attempt.retry_after": Attribute("double[]", None, "no"),
     "otel_agentops.attempt.statuses": Attribute("int[]", None, "no"),
+    "otel_agentops.change.fields": Attribute("string", None, "yes"),
     "otel_agentops.change.previous": Attribute("string", None, "yes"),
     "otel_agentops.change.scope": Attribute("string", None, "yes"),
     "otel_agentops.change.source": Attribute("string", ("declared", "first_seen"), "yes"),

@@ -251,6 +251,7 @@ class Incident:
         contact: Owner and runbook.
         traces: Trace ids of tagged operations since the onset.
         routines: Where new values within the last day were usual.
+        schema_changes: Tools, and the fields of their schemas that a process saw change within the last day.
         time_scale: How many times faster the rules run than in production.
     """
 
@@ -265,6 +266,7 @@ class Incident:
     contact: Contact = field(default_factory=Contact)
     traces: Sequence[str] = ()
     routines: Sequence[Routine] = ()
+    schema_changes: Sequence[tuple[str, str]] = ()
     time_scale: float = 1
 
     @property

@@ -203,6 +203,9 @@ def _describe_moves(incident: Incident, lead: Suspect | None) -> Iterator[Line]:
                 if one.ratio is not None
             )
             yield Line("mix", " · ".join(ratios))
+    if any(one.variable in ("tool", "tools") for one in _list_moves(incident)):
+        for tool, fields in incident.schema_changes[:MOST_MOVES]:
+            yield Line("field", f"{tool}: {fields}")
     others = [one for one in _list_moves(incident) if one is not lead and not _is_same_move(one, lead)]
     for one in others[:MOST_MOVES]:
         yield Line(one.variable, _describe_evidence(incident, one, is_lead=False))
