@@ -89,3 +89,11 @@ def test_declared_changes_are_counted(collector: Collector, sender: Sender, serv
         series(M.CHANGES, change): 2,
         series(M.CHANGES, {**unscoped, A.CHANGE_SCOPE: "unknown", A.CHANGE_SOURCE: None}): 1,
     }
+
+
+def test_fields_of_a_changed_schema_are_counted(collector: Collector, sender: Sender, service: str) -> None:
+    fields = {A.CHANGE_SCOPE: "refund_order", A.CHANGE_FIELDS: "parameters.amount type number -> string"}
+    seen = {**fields, A.CHANGE_VARIABLE: "tool", A.CHANGE_VALUE: "b", A.CHANGE_SOURCE: "first_seen"}
+    sender.events(service, Event(seen, E.CHANGE), Event({**seen, A.CHANGE_FIELDS: None}, E.CHANGE))
+    wait_until_settled(collector, sender)
+    assert read_observations(collector, service) == {series(M.TOOL_CHANGES, fields): 1}

@@ -98,6 +98,14 @@ def test_new_values_that_are_usual_are_said() -> None:
     )
 
 
+def test_changed_fields_of_a_tool_are_said_if_a_tool_moved() -> None:
+    changes = [("refund_order", "parameters.amount type number -> string")]
+    lead = make_suspect("tool", "refund_order", "b", "a")
+    moved = replace(name_suspect(INCIDENT, "likely", lead), schema_changes=changes)
+    assert find_line(moved, "field") == "refund_order: parameters.amount type number -> string"
+    assert not [line for line in describe_incident(replace(INCIDENT, schema_changes=changes)) if line.label == "field"]
+
+
 def test_timing_alone_is_likely_only_if_rare_and_alone() -> None:
     lead = make_suspect("prompt", "support/greeting", "b", "a")
     lead = replace(lead, word="moved_no_contrast", odds=1)
