@@ -46,7 +46,9 @@ SLI_ERROR_REGRESSION = "otel_agentops:sli_error:regression"  # its standard devi
 # -- the budget of an objective over its window; labels SLI, slo
 
 SLO_OBJECTIVE_RATIO = "otel_agentops:slo_objective:ratio"  # slo alone: the part of the events that must be good
-SLO_OBJECTIVE_UNSEEN = "otel_agentops:slo_objective:unseen"  # the same, while no event within the window was counted
+SLO_OBJECTIVE_UNSEEN = (
+    "otel_agentops:slo_objective:unseen"  # the same, and the service if it is named, while no event was counted
+)
 SLO_EVENTS_INCREASE = "otel_agentops:slo_events:increase"  # events
 SLO_BAD_INCREASE = "otel_agentops:slo_bad:increase"  # bad events
 SLO_ERROR_RATIO = "otel_agentops:slo_error:ratio"  # bad / events
