@@ -30,6 +30,7 @@ LAYERS = (
         "_deferred_work",
         "_tool_arguments",
         "_edit_distance",
+        "_schema_changes",
         "_retry_after",
         "_span_processors",
         "_yaml",

@@ -35,11 +35,13 @@ class PromptTemplate(NamedTuple):
 class JudgeScope(NamedTuple):
     """The judge whose verdict is being made.
 
-    facts: attributes of its spans. models: the models that answered for it.
+    facts: attributes of its spans. models: of its calls, None where none is known to have answered. sent_hashes: of the
+    instructions that were sent to them.
     """
 
     facts: Mapping[str, Value]
-    models: list[str]
+    models: list[str | None]
+    sent_hashes: list[str]
 
 
 class Scope(NamedTuple):

@@ -28,6 +28,7 @@ P = ParamSpec("P")
 _MAX_ENTRIES = 256  # of one memory before it starts over; the hot set of a service is a handful
 _MAX_PER_SHAPE = 4  # callers that take turns with lists that differ in their middle alone
 _MAX_TEXT = 65_536  # characters of a text that is a dictionary key: with 256 entries at most 16 MB
+_MAX_SENT = 8  # texts that are sent under one template, above which values are rendered into it
 _MAX_NAMES = 32  # parameters of a call whose source is told: a span has 128 attributes, and loses the oldest first
 _MAX_NAME = 64  # characters of such a parameter: it becomes a part of an attribute's key
 _LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
@@ -61,7 +62,7 @@ class Identities:
         self._long_texts: tuple[tuple[tuple[str, ...], str], ...] = ()
         self._tools: Memory[ToolSet] = {}
         self._params: Memory[ParamSet] = {}
-        self._prompts_by_scope: dict[str, set[str]] = {}
+        self._hashes_by_place: dict[str, set[str]] = {}
 
     def identify_call(self, call: ModelCall, scope: Scope) -> Attributes:
         """Return the identity attributes of a call's prompt and tools."""
@@ -135,24 +136,52 @@ class Identities:
 
     def _identify_prompt(self, call: ModelCall, scope: Scope) -> Attributes:
         template = scope.prompt or (call.prompt and self.declare_template(*call.prompt))
+        if scope.judge is not None:  # one edit is one move: its prompt is the judge's, and none of the product
+            if call.instructions:
+                scope.judge.sent_hashes.append(self.hash_prompt(call.instructions))
+            return {A.PROMPT_SOURCE: "judge"}
         if template is not None:
-            return _describe_template(template)
+            return self._describe_template(template, call.instructions, scope.task)
         if not call.instructions:
             return {} if call.instructions is None else {A.PROMPT_SOURCE: "none"}
         place = f"{scope.task.name if scope.task else ''}/{call.operation}"
         return self._bound_prompts(self.hash_prompt(call.instructions), place)
 
+    def _describe_template(
+        self, template: PromptTemplate, instructions: tuple[Any, ...] | None, task: TaskTotals | None
+    ) -> Attributes:
+        attributes: Attributes = {A.PROMPT_SOURCE: "template"}
+        if template.name:
+            attributes[A.GEN_AI_PROMPT_NAME] = template.name
+        if template.version:
+            attributes[A.GEN_AI_PROMPT_VERSION] = template.version
+        if template.hash is None:
+            return attributes
+        attributes[A.PROMPT_HASH] = template.hash
+        if instructions:
+            place = f"{task.name if task else ''}/{template.name}/{template.hash}"
+            sent_hash = self.hash_prompt(instructions)
+            if self._is_bounded(place, sent_hash, _MAX_SENT):
+                attributes[A.PROMPT_SENT_HASH] = sent_hash
+            else:  # no change then, and no warning: that is what templates are for
+                attributes[A.PROMPT_SOURCE] = "rendered"
+        return attributes
+
     def _bound_prompts(self, value: str, place: str) -> Attributes:
         """Return the hash, unless this place makes a new one all the time: then a value is rendered per call."""
-        hashes = self._prompts_by_scope.get(place)
-        if hashes is None:
-            hashes = _keep_entry(self._prompts_by_scope, place, set())
-        if len(hashes) <= self._prompt_limit:
-            hashes.add(value)
-        if len(hashes) <= self._prompt_limit:
+        if self._is_bounded(place, value, self._prompt_limit):
             return {A.PROMPT_SOURCE: "instructions", A.PROMPT_HASH: value}
         say_once(f"unbounded:{place}", _UNBOUNDED, self._prompt_limit, place)
         return {A.PROMPT_SOURCE: "unbounded"}
+
+    def _is_bounded(self, place: str, value: str, limit: int) -> bool:
+        """Return False if a place has had more hashes than a limit."""
+        hashes = self._hashes_by_place.get(place)
+        if hashes is None:
+            hashes = _keep_entry(self._hashes_by_place, place, set())
+        if len(hashes) <= limit:
+            hashes.add(value)
+        return len(hashes) <= limit
 
     def _identify_params(
         self, params: Mapping[str, object], defaults: Mapping[str, Value], is_sampled: bool
@@ -167,6 +196,10 @@ class Identities:
             return known
         values = {name: value for name, value in params.items() if value is not None and value is not UNHASHED}
         attributes: Attributes = {A.PARAMS_HASH: identity(values, self.key)} if values else {}
+        place = f"params/{'/'.join(map(str, params))}"
+        if values and not self._is_bounded(place, str(attributes[A.PARAMS_HASH]), self._prompt_limit):
+            say_once(f"unbounded:{place}", _UNBOUNDED_PARAMS, self._prompt_limit, ", ".join(map(str, params)))
+            attributes = {}
         sources: Attributes = {}
         for name in _bound_names(params):
             is_default = name in defaults and defaults[name] == params[name]
@@ -195,6 +228,12 @@ _UNBOUNDED = (
 )
 
 
+_UNBOUNDED_PARAMS = (
+    "more than %d different values of the request parameters %s: one of them, such as an output limit, is computed per "
+    "call; their hash is no longer exported for such calls; set it to a fixed value"
+)
+
+
 def _is_same(one: object, other: object) -> bool:
     return one is other
 
@@ -207,17 +246,6 @@ def _update_if_json(
         attributes.update(identify(*args, **kwargs))
     except _NO_JSON:
         return
-
-
-def _describe_template(template: PromptTemplate) -> Attributes:
-    attributes: Attributes = {A.PROMPT_SOURCE: "template"}
-    if template.hash:
-        attributes[A.PROMPT_HASH] = template.hash
-    if template.name:
-        attributes[A.GEN_AI_PROMPT_NAME] = template.name
-    if template.version:
-        attributes[A.GEN_AI_PROMPT_VERSION] = template.version
-    return attributes
 
 
 def _first_name(tools: Sequence[object]) -> object:

@@ -11,7 +11,7 @@ from time import monotonic
 
 from otel_agentops.operations import Value
 
-_MAX_VALUES = 12  # of one task; the collector reads as many
+_MAX_VALUES = 14  # of one task; of the collector's 20 slots six are left for its own
 _MAX_PER_SCOPE = 20  # values of one variable and scope that this process tells apart
 _MAX_SCOPES = 1000  # that are remembered, before the memory starts over
 _IDLE_S = 3600  # a value that was not used for so long makes room for a new one

@@ -75,7 +75,8 @@ class TaskTotals:
         self.unattributed: list[type] = []  # kind of each operation of no task while this one was open
         self.tool_hashes: MutableMapping[str, str] = {}  # by tool name, learned from the wire
         # Keys alone, each once and in order of use; to set one is atomic, too. None: not known.
-        # Of model calls: the model asked for, the model that answered, prompt name, prompt hash, tools hash.
+        # Of model calls: the model asked for, the model that answered, prompt name, prompt hash, tools hash, hash of
+        # the instructions sent under a template, params hash, fingerprint.
         self.call_identities: dict[tuple[Value | None, ...], None] = {}
         # Of tools, indexes and judges: variable, name, hash or version.
         self.used_identities: dict[tuple[str, Value | None, Value | None], None] = {}
@@ -121,14 +122,20 @@ class TaskTotals:
     def list_values(self) -> list[str]:
         """Return `variable/scope=value` of each variable that the task used so far, with the scopes of the metrics."""
         values: list[tuple[str, Value | None, Value | None]] = []
-        for requested, answered, prompt_name, prompt_hash, tools_hash in list(self.call_identities):
+        details: list[tuple[str, Value | None, Value | None]] = []  # last, as a task has a limit of values
+        for requested, answered, prompt_name, prompt_hash, tools_hash, *detail in list(self.call_identities):
+            sent_hash, params_hash, fingerprint = detail
+            prompt_scope = f"{self.name}/{prompt_name or 'unknown'}"
             values.append(("model", requested, answered))
-            values.append(("prompt", f"{self.name}/{prompt_name or 'unknown'}", prompt_hash))
+            values.append(("prompt", prompt_scope, prompt_hash))
             values.append(("tools", self.name, tools_hash))
+            details.append(("params", requested, params_hash))
+            details.append(("instructions", f"{prompt_scope}/{prompt_hash}", sent_hash))
+            details.append(("fingerprint", requested, fingerprint))
         for variable, name, value in list(self.used_identities):
             is_offered = variable == "tool" and value is None  # a framework's span does not say what was offered
             values.append((variable, name, self.tool_hashes.get(str(name)) if is_offered else value))
-        return format_values(values)
+        return format_values([*values, *details])
 
     def sum_up(self) -> Attributes:
         """Return the sums for the root span.

@@ -40,6 +40,24 @@ def test_region_and_stage_are_labels_if_known(collector: Collector, sender: Send
     assert not [name for name in others if "cloud_region" in name], "calls and budgets are not told apart by it"
 
 
+def test_variables_of_a_call_are_those_of_the_product(collector: Collector, sender: Sender, service: str) -> None:
+    prompt = {A.TASK_NAME: "support", A.GEN_AI_PROMPT_NAME: "greeting", A.PROMPT_HASH: "p1"}
+    sent, tools = {**prompt, A.PROMPT_SENT_HASH: "i1"}, {A.TASK_NAME: "support", A.TOOLS_HASH: "s1"}
+    asked = {A.GEN_AI_REQUEST_MODEL: "gpt-x"}
+    params, served = {**asked, A.PARAMS_HASH: "a1"}, {**asked, A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: "fp_1"}
+    call = Span("chat gpt-x", {A.GEN_AI_OPERATION_NAME: "chat", **MODEL, **sent, **tools, **params, **served})
+    sender.spans(service, call, call._replace(attributes={**call.attributes, A.JUDGE_NAME: "helpful"}))
+    wait_until_settled(collector, sender)
+    assert read_observations(collector, service) == {
+        series(M.MODEL_OBSERVATIONS, MODEL): 1,
+        series(M.PROMPT_OBSERVATIONS, prompt): 1,
+        series(M.INSTRUCTIONS_OBSERVATIONS, sent): 1,
+        series(M.TOOLS_OBSERVATIONS, tools): 1,
+        series(M.PARAMS_OBSERVATIONS, params): 1,
+        series(M.FINGERPRINT_OBSERVATIONS, served): 1,
+    }
+
+
 def test_evaluations_of_a_set_are_counted_by_judge(collector: Collector, sender: Sender, service: str) -> None:
     judge = {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: "r1"}
     golden = {A.EVAL_SET_NAME: "golden", A.EVAL_SET_VERSION: "7"}
@@ -71,3 +89,11 @@ def test_declared_changes_are_counted(collector: Collector, sender: Sender, serv
         series(M.CHANGES, change): 2,
         series(M.CHANGES, {**unscoped, A.CHANGE_SCOPE: "unknown", A.CHANGE_SOURCE: None}): 1,
     }
+
+
+def test_fields_of_a_changed_schema_are_counted(collector: Collector, sender: Sender, service: str) -> None:
+    fields = {A.CHANGE_SCOPE: "refund_order", A.CHANGE_FIELDS: "parameters.amount type number -> string"}
+    seen = {**fields, A.CHANGE_VARIABLE: "tool", A.CHANGE_VALUE: "b", A.CHANGE_SOURCE: "first_seen"}
+    sender.events(service, Event(seen, E.CHANGE), Event({**seen, A.CHANGE_FIELDS: None}, E.CHANGE))
+    wait_until_settled(collector, sender)
+    assert read_observations(collector, service) == {series(M.TOOL_CHANGES, fields): 1}

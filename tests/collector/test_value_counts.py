@@ -128,13 +128,24 @@ def add_call(world: World, dice: random.Random, service: str) -> None:
     answered = dice.choice(["m-1", "m=2", None])
     prompt, tools = dice.choice(["p1", None]), dice.choice(["s1", None])
     facts = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_REQUEST_MODEL: "m", A.GEN_AI_RESPONSE_MODEL: answered}
-    identities = {A.PROMPT_HASH: prompt, A.TOOLS_HASH: tools, A.TASK_NAME: "support"}
+    params, sent, served = dice.choice(["a1", "a2", None]), dice.choice(["i1", None]), dice.choice(["fp_1", None])
+    identities = {
+        A.TASK_NAME: "support",
+        A.PROMPT_HASH: prompt,
+        A.PROMPT_SENT_HASH: sent if prompt else None,
+        A.TOOLS_HASH: tools,
+        A.PARAMS_HASH: params,
+        A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: served,
+    }
     provider = dice.choice(["openai", None])
     span = {**facts, **identities, A.GEN_AI_PROVIDER_NAME: provider}
     world.spans.append(Span("chat m", span, error=answered is None))
     values = [f"model/m={answered or 'unknown'}", f"provider/all={provider or 'unknown'}", f"deploy/{service}=1.4.2"]
     values += [f"prompt/support/unknown={prompt}"] if prompt else []
     values += [f"tools/support={tools}"] if tools else []
+    values += [f"instructions/support/unknown/p1={sent}"] if prompt and sent else []
+    values += [f"params/m={params}"] if params else []
+    values += [f"fingerprint/m={served}"] if served else []
     for value in values:
         count_value(world.counts, "call_success", value, answered is None)
 
@@ -179,11 +190,12 @@ def count_roots(values: Sequence[str], good: int, bad: int = 0) -> Counts:
 
 
 def test_a_full_list_and_all_of_its_scope_have_slots(running: stack.Collector, sender: Sender) -> None:
-    """The overlay reads twelve values of the SDK and what it adds itself; `other` alone is no value."""
-    values = [f"tool/t{number}=v" for number in range(11)]
-    scope = {A.TRAFFIC_SEGMENT: "free", A.ROLLOUT_STAGE: "canary", A.ROLLOUT_ROUTE: "eu"}
+    """The overlay reads fourteen values of the SDK and what it adds itself; `other` alone is no value."""
+    values = [f"tool/t{number}=v" for number in range(13)]
+    flag = {A.FEATURE_FLAG_KEY: "new-prompt", A.FEATURE_FLAG_RESULT_VARIANT: "on"}
+    scope = {A.TRAFFIC_SEGMENT: "free", A.ROLLOUT_STAGE: "canary", A.ROLLOUT_ROUTE: "eu", **flag}
     sender.spans("full", make_root([*values, "other"], **scope), service_version="2")
-    added = ["traffic/all=free", "stage/all=canary", "route/all=eu", "deploy/full=2"]
+    added = ["traffic/all=free", "stage/all=canary", "route/all=eu", "deploy/full=2", "flag/new-prompt=on"]
     assert find_values(running, sender, "full") == count_roots([*values, *added], 1)
 
 

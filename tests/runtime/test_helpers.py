@@ -14,6 +14,7 @@ from opentelemetry import trace
 
 from otel_agentops import _telemetry, change, judge, outcome, prompt, retrieval, task, tool
 from otel_agentops._config import Config
+from otel_agentops._hashing import identity
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
 
@@ -274,6 +275,9 @@ def test_receipt_holds_facts_of_the_answer_not_of_the_judge(seen: Capture, gpt: 
             "model/gpt-x=gpt-x-2026-03-01",
             f"tools/support={chat['otel_agentops.tools.hash']}",
             "index/help=v7",
+            f"params/embed-x={identity({'encoding_format': 'base64'})}",
+            f"params/gpt-x={chat['otel_agentops.params.hash']}",
+            "fingerprint/gpt-x=fp_fake",
         ],
         **hashes,
     }
@@ -291,6 +295,8 @@ def test_declared_template_is_the_prompt_of_calls_inside(seen: Capture, gpt: ope
             gpt.chat.completions.create(model="gpt-x", messages=[{"role": "system", "content": template.text}])
     ask(gpt)
     first, second, outside = (span["attributes"] for span in seen.spans)
+    sent = [span.pop("otel_agentops.prompt.sent.hash") for span in (first, second)]
+    assert sent == [identity(["Greet Ann."]), identity(["Greet Bo."])]
     assert first == second
     assert first["otel_agentops.prompt.source"] == "template"
     assert first["gen_ai.prompt.name"] == "greeting"
@@ -433,13 +439,16 @@ def test_verdict_is_an_event_with_the_facts_of_its_task(seen: Capture, gpt: open
                 "gen_ai.evaluation.score.label": "pass",
                 "gen_ai.response.id": answer.id,
                 "otel_agentops.judge.model": "claude-x-20260301",
-                "otel_agentops.task.values": ["model/gpt-x=gpt-x-2026-03-01"],
+                "otel_agentops.task.values": ["model/gpt-x=gpt-x-2026-03-01", "fingerprint/gpt-x=fp_fake"],
             },
         )
     )
     grading = next(span["attributes"] for span in seen.spans if span["name"] == "chat claude-x")
-    judged = {key: value for key, value in event["attributes"].items() if ".judge." in key}
-    assert grading.items() >= {key: judged[key] for key in judged if key != "otel_agentops.judge.model"}.items()
+    answered = ("otel_agentops.judge.model", "otel_agentops.judge.revision")  # not known when the span starts
+    facts = event["attributes"].items()
+    judged = {key: value for key, value in facts if ".judge." in key and key not in answered}
+    assert grading.items() >= judged.items()
+    assert answered[1] not in grading
 
 
 def test_late_judgement_carries_the_receipt_not_its_own_task(seen: Capture) -> None:
@@ -460,7 +469,58 @@ def test_decorated_judge_returns_its_score(seen: Capture, way: Callable[..., Any
 def test_failed_judge_has_an_error_and_no_score(seen: Capture) -> None:
     with pytest.raises(ZeroDivisionError), judge("grounded", **CONFIGURATION):
         boom()
-    assert [without_ids(event) for event in seen.events] == [verdict(**{"error.type": "ZeroDivisionError"})]
+    expected = verdict(**{"error.type": "ZeroDivisionError"})
+    del expected["attributes"]["otel_agentops.judge.revision"]  # no model answered: a failure is no other judge
+    assert [without_ids(event) for event in seen.events] == [expected]
+
+
+def list_revisions(seen: Capture) -> list[str | None]:
+    return [event["attributes"].get("otel_agentops.judge.revision") for event in seen.events]
+
+
+def revise(**more: Any) -> str:
+    """Return the revision of a judge on gpt-x with the rubric `Grade it.`."""
+    declared = {"model": "gpt-x", "prompt": identity(["Grade it."])}
+    return identity([{**declared, "resolved_models": ["gpt-x-2026-03-01"], **more}])
+
+
+def grade(gpt: openai.OpenAI, rubric: str, declared: str | None = "Grade it.") -> None:
+    with judge("grounded", model="gpt-x", prompt=declared) as judgement:
+        messages = [{"role": "system", "content": rubric}, {"role": "user", "content": "Is this right?"}]
+        gpt.chat.completions.create(model="gpt-x", messages=messages)  # type: ignore[arg-type]
+        judgement.score(0.5)
+
+
+def test_rubric_as_declared_is_the_judges_alone(seen: Capture, gpt: openai.OpenAI) -> None:
+    with task("support") as run:
+        grade(gpt, "Grade it.")
+    assert list_revisions(seen) == [revise()]
+    assert run.receipt()["otel_agentops.task.values"] == [f"judge/grounded={revise()}"]
+    (chat,) = [span["attributes"] for span in seen.spans if span["name"] == "chat gpt-x"]
+    assert chat["otel_agentops.prompt.source"] == "judge"
+    assert "otel_agentops.prompt.hash" not in chat
+
+
+def test_sent_rubric_counts_from_its_third_verdict(seen: Capture, gpt: openai.OpenAI) -> None:
+    for rubric in ("Grade it.", *["Be strict."] * 4, *["Be lenient."] * 3):
+        grade(gpt, rubric)
+    strict, lenient = (revise(sent_prompt=identity([text])) for text in ("Be strict.", "Be lenient."))
+    assert list_revisions(seen) == [*[revise()] * 3, *[strict] * 4, lenient]
+
+
+def test_rubric_with_the_judged_answer_is_no_revision(seen: Capture, gpt: openai.OpenAI) -> None:
+    for number in range(6):
+        grade(gpt, f"Grade answer {number}.", "Grade answer {number}.")
+    assert len(set(list_revisions(seen))) == 1
+
+
+def test_judge_whose_model_does_not_answer_has_no_revision(
+    seen: Capture, gpt: openai.OpenAI, provider: FakeProvider
+) -> None:
+    provider.script(Status(400))
+    with pytest.raises(openai.BadRequestError):
+        grade(gpt, "Grade it.")
+    assert list_revisions(seen) == [None]
 
 
 def test_judge_model_is_unknown_without_a_model_call(seen: Capture) -> None:
@@ -612,8 +672,8 @@ WRONG: dict[Callable[[], None], list[str]] = {
         "timestamp='today' is not a number and is left out"
     ],
     lambda: change("weather", scope="s", value="v"): [
-        "'weather' is not a variable and is left out; use one of model, prompt, judge, index, tools, tool, traffic, "
-        "provider, deploy, flag, stage, route, tenant"
+        "'weather' is not a variable and is left out; use one of model, prompt, instructions, params, "
+        "fingerprint, judge, index, tools, tool, traffic, provider, deploy, flag, stage, route, tenant"
     ],
 }
 

@@ -150,6 +150,7 @@ def test_prompt_source_says_where_the_hash_comes_from(identities: Identities) ->
         "otel_agentops.prompt.hash": identity(["Greet {name}."]),
         "gen_ai.prompt.name": "greeting",
         "gen_ai.prompt.version": "3",
+        "otel_agentops.prompt.sent.hash": identity(["Greet Ann."]),
     }
     assert identities.identify_call(call, NO_SCOPE) == {
         "otel_agentops.prompt.source": "instructions",
@@ -241,6 +242,38 @@ def test_hash_key_changes_every_identity() -> None:
     assert keyed == of(Identities(b"one", 9), **call)
 
 
+def test_sent_text_is_told_beside_the_declared_template() -> None:
+    identities = Identities(None, 9)
+    scope = NO_SCOPE._replace(prompt=identities.declare_template("greeting", "3", "Greet {name}."))
+    declared = {
+        A.PROMPT_SOURCE: "template",
+        A.PROMPT_HASH: identity(["Greet {name}."]),
+        A.GEN_AI_PROMPT_NAME: "greeting",
+        A.GEN_AI_PROMPT_VERSION: "3",
+    }
+    call = ModelCall("chat", "openai", "m", {})
+    assert identities.identify_call(call, scope) == declared
+    for text in ("Greet them.", "Greet them rudely."):  # somebody edits what is sent, and declares what was before
+        sent = identities.identify_call(call._replace(instructions=(text,)), scope)
+        assert sent == {**declared, A.PROMPT_SENT_HASH: identity([text])}
+    for number in range(9):
+        sent = identities.identify_call(call._replace(instructions=(f"Greet {number}.",)), scope)
+    assert sent == {**declared, A.PROMPT_SOURCE: "rendered"}
+
+
+def test_params_computed_per_call_have_no_hash(said: Said) -> None:
+    identities, call = Identities(None, 5), ModelCall("chat", "openai", "m", {})
+    found = [identities.identify_params(call._replace(params={"max_tokens": number})) for number in range(7)]
+    assert [A.PARAMS_HASH in one.attributes for one in found] == [True] * 5 + [False] * 2
+    assert all(one.sources == found[0].sources for one in found)
+    other = identities.identify_params(call._replace(params={"temperature": 0.2}))
+    assert other.attributes == {A.PARAMS_HASH: identity({"temperature": 0.2})}
+    assert said() == [
+        "more than 5 different values of the request parameters max_tokens: one of them, such as an output limit, is "
+        "computed per call; their hash is no longer exported for such calls; set it to a fixed value"
+    ]
+
+
 def test_hash_key_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_AGENTOPS_HASH_KEY", "a project key")
     before = _telemetry.replace_default(None)
@@ -261,7 +294,7 @@ def test_identity_caches_are_bounded(said: Said) -> None:
         )
         identities.identify_call(call, scope)
         identities.identify_params(call)
-    memories = (identities._texts, identities._tools, identities._params, identities._prompts_by_scope)
+    memories = (identities._texts, identities._tools, identities._params, identities._hashes_by_place)
     assert all(0 < len(memory) <= _identity._MAX_ENTRIES for memory in memories)
     assert size < sys.getsizeof(identities._texts) < 100_000
 

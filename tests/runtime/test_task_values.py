@@ -60,8 +60,12 @@ def test_root_and_events_carry_all_values_of_a_task(seen: Capture, provider: Fak
         f"tool/refund={tool_hash}",
         "index/help-pages=2026-11-01",
     ]
-    assert list(event[A.TASK_VALUES]) == used
-    values = [*used, f"judge/grounded={event[A.JUDGE_REVISION]}"]
+    details = [
+        f"instructions/support/greeting/{identity(['Be kind to {name}'])}={identity([SECRET])}",
+        "fingerprint/gpt-5.5=fp_fake",
+    ]
+    assert list(event[A.TASK_VALUES]) == [*used, *details]
+    values = [*used, f"judge/grounded={event[A.JUDGE_REVISION]}", *details]
     assert list(find_root(seen)[A.TASK_VALUES]) == values  # type: ignore[call-overload]
     assert run.receipt()[A.TASK_VALUES] == values
     assert not [value for value in values if any(word in value for word in SECRET.split())]
@@ -99,9 +103,9 @@ def test_equals_signs_inside_are_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(12, [f"t{n}" for n in range(12)]), (13, [*(f"t{n}" for n in range(11)), "other"])]
+    ("count", "expected"), [(14, [f"t{n}" for n in range(14)]), (15, [*(f"t{n}" for n in range(13)), "other"])]
 )
-def test_a_thirteenth_value_of_a_task_is_other(count: int, expected: list[str]) -> None:
+def test_a_fifteenth_value_of_a_task_is_other(count: int, expected: list[str]) -> None:
     values = _task_values.format_values(("tool", f"t{number}", "v") for number in range(count))
     assert [value.removeprefix("tool/").removesuffix("=v") for value in values] == expected
 

@@ -186,6 +186,44 @@ def test_a_promise_that_nothing_counts_is_told_after_a_day(promtool: Path, tmp_p
     check_story(promtool, tmp_path, groups, test)
 
 
+def test_each_service_that_a_promise_names_is_covered(promtool: Path, tmp_path: Path) -> None:
+    both = slo.Slo.model_validate({**dict(ONE), "name": "both", "service": "(late|missing)"})
+    groups = [
+        group for group in prometheus.build_rules([both], SCALE)["groups"] if group["name"].endswith(("sli", "budget"))
+    ]
+    alert = 'sum by (service_name) (ALERTS{alertname="OtelAgentopsNeverSeen", alertstate="firing"})'
+
+    def firing(at: int, *services: str) -> dict[str, Any]:
+        samples = [{"labels": f'{{service_name="{service}"}}', "value": 1} for service in services]
+        return {"expr": alert, "eval_time": f"{at}s", "exp_samples": samples}
+
+    texts = {
+        "summary": "nothing was ever counted for both (proxy: task_completed) of missing",
+        "description": "No event of missing came within 7d, so this promise cannot burn. What task_completed needs "
+        'from the application: a block `with task("…"):` around each task. The collector needs the overlay and the '
+        "generated fragment.",
+        "service": "missing",
+        "slo": "both",
+        "type": "proxy",
+        "owner": "o",
+        "runbook": "r",
+    }
+    labels = {"slo": "both", "severity": "ticket", "owner": "o", "service_name": "missing"}
+    test = {
+        "interval": "1s",
+        "input_series": [UP, series(M.SLI_EVENTS, "late", until(END, start=2 * DAY))],
+        "promql_expr_test": [firing(DAY + 5, "late", "missing"), firing(3 * DAY, "missing")],
+        "alert_rule_test": [
+            {
+                "eval_time": f"{3 * DAY}s",
+                "alertname": "OtelAgentopsNeverSeen",
+                "exp_alerts": [{"exp_labels": labels, "exp_annotations": texts}],
+            }
+        ],
+    }
+    check_story(promtool, tmp_path, groups, test)
+
+
 @pytest.mark.parametrize(
     ("up", "told"),
     [

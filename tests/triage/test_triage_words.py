@@ -8,7 +8,19 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from otel_agentops.triage.facts import Burn, Contact, Incident, Move, Onset, Sign, Snapshot, Surface, Suspect, Variable
+from otel_agentops.triage.facts import (
+    Burn,
+    Contact,
+    Incident,
+    Move,
+    Onset,
+    Routine,
+    Sign,
+    Snapshot,
+    Surface,
+    Suspect,
+    Variable,
+)
 from otel_agentops.triage.report import Outcome, build_report
 from otel_agentops.triage.screen import show_report
 from otel_agentops.triage.verdict import Need, Verdict, estimate_need, reach_verdict
@@ -48,6 +60,12 @@ def find_line(incident: Incident, label: str) -> str:
         (make_suspect("model", "m-1", "m-2", "m-1"), "ask for model m-1"),
         (make_suspect("index", "faq", "2", "1"), "search version 1 of faq again"),
         (make_suspect("tools", "support", "b", "a"), "offer the tools of before again (a)"),
+        (make_suspect("params", "m-1", "b", "a"), "send the parameters a to m-1 again"),
+        (make_suspect("instructions", "s/p/t", "b", "a"), "send the instructions a of s/p/t again"),
+        (
+            make_suspect("fingerprint", "m-1", "fp_b", "fp_a"),
+            "nothing of yours moved: ask the provider of m-1, or use another model",
+        ),
         (make_suspect("deploy", "support", "4.3", "4.2"), "roll support back to 4.2"),
         (make_suspect("flag", "ranking", "on", "off"), "set flag ranking back to off"),
         (make_suspect("stage", "all", "canary", "stable"), "set stage all back to stable"),
@@ -58,6 +76,34 @@ def test_advice_undoes_the_move_of_each_variable(lead: Suspect, advice: str) -> 
     incident = name_suspect(INCIDENT, "likely", lead)
     assert find_line(incident, "do") == advice
     assert find_line(incident, "LIKELY").endswith("42 : 1 that it is worse")
+
+
+def test_move_of_sent_text_is_said_in_words() -> None:
+    lead = make_suspect("instructions", "support/greeting/t1", "b", "a")
+    text = find_line(name_suspect(INCIDENT, "likely", lead), "LIKELY")
+    assert text.startswith("instructions support/greeting/t1: a -> b (sent text changed under one template) · ")
+
+
+def test_new_values_that_are_usual_are_said() -> None:
+    routines = [
+        Routine("fingerprint", "gpt-5.5", "pool"),
+        Routine("instructions", "support/greeting/t1", "rendered"),
+        Routine("prompt", "support/unknown", "daily"),
+        Routine("tools", "support", "daily"),
+    ]
+    assert find_line(replace(INCIDENT, routines=routines), "usual") == (
+        "fingerprint gpt-5.5: one of several systems of the provider"
+        " · instructions support/greeting/t1 is rendered: values are filled in"
+        " · prompt support/unknown is rendered: changes every day · and more"
+    )
+
+
+def test_changed_fields_of_a_tool_are_said_if_a_tool_moved() -> None:
+    changes = [("refund_order", "parameters.amount type number -> string")]
+    lead = make_suspect("tool", "refund_order", "b", "a")
+    moved = replace(name_suspect(INCIDENT, "likely", lead), schema_changes=changes)
+    assert find_line(moved, "field") == "refund_order: parameters.amount type number -> string"
+    assert not [line for line in describe_incident(replace(INCIDENT, schema_changes=changes)) if line.label == "field"]
 
 
 def test_timing_alone_is_likely_only_if_rare_and_alone() -> None:

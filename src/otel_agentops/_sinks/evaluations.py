@@ -25,7 +25,7 @@ class EvaluationSink:
         if not isinstance(judgement, Judgement) or not isinstance(verdict, Verdict):
             return
         judge = observation.scope.judge
-        models = dict.fromkeys(judge.models) if judge is not None else ()
+        models = dict.fromkeys(filter(None, judge.models)) if judge is not None else ()
         self._emit_event(
             E.GEN_AI_EVALUATION_RESULT,
             drop_none(

@@ -22,6 +22,8 @@ from otel_agentops.task_totals import TaskTotals
 
 # The identities of a task's model calls that its receipt remembers.
 _RECEIPT_KEYS = (A.GEN_AI_REQUEST_MODEL, A.PROMPT_HASH, A.TOOLS_HASH, A.PARAMS_HASH)
+# Those of the request that are values of variables, in the order of `TaskTotals.call_identities`.
+_VALUE_KEYS = (A.GEN_AI_PROMPT_NAME, A.PROMPT_HASH, A.TOOLS_HASH, A.PROMPT_SENT_HASH, A.PARAMS_HASH)
 # Who scored, and what a score is held against.
 _JUDGE_KEYS = (A.JUDGE_NAME, A.JUDGE_REVISION, A.JUDGE_THRESHOLD)
 
@@ -66,14 +68,15 @@ class TaskTotalsSink:
         scope = observation.scope
         task = scope.task
         answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
-        if scope.judge is not None and answer.model:
+        if scope.judge is not None:
             scope.judge.models.append(answer.model)
         if task is None:
             return
         if scope.judge is None:  # its prompt and its model are the judge's, whose revision changes with them
             get = observation.request_attributes.get
-            prompt_name, prompt_hash, tools_hash = get(A.GEN_AI_PROMPT_NAME), get(A.PROMPT_HASH), get(A.TOOLS_HASH)
-            task.call_identities[call.model, answer.model, prompt_name, prompt_hash, tools_hash] = None
+            fingerprint = answer.attributes.get(A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)
+            identities = (call.model, answer.model, *map(get, _VALUE_KEYS), fingerprint)
+            task.call_identities[identities] = None
         if call.data_source_id is not None and answer is not NO_ANSWER:
             task.indexes.append(f"{call.data_source_id}@unknown")
         attempts = None if observation.attempts is None else len(observation.attempts)

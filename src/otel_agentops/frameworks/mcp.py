@@ -6,8 +6,9 @@ https://github.com/modelcontextprotocol/python-sdk/blob/main/src/mcp/client/sess
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from otel_agentops import _patching
@@ -15,6 +16,8 @@ from otel_agentops._client_call import ClientCall, begin_call
 from otel_agentops._context import current_scope
 from otel_agentops._endpoint import Content, ContentReader, Endpoint
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
+from otel_agentops._schema_changes import describe_schema_change
+from otel_agentops._telemetry import Telemetry
 from otel_agentops._tool_arguments import hash_tool_call
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._protocols.fields import as_list
@@ -27,8 +30,9 @@ from otel_agentops.clients._protocols.parts import (
     text_part,
     uri_part,
 )
-from otel_agentops.operations import CLIENT, ToolCall, ToolResult
+from otel_agentops.operations import CLIENT, ToolCall, ToolResult, Value
 from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import events as E
 
 TOOL_ERROR = "tool_error"  # the convention's `error.type` of a result that says it is an error
 Schema = Mapping[str, object]
@@ -47,11 +51,24 @@ class ListedTools(Protocol):
     tools: Sequence[object]
 
 
+class Change(NamedTuple):
+    """A tool that its server lists with another schema than before."""
+
+    tool: str
+    before: Schema
+    after: Schema
+
+
 class ToolSchemas:
-    """The tools that the server of each session listed, for as long as the session lives."""
+    """The tools that the server of each session listed, for as long as the session lives.
+
+    The last schema of each tool of a server is kept longer, to tell what changed between two sessions.
+    """
 
     def __init__(self) -> None:
         self._by_session: WeakKeyDictionary[object, dict[str, Schema]] = WeakKeyDictionary()
+        self._last: dict[tuple[str, str], Schema] = {}
+        self._told: set[tuple[str, str, str]] = set()
 
     def find(self, session: object, name: str) -> Schema | None:
         """Return the identity material of a tool; None if the session has not listed it."""
@@ -62,6 +79,32 @@ class ToolSchemas:
         schemas = {} if is_first else self._by_session.get(session, {})
         schemas.update((str(schema["name"]), schema) for schema in map(read_tool, page.tools))
         self._by_session[session] = schemas
+
+    def find_changes(self, session: object, page: ListedTools) -> Iterator[Change]:
+        """Yield the tools of a page whose server listed another schema before.
+
+        Each new schema is told once: two servers of one name, and the replicas of one in a roll-out, take turns.
+        """
+        server = find_server(session)
+        if server is None:
+            return
+        for schema in map(read_tool, page.tools):
+            name = str(schema["name"])
+            if len(self._last) >= _MAX_TOOLS or len(self._told) >= _MAX_TOOLS:
+                self._last.clear()
+                self._told.clear()
+            before = self._last.get((server, name))
+            self._last[server, name] = schema
+            told = (server, name, json.dumps(schema, sort_keys=True, default=str))
+            if before is not None and before != schema and told not in self._told:
+                yield Change(name, before, schema)
+            self._told.add(told)
+
+
+def find_server(session: object) -> str | None:
+    """Return the name of a session's server; None if it is not known."""
+    name = getattr(getattr(session, "server_info", None), "name", None) or SERVERS.get(session)
+    return name if isinstance(name, str) else None
 
 
 def read_tool(tool: object) -> Schema:
@@ -105,7 +148,9 @@ def _read_field(record: object, name: str, name_in_2: str) -> object:
     return getattr(record, name_in_2, getattr(record, name, None))
 
 
+_MAX_TOOLS = 1000  # of all servers that are remembered, before the memory starts over
 SCHEMAS = ToolSchemas()
+SERVERS: WeakKeyDictionary[object, str] = WeakKeyDictionary()  # sessions of 1.x do not know the name of theirs
 
 
 def read_arguments(arguments: Mapping[str, object]) -> Content:
@@ -156,18 +201,36 @@ def _receive_result(call: ClientCall, result: object, args: Arguments, kwargs: K
     call.response_received(result)
 
 
-def _begin_listing(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> object:
-    return args[0] if library.active else None
+def _find_telemetry(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Telemetry | None:
+    return library.telemetry if library.active else None
 
 
-def _learn_tools(session: object, page: ListedTools, args: Arguments, kwargs: Keywords) -> None:
+def _learn_tools(telemetry: Telemetry, page: ListedTools, args: Arguments, kwargs: Keywords) -> None:
     # 1.x takes the cursor as an argument as well.
     cursor = getattr(kwargs.get("params"), "cursor", None) or kwargs.get("cursor") or (args[1:] and args[1])
-    SCHEMAS.learn(session, page, is_first=not cursor)
+    SCHEMAS.learn(args[0], page, is_first=not cursor)
+    for tool, before, after in SCHEMAS.find_changes(args[0], page):
+        hashes = [telemetry.identities.identify_tools([schema], dict).hashes[tool] for schema in (before, after)]
+        change: dict[str, Value] = {
+            A.CHANGE_VARIABLE: "tool",
+            A.CHANGE_SCOPE: tool,
+            A.CHANGE_PREVIOUS: hashes[0],
+            A.CHANGE_VALUE: hashes[1],
+            A.CHANGE_FIELDS: describe_schema_change(before, after),
+            A.CHANGE_SOURCE: "first_seen",
+        }
+        telemetry.emit_event(E.CHANGE, change)
+
+
+def _learn_server(telemetry: Telemetry, result: object, args: Arguments, kwargs: Keywords) -> None:
+    name = getattr(_read_field(result, "serverInfo", "server_info"), "name", None)
+    if isinstance(name, str):
+        SERVERS[args[0]] = name
 
 
 _CALL = Around(_begin_call, _receive_result, entered=_start_call)
-_LISTING = Around(_begin_listing, _learn_tools)
+_LISTING = Around(_find_telemetry, _learn_tools)
+_INITIALIZING = Around(_find_telemetry, _learn_server)
 SESSION = ("mcp.client.session", "ClientSession")
 LIBRARY = PatchedLibrary(
     "mcp",
@@ -175,6 +238,7 @@ LIBRARY = PatchedLibrary(
     (
         Target(*SESSION, "call_tool", wrap_call(_CALL, is_async=True), ("name",)),
         Target(*SESSION, "list_tools", wrap_step(_LISTING, is_async=True)),
+        Target(*SESSION, "initialize", wrap_step(_INITIALIZING, is_async=True)),
     ),
     ClientInfo(
         operations=("execute_tool (`tools/call`)",),

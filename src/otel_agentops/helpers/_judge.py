@@ -72,7 +72,9 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         self._judgement = _coerce.identify_json("a judge's configuration", self._identify_judge) or Judgement(
             self.name, {}, {A.JUDGE_NAME: self.name}
         )
-        judge_scope = JudgeScope(self._judgement.attributes, [])
+        # The revision is not known before the models have answered.
+        facts = {key: value for key, value in self._judgement.attributes.items() if key != A.JUDGE_REVISION}
+        judge_scope = JudgeScope(facts, [], [])
         self._scope = current_scope()._replace(judge=judge_scope, prompt=None, held_spans=None)
         stack.enter_context(enter_scope(self._scope))
 
@@ -124,12 +126,14 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
     def _record_verdict(
         self, verdict: Attributes, receipt: Mapping[str, Value] | None, error: BaseException | None
     ) -> None:
-        if self._judgement is None:
+        if self._judgement is None or self._scope.judge is None:
             return
         self._has_verdict = True
         attributes = {**self._read_task(receipt), **_coerce.as_texts(self._eval_set), **verdict}
-        observation = Observation(self._find_telemetry())
-        observation.adopt(self._judgement, self._scope)
+        telemetry = self._find_telemetry()
+        observation = Observation(telemetry)
+        judgement = revise_judgement(self._judgement, self._scope.judge, telemetry.identities, error is not None)
+        observation.adopt(judgement, self._scope)
         observation.finish(Verdict(attributes, is_of_current_task=receipt is None), error_type_of(error))
 
     def _read_task(self, receipt: Mapping[str, Value] | None) -> dict[str, Value]:
@@ -138,6 +142,66 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
             return read_identities(self._scope)
         registered = E.EVENTS[E.GEN_AI_EVALUATION_RESULT]
         return {key: value for key, value in _coerce.validate_receipt(receipt).items() if key in registered}
+
+
+class SentPrompts:
+    """The text that each configuration of a judge sends, if that is not the declared prompt.
+
+    A text counts once three verdicts in a row were made with it. So a prompt into which the judged answer is rendered
+    never does, and a changed one does from its third verdict on.
+    """
+
+    def __init__(self) -> None:
+        self._settled: dict[Value, str] = {}
+        self._latest: dict[Value, tuple[str, int]] = {}
+
+    def settle(self, revision: Value, sent_hash: str) -> str | None:
+        """Return the text that counts for a declared revision, after another verdict was made with `sent_hash`."""
+        if len(self._latest) >= _MAX_REVISIONS:
+            self._latest.clear()
+            self._settled.clear()
+        latest, count = self._latest.get(revision, (sent_hash, 0))
+        count = count + 1 if latest == sent_hash else 1
+        self._latest[revision] = sent_hash, count
+        if count >= _SETTLED:
+            self._settled[revision] = sent_hash
+        return self._settled.get(revision)
+
+
+_MAX_REVISIONS = 256  # that are remembered, before the memory starts over
+_SETTLED = 3  # verdicts in a row
+SENT = SentPrompts()
+
+
+def revise_judgement(judgement: Judgement, scope: JudgeScope, identities: Identities, has_failed: bool) -> Judgement:
+    """Return a judgement with the revision of what judged: its models as they answered, and the prompt as it was sent.
+
+    The revision is that of the declared configuration if both are as declared, or unknown. It is left out if the
+    judge failed before a model answered: a failure is no other judge.
+
+    Args:
+        judgement: The declared configuration.
+        scope: The calls that were made for the verdict.
+        identities: Hashes.
+        has_failed: True if there is no verdict.
+    """
+    attributes = dict(judgement.attributes)
+    declared = attributes.get(A.JUDGE_REVISION)
+    if declared is None:
+        return judgement
+    configuration = dict(judgement.configuration)
+    if has_failed and (None in scope.models or ("model" in configuration and not scope.models)):
+        del attributes[A.JUDGE_REVISION]
+        return judgement._replace(attributes=attributes)
+    if models := sorted({model for model in scope.models if model} - {configuration.get("model")}):
+        configuration["resolved_models"] = models
+    if hashes := sorted({*scope.sent_hashes} - {configuration.get("prompt")}):
+        sent_hash = hashes[0] if len(hashes) == 1 else identity(hashes, identities.key)
+        if settled := SENT.settle(declared, sent_hash):
+            configuration["sent_prompt"] = settled
+    if configuration != judgement.configuration:
+        attributes[A.JUDGE_REVISION] = identities.hash_prompt((configuration,))
+    return Judgement(judgement.name, configuration, attributes)
 
 
 def identify_judge(

@@ -119,6 +119,7 @@ OPENAI_RESPONSE_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
 ATTEMPT_COUNT = "otel_agentops.attempt.count"
 ATTEMPT_RETRY_AFTER = "otel_agentops.attempt.retry_after"
 ATTEMPT_STATUSES = "otel_agentops.attempt.statuses"
+CHANGE_FIELDS = "otel_agentops.change.fields"
 CHANGE_PREVIOUS = "otel_agentops.change.previous"
 CHANGE_SCOPE = "otel_agentops.change.scope"
 CHANGE_SOURCE = "otel_agentops.change.source"
@@ -128,6 +129,9 @@ CHANGE_VARIABLE = "otel_agentops.change.variable"
 CHANGE_VARIABLE_VALUES = (
     "model",
     "prompt",
+    "instructions",
+    "params",
+    "fingerprint",
     "judge",
     "index",
     "tools",
@@ -177,8 +181,9 @@ PARAM_SOURCE = "otel_agentops.param.{}.source"
 PARAM_SOURCE_VALUES = ("explicit", "framework", "echoed", "unset", "unknown")
 PARAMS_HASH = "otel_agentops.params.hash"
 PROMPT_HASH = "otel_agentops.prompt.hash"
+PROMPT_SENT_HASH = "otel_agentops.prompt.sent.hash"
 PROMPT_SOURCE = "otel_agentops.prompt.source"
-PROMPT_SOURCE_VALUES = ("template", "instructions", "none", "unbounded")
+PROMPT_SOURCE_VALUES = ("template", "instructions", "none", "rendered", "judge", "unbounded")
 RETRIEVAL_DOCUMENT_COUNT = "otel_agentops.retrieval.document.count"
 RETRIEVAL_INDEXES = "otel_agentops.retrieval.indexes"
 ROLLOUT_ROUTE = "otel_agentops.rollout.route"

@@ -14,12 +14,15 @@ GEN_AI_EXECUTE_TOOL_DURATION = "gen_ai.execute_tool.duration"
 CHANGES = "otel_agentops.changes"
 DEPLOY_OBSERVATIONS = "otel_agentops.deploy.observations"
 EVAL_SET_OBSERVATIONS = "otel_agentops.eval_set.observations"
+FINGERPRINT_OBSERVATIONS = "otel_agentops.fingerprint.observations"
 FLAG_OBSERVATIONS = "otel_agentops.flag.observations"
 INDEX_OBSERVATIONS = "otel_agentops.index.observations"
+INSTRUCTIONS_OBSERVATIONS = "otel_agentops.instructions.observations"
 JUDGE_OBSERVATIONS = "otel_agentops.judge.observations"
 LLM_ATTEMPTS = "otel_agentops.llm.attempts"
 LLM_CALLS = "otel_agentops.llm.calls"
 MODEL_OBSERVATIONS = "otel_agentops.model.observations"
+PARAMS_OBSERVATIONS = "otel_agentops.params.observations"
 PROMPT_OBSERVATIONS = "otel_agentops.prompt.observations"
 SLI_BAD = "otel_agentops.sli.bad"
 SLI_EVENTS = "otel_agentops.sli.events"
@@ -34,6 +37,7 @@ TASK_LLM_CALLS = "otel_agentops.task.llm_calls"
 TASK_OUTPUT_TOKENS = "otel_agentops.task.output_tokens"
 TASK_TOOL_CALLS = "otel_agentops.task.tool_calls"
 TASK_TOOL_FAILURES = "otel_agentops.task.tool_failures"
+TOOL_CHANGES = "otel_agentops.tool.changes"
 TOOL_OBSERVATIONS = "otel_agentops.tool.observations"
 TOOLS_OBSERVATIONS = "otel_agentops.tools.observations"
 TRAFFIC_OBSERVATIONS = "otel_agentops.traffic.observations"
@@ -113,6 +117,14 @@ METRICS = {
             "otel_agentops.judge.revision",
         ),
     ),
+    FINGERPRINT_OBSERVATIONS: Metric(
+        "otel_agentops.fingerprint.observations",
+        "counter",
+        "{span}",
+        "Number of calls that a model answered, by the provider's fingerprint of the system that served them.",
+        "otel_agentops_fingerprint_observations_total",
+        ("gen_ai.request.model", "openai.response.system_fingerprint", "otel_agentops.rollout.stage"),
+    ),
     FLAG_OBSERVATIONS: Metric(
         "otel_agentops.flag.observations",
         "counter",
@@ -128,6 +140,20 @@ METRICS = {
         "Number of retrievals from an index, by its version.",
         "otel_agentops_index_observations_total",
         ("otel_agentops.index.name", "otel_agentops.index.version", "otel_agentops.rollout.stage"),
+    ),
+    INSTRUCTIONS_OBSERVATIONS: Metric(
+        "otel_agentops.instructions.observations",
+        "counter",
+        "{span}",
+        "Number of calls with a declared prompt template, by the identity of the instructions that were sent.",
+        "otel_agentops_instructions_observations_total",
+        (
+            "gen_ai.prompt.name",
+            "otel_agentops.task.name",
+            "otel_agentops.prompt.hash",
+            "otel_agentops.prompt.sent.hash",
+            "otel_agentops.rollout.stage",
+        ),
     ),
     JUDGE_OBSERVATIONS: Metric(
         "otel_agentops.judge.observations",
@@ -160,6 +186,14 @@ METRICS = {
         "Number of calls that a model answered, by the model asked for and the model that answered.",
         "otel_agentops_model_observations_total",
         ("gen_ai.request.model", "gen_ai.response.model", "otel_agentops.rollout.stage"),
+    ),
+    PARAMS_OBSERVATIONS: Metric(
+        "otel_agentops.params.observations",
+        "counter",
+        "{span}",
+        "Number of calls with request parameters, by their identity.",
+        "otel_agentops_params_observations_total",
+        ("gen_ai.request.model", "otel_agentops.params.hash", "otel_agentops.rollout.stage"),
     ),
     PROMPT_OBSERVATIONS: Metric(
         "otel_agentops.prompt.observations",
@@ -314,6 +348,14 @@ METRICS = {
         "Failed tool executions per task.",
         "otel_agentops_task_tool_failures",
         ("otel_agentops.task.name", "otel_agentops.task.outcome"),
+    ),
+    TOOL_CHANGES: Metric(
+        "otel_agentops.tool.changes",
+        "counter",
+        "{change}",
+        "Number of changes of a tool's schema that a process saw, by the fields that changed.",
+        "otel_agentops_tool_changes_total",
+        ("otel_agentops.change.scope", "otel_agentops.change.fields"),
     ),
     TOOL_OBSERVATIONS: Metric(
         "otel_agentops.tool.observations",

@@ -46,7 +46,9 @@ SLI_ERROR_REGRESSION = "otel_agentops:sli_error:regression"  # its standard devi
 # -- the budget of an objective over its window; labels SLI, slo
 
 SLO_OBJECTIVE_RATIO = "otel_agentops:slo_objective:ratio"  # slo alone: the part of the events that must be good
-SLO_OBJECTIVE_UNSEEN = "otel_agentops:slo_objective:unseen"  # the same, while no event within the window was counted
+SLO_OBJECTIVE_UNSEEN = (
+    "otel_agentops:slo_objective:unseen"  # the same, and the service if it is named, while no event was counted
+)
 SLO_EVENTS_INCREASE = "otel_agentops:slo_events:increase"  # events
 SLO_BAD_INCREASE = "otel_agentops:slo_bad:increase"  # bad events
 SLO_ERROR_RATIO = "otel_agentops:slo_error:ratio"  # bad / events
@@ -92,6 +94,7 @@ VARIABLE_KNOWN = "otel_agentops:variable:known"  # time at which a value of the 
 VARIABLE_GONE = "otel_agentops:variable:gone"  # time at which a value that the scope has no more was last active
 VARIABLE_BEGAN = "otel_agentops:variable:began"  # time at which a value appeared in its scope
 VARIABLE_RENEWED = "otel_agentops:variable:renewed"  # time at which a silent scope began again with a new value
+VARIABLE_ROUTINE = "otel_agentops:variable:routine"  # and reason: the same time, if new values are usual: no move
 VARIABLE_STEADY = "otel_agentops:variable:steady"  # the higher one of the share of now and of a little earlier
 VARIABLE_LATELY = "otel_agentops:variable:lately"  # lowest steady share of six hours
 VARIABLE_RISING = "otel_agentops:variable:rising"  # time since which the share is well above it

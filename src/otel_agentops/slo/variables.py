@@ -17,6 +17,14 @@ from otel_agentops.slo.series import SERVICE
 VARIABLES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "model": (M.MODEL_OBSERVATIONS, (A.GEN_AI_REQUEST_MODEL,), A.GEN_AI_RESPONSE_MODEL),
     "prompt": (M.PROMPT_OBSERVATIONS, (A.TASK_NAME, A.GEN_AI_PROMPT_NAME), A.PROMPT_HASH),
+    # Under one declared hash, so that another template is one move and not two.
+    "instructions": (
+        M.INSTRUCTIONS_OBSERVATIONS,
+        (A.TASK_NAME, A.GEN_AI_PROMPT_NAME, A.PROMPT_HASH),
+        A.PROMPT_SENT_HASH,
+    ),
+    "params": (M.PARAMS_OBSERVATIONS, (A.GEN_AI_REQUEST_MODEL,), A.PARAMS_HASH),
+    "fingerprint": (M.FINGERPRINT_OBSERVATIONS, (A.GEN_AI_REQUEST_MODEL,), A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT),
     "tools": (M.TOOLS_OBSERVATIONS, (A.TASK_NAME,), A.TOOLS_HASH),
     "tool": (M.TOOL_OBSERVATIONS, (A.GEN_AI_TOOL_NAME,), A.TOOL_HASH),
     "index": (M.INDEX_OBSERVATIONS, (A.INDEX_NAME,), A.INDEX_VERSION),
@@ -30,6 +38,8 @@ VARIABLES: dict[str, tuple[str, tuple[str, ...], str]] = {
 # Traffic moves as a mix (moves/traffic.py), which presence cannot tell; and so do the stages of a roll-out, whose first
 # task is no change of what answers.
 NOT_MOVED = "tool|traffic|stage"
+# A provider has several systems at once, and another mix of them in each region and hour: only a new one is a move.
+NOT_WEIGHED = f"{NOT_MOVED}|fingerprint"
 
 # The place of an observation is the region or, if that is unknown, the collector; the stage is that of a roll-out.
 PLACE, STAGE = "place", A.ROLLOUT_STAGE.replace(".", "_")

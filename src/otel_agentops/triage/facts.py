@@ -224,6 +224,18 @@ class Contact:
 
 
 @dataclass(frozen=True)
+class Routine:
+    """A place in which new values are usual, so that one is no move.
+
+    reason: `daily`, `rendered`, `pool` or `model`, as slo/moves/appeared.py has it.
+    """
+
+    variable: str
+    scope: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Incident:
     """A burn with everything that was read about it.
 
@@ -238,6 +250,8 @@ class Incident:
         truth: Random labels of the objective, if there are any.
         contact: Owner and runbook.
         traces: Trace ids of tagged operations since the onset.
+        routines: Where new values within the last day were usual.
+        schema_changes: Tools, and the fields of their schemas that a process saw change within the last day.
         time_scale: How many times faster the rules run than in production.
     """
 
@@ -251,6 +265,8 @@ class Incident:
     truth: Truth | None = None
     contact: Contact = field(default_factory=Contact)
     traces: Sequence[str] = ()
+    routines: Sequence[Routine] = ()
+    schema_changes: Sequence[tuple[str, str]] = ()
     time_scale: float = 1
 
     @property

@@ -15,7 +15,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, quote_string
-from otel_agentops.slo.series import SERVICE, SLI
+from otel_agentops.slo.series import SERVICE, SLI, spell_label
 from otel_agentops.slo.units import format_duration
 from otel_agentops.slo.variables import VALUE
 from otel_agentops.triage.facts import (
@@ -26,6 +26,7 @@ from otel_agentops.triage.facts import (
     Incident,
     Mix,
     Move,
+    Routine,
     Segment,
     Sign,
     Snapshot,
@@ -119,6 +120,8 @@ class Service:
         suspects: Moves that the rules hold against values: those of now, and those from before a burn.
         surfaces: The surfaces that are observed.
         distance: Part of the traffic that the day before did not have.
+        routines: Where new values within the last day were usual.
+        schema_changes: Tools, and the fields of their schemas that a process saw change within the last day.
     """
 
     moves: Sequence[Move]
@@ -130,6 +133,8 @@ class Service:
     suspects: Sequence[Move]
     surfaces: Sequence[Surface]
     distance: float | None
+    routines: Sequence[Routine]
+    schema_changes: Sequence[tuple[str, str]]
 
 
 class Reader:
@@ -200,6 +205,8 @@ class Reader:
             truth=self._read_truth({**sli, "slo": burn.slo}),
             contact=self._read_contact(burn),
             traces=self._read_traces(burn, onset_s),
+            routines=service.routines,
+            schema_changes=service.schema_changes,
             time_scale=self.clock.scale,
         )
 
@@ -234,6 +241,11 @@ class Reader:
         earlier = select_labels(labels, 'against!="whole"')
         before = f"min by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE}{earlier})"
         declared = self.query_now(f"{S.VARIABLE_DECLARED}{of}")
+        routine = f"last_over_time({S.VARIABLE_ROUTINE}{of}[{self.clock.to_duration('1d')}])"
+        routines = self.query_now(f"count by (variable, scope, reason) ({routine})")
+        seen = f"last_over_time({M.METRICS[M.TOOL_CHANGES].prometheus}{of}[{self.clock.to_duration('1d')}])"
+        tool, fields = map(spell_label, (A.CHANGE_SCOPE, A.CHANGE_FIELDS))
+        schema_changes = self.query_now(f"count by ({tool}, {fields}) ({seen})")
         distances = [value for _, value in self.query_now(f"{S.TRAFFIC_DISTANCE}{of}")]
         return Service(
             moves=self._read_moves(of),
@@ -245,6 +257,11 @@ class Reader:
             suspects=[_make_move(*sample) for sample in self.query_now(f"{S.VARIABLE_SUSPECT}{of}")],
             surfaces=self._read_surfaces(labels),
             distance=max(distances, default=None),
+            routines=sorted(
+                (Routine(*map(labels.__getitem__, ("variable", "scope", "reason"))) for labels, _ in routines),
+                key=lambda one: (one.variable, one.scope, one.reason),
+            ),
+            schema_changes=sorted((labels[tool], labels[fields]) for labels, _ in schema_changes),
         )
 
     def _read_moves(self, of: str) -> list[Move]:

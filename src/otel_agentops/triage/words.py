@@ -43,6 +43,19 @@ SIGNS = {
     "empty": "{now} find nothing (usually {usual})",
     "rate_limited": "{now} are refused by a rate limit (usually {usual})",
 }
+# A new value that is no move, by the reason.
+ROUTINES = {
+    "daily": "{name} is rendered: changes every day",
+    "rendered": "{name} is rendered: values are filled in",
+    "pool": "{name}: one of several systems of the provider",
+    "model": "{name} changed with the model",
+}
+# What moved, if the name of the variable does not say it.
+MEANINGS = {
+    "instructions": "sent text changed under one template",
+    "fingerprint": "the provider serves it from another system",
+    "params": "request parameters",
+}
 SURFACE_KEYS = {"provider": A.GEN_AI_PROVIDER_NAME, "retrieval": A.INDEX_NAME, "tool": A.GEN_AI_TOOL_NAME}
 TITLES = {
     Verdict.IT_IS: "IT IS",
@@ -190,6 +203,9 @@ def _describe_moves(incident: Incident, lead: Suspect | None) -> Iterator[Line]:
                 if one.ratio is not None
             )
             yield Line("mix", " · ".join(ratios))
+    if any(one.variable in ("tool", "tools") for one in _list_moves(incident)):
+        for tool, fields in incident.schema_changes[:MOST_MOVES]:
+            yield Line("field", f"{tool}: {fields}")
     others = [one for one in _list_moves(incident) if one is not lead and not _is_same_move(one, lead)]
     for one in others[:MOST_MOVES]:
         yield Line(one.variable, _describe_evidence(incident, one, is_lead=False))
@@ -229,6 +245,9 @@ def _describe_rest(incident: Incident, verdict: Verdict) -> Iterator[Line]:
     ]
     if same:
         yield Line("same", " · ".join(same))
+    usual = [ROUTINES[one.reason].format(name=_name_scope(one.variable, one.scope)) for one in incident.routines]
+    if usual:
+        yield Line("usual", " · ".join([*usual[:MOST_MOVES], *["and more"] * (len(usual) > MOST_MOVES)]))
     unseen = [one.name for one in incident.variables if one.same_since_s is None and not one.moves]
     unseen += [kind for kind in SURFACES if kind not in {surface.surface for surface in incident.surfaces}]
     few = [one.name for one in incident.surfaces if not one.signs and not one.is_well]
@@ -314,6 +333,9 @@ def _advise_undo(suspect: Suspect) -> str:
     return {
         "model": f"ask for model {previous}" + (f" instead of {scope}" if scope != previous else ""),
         "prompt": f"restore prompt {previous} of {scope}",
+        "instructions": f"send the instructions {previous} of {scope} again",
+        "params": f"send the parameters {previous} to {scope} again",
+        "fingerprint": f"nothing of yours moved: ask the provider of {scope}, or use another model",
         "tools": f"offer the tools of before again ({previous})",
         "tool": f"publish the schema {previous} of {scope} again, or accept both",
         "index": f"search version {previous} of {scope} again",
@@ -369,7 +391,8 @@ def _describe_suspect(suspect: Suspect) -> str:
 
 
 def _describe_move(move: Move) -> str:
-    return f"{_name_scope(move.variable, move.scope)}: {move.previous or '?'} -> {move.value}"
+    meaning = f" ({MEANINGS[move.variable]})" if move.variable in MEANINGS else ""
+    return f"{_name_scope(move.variable, move.scope)}: {move.previous or '?'} -> {move.value}{meaning}"
 
 
 def _name_scope(variable: str, scope: str) -> str:

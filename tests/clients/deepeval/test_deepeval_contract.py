@@ -29,6 +29,7 @@ MakeMetric = Callable[..., GEval]
 PARAMS = {"strict_mode": False, "top_logprobs": 20}
 SCORE = 0.8
 RESOLVED = "gpt-4o-2024-11-20"
+UNANSWERED = {"otel_agentops.judge.model": None, "otel_agentops.judge.revision": None}  # a failure is no other judge
 
 
 def hash_prompt(metric: GEval, **prompt: Any) -> str:
@@ -44,16 +45,26 @@ def hash_prompt(metric: GEval, **prompt: Any) -> str:
     return identity([json.dumps(parts, ensure_ascii=False)])
 
 
-def describe_judge(metric: GEval, threshold: float = 0.5, **prompt: Any) -> Record:
-    prompt_hash = hash_prompt(metric, **prompt)
-    configuration = {"model": "gpt-4o", "prompt": prompt_hash, "threshold": threshold, "params": PARAMS}
+def describe_judge(metric: GEval, threshold: float = 0.5, model: str = RESOLVED, **prompt: Any) -> Record:
+    configuration = {
+        "model": "gpt-4o",
+        "prompt": hash_prompt(metric, **prompt),
+        "threshold": threshold,
+        "params": PARAMS,
+        "resolved_models": [model],
+    }
     return {
         "otel_agentops.judge.name": "Correctness",
         "otel_agentops.judge.params.hash": identity(PARAMS),
-        "otel_agentops.judge.prompt.hash": prompt_hash,
+        "otel_agentops.judge.prompt.hash": configuration["prompt"],
         "otel_agentops.judge.revision": identity([configuration]),
         "otel_agentops.judge.threshold": threshold,
     }
+
+
+def describe_call(metric: GEval) -> Record:
+    """Return what a span of the judge's model call says of the judge: its revision is not known yet."""
+    return {key: value for key, value in describe_judge(metric).items() if not key.endswith(".revision")}
 
 
 def describe_event(metric: GEval, *, in_span: bool = False, **more: Any) -> Record:
@@ -91,14 +102,14 @@ def test_measure_is_one_judgement(seen: Capture, make_metric: MakeMetric, case: 
     assert measure(metric, case) == SCORE
     assert seen.events == [describe_event(metric)]
     assert [span["name"] for span in seen.spans] == ["chat gpt-4o", "chat gpt-4o"]
-    assert [select_judge(span) for span in seen.spans] == [describe_judge(metric)] * 2
+    assert [select_judge(span) for span in seen.spans] == [describe_call(metric)] * 2
 
 
 async def test_a_measure_is_one_judgement(seen: Capture, make_metric: MakeMetric, case: LLMTestCase) -> None:
     metric = make_metric()
     assert await a_measure(metric, case) == SCORE
     assert seen.events == [describe_event(metric)]
-    assert [select_judge(span) for span in seen.spans] == [describe_judge(metric)] * 2
+    assert [select_judge(span) for span in seen.spans] == [describe_call(metric)] * 2
 
 
 def test_runner_makes_one_judgement_of_each_case(seen: Capture, make_metric: MakeMetric, case: LLMTestCase) -> None:
@@ -152,6 +163,17 @@ def test_threshold_is_part_of_the_revision(seen: Capture, make_metric: MakeMetri
     assert seen.events == [describe_event(metric, **describe_judge(metric, 0.9))]
 
 
+def test_judge_whose_model_is_repointed_is_another(
+    seen: Capture, provider: FakeProvider, make_metric: MakeMetric, case: LLMTestCase
+) -> None:
+    metric, later = make_metric(), "gpt-4o-2026-11-01"
+    measure(metric, case)
+    provider.alias("gpt-4o", later)
+    measure(metric, case)
+    expected = [describe_judge(metric, model=model)["otel_agentops.judge.revision"] for model in (RESOLVED, later)]
+    assert list_revisions(seen) == expected
+
+
 async def test_judge_that_fails_has_an_error_and_no_score(
     seen: Capture, provider: FakeProvider, make_metric: MakeMetric, case: LLMTestCase
 ) -> None:
@@ -159,7 +181,7 @@ async def test_judge_that_fails_has_an_error_and_no_score(
     provider.script(Status(400))
     with pytest.raises(openai.BadRequestError):
         await a_measure(metric, case)
-    failed = {"error.type": "openai.BadRequestError", "otel_agentops.judge.model": None}
+    failed = {"error.type": "openai.BadRequestError", **UNANSWERED}
     assert seen.events == [describe_event(metric, **failed, **{"gen_ai.evaluation.score.value": None})]
 
 
@@ -171,7 +193,7 @@ def test_case_that_lacks_a_part_is_a_failed_judgement(seen: Capture, make_metric
     failed = {
         "error.type": f"{kind.__module__}.{kind.__qualname__}",
         "gen_ai.evaluation.score.value": None,
-        "otel_agentops.judge.model": None,
+        **UNANSWERED,
     }
     assert seen.events == [describe_event(metric, **failed)]
     assert seen.spans == []

@@ -21,6 +21,11 @@ def connect(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
+@pytest.fixture(params=[connect_in_memory, connect_by_streams])
+def connect_to(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
 @pytest.fixture
 def native(seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the spans that 2.x makes by itself in `seen` as well."""

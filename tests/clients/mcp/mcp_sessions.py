@@ -14,6 +14,7 @@ from tool_server import make_server
 
 SERVER = Path(__file__).with_name("tool_server.py")
 IS_2 = hasattr(mcp, "Client")
+ConnectTo = Callable[[Any], AbstractAsyncContextManager[Any]]
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
 
 
@@ -25,19 +26,19 @@ async def connect_by_stdio() -> AsyncIterator[Any]:
         yield session
 
 
-def connect_in_memory() -> AbstractAsyncContextManager[Any]:
+def connect_in_memory(server: Any = None) -> AbstractAsyncContextManager[Any]:
     """Connect to a server in this process, in 2.x with the newest protocol, which has no handshake."""
     if IS_2:
-        client: AbstractAsyncContextManager[Any] = mcp.Client(make_server())
+        client: AbstractAsyncContextManager[Any] = mcp.Client(server or make_server())
         return client
-    return connect_by_streams()
+    return connect_by_streams(server)
 
 
-def connect_by_streams() -> AbstractAsyncContextManager[Any]:
+def connect_by_streams(server: Any = None) -> AbstractAsyncContextManager[Any]:
     """Connect to a server in this process that gets messages, with the handshake of both majors."""
     if IS_2:
-        client: AbstractAsyncContextManager[Any] = mcp.Client(make_server(), mode="legacy")
+        client: AbstractAsyncContextManager[Any] = mcp.Client(server or make_server(), mode="legacy")
         return client
     from mcp.shared.memory import create_connected_server_and_client_session
 
-    return create_connected_server_and_client_session(make_server()._mcp_server)
+    return create_connected_server_and_client_session((server or make_server())._mcp_server)

@@ -9,8 +9,9 @@ from typing import Any
 import mcp
 import pytest
 from mcp.types import ListToolsResult, Tool
-from mcp_sessions import IS_2, Connect, connect_in_memory
+from mcp_sessions import IS_2, Connect, ConnectTo, connect_in_memory
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from tool_server import make_server
 
 import otel_agentops
 from otel_agentops._hashing import identity
@@ -186,6 +187,50 @@ async def test_suppressed_and_uninstrumented_calls_pass(seen: Capture, instrumen
         result = await session.call_tool("add", {"a": 1, "b": 2})
     assert result.content[0].text == "3"
     assert seen.spans == []
+
+
+def refund(order: str, amount: float) -> str:
+    """Refund an order."""
+    return f"{amount} for {order}"
+
+
+def refund_text(order: str, amount: str) -> str:
+    """Refund an order."""
+    return f"{amount} for {order}"
+
+
+async def test_schema_that_changes_is_an_event_once(seen: Capture, connect_to: ConnectTo) -> None:
+    hashes = {}
+    for kind, run in {"number": refund, "string": refund_text, "again": refund, "and again": refund_text}.items():
+        server = make_server(f"orders-{connect_to.__name__}")
+        server.tool(name="refund_order")(run)
+        async with connect_to(server) as session:
+            await session.list_tools()
+            await session.list_tools()
+            await session.call_tool("refund_order", {"order": "4711", "amount": 2 if run is refund else "2"})
+        hashes[kind] = seen.spans[-1]["attributes"]["otel_agentops.tool.hash"]
+    assert [event["attributes"] for event in seen.events] == [
+        {
+            "otel_agentops.change.variable": "tool",
+            "otel_agentops.change.scope": "refund_order",
+            "otel_agentops.change.previous": hashes["number"],
+            "otel_agentops.change.value": hashes["string"],
+            "otel_agentops.change.fields": "parameters.amount type number -> string",
+            "otel_agentops.change.source": "first_seen",
+        }
+    ]
+
+
+async def test_schema_that_changes_within_a_session_is_told(seen: Capture, connect_to: ConnectTo) -> None:
+    server = make_server(f"live-{connect_to.__name__}")
+    server.tool(name="refund_order")(refund)
+    async with connect_to(server) as session:
+        await session.list_tools()
+        server._tool_manager._tools.clear()
+        server.tool(name="refund_order")(refund_text)
+        await session.list_tools()
+    (event,) = seen.events
+    assert event["attributes"]["otel_agentops.change.fields"] == "parameters.amount type number -> string"
 
 
 def test_first_page_replaces_what_was_listed() -> None:

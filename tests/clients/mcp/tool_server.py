@@ -29,8 +29,8 @@ async def wait() -> str:
     return "late"
 
 
-def make_server() -> Any:
-    server = Server("calculator")
+def make_server(name: str = "calculator") -> Any:
+    server = Server(name)
     server.tool(annotations=ToolAnnotations(readOnlyHint=True))(add)
     server.tool()(refuse)
     server.tool()(wait)

@@ -22,8 +22,9 @@ ALIKE = 1.5  # rate of a value by that of the others, below which it is cleared
 ALL = 0.99  # part of the scope that leaves no contrast
 BEYOND = 3  # standard deviations of chance
 SAME = 0.9  # part of the events of two values that makes them one
-# A set of tools, a stage and a deploy contain something more precise that moved with them.
-BROAD = "tools|stage|deploy"
+# A set of tools, a stage and a deploy contain something more precise that moved with them; a model is the more precise
+# name of what its fingerprint stands for.
+BROAD = "tools|stage|deploy|fingerprint"
 
 
 def build_verdict_rules(clock: Clock) -> Iterator[Rule]:
@@ -106,7 +107,7 @@ def _build_leader_rules() -> Iterator[Rule]:
         f">= {SAME} <= {1 / SAME:.4g}"
         for counts in (S.SLI_VALUE_EVENTS_SINCE, S.SLI_VALUE_BAD_SINCE)
     )
-    tied = f'sum without (word) ({S.SLI_VALUE_VERDICT}{{word=~"it_is|likely", variable!~"tools|stage"}})'
+    tied = f'sum without (word) ({S.SLI_VALUE_VERDICT}{{word=~"it_is|likely", variable!~"tools|stage|fingerprint"}})'
     others = "\n".join([tied, f"unless on ({SCOPE}) {S.SLI_VALUE_LEADER}", *same])
     yield make_rule(S.SLI_VALUE_TIED, _add_previous(f"({others})"))
 

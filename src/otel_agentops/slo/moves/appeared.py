@@ -5,16 +5,28 @@ The memory is in PromQL, carried on from evaluation to evaluation.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule, set_label
+from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
 
+TEXTS = "instructions|judge|prompt|tools"  # variables that are hashes of texts
+MOST_SENT = 3  # texts under one template within a day, above which values are rendered into it
+MOST_SERVED = 5  # systems of a provider within three days, above which another one says nothing
 TWICE = ("10m", 8)  # two windows and their ticks: from before the last window began to fill
 
 
 def build_appeared_rules(clock: Clock) -> list[Rule]:
     """Return the rules of what a scope knows, lost and got."""
-    return [_build_known_rule(clock), _build_gone_rule(clock), _build_began_rule(clock), _build_renewed_rule(clock)]
+    return [
+        _build_known_rule(clock),
+        _build_gone_rule(clock),
+        _build_began_rule(clock),
+        _build_renewed_rule(clock),
+        *_build_routine_rules(clock),
+    ]
 
 
 def _build_known_rule(clock: Clock) -> Rule:
@@ -87,6 +99,40 @@ def _build_renewed_rule(clock: Clock) -> Rule:
     return make_rule(S.VARIABLE_RENEWED, f"{S.VARIABLE_BEGAN} unless on ({SCOPE}) {before}")
 
 
+def _build_routine_rules(clock: Clock) -> Iterator[Rule]:
+    """Yield values that began in a scope in which that says nothing, which are no moves.
+
+    daily: A value that is rendered into a text, as a date is, makes a new hash at the same time of three days. Two
+    earlier ones within ten minutes of that time are no coincidence; deployments are not so punctual. A new version of
+    an index each night is meant, and a move.
+
+    rendered: More than three texts were sent under one declared template within a day.
+
+    pool: A provider serves a model from several systems. One that was there within three days says nothing, and so does
+    a new one if there were more than five.
+
+    model: Another model has another fingerprint.
+    """
+    began, routine = S.VARIABLE_BEGAN, S.VARIABLE_ROUTINE
+    earlier = "\n".join(
+        f"and on ({SCOPE}) last_over_time({began}[{clock.to_duration('20m', 2)}] offset {clock.to_duration(ago)})"
+        for ago in (f"{24 * 60 - 10}m", f"{48 * 60 - 10}m")
+    )
+    fresh = f"\nunless on ({VALUE}) {S.VARIABLE_RENEWED}"  # a nightly job: `select_always_new`
+    yield make_rule(routine, f'{began}{{variable=~"{TEXTS}"}}\n{earlier}{fresh}', reason="daily")
+    sent = f'last_over_time({S.VARIABLE_ACTIVE}{{variable="instructions"}}[{clock.to_duration("1d")}])'
+    rendered = f'{began}{{variable="instructions"}} and on ({SCOPE}) count by ({SCOPE}) ({sent}) > {MOST_SENT}'
+    yield make_rule(routine, rendered, reason="rendered")
+    fingerprint, days = '{variable="fingerprint"}', clock.to_duration("3d")
+    served = f"last_over_time({S.VARIABLE_ACTIVE}{fingerprint}[{days}] offset {clock.to_duration(*TWICE)})"
+    many = f"count by ({SCOPE}) ({served}) > {MOST_SERVED}"
+    pool = f"{began}{fingerprint} and on ({VALUE}) {served}\nor\n{began}{fingerprint} and on ({SCOPE}) {many}"
+    yield make_rule(routine, pool, reason="pool")
+    place = f"{', '.join(SERVICE)}, scope"
+    models = f'last_over_time({began}{{variable="model"}}[{clock.to_duration("10m")}])'
+    yield make_rule(routine, f"{began}{fingerprint} and on ({place}) {models}", reason="model")
+
+
 def select_always_new(clock: Clock) -> str:
     """Select scopes that have begun three times within a week, and each time with a new value.
 
@@ -101,7 +147,9 @@ def select_appeared(clock: Clock) -> str:
     It is the value that is gone, and of several the one that was seen last; else the only other value of the scope;
     else `unknown`.
     """
-    appearances, gone = S.VARIABLE_BEGAN, S.VARIABLE_GONE
+    gone = S.VARIABLE_GONE
+    routine = f"last_over_time({S.VARIABLE_ROUTINE}[{clock.to_duration(*TWICE)}])"
+    appearances = f"({S.VARIABLE_BEGAN} unless on ({VALUE}) {routine})"
     before = f"{S.VARIABLE_KNOWN} offset {clock.to_duration(*TWICE)}"
     last = f"({gone} == on ({SCOPE}) group_left () max by ({SCOPE}) ({gone}))"
     only = f"and on ({SCOPE}) count by ({SCOPE})"

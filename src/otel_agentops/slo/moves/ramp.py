@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.moves.before import PAST, differs_from_all, estimate_noise
-from otel_agentops.slo.variables import NOT_MOVED, SCOPE, VALUE
+from otel_agentops.slo.variables import NOT_WEIGHED, SCOPE, VALUE
 
 SLOW, FAST = 0.2, 0.5  # gained over an hour, over five minutes
 WIDTH = 2.5  # five standard deviations of a share of one half: it is evaluated each minute
@@ -73,7 +73,7 @@ def _select_ramp(share: str, observations: str, least: float) -> str:
         f"{difference} > on ({PAST}) group_left () {estimate_noise(observations, least, WIDTH)}", VALUE
     )
     return f"""(
-  {share}{{variable!~"{NOT_MOVED}"}}
+  {share}{{variable!~"{NOT_WEIGHED}"}}
   and on ({VALUE}) ({gain})
   and on ({VALUE}) {share} - {S.VARIABLE_LATELY} > {least}
 )"""

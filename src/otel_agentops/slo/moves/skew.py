@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
-from otel_agentops.slo.variables import NOT_MOVED, PLACE, SCOPE, STAGE, VALUE
+from otel_agentops.slo.variables import NOT_WEIGHED, PLACE, SCOPE, STAGE, VALUE
 
 APART = 0.5  # of the calls of a place more than elsewhere
 LEAST = 20  # observations in half an hour, here and elsewhere, below which nothing is reported
@@ -20,7 +20,7 @@ _HERE = f"{SCOPE}, {PLACE}"
 
 def build_skew_rules(clock: Clock) -> Iterator[Rule]:
     """Yield the values that have been apart for most of the last half hour."""
-    observations = f'sum_over_time({S.VARIABLE_OBSERVED}{{variable!~"{NOT_MOVED}"}}[{clock.to_range("30m")}])'
+    observations = f'sum_over_time({S.VARIABLE_OBSERVED}{{variable!~"{NOT_WEIGHED}"}}[{clock.to_range("30m")}])'
     yield make_rule(S.VARIABLE_PLACED, f"sum by ({VALUE}, {PLACE}) ({observations}) > 0")
     yield make_rule(S.VARIABLE_ODD, _select_odd(clock))
     yield make_rule(S.VARIABLE_UNEVEN, _remember_uneven(clock))

@@ -80,6 +80,9 @@ def _select_durations() -> str:
     place = {
         "model": f", {spell_label(A.GEN_AI_REQUEST_MODEL)}={scope}",
         "prompt": f", {spell_label(A.TASK_NAME)}={task}",
+        "instructions": f", {spell_label(A.TASK_NAME)}={task}",
+        "params": f", {spell_label(A.GEN_AI_REQUEST_MODEL)}={scope}",
+        "fingerprint": f", {spell_label(A.GEN_AI_REQUEST_MODEL)}={scope}",
         "tools": f", {spell_label(A.TASK_NAME)}={scope}",
         "tool": f", {spell_label(A.GEN_AI_TOOL_NAME)}={scope}",
         "index": f', {spell_label(A.GEN_AI_OPERATION_NAME)}="retrieval"',

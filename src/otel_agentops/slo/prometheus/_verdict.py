@@ -39,6 +39,9 @@ _PART = "{{ . | first | value | humanizePercentage }}"
 _UNDO = {
     "model": "Pin {{ .Labels.scope }} to {{ .Labels.previous }}.",
     "prompt": "Restore {{ .Labels.previous }} of prompt {{ .Labels.scope }}.",
+    "instructions": "Send the instructions {{ .Labels.previous }} of {{ .Labels.scope }} again.",
+    "params": "Send the parameters {{ .Labels.previous }} to {{ .Labels.scope }} again.",
+    "fingerprint": "Nothing of yours moved: ask the provider of {{ .Labels.scope }}, or use another model.",
     "tools": "Pin the tools of {{ .Labels.scope }}, or their server, to {{ .Labels.previous }}.",
     "tool": "Pin the tool {{ .Labels.scope }}, or its server, to {{ .Labels.previous }}.",
     "index": "Point {{ .Labels.scope }} back to {{ .Labels.previous }}.",
