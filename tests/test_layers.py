@@ -72,9 +72,9 @@ LAYERS = (
     ("clients.litellm._arguments", "clients.litellm._wire"),
     ("clients.litellm._inside",),
     ("clients.*",),  # one may not import another: see below
-    ("frameworks", "frameworks.*"),
     ("stores", "stores.*"),
     ("helpers", "helpers.*"),
+    ("frameworks", "frameworks.*"),  # a run is the verb's
     ("judges", "judges.*"),  # a judgement is the verb's
     ("_instrument",),
     ("",),  # otel_agentops itself: the public verbs
