@@ -22,6 +22,8 @@ ADAPTERS = {
     "watsonx": ("clients.watsonx", ["ibm_watsonx_ai"]),
     "writer": ("clients.writer", ["writerai"]),
     "xai": ("clients.xai", ["xai_sdk"]),
+    "langchain_core": ("frameworks.langchain_core", ["langchain_core.tools.base"]),
+    "langgraph": ("frameworks.langgraph", ["langgraph.pregel"]),
     "mcp": ("frameworks.mcp", ["mcp.client.session"]),
     "deepeval": ("judges.deepeval", ["deepeval.metrics.g_eval.g_eval"]),
     "chromadb": ("stores.chromadb", ["chromadb.api.models"]),

@@ -86,6 +86,13 @@ def entered_scope() -> Scope:
     return scope
 
 
+def swap_scope(scope: Scope) -> Scope:
+    """Make a scope current until the next swap, and return the one before."""
+    before = _CURRENT.get()
+    _CURRENT.set(scope)
+    return before
+
+
 @contextmanager
 def enter_scope(scope: Scope, sends_baggage: bool = False) -> Iterator[Scope]:
     """Make a scope current for the length of a block.

@@ -81,6 +81,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._is_root = True  # False for an agent of another task, here or in the calling service
         self._has_totals = True  # False if an outer block sums up
         self._outcome: str | None = None
+        self._failure: str | None = None  # a kind of failure that came without an exception
         self._observation: Observation | None = None
 
     @override
@@ -142,7 +143,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
             self._result[A.TASK_OUTCOME] = self._outcome or _outcome_of(error)
             if values := totals.list_values():
                 self._result[A.TASK_VALUES] = values
-        self._observation.finish(AgentResult(self._result), error_type_of(error))
+        self._observation.finish(AgentResult(self._result, self._failure), error_type_of(error))
 
     @guard
     def used(self, ids: Iterable[object]) -> None:
@@ -162,7 +163,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
 
     @guard
     def outcome(self, outcome: str) -> None:
-        """Set how the task ended: completed, failed, escalated, abandoned or cancelled.
+        """Set how the task ended: completed, failed, escalated, abandoned, cancelled or interrupted.
 
         Without it a block that ends is completed, one that raises is failed, one that is stopped from outside (by a
         cancellation, an interrupt, or because nobody reads its generator to the end) is cancelled.

@@ -89,10 +89,14 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
     def enter_block(self, stack: ExitStack) -> None:
         self._failure = self._observation = None
         call = ToolCall(self.name, self._declared_attributes(), self._material, self._hash_arguments())
-        self._observation = observation = observe_block(stack, call)
+        self._observation = observation = self.observe(stack, call)
         if observation.hooks.request_read and (arguments := self._read_arguments()) is not None:
             content = {A.GEN_AI_TOOL_CALL_ARGUMENTS: _coerce.parse_json(arguments)}
             tell_content(observation.hooks.request_read, observation, content)
+
+    def observe(self, stack: ExitStack, call: ToolCall) -> Observation:
+        """Start the execution."""
+        return observe_block(stack, call)
 
     @override
     @guard

@@ -198,7 +198,7 @@ ATTRIBUTES = {
     "otel_agentops.task.llm_attempts": Attribute("int", None, "no"),
     "otel_agentops.task.llm_calls": Attribute("int", None, "no"),
     "otel_agentops.task.name": Attribute("string", None, "yes"),
-    "otel_agentops.task.outcome": Attribute("string", ("completed", "failed", "escalated", "abandoned", "cancelled"), "yes"),
+    "otel_agentops.task.outcome": Attribute("string", ("completed", "failed", "escalated", "abandoned", "cancelled", "interrupted"), "yes"),
     "otel_agentops.task.output_tokens": Attribute("int", None, "no"),
     "otel_agentops.task.retry": Attribute("boolean", None, "no"),
     "otel_agentops.task.rework": Attribute("double", None, "no"),

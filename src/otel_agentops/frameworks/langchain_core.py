@@ -1,0 +1,103 @@
+"""LangChain: each run of a tool is one execution, in an agent, a graph or by itself.
+
+Patched is the base class of all tools, whose subclasses write what happens inside:
+https://github.com/langchain-ai/langchain/blob/master/libs/core/langchain_core/tools/base.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from otel_agentops import _patching
+from otel_agentops._context import current_scope
+from otel_agentops._observation import Observation
+from otel_agentops._offered_tools import find_tool_hash
+from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
+from otel_agentops._telemetry import get_default
+from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.frameworks._langchain_tracers import OFFICIAL, OPENINFERENCE, OPENLLMETRY, find_tracers
+from otel_agentops.frameworks._runs import wrap_block
+from otel_agentops.helpers import tool
+from otel_agentops.operations import ToolCall
+
+_PAUSE = "GraphBubbleUp"  # of langgraph: an interrupt in a tool, or a command for the graph around
+
+
+class ToolRun(tool):
+    """One run of a tool of LangChain, which may stop the graph around without having failed."""
+
+    has_span = True
+
+    def observe(self, stack: ExitStack, call: ToolCall) -> Observation:
+        """Start the execution; without a span if another instrumentation makes one that we cannot tell yet."""
+        if self.has_span:
+            return super().observe(stack, call)
+        observation = Observation(get_default())
+        observation.adopt(call, current_scope())
+        return observation
+
+    def exit_block(self, error: BaseException | None) -> None:
+        """End the run: a command for the graph is no failure."""
+        is_pause = any(kind.__name__ == _PAUSE for kind in type(error).__mro__)
+        super().exit_block(None if is_pause else error)
+
+
+def read_run(args: Arguments, kwargs: Keywords) -> ToolRun | None:
+    """Read the tool, and the arguments that the model gave it; None if another instrumentation tells of this run."""
+    tracers = () if get_default().config.mode == "own" else find_tracers()
+    if OFFICIAL in tracers or OPENLLMETRY in tracers:  # their span says what it is when it starts, and is the execution
+        return None
+    instance = args[0]
+    arguments = args[1] if len(args) > 1 else kwargs.get("tool_input")
+    # A model whose client is observed told how the tool was offered.
+    offer = {} if find_tool_hash(instance.name) else read_offer(instance)
+    run = ToolRun(
+        instance.name,
+        schema=offer.get("parameters"),
+        description=offer.get("description"),
+        call_id=kwargs.get("tool_call_id"),
+        arguments=arguments,
+    )
+    run.has_span = OPENINFERENCE not in tracers
+    return run
+
+
+def read_offer(instance: Any) -> Mapping[str, Any]:
+    """Return name, description and parameters of a tool, as LangChain offers it to most models."""
+    from langchain_core.utils.function_calling import convert_to_openai_tool
+
+    offer: Mapping[str, Any] = convert_to_openai_tool(instance)["function"]
+    return offer
+
+
+def tell_result(run: ToolRun, result: object) -> None:
+    """Tell the result: the message for the model says if an error was handled."""
+    if getattr(result, "status", None) == "error":
+        run.fail()
+    run.record_result(getattr(result, "content", result))
+
+
+TOOL = ("langchain_core.tools.base", "BaseTool")
+LIBRARY = PatchedLibrary(
+    "langchain-core",
+    ">=1.0,<2",
+    (
+        Target(*TOOL, "run", wrap_block(read_run, "call", tell_result), ("tool_input", "tool_call_id")),
+        Target(*TOOL, "arun", wrap_block(read_run, "coroutine", tell_result), ("tool_input", "tool_call_id")),
+    ),
+    ClientInfo(
+        operations=("execute_tool (`BaseTool.run` and `arun`, which `invoke` and `ainvoke` call)",),
+        not_covered=("chains that are no graph: they run no agent",),
+    ),
+)
+
+
+class Instrumentor(_patching.Instrumentor):
+    """Entry point `agentops_langchain_core`."""
+
+    libraries = (LIBRARY,)
+
+
+LangChainInstrumentor = Instrumentor  # the name that others give theirs
