@@ -50,7 +50,7 @@ check: .venv/.ready  ## format, lint, types, generated files, names
 	@$(RUN) python tools/style.py --check
 	@$(RUN) python tools/generate.py --check
 	@$(RUN) python tools/support.py --check
-	@$(RUN) python -m pytest -n 0 $(CHECKED:--ignore=%=%)
+	@$(RUN) python -m pytest -n 0 $(patsubst --ignore=%,%,$(CHECKED))
 	@$(RUN) otel-agentops slo generate --check
 	@$(RUN) python tools/overlay.py --check
 	@$(RUN) otel-agentops slo schema --out slo/schema.json --check
