@@ -362,7 +362,9 @@ SICK = f"max by (service_name, surface, name, kind) ({S.SURFACE_SICK})"
 WELL = f"max by (service_name, surface, name) ({S.SURFACE_WELL})"
 AFTER_MOVE = 'max by (service_name, variable, explains) (ALERTS{alertname="OtelAgentopsBurnAfterMove"})'
 OF_HALF = f'max by (value) ({S.SLI_VALUE_EVIDENCE}{{service_name="half", value="new"}})'
+SOON = f"{WORDS} + 0 * {BURNS}"
 QUERIES = [
+    (SOON, BURNS + 2),
     *((expr, END) for expr in (WORDS, EVIDENCE, EXPLAINED, SICK, WELL, AFTER_MOVE)),
     *((f"{OF_HALF} + 0 * {at}", at) for at in range(BAD, END)),
 ]
@@ -384,6 +386,11 @@ def test_burn_has_one_verdict(answers: Answers) -> None:
         ("few", "cannot_tell"),
         ("nameless", "nothing_moved"),
     }
+
+
+def test_earlier_move_waits_for_the_report_of_a_later_one(answers: Answers) -> None:
+    assert ("switch", "cannot_tell") in answers.samples[SOON]
+    assert ("half", "it_is") in answers.samples[SOON]
 
 
 def test_evidence_is_strong_only_beside_others_that_are_better(answers: Answers) -> None:

@@ -27,13 +27,18 @@ def build_burn_verdict_rules(clock: Clock) -> Iterator[Rule]:
 
     A sick surface comes before a move without a contrast: it is seen to fail, and only the timing speaks for the move.
     But a tool or an index that is sick since it moved itself speaks for its move. And nothing is said of a move without
-    a contrast while evidence grows for a value with one, whose own move is reported five minutes late.
+    a contrast while evidence grows for a value with one, whose own move is reported five minutes late. If the move was
+    long before the burn, these five minutes have to be over.
     """
     since, service = S.SLO_BURN_SINCE, f"on ({', '.join(SERVICE)})"
     words: list[str] = []
     enough = f"and on ({INDICATOR}) {S.SLI_BAD_SINCE} >= {FEWEST}"
     no_contrast = f'{S.SLI_VALUE_VERDICT}{{word="moved_no_contrast"}}'
     latest = f"{no_contrast} * 0 + on ({OBSERVED}) group_left (previous) {S.VARIABLE_SUSPECT}"
+    began = f"max by ({INDICATOR}) ({since})"
+    latest = f"topk by ({INDICATOR}) (1, {latest})"
+    soon = f"{latest} >= on ({INDICATOR}) group_left () ({began} - {clock.to_seconds('10m', 8):g})"
+    settled = f"{latest} and on ({INDICATOR}) {began} <= time() - {clock.to_seconds('5m'):g}"
     untold = f"unless on ({INDICATOR}) {S.SLI_VALUE_TIED}"
     evidence = f"{S.SLI_VALUE_EVIDENCE}{KNOWN} >= {LEAD}"
     old = f"unless on ({VALUE}) last_over_time({S.SLI_VALUE_BEFORE}[{clock.to_duration('10m')}])"
@@ -43,9 +48,7 @@ def build_burn_verdict_rules(clock: Clock) -> Iterator[Rule]:
         "it_is": f'{since} * 0 + {_ABOUT} {S.SLI_VALUE_LEADER}{{word="it_is"}} {untold}',
         "likely": f'{since} * 0 + {_ABOUT} {S.SLI_VALUE_LEADER}{{word="likely"}} {untold}',
         "sick": f"{since} * 0 + 1 and {service} ({_express_unmoved_sickness()}) {untold}",
-        "moved_no_contrast": (
-            f"{since} * 0 + {_ABOUT} (topk by ({INDICATOR}) (1, {latest}) * 0 + 1) {enough} {untold} {unled}"
-        ),
+        "moved_no_contrast": (f"{since} * 0 + {_ABOUT} (({soon} or {settled}) * 0 + 1) {enough} {untold} {unled}"),
         "nothing_moved": f"{since} * 0 + 1 and {service} {unmoved} {enough} {untold}",
         "cannot_tell": f"{since} * 0 + 1",
     }
