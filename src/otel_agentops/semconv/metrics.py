@@ -10,6 +10,7 @@ GEN_AI_CLIENT_OPERATION_DURATION = "gen_ai.client.operation.duration"
 GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK = "gen_ai.client.operation.time_per_output_chunk"
 GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 GEN_AI_CLIENT_TOKEN_USAGE = "gen_ai.client.token.usage"
+GEN_AI_EXECUTE_TOOL_DURATION = "gen_ai.execute_tool.duration"
 CHANGES = "otel_agentops.changes"
 DEPLOY_OBSERVATIONS = "otel_agentops.deploy.observations"
 EVAL_SET_OBSERVATIONS = "otel_agentops.eval_set.observations"
@@ -73,6 +74,14 @@ METRICS = {
         "{token}",
         "Number of input and output tokens used by GenAI clients",
         "gen_ai_client_token_usage",
+        (),
+    ),
+    GEN_AI_EXECUTE_TOOL_DURATION: Metric(
+        "gen_ai.execute_tool.duration",
+        "histogram",
+        "s",
+        "Measures the duration of a tool execution.",
+        "gen_ai_execute_tool_duration_seconds",
         (),
     ),
     CHANGES: Metric(
