@@ -114,7 +114,7 @@ def build_service_series(service: Service, ticks: int, each: float, seed: str) -
     chance = random.Random(seed)
     tallies: defaultdict[tuple[int, str, Labels], Counter[int]] = defaultdict(Counter)
     for tick in range(BORN, ticks + 1):
-        minute = tick * each
+        minute = (tick - 1) * each  # a scrape has the tasks of the minute before it
         shares = [*_list_shares(service, minute)]
         for _ in range(round(count_arrivals(service.tasks(minute) * each, chance))):
             collector = chance.randrange(service.replicas) if service.replicas > 1 else 0
