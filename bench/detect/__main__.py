@@ -1,6 +1,8 @@
 """Simulated services over the rules of slo/, by promtool: which variable was named when; exit code 1 for a miss.
 
 python -m bench.detect                     everything; the fortnight in which nothing happens takes long
+python -m bench.detect --part causes       what is named for a burn, in many runs of each cause
+python -m bench.detect --part causes --seeds 5 --case canary
 python -m bench.detect --calm-scale 300    the fortnight with the rules of a time scale: an evaluation in five minutes
 python -m bench.detect --days 2 --seed 7   a shorter fortnight, other arrivals
 python -m bench.detect --markdown          a table to paste
@@ -15,7 +17,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bench.detect import outcomes
 from bench.detect.cases import DAY, HOUR, list_moving, list_quiet, list_restarted, list_shifting
+from bench.detect.causes import list_causes
+from bench.detect.outcomes import simulate_causes
 from bench.detect.verdict import Setting, Verdict, build_first_rule, simulate_cases
 from bench.detect.world import World, write_json
 
@@ -34,10 +39,23 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--calm-scale", type=float, default=1, help="time scale of that")
     parser.add_argument("--seed", type=int, default=1, help="of the arrivals")
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--part", choices=("moves", "causes"), help="moves and quiet fortnights, or causes; else both")
+    parser.add_argument("--seeds", type=int, default=20, help="runs of each cause")
+    parser.add_argument("--case", default="", help="only causes whose name has this")
     options = parser.parse_args(arguments)
-    verdicts = run_settings(build_settings(options.seed, options.days, options.calm_scale))
-    show_verdicts(verdicts, "markdown" if options.markdown else "plain")
-    return 0 if all(verdict.is_good for verdict in verdicts) else 1
+    style, is_good = "markdown" if options.markdown else "plain", True
+    if options.part != "causes":
+        verdicts = run_settings(build_settings(options.seed, options.days, options.calm_scale))
+        show_rows([HEAD, *(verdict.build_row() for verdict in verdicts)], style)
+        is_good = all(verdict.is_good for verdict in verdicts)
+    if options.part != "moves":
+        causes = [cause for cause in list_causes() if options.case in cause.name]
+        with tempfile.TemporaryDirectory() as name:
+            seeds = range(options.seed, options.seed + options.seeds)
+            runs = simulate_causes(toolchain.find("promtool"), Path(name), causes, seeds)
+        show_rows([outcomes.HEAD, *outcomes.build_rows(causes, runs)], style)
+        is_good = is_good and all(outcomes.is_good(cause, runs[cause.name]) for cause in causes)
+    return 0 if is_good else 1
 
 
 def build_settings(seed: int, days: float, calm_scale: float) -> list[Setting]:
@@ -80,11 +98,6 @@ def select_rules(scale: float) -> dict[str, object]:
             {"name": "bench", "interval": chosen_groups[0]["interval"], "rules": [build_first_rule()]},
         ]
     }
-
-
-def show_verdicts(verdicts: Sequence[Verdict], style: str) -> None:
-    """Print a row for each case."""
-    show_rows([HEAD, *(verdict.build_row() for verdict in verdicts)], style)
 
 
 def show_rows(rows: Sequence[Sequence[str]], style: str) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from bench.detect import __main__ as bench
+from bench.detect import outcomes
 from bench.detect.cases import DAY, HOUR, Case, list_moving, list_quiet, list_restarted
+from bench.detect.causes import Cause, list_causes
+from bench.detect.outcomes import Run
+from bench.detect.tasks import Service
 from bench.detect.verdict import Setting, Verdict
 from bench.detect.world import World
 
@@ -50,3 +55,35 @@ GOOD = Verdict(MODEL, 14, {"model": 5}, {"model": 14}, (), 1)
 )
 def test_what_counts_as_missed(verdict: Verdict, good: bool) -> None:
     assert verdict.is_good is good
+
+
+def test_causes_are_named_and_a_tie_is_a_tie(promtool: Path, tmp_path: Path) -> None:
+    names = ("model repointed for half of the calls", "outage, nothing moved", "two moves together")
+    causes = [cause for cause in list_causes() if cause.name in names]
+    runs = outcomes.simulate_causes(promtool, tmp_path, causes, [1])
+    assert {name: [(run.outcome, run.false_names) for run in each] for name, each in runs.items()} == {
+        "model repointed for half of the calls": [("right", [])],
+        "two moves together": [("tie", [])],
+        "outage, nothing moved": [("right", [])],
+    }
+
+
+NAMED = Run("right", 5, 7, 5, ())
+BLAMED = Cause(Service("one"), frozenset({"model model-2"}))
+NAMELESS = Cause(Service("one"), words=frozenset({"tie"}))
+
+
+@pytest.mark.parametrize(
+    ("cause", "run", "good"),
+    [
+        (BLAMED, NAMED, True),
+        (BLAMED, NAMED._replace(named=8), False),
+        (BLAMED, NAMED._replace(outcome="wrong"), False),
+        (BLAMED, NAMED._replace(false_names=("prompt prompt-2",)), False),
+        (BLAMED, Run("no burn", None, None, None, ()), False),
+        (NAMELESS, Run("tie", 5, None, None, ()), True),
+        (NAMELESS, Run("right", 5, 7, 5, ()), False),
+    ],
+)
+def test_cause_reaches_the_goals_or_misses_them(cause: Cause, run: Run, good: bool) -> None:
+    assert outcomes.is_good(cause, [run]) is good

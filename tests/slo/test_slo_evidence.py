@@ -99,6 +99,14 @@ WORLDS = {
         (*pair("model", "gpt-x", HALF, 0.02, WORSE), *pair("prompt", "support", NEARLY_HALF, 0.02, WORSE)),
         (MODEL, PROMPT),
     ),
+    # The prompt of all tasks moved earlier; that half of them have another model is not reported yet.
+    "unreported": World(
+        (
+            *pair("model", "gpt-x", HALF, 0.02, WORSE),
+            *pair("prompt", "support", change_at(BAD - 6, 0, 1), 0.02, change_at(BAD, 0.02, 0.11)),
+        ),
+        (PROMPT,),
+    ),
     "rotten": World((*pair("model", "gpt-x", ALWAYS, 0.02, WORSE), *STEADY), before=1),
     "always": World(
         tuple(pair("traffic", "all", ALWAYS, 0.02, change_at(BAD, 0.14, 0.42), change_at(BAD, 0.02, 0.06))), before=7
@@ -266,6 +274,12 @@ TEXTS = {  # verdict, worst, undo
         "model gpt-x new: 20% bad.",
         "Undo one of them for a part of the events: that tells them apart.",
     ),
+    "unreported": (
+        "Cannot tell: no value is worse than the others beyond doubt. "
+        "The strongest lead is model gpt-x: new with 138077498530 : 1.",
+        "model gpt-x new: 20% bad.",
+        "Nothing to undo is known.",
+    ),
     "rotten": (
         f"It is model gpt-x: new. {NAMED} 100% of the excess. "
         "19.38% are bad with it, 1.875% without it in the same minutes.",
@@ -348,7 +362,9 @@ SICK = f"max by (service_name, surface, name, kind) ({S.SURFACE_SICK})"
 WELL = f"max by (service_name, surface, name) ({S.SURFACE_WELL})"
 AFTER_MOVE = 'max by (service_name, variable, explains) (ALERTS{alertname="OtelAgentopsBurnAfterMove"})'
 OF_HALF = f'max by (value) ({S.SLI_VALUE_EVIDENCE}{{service_name="half", value="new"}})'
+SOON = f"{WORDS} + 0 * {BURNS}"
 QUERIES = [
+    (SOON, BURNS + 2),
     *((expr, END) for expr in (WORDS, EVIDENCE, EXPLAINED, SICK, WELL, AFTER_MOVE)),
     *((f"{OF_HALF} + 0 * {at}", at) for at in range(BAD, END)),
 ]
@@ -360,6 +376,7 @@ def test_burn_has_one_verdict(answers: Answers) -> None:
         ("outage", "cannot_tell"),
         ("switch", "moved_no_contrast"),
         ("tie", "cannot_tell"),
+        ("unreported", "cannot_tell"),
         ("rotten", "it_is"),
         ("retrieval", "sick"),
         ("rebuilt", "moved_no_contrast"),
@@ -371,10 +388,15 @@ def test_burn_has_one_verdict(answers: Answers) -> None:
     }
 
 
+def test_earlier_move_waits_for_the_report_of_a_later_one(answers: Answers) -> None:
+    assert ("switch", "cannot_tell") in answers.samples[SOON]
+    assert ("half", "it_is") in answers.samples[SOON]
+
+
 def test_evidence_is_strong_only_beside_others_that_are_better(answers: Answers) -> None:
     """Return nothing for an outage and a switch of all events; one that was always worse has it and is not named."""
     named = {key[:2] for key, odds in answers.samples[EVIDENCE].items() if odds >= 20}
-    assert named == {("half", "new"), ("rotten", "new"), ("tie", "new"), ("always", "new")}
+    assert named == {("half", "new"), ("unreported", "new"), ("rotten", "new"), ("tie", "new"), ("always", "new")}
     assert all(odds < 3 for (service, *_), odds in answers.samples[EVIDENCE].items() if service in ("outage", "switch"))
 
 
@@ -394,6 +416,7 @@ def test_explained_part_is_that_of_the_excess(answers: Answers) -> None:
         ("half", "model"): pytest.approx(1, abs=0.05),
         ("outage", "model"): 0,
         ("rotten", "model"): pytest.approx(1, abs=0.05),
+        ("unreported", "model"): pytest.approx(1, abs=0.05),
         ("tie", "model"): pytest.approx(1, abs=0.05),
         ("tie", "prompt"): pytest.approx(1, abs=0.05),
     }
@@ -413,6 +436,7 @@ def test_move_silences_a_burn_only_if_it_explains_it(answers: Answers) -> None:
         ("yes", "half", "model"),
         *(("no", name, variable) for name, variable in (("outage", "model"), ("switch", "model"), ("few", "model"))),
         *(("no", "tie", variable) for variable in ("model", "prompt")),
+        ("no", "unreported", "prompt"),
         ("no", "rebuilt", "index"),
     }
 

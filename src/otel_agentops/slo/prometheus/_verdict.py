@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.slo import series as S
+from otel_agentops.slo.evidence.burns import LEAD
 from otel_agentops.slo.evidence.verdicts import FEWEST
 from otel_agentops.slo.indicators import On
 from otel_agentops.slo.prometheus._lookup import name_trace_field
@@ -20,7 +21,6 @@ from otel_agentops.slo.variables import VARIABLES
 SIX = ("model", "prompt", "tools", "index", "judge", "traffic")
 _WORST = ("tool", "index", "model")  # what fails below a task
 _FEW = 3  # bad events, below which a part says little
-_LEAD = 3  # odds, below which a value is no lead
 _MOST = "1e6"  # odds, above which more say nothing more
 
 
@@ -132,7 +132,7 @@ def _describe_doubt() -> str:
     """Return why a burn has no cause yet: a tie, too few bad events, or too little evidence."""
     leader = _show_each(_look_up(f"{S.SLI_VALUE_LEADER}{{%s}}", "$of"), _NAME)
     lead = f' The strongest lead is {_NAME} with {{{{ printf "%.0f" .Value }}}} : 1.'
-    best = _look_up(f"topk(1, {S.SLI_VALUE_EVIDENCE}{{%s}} > {_LEAD})", "$of")
+    best = _look_up(f"topk(1, {S.SLI_VALUE_EVIDENCE}{{%s}} > {LEAD})", "$of")
     cleared = _look_up(f'{S.SLI_VALUE_VERDICT}{{%s,word="moved_not_it"}}', "$of")
     others = _show_each(cleared, f" Moved, not it: {_NAME}.")
     return _show_if(

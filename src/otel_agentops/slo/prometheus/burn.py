@@ -41,7 +41,7 @@ def build_burn_rules(slos: Sequence[Slo], clock: Clock) -> Iterator[Rule]:
     if slos:
         burn, since = S.SLO_BURN_RATIO, S.SLO_BURN_SINCE
         yield make_rule(since, f"{since} and {burn}\nor\n{burn} * 0 + time()")
-        yield from build_burn_verdict_rules()
+        yield from build_burn_verdict_rules(clock)
     for slo in slos:
         yield from (_build_burn_alert(slo, severity) for severity in list_severities(slo))
 

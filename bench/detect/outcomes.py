@@ -1,0 +1,201 @@
+"""The outcome of each run of a cause: who was named first and when, over many seeds, by the verdict of the rules.
+
+The rules of the day before the burn are left out, and what they would record is given: the usual part of bad tasks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from bench.detect.causes import ONSET, Cause
+from bench.detect.tasks import build_service_series
+from bench.detect.world import query_end, write_json
+
+from otel_agentops import slo
+from otel_agentops.slo import prometheus
+from otel_agentops.slo import series as S
+from otel_agentops.slo._promql import Clock, Rule, RuleGroup
+from otel_agentops.slo.evidence.verdicts import FEWEST, LIKELY, SURE
+from stack import ROOT
+
+END = ONSET + 45  # nominal minutes
+BATCH = 70  # services in one run of promtool
+PROMISES = ("answers", "judged")
+NAMED, MISSED = 0.99, 0.01  # goals: runs with the right name, and with a wrong one
+LATE = 2  # evaluations after the evidence was there
+
+HEAD = (
+    "cause",
+    "runs",
+    "burns",
+    "right",
+    "tie",
+    "cannot tell",
+    "wrong",
+    "burn",
+    "named",
+    "after evidence",
+    "false",
+    "",
+)
+_NAMING = "it_is|likely|moved_no_contrast|sick"
+_BURNS = f"on (service_name) (max by (service_name) ({S.SLO_BURN_SINCE}))"
+_ENOUGH = f"on (service_name) (max by (service_name) ({S.SLI_BAD_SINCE}) >= {FEWEST})"
+_VALUE = "service_name, variable, value"
+_SICK = f'label_replace({S.SURFACE_SICK}, "sick", "$1", "name", "(.*)")'
+# The first time of each, by name of the bench's series; and what is true at the end.
+FIRSTS = {
+    "bench:burn": f"max by (service_name) ({S.SLO_BURN_SINCE})",
+    "bench:named": f'max by ({_VALUE}, word) ({S.SLO_BURN_VERDICT}{{word=~"{_NAMING}"}})',
+    "bench:sick": f'max by (service_name, sick) ({_SICK}) and on (service_name) {S.SLO_BURN_VERDICT}{{word="sick"}}',
+    "bench:crossed": f"max by ({_VALUE}) ({S.SLI_VALUE_EVIDENCE}) >= {LIKELY} and {_BURNS} and {_ENOUGH}",
+    # What did not move is one of many values that could be.
+    "bench:stands": f"max by ({_VALUE}) ({S.SLI_VALUE_EVIDENCE}) / on (service_name) group_left () "
+    f"count by (service_name) ({S.SLI_VALUE_EVIDENCE}) >= {SURE} and {_BURNS} and {_ENOUGH}",
+    "bench:moved": f"max by ({_VALUE}) ({S.VARIABLE_MOVED}) and {_BURNS} and {_ENOUGH}",
+    "bench:tied": f"max by (service_name) ({S.SLI_VALUE_TIED}) and {_BURNS}",
+}
+_LAST = f"max by (service_name, word) ({S.SLO_BURN_VERDICT})"
+_SERIES = re.compile(r"otel_agentops:\w+:\w+")
+
+
+class Run(NamedTuple):
+    """One run of a cause, with minutes since the onset.
+
+    Attributes:
+        outcome: right, wrong, tie, cannot tell, nothing moved or no burn: by the first name, else by the last word.
+        burn: The budget began to burn.
+        named: The first name was given.
+        evidence: There was enough evidence for the culprit.
+        false_names: Wrong names at any time.
+    """
+
+    outcome: str
+    burn: float | None
+    named: float | None
+    evidence: float | None
+    false_names: Sequence[str]
+
+
+def simulate_causes(
+    promtool: Path, folder: Path, causes: Sequence[Cause], seeds: Sequence[int]
+) -> dict[str, list[Run]]:
+    """Return the runs of each cause, all of them in batches of services."""
+    clock = Clock(1)
+    write_json(folder / "causes.yaml", {"groups": select_rules(clock)})
+    services = [
+        (cause, replace(cause.service, name=f"{number}-{seed}"), f"{seed} {cause.name}")
+        for number, cause in enumerate(causes)
+        for seed in seeds
+    ]
+    runs: dict[str, list[Run]] = defaultdict(list)
+    for first in range(0, len(services), BATCH):
+        batch = services[first : first + BATCH]
+        series = [each for _, one, seed in batch for each in build_service_series(one, round(END), 1, seed)]
+        answers = query_end(promtool, folder, folder / "causes.yaml", clock, series, END, [*FIRSTS, _LAST])
+        for cause, service, _ in batch:
+            of = {
+                name: [(labels, at) for labels, at in samples if labels["service_name"] == service.name]
+                for name, samples in answers.items()
+            }
+            runs[cause.name].append(_judge_run(cause, of))
+    return runs
+
+
+def select_rules(clock: Clock) -> list[RuleGroup]:
+    """Return the rules that the verdict of a burn needs, and those that keep when it was first given."""
+    promises = [each for each in slo.load(ROOT / "slo") if each.name in PROMISES]
+    groups = [
+        group
+        for group in prometheus.build_rules(promises, clock.scale)["groups"]
+        if group["name"].rpartition("_")[2] not in ("budget", "history")
+    ]
+    wanted = set(_SERIES.findall(" ".join([*FIRSTS.values(), _LAST])))
+    rules = [rule for group in groups for rule in group["rules"] if "record" in rule]
+    size = 0
+    while size < len(wanted):
+        size = len(wanted)
+        wanted |= {name for rule in rules if rule["record"] in wanted for name in _SERIES.findall(rule["expr"])}
+    firsts: list[Rule] = [{"record": name, "expr": f"{name} or ({expr}) * 0 + time()"} for name, expr in FIRSTS.items()]
+    chosen_groups: list[RuleGroup] = [
+        {**group, "rules": [rule for rule in group["rules"] if rule.get("record") in wanted]} for group in groups
+    ]
+    bench: RuleGroup = {"name": "bench", "interval": groups[0]["interval"], "rules": firsts}
+    return [group for group in [*chosen_groups, bench] if group["rules"]]
+
+
+def _judge_run(cause: Cause, of: Mapping[str, Sequence[tuple[Mapping[str, str], float]]]) -> Run:
+    named, stands, crossed, moved = (
+        {
+            f"{labels['variable']} {labels['value']}": at / 60 - ONSET
+            for labels, at in sorted(of[f"bench:{name}"], key=lambda sample: -sample[1])  # the first one stays
+            if "variable" in labels
+        }
+        for name in ("named", "stands", "crossed", "moved")
+    )
+    names = {**named, **{f"sick {labels['sick']}": at / 60 - ONSET for labels, at in of["bench:sick"]}}
+    burn = min((at / 60 - ONSET for _, at in of["bench:burn"]), default=None)
+    false_names = sorted({*names} - cause.culprits)
+    first = min(names.values(), default=None)
+    words = {labels["word"].replace("_", " ") for labels, _ in of[_LAST]}
+    if burn is None:
+        outcome = "no burn"
+    elif first is not None:
+        outcome = "right" if any(at == first for key, at in names.items() if key in cause.culprits) else "wrong"
+    elif of["bench:tied"]:
+        outcome = "tie"
+    else:
+        outcome = next((word for word in ("nothing moved", "cannot tell") if word in words), "over")
+    sources = (stands,) if cause.is_standing else (crossed, moved)
+    of_culprits = ({key: at for key, at in each.items() if key in cause.culprits} for each in sources)
+    evidence = min(next(filter(None, of_culprits), {}).values(), default=None)
+    return Run(outcome, burn, first, evidence, false_names)
+
+
+def is_good(cause: Cause, runs: Sequence[Run]) -> bool:
+    """Return True if a cause reaches the goals."""
+    is_clean = sum(bool(run.false_names) for run in runs) <= MISSED * len(runs)
+    if not cause.culprits:
+        return is_clean and sum(run.outcome in cause.words for run in runs) >= NAMED * len(runs)
+    burning = [run for run in runs if run.burn is not None]
+    late = sum(lag > LATE for lag in _list_lags(runs))
+    right = sum(run.outcome == "right" for run in burning)
+    return bool(burning) and is_clean and right >= NAMED * len(burning) and late <= MISSED * len(burning)
+
+
+def build_rows(causes: Sequence[Cause], runs: Mapping[str, Sequence[Run]]) -> Iterator[tuple[str, ...]]:
+    """Yield the row of each cause."""
+    for cause in causes:
+        of = runs[cause.name]
+        outcomes = [run.outcome for run in of]
+        unnamed = sum(outcomes.count(word) for word in ("cannot tell", "nothing moved", "over"))
+        yield (
+            cause.name,
+            str(len(of)),
+            str(sum(run.burn is not None for run in of)),
+            str(outcomes.count("right")),
+            str(outcomes.count("tie")),
+            str(unnamed),
+            str(outcomes.count("wrong")),
+            _describe_minutes([run.burn for run in of if run.burn is not None]),
+            _describe_minutes([run.named for run in of if run.named is not None]),
+            _describe_minutes(_list_lags(of)),
+            ", ".join(sorted({name for run in of for name in run.false_names})) or "0",
+            "ok" if is_good(cause, of) else "MISSED",
+        )
+
+
+def _list_lags(runs: Sequence[Run]) -> list[float]:
+    """Return the minutes from the evidence to the name."""
+    return [run.named - run.evidence for run in runs if run.named is not None and run.evidence is not None]
+
+
+def _describe_minutes(minutes: Sequence[float]) -> str:
+    """Return median and highest."""
+    return f"{median(minutes):.0f}, {max(minutes):.0f}" if minutes else "-"
