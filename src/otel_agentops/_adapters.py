@@ -25,6 +25,7 @@ ADAPTERS = {
     "langchain_core": ("frameworks.langchain_core", ["langchain_core.tools.base"]),
     "langgraph": ("frameworks.langgraph", ["langgraph.pregel"]),
     "mcp": ("frameworks.mcp", ["mcp.client.session"]),
+    "pydantic_ai": ("frameworks.pydantic_ai", ["pydantic_ai"]),
     "deepeval": ("judges.deepeval", ["deepeval.metrics.g_eval.g_eval"]),
     "chromadb": ("stores.chromadb", ["chromadb.api.models"]),
 }

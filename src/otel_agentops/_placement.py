@@ -64,3 +64,35 @@ def place_span(span: Span, placement: Placement, scope: Scope) -> None:
     if placement != (scope.task, scope.depth, None, False, None):
         _placements[span] = placement
         _placed_spans[span.get_span_context().span_id] = span
+
+
+# Our spans of executions that a framework asked for: a call of the same tool inside is a part of them.
+_framework_executions: weakref.WeakSet[Span] = weakref.WeakSet()
+
+
+def adopt_execution(span: Span, scope: Scope) -> None:
+    """Let our span of a tool stand for the framework's execution, as the framework's own span would."""
+    _framework_executions.add(span)
+    place_span(span, placement_below(span, scope)._replace(is_ours=False), scope)
+
+
+def stands_for_framework(span: Span) -> bool:
+    """Return True if a span of ours was adopted by `adopt_execution`."""
+    return span in _framework_executions
+
+
+# Our spans of runs of which the framework may have a span of its own, directly below.
+_awaiting_native_span: weakref.WeakSet[Span] = weakref.WeakSet()
+
+
+def await_native_span(span: Span) -> None:
+    """Take the framework's first agent span below this span of ours for the same run."""
+    _awaiting_native_span.add(span)
+
+
+def is_same_run(parent: Span) -> bool:
+    """Return True for the first agent span below a span that was passed to `await_native_span`."""
+    if parent not in _awaiting_native_span:
+        return False
+    _awaiting_native_span.discard(parent)
+    return True

@@ -66,7 +66,10 @@ LIBRARY = PatchedLibrary(
     ),
     ClientInfo(
         operations=("invoke_workflow or invoke_agent (a run of a graph)",),
-        not_covered=("`RemoteGraph`: it runs on a server", "functional API entry points are graphs, their tasks no agents"),
+        not_covered=(
+            "`RemoteGraph`: it runs on a server",
+            "functional API entry points are graphs, their tasks no agents",
+        ),
     ),
 )
 
