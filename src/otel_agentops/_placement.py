@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, get_current_span
 
 from otel_agentops._context import Scope
 from otel_agentops._observation import Observation, PendingForeignOperation
-from otel_agentops.operations import ToolCall
+from otel_agentops.operations import INVOKE_AGENT, ToolCall
 from otel_agentops.task_totals import TaskTotals
 
 
@@ -81,18 +81,26 @@ def stands_for_framework(span: Span) -> bool:
     return span in _framework_executions
 
 
-# Our spans of runs of which the framework may have a span of its own, directly below.
-_awaiting_native_span: weakref.WeakSet[Span] = weakref.WeakSet()
+# Our spans of runs of which the framework may have a span of its own, and its unnamed spans between the two; a run's
+# spans share one token, which that span takes.
+_awaiting_native_span: weakref.WeakKeyDictionary[Span, list[bool]] = weakref.WeakKeyDictionary()
 
 
 def await_native_span(span: Span) -> None:
     """Take the framework's first agent span below this span of ours for the same run."""
-    _awaiting_native_span.add(span)
+    _awaiting_native_span[span] = [True]
 
 
-def is_same_run(parent: Span) -> bool:
-    """Return True for the first agent span below a span that was passed to `await_native_span`."""
-    if parent not in _awaiting_native_span:
+def is_same_run(span: Span, parent: Span, operation: str | None) -> bool:
+    """Return True if a framework's span is of the same run as a span that was passed to `await_native_span`.
+
+    That holds for its first agent span, and for the span of a workflow between the two.
+    """
+    token = _awaiting_native_span.get(parent)
+    if not token:
         return False
-    _awaiting_native_span.discard(parent)
-    return True
+    if operation == INVOKE_AGENT:
+        token.clear()
+    else:
+        _awaiting_native_span[span] = token
+    return operation is not None

@@ -65,8 +65,9 @@ class ScopeProcessor(SpanProcessor):
             parent = trace.get_current_span(parent_context)
             above = placement_below(parent, scope)
             if not is_ours:
-                is_run = operation in AGENT_RUNS and is_same_run(parent)
-                place_span(span, above if is_run else self._observe(span, operation, scope, above), scope)
+                is_run = operation is None or operation in AGENT_RUNS
+                is_known = is_run and is_same_run(span, parent, operation)
+                place_span(span, above if is_known else self._observe(span, operation, scope, above), scope)
             elif operation == EXECUTE_TOOL:
                 here = above._replace(tool_name=_foreign_spans.find_tool_name(span), is_ours=True)
                 place_span(span, here, scope)

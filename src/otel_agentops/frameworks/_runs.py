@@ -232,6 +232,29 @@ class _Steps:
             defer(lambda: self.end(GeneratorExit()))
 
 
+class PulledRun(_Steps):
+    """A run whose stream is an object of the framework, which enters `pull` around each step and calls `close`."""
+
+    _error: BaseException | None = GeneratorExit()  # unless a step says that it was the last one
+
+    @contextmanager
+    def pull(self) -> Iterator[None]:
+        """Make the scope and the span of the run current for one step."""
+        try:
+            with self._step():
+                yield
+        except StopAsyncIteration:
+            self._error = None
+            raise
+        except BaseException as error:
+            self._error = error
+            raise
+
+    def close(self) -> None:
+        """End the run as its last step did."""
+        self.end(self._error)
+
+
 class RunIterator(_Steps, Generator[Any, Any, Any]):
     """A run that the application reads item by item."""
 

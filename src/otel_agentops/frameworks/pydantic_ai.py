@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from opentelemetry.trace import NoOpTracer
 from typing_extensions import override
 
 from otel_agentops import _patching
@@ -20,6 +19,7 @@ from otel_agentops._wrapping import Arguments, Keywords
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, ToolRun, wrap_block
 
 _NEW_CONVERSATION = "new"  # as an id, it asks for one that the library makes up
+_SILENT_TRACER = "NoOpTracer"  # of a run that the library does not trace itself
 _UNNAMED = "agent"  # as the library calls an agent without a name in its own spans
 
 
@@ -89,7 +89,7 @@ def read_refusal(args: Arguments, kwargs: Keywords) -> ToolRun | None:
     If the library traces itself it has a span for that.
     """
     validated = args[1] if len(args) > 1 else kwargs["validated"]
-    if validated.args_valid or not isinstance(args[0].ctx.tracer, NoOpTracer):
+    if validated.args_valid or type(args[0].ctx.tracer).__name__ != _SILENT_TRACER:
         return None
     return read_call(validated.call, validated.tool and validated.tool.tool_def)
 

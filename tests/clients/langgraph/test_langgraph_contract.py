@@ -60,7 +60,9 @@ def asking(city: str) -> str:
 
 def make_agent(provider: FakeProvider, used: BaseTool = weather, name: str = "weather agent", **options: Any) -> Any:
     """Return a loop of a model and one tool, as `create_agent` of langchain compiles it."""
-    model = ChatOpenAI(model="gpt-x", base_url=provider.openai_url, api_key="k", max_retries=0, stream_usage=True).bind_tools([used])
+    model = ChatOpenAI(
+        model="gpt-x", base_url=provider.openai_url, api_key="k", max_retries=0, stream_usage=True
+    ).bind_tools([used])
 
     def ask(state: MessagesState) -> dict[str, Any]:
         return {"messages": [model.invoke(state["messages"])]}
