@@ -171,7 +171,7 @@ def test_stream_left_early_is_cancelled(provider: FakeProvider, seen: Capture, c
             stream = make_agent(provider).run("What is the weather?", stream=True)
             await anext(stream)
             assert (current_scope(), trace.get_current_span()) == (NO_SCOPE, around)
-            if closes:
+            if closes and hasattr(stream, "close"):  # 1.10 has none
                 await stream.close()
 
     asyncio.run(read())
