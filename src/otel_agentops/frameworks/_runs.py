@@ -390,7 +390,7 @@ def _manage(manager: Any, block: Block, tell: Told) -> Any:
 
 
 # What begins when the application uses what the method returned.
-_LATER: Mapping[str, Callable[[Any, Block, Told], Any]] = {
+_LATER: Mapping[str, Callable[[Any, Any, Told], Any]] = {
     "iterator": RunIterator,
     "async_iterator": AsyncRunIterator,
     "async_manager": _manage,
