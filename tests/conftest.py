@@ -37,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _remove_what_openinference_leaves() -> Iterator[None]:
     """Remove the methods that OpenInference leaves on OpenAI's clients: they hide what another test patches below."""
     yield
-    if openai := sys.modules.get("openai"):
+    # Without the library, `openai` may be the folder of its tests.
+    if (openai := sys.modules.get("openai")) and hasattr(openai, "OpenAI"):
         for client in (openai.OpenAI, openai.AsyncOpenAI):
             if "request" in vars(client) and not hasattr(vars(client)["request"], "__wrapped__"):
                 del client.request

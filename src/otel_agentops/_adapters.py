@@ -22,9 +22,13 @@ ADAPTERS = {
     "watsonx": ("clients.watsonx", ["ibm_watsonx_ai"]),
     "writer": ("clients.writer", ["writerai"]),
     "xai": ("clients.xai", ["xai_sdk"]),
+    "agent_framework": ("frameworks.agent_framework", ["agent_framework._agents"]),
+    "google_adk": ("frameworks.google_adk", ["google.adk.runners"]),
     "langchain_core": ("frameworks.langchain_core", ["langchain_core.tools.base"]),
     "langgraph": ("frameworks.langgraph", ["langgraph.pregel"]),
     "mcp": ("frameworks.mcp", ["mcp.client.session"]),
+    "pydantic_ai": ("frameworks.pydantic_ai", ["pydantic_ai"]),
+    "strands": ("frameworks.strands", ["strands"]),
     "deepeval": ("judges.deepeval", ["deepeval.metrics.g_eval.g_eval"]),
     "chromadb": ("stores.chromadb", ["chromadb.api.models"]),
 }

@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, get_current_span
 
 from otel_agentops._context import Scope
 from otel_agentops._observation import Observation, PendingForeignOperation
-from otel_agentops.operations import INTERNAL, ToolCall
+from otel_agentops.operations import INTERNAL, INVOKE_AGENT, ToolCall
 from otel_agentops.task_totals import TaskTotals
 
 
@@ -66,3 +66,43 @@ def place_span(span: Span, placement: Placement, scope: Scope) -> None:
     if placement != (scope.task, scope.depth, None, False, None):
         _placements[span] = placement
         _placed_spans[span.get_span_context().span_id] = span
+
+
+# Our spans of executions that a framework asked for: a call of the same tool inside is a part of them.
+_framework_executions: weakref.WeakSet[Span] = weakref.WeakSet()
+
+
+def adopt_execution(span: Span, scope: Scope) -> None:
+    """Let our span of a tool stand for the framework's execution, as the framework's own span would."""
+    _framework_executions.add(span)
+    place_span(span, placement_below(span, scope)._replace(is_ours=False), scope)
+
+
+def stands_for_framework(span: Span) -> bool:
+    """Return True if a span of ours was adopted by `adopt_execution`."""
+    return span in _framework_executions
+
+
+# Our spans of runs of which the framework may have a span of its own, and its unnamed spans between the two; a run's
+# spans share one token, which that span takes.
+_awaiting_native_span: weakref.WeakKeyDictionary[Span, list[bool]] = weakref.WeakKeyDictionary()
+
+
+def await_native_span(span: Span) -> None:
+    """Take the framework's first agent span below this span of ours for the same run."""
+    _awaiting_native_span[span] = [True]
+
+
+def is_same_run(span: Span, parent: Span, operation: str | None) -> bool:
+    """Return True if a framework's span is of the same run as a span that was passed to `await_native_span`.
+
+    That holds for its first agent span, and for the span of a workflow between the two.
+    """
+    token = _awaiting_native_span.get(parent)
+    if not token:
+        return False
+    if operation == INVOKE_AGENT:
+        token.clear()
+    else:
+        _awaiting_native_span[span] = token
+    return operation is not None

@@ -17,7 +17,7 @@ from otel_agentops._context import Scope, current_scope, entered_scope
 from otel_agentops._guard import guard
 from otel_agentops._observation import Installation, Observation, PendingForeignOperation
 from otel_agentops._offered_tools import find_tool_hash
-from otel_agentops._placement import Placement, place_span, placement_below
+from otel_agentops._placement import Placement, is_same_run, place_span, placement_below
 from otel_agentops._span_processors import add_span_processor
 from otel_agentops._tool_arguments import hash_tool_call
 from otel_agentops.operations import (
@@ -62,9 +62,12 @@ class ScopeProcessor(SpanProcessor):
         if not is_ours and (operation is None or operation in MODEL_CALLS):
             _foreign_spans.remember_started(span)  # if it does not say by now what it is, it may when a call is made
         if scope.task is not None:
-            above = placement_below(trace.get_current_span(parent_context), scope)
+            parent = trace.get_current_span(parent_context)
+            above = placement_below(parent, scope)
             if not is_ours:
-                place_span(span, self._observe(span, operation, scope, above), scope)
+                is_run = operation is None or operation in AGENT_RUNS
+                is_known = is_run and is_same_run(span, parent, operation)
+                place_span(span, above if is_known else self._observe(span, operation, scope, above), scope)
             elif operation == EXECUTE_TOOL:
                 here = above._replace(tool_name=_foreign_spans.find_tool_name(span), is_ours=True)
                 place_span(span, here, scope)

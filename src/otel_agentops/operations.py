@@ -20,7 +20,8 @@ UNHASHED = (
 
 INFERENCE = frozenset({"chat", "generate_content", "text_completion"})
 MODEL_CALLS = INFERENCE | {"embeddings"}
-AGENT_RUNS = frozenset({"invoke_agent", "invoke_workflow"})
+INVOKE_AGENT = "invoke_agent"
+AGENT_RUNS = frozenset({INVOKE_AGENT, "invoke_workflow"})
 FETCH = "fetch_response"
 RETRIEVAL = "retrieval"
 EXECUTE_TOOL = "execute_tool"
@@ -216,7 +217,7 @@ class AgentRun(NamedTuple):
     @property
     def operation(self) -> str:
         """Return `gen_ai.operation.name`."""
-        return "invoke_workflow" if self.is_task else "invoke_agent"
+        return "invoke_workflow" if self.is_task else INVOKE_AGENT
 
     @property
     def span_name(self) -> str:

@@ -24,6 +24,7 @@ from opentelemetry.trace import (
 
 from otel_agentops import _foreign_spans
 from otel_agentops._observation import NO_SPAN, Observation, OperationSpan
+from otel_agentops._placement import stands_for_framework
 from otel_agentops._sinks.foreign_span import ForeignSpan
 from otel_agentops._sinks.own_span import OwnSpan
 from otel_agentops.operations import (
@@ -169,9 +170,9 @@ def is_remote(operation: Operation | None) -> TypeGuard[ClientOperation]:
 
 
 def _find_tool_span(call: ToolCall) -> Span | None:
-    """Return the current span if a framework made it for this execution of the tool."""
+    """Return the current span if a framework, or its adapter, made it for this execution of the tool."""
     span = trace.get_current_span()
-    if _foreign_spans.is_ours(span) or not span.is_recording():
+    if not span.is_recording() or (_foreign_spans.is_ours(span) and not stands_for_framework(span)):
         return None
     is_this_tool = _foreign_spans.find_operation(span) == EXECUTE_TOOL and (
         _foreign_spans.find_tool_name(span) == call.name

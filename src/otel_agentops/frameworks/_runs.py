@@ -6,26 +6,28 @@ reads it, so that the scope of the run holds inside each step alone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from typing import Any, Literal, TypeVar
 
 from opentelemetry import context as otel_context
+from opentelemetry.trace import get_current_span
 from typing_extensions import override
 
 from otel_agentops._block import Block
-from otel_agentops._context import entered_scope, swap_scope
+from otel_agentops._context import current_scope, entered_scope, swap_scope
 from otel_agentops._deferred_work import defer
 from otel_agentops._guard import guard
 from otel_agentops._patching import Method, PatchedLibrary, Wrap
+from otel_agentops._placement import adopt_execution, await_native_span
 from otel_agentops._wrapping import Arguments, Keywords
-from otel_agentops.helpers import task
+from otel_agentops.helpers import task, tool
 from otel_agentops.semconv import attributes as A
 
 T = TypeVar("T")
 Told = Callable[[Any, Any], object]
-Kind = Literal["call", "coroutine", "iterator", "async_iterator"]
+Kind = Literal["call", "coroutine", "iterator", "async_iterator", "async_manager"]
 INTERRUPTED = "interrupted"
 _RUN = otel_context.create_key("otel_agentops.run")
 
@@ -37,6 +39,7 @@ class Run(task):
         name: The name that the program gave it.
         conversation_id: The id under which the framework keeps the conversation; None if it keeps none.
         pauses: Exceptions by which the framework stops a run that is to go on later, which is no failure.
+        has_native_span: True if the framework may have a span of its own for this run, directly below.
 
     Attributes:
         is_current: False if the span of an iterator is not to be current in its steps. Another instrumentation around
@@ -45,9 +48,15 @@ class Run(task):
     """
 
     def __init__(
-        self, name: str, *, conversation_id: object = None, pauses: tuple[type[BaseException], ...] = ()
+        self,
+        name: str,
+        *,
+        conversation_id: object = None,
+        pauses: tuple[type[BaseException], ...] = (),
+        has_native_span: bool = False,
     ) -> None:
         super().__init__(name)
+        self._has_native_span = has_native_span
         self._declared[A.GEN_AI_CONVERSATION_ID] = None if conversation_id is None else str(conversation_id)
         self._pauses = pauses
         self.is_current = True
@@ -56,6 +65,8 @@ class Run(task):
     @override
     def enter_block(self, stack: ExitStack) -> None:
         super().enter_block(stack)
+        if self._has_native_span:
+            await_native_span(get_current_span())
         token = otel_context.attach(otel_context.set_value(_RUN, self))
         stack.callback(otel_context.detach, token)
 
@@ -77,6 +88,42 @@ class Run(task):
         self._failure = error_type
 
 
+class ToolRun(tool):
+    """One execution of a tool that a framework asked for: a call of the same tool inside is a part of it.
+
+    Args:
+        name: The name under which the model was offered it.
+        pauses: Exceptions by which a tool stops its run until somebody has answered, which is no failure.
+        reports: Exceptions by which the framework tells the model of a failure.
+        **options: Those of the verb `tool`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pauses: tuple[type[BaseException], ...] = (),
+        reports: tuple[type[BaseException], ...] = (),
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self._pauses = pauses
+        self._reports = reports
+
+    @override
+    def enter_block(self, stack: ExitStack) -> None:
+        super().enter_block(stack)
+        span = get_current_span()
+        if span is getattr(self._observation and self._observation.span, "span", None):
+            adopt_execution(span, current_scope())
+
+    @override
+    def exit_block(self, error: BaseException | None) -> None:
+        if isinstance(error, self._reports):
+            self.fail()
+        super().exit_block(None if isinstance(error, self._pauses + self._reports) else error)
+
+
 def current_run() -> Run | None:
     """Return the innermost run of a framework here; None outside of any."""
     run = otel_context.get_current().get(_RUN)
@@ -93,7 +140,8 @@ def wrap_block(read: Callable[[Arguments, Keywords], Block | None], kind: Kind, 
     Args:
         read: Positional and keyword arguments to a `Run` or a `tool`; None to leave the call alone.
         kind: What the method is.
-        returned: The block and the result, to tell how it ended; of an iterator, the block and each item.
+        returned: The block and the result, to tell how it ended; of an iterator, the block and each item; of a
+            context manager, the block and what it gave when it was entered.
     """
     read_block = guard(read)
     tell = guard(returned)
@@ -118,21 +166,13 @@ def wrap_block(read: Callable[[Arguments, Keywords], Block | None], kind: Kind, 
                 tell(block, result)
                 return result
 
-        def iterate(*args: Any, **kwargs: Any) -> Any:
+        def begin_later(*args: Any, **kwargs: Any) -> Any:
             source = original(*args, **kwargs)
-            return source if (block := begin(args, kwargs)) is None else RunIterator(source, block, tell)
+            return source if (block := begin(args, kwargs)) is None else _LATER[kind](source, block, tell)
 
-        def iterate_async(*args: Any, **kwargs: Any) -> Any:
-            source = original(*args, **kwargs)
-            return source if (block := begin(args, kwargs)) is None else AsyncRunIterator(source, block, tell)
-
-        methods: dict[Kind, Method] = {
-            "call": call,
-            "coroutine": call_async,
-            "iterator": iterate,
-            "async_iterator": iterate_async,
-        }
-        return methods[kind]
+        if kind in _LATER:
+            return begin_later
+        return call if kind == "call" else call_async
 
     return wrap
 
@@ -198,6 +238,29 @@ class _Steps:
     def __del__(self) -> None:
         if self._has_begun and not self._has_ended:
             defer(lambda: self.end(GeneratorExit()))
+
+
+class PulledRun(_Steps):
+    """A run whose stream is an object of the framework, which enters `pull` around each step and calls `close`."""
+
+    _error: BaseException | None = GeneratorExit()  # unless a step says that it was the last one
+
+    @contextmanager
+    def pull(self) -> Iterator[None]:
+        """Make the scope and the span of the run current for one step."""
+        try:
+            with self._step():
+                yield
+        except StopAsyncIteration:
+            self._error = None
+            raise
+        except BaseException as error:
+            self._error = error
+            raise
+
+    def close(self) -> None:
+        """End the run as its last step did."""
+        self.end(self._error)
 
 
 class RunIterator(_Steps, Generator[Any, Any, Any]):
@@ -274,3 +337,61 @@ class AsyncRunIterator(_Steps, AsyncGenerator[Any, Any]):
         except BaseException as error:
             self.end(error)
             raise
+
+
+class ManagedRun(AsyncGenerator[Any, Any]):
+    """The generator of an asynchronous context manager that is a run: its scope holds inside the `async with`."""
+
+    def __init__(self, source: AsyncGenerator[Any, Any], block: Block, tell: Told) -> None:
+        self._source = source
+        self._block = block
+        self._tell = tell
+        self._item: Any = None
+        self._has_begun = False
+
+    @override
+    async def asend(self, value: Any) -> Any:
+        """Enter the context manager, or leave it after a block that ended."""
+        return await self._advance(self._source.asend, value)
+
+    @override
+    async def athrow(self, *error: Any) -> Any:
+        """Leave the context manager after a block that raised."""
+        return await self._advance(self._source.athrow, *error)
+
+    @override
+    async def aclose(self) -> None:
+        """Leave the context manager, which nobody did."""
+        try:
+            await self._source.aclose()
+        finally:
+            self._block.__exit__(GeneratorExit, GeneratorExit(), None)
+
+    async def _advance(self, step: Callable[..., Any], *args: Any) -> Any:
+        if not self._has_begun:
+            self._has_begun = True
+            self._block.__enter__()
+        try:
+            self._item = await step(*args)
+        except StopAsyncIteration:
+            self._tell(self._block, self._item)
+            self._block.__exit__(None, None, None)
+            raise
+        except BaseException as error:
+            self._block.__exit__(type(error), error, None)
+            raise
+        return self._item
+
+
+def _manage(manager: Any, block: Block, tell: Told) -> Any:
+    """Return the same context manager of `contextlib`, whose generator is ours."""
+    manager.gen = ManagedRun(manager.gen, block, tell)
+    return manager
+
+
+# What begins when the application uses what the method returned.
+_LATER: Mapping[str, Callable[[Any, Any, Told], Any]] = {
+    "iterator": RunIterator,
+    "async_iterator": AsyncRunIterator,
+    "async_manager": _manage,
+}

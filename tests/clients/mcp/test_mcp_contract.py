@@ -15,6 +15,7 @@ from tool_server import make_server
 
 import otel_agentops
 from otel_agentops._hashing import identity
+from otel_agentops.frameworks._runs import ToolRun
 from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas
 from otel_agentops.testing import Capture, Record, capture
 
@@ -167,6 +168,15 @@ async def test_span_of_framework_is_enriched_and_counted_once(seen: Capture, con
     assert list_ours(seen) == []
     assert framework["attributes"]["otel_agentops.tool.hash"] == identity(ADD)
     assert find_root(seen)["otel_agentops.task.tool_calls"] == 1
+
+
+async def test_call_inside_a_tool_of_a_framework_is_a_part_of_it(seen: Capture, connect: Connect) -> None:
+    async with connect() as session:
+        with otel_agentops.task("support"), ToolRun("add", arguments={"a": 1, "b": 2}):
+            await session.call_tool("add", {"a": 1, "b": 2})
+    tools = [span["name"] for span in seen.spans if span["attributes"].get("gen_ai.operation.name") == "execute_tool"]
+    assert tools == ["execute_tool add"]
+    assert seen.spans[-1]["attributes"]["otel_agentops.task.tool_calls"] == 1
 
 
 async def test_call_inside_our_own_tool_is_counted_once(seen: Capture, connect: Connect) -> None:
