@@ -25,6 +25,7 @@ ADAPTERS = {
     "langchain_core": ("frameworks.langchain_core", ["langchain_core.tools.base"]),
     "langgraph": ("frameworks.langgraph", ["langgraph.pregel"]),
     "mcp": ("frameworks.mcp", ["mcp.client.session"]),
+    "openai_agents": ("frameworks.openai_agents", ["agents"]),
     "deepeval": ("judges.deepeval", ["deepeval.metrics.g_eval.g_eval"]),
     "chromadb": ("stores.chromadb", ["chromadb.api.models"]),
 }
