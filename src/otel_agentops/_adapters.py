@@ -26,6 +26,7 @@ ADAPTERS = {
     "langgraph": ("frameworks.langgraph", ["langgraph.pregel"]),
     "mcp": ("frameworks.mcp", ["mcp.client.session"]),
     "openai_agents": ("frameworks.openai_agents", ["agents"]),
+    "smolagents": ("frameworks.smolagents", ["smolagents"]),
     "deepeval": ("judges.deepeval", ["deepeval.metrics.g_eval.g_eval"]),
     "chromadb": ("stores.chromadb", ["chromadb.api.models"]),
 }
