@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from agents import (
     set_tracing_disabled,
     trace,
 )
+from agents.tool import ToolOrigin, ToolOriginType
 from opentelemetry import trace as otel_trace
 
 import otel_agentops
@@ -301,6 +303,13 @@ def test_tool_that_takes_too_long_is_a_failure(provider: FakeProvider, seen: Cap
     run(make_agent(provider, slow))
     call = find_span(seen, "execute_tool slow")
     assert (call["status"], call["attributes"]["error.type"]) == ("ERROR", f"{ERRORS}.ToolTimeoutError")
+
+
+def test_tool_of_a_server_is_left_to_its_client(provider: FakeProvider, seen: Capture) -> None:
+    remote = copy.copy(weather)
+    remote._tool_origin = ToolOrigin(type=ToolOriginType.MCP, mcp_server_name="weather server")
+    run_async(make_agent(provider, remote))
+    assert [span["name"] for span in seen.spans] == ["chat gpt-x", "chat gpt-x", ROOT]
 
 
 # -- how a run ends
