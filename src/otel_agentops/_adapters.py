@@ -22,6 +22,7 @@ ADAPTERS = {
     "watsonx": ("clients.watsonx", ["ibm_watsonx_ai"]),
     "writer": ("clients.writer", ["writerai"]),
     "xai": ("clients.xai", ["xai_sdk"]),
+    "crewai": ("frameworks.crewai", ["crewai"]),
     "langchain_core": ("frameworks.langchain_core", ["langchain_core.tools.base"]),
     "langgraph": ("frameworks.langgraph", ["langgraph.pregel"]),
     "mcp": ("frameworks.mcp", ["mcp.client.session"]),
