@@ -3,6 +3,8 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
+# Without bytecode each of the many processes of a test run compiles all that it imports, which doubles its time.
+export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPATH := examples:tools$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .PHONY: help setup demo test test-unit accuracy check bench peers gen format ends load detect triage
@@ -27,13 +29,16 @@ demo: .venv/.ready  ## which variable moved? the whole path in under two minutes
 	@$(PYTHON) tools/toolchain.py demo
 	@$(RUN) python -m demo $(ARGS)
 
-test: .venv/.ready  ## the tests; the costly ones take turns by the day (OTEL_AGENTOPS_ROTATION=all: all of them)
+# `make check` runs these.
+CHECKED := --ignore=tests/semconv/test_semconv_names.py
+
+test: .venv/.ready  ## the tests; the costly ones take turns (OTEL_AGENTOPS_ROTATION=all: all of them)
 	@$(PYTHON) tools/toolchain.py all
-	@$(RUN) python -m pytest $(ARGS)
+	@$(RUN) python -m pytest $(CHECKED) $(ARGS)
 
 # No client but openai's contract, no file that `make check` runs, and no collector, Prometheus or other environment.
 UNIT := tests/test_layers.py tests/runtime tests/fake_provider tests/semconv tests/slo tests/lock \
-	tests/clients/openai/test_openai_contract.py --ignore=tests/semconv/test_semconv_names.py -m "not program and not slow and not demo"
+	tests/clients/openai/test_openai_contract.py $(CHECKED) -m "not program and not slow and not demo"
 
 test-unit: .venv/.ready  ## the quick tests, in about a minute: no collector, no Prometheus, one client
 	@$(RUN) python -m pytest $(UNIT) $(ARGS)
@@ -45,7 +50,7 @@ check: .venv/.ready  ## format, lint, types, generated files, names
 	@$(RUN) python tools/style.py --check
 	@$(RUN) python tools/generate.py --check
 	@$(RUN) python tools/support.py --check
-	@$(RUN) python -m pytest -n 0 tests/semconv/test_semconv_names.py
+	@$(RUN) python -m pytest -n 0 $(CHECKED:--ignore=%=%)
 	@$(RUN) otel-agentops slo generate --check
 	@$(RUN) python tools/overlay.py --check
 	@$(RUN) otel-agentops slo schema --out slo/schema.json --check

@@ -53,7 +53,8 @@ def ends(session: nox.Session, name: str) -> None:
         return
     tests = environment.tests if options.whole else environment.contract
     variables: dict[str, str | None] = {
-        **{name: None for name in os.environ if name.startswith("PYTEST_")},  # of tests that run this session
+        # Variables of tests that run this session; one chooses among the tests of a whole run.
+        **{name: None for name in os.environ if name.startswith(("PYTEST_", "OTEL_AGENTOPS_ROTATION"))},
         "PYTHONPATH": os.pathsep.join(("examples", "tools")),
         "AGENTOPS_END": environment.client,  # its tests are not left out here, whatever is missing
     }

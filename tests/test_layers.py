@@ -56,7 +56,7 @@ LAYERS = (
     ("_sinks.own_span", "_sinks.evaluations"),
     ("_sinks.foreign_span",),
     ("_sinks.spans",),
-    ("_sinks.metrics", "_sinks.task_totals", "_sinks.content"),
+    ("_sinks.metrics", "_sinks.open_tasks", "_sinks.task_totals", "_sinks.content"),
     ("_processor",),
     ("_telemetry",),
     ("_baggage_processor",),

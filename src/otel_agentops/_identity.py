@@ -17,7 +17,7 @@ from otel_agentops._context import PromptTemplate, Scope
 from otel_agentops._guard import say_once
 from otel_agentops._hashing import identity, identity_of_texts
 from otel_agentops._offered_tools import learn_tools
-from otel_agentops.operations import NO_ATTRIBUTES, UNHASHED, Attributes, ModelCall
+from otel_agentops.operations import NO_ATTRIBUTES, UNHASHED, Attributes, ModelCall, Value
 from otel_agentops.semconv import attributes as A
 from otel_agentops.task_totals import TaskTotals
 
@@ -76,7 +76,7 @@ class Identities:
         if not call.params:
             return _NO_PARAMS
         try:
-            return self._identify_params(call.params, call.default_params or {}, call.is_inference)
+            return self._identify_params(call.params, call.default_params or NO_ATTRIBUTES, call.is_inference)
         except _NO_JSON:
             return _NO_PARAMS
 
@@ -155,13 +155,14 @@ class Identities:
         return {A.PROMPT_SOURCE: "unbounded"}
 
     def _identify_params(
-        self, params: Mapping[str, object], defaults: Mapping[str, object], is_sampled: bool
+        self, params: Mapping[str, object], defaults: Mapping[str, Value], is_sampled: bool
     ) -> ParamSet:
         """Return what `identify_params` does.
 
         is_sampled: False if no text is generated, so that sampling parameters have no meaning.
         """
-        shape = (is_sampled, *params)
+        # What one client fills in by itself, another's application has set.
+        shape = (is_sampled, *defaults.items(), *params) if defaults else (is_sampled, *params)
         if (known := _recall_result(self._params, shape, params)) is not None:
             return known
         values = {name: value for name, value in params.items() if value is not None and value is not UNHASHED}

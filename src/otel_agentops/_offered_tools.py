@@ -30,3 +30,8 @@ def find_tool_hash(name: str) -> str | None:
     task = current_scope().task
     known = task.tool_hashes if task is not None else _HASHES.get()
     return known.get(name) if known else None
+
+
+def forget_tools() -> None:
+    """Forget the hashes that are kept in this context outside of any task."""
+    _HASHES.set(None)

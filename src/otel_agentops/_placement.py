@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, get_current_span
 
 from otel_agentops._context import Scope
 from otel_agentops._observation import Observation, PendingForeignOperation
-from otel_agentops.operations import ToolCall
+from otel_agentops.operations import INTERNAL, ToolCall
 from otel_agentops.task_totals import TaskTotals
 
 
@@ -56,7 +56,9 @@ def locate(observation: Observation) -> None:
     observation.enclosing = above.pending
     operation = observation.operation
     if isinstance(operation, ToolCall):
-        observation.is_counted = above.is_ours or above.tool_name != operation.name
+        # Inside our own span of a tool a call of MCP is the same execution; a helper inside it is another.
+        is_another = above.is_ours and operation.span_kind == INTERNAL
+        observation.is_counted = is_another or above.tool_name != operation.name
 
 
 def place_span(span: Span, placement: Placement, scope: Scope) -> None:

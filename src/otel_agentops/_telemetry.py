@@ -26,6 +26,7 @@ from otel_agentops._placement import locate
 from otel_agentops._processor import add_scope_processor
 from otel_agentops._sinks.evaluations import EvaluationSink
 from otel_agentops._sinks.metrics import ClientMetricsSink
+from otel_agentops._sinks.open_tasks import OpenTaskGauges
 from otel_agentops._sinks.spans import ForeignSpanSink, SpanSink
 from otel_agentops._sinks.task_totals import TaskTotalsSink
 from otel_agentops.operations import NO_ANSWER, Answer, Fetch, ModelCall, Retrieval, ToolCall
@@ -54,7 +55,9 @@ class Telemetry:
         self.providers = (tracer_provider, meter_provider, logger_provider)
         self.identities = Identities(config.hash_key, config.prompt_limit)
         self.spans = SpanSink(trace.get_tracer(SCOPE, __version__, tracer_provider), config.mode)
-        self.metrics = ClientMetricsSink(metrics.get_meter(SCOPE, __version__, meter_provider))
+        meter = metrics.get_meter(SCOPE, __version__, meter_provider)
+        self.metrics = ClientMetricsSink(meter)
+        OpenTaskGauges(meter)
         # The order in which an operation's start is told; its end is told in reverse.
         further_sinks = (*self._make_content_sinks(), *sinks)
         self.sinks = (

@@ -12,6 +12,7 @@ import unicodedata
 import uuid
 from collections.abc import Mapping
 
+TOOL_MARK = "__otel_agentops_tool__"  # an attribute of functions that make the span of a tool call by themselves
 _LONGEST = 4096  # characters of a text; a longer one equals itself alone
 _LARGEST = 100_000  # characters of JSON that are parsed, under 1 ms; a longer text is not parsed
 _MOST = 1000  # values in the arguments of one call

@@ -60,7 +60,7 @@ class ModelCall(NamedTuple):
     tools: Sequence[Any] | None = None
     normalise_tool: Callable[[Any], dict[str, Any]] | None = None
     params: Mapping[str, Any] | None = None
-    default_params: Mapping[str, Any] | None = None
+    default_params: Mapping[str, Value] | None = None
     prompt: tuple[str, str | None] | None = None
     is_tool_forced: bool = False
     data_source_id: str | None = None

@@ -7,6 +7,7 @@ the path of a call.
 from __future__ import annotations
 
 import math
+import time
 import uuid
 import weakref
 from collections import Counter
@@ -43,6 +44,7 @@ class TaskTotals:
         "judge_facts",
         "model_calls",
         "name",
+        "opened_at",
         "requested_hashes",
         "retrieved_documents",
         "root_facts",
@@ -56,6 +58,7 @@ class TaskTotals:
     def __init__(self, name: str, id: str | None = None) -> None:
         self.name = name
         self.id = id or uuid.uuid4().hex
+        self.opened_at = 0.0  # seconds of a clock that only grows; 0 before its block is entered
         # Attempts, input tokens, output tokens, USD of each model call; None: not known.
         self.model_calls: list[tuple[int | None, int | None, int | None, float | None]] = []
         # Input and output tokens that a fetch reported for an earlier call; None: not known.
@@ -82,6 +85,7 @@ class TaskTotals:
 
     def open(self) -> None:
         """Expect that operations elsewhere in this process may be this task's, until `close`."""
+        self.opened_at = time.monotonic()
         key = id(self)
         open_tasks[key] = weakref.ref(self, lambda _: open_tasks.pop(key, None))
 

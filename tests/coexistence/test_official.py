@@ -195,9 +195,6 @@ DIFFERENCES = (
         holds=lambda theirs, ours: bool(ours == ABSENT),
     ),
 )
-# Scenarios in which theirs emits what ours does not, and why.
-SPANS_OF_THEIRS = {("google_genai", "chat with a function"): ["execute_tool weather"]}
-METRICS_OF_THEIRS = {"google_genai": ["gen_ai.execute_tool.duration"]}
 
 
 @functools.cache
@@ -293,9 +290,8 @@ def compare_spans(client: str, side: str) -> Iterator[Comparison]:
         assert (theirs["error"] is not None) == call.endswith("refused"), (call, theirs["error"])
         assert theirs["spans"], call
         for span in theirs["spans"]:
-            if span["name"] not in SPANS_OF_THEIRS.get((client, call), ()):
-                attributes = [each["attributes"] for each in ours["spans"]]
-                yield find_closest(name_side(client, side), call, span["attributes"], attributes)
+            attributes = [each["attributes"] for each in ours["spans"]]
+            yield find_closest(name_side(client, side), call, span["attributes"], attributes)
 
 
 def compare_events(client: str, side: str) -> Iterator[Comparison]:
@@ -313,10 +309,9 @@ def compare_events(client: str, side: str) -> Iterator[Comparison]:
 def compare_metrics(client: str, side: str) -> Iterator[Comparison]:
     results = run_scenarios(client)
     for metric, points in results["theirs"]["metrics"].items():
-        if metric not in METRICS_OF_THEIRS.get(client, ()):
-            ours = [point["attributes"] for point in results[side]["metrics"].get(metric, ())]
-            for point in points:
-                yield find_closest(name_side(client, side), "metrics", point["attributes"], ours)
+        ours = [point["attributes"] for point in results[side]["metrics"].get(metric, ())]
+        for point in points:
+            yield find_closest(name_side(client, side), "metrics", point["attributes"], ours)
 
 
 def name_side(client: str, side: str) -> str:

@@ -131,6 +131,7 @@ def test_alert_goes_to_receiver(amtool: Path, tmp_path: Path, labels: Mapping[st
     assert done.stdout == f"{receiver}\n", done.stderr
 
 
+@pytest.mark.rotation("long runs", "Alertmanager", 5, seconds=40)
 def test_page_says_why_and_inhibits_the_rest(otelcol: Path, alertmanager: Path, tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(rules.render_rules([PROMISE], SCALE, LINKS))
     with (
@@ -159,7 +160,7 @@ def test_page_says_why_and_inhibits_the_rest(otelcol: Path, alertmanager: Path, 
 def play_incident(sender: Sender, running: stack.Prometheus, receiver: Receiver) -> None:
     """A model is replaced, and a little later every second tool fails."""
     model, broken, started = "gpt-x-01", False, time.monotonic()
-    while not receiver.list_channel("#llm-pages") or not receiver.list_channel("#llm-moves"):
+    while not all(map(receiver.list_channel, ("#llm-pages", "#llm-moves", "/pagerduty"))):
         assert time.monotonic() < started + 120, running.query("ALERTS")
         sender.spans("shop", *list_spans(model, broken), deployment_environment_name="prod")
         if model == "gpt-x-01" and running.query(KNOWN):

@@ -175,7 +175,7 @@ def test_tail_sampling_keeps_incidents_and_long_traces_whole(otelcol: Path, tmp_
         sender.send(sender.late("drop late", spans["drop fine"][-1], CHAT))
         sender.send(sender.late("drop late incident", spans["drop completed task"][-1], {**TOOL, A.ERROR_TYPE: "x"}))
         sender.send(sender.start_trace("keep last", {**CHAT, A.ERROR_TYPE: "429"}, []))
-        store_signals = until(tmp_path, "keep last")
+        store_signals = at_rest(tmp_path, "keep last")
         assert errors(running) == []
         counted = counters(wait_until_settled(running, Sender(running.otlp)), "svc")
     kept = {name: len(made) for name, made in spans.items() if name.startswith("keep")}
@@ -416,6 +416,9 @@ def test_redact_fragment_redacts_within_content(otelcol: Path, tmp_path: Path) -
 # -- guard
 
 
+REFUSED = r'^otelcol_deltatocumulative_datapoints\S*error="limit"\S* (\d+)'
+
+
 def test_guard_counts_ids_as_other_and_limits_new_values(otelcol: Path, tmp_path: Path) -> None:
     sure = ["checkout", "answer a question", "gpt/4", "step 12345"]
     ids = ["3f2b8c1d-aaaa-bbbb-cccc-1234567890ab", "task-1234567", "0123456789abcdef", "x" * 65]
@@ -428,18 +431,22 @@ def test_guard_counts_ids_as_other_and_limits_new_values(otelcol: Path, tmp_path
         sender.spans("svc", Span("chat", {**CHAT, A.GEN_AI_REQUEST_MODEL: "gpt-4o-2024-08-06-20240806"}))
         end = time.monotonic() + 20
         found: dict[str, float] = {}
-        while sum(_of(found, M.LLM_CALLS).values()) < 51 or sum(_of(found, M.SLI_BAD).values()) < 8:
-            found = counters(running.scrape(), "svc")
-            assert time.monotonic() < end, found
+        refused: list[str] = []
+        while (
+            sum(_of(found, M.LLM_CALLS).values()) < 51
+            or sum(_of(found, M.SLI_BAD).values()) < 8
+            or len(_of(found, M.PROMPT_OBSERVATIONS)) < 20
+            or refused != ["30"]
+        ):
+            assert time.monotonic() < end, (found, refused)
             time.sleep(0.1)
-        internal = httpx.get(running.internal).text
+            found, internal = counters(running.scrape(), "svc"), httpx.get(running.internal).text
+            refused = re.findall(REFUSED, internal, re.MULTILINE)
         assert errors(running) == []
     by_task = {series: value for series, value in _of(found, M.SLI_BAD).items() if "task_name='" in series}
     tasks = {re.findall(r"task_name='([^']*)'", series)[0]: value for series, value in by_task.items()}
     assert tasks == {**dict.fromkeys(sure, 1.0), "other": 4.0}
     assert len(_of(found, M.PROMPT_OBSERVATIONS)) == 20
-    (refused,) = re.findall(r'^otelcol_deltatocumulative_datapoints\S*error="limit"\S* (\d+)', internal, re.MULTILINE)
-    assert int(refused) == 30
     assert any("gpt-4o-2024-08-06-20240806" in series for series in found)
 
 

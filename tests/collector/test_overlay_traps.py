@@ -107,7 +107,7 @@ def test_overlay_limiter_does_not_refuse_the_users_data(
     starving = "yaml:processors::memory_limiter/otel_agentops::limit_mib: 1"
     configs = [CONFIGS / "stored.yaml", stack.OVERLAY, *QUICK, starving]
     with stack.collector(configs, tmp_path, {"STORED": str(tmp_path)}) as running:
-        time.sleep(1.2)  # the limiter looks once a second
+        running.wait_until(lambda: "Memory usage is above" in running.output)  # the limiter looks once a second
         Sender(running.otlp).spans("svc", *(Span(f"chat {n}", CHAT) for n in range(3)))
         assert "retrying" not in caplog.text, "the SDK says so before it sends again what was refused"
         overlay_stored.spans(tmp_path, 3)
@@ -141,20 +141,13 @@ def test_flood_of_variable_values_leaves_the_budgets_alone(otelcol: Path, tmp_pa
         sender = Sender(running.otlp)
         sender.spans("svc", *(Span("chat", {**CHAT, A.PROMPT_HASH: f"{n:016x}"}) for n in range(200)))
         sender.spans("new", Span("execute_tool", TOOL, error=True))
-        found = _until_pair(running, "new")
+        refused = 'otelcol_deltatocumulative_datapoints{error="limit"} 150'
+        running.wait_until(lambda: len(counters(running.scrape(), "new")) == 2)
+        running.wait_until(lambda: refused in httpx.get(running.internal).text)
+        running.wait_until(lambda: any("prompt_observations" in name for name in counters(running.scrape(), "svc")))
         hashes = [name for name in counters(running.scrape(), "svc") if "prompt_observations" in name]
-        assert found == {series(M.SLI_EVENTS, TOOL_SLI): 1, series(M.SLI_BAD, TOOL_SLI): 1}
+        assert counters(running.scrape(), "new") == {series(M.SLI_EVENTS, TOOL_SLI): 1, series(M.SLI_BAD, TOOL_SLI): 1}
         assert len(hashes) == 50
-        assert 'otelcol_deltatocumulative_datapoints{error="limit"} 150' in httpx.get(running.internal).text
-
-
-def _until_pair(collector: stack.Collector, service: str) -> dict[str, float]:
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        if found := counters(collector.scrape(), service):
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"nothing of {service} is counted")
 
 
 # -- the port

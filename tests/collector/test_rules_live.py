@@ -119,7 +119,16 @@ def collector(otelcol: Path, tmp_path: Path) -> Iterator[stack.Collector]:
 BACKENDS = {"prometheus": ("prometheus",), "victoria_metrics": ("victoria_metrics", "vmalert")}
 
 
-@pytest.mark.parametrize("backend", ["prometheus", pytest.param("victoria_metrics", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "prometheus",
+        pytest.param(
+            "victoria_metrics",
+            marks=[pytest.mark.slow, pytest.mark.rotation("long runs", "VictoriaMetrics", 5, seconds=92)],
+        ),
+    ],
+)
 def test_recorded_series_equal_the_sent_numbers(
     collector: stack.Collector, backend: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -143,11 +152,16 @@ def test_recorded_series_equal_the_sent_numbers(
         numbers.become(budgets(slos), "otel_agentops:slo_budget:remaining", "slo", SLI[3])
         if backend == "victoria_metrics":
             # A late vmalert leaves evaluations out, and a sum over evaluations lacks what those would have counted.
-            assert set(numbers.of("otel_agentops:variable:increase", *VARIABLE, over=ALL)) == set(OBSERVED)
+            observed = until(
+                lambda: set(numbers.of("otel_agentops:variable:increase", *VARIABLE, over=ALL)),
+                lambda observed: observed == set(OBSERVED),
+                numbers.patience,
+            )
+            assert observed == set(OBSERVED)
             return  # it keeps no exemplars
         numbers.become(OBSERVED, "otel_agentops:variable:increase", *VARIABLE, over=ALL)
         durations = f'{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{{service_name="{service}"}}'
-        exemplars = running.client.query_exemplars(durations, started, time.time())
+        exemplars = until(lambda: running.client.query_exemplars(durations, started, time.time()), bool, 20)
         assert exemplars
         assert {exemplar.labels["trace_id"] for exemplar in exemplars} <= traces
 

@@ -14,6 +14,7 @@ from otel_agentops._yaml import InputError
 from otel_agentops.lock.edit import HEAD, edit_entries
 from otel_agentops.lock.model import VARIABLES, Entry, Key
 from otel_agentops.lock.text import parse_lock
+from rotation import scale_examples
 
 PATH = Path("agentops.lock")
 DAY = datetime.date(2026, 11, 24)
@@ -192,7 +193,7 @@ scopes = st.sampled_from([f"{value}/x" for value in EVIL]) | values.map(lambda t
 keys = st.builds(Key, st.sampled_from(VARIABLES), scopes, st.none() | values, st.sampled_from(EVIL) | values)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=scale_examples(12), deadline=None)
 @given(st.lists(keys, unique=True, max_size=8), st.lists(keys, unique=True, max_size=8), st.data())
 def test_any_value_can_be_approved_and_taken_back(first: list[Key], second: list[Key], data: st.DataObject) -> None:
     there = {key: new(*key[:2], key.value, key.service)[1] for key in first}

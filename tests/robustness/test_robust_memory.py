@@ -1,6 +1,6 @@
 """Memory is flat over 100,000 calls: a third of them whole, a third streamed, a third streams that are dropped.
 
-A whole run takes one kind on one of three days.
+The kinds take turns with other long runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ PROGRAM = Path(__file__).with_name("memory_program.py")
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/self/statm")
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(kind, marks=pytest.mark.rotation("memory", kind, 9)) for kind in ("plain", "streamed", "dropped")],
+    [
+        pytest.param(kind, marks=pytest.mark.rotation("long runs", f"memory, {kind}", 5, seconds=66))
+        for kind in ("plain", "streamed", "dropped")
+    ],
 )
 def test_memory_does_not_grow_with_calls(kind: str) -> None:
     """A tenth of a block a call would be 1,600: what is left is what caches and the interpreter do."""

@@ -389,9 +389,12 @@ def test_failed_call_in_a_foreign_span_has_its_input(
 @pytest.mark.parametrize(
     "peer",
     [
-        "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
-        "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
-        "openinference.instrumentation.openai:OpenAIInstrumentor",
+        pytest.param(f"{package}:OpenAIInstrumentor", marks=pytest.mark.rotation("content beside others", package, 3))
+        for package in (
+            "opentelemetry.instrumentation.genai.openai",
+            "opentelemetry.instrumentation.openai",
+            "openinference.instrumentation.openai",
+        )
     ],
 )
 @pytest.mark.parametrize("mode", ["SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT"])

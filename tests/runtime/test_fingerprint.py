@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from otel_agentops import _hashing
 from otel_agentops._hashing import canonical, identity, identity_of_texts
+from rotation import scale_examples
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = json.loads((ROOT / "tests/vectors/identity.json").read_text())
@@ -30,7 +31,7 @@ def json_values(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=20)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=scale_examples(300))
 @given(json_values(st.none() | st.booleans() | exact | finite | texts))
 @example({"\U0001f600": 1, "\ufb01": 2})
 @example({"b": {"\x7f": "\u2028", '"': "\\"}, "a": ["\x00\x1f\b\f\n\r\t/"]})
@@ -38,7 +39,7 @@ def test_canonical_json_equals_rfc_8785(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=scale_examples(300))
 @given(json_values(st.none() | st.booleans() | exact | texts))
 def test_fast_path_is_taken_only_if_it_equals_rfc_8785(value: Any) -> None:
     fast = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -197,6 +197,15 @@ def test_prompt_rendered_per_call_warns_once(said: Said, monkeypatch: pytest.Mon
 # -- parameters
 
 
+def test_defaults_of_a_client_do_not_reach_another(identities: Identities) -> None:
+    """Parameters that one client fills in by itself are explicit in another."""
+    params = {"encoding_format": "base64"}
+    clients: list[dict[str, Any] | None] = [None, {"encoding_format": "base64"}, {"encoding_format": "float"}, None]
+    calls = [of(identities, params=params, default_params=defaults) for defaults in clients]
+    sources = [call["otel_agentops.param.encoding_format.source"] for call in calls]
+    assert sources == ["explicit", "unknown", "explicit", "explicit"]
+
+
 def test_parameters_are_hashed_and_their_source_recorded(identities: Identities) -> None:
     params = {"temperature": 0, "encoding_format": "base64"}
     for _ in range(2):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import openai
 import pytest
 
-from otel_agentops import _telemetry, judge, task
+from otel_agentops import _telemetry, judge, task, tool
+from otel_agentops._offered_tools import learn_tools
 from otel_agentops.clients.openai import Instrumentor
 from otel_agentops.testing import Capture, capture
 
@@ -52,6 +53,15 @@ def test_names_of_other_scopes_are_not_checked() -> None:
     with capture() as seen, seen.tracer_provider.get_tracer("x").start_as_current_span("x", attributes={NAME: "x"}):
         pass
     assert seen.problems == []
+
+
+def test_capture_forgets_tools_of_the_test_before() -> None:
+    with capture():
+        learn_tools({"lookup": "h1"}, None)
+    with capture() as seen, tool("lookup"):
+        pass
+    (span,) = seen.spans
+    assert "otel_agentops.tool.hash" not in span["attributes"]
 
 
 def test_capture_puts_everything_back(gpt: openai.OpenAI) -> None:

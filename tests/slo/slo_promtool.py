@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,13 @@ def check_story(
     for name, content in (("rules.yaml", {"groups": select_rules(groups, story)}), ("test.yaml", test)):
         # JSON is YAML, and a hundred times faster to write; promtool takes no surrogate pairs.
         (folder / name).write_text(json.dumps(content, ensure_ascii=False), "utf-8")
-    done = subprocess.run([promtool, "test", "rules", folder / "test.yaml"], capture_output=True, text=True)
+    # promtool allocates much and holds little: a lazier garbage collector saves a sixth of its time.
+    done = subprocess.run(
+        [promtool, "test", "rules", folder / "test.yaml"],
+        env={**os.environ, "GOGC": "800"},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
 from bench.detect.world import Counter, Rate, World, count_observations, evaluate, keep_rate, step_rates, write_json
 
 from otel_agentops.semconv import attributes as A
@@ -86,6 +87,7 @@ def stale(promtool: Path, folder: Path) -> dict[tuple[str, ...], list[float]]:
     return {key: [round(answer[key] / day, 1) for answer in told] for key in next(iter(told))}
 
 
+@pytest.mark.rotation("simulations", "evaluation sets", 6, seconds=34)
 def test_stale_sets(promtool: Path, tmp_path: Path) -> None:
     assert stale(promtool, tmp_path) == {
         ("moved", "late"): [2, 2, 3],

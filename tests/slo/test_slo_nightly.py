@@ -30,7 +30,7 @@ def observe(service: str, hours: float) -> Iterator[Counter]:
         yield count_observations(service, "prompt", f"hash{day}", run_between(start, start + hours * HOUR))
 
 
-@pytest.mark.rotation("simulations", "nights", 3)
+@pytest.mark.rotation("simulations", "nights", 6, seconds=30)
 def test_nightly_prompt_is_no_move_after_the_third_night(promtool: Path, tmp_path: Path) -> None:
     rules = [*build_observed_rules(CLOCK), *build_move_rules(CLOCK), *build_move_alerts([], CLOCK)]
     group = {"name": "moves", "interval": format_duration(CLOCK.tick), "rules": rules}

@@ -21,6 +21,7 @@ from otel_agentops import slo
 from otel_agentops.slo.exchange import openslo, own
 from otel_agentops.slo.exchange.openslo_read import Additions, Imported, read_file
 from otel_agentops.written_files import is_current
+from rotation import scale_examples
 from stack import ROOT
 
 EXPORTED = """\
@@ -149,7 +150,7 @@ def test_the_projects_own_objectives_come_back(tmp_path: Path) -> None:
 
 
 @given(objectives())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scale_examples(40), deadline=None)
 def test_any_objective_comes_back(one: slo.Slo) -> None:
     with TemporaryDirectory() as directory:
         file = Path(directory, "x.yaml")
@@ -159,7 +160,7 @@ def test_any_objective_comes_back(one: slo.Slo) -> None:
 
 
 @given(objectives())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scale_examples(40), deadline=None)
 def test_any_objective_is_written_as_a_spec(one: slo.Slo) -> None:
     with TemporaryDirectory() as directory:
         file = Path(directory, "x.yaml")

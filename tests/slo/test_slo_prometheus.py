@@ -25,10 +25,21 @@ from otel_agentops.slo.ground_truth import is_on_outcome_events
 from otel_agentops.slo.spec import Minimum
 from otel_agentops.slo.variables import VARIABLES
 from otel_agentops.written_files import is_current
+from rotation import scale_examples
 from stack import ROOT
 
 COMMITTED = ROOT / "backends" / "prometheus" / "otel-agentops.rules.yaml"
 TESTS = sorted((ROOT / "backends" / "prometheus" / "tests").glob("*.test.yaml"))
+# Stories that promtool takes longest for.
+SECONDS = {
+    "fast burn": 35,
+    "slow burn": 35,
+    "a slow burn long after a move": 26,
+    "a burn after a move": 19,
+    "standing": 17,
+    "a budget is weighted by events": 10,
+    "no burn": 10,
+}
 ONE = slo.Slo(name="answers", sli="task_completed", objective=0.95, owner="o", runbook="r")
 
 
@@ -54,14 +65,14 @@ def load_committed_groups() -> list[dict[str, Any]]:
 
 
 def list_stories() -> Iterator[Any]:
-    """Yield the stories of the test files, each apart; those of a file take turns."""
+    """Yield the stories of the test files, each apart; they take turns."""
     for file in TESTS:
         topic = file.name.removesuffix(".test.yaml")
         content = YAML(typ="safe").load(file)
         assert content["rule_files"] == ["../otel-agentops.rules.yaml"]
         for story in content["tests"]:
             name = story.get("name", topic)
-            marks = [pytest.mark.rotation(f"stories of {topic}", name, 3)] if len(content["tests"]) > 1 else []
+            marks = pytest.mark.rotation("stories", f"{topic}: {name}", 6, seconds=SECONDS.get(name, 4))
             yield pytest.param(content["evaluation_interval"], story, marks=marks, id=f"{topic}: {name}")
 
 
@@ -119,7 +130,7 @@ def _valid(**field: Any) -> bool:
 
 
 @given(st.lists(specs(), max_size=2, unique_by=lambda one: one.name), st.floats(1, 600))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=scale_examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_objective_gives_rules_that_parse(slos: list[slo.Slo], scale: float) -> None:
     content = prometheus.build_rules(slos, scale)
     text = prometheus.render_rules(slos, scale)
@@ -136,7 +147,7 @@ def _stripped(rule: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(slos=st.lists(specs(), min_size=1, max_size=3, unique_by=lambda one: one.name), scale=st.floats(1, 600))
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=scale_examples(12), deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_objective_gives_rules_that_promtool_takes(
     promtool: Path, tmp_path: Path, slos: list[slo.Slo], scale: float
 ) -> None:

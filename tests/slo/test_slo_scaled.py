@@ -75,7 +75,11 @@ def expected() -> Iterator[tuple[int, str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    "scale", [pytest.param(scale, marks=pytest.mark.rotation("scales", str(scale), 3)) for scale in (240, 300, 360)]
+    "scale",
+    [
+        pytest.param(scale, marks=pytest.mark.rotation("simulations", f"scale {scale}", 6, seconds=19))
+        for scale in (240, 300, 360)
+    ],
 )
 def test_a_story_in_two_minutes(promtool: Path, tmp_path: Path, scale: float) -> None:
     tests = [

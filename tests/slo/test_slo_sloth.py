@@ -16,6 +16,7 @@ from slo_strategies import ONE, objectives
 
 from otel_agentops import slo
 from otel_agentops.slo.exchange import sloth
+from rotation import scale_examples
 from stack import ROOT
 
 BY = (
@@ -107,7 +108,7 @@ def test_what_is_lost_is_said() -> None:
 
 
 @given(st.lists(objectives(), min_size=1, max_size=3, unique_by=lambda one: one.name))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=scale_examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_objective_gives_queries_that_parse(slos: list[slo.Slo]) -> None:
     documents = list(YAML(typ="safe").load_all(sloth.render_text(slos)))
     made = [one for document in documents for one in document["slos"]]

@@ -250,7 +250,9 @@ def test_prometheus_has_the_truth_at_the_time_of_the_tasks(prometheus: Path, pro
             window = f"sum_over_time({INCREASE}{{{random}}}[{end - start - 1}s])"
             ((_, value),) = server.query(f"sum({window})", begin + end)
             assert value == expected
-        server.wait_until(lambda: bool(server.query("otel_agentops:slo_truth:for")))
+        server.wait_until(
+            lambda: all(server.query(f"otel_agentops:slo_truth:{name}") for name in ("labels", "ppv", "for"))
+        )
         assert [value for _, value in server.query("otel_agentops:slo_truth:labels")] == [40]
         assert [value for _, value in server.query("otel_agentops:slo_truth:ppv")] == [pytest.approx(10 / 15)]
         assert [value for _, value in server.query("otel_agentops:slo_truth:for")] == [pytest.approx(5 / 25)]

@@ -1,4 +1,4 @@
-"""The client metrics of the conventions: duration, tokens and chunks of a call that nobody else measures."""
+"""The metrics of the conventions: duration, tokens and chunks of a call, duration of a tool; unless others record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from opentelemetry.metrics import Histogram, Meter
 
 from otel_agentops._observation import Observation
 from otel_agentops._sinks.spans import is_remote
-from otel_agentops.operations import NO_ANSWER, Answer, Attributes, Fetch, ModelCall, Retrieval, Value
+from otel_agentops.operations import (
+    INTERNAL,
+    NO_ANSWER,
+    Answer,
+    Attributes,
+    Fetch,
+    ModelCall,
+    Retrieval,
+    ToolCall,
+    ToolResult,
+    Value,
+)
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 
@@ -32,7 +43,7 @@ class LabelSets(NamedTuple):
 
 
 class ClientMetricsSink:
-    """The four instruments of one installation."""
+    """The five instruments of one installation."""
 
     def __init__(self, meter: Meter) -> None:
         def create_histogram(name: str, boundaries: list[float]) -> Histogram:
@@ -45,13 +56,18 @@ class ClientMetricsSink:
         self._tokens = create_histogram(M.GEN_AI_CLIENT_TOKEN_USAGE, _TOKENS)
         self._chunk_gap = create_histogram(M.GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK, _SECONDS)
         self._first_chunk = create_histogram(M.GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK, _SECONDS)
+        self._tool_duration = create_histogram(M.GEN_AI_EXECUTE_TOOL_DURATION, _SECONDS)
         self._label_sets: dict[tuple[object, ...], LabelSets] = {}
 
     def ended(self, observation: Observation) -> None:
-        """Record one call of a client library; exemplars point at its span."""
+        """Record one call of a client library, or of a tool; exemplars point at its span."""
         operation, span = observation.operation, observation.span
         context = None if span is None else span.context
-        if context is None or not is_remote(operation):
+        if context is None:
+            return
+        if not is_remote(operation):
+            if isinstance(operation, ToolCall) and operation.span_kind == INTERNAL:  # MCP has a metric of its own
+                self._record_tool(observation, operation, context)
             return
         answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
         labels = self._find_labels(observation, operation, answer)
@@ -62,6 +78,14 @@ class ClientMetricsSink:
         if answer.output_tokens is not None:
             self._tokens.record(answer.output_tokens, labels.output_tokens, context)
         self._duration.record((observation.ended_ns - observation.started_ns) / 1e9, labels.duration, context)
+
+    def _record_tool(self, observation: Observation, call: ToolCall, context: Context) -> None:
+        labels: Attributes = {A.GEN_AI_TOOL_NAME: call.name, A.GEN_AI_TOOL_TYPE: "function"}
+        result = observation.result
+        error_type = observation.error_type or (result.error if isinstance(result, ToolResult) else None)
+        if error_type is not None:
+            labels[A.ERROR_TYPE] = error_type
+        self._tool_duration.record((observation.ended_ns - observation.started_ns) / 1e9, labels, context)
 
     def _find_labels(
         self, observation: Observation, operation: ModelCall | Fetch | Retrieval, answer: Answer

@@ -82,9 +82,9 @@ class SpanSink:
         assert operation is not None
         if foreign is not None:
             self._enriched.add(foreign)
-            is_unmeasured = is_remote(operation) and _foreign_spans.is_unmeasured(
-                foreign, operation.operation, operation.model
-            )
+            model = operation.model if is_remote(operation) else None
+            is_measured_kind = is_remote(operation) or isinstance(operation, ToolCall)
+            is_unmeasured = is_measured_kind and _foreign_spans.is_unmeasured(foreign, operation.operation, model)
             return ForeignSpan(foreign, {**attributes, **observation.param_sources}, is_unmeasured)
         if isinstance(operation, Judgement):
             return NO_SPAN

@@ -43,7 +43,7 @@ from otel_agentops.clients._protocols.openai_chat import (
 )
 from otel_agentops.clients._protocols.openai_responses import finish_responses, read_responses_response
 from otel_agentops.clients._servers import Server, find_provider
-from otel_agentops.operations import Answer, ModelCall
+from otel_agentops.operations import Answer, Attributes, ModelCall
 from otel_agentops.semconv import attributes as A
 
 FIELDS = Fields(
@@ -70,7 +70,7 @@ FIM_FIELDS = FIELDS.with_sampling("temperature", "top_p", "random_seed", "stop")
 RESPONSES_FIELDS = FIELDS.with_sampling("temperature", "top_p")
 # The client library sends these by itself if the application says nothing: for fill-in-the-middle before version 3, for
 # what goes on with a conversation, and for responses.
-_DEFAULTS = {
+_DEFAULTS: Attributes = {
     "top_p": 1,
     "handoff_execution": "server",
     "parallel_tool_calls": True,

@@ -37,6 +37,11 @@ class Run(task):
         name: The name that the program gave it.
         conversation_id: The id under which the framework keeps the conversation; None if it keeps none.
         pauses: Exceptions by which the framework stops a run that is to go on later, which is no failure.
+
+    Attributes:
+        is_current: False if the span of an iterator is not to be current in its steps. Another instrumentation around
+            may make its own span current inside a step and undo that after it, which would leave ours to the reader.
+        expected: The object whose next call is this very run; None if there is none.
     """
 
     def __init__(
@@ -45,6 +50,8 @@ class Run(task):
         super().__init__(name)
         self._declared[A.GEN_AI_CONVERSATION_ID] = None if conversation_id is None else str(conversation_id)
         self._pauses = pauses
+        self.is_current = True
+        self.expected: object = None
 
     @override
     def enter_block(self, stack: ExitStack) -> None:
@@ -137,7 +144,7 @@ class _Steps:
     its span are then made current for each step.
     """
 
-    def __init__(self, source: Any, block: Block, tell: Told) -> None:
+    def __init__(self, source: Any, block: Run, tell: Told) -> None:
         self._source = source
         self._block = block
         self._tell = tell
@@ -165,15 +172,16 @@ class _Steps:
         if self._has_ended or not hasattr(self, "_scope"):
             yield
             return
-        attached = otel_context.attach(self._otel)
+        attached = otel_context.attach(self._otel) if self._block.is_current else None
         before = swap_scope(self._scope)
         try:
             yield
         finally:
-            # What the framework left current for its next step, a span of its own for one.
-            self._otel = otel_context.get_current()
             swap_scope(before)
-            otel_context.detach(attached)
+            if attached is not None:
+                # What the framework left current for its next step, a span of its own for one.
+                self._otel = otel_context.get_current()
+                otel_context.detach(attached)
 
     @guard
     def end(self, error: BaseException | None = None) -> None:

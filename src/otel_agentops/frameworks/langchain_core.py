@@ -7,14 +7,20 @@ https://github.com/langchain-ai/langchain/blob/master/libs/core/langchain_core/t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from otel_agentops import _patching
+from otel_agentops._context import current_scope
+from otel_agentops._observation import Observation
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
+from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.frameworks._langchain_tracers import OFFICIAL, OPENINFERENCE, OPENLLMETRY, find_tracers
 from otel_agentops.frameworks._runs import wrap_block
 from otel_agentops.helpers import tool
+from otel_agentops.operations import ToolCall
 
 _PAUSE = "GraphBubbleUp"  # of langgraph: an interrupt in a tool, or a command for the graph around
 
@@ -22,25 +28,40 @@ _PAUSE = "GraphBubbleUp"  # of langgraph: an interrupt in a tool, or a command f
 class ToolRun(tool):
     """One run of a tool of LangChain, which may stop the graph around without having failed."""
 
+    has_span = True
+
+    def observe(self, stack: ExitStack, call: ToolCall) -> Observation:
+        """Start the execution; without a span if another instrumentation makes one that we cannot tell yet."""
+        if self.has_span:
+            return super().observe(stack, call)
+        observation = Observation(get_default())
+        observation.adopt(call, current_scope())
+        return observation
+
     def exit_block(self, error: BaseException | None) -> None:
         """End the run: a command for the graph is no failure."""
         is_pause = any(kind.__name__ == _PAUSE for kind in type(error).__mro__)
         super().exit_block(None if is_pause else error)
 
 
-def read_run(args: Arguments, kwargs: Keywords) -> ToolRun:
-    """Read the tool, and the arguments that the model gave it."""
+def read_run(args: Arguments, kwargs: Keywords) -> ToolRun | None:
+    """Read the tool, and the arguments that the model gave it; None if another instrumentation tells of this run."""
+    tracers = () if get_default().config.mode == "own" else find_tracers()
+    if OFFICIAL in tracers or OPENLLMETRY in tracers:  # their span says what it is when it starts, and is the execution
+        return None
     instance = args[0]
     arguments = args[1] if len(args) > 1 else kwargs.get("tool_input")
     # A model whose client is observed told how the tool was offered.
     offer = {} if find_tool_hash(instance.name) else read_offer(instance)
-    return ToolRun(
+    run = ToolRun(
         instance.name,
         schema=offer.get("parameters"),
         description=offer.get("description"),
         call_id=kwargs.get("tool_call_id"),
         arguments=arguments,
     )
+    run.has_span = OPENINFERENCE not in tracers
+    return run
 
 
 def read_offer(instance: Any) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """LangGraph, and the agents of LangChain, which are graphs: each run of a graph is a task or an agent of one.
 
-Patched are `stream` and `astream`, which `invoke` and `ainvoke` read:
+`invoke` and `ainvoke` read `stream` and `astream`, which is then the same run:
 https://github.com/langchain-ai/langgraph/blob/main/libs/langgraph/langgraph/pregel/main.py
 """
 
@@ -12,6 +12,7 @@ from typing import Protocol
 from otel_agentops import _patching
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
+from otel_agentops.frameworks._langchain_tracers import OFFICIAL, find_tracers
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, current_run, wrap_block
 
 _CONFIG_POSITION = 2  # of `config` in `stream`, the graph included
@@ -24,14 +25,28 @@ class Graph(Protocol):
     config: Mapping[str, object] | None
 
 
-def read_run(args: Arguments, kwargs: Keywords) -> Run:
+def read_call(args: Arguments, kwargs: Keywords) -> Run:
     """Read the name of the graph, and the thread that its checkpoints are kept under."""
     from langgraph.errors import GraphBubbleUp  # an interrupt, or a command for the graph around: no failure
 
     graph: Graph = args[0]
     config = kwargs.get("config", args[_CONFIG_POSITION] if len(args) > _CONFIG_POSITION else None)
     thread = find_thread(config) or find_thread(graph.config)
-    return Run(graph.name, conversation_id=thread, pauses=(GraphBubbleUp,))
+    run = Run(graph.name, conversation_id=thread, pauses=(GraphBubbleUp,))
+    run.expected = graph
+    return run
+
+
+def read_stream(args: Arguments, kwargs: Keywords) -> Run | None:
+    """Read the same of a stream; None if `invoke` of the graph reads it."""
+    outer = current_run()
+    if outer is not None and outer.expected is args[0]:
+        outer.expected = None
+        return None
+    run = read_call(args, kwargs)
+    run.expected = None
+    run.is_current = OFFICIAL not in find_tracers()
+    return run
 
 
 def find_thread(config: Mapping[str, object] | None) -> object:
@@ -55,8 +70,10 @@ LIBRARY = PatchedLibrary(
     "langgraph",
     ">=1.0,<2",
     (
-        Target(*GRAPH, "stream", wrap_block(read_run, "iterator"), ("config",)),
-        Target(*GRAPH, "astream", wrap_block(read_run, "async_iterator"), ("config",)),
+        Target(*GRAPH, "invoke", wrap_block(read_call, "call"), ("config",)),
+        Target(*GRAPH, "ainvoke", wrap_block(read_call, "coroutine"), ("config",)),
+        Target(*GRAPH, "stream", wrap_block(read_stream, "iterator"), ("config",)),
+        Target(*GRAPH, "astream", wrap_block(read_stream, "async_iterator"), ("config",)),
         Target(
             "langgraph.pregel._loop",
             "PregelLoop",
@@ -66,7 +83,10 @@ LIBRARY = PatchedLibrary(
     ),
     ClientInfo(
         operations=("invoke_workflow or invoke_agent (a run of a graph)",),
-        not_covered=("`RemoteGraph`: it runs on a server", "functional API entry points are graphs, their tasks no agents"),
+        not_covered=(
+            "`RemoteGraph`: it runs on a server",
+            "functional API entry points are graphs, their tasks no agents",
+        ),
     ),
 )
 

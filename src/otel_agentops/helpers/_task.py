@@ -163,7 +163,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
 
     @guard
     def outcome(self, outcome: str) -> None:
-        """Set how the task ended: completed, failed, escalated, abandoned or cancelled.
+        """Set how the task ended: completed, failed, escalated, abandoned, cancelled or interrupted.
 
         Without it a block that ends is completed, one that raises is failed, one that is stopped from outside (by a
         cancellation, an interrupt, or because nobody reads its generator to the end) is cancelled.

@@ -11,11 +11,11 @@ from weakref import WeakKeyDictionary
 from typing_extensions import override
 
 from otel_agentops import _coerce
-from otel_agentops._block import Block
+from otel_agentops._block import Block, P, R
 from otel_agentops._context import current_scope
 from otel_agentops._guard import guard
 from otel_agentops._observation import Observation
-from otel_agentops._tool_arguments import hash_tool_call
+from otel_agentops._tool_arguments import TOOL_MARK, hash_tool_call
 from otel_agentops.helpers._observed import error_type_of, observe_block, tell_content
 from otel_agentops.operations import Attributes, ToolCall, ToolResult
 from otel_agentops.semconv import attributes as A
@@ -79,13 +79,24 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         self._observation: Observation | None = None
 
     @override
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function, which a client that executes it leaves alone from now on."""
+        decorated = super().__call__(function)
+        setattr(decorated, TOOL_MARK, True)
+        return decorated
+
+    @override
     def enter_block(self, stack: ExitStack) -> None:
         self._failure = self._observation = None
         call = ToolCall(self.name, self._declared_attributes(), self._material, self._hash_arguments())
-        self._observation = observation = observe_block(stack, call)
+        self._observation = observation = self.observe(stack, call)
         if observation.hooks.request_read and (arguments := self._read_arguments()) is not None:
             content = {A.GEN_AI_TOOL_CALL_ARGUMENTS: _coerce.parse_json(arguments)}
             tell_content(observation.hooks.request_read, observation, content)
+
+    def observe(self, stack: ExitStack, call: ToolCall) -> Observation:
+        """Start the execution."""
+        return observe_block(stack, call)
 
     @override
     @guard

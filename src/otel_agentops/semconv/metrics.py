@@ -10,6 +10,7 @@ GEN_AI_CLIENT_OPERATION_DURATION = "gen_ai.client.operation.duration"
 GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK = "gen_ai.client.operation.time_per_output_chunk"
 GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 GEN_AI_CLIENT_TOKEN_USAGE = "gen_ai.client.token.usage"
+GEN_AI_EXECUTE_TOOL_DURATION = "gen_ai.execute_tool.duration"
 CHANGES = "otel_agentops.changes"
 DEPLOY_OBSERVATIONS = "otel_agentops.deploy.observations"
 EVAL_SET_OBSERVATIONS = "otel_agentops.eval_set.observations"
@@ -30,6 +31,11 @@ TASK_COST = "otel_agentops.task.cost"
 TASK_INPUT_TOKENS = "otel_agentops.task.input_tokens"
 TASK_LLM_ATTEMPTS = "otel_agentops.task.llm_attempts"
 TASK_LLM_CALLS = "otel_agentops.task.llm_calls"
+TASK_OPEN_AGE = "otel_agentops.task.open.age"
+TASK_OPEN_COST = "otel_agentops.task.open.cost"
+TASK_OPEN_COUNT = "otel_agentops.task.open.count"
+TASK_OPEN_LLM_CALLS = "otel_agentops.task.open.llm_calls"
+TASK_OPEN_TOKENS = "otel_agentops.task.open.tokens"
 TASK_OUTPUT_TOKENS = "otel_agentops.task.output_tokens"
 TASK_TOOL_CALLS = "otel_agentops.task.tool_calls"
 TASK_TOOL_FAILURES = "otel_agentops.task.tool_failures"
@@ -73,6 +79,14 @@ METRICS = {
         "{token}",
         "Number of input and output tokens used by GenAI clients",
         "gen_ai_client_token_usage",
+        (),
+    ),
+    GEN_AI_EXECUTE_TOOL_DURATION: Metric(
+        "gen_ai.execute_tool.duration",
+        "histogram",
+        "s",
+        "Measures the duration of a tool execution.",
+        "gen_ai_execute_tool_duration_seconds",
         (),
     ),
     CHANGES: Metric(
@@ -281,6 +295,46 @@ METRICS = {
         "Model calls per task.",
         "otel_agentops_task_llm_calls",
         ("otel_agentops.task.name", "otel_agentops.task.outcome"),
+    ),
+    TASK_OPEN_AGE: Metric(
+        "otel_agentops.task.open.age",
+        "gauge",
+        "s",
+        "Age of the oldest task that runs now.",
+        "otel_agentops_task_open_age_seconds",
+        ("otel_agentops.task.name",),
+    ),
+    TASK_OPEN_COST: Metric(
+        "otel_agentops.task.open.cost",
+        "gauge",
+        "{USD}",
+        "Highest cost of a task that runs now, as far as the prices are known.",
+        "otel_agentops_task_open_cost",
+        ("otel_agentops.task.name",),
+    ),
+    TASK_OPEN_COUNT: Metric(
+        "otel_agentops.task.open.count",
+        "gauge",
+        "{task}",
+        "Number of tasks that run now in this process.",
+        "otel_agentops_task_open_count",
+        ("otel_agentops.task.name",),
+    ),
+    TASK_OPEN_LLM_CALLS: Metric(
+        "otel_agentops.task.open.llm_calls",
+        "gauge",
+        "{call}",
+        "Most model calls that a task which runs now has made.",
+        "otel_agentops_task_open_llm_calls",
+        ("otel_agentops.task.name",),
+    ),
+    TASK_OPEN_TOKENS: Metric(
+        "otel_agentops.task.open.tokens",
+        "gauge",
+        "{token}",
+        "Most input and output tokens that a task which runs now has used, as far as they are reported.",
+        "otel_agentops_task_open_tokens",
+        ("otel_agentops.task.name",),
     ),
     TASK_OUTPUT_TOKENS: Metric(
         "otel_agentops.task.output_tokens",

@@ -10,7 +10,7 @@ from otel_agentops.slo.spec import Slo
 
 _BY_OPERATION: Mapping[On, str] = {
     "model": "nothing: it counts the calls of instrumented clients",
-    "task": 'a block `with task("…"):` around each task',
+    "task": 'runs of an instrumented agent framework, or a block `with task("…"):` around each task',
     "tool": "tool calls of an instrumented framework, or `tool` around each tool",
     "retrieval": "queries of an instrumented store, or `retrieval` around each query",
     "evaluation": "a block `judge(…)` or an instrumented judge, with a score and a threshold",

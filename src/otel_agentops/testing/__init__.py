@@ -26,6 +26,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_agentops import _config, _deferred_work, _foreign_spans, _telemetry
+from otel_agentops._offered_tools import forget_tools
 from otel_agentops.semconv import check
 from otel_agentops.semconv.metrics import METRICS
 
@@ -149,6 +150,7 @@ def capture(*instrumentors: BaseInstrumentor) -> Iterator[Capture]:
         AssertionError: At the end of the block, an emitted name is not registered, or has another type.
     """
     seen = Capture()
+    forget_tools()  # those of the test before this one, in the same context
     before = _telemetry.replace_default(_telemetry.Telemetry(_config.read_config(), **seen.providers))
     with ExitStack() as stack:
         stack.callback(_telemetry.replace_default, before)

@@ -169,6 +169,9 @@ async def test_a_tool_runner(provider: FakeProvider, seen: Capture, kind: str, t
     with task("forecast", id="t1"):
         await done(traced.beta.messages.tool_runner(**CALL, tools=[made[kind]]).until_done())
     spans = {found["name"]: found for found in seen.spans}
+    assert "execute_tool weather" not in spans
+    (duration,) = seen.metrics["gen_ai.execute_tool.duration"]
+    assert duration["attributes"] == {"gen_ai.tool.name": "weather", "gen_ai.tool.type": "function"}
     version = spans["anthropic.custom_tool_use weather"]["attributes"]["otel_agentops.tool.hash"]
     first, second = (found["attributes"] for found in seen.spans if found["name"] == "anthropic.messages.create")
     assert first["otel_agentops.tools.versions"] == [f"weather@{version}"]

@@ -73,3 +73,4 @@ async def test_rounds_of_function_calling(provider: FakeProvider, beside: Captur
     provider.answer(once_a_tool)
     await done(gemini.models.generate_content(model="gemini-x", contents="hi", config={"tools": [weather]}))
     assert len(told(beside)) == len(provider.requests) == 2
+    assert [found["name"] for found in beside.spans].count("execute_tool weather") == 1

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
 import pytest
-from langchain_core.tools import BaseTool, ToolException, tool
-from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphRecursionError
-from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode
-from langgraph.types import Command, interrupt
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command
+from langgraph_ways import ASK, LOOP, ROOT, THREAD, WAYS, asking, broken, make_agent, refusing, run_ainvoke, run_invoke
 from opentelemetry import trace
 
 import otel_agentops
@@ -25,83 +23,8 @@ from otel_agentops.frameworks.langgraph import Instrumentor
 from otel_agentops.testing import Capture, Record
 from otel_agentops.testing.fake_provider import FakeProvider
 
-ASK: Any = {"messages": [{"role": "user", "content": "What is the weather?"}]}
-THREAD: Any = {"configurable": {"thread_id": "t-1"}}
-ROOT = "invoke_workflow weather agent"
 OUTCOME = "otel_agentops.task.outcome"
-
-
-@tool
-def weather(city: str) -> str:
-    """Return the weather of a city."""
-    return f"sunny in {city}"
-
-
-@tool
-def broken(city: str) -> str:
-    """Fail."""
-    raise ValueError(city)
-
-
-@tool
-def refusing(city: str) -> str:
-    """Fail in the way that a model is told of."""
-    raise ToolException(f"no {city}")
-
-
-refusing.handle_tool_error = True
-
-
-@tool
-def asking(city: str) -> str:
-    """Ask somebody."""
-    return str(interrupt({"ask": city}))
-
-
-def make_agent(provider: FakeProvider, used: BaseTool = weather, name: str = "weather agent", **options: Any) -> Any:
-    """Return a loop of a model and one tool, as `create_agent` of langchain compiles it."""
-    model = ChatOpenAI(model="gpt-x", base_url=provider.openai_url, api_key="k", max_retries=0, stream_usage=True).bind_tools([used])
-
-    def ask(state: MessagesState) -> dict[str, Any]:
-        return {"messages": [model.invoke(state["messages"])]}
-
-    async def ask_async(state: MessagesState) -> dict[str, Any]:
-        return {"messages": [await model.ainvoke(state["messages"])]}
-
-    from langchain_core.runnables import RunnableLambda
-
-    def is_done(state: MessagesState) -> str:
-        return "tools" if state["messages"][-1].tool_calls else END  # type: ignore[union-attr]
-
-    graph = StateGraph(MessagesState)
-    graph.add_node("model", RunnableLambda(ask, ask_async))
-    graph.add_node("tools", ToolNode([used], handle_tool_errors=False))
-    graph.add_edge(START, "model")
-    graph.add_conditional_edges("model", is_done, ["tools", END])
-    graph.add_edge("tools", "model")
-    return graph.compile(name=name, **options)
-
-
-def run_invoke(agent: Any) -> None:
-    agent.invoke(ASK, THREAD)
-
-
-def run_stream(agent: Any) -> None:
-    assert list(agent.stream(ASK, config=THREAD))
-
-
-def run_ainvoke(agent: Any) -> None:
-    asyncio.run(agent.ainvoke(ASK, THREAD))
-
-
-def run_astream(agent: Any) -> None:
-    async def read() -> list[Any]:
-        return [item async for item in agent.astream(ASK, THREAD, stream_mode="messages")]
-
-    assert asyncio.run(read())
-
-
-every_way = pytest.mark.parametrize("run", [run_invoke, run_stream, run_ainvoke, run_astream])
+every_way = pytest.mark.parametrize("run", WAYS.values(), ids=WAYS)
 
 
 def find_span(seen: Capture, name: str) -> Record:
@@ -264,7 +187,7 @@ def test_async_stream_left_early_is_cancelled(provider: FakeProvider, seen: Capt
         await anext(stream)
         await stream.aclose()
 
-    asyncio.run(read())
+    LOOP.run_until_complete(read())
     assert outcome_of(seen) == "cancelled"
 
 
@@ -312,7 +235,7 @@ def test_sums_of_parallel_graphs_are_exact(provider: FakeProvider, seen: Capture
     async def run_all() -> None:
         await asyncio.gather(*(agent.ainvoke(ASK, {"configurable": {"thread_id": str(n)}}) for n in range(50)))
 
-    asyncio.run(run_all())
+    LOOP.run_until_complete(run_all())
     roots = [span["attributes"] for span in seen.spans if span["name"] == ROOT]
     assert sorted(int(root["gen_ai.conversation.id"]) for root in roots) == list(range(50))
     names = ("llm_calls", "tool_calls", "input_tokens", "output_tokens")

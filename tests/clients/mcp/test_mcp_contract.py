@@ -168,6 +168,16 @@ async def test_span_of_framework_is_enriched_and_counted_once(seen: Capture, con
     assert find_root(seen)["otel_agentops.task.tool_calls"] == 1
 
 
+async def test_call_inside_our_own_tool_is_counted_once(seen: Capture, connect: Connect) -> None:
+    with otel_agentops.task("sum"):
+        async with connect() as session:
+            with otel_agentops.tool("add", arguments={"a": 1, "b": 2}):
+                await session.call_tool("add", {"a": 1, "b": 2})
+    assert [span["parent"] for span in seen.spans if span["name"] == "tools/call add"] == ["execute_tool add"]
+    sums = [find_root(seen)[f"otel_agentops.task.{name}"] for name in ("tool_calls", "tool_repeats")]
+    assert sums == [1, 1]
+
+
 async def test_suppressed_and_uninstrumented_calls_pass(seen: Capture, instrumentor: Instrumentor) -> None:
     async with connect_in_memory() as session:
         with suppress_instrumentation():

@@ -47,6 +47,7 @@ def make_library(
     subclass: str | None = None,
     helpers: Iterable[tuple[str, str]] = (),
     served_model_header: str | None = None,
+    tools: Iterable[Target] = (),
     info: ClientInfo = NO_INFO,
 ) -> PatchedLibrary:
     """Return a client of the family.
@@ -62,6 +63,7 @@ def make_library(
         subclass: The class on which others patch `request`.
         helpers: Module and class of streams whose `close` closes the response under ours, and not ours.
         served_model_header: The response header that names the model, if it knows better than the body.
+        tools: Where the client executes functions of the application by itself.
         info: Facts for the README's table.
     """
     package = module or distribution
@@ -90,7 +92,7 @@ def make_library(
         if subclass is not None:
             # Who patched `request` on the subclass before us hides the base's: wrap theirs as well, they call ours.
             targets.append(Target(f"{package}._client", f"{prefix}{subclass}", "request", wrap_request, own_only=True))
-    return PatchedLibrary(distribution, versions, targets, info)
+    return PatchedLibrary(distribution, versions, [*targets, *tools], info)
 
 
 class _Wrappers:

@@ -210,7 +210,12 @@ LIBRARY = _seams.make_library(
     CONTENT,
     EMBEDDINGS,
     ClientInfo(
-        ("generate_content", "embeddings", "interactions (from 2.9)"),
+        (
+            "generate_content",
+            "embeddings",
+            "interactions (from 2.9)",
+            "execute_tool (functions that the client calls by itself)",
+        ),
         not_covered=(
             "live sessions (a websocket)",
             "Imagen, Veo and `count_tokens`: the convention has no operation for them",

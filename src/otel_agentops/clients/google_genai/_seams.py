@@ -3,10 +3,11 @@
 `Models._generate_content` makes one request and reads its answer; automatic function calling, chats and continuations
 repeat it, and each repetition is a call of the model. All other instrumentations patch the public methods around it.
 `BaseApiClient._request_once` is one attempt with the final body. Nothing of the wire is parsed a second time: the
-answer is the client's own object.
+answer is the client's own object. Between two rounds the client executes the functions that the model asked for.
 
 https://github.com/googleapis/python-genai/blob/main/google/genai/models.py
 https://github.com/googleapis/python-genai/blob/main/google/genai/_api_client.py
+https://github.com/googleapis/python-genai/blob/main/google/genai/_extra_utils.py
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from otel_agentops._client_call import ClientCall, active_call, begin_call
+from otel_agentops._derive import name_error
 from otel_agentops._endpoint import Endpoint
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target, Wrap
 from otel_agentops._streams import ObservedAsyncStream, observe_async_stream, observe_lazy_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
+from otel_agentops.clients._families.tool_functions import Execution, has_own_span, wrap_execution
 from otel_agentops.clients._servers import parse_address
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
@@ -79,7 +82,10 @@ def make_library(
     ]
     for is_async, owner, once in ((False, "Models", "_request_once"), (True, "AsyncModels", "_async_request_once")):
         wrap_embeddings = wrap_call(around_embeddings, is_async=is_async)
+        invoke = "invoke_function_from_dict_args_async" if is_async else "invoke_function_from_dict_args"
+        wrap_function = wrap_execution(_read_execution, _name_function_error, is_async=is_async)
         targets += [
+            Target("google.genai._extra_utils", "", invoke, wrap_function, ("args", "function_to_invoke")),
             Target(api, "BaseApiClient", once, wrap_step(_ATTEMPT, is_async=is_async), ("http_request",)),
             Target(models, owner, "_generate_content", wrap_call(around_content, is_async=is_async)),
             Target(models, owner, "_embed_content", wrap_embeddings, own_only=True),
@@ -171,3 +177,17 @@ def _fail_attempt(call: ClientCall, error: BaseException, args: Arguments, kwarg
 
 
 _ATTEMPT = Around(_start_attempt, _finish_attempt, _fail_attempt)
+
+
+# -- a function of the application
+
+
+def _read_execution(args: Arguments, kwargs: Keywords) -> Execution | None:
+    arguments, function = args  # the client gives both by position
+    return None if has_own_span(function) else Execution(function.__name__, function.__doc__, arguments)
+
+
+def _name_function_error(error: BaseException) -> str | None:
+    """Return the name of the function's own exception, of which the client has made one text for the model."""
+    cause = error.__context__
+    return name_error(cause) if cause is not None and type(error).__name__ == "FunctionInvocationError" else None
