@@ -160,7 +160,7 @@ class PatchedLibrary:
         self.active = True
         self._is_supported = None
         for module in dict.fromkeys(target.module for target in self.targets):
-            wrapt.register_post_import_hook(self._patch_module, module)
+            wrapt.register_post_import_hook(functools.partial(self._patch_module, module), module)
 
     def uninstall(self) -> None:
         """Put back every original that is still ours to put back; the rest passes calls through from now on."""
@@ -178,8 +178,9 @@ class PatchedLibrary:
             self.patches[target] = patch
 
     @guard
-    def _patch_module(self, module: ModuleType) -> None:
-        targets = [target for target in self.targets if target.module == module.__name__ and target not in self.patches]
+    def _patch_module(self, name: str, module: ModuleType) -> None:
+        # CrewAI gives some of its modules the `__name__` of another.
+        targets = [target for target in self.targets if target.module == name and target not in self.patches]
         if self._is_supported is None:
             self._is_supported = self._check_version()
         if not self.active or not targets or not self._is_supported:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,6 +72,19 @@ def seen() -> Iterator[Capture]:
 
 
 # -- put in and taken out
+
+
+def test_module_with_the_name_of_another_is_patched(
+    installed: Callable[..., PatchedLibrary], seen: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CrewAI gives some of its modules the `__name__` of another."""
+    module = types.ModuleType("another")
+    module.work = lambda: "work"  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "renamed", module)
+    library = installed(seen, targets=(Target("renamed", "", "work", lambda original, library: lambda: "patched"),))
+    assert module.work() == "patched"
+    library.uninstall()
+    assert module.work() == "work"
 
 
 def test_every_target_is_patched_and_put_back(provider: FakeProvider) -> None:
