@@ -15,7 +15,12 @@ FRAGMENTS = [ROOT / "tests" / "lock" / "fragment.yaml"]
 BACKENDS = sorted(path for end in ("yaml", "yml", "json", "md") for path in (ROOT / "backends").rglob(f"*.{end}"))
 
 # Keys inside the process: context variables and an entry of a response's `extensions`. They are never emitted.
-INTERNAL = frozenset({f"otel_agentops.{key}" for key in ("scope", "started", "tools", "call", "active_call", "run")})
+INTERNAL = frozenset(
+    {
+        f"otel_agentops.{key}"
+        for key in ("scope", "started", "tools", "call", "active_call", "run", "openai_agents.tool")
+    }
+)
 
 
 def _id(path: Path) -> str:
