@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from langgraph_ways import WAYS
 
+pytest.importorskip("openinference.instrumentation.langchain", reason="they are not installed here")
 PEERS = {
     "official": "opentelemetry.instrumentation.genai.langchain:LangChainInstrumentor",
     "OpenLLMetry": "opentelemetry.instrumentation.langchain:LangchainInstrumentor",

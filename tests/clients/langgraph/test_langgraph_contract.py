@@ -66,7 +66,12 @@ def test_run_of_a_graph_is_the_task(provider: FakeProvider, seen: Capture, run: 
         },
     }
     assert started_at > 1_700_000_000
-    assert [value.partition("=")[0] for value in versions] == ["model/gpt-x", "tools/weather agent", "tool/weather"]
+    assert [value.partition("=")[0] for value in versions] == [
+        "model/gpt-x",
+        "tools/weather agent",
+        "tool/weather",
+        "fingerprint/gpt-x",
+    ]
     call = find_span(seen, "execute_tool weather")
     (offered,) = [
         span["attributes"]["otel_agentops.tools.versions"] for span in seen.spans if span["name"] == "chat gpt-x"

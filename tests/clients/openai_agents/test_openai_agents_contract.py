@@ -165,7 +165,7 @@ def test_run_is_the_task(provider: FakeProvider, seen: Capture, run: Way) -> Non
         },
     }
     assert started_at > 1_700_000_000
-    kinds = ["model/gpt-x", "prompt/weather agent/unknown", "tools/weather agent", "tool/weather"]
+    kinds = ["model/gpt-x", "prompt/weather agent/unknown", "tools/weather agent", "tool/weather", "fingerprint/gpt-x"]
     assert [value.partition("=")[0] for value in versions] == kinds
     offered = [
         span["attributes"]["otel_agentops.tools.versions"] for span in seen.spans if span["name"] == "chat gpt-x"

@@ -155,7 +155,12 @@ def test_run_of_an_agent_is_the_task(make_agent: Any, seen: Capture, run: Callab
             "otel_agentops.task.tool_repeats": 1,
         },
     }
-    assert [value.partition("=")[0] for value in versions] == ["model/gpt-x", "tools/weather agent", "tool/weather"]
+    assert [value.partition("=")[0] for value in versions] == [
+        "model/gpt-x",
+        "tools/weather agent",
+        "tool/weather",
+        "fingerprint/gpt-x",
+    ]
     call = find_span(seen, "execute_tool weather")
     models = [span for span in seen.spans if span["name"] == "chat gpt-x"]
     (offered,) = models[0]["attributes"]["otel_agentops.tools.versions"]

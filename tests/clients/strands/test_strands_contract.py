@@ -104,7 +104,12 @@ def test_run_of_an_agent_is_the_task(provider: FakeProvider, seen: Capture, run:
             "otel_agentops.task.tool_repeats": 1,
         },
     }
-    assert [value.partition("=")[0] for value in versions] == ["model/gpt-x", "tools/weather agent", "tool/weather"]
+    assert [value.partition("=")[0] for value in versions] == [
+        "model/gpt-x",
+        "tools/weather agent",
+        "tool/weather",
+        "fingerprint/gpt-x",
+    ]
     models = [span for span in seen.spans if span["name"] == "chat"]
     assert not [span for span in seen.spans if span["name"] == "chat gpt-x"]  # one span a call, theirs
     (offered,) = models[0]["attributes"]["otel_agentops.tools.versions"]
