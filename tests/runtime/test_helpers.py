@@ -644,7 +644,7 @@ def wrong_documents() -> None:
 WRONG: dict[Callable[[], None], list[str]] = {
     wrong_outcome: [
         "'splendid' is not a task outcome and is left out; "
-        "use one of completed, failed, escalated, abandoned, cancelled"
+        "use one of completed, failed, escalated, abandoned, cancelled, interrupted"
     ],
     wrong_sampling: ["'sometimes' is not a sampling and is left out; use one of random, escalated, unknown"],
     wrong_tool: [

@@ -159,6 +159,7 @@ def test_run_of_an_agent_is_the_task(make_agent: Any, seen: Capture, run: Callab
         "model/gpt-x",
         "tools/weather agent",
         "tool/weather",
+        "params/gpt-x",
         "fingerprint/gpt-x",
     ]
     call = find_span(seen, "execute_tool weather")
