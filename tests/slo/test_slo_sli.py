@@ -106,7 +106,7 @@ def test_one_sentence(tmp_path: Path, sli: str, sentence: str) -> None:
         ("bad: attributes", "bda: attributes", "5: sli.bad: is missing; add it\n<file>:10: sli.bda: is no field; known are name, type, on, eligible, bad, about, labels"),
         ('== "search"', '= "search"', "9: sli.eligible: is no condition: `=` at column 32 compares nothing; write =="),
         ("app.hits", "otel_agentops.tool.hsh", "10: sli.bad: otel_agentops.tool.hsh is no attribute; did you mean otel_agentops.tool.hash? docs/semconv.md lists them"),
-        ('"app.hits"] == 0', '"otel_agentops.task.outcome"] == "complete"', "10: sli.bad: otel_agentops.task.outcome is never 'complete'; did you mean completed? it is one of completed, failed, escalated, abandoned, cancelled"),
+        ('"app.hits"] == 0', '"otel_agentops.task.outcome"] == "complete"', "10: sli.bad: otel_agentops.task.outcome is never 'complete'; did you mean completed? it is one of completed, failed, escalated, abandoned, cancelled, interrupted"),
         ('attributes["app.hits"] == 0', 'log.attributes["app.hits"] == 0', "5: sli: bad reads `log.`, but tool is a span; write attributes[\"…\"]"),
         ("[gen_ai.tool.name]", "[gen_ai.tool.nam]", "12: sli.labels.0: gen_ai.tool.nam is no attribute of the registry; did you mean gen_ai.tool.name? docs/semconv.md has them"),
         ("[gen_ai.tool.name]", "[gen_ai.tool.name, otel_agentops.task.id]", "12: sli.labels.1: otel_agentops.task.id is unbounded or personal; docs/semconv.md says what may be one"),
