@@ -17,6 +17,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas
 from otel_agentops.testing import Capture, Record, capture
 
+RESULT = "otel_agentops.tool.result."
 ADD = {
     "name": "add",
     "description": "Add two numbers.",
@@ -58,13 +59,16 @@ WAIT = {
 }
 
 
+SUM = identity(sorted(["$: object", "$.result: number"]))  # the shape of a number, which the server wraps
+
+
 def describe_span(tool: str, schema: Record | None = None, error: str | None = None, **more: Any) -> Record:
     attributes = {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": tool,
         "gen_ai.tool.type": "function",
         **({"otel_agentops.tool.hash": identity(schema)} if schema else {}),
-        **({"error.type": error} if error else {}),
+        **({"error.type": error} if error else {RESULT + "shape": SUM, RESULT + "empty": False}),
     }
     span = {
         "name": f"tools/call {tool}",
