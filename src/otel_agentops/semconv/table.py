@@ -170,6 +170,7 @@ ATTRIBUTES = {
     "otel_agentops.sli.abandonment.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.call_success.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.cost_ceiling.bad": Attribute("int", None, "no"),
+    "otel_agentops.sli.empty_result.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.escalation.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.grounded.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.judge_score.bad": Attribute("int", None, "no"),

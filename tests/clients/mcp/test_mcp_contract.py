@@ -8,13 +8,14 @@ from typing import Any
 
 import mcp
 import pytest
-from mcp.types import ListToolsResult, Tool
+from mcp.types import CallToolResult, ListToolsResult, Tool
 from mcp_sessions import IS_2, Connect, connect_in_memory
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 import otel_agentops
 from otel_agentops._hashing import identity
-from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas
+from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas, read_result
+from otel_agentops.operations import ToolResult
 from otel_agentops.testing import Capture, Record, capture
 
 RESULT = "otel_agentops.tool.result."
@@ -117,6 +118,21 @@ async def test_result_that_is_an_error_fails_the_span(seen: Capture, connect: Co
         describe_span("add", ADD, "tool_error"),
     ]
     assert "secret" not in str(seen.spans)
+
+
+@pytest.mark.parametrize(
+    ("result", "value"),
+    [
+        ({"structuredContent": {"result": []}, "content": []}, {"result": []}),
+        ({"content": [{"type": "text", "text": '{"items": []}'}]}, '{"items": []}'),
+        ({"content": [{"type": "text", "text": ""}]}, ""),
+        ({"content": [{"type": "text", "text": "1"}, {"type": "text", "text": "2"}]}, ["1", "2"]),
+        ({"content": [{"type": "image", "data": "", "mimeType": "image/png"}]}, {"type": "image"}),
+        ({"content": []}, []),
+    ],
+)
+def test_result_is_its_structure_or_its_texts(result: Record, value: object) -> None:
+    assert read_result(CallToolResult.model_validate(result)) == ToolResult(value=value)
 
 
 async def test_exception_is_the_one_of_the_library(seen: Capture, connect: Connect) -> None:
