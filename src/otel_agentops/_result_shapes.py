@@ -16,10 +16,10 @@ from otel_agentops._hashing import identity
 from otel_agentops._tool_arguments import find_members
 
 STEADY = 20  # answers without anything new before the next new thing is a change
-_MOST_ELEMENTS = 8  # of a list that are read: those of one list are alike
+_MOST_ELEMENTS = 4  # of a list that are read: those of one list are alike
 _MOST_MEMBERS = 64  # of an object; one with more is a map, whose keys are data
-_MOST_VALUES = 1000  # of an answer, 0.5 ms
-_MOST_TEXT = 100_000  # characters of JSON in an answer that are parsed, under 1 ms
+_MOST_VALUES = 500  # of an answer
+_MOST_TEXT = 65_536  # characters of JSON in an answer that are parsed
 _DEEPEST = 8
 _MOST_TOOLS = 1000
 _MOST_NODES = 20_000  # of all tools, about 10 MB
@@ -136,6 +136,7 @@ class _Walk:
         self._nodes_left = nodes_left
         self._values_left = _MOST_VALUES
         self._text_left = _MOST_TEXT
+        self._newest: _Node | None = None
         self.node_count = 0
         self.lines: set[str] = set()
         self.added: list[str] = []
@@ -146,12 +147,15 @@ class _Walk:
         self._values_left -= 1
         if value is None or self._values_left < 0:
             return
-        kind = _name_kind(value)
+        kind = _KINDS.get(type(value)) or _name_kind(value)
         if node.last_answer != self._number:
             node.last_answer = self._number
             node.answers += 1
-        is_first, is_steady = not node.lines, node.answers - node.grown_at >= STEADY
         line = node.lines.get(kind)
+        if line is not None and kind is not _OBJECT and kind is not _LIST:
+            self.lines.add(line)
+            return
+        is_first, is_steady = not node.lines, node.answers - node.grown_at >= STEADY
         if line is None:
             line = f"{node.path}: {kind}"
             if node.lines.setdefault(kind, line) is line and is_steady and not is_first:
@@ -161,7 +165,8 @@ class _Walk:
         if depth >= _DEEPEST:
             return
         if kind is _OBJECT:
-            self._read_members(find_members(value) or {}, node, is_first, is_steady, depth)
+            members = value if type(value) is dict else find_members(value)
+            self._read_members(members or {}, node, is_first, is_steady, depth)
         elif kind is _LIST and isinstance(value, (list, tuple)) and value:
             self._read_elements(value, node, depth)
 
@@ -185,40 +190,48 @@ class _Walk:
             node.is_map = True
             node.members, node.required = {}, {}
         for name, member in islice(members.items(), _MOST_MEMBERS):
-            is_field = not node.is_map and type(name) is str and (name in node.members or _FIELD.fullmatch(name))
-            key = name if is_field and isinstance(name, str) else _ANY
-            child = node.members.get(key)
+            child = node.members.get(name) if type(name) is str else None
             if child is None:
-                child = self._add_member(node, key)
-                if child is None:
-                    continue
-                node.grown_at = node.answers
-                if key is not _ANY and (is_first or is_steady):
-                    node.required[key] = node.answers
-                if key is not _ANY and is_steady and not is_first:
-                    self.added.append(child.path)
-            self.read_value(member, child, depth + 1)
+                child = self._find_member(node, name, is_first, is_steady)
+            if child is not None:
+                self.read_value(member, child, depth + 1)
+        if node.required.keys() <= members.keys():
+            return
         for key in node.required.keys() - members.keys():
             since = node.required.pop(key, None)
             if since is not None and node.answers - since >= STEADY:
                 self.removed.append(node.members[key].path)
+
+    def _find_member(self, node: _Node, name: object, is_first: bool, is_steady: bool) -> _Node | None:
+        """Return the place of a key that is data, or a new place; None if there are too many."""
+        is_field = not node.is_map and type(name) is str and _FIELD.fullmatch(name)
+        if not is_field or not isinstance(name, str):
+            return node.members.get(_ANY) or self._add_member(node, _ANY)
+        child = self._add_member(node, name)
+        if child is None or child is not self._newest:
+            return child  # there are too many, or another thread was first and tells of it
+        if is_first or is_steady:
+            node.required[name] = node.answers
+        if is_steady and not is_first:
+            self.added.append(child.path)
+        node.grown_at = node.answers
+        return child
 
     def _add_member(self, node: _Node, key: str) -> _Node | None:
         """Return a new place below another; None if there are too many."""
         if self.node_count >= self._nodes_left:
             return None
         self.node_count += 1
-        return node.members.setdefault(key, _Node(node.path + (key if key in {_ANY, _ELEMENT} else f".{key}")))
+        self._newest = _Node(node.path + (key if key in {_ANY, _ELEMENT} else f".{key}"))
+        return node.members.setdefault(key, self._newest)
 
 
 def _name_kind(value: object) -> str:
-    kind = _KINDS.get(type(value))
-    if kind is None:
-        kind = _OBJECT if find_members(value) is not None else "other"
-        for base in (list, tuple, str, int, float):  # a subclass, for example a named tuple or a type of ids
-            if isinstance(value, base):
-                kind = _KINDS[base]
-    return kind
+    """Return the type of a value of no built-in class, for example a named tuple or a type of ids."""
+    for base in (list, tuple, str, int, float):
+        if isinstance(value, base):
+            return _KINDS[base]
+    return _OBJECT if find_members(value) is not None else "other"
 
 
 def _parse_text(value: object, most: int) -> tuple[object, bool]:
@@ -238,7 +251,8 @@ def _is_empty(result: object) -> bool | None:
     members = find_members(result)
     if members is not None:
         return all(map(_is_void, islice(members.values(), _MOST_MEMBERS))) and len(members) <= _MOST_MEMBERS
-    return None if _name_kind(result) == "other" and result is not None else _is_void(result)
+    is_known = result is None or type(result) in _KINDS or _name_kind(result) != "other"
+    return _is_void(result) if is_known else None
 
 
 def _is_void(value: object) -> bool:
