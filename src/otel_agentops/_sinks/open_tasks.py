@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
@@ -24,7 +24,8 @@ def _sum_costs(task: TaskTotals) -> float:
     return sum(call[3] or 0.0 for call in list(task.model_calls))
 
 
-_HIGHEST: dict[str, Callable[[TaskTotals], float]] = {
+Reading = Callable[[TaskTotals], float]
+_HIGHEST: dict[str, Reading] = {
     M.TASK_OPEN_AGE: lambda task: time.monotonic() - task.opened_at,
     M.TASK_OPEN_LLM_CALLS: lambda task: len(task.model_calls),
     M.TASK_OPEN_TOKENS: _sum_tokens,
@@ -37,22 +38,27 @@ class OpenTaskGauges:
 
     def __init__(self, meter: Meter) -> None:
         self._names: dict[str, None] = {}
-        self._create_gauge(meter, M.TASK_OPEN_COUNT, len)
+        self._create_gauge(meter, M.TASK_OPEN_COUNT, None)
         for name, read in _HIGHEST.items():
-            self._create_gauge(meter, name, lambda tasks, read=read: max(map(read, tasks), default=0))
+            self._create_gauge(meter, name, read)
 
-    def _create_gauge(self, meter: Meter, name: str, read: Callable[[Sequence[TaskTotals]], float]) -> None:
+    def _create_gauge(self, meter: Meter, name: str, read: Reading | None) -> None:
+        """Create the gauge of the highest reading of the tasks of a name; None for their number."""
+
         def observe(_: CallbackOptions) -> Iterable[Observation]:
             return guard(self._observe)(read) or ()
 
         metric = M.METRICS[name]
         meter.create_observable_gauge(metric.name, [observe], metric.unit, metric.brief)
 
-    def _observe(self, read: Callable[[Sequence[TaskTotals]], float]) -> list[Observation]:
+    def _observe(self, read: Reading | None) -> list[Observation]:
         by_name: dict[str, list[TaskTotals]] = {name: [] for name in self._names}
         for reference in list(open_tasks.values()):
             if (task := reference()) is not None:
                 by_name.setdefault(task.name, []).append(task)
         # A name that is told no more would keep its last value for a while.
         self._names.update(dict.fromkeys(list(by_name)[:_MAX_NAMES]))
-        return [Observation(read(tasks), {A.TASK_NAME: name}) for name, tasks in by_name.items()]
+        return [
+            Observation(len(tasks) if read is None else max(map(read, tasks), default=0), {A.TASK_NAME: name})
+            for name, tasks in by_name.items()
+        ]

@@ -27,7 +27,7 @@ max by ({_WHO}) ({age}) > {clock.to_seconds(_LONGEST):g} unless on ({_WHO}) {usu
         "annotations": {
             "summary": "a task {{ $labels.otel_agentops_task_name }} of {{ $labels.service_name }} does not end",
             "description": "It runs now, and has made more than ten times the model calls of other tasks of its name; "
-            "where none has ended, it runs for hours. Is it a loop? `otel_agentops_task_open_cost` and `_tokens` say what "
-            "it has used; its trace has no root span before it ends.",
+            "where none has ended, it runs for hours. Is it a loop? `otel_agentops_task_open_cost` and `_tokens` say "
+            "what it has used; its trace has no root span before it ends.",
         },
     }
