@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ def read_facts(seen: Capture) -> list[tuple[object, object]]:
     return [(span["attributes"].get(SHAPE), span["attributes"].get(EMPTY)) for span in seen.spans]
 
 
-def read_changes(seen: Capture) -> list[tuple[object, object]]:
+def read_changes(seen: Capture) -> list[tuple[Any, Any]]:
     """Return the paths that came and those that went, of each event."""
     names = ("added", "removed")
     return [
@@ -183,3 +184,20 @@ def test_result_is_bounded_in_depth_and_values(seen: Capture) -> None:
     run_tool([[[[[[1] * 9] * 9] * 9] * 9] * 9])
     run_tool("[" * 90_000)
     assert [facts[1] for facts in read_facts(seen)] == [False] * 3
+
+
+def test_threads_tell_a_change_once(seen: Capture) -> None:
+    run_steadily(lambda number: {"items": [ORDER]})
+    barrier = threading.Barrier(8)
+
+    def run() -> None:
+        barrier.wait(10)
+        run_steadily(lambda number: {"results": [ORDER]}, 50)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    told = [path for paths in read_changes(seen) for part in paths for path in part or ()]
+    assert sorted(told) == ["$.items", "$.results"]

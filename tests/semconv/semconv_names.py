@@ -22,7 +22,7 @@ _DOTTED = re.compile(r"(?<![\w/.:-])(?:otel_agentops|gen_ai|openai)(?:\.[a-z0-9_
 _UNDERSCORED = re.compile(r"(?<![\w/.:-])(?:otel_agentops|gen_ai|openai)_[a-z0-9_]+(?![\w:/.(-])")
 _RECORDED = re.compile(r"\botel_agentops(?::[a-z0-9_]+)+")
 _FILES = re.compile(r"\.(?:ya?ml|json|py|md|lock)$")
-_SUFFIXES = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("",)}
+_SUFFIXES = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("",), "gauge": ("",)}
 
 RESOURCE = frozenset({attributes.SERVICE_NAME, attributes.DEPLOYMENT_ENVIRONMENT_NAME})
 
