@@ -49,7 +49,7 @@ LAYERS = (
         "task_totals",
     ),
     ("_context",),
-    ("_offered_tools", "_foreign_spans"),
+    ("_offered_tools", "_foreign_spans", "_result_shapes"),
     ("_identity",),
     ("_derive",),
     ("_observation",),

@@ -410,7 +410,7 @@ class ClientCall(Observation, Generic[C]):
 
     def _tell_answer(self) -> None:
         if self.span is not None and self.span.wants_early_answer:
-            self.telemetry.price(self)
+            self.telemetry.derive_result(self)
         for hook in self.hooks.answer_known:
             hook(self)
 

@@ -121,8 +121,8 @@ class Installation(Protocol):
     def open_span(self, observation: Observation) -> bool:
         """Derive the request's attributes and decide own, enrich or pass; return False to pass."""
 
-    def price(self, observation: Observation) -> None:
-        """Set the cost of a model call, as far as its answer is known."""
+    def derive_result(self, observation: Observation) -> None:
+        """Derive what follows from the result, as far as it is known."""
 
     def close(self, observation: Observation) -> None:
         """Derive what follows from the result, and tell every sink that the operation has ended."""

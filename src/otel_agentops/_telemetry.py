@@ -15,6 +15,7 @@ from opentelemetry.trace import TracerProvider
 from opentelemetry.util.types import AnyValue
 
 from otel_agentops import _baggage, _config, _prices
+from otel_agentops._coerce import drop_none
 from otel_agentops._config import Config
 from otel_agentops._context import NO_SCOPE, current_scope, entered_scope
 from otel_agentops._derive import derive_cost, derive_request
@@ -24,15 +25,19 @@ from otel_agentops._identity import Identities
 from otel_agentops._observation import Observation, compile_hooks
 from otel_agentops._placement import locate
 from otel_agentops._processor import add_scope_processor
+from otel_agentops._result_shapes import ResultShapes
 from otel_agentops._sinks.evaluations import EvaluationSink
 from otel_agentops._sinks.metrics import ClientMetricsSink
 from otel_agentops._sinks.open_tasks import OpenTaskGauges
 from otel_agentops._sinks.spans import ForeignSpanSink, SpanSink
 from otel_agentops._sinks.task_totals import TaskTotalsSink
-from otel_agentops.operations import NO_ANSWER, Answer, Fetch, ModelCall, Retrieval, ToolCall
+from otel_agentops.operations import NO_ANSWER, NO_VALUE, Answer, Fetch, ModelCall, Retrieval, ToolCall, ToolResult
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import events as E
 from otel_agentops.task_totals import open_tasks, record_unattributed
 from otel_agentops.version import __version__
 
+_MOST_PATHS = 8  # of a changed result that an event names
 _METRICS_API = "opentelemetry.metrics"  # whose own providers record nothing; those of the SDK are elsewhere
 
 
@@ -54,6 +59,7 @@ class Telemetry:
         self.config = config
         self.providers = (tracer_provider, meter_provider, logger_provider)
         self.identities = Identities(config.hash_key, config.prompt_limit)
+        self._describe_result = guard(ResultShapes(config.hash_key).describe_result, has_content=True)
         self.spans = SpanSink(trace.get_tracer(SCOPE, __version__, tracer_provider), config.mode)
         meter = metrics.get_meter(SCOPE, __version__, meter_provider)
         self.metrics = ClientMetricsSink(meter)
@@ -137,10 +143,10 @@ class Telemetry:
         return True
 
     def close(self, observation: Observation) -> None:
-        """Derive the cost and tell every sink that the operation has ended, whatever one of them raises."""
+        """Derive what follows from the result and tell every sink of the end, whatever one of them raises."""
         hooks = iter(observation.hooks.ended)
         try:
-            self.price(observation)
+            self.derive_result(observation)
             for hook in hooks:
                 hook(observation)
         finally:
@@ -148,11 +154,38 @@ class Telemetry:
                 hook(observation)
 
     @guard
-    def price(self, observation: Observation) -> None:
-        """Set the cost of a model call, as far as its answer is known."""
+    def derive_result(self, observation: Observation) -> None:
+        """Set the cost of a model call and the shape of a tool's result, as far as they are known."""
         if isinstance(observation.operation, ModelCall):
             answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
             observation.cost_usd = derive_cost(self._prices, observation.operation, answer, observation.attempts)
+        elif isinstance(observation.operation, ToolCall) and isinstance(observation.result, ToolResult):
+            self._derive_shape(observation, observation.operation, observation.result)
+
+    def _derive_shape(self, observation: Observation, call: ToolCall, result: ToolResult) -> None:
+        """Put the shape of a result in the place of its value, and tell of a change; a failure has no shape."""
+        if result.value is NO_VALUE:
+            return
+        observation.result = result._replace(value=NO_VALUE)  # the application's object is kept no longer than needed
+        if observation.error_type is not None or result.error is not None:
+            return
+        shape = self._describe_result((call.method, call.name), result.value)
+        if shape is None:
+            return
+        attributes = {A.TOOL_RESULT_SHAPE: shape.hash, A.TOOL_RESULT_EMPTY: shape.is_empty}
+        observation.result = ToolResult(None, {**result.attributes, **drop_none(attributes)})
+        if shape.added or shape.removed:
+            change = {
+                A.CHANGE_VARIABLE: "tool",
+                A.CHANGE_SCOPE: call.name,
+                A.CHANGE_VALUE: shape.hash,
+                A.CHANGE_PREVIOUS: shape.previous,
+                A.CHANGE_SOURCE: "first_seen",
+                A.TOOL_RESULT_ADDED: shape.added[:_MOST_PATHS] or None,
+                A.TOOL_RESULT_REMOVED: shape.removed[:_MOST_PATHS] or None,
+            }
+            context = None if observation.span is None else observation.span.context
+            self.emit_event(E.CHANGE, {**observation.scope.facts, **drop_none(change)}, context=context)
 
     def watch_provider(self) -> None:
         """Have scope facts stamped on everybody's spans of the provider in use; never set the global one."""

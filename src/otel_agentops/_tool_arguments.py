@@ -79,7 +79,7 @@ class _Normaliser:
             return [self.normalise_value(member, depth + 1) for member in value]
         if isinstance(value, (set, frozenset)):
             return sorted(_WRITE(self.normalise_value(member, depth + 1)) for member in value)
-        if (members := _find_members(value)) is not None:
+        if (members := find_members(value)) is not None:
             pairs = ((str(name), self.normalise_value(member, depth + 1)) for name, member in members.items())
             return {name: member for name, member in pairs if member is not None}
         return self.normalise_value(_reduce_object(value), depth + 1)
@@ -120,7 +120,7 @@ def _parse_number(text: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def _find_members(value: object) -> Mapping[object, object] | None:
+def find_members(value: object) -> Mapping[object, object] | None:
     """Return the members of a mapping, dataclass or pydantic model; None for anything else."""
     if isinstance(value, Mapping):
         return value

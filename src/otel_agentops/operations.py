@@ -14,6 +14,7 @@ Value: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[bool] | 
 Attributes: TypeAlias = "dict[str, Value]"
 
 NO_ATTRIBUTES: Attributes = {}  # never written to
+NO_VALUE = object()  # of a tool whose result nobody tells: None is a result
 UNHASHED = (
     ...
 )  # a parameter whose value differs on every call: it is no part of the identity, and no JSON is equal to it
@@ -310,10 +311,12 @@ class ToolResult(NamedTuple):
     Attributes:
         error: A kind of failure that the tool reported without raising; None if it succeeded.
         attributes: Further attributes.
+        value: What it returned, for its shape alone; `NO_VALUE` if that is unknown.
     """
 
     error: str | None = None
     attributes: Attributes = NO_ATTRIBUTES
+    value: object = NO_VALUE
 
 
 class AgentResult(NamedTuple):

@@ -225,6 +225,17 @@ CASES: dict[str, Case] = {
         [model(error=True), task(error=True)],
         {A.GEN_AI_TOOL_NAME: "lookup"},
     ),
+    "empty_result": Case(
+        [tool(**{A.TOOL_RESULT_EMPTY: False})],  # type: ignore[arg-type]
+        [tool(**{A.TOOL_RESULT_EMPTY: True}), tool(**{A.TOOL_RESULT_EMPTY: True, A.TOOL_EFFECT: "read"})],  # type: ignore[arg-type]
+        [
+            tool(),
+            *(tool(**{A.TOOL_RESULT_EMPTY: value}) for value in ("true", 1, NAN)),  # type: ignore[arg-type]
+            *(tool(**{A.TOOL_RESULT_EMPTY: True, A.TOOL_EFFECT: effect}) for effect in ("write", "irreversible")),  # type: ignore[arg-type]
+            model(**{A.TOOL_RESULT_EMPTY: True}),  # type: ignore[arg-type]
+        ],
+        {A.GEN_AI_TOOL_NAME: "lookup"},
+    ),
     "call_success": Case(
         [model(), model("embeddings"), model("generate_content"), model("text_completion")],
         [model(error=True), model(error__type="429"), model("embeddings", error__type=500)],

@@ -103,7 +103,8 @@ BAD: list[tuple[str, object, str]] = [
     (
         attributes.TASK_OUTCOME,
         "done",
-        "otel_agentops.task.outcome is 'done', which is none of completed, failed, escalated, abandoned, cancelled, interrupted",
+        "otel_agentops.task.outcome is 'done', which is none of completed, failed, escalated, abandoned, cancelled, "
+        "interrupted",
     ),
 ]
 

@@ -10,7 +10,7 @@ import stack
 from otel_agentops.slo.indicators import BUILT_IN, PARAMETRISED, Indicator
 
 
-def test_fourteen_and_each_says_what_it_is() -> None:
+def test_fifteen_and_each_says_what_it_is() -> None:
     made = [*BUILT_IN.values(), *(each.make(name, 3, each.ons[0]) for name, each in PARAMETRISED.items())]
     assert {each.name: each.type for each in made} == {
         "task_completed": "proxy",
@@ -24,6 +24,7 @@ def test_fourteen_and_each_says_what_it_is() -> None:
         "cost_ceiling": "proxy",
         "valid_output": "proxy",
         "judge_score": "proxy",
+        "empty_result": "proxy",
         "tool_success": "direct",
         "call_success": "direct",
         "latency": "direct",

@@ -30,7 +30,7 @@ from otel_agentops.clients._protocols.parts import (
     text_part,
     uri_part,
 )
-from otel_agentops.operations import CLIENT, ToolCall, ToolResult, Value
+from otel_agentops.operations import CLIENT, NO_VALUE, ToolCall, ToolResult, Value
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
@@ -134,7 +134,14 @@ def read_call(arguments: Mapping[str, Any], schema: Schema | None) -> ToolCall:
 
 def read_result(result: object) -> ToolResult:
     """Read a `CallToolResult`: an unknown tool or bad arguments are a result as well, and no exception."""
-    return ToolResult(TOOL_ERROR if _read_field(result, "isError", "is_error") is True else None)
+    if _read_field(result, "isError", "is_error") is True:
+        return ToolResult(TOOL_ERROR)
+    value = _read_field(result, "structuredContent", "structured_content")
+    blocks = getattr(result, "content", None)
+    if value is None and isinstance(blocks, list):  # a result that asks for input has none
+        values = [getattr(block, "text", {"type": getattr(block, "type", None)}) for block in blocks]
+        value = values[0] if len(values) == 1 else values
+    return ToolResult(value=NO_VALUE if value is None else value)
 
 
 def read_error_code(error: BaseException) -> str | None:

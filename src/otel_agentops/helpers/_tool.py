@@ -17,7 +17,7 @@ from otel_agentops._guard import guard
 from otel_agentops._observation import Observation
 from otel_agentops._tool_arguments import TOOL_MARK, hash_tool_call
 from otel_agentops.helpers._observed import error_type_of, observe_block, tell_content
-from otel_agentops.operations import Attributes, ToolCall, ToolResult
+from otel_agentops.operations import NO_VALUE, Attributes, ToolCall, ToolResult
 from otel_agentops.semconv import attributes as A
 
 _ENUMS = (("tool effect", A.TOOL_EFFECT, A.TOOL_EFFECT_VALUES), ("tool tier", A.TOOL_TIER, A.TOOL_TIER_VALUES))
@@ -76,6 +76,7 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         }
         self._read_arguments: Callable[[], _Arguments] = lambda: arguments
         self._failure: str | None = None
+        self._result = NO_VALUE
         self._observation: Observation | None = None
 
     @override
@@ -88,6 +89,7 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
     @override
     def enter_block(self, stack: ExitStack) -> None:
         self._failure = self._observation = None
+        self._result = NO_VALUE
         call = ToolCall(self.name, self._declared_attributes(), self._material, self._hash_arguments())
         self._observation = observation = self.observe(stack, call)
         if observation.hooks.request_read and (arguments := self._read_arguments()) is not None:
@@ -101,12 +103,14 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
     @override
     @guard
     def record_result(self, result: object) -> None:
-        """Record the result, if content is recorded at all; that of a decorated function is known."""
+        """Record the result: its shape, and itself if content is recorded; that of a decorated function is known."""
         observation = self._observation
-        if observation is None or self._failure is not None or not observation.hooks.response_received:
+        if observation is None or self._failure is not None:
             return
-        content = {A.GEN_AI_TOOL_CALL_RESULT: _coerce.parse_json(result)}
-        tell_content(observation.hooks.response_received, observation, content)
+        self._result = result
+        if observation.hooks.response_received:
+            content = {A.GEN_AI_TOOL_CALL_RESULT: _coerce.parse_json(result)}
+            tell_content(observation.hooks.response_received, observation, content)
 
     @override
     def prepare_call(
@@ -118,7 +122,8 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
     @override
     def exit_block(self, error: BaseException | None) -> None:
         if self._observation is not None:
-            self._observation.finish(ToolResult(self._failure), error_type_of(error))
+            self._observation.finish(ToolResult(self._failure, value=self._result), error_type_of(error))
+        self._result = NO_VALUE
 
     def fail(self, error_type: str = "tool_error") -> None:
         """Report a failure without raising.

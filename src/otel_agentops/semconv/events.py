@@ -70,6 +70,8 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "otel_agentops.change.previous",
         "otel_agentops.change.fields",
         "otel_agentops.change.source",
+        "otel_agentops.tool.result.added",
+        "otel_agentops.tool.result.removed",
         "otel_agentops.rollout.stage",
         "otel_agentops.rollout.route",
         "otel_agentops.task.id",

@@ -223,6 +223,20 @@ def _build_tool_success() -> Indicator:
     )
 
 
+def _build_empty_result() -> Indicator:
+    """Build the indicator of results that hold nothing; a tool that changes something need not return anything."""
+    empty, effect = _read_attribute(A.TOOL_RESULT_EMPTY), _read_attribute(A.TOOL_EFFECT)
+    return Indicator(
+        "empty_result",
+        "proxy",
+        "tool",
+        f'({empty} == true or {empty} == false) and {effect} != "write" and {effect} != "irreversible"',
+        f"{empty} == true",
+        (A.GEN_AI_TOOL_NAME,),
+        "tool executions whose result held nothing",
+    )
+
+
 # -- every operation
 
 _TIMED: Mapping[On, tuple[str, tuple[str, ...]]] = {
@@ -268,6 +282,7 @@ BUILT_IN: Mapping[str, Indicator] = {
         _build_judge_score(),
         _build_valid_output(),
         _build_tool_success(),
+        _build_empty_result(),
         Indicator("call_success", "direct", "model", f"not {_CANCELLED}", _FAILED, _MODEL, "model calls that failed"),
     )
 }

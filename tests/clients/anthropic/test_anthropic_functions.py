@@ -12,6 +12,7 @@ from both import done
 from expected_claude import CALL
 
 from otel_agentops import task, tool
+from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS, Capture, Record
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, ToolCall
 
@@ -66,6 +67,8 @@ def describe_execution(seen: Capture, name: str, error: str | None = None) -> Re
         "gen_ai.tool.name": name,
         "gen_ai.tool.type": "function",
         "otel_agentops.tool.hash": hashes[name],
+        "otel_agentops.tool.result.shape": None if error else identity(["$: text"]),
+        "otel_agentops.tool.result.empty": None if error else False,
     }
     return {
         "name": f"execute_tool {name}",

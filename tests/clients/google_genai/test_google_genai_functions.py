@@ -14,6 +14,7 @@ from google_genai_subject import options
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from otel_agentops import task, tool
+from otel_agentops._hashing import identity
 from otel_agentops.testing import SECONDS, Capture, Record
 from otel_agentops.testing.fake_provider import Answer, Call, FakeProvider, ToolCall
 
@@ -109,6 +110,8 @@ def describe_execution(seen: Capture, name: str, error: str | None = None, **mor
         "gen_ai.tool.name": name,
         "gen_ai.tool.type": "function",
         "otel_agentops.tool.hash": read_versions(seen)[name],
+        "otel_agentops.tool.result.shape": None if error else identity(["$: text"]),
+        "otel_agentops.tool.result.empty": None if error else False,
     }
     span = {
         "name": f"execute_tool {name}",

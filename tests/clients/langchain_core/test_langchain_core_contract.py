@@ -13,6 +13,7 @@ from otel_agentops._hashing import identity
 from otel_agentops.frameworks.langchain_core import Instrumentor
 from otel_agentops.testing import Capture, Record
 
+RESULT = "otel_agentops.tool.result."
 CALL = {"type": "tool_call", "id": "call_7", "name": "add", "args": {"a": 1, "b": 2}}
 ADD = {
     "name": "add",
@@ -44,7 +45,7 @@ class Own(BaseTool):
         return question.upper()
 
 
-def describe_span(name: str, error: str | None = None, **attributes: Any) -> Record:
+def describe_span(name: str, error: str | None = None, shape: str = "$: text", **attributes: Any) -> Record:
     return {
         "name": f"execute_tool {name}",
         "kind": "INTERNAL",
@@ -54,7 +55,7 @@ def describe_span(name: str, error: str | None = None, **attributes: Any) -> Rec
             "gen_ai.operation.name": "execute_tool",
             "gen_ai.tool.name": name,
             "gen_ai.tool.type": "function",
-            **({"error.type": error} if error else {}),
+            **({"error.type": error} if error else {RESULT + "shape": identity([shape]), RESULT + "empty": False}),
             **{key.replace("__", "."): value for key, value in attributes.items()},
         },
     }
@@ -79,7 +80,34 @@ async def test_async_and_own_classes_are_observed(seen: Capture) -> None:
     assert await add.ainvoke({"a": 1, "b": 2}) == 3
     assert Own().invoke("hi") == "HI"
     assert await Own().ainvoke("hi") == "HI"
-    assert pop_hash(seen) == [describe_span("add"), describe_span("own"), describe_span("own")]
+    assert pop_hash(seen) == [describe_span("add", shape="$: number"), describe_span("own"), describe_span("own")]
+
+
+def test_shape_is_that_of_the_result_as_json(seen: Capture) -> None:
+    def find(found: list[str], key: str = "items") -> dict[str, Any]:
+        """Find."""
+        return {key: [{"name": name} for name in found]}
+
+    run = StructuredTool.from_function(find)
+    for _ in range(20):
+        run.invoke({"type": "tool_call", "id": "call_9", "name": "find", "args": {"found": ["a secret"]}})
+    run.invoke({"found": ["a secret"]})
+    run.invoke({"found": [], "key": "results"})
+    lines = sorted(["$: object", "$.items: list", "$.items[*]: object", "$.items[*].name: text"])
+    shapes = [(span["attributes"][RESULT + "shape"], span["attributes"][RESULT + "empty"]) for span in seen.spans]
+    assert shapes[:-1] == [(identity(lines), False)] * 21
+    assert shapes[-1] == (identity(sorted(["$: object", "$.results: list"])), True)
+    (event,) = seen.events
+    assert event["attributes"] == {
+        "otel_agentops.change.variable": "tool",
+        "otel_agentops.change.scope": "find",
+        "otel_agentops.change.value": shapes[-1][0],
+        "otel_agentops.change.previous": identity(lines),
+        "otel_agentops.change.source": "first_seen",
+        RESULT + "added": ["$.results"],
+        RESULT + "removed": ["$.items"],
+    }
+    assert "secret" not in str(seen.spans) + str(seen.events)
 
 
 def test_error_is_a_failure_and_is_raised(seen: Capture) -> None:

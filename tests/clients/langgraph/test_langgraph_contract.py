@@ -18,6 +18,7 @@ from opentelemetry import trace
 
 import otel_agentops
 from otel_agentops._context import NO_SCOPE, current_scope
+from otel_agentops._hashing import identity
 from otel_agentops.frameworks._runs import RunIterator
 from otel_agentops.frameworks.langgraph import Instrumentor
 from otel_agentops.testing import Capture, Record
@@ -90,6 +91,8 @@ def test_run_of_a_graph_is_the_task(provider: FakeProvider, seen: Capture, run: 
             "otel_agentops.task.id": task_id,
             "otel_agentops.task.name": "weather agent",
             "otel_agentops.tool.hash": offered[0].partition("@")[2],
+            "otel_agentops.tool.result.shape": identity(["$: text"]),
+            "otel_agentops.tool.result.empty": False,
         },
     }
     assert [span["parent"] for span in seen.spans] == [ROOT, ROOT, ROOT, None]

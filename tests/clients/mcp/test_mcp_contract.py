@@ -8,7 +8,7 @@ from typing import Any
 
 import mcp
 import pytest
-from mcp.types import ListToolsResult, Tool
+from mcp.types import CallToolResult, ListToolsResult, Tool
 from mcp_sessions import IS_2, Connect, ConnectTo, connect_in_memory
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from tool_server import make_server
@@ -16,9 +16,11 @@ from tool_server import make_server
 import otel_agentops
 from otel_agentops._hashing import identity
 from otel_agentops.frameworks._runs import ToolRun
-from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas
+from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas, read_result
+from otel_agentops.operations import ToolResult
 from otel_agentops.testing import Capture, Record, capture
 
+RESULT = "otel_agentops.tool.result."
 ADD = {
     "name": "add",
     "description": "Add two numbers.",
@@ -60,13 +62,16 @@ WAIT = {
 }
 
 
+SUM = identity(sorted(["$: object", "$.result: number"]))  # the shape of a number, which the server wraps
+
+
 def describe_span(tool: str, schema: Record | None = None, error: str | None = None, **more: Any) -> Record:
     attributes = {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": tool,
         "gen_ai.tool.type": "function",
         **({"otel_agentops.tool.hash": identity(schema)} if schema else {}),
-        **({"error.type": error} if error else {}),
+        **({"error.type": error} if error else {RESULT + "shape": SUM, RESULT + "empty": False}),
     }
     span = {
         "name": f"tools/call {tool}",
@@ -115,6 +120,21 @@ async def test_result_that_is_an_error_fails_the_span(seen: Capture, connect: Co
         describe_span("add", ADD, "tool_error"),
     ]
     assert "secret" not in str(seen.spans)
+
+
+@pytest.mark.parametrize(
+    ("result", "value"),
+    [
+        ({"structuredContent": {"result": []}, "content": []}, {"result": []}),
+        ({"content": [{"type": "text", "text": '{"items": []}'}]}, '{"items": []}'),
+        ({"content": [{"type": "text", "text": ""}]}, ""),
+        ({"content": [{"type": "text", "text": "1"}, {"type": "text", "text": "2"}]}, ["1", "2"]),
+        ({"content": [{"type": "image", "data": "", "mimeType": "image/png"}]}, {"type": "image"}),
+        ({"content": []}, []),
+    ],
+)
+def test_result_is_its_structure_or_its_texts(result: Record, value: object) -> None:
+    assert read_result(CallToolResult.model_validate(result)) == ToolResult(value=value)
 
 
 async def test_exception_is_the_one_of_the_library(seen: Capture, connect: Connect) -> None:

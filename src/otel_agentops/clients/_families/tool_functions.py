@@ -56,7 +56,11 @@ def wrap_execution(
     """
     content = ContentReader(_read_arguments, _read_result)
     endpoint: Endpoint[None] = Endpoint(
-        _read_call, lambda result: ToolResult(), error_type=error_type, reports_attempts=False, content=content
+        _read_call,
+        lambda result: ToolResult(value=result),
+        error_type=error_type,
+        reports_attempts=False,
+        content=content,
     )
 
     def begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall[Execution] | None:
