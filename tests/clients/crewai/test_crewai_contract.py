@@ -15,6 +15,7 @@ from opentelemetry import trace
 
 import otel_agentops
 from otel_agentops._context import NO_SCOPE, current_scope
+from otel_agentops._hashing import identity
 from otel_agentops.frameworks.crewai import LIBRARY, Instrumentor
 from otel_agentops.testing import Capture, Record
 from otel_agentops.testing.fake_provider import FakeProvider
@@ -134,6 +135,8 @@ def test_run_of_a_crew_is_the_task(provider: FakeProvider, seen: Capture, run: W
             "otel_agentops.task.id": task_id,
             "otel_agentops.task.name": "weather crew",
             "otel_agentops.tool.hash": offered[0].partition("@")[2],
+            "otel_agentops.tool.result.empty": False,
+            "otel_agentops.tool.result.shape": identity(["$: text"]),
         },
     }
     assert [span["parent"] for span in seen.spans] == [AGENT, AGENT, AGENT, ROOT, None]

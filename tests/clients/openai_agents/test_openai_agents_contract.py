@@ -29,6 +29,7 @@ from opentelemetry import trace as otel_trace
 
 import otel_agentops
 from otel_agentops._context import NO_SCOPE, current_scope
+from otel_agentops._hashing import identity
 from otel_agentops.frameworks.openai_agents import LIBRARY, Instrumentor
 from otel_agentops.testing import Capture, Record
 from otel_agentops.testing.fake_provider import FakeProvider
@@ -184,6 +185,8 @@ def test_run_is_the_task(provider: FakeProvider, seen: Capture, run: Way) -> Non
             "otel_agentops.task.id": task_id,
             "otel_agentops.task.name": "weather agent",
             "otel_agentops.tool.hash": offered[0][0].partition("@")[2],
+            "otel_agentops.tool.result.empty": False,
+            "otel_agentops.tool.result.shape": identity(["$: text"]),
         },
     }
     assert [span["parent"] for span in seen.spans] == [ROOT, ROOT, ROOT, None]

@@ -24,6 +24,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 import otel_agentops
 from otel_agentops._context import NO_SCOPE, current_scope
+from otel_agentops._hashing import identity
 from otel_agentops.frameworks._runs import ManagedRun
 from otel_agentops.frameworks.pydantic_ai import Instrumentor
 from otel_agentops.testing import Capture, Record
@@ -173,6 +174,8 @@ def test_run_of_an_agent_is_the_task(make_agent: Any, seen: Capture, run: Callab
         "otel_agentops.task.id": task_id,
         "otel_agentops.task.name": "weather agent",
         "otel_agentops.tool.hash": offered.partition("@")[2],
+        "otel_agentops.tool.result.empty": False,
+        "otel_agentops.tool.result.shape": identity(["$: text"]),
     })  # fmt: skip
     assert len(models) == 2  # one span a call, whoever made it
     native = [span["parent"] for span in seen.spans if span["name"].startswith("invoke_agent")]

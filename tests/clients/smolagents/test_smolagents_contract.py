@@ -13,6 +13,7 @@ from smolagents.utils import AgentError
 
 import otel_agentops
 from otel_agentops._context import NO_SCOPE, current_scope
+from otel_agentops._hashing import identity
 from otel_agentops.frameworks.smolagents import LIBRARY, Instrumentor
 from otel_agentops.testing import Capture, Record
 from otel_agentops.testing.fake_provider import FakeProvider
@@ -118,6 +119,8 @@ def test_run_is_the_task(provider: FakeProvider, seen: Capture, run: Way) -> Non
             "otel_agentops.task.id": task_id,
             "otel_agentops.task.name": "weather_agent",
             "otel_agentops.tool.hash": offered["weather"],
+            "otel_agentops.tool.result.empty": False,
+            "otel_agentops.tool.result.shape": identity(["$: text"]),
         },
     }
     assert [span["parent"] for span in seen.spans] == [ROOT, ROOT, ROOT, None]
