@@ -72,7 +72,10 @@ Value = tuple[str, str, str]
 
 def _of_values(one: Plan, tools: str, tool_hashes: Mapping[str, str]) -> Iterator[tuple[Key, Iterable[Value], bool]]:
     shared: Value = ("traffic", "all", one.segment)
-    asked = [("prompt", f"{one.name}/greeting", identity([PROMPT[one.name]])), ("tools", one.name, tools)]
+    template, prompt_hash = f"{one.name}/greeting", identity([PROMPT[one.name]])
+    # The template has nothing to fill in, so that what is sent is what is declared.
+    sent = ("instructions", f"{template}/{prompt_hash}", prompt_hash)
+    asked = [("prompt", template, prompt_hash), sent, ("tools", one.name, tools)]
     answered = [("model", ASKED, one.model)] if one.status == 200 else []
     executed = [("tool", name, tool_hashes[name]) for name in sorted({call.tool for call in one.calls})]
     indexes = [("index", "docs", "v1")] if one.found is not None else []
