@@ -101,7 +101,8 @@ def measure_rules(folder: Path, services: int, days: float) -> Cost:
         while time.time() < ready or any(each["lastEvaluation"] < _format_time(ready) for each in _list_groups(server)):
             time.sleep(2)
         rules = [rule for group in _list_groups(server) for rule in group["rules"]]
-        (count,) = server.query('count({__name__=~"otel_agentops:.+"})')
+        ours = S.VARIABLE_MOVED.partition(":")[0]
+        (count,) = server.query(f'count({{__name__=~"{ours}:.+"}})')
         target.shutdown()
     by_rule = sorted(((float(rule["evaluationTime"]), _describe_rule(rule)) for rule in rules), reverse=True)
     return Cost(int(count.value), sum(seconds for seconds, _ in by_rule), by_rule)

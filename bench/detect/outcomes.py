@@ -62,7 +62,7 @@ FIRSTS = {
     "bench:tied": f"max by (service_name) ({S.SLI_VALUE_TIED}) and {_BURNS}",
 }
 _LAST = f"max by (service_name, word) ({S.SLO_BURN_VERDICT})"
-_SERIES = re.compile(r"otel_agentops:\w+:\w+")
+_SERIES = re.compile(S.VARIABLE_MOVED.partition(":")[0] + r":\w+:\w+")
 
 
 class Run(NamedTuple):

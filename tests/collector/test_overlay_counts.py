@@ -290,17 +290,35 @@ def test_every_metric_has_type_unit_and_description(collector: Collector, sender
         sender.spans(service, *spans_of(task))
         sender.events(service, *events_of(task))
     model = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_RESPONSE_MODEL: "gpt-y"}
-    sender.spans(service, Span("chat", {**model, A.LOCK_UNLISTED: ["model"]}))
+    sent = {
+        A.PROMPT_HASH: "p1",
+        A.PROMPT_SENT_HASH: "s1",
+        A.PARAMS_HASH: "c1",
+        A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: "f1",
+    }
+    sender.spans(service, Span("chat", {**model, **sent, A.LOCK_UNLISTED: ["model"]}))
     flag = {A.FEATURE_FLAG_KEY: "rerank", A.FEATURE_FLAG_RESULT_VARIANT: "on", A.ROLLOUT_STAGE: "canary"}
     root = {A.TASK_OUTCOME: "completed", A.TASK_COST: 0.25, **flag}
     sender.spans(service, Span("invoke_workflow", root), service_version="1")
     truth = {A.TASK_OUTCOME: "completed", A.TRUTH_VERDICT: "good", A.TRUTH_DELAY: 60.5}
     change = {A.CHANGE_VARIABLE: "model", A.CHANGE_VALUE: "gpt-y", A.CHANGE_SOURCE: "declared"}
-    sender.events(service, Event({A.EVAL_SET_NAME: "golden"}), Event(truth, E.OUTCOME), Event(change, E.CHANGE))
+    schema = {**change, A.CHANGE_VARIABLE: "tool", A.CHANGE_SCOPE: "refund", A.CHANGE_FIELDS: "parameters.amount added"}
+    events = (
+        Event({A.EVAL_SET_NAME: "golden"}),
+        Event(truth, E.OUTCOME),
+        Event(change, E.CHANGE),
+        Event(schema, E.CHANGE),
+    )
+    sender.events(service, *events)
     wait_until_settled(collector, sender)
     lines = httpx.get(collector.metrics, headers=OPENMETRICS).text.splitlines()
     found = {line for line in lines if line.startswith("# HELP")}
-    expected_counts = [metric for metric in M.METRICS.values() if metric.name.startswith("otel_agentops.")]
+    # A gauge of ours comes from the process itself.
+    expected_counts = [
+        metric
+        for metric in M.METRICS.values()
+        if metric.name.startswith("otel_agentops.") and metric.instrument != "gauge"
+    ]
     registered = {f"# HELP {metric.prometheus.removesuffix('_total')} {metric.brief}" for metric in expected_counts}
     assert found == registered
 

@@ -187,7 +187,7 @@ ENDED: dict[str, Break_] = {
     "provider": step(_telemetry.Telemetry, "watch_provider"),
     "open": step(_telemetry.Telemetry, "open_span"),
     "account": hook(TaskTotalsSink, "ended"),
-    "cost": step(_telemetry.Telemetry, "price"),
+    "cost": step(_telemetry.Telemetry, "derive_result"),
     "measure": hook(ClientMetricsSink, "ended"),
     "settle": hook(ForeignSpanSink, "answer_known"),
     "attempted": hook(ForeignSpanSink, "attempt_finished"),

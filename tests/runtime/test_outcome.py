@@ -75,6 +75,7 @@ def test_outcome_carries_the_whole_receipt(seen: Capture, gpt: openai.OpenAI) ->
             "model/gpt-x=gpt-x-2026-03-01",
             "index/help=v7",
             f"judge/grounded={told['otel_agentops.judge.revision']}",
+            "fingerprint/gpt-x=fp_fake",
         ],
         "gen_ai.evaluation.score.value": 0.25,
         "otel_agentops.judge.name": "grounded",

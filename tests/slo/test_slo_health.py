@@ -200,8 +200,8 @@ def test_each_service_that_a_promise_names_is_covered(promtool: Path, tmp_path: 
     texts = {
         "summary": "nothing was ever counted for both (proxy: task_completed) of missing",
         "description": "No event of missing came within 7d, so this promise cannot burn. What task_completed needs "
-        'from the application: a block `with task("…"):` around each task. The collector needs the overlay and the '
-        "generated fragment.",
+        'from the application: runs of an instrumented agent framework, or a block `with task("…"):` around each task. '
+        "The collector needs the overlay and the generated fragment.",
         "service": "missing",
         "slo": "both",
         "type": "proxy",

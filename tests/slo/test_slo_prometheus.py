@@ -76,7 +76,7 @@ def list_stories() -> Iterator[Any]:
             yield pytest.param(content["evaluation_interval"], story, marks=marks, id=f"{topic}: {name}")
 
 
-@pytest.mark.parametrize(("every", "story"), list_stories())
+@pytest.mark.parametrize(("every", "story"), [*list_stories()])
 def test_what_the_rules_mean(promtool: Path, tmp_path: Path, every: str, story: dict[str, Any]) -> None:
     check_story(promtool, tmp_path, load_committed_groups(), story, every)
 
@@ -173,6 +173,7 @@ ALERTS = {
     "OtelAgentopsRulesStale",
     "OtelAgentopsScrapedTooSeldom",
     "OtelAgentopsSlowRegression",
+    "OtelAgentopsTaskDoesNotEnd",
     "OtelAgentopsUnlistedValue",
     "OtelAgentopsVariableMoved",
     "OtelAgentopsVariableSkewed",
