@@ -280,7 +280,7 @@ _TASKS = f"{M.METRICS[M.SPAN_DURATION].prometheus}_count{{{A.TASK_OUTCOME.replac
 
 
 # Of variables as many series are kept as the story has, and three of the rendered prompts.
-CROWDED = "yaml:processors::delta_to_cumulative/otel_agentops_variables::max_streams: 31"
+CROWDED = "yaml:processors::delta_to_cumulative/otel_agentops_variables::max_streams: 42"
 
 
 SURVEY = ("--surveyed=0.4",)  # so many that there are enough labels
