@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from pathlib import Path
 
 import openai
 import pytest
@@ -40,7 +41,7 @@ def test_highest_of_the_open_tasks_is_told(provider: FakeProvider, monkeypatch: 
         with otel_agentops.task("inner"):  # an agent of it, whose calls are the task's
             ask(provider)
         gauges = read_gauges(seen)
-    assert gauges == {"chat": {"count": 1, "age": 0.0, "llm_calls": 3, "tokens": 48, "cost": 0.0}}
+    assert gauges == {"chat": {"count": 1, "age": 0.0, "llm_calls": 3, "tokens": 48}}  # nobody told prices
 
 
 def test_two_tasks_of_a_name_are_one_series(provider: FakeProvider) -> None:
@@ -65,8 +66,8 @@ def test_two_tasks_of_a_name_are_one_series(provider: FakeProvider) -> None:
             thread.join()
         after = read_gauges(seen)
     assert during["chat"].pop("age") > 0
-    assert during == {"chat": {"count": 2, "llm_calls": 2, "tokens": 32, "cost": 0.0}}
-    assert after == {"chat": dict.fromkeys(("count", "age", "llm_calls", "tokens", "cost"), 0)}
+    assert during == {"chat": {"count": 2, "llm_calls": 2, "tokens": 32}}
+    assert after == {"chat": dict.fromkeys(("count", "age", "llm_calls", "tokens"), 0)}
 
 
 def test_task_that_is_dropped_is_not_told() -> None:
@@ -74,3 +75,14 @@ def test_task_that_is_dropped_is_not_told() -> None:
         TaskTotals("dropped").open()
         gc.collect()
         assert read_gauges(seen) == {}
+
+
+def test_cost_is_told_where_the_prices_are_known(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.json"
+    prices.write_text('{"models": {"gpt-x-2026-03-01": {"input": 1, "output": 2, "cache_read": 0}}}')
+    monkeypatch.setenv("OTEL_AGENTOPS_PRICES", str(prices))
+    with capture(Instrumentor()) as seen, otel_agentops.task("chat"):
+        ask(provider)
+        assert read_gauges(seen)["chat"]["cost"] == pytest.approx((7 + 2 * 5) / 1e6)  # four of eleven are cached

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from typing import TypeAlias, cast
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
@@ -15,21 +16,25 @@ from otel_agentops.task_totals import TaskTotals, open_tasks
 _MAX_NAMES = 100  # of tasks that are told as 0 when none of them runs
 
 
-def _sum_tokens(task: TaskTotals) -> int:
-    counts = [count for call in list(task.model_calls) for count in call[1:3] if count is not None]
-    return sum(counts) + sum(count for pair in list(task.fetched_tokens) for count in pair if count is not None)
+Reading: TypeAlias = "Callable[[TaskTotals], float | None]"
 
 
-def _sum_costs(task: TaskTotals) -> float:
-    return sum(call[3] or 0.0 for call in list(task.model_calls))
+def _sum_tokens(task: TaskTotals) -> float | None:
+    sums = task.sum_up()
+    counts = [sums[key] for key in (A.TASK_INPUT_TOKENS, A.TASK_OUTPUT_TOKENS) if key in sums]
+    return sum(cast("list[int]", counts)) if counts else None
 
 
-Reading = Callable[[TaskTotals], float]
+def _read_sum(key: str) -> Reading:
+    return lambda task: cast("float | None", task.sum_up().get(key))
+
+
+# None: not known, as on the span of a task that has ended.
 _HIGHEST: dict[str, Reading] = {
     M.TASK_OPEN_AGE: lambda task: time.monotonic() - task.opened_at,
-    M.TASK_OPEN_LLM_CALLS: lambda task: len(task.model_calls),
+    M.TASK_OPEN_LLM_CALLS: _read_sum(A.TASK_LLM_CALLS),
     M.TASK_OPEN_TOKENS: _sum_tokens,
-    M.TASK_OPEN_COST: _sum_costs,
+    M.TASK_OPEN_COST: _read_sum(A.TASK_COST),
 }
 
 
@@ -37,28 +42,32 @@ class OpenTaskGauges:
     """Gauges by the name of the task: how many run, and the highest of each fact; read when metrics are collected."""
 
     def __init__(self, meter: Meter) -> None:
-        self._names: dict[str, None] = {}
         self._create_gauge(meter, M.TASK_OPEN_COUNT, None)
         for name, read in _HIGHEST.items():
             self._create_gauge(meter, name, read)
 
     def _create_gauge(self, meter: Meter, name: str, read: Reading | None) -> None:
         """Create the gauge of the highest reading of the tasks of a name; None for their number."""
+        told_names: dict[str, None] = {}
 
         def observe(_: CallbackOptions) -> Iterable[Observation]:
-            return guard(self._observe)(read) or ()
+            return guard(_observe_tasks)(read, told_names) or ()
 
         metric = M.METRICS[name]
         meter.create_observable_gauge(metric.name, [observe], metric.unit, metric.brief)
 
-    def _observe(self, read: Reading | None) -> list[Observation]:
-        by_name: dict[str, list[TaskTotals]] = {name: [] for name in self._names}
-        for reference in list(open_tasks.values()):
-            if (task := reference()) is not None:
-                by_name.setdefault(task.name, []).append(task)
-        # A name that is told no more would keep its last value for a while.
-        self._names.update(dict.fromkeys(list(by_name)[:_MAX_NAMES]))
-        return [
-            Observation(len(tasks) if read is None else max(map(read, tasks), default=0), {A.TASK_NAME: name})
-            for name, tasks in by_name.items()
-        ]
+
+def _observe_tasks(read: Reading | None, told_names: dict[str, None]) -> list[Observation]:
+    """Return the value of each name; 0 for one that was told before and has no task now."""
+    by_name: dict[str, list[TaskTotals]] = {}
+    for reference in list(open_tasks.values()):
+        if (task := reference()) is not None:
+            by_name.setdefault(task.name, []).append(task)
+    # A name that is told no more would keep its last value for a while.
+    values: dict[str, float] = {name: 0 for name in told_names if name not in by_name}
+    for name, tasks in by_name.items():
+        readings = [1 if read is None else read(task) for task in tasks]
+        if known := [reading for reading in readings if reading is not None]:
+            values[name] = sum(known) if read is None else max(known)
+    told_names.update(dict.fromkeys(list(values)[:_MAX_NAMES]))
+    return [Observation(value, {A.TASK_NAME: name}) for name, value in values.items()]
