@@ -12,11 +12,12 @@ from contextvars import copy_context
 from typing import Any, Literal, TypeVar
 
 from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 from typing_extensions import override
 
 from otel_agentops._block import Block
-from otel_agentops._context import current_scope, entered_scope, swap_scope
+from otel_agentops._context import Scope, current_scope, entered_scope, swap_scope
 from otel_agentops._deferred_work import defer
 from otel_agentops._guard import guard
 from otel_agentops._patching import Method, PatchedLibrary, Wrap
@@ -188,7 +189,7 @@ class _Steps:
         self._source = source
         self._block = block
         self._tell = tell
-        self._context = copy_context()
+        self._scope: Scope | None = None  # until it has begun
         self._has_begun = False
         self._has_ended = False
 
@@ -201,7 +202,7 @@ class _Steps:
         self._context = copy_context()
         self._scope, self._otel = self._context.run(self._enter)
 
-    def _enter(self) -> tuple[Any, Any]:
+    def _enter(self) -> tuple[Scope, Context]:
         self._block.__enter__()
         return entered_scope(), otel_context.get_current()
 
@@ -209,7 +210,7 @@ class _Steps:
     def _step(self) -> Iterator[None]:
         if not self._has_begun:
             self._begin()
-        if self._has_ended or not hasattr(self, "_scope"):
+        if self._has_ended or self._scope is None:
             yield
             return
         attached = otel_context.attach(self._otel) if self._block.is_current else None
@@ -302,7 +303,7 @@ class RunIterator(_Steps, Generator[Any, Any, Any]):
 
 
 class AsyncRunIterator(_Steps, AsyncGenerator[Any, Any]):
-    """The same for an asynchronous generator."""
+    """A run that the application reads item by item with `async for`."""
 
     @override
     async def __anext__(self) -> Any:

@@ -6,6 +6,7 @@ https://github.com/langchain-ai/langchain/blob/master/libs/core/langchain_core/t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -18,15 +19,12 @@ from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Keywords
 from otel_agentops.frameworks._langchain_tracers import OFFICIAL, OPENINFERENCE, OPENLLMETRY, find_tracers
-from otel_agentops.frameworks._runs import wrap_block
-from otel_agentops.helpers import tool
+from otel_agentops.frameworks._runs import ToolRun, wrap_block
 from otel_agentops.operations import ToolCall
 
-_PAUSE = "GraphBubbleUp"  # of langgraph: an interrupt in a tool, or a command for the graph around
 
-
-class ToolRun(tool):
-    """One run of a tool of LangChain, which may stop the graph around without having failed."""
+class LangChainToolRun(ToolRun):
+    """One run of a tool of LangChain."""
 
     has_span = True
 
@@ -38,13 +36,8 @@ class ToolRun(tool):
         observation.adopt(call, current_scope())
         return observation
 
-    def exit_block(self, error: BaseException | None) -> None:
-        """End the run: a command for the graph is no failure."""
-        is_pause = any(kind.__name__ == _PAUSE for kind in type(error).__mro__)
-        super().exit_block(None if is_pause else error)
 
-
-def read_run(args: Arguments, kwargs: Keywords) -> ToolRun | None:
+def read_run(args: Arguments, kwargs: Keywords) -> LangChainToolRun | None:
     """Read the tool, and the arguments that the model gave it; None if another instrumentation tells of this run."""
     tracers = () if get_default().config.mode == "own" else find_tracers()
     if OFFICIAL in tracers or OPENLLMETRY in tracers:  # their span says what it is when it starts, and is the execution
@@ -53,8 +46,11 @@ def read_run(args: Arguments, kwargs: Keywords) -> ToolRun | None:
     arguments = args[1] if len(args) > 1 else kwargs.get("tool_input")
     # A model whose client is observed told how the tool was offered.
     offer = {} if find_tool_hash(instance.name) else read_offer(instance)
-    run = ToolRun(
+    # An interrupt in a tool, or a command for the graph around; nobody raises one before langgraph is imported.
+    errors = sys.modules.get("langgraph.errors")
+    run = LangChainToolRun(
         instance.name,
+        pauses=() if errors is None else (errors.GraphBubbleUp,),
         schema=offer.get("parameters"),
         description=offer.get("description"),
         call_id=kwargs.get("tool_call_id"),

@@ -166,6 +166,24 @@ def test_body_of_a_tool_has_its_context(seen: Capture) -> None:
     ]
 
 
+def test_verb_in_a_tool_is_the_same_execution(seen: Capture) -> None:
+    """A tool of MCP that LangChain runs is one execution, too."""
+
+    @tool
+    def fetch() -> str:
+        """Fetch."""
+        with otel_agentops.tool("fetch", effect="read"):
+            return "done"
+
+    with otel_agentops.task("trip"):
+        fetch.invoke({})
+    assert [span["name"] for span in seen.spans] == ["execute_tool fetch", "invoke_workflow trip"]
+    assert [
+        seen.spans[0]["attributes"]["otel_agentops.tool.effect"],
+        seen.spans[1]["attributes"]["otel_agentops.task.tool_calls"],
+    ] == ["read", 1]
+
+
 def test_content_is_recorded_if_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     from otel_agentops.testing import capture
 
