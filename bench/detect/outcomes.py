@@ -186,6 +186,8 @@ def build_row(cause: Cause, runs: Sequence[Run]) -> tuple[str, ...]:
     """Return the row of a cause."""
     outcomes = [run.outcome for run in runs]
     unnamed = sum(outcomes.count(word) for word in ("cannot tell", "nothing moved", "over"))
+    lags = _list_lags(runs)
+    late = sum(lag > LATE for lag in lags)
     false_names = Counter(name for run in runs for name in run.false_names)
     return (
         cause.name,
@@ -197,7 +199,7 @@ def build_row(cause: Cause, runs: Sequence[Run]) -> tuple[str, ...]:
         str(outcomes.count("wrong")),
         _describe_minutes([run.burn for run in runs if run.burn is not None]),
         _describe_minutes([run.named for run in runs if run.named is not None]),
-        _describe_minutes(_list_lags(runs)),
+        _describe_minutes(lags) + (f" ({late} late)" if late else ""),
         ", ".join(f"{name} {count}x" for name, count in sorted(false_names.items())) or "0",
         "ok" if is_good(cause, runs) else "MISSED",
     )
