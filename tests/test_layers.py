@@ -54,7 +54,7 @@ LAYERS = (
     ("_derive",),
     ("_observation",),
     ("_placement", "_sinks", "_sinks.answer", "_sinks.span_attributes"),
-    ("_sinks.own_span", "_sinks.evaluations"),
+    ("_sinks.own_span", "_sinks.evaluations", "_downstream"),
     ("_sinks.foreign_span",),
     ("_sinks.spans",),
     ("_sinks.metrics", "_sinks.open_tasks", "_sinks.task_totals", "_sinks.content"),

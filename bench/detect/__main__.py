@@ -2,6 +2,7 @@
 
 python -m bench.detect                     everything; the fortnight in which nothing happens takes long
 python -m bench.detect --part causes       what is named for a burn, in many runs of each cause
+python -m bench.detect --part quiet        fortnights with the counters by value in which nothing goes wrong
 python -m bench.detect --part causes --seeds 5 --case canary
 python -m bench.detect --calm-scale 300    the fortnight with the rules of a time scale: an evaluation in five minutes
 python -m bench.detect --days 2 --seed 7   a shorter fortnight, other arrivals
@@ -20,7 +21,9 @@ from pathlib import Path
 from bench.detect import outcomes
 from bench.detect.cases import DAY, HOUR, list_moving, list_quiet, list_restarted, list_shifting
 from bench.detect.causes import list_causes
-from bench.detect.outcomes import simulate_causes
+from bench.detect.outcomes import simulate_cause
+from bench.detect.quiet import HEAD as quiet_head  # noqa: N811
+from bench.detect.quiet import simulate_fortnights
 from bench.detect.verdict import Setting, Verdict, build_first_rule, simulate_cases
 from bench.detect.world import World, write_json
 
@@ -30,6 +33,7 @@ from otel_agentops.slo import prometheus
 from otel_agentops.slo._promql import Clock
 from stack import ROOT
 
+PARTS = ("moves", "quiet", "causes")
 HEAD = ("case", "burns", "told as moved", "named for the burn", "false alarms", "")
 
 
@@ -39,22 +43,31 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--calm-scale", type=float, default=1, help="time scale of that")
     parser.add_argument("--seed", type=int, default=1, help="of the arrivals")
     parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--part", choices=("moves", "causes"), help="moves and quiet fortnights, or causes; else both")
+    parser.add_argument("--part", choices=PARTS, help="one of them; else all")
     parser.add_argument("--seeds", type=int, default=20, help="runs of each cause")
     parser.add_argument("--case", default="", help="only causes whose name has this")
     options = parser.parse_args(arguments)
     style, is_good = "markdown" if options.markdown else "plain", True
-    if options.part != "causes":
+    if options.part in (None, "moves"):
         verdicts = run_settings(build_settings(options.seed, options.days, options.calm_scale))
         show_rows([HEAD, *(verdict.build_row() for verdict in verdicts)], style)
         is_good = all(verdict.is_good for verdict in verdicts)
-    if options.part != "moves":
-        causes = [cause for cause in list_causes() if options.case in cause.name]
+    if options.part in (None, "quiet"):
         with tempfile.TemporaryDirectory() as name:
-            seeds = range(options.seed, options.seed + options.seeds)
-            runs = simulate_causes(toolchain.find("promtool"), Path(name), causes, seeds)
-        show_rows([outcomes.HEAD, *outcomes.build_rows(causes, runs)], style)
-        is_good = is_good and all(outcomes.is_good(cause, runs[cause.name]) for cause in causes)
+            scale = options.calm_scale
+            quiet = simulate_fortnights(toolchain.find("promtool"), Path(name), options.days, scale, options.seed)
+        show_rows([quiet_head, *(each.build_row() for each in quiet)], style)
+        is_good = is_good and not any(each.alarms or each.names for each in quiet)
+    if options.part in (None, "causes"):
+        causes = [cause for cause in list_causes() if options.case in cause.name]
+        seeds, rows = range(options.seed, options.seed + options.seeds), [outcomes.HEAD]
+        with tempfile.TemporaryDirectory() as name:
+            for cause in causes:
+                runs = simulate_cause(toolchain.find("promtool"), Path(name), cause, seeds)
+                rows.append(outcomes.build_row(cause, runs))
+                is_good = is_good and outcomes.is_good(cause, runs)
+                print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
+        show_rows(rows, style)
     return 0 if is_good else 1
 
 

@@ -6,8 +6,8 @@ The rules of the day before the burn are left out, and what they would record is
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -83,50 +83,63 @@ class Run(NamedTuple):
     false_names: Sequence[str]
 
 
-def simulate_causes(
-    promtool: Path, folder: Path, causes: Sequence[Cause], seeds: Sequence[int]
-) -> dict[str, list[Run]]:
-    """Return the runs of each cause, all of them in batches of services."""
+def simulate_cause(promtool: Path, folder: Path, cause: Cause, seeds: Sequence[int]) -> list[Run]:
+    """Return the runs of a cause: services in batches, each batch in one run of promtool."""
     clock = Clock(1)
     write_json(folder / "causes.yaml", {"groups": select_rules(clock)})
-    services = [
-        (cause, replace(cause.service, name=f"{number}-{seed}"), f"{seed} {cause.name}")
-        for number, cause in enumerate(causes)
-        for seed in seeds
-    ]
-    runs: dict[str, list[Run]] = defaultdict(list)
-    for first in range(0, len(services), BATCH):
-        batch = services[first : first + BATCH]
-        series = [each for _, one, seed in batch for each in build_service_series(one, round(END), 1, seed)]
+    runs: list[Run] = []
+    for first in range(0, len(seeds), BATCH):
+        services = {str(seed): replace(cause.service, name=str(seed)) for seed in seeds[first : first + BATCH]}
+        series = [
+            each
+            for seed, service in services.items()
+            for each in build_service_series(service, round(END), 1, f"{seed} {cause.name}")
+        ]
         answers = query_end(promtool, folder, folder / "causes.yaml", clock, series, END, [*FIRSTS, _LAST])
-        for cause, service, _ in batch:
+        for name in services:
             of = {
-                name: [(labels, at) for labels, at in samples if labels["service_name"] == service.name]
-                for name, samples in answers.items()
+                query: [(labels, at) for labels, at in samples if labels["service_name"] == name]
+                for query, samples in answers.items()
             }
-            runs[cause.name].append(_judge_run(cause, of))
+            runs.append(_judge_run(cause, of))
     return runs
 
 
 def select_rules(clock: Clock) -> list[RuleGroup]:
     """Return the rules that the verdict of a burn needs, and those that keep when it was first given."""
+    firsts: list[Rule] = [{"record": name, "expr": f"{name} or ({expr}) * 0 + time()"} for name, expr in FIRSTS.items()]
+    return choose_rules(clock, firsts, [_LAST], without=("budget", "history"))
+
+
+def choose_rules(
+    clock: Clock, own: Sequence[Rule], queries: Sequence[str] = (), alerts: Sequence[str] = (), without: Sequence[str] = ()
+) -> list[RuleGroup]:
+    """Return the rules that rules of the bench, its queries and some alerts need, and these themselves at the end.
+
+    Args:
+        clock: The time scale.
+        own: Rules of the bench.
+        queries: Questions at the end.
+        alerts: Names of alerts.
+        without: Groups whose series are given.
+    """
     promises = [each for each in slo.load(ROOT / "slo") if each.name in PROMISES]
     groups = [
         group
         for group in prometheus.build_rules(promises, clock.scale)["groups"]
-        if group["name"].rpartition("_")[2] not in ("budget", "history")
+        if group["name"].rpartition("_")[2] not in without
     ]
-    wanted = set(_SERIES.findall(" ".join([*FIRSTS.values(), _LAST])))
-    rules = [rule for group in groups for rule in group["rules"] if "record" in rule]
-    size = 0
+    rules = [rule for group in groups for rule in group["rules"]]
+    chosen = [rule for rule in rules if rule.get("alert") in alerts]
+    wanted, size = set(_SERIES.findall(" ".join([*queries, *(rule["expr"] for rule in [*own, *chosen])]))), 0
     while size < len(wanted):
         size = len(wanted)
-        wanted |= {name for rule in rules if rule["record"] in wanted for name in _SERIES.findall(rule["expr"])}
-    firsts: list[Rule] = [{"record": name, "expr": f"{name} or ({expr}) * 0 + time()"} for name, expr in FIRSTS.items()]
+        wanted |= {name for rule in rules if rule.get("record") in wanted for name in _SERIES.findall(rule["expr"])}
     chosen_groups: list[RuleGroup] = [
-        {**group, "rules": [rule for rule in group["rules"] if rule.get("record") in wanted]} for group in groups
+        {**group, "rules": [rule for rule in group["rules"] if rule in chosen or rule.get("record") in wanted]}
+        for group in groups
     ]
-    bench: RuleGroup = {"name": "bench", "interval": groups[0]["interval"], "rules": firsts}
+    bench: RuleGroup = {"name": "bench", "interval": groups[0]["interval"], "rules": [*own]}
     return [group for group in [*chosen_groups, bench] if group["rules"]]
 
 
@@ -169,26 +182,27 @@ def is_good(cause: Cause, runs: Sequence[Run]) -> bool:
     return bool(burning) and is_clean and right >= NAMED * len(burning) and late <= MISSED * len(burning)
 
 
-def build_rows(causes: Sequence[Cause], runs: Mapping[str, Sequence[Run]]) -> Iterator[tuple[str, ...]]:
-    """Yield the row of each cause."""
-    for cause in causes:
-        of = runs[cause.name]
-        outcomes = [run.outcome for run in of]
-        unnamed = sum(outcomes.count(word) for word in ("cannot tell", "nothing moved", "over"))
-        yield (
-            cause.name,
-            str(len(of)),
-            str(sum(run.burn is not None for run in of)),
-            str(outcomes.count("right")),
-            str(outcomes.count("tie")),
-            str(unnamed),
-            str(outcomes.count("wrong")),
-            _describe_minutes([run.burn for run in of if run.burn is not None]),
-            _describe_minutes([run.named for run in of if run.named is not None]),
-            _describe_minutes(_list_lags(of)),
-            ", ".join(sorted({name for run in of for name in run.false_names})) or "0",
-            "ok" if is_good(cause, of) else "MISSED",
-        )
+def build_row(cause: Cause, runs: Sequence[Run]) -> tuple[str, ...]:
+    """Return the row of a cause."""
+    outcomes = [run.outcome for run in runs]
+    unnamed = sum(outcomes.count(word) for word in ("cannot tell", "nothing moved", "over"))
+    lags = _list_lags(runs)
+    late = sum(lag > LATE for lag in lags)
+    false_names = Counter(name for run in runs for name in run.false_names)
+    return (
+        cause.name,
+        str(len(runs)),
+        str(sum(run.burn is not None for run in runs)),
+        str(outcomes.count("right")),
+        str(outcomes.count("tie")),
+        str(unnamed),
+        str(outcomes.count("wrong")),
+        _describe_minutes([run.burn for run in runs if run.burn is not None]),
+        _describe_minutes([run.named for run in runs if run.named is not None]),
+        _describe_minutes(lags) + (f" ({late} late)" if late else ""),
+        ", ".join(f"{name} {count}x" for name, count in sorted(false_names.items())) or "0",
+        "ok" if is_good(cause, runs) else "MISSED",
+    )
 
 
 def _list_lags(runs: Sequence[Run]) -> list[float]:

@@ -102,7 +102,9 @@ class Service:
     restarts: Sequence[float] = ()
 
 
-def build_service_series(service: Service, ticks: int, each: float, seed: str) -> Iterator[dict[str, str]]:
+def build_service_series(
+    service: Service, ticks: int, each: float, seed: str, has_yesterday: bool = True
+) -> Iterator[dict[str, str]]:
     """Yield the counters of a service as promtool reads them.
 
     Args:
@@ -110,6 +112,7 @@ def build_service_series(service: Service, ticks: int, each: float, seed: str) -
         ticks: Number of evaluations.
         each: Nominal minutes of one.
         seed: Of the tasks.
+        has_yesterday: True if the rules' figures of the day before are given, since no day is simulated.
     """
     chance = random.Random(seed)
     tallies: defaultdict[tuple[int, str, Labels], Counter[int]] = defaultdict(Counter)
@@ -121,7 +124,7 @@ def build_service_series(service: Service, ticks: int, each: float, seed: str) -
             for metric, labels, more in _run_task(service, minute, shares, chance):
                 tallies[collector, metric, labels][tick] += more
     own = {A.SERVICE_NAME: service.name, A.DEPLOYMENT_ENVIRONMENT_NAME: "prod"}
-    for name, labels, value in _describe_yesterday(service, chance):
+    for name, labels, value in _describe_yesterday(service, chance) if has_yesterday else ():
         yield {"series": _name_series(name, {**own, **labels}), "values": f"{value:g}x{ticks}"}
     downs = [round(minute / each) for minute in service.restarts]
     for collector in range(service.replicas):

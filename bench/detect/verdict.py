@@ -9,6 +9,8 @@ from pathlib import Path
 from bench.detect.cases import Case
 from bench.detect.world import World, evaluate
 
+from otel_agentops.slo._promql import Rule
+
 # These alerts are about variables and budgets. Others report that there is no ground truth, as in these worlds.
 ABOUT = (
     "OtelAgentopsErrorBudgetBurn",
@@ -81,7 +83,7 @@ def simulate_cases(promtool: Path, rules: Path, folder: Path, setting: Setting) 
     return [_judge_case(case, minutes, world.clock.tick * world.clock.scale / 60) for case in setting.cases]
 
 
-def build_first_rule() -> dict[str, str]:
+def build_first_rule() -> Rule:
     """Return the rule of when each alert fired first.
 
     A range of a fortnight is too much for promtool.

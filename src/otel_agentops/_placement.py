@@ -26,6 +26,7 @@ class Placement(NamedTuple):
         tool_name: The tool that is executed here; None outside of one.
         is_ours: True if a span of ours stands for that execution.
         pending: The framework's operation that this is a part of; None outside of one.
+        surfaces: The spans of the tools and retrievals that this is a part of, the innermost last.
     """
 
     task: TaskTotals | None
@@ -33,6 +34,11 @@ class Placement(NamedTuple):
     tool_name: str | None = None
     is_ours: bool = False
     pending: PendingForeignOperation | None = None
+    surfaces: tuple[weakref.ref[Span], ...] = ()
+
+    def enter_surface(self, span: Span) -> Placement:
+        """Return the place of what a tool or a retrieval does; span is its own."""
+        return self._replace(surfaces=(*self.surfaces, weakref.ref(span)))
 
 
 # The places that differ from what their scope says.
@@ -63,9 +69,15 @@ def locate(observation: Observation) -> None:
 
 def place_span(span: Span, placement: Placement, scope: Scope) -> None:
     """Remember the place of a span if it is not what the scope says anyway."""
-    if placement != (scope.task, scope.depth, None, False, None):
+    if placement != (scope.task, scope.depth, None, False, None, ()):
         _placements[span] = placement
         _placed_spans[span.get_span_context().span_id] = span
+
+
+def find_placement(span_id: int) -> Placement | None:
+    """Return the place of a span in this process; None if it is not known, or is what its scope says."""
+    span = _placed_spans.get(span_id)
+    return None if span is None else _placements.get(span)
 
 
 # Our spans of executions that a framework asked for: a call of the same tool inside is a part of them.

@@ -9,11 +9,12 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 from typing_extensions import override
 
 from otel_agentops import _coerce, _foreign_spans
 from otel_agentops._context import Scope, current_scope, entered_scope
+from otel_agentops._downstream import record_failed_request
 from otel_agentops._guard import guard
 from otel_agentops._observation import Installation, Observation, PendingForeignOperation
 from otel_agentops._offered_tools import find_tool_hash
@@ -70,7 +71,9 @@ class ScopeProcessor(SpanProcessor):
                 place_span(span, above if is_known else self._observe(span, operation, scope, above), scope)
             elif operation == EXECUTE_TOOL:
                 here = above._replace(tool_name=_foreign_spans.find_tool_name(span), is_ours=True)
-                place_span(span, here, scope)
+                place_span(span, here.enter_surface(span), scope)
+            elif operation == RETRIEVAL:
+                place_span(span, above.enter_surface(span), scope)
             else:
                 place_span(span, above, scope)
         elif open_tasks and operation in _UNCOUNTED:  # of others: a model call is told of by its client
@@ -80,9 +83,9 @@ class ScopeProcessor(SpanProcessor):
         """Observe a foreign span unless one above it stands for the same execution; return its place."""
         if operation == EXECUTE_TOOL and (tool_name := _foreign_spans.find_tool_name(span)) != above.tool_name:
             pending = self._begin(span, ToolCall(tool_name, {}), scope)
-            return above._replace(tool_name=tool_name, is_ours=False, pending=pending)
+            return above._replace(tool_name=tool_name, is_ours=False, pending=pending).enter_surface(span)
         if operation == RETRIEVAL:
-            return above._replace(pending=self._begin(span, Retrieval("", None, None, {}), scope))
+            return above._replace(pending=self._begin(span, Retrieval("", None, None, {}), scope)).enter_surface(span)
         if operation in AGENT_RUNS:
             depth = above.depth + 1
             Observation(self._telemetry).adopt(AgentRun("", {}, depth=depth), scope)
@@ -99,7 +102,11 @@ class ScopeProcessor(SpanProcessor):
     @override
     @guard
     def on_end(self, span: ReadableSpan) -> None:
-        if not self._pending or span.context is None:
+        if span.context is None:
+            return
+        if span.status.status_code is StatusCode.ERROR and span.kind is SpanKind.CLIENT:
+            record_failed_request(span)
+        if not self._pending:
             return
         pending = self._pending.pop(span.context.span_id, None)
         if pending is None:

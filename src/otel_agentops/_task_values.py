@@ -31,12 +31,13 @@ def format_values(values: Iterable[tuple[str, Value | None, Value | None]]) -> l
     for variable, scope, value in values:
         if value:
             place = f"{variable}/{str(scope or 'unknown').replace('=', '%3D')}"
-            texts[f"{place}={_limit_value(place, str(value)).replace('=', '%3D')}"] = None
+            texts[f"{place}={limit_value(place, str(value)).replace('=', '%3D')}"] = None
     formatted = list(texts)
     return formatted if len(formatted) <= _MAX_VALUES else [*formatted[: _MAX_VALUES - 1], OTHER]
 
 
-def _limit_value(place: str, value: str) -> str:
+def limit_value(place: str, value: str) -> str:
+    """Return the value, or `other` if a place, `variable/scope`, has too many."""
     last_uses = _last_uses.get(place)
     if last_uses is None:
         if len(_last_uses) >= _MAX_SCOPES:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from bench.detect.world import LABEL, READ, SAMPLE
+from bench.detect.world import LABEL, READ, SAMPLE, query_end, write_json
 
 from otel_agentops import slo
 from otel_agentops.slo import series as S
@@ -22,6 +22,7 @@ from otel_agentops.slo._promql import Clock, Rule
 from otel_agentops.slo.evidence import build_evidence_rules
 from otel_agentops.slo.prometheus.burn import build_burn_rules
 from otel_agentops.slo.prometheus.moves import build_move_alerts
+from otel_agentops.slo.prometheus.ratios import build_ratio_rules
 
 CLOCK = Clock(300)  # an evaluation a second, an hour is twelve of them
 BAD, BURNS, END = 14, 24, 44  # evaluations
@@ -443,3 +444,36 @@ def test_move_silences_a_burn_only_if_it_explains_it(answers: Answers) -> None:
 
 def test_alert_says_why_in_words(answers: Answers) -> None:
     assert answers.wrong_alerts == ""
+
+
+# -- counters of which a scrape saw one before the other
+
+
+def test_parts_are_never_above_the_whole(promtool: Path, tmp_path: Path) -> None:
+    """At evaluation 10 the bad events of 11 are seen, the events themselves are not; only then is there a contrast."""
+    own = {"job": "otelcol", "instance": "c", "service_name": "rare", **SLI}
+    value = {"otel_agentops_change_variable": "model", "otel_agentops_change_scope": "gpt-x"}
+    counts = {
+        ("value_events", "old"): {10: 1},
+        ("value_bad", "old"): {10: 0},
+        ("value_events", "new"): {10: 1, 11: 2},
+        ("value_bad", "new"): {10: 3},
+        ("events", ""): {10: 2, 11: 2},
+        ("bad", ""): {10: 3},
+    }
+    series = [{"series": 'up{job="otelcol", instance="c"}', "values": "1x12"}]
+    for (metric, name), increments in counts.items():
+        labels = {**own, **value, "otel_agentops_change_value": name} if name else own
+        totals = (sum(more for tick, more in increments.items() if tick <= at) for at in range(10, 13))
+        values = f"_x10 {' '.join(map(str, totals))}"
+        series.append({"series": name_series(f"otel_agentops_sli_{metric}_total", labels), "values": values})
+    rules = [*build_ratio_rules(CLOCK), *build_evidence_rules(CLOCK)]
+    write_json(tmp_path / "rules.yaml", {"groups": [{"name": "all", "interval": "1s", "rules": rules}]})
+    ratios = (S.SLI_VALUE_RATIO, S.SLI_VALUE_RATIO_OTHERS, S.name_window(S.SLI_ERROR_RATIO, "5m"))
+    for tick, ratio in ((10, 1), (11, 0.75)):
+        answers = query_end(promtool, tmp_path, tmp_path / "rules.yaml", CLOCK, series, 5 * tick, ratios)
+        assert {name: sorted(value for _, value in answers[name]) for name in ratios} == {
+            S.SLI_VALUE_RATIO: [0, 1],
+            S.SLI_VALUE_RATIO_OTHERS: [0, 1],
+            S.name_window(S.SLI_ERROR_RATIO, "5m"): [ratio],
+        }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from bench.detect.world import write_json
 from ruamel.yaml import YAML
 
 from otel_agentops import slo
@@ -96,6 +99,40 @@ def test_runbook_url_follows_from_the_base(base: str, url: str) -> None:
 def test_dashboard_url_shows_the_service(name: str, view: str) -> None:
     url = find_alert(name, ONE, Links(grafana="https://grafana.example/"))["dashboard_url"]
     assert url == f"https://grafana.example/d/{view}"
+
+
+def test_traces_url_asks_tempo_for_what_the_alert_is_about(tmp_path: Path, promtool: Path) -> None:
+    """The link is what Grafana 10 and newer reads: panes by name, as JSON in one parameter."""
+    links = Links(grafana="https://grafana.example/", tempo="T1")
+    for name in ("ErrorBudgetBurn", "VariableMoved", "BurnAfterMove"):
+        assert "traces_url" not in find_alert(name, ONE, Links(grafana="https://grafana.example/"))
+        template = find_alert(name, ONE, links)
+        labels = {"service_name": 'a "b" & c', "variable": "model", "value": "m%1", "scope": "gpt-x"}
+        traceql, url = expand_templates(promtool, tmp_path, labels, template["traceql"], template["traces_url"])
+        assert url.startswith("https://grafana.example/explore?")
+        (panes,) = parse_qs(urlsplit(url).query)["panes"]
+        (pane,) = json.loads(panes).values()
+        source = {"type": "tempo", "uid": "T1"}
+        query = {"refId": "A", "datasource": source, "queryType": "traceql", "limit": 20, "query": traceql}
+        assert 'resource.service.name = "a \\"b\\" & c"' in traceql
+        assert pane == {"datasource": "T1", "queries": [query], "range": {"from": "-3600000", "to": "0"}}
+
+
+def expand_templates(promtool: Path, folder: Path, labels: dict[str, str], *templates: str) -> list[str]:
+    """Return the templates as Prometheus expands them for an alert with these labels at time 0."""
+    annotations = {f"a{number}": template for number, template in enumerate(templates)}
+    alert = {"alert": "A", "expr": "x", "annotations": annotations}
+    write_json(folder / "rules.yaml", {"groups": [{"name": "g", "interval": "1m", "rules": [alert]}]})
+    pairs = ", ".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": f"x{{{pairs}}}", "values": "1"}],
+        "alert_rule_test": [{"eval_time": "0m", "alertname": "A", "exp_alerts": []}],
+    }
+    write_json(folder / "test.yaml", {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]})
+    done = subprocess.run([promtool, "test", "rules", folder / "test.yaml"], capture_output=True, text=True)
+    got = (done.stdout + done.stderr).partition("got:")[2]
+    return [json.loads(f'"{text}"') for text in re.findall(r'a\d="((?:\\.|[^"\\])*)"', got)]
 
 
 def test_links_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

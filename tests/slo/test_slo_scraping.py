@@ -10,14 +10,18 @@ from pathlib import Path
 import pytest
 from bench.detect.world import write_json
 from promql_evaluator import Labels, Sample, Store, evaluate_at
+from typer.testing import CliRunner
 
+from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
+from otel_agentops.slo import cli, generate
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, express_growth
 from otel_agentops.slo.moves import build_move_rules
 from otel_agentops.slo.prometheus.health import build_health_rules
 from otel_agentops.slo.prometheus.moves import build_move_alerts
+from otel_agentops.slo.units import EVALUATION_DELAY_S
 from otel_agentops.slo.variables import build_observed_rules
 
 METRIC = "otel_agentops_sli_events_total"
@@ -61,8 +65,9 @@ CASES = {
     "exact": (0, 0, lambda _: False, 0),
     "jitter": (2, 0, lambda _: False, 0),
     "one_scrape_missed": (0.5, 0, lambda number: number % 9 == 5, 0),
-    "samples_come_late": (0.5, 9, lambda _: False, 10),
-    "everything": (2, 7, lambda number: number % 9 == 5, 10),
+    "samples_come_late": (0.5, 9, lambda _: False, EVALUATION_DELAY_S),
+    "samples_come_at_once": (0.5, 0, lambda _: False, EVALUATION_DELAY_S),
+    "everything": (2, 7, lambda number: number % 9 == 5, EVALUATION_DELAY_S),
 }
 
 
@@ -75,6 +80,23 @@ def test_increments_add_up_at_every_phase(interval: int, case: str) -> None:
         for phase in list_phases(interval)
     }
     assert sums == dict.fromkeys(sums, count_events(END))
+
+
+def test_generated_rules_wait_for_samples(tmp_path: Path) -> None:
+    """A scrape of which nothing can be read before its evaluation is over would never be counted."""
+    one = slo.Slo(name="answers", sli="task_completed", objective=0.95, owner="o", runbook="r")
+    offset = f"[1m] offset {EVALUATION_DELAY_S:g}s"
+    path = "prometheus/otel-agentops.rules.yaml"
+    assert offset in generate.files([one])[path]
+    assert offset not in generate.files([one], evaluation_delay=0)[path]
+    (tmp_path / "slo").mkdir()
+    (tmp_path / "slo" / "answers.yaml").write_text(
+        "name: answers\nsli: task_completed\nobjective: 0.95\nowner: o\nrunbook: r\n"
+    )
+    options = ["generate", "--slo", str(tmp_path / "slo"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(cli.app, options)
+    assert done.exit_code == 0, done.output
+    assert offset in (tmp_path / "out" / path).read_text()
 
 
 # -- moves
@@ -117,8 +139,9 @@ def _write_series(
     return {"series": f"{metric}{{{pairs}}}", "values": " ".join(values)}
 
 
-def test_move_is_named_within_seven_minutes_at_every_phase(promtool: Path, tmp_path: Path) -> None:
-    clock = Clock(1)
+@pytest.mark.parametrize("delay", [0, EVALUATION_DELAY_S])
+def test_move_is_named_within_seven_minutes_at_every_phase(promtool: Path, tmp_path: Path, delay: float) -> None:
+    clock = Clock(1, delay)
     rules = [*build_observed_rules(clock), *build_move_rules(clock), *build_move_alerts([], clock)]
     write_json(tmp_path / "rules.yaml", {"groups": [{"name": "moves", "interval": "1m", "rules": rules}]})
     services = dict(build_services())

@@ -235,6 +235,9 @@ def _tell_replica_lost() -> Story:
     story.observe_all("retrieval")
     story.sicken("retrieval", "help-pages", errors=(0.38, 0.001), latency=(10.0, 0.4))
     story.weigh("index", "help-pages", "2026-11-01", None, 1.0)
+    for status, bad in (("503", 88), ("timeout", 12)):
+        value = {"variable": "downstream", "scope": "help-pages", "value": f"search.internal {status}"}
+        story.add(S.SLI_VALUE_BAD_SINCE, {**story.sli, **value}, {AT: bad})
     return story
 
 

@@ -141,6 +141,8 @@ ATTRIBUTES = {
     "otel_agentops.content.sha256": Attribute("string", None, "no"),
     "otel_agentops.content.state": Attribute("string", ("inline", "ref", "omitted"), "no"),
     "otel_agentops.cost": Attribute("double", None, "no"),
+    "otel_agentops.downstream.name": Attribute("string", None, "no"),
+    "otel_agentops.downstream.status": Attribute("string", None, "no"),
     "otel_agentops.eval_set.name": Attribute("string", None, "yes"),
     "otel_agentops.eval_set.version": Attribute("string", None, "yes"),
     "otel_agentops.gate.decision": Attribute("string", ("allowed", "denied", "escalated"), "yes"),

@@ -78,6 +78,14 @@ def make_rule(record: str, expr: str, **labels: str) -> Rule:
     return {"record": record, "expr": expr, **({"labels": labels} if labels else {})}
 
 
+def divide_counts(bad: str, events: str) -> str:
+    """Return the bad part of events, at most 1; nothing without events.
+
+    A scrape may fall between the two counters, so that a bad event is seen before the event itself.
+    """
+    return f"clamp_max({bad} / ({events} > 0), 1)"
+
+
 def set_label(expression: str, label: str, value: str) -> str:
     """Return an expression whose series have a label of that value."""
     return f'label_replace({expression}, "{label}", "{value}", "", "")'

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from otel_agentops.command_line import stop_on_error
+from otel_agentops.slo.units import EVALUATION_DELAY_S
 
 if TYPE_CHECKING:
     from otel_agentops.slo import Slo
@@ -45,7 +46,7 @@ def generate(
     evaluation_delay: Annotated[
         float,
         typer.Option(help="Seconds for which a sample may be on its way to Prometheus before the rules see it.", min=0),
-    ] = 0,
+    ] = EVALUATION_DELAY_S,
     formats: Annotated[
         list[RuleFormat],
         typer.Option("--format", help="Of the rules; prometheusrule: for the Prometheus Operator. May be repeated."),
@@ -60,6 +61,13 @@ def generate(
     grafana_url: Annotated[
         str, typer.Option(envvar="OTEL_AGENTOPS_GRAFANA_URL", help="Your Grafana, for the alerts' dashboard_url.")
     ] = "",
+    tempo_uid: Annotated[
+        str,
+        typer.Option(
+            envvar="OTEL_AGENTOPS_TEMPO_UID",
+            help="The uid of its data source of Tempo, for the alerts' traces_url.",
+        ),
+    ] = "",
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 where a file is not up to date.")
     ] = False,
@@ -72,7 +80,7 @@ def generate(
 
     with stop_on_error("slo", 1, ValueError):
         slos = spec.load(slo)
-        links = Links(runbook_url, grafana_url)
+        links = Links(runbook_url, grafana_url, tempo_uid)
         texts = generate.files(slos, time_scale, links, [each.value for each in formats], evaluation_delay)
         for note in [*_list_notes(slos), *grafana.notes(), *honeycomb.notes(slos)]:
             typer.echo(f"note: {note}", err=True)

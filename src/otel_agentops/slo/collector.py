@@ -182,6 +182,7 @@ _WIDTH = 104  # columns without the indentation
 
 # What the values of variables are made of, by kind of operation: the overlay makes `variable/scope=value` of them.
 _SHARED = (A.TASK_VALUES, A.TRAFFIC_SEGMENT, A.ROLLOUT_STAGE, A.ROLLOUT_ROUTE, A.SERVICE_VERSION)
+_DOWNSTREAM = (A.DOWNSTREAM_NAME, A.DOWNSTREAM_STATUS)
 _SOURCES: Mapping[On, tuple[str, ...]] = {
     "task": _SHARED,
     "model": (
@@ -189,8 +190,8 @@ _SOURCES: Mapping[On, tuple[str, ...]] = {
         *(A.GEN_AI_PROMPT_NAME, A.PROMPT_HASH, A.PROMPT_SENT_HASH, A.TOOLS_HASH),
         *(A.PARAMS_HASH, A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, *_SHARED),
     ),
-    "tool": (A.GEN_AI_TOOL_NAME, A.TOOL_HASH, *_SHARED),
-    "retrieval": (A.INDEX_NAME, A.INDEX_VERSION, *_SHARED),
+    "tool": (A.GEN_AI_TOOL_NAME, A.TOOL_HASH, *_DOWNSTREAM, *_SHARED),
+    "retrieval": (A.INDEX_NAME, A.INDEX_VERSION, *_DOWNSTREAM, *_SHARED),
     "evaluation": _SHARED,
     "outcome": _SHARED,
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from otel_agentops.slo import collector, grafana, honeycomb, prometheus, shipped
 from otel_agentops.slo.links import NO_LINKS, Links
 from otel_agentops.slo.spec import Slo
+from otel_agentops.slo.units import EVALUATION_DELAY_S
 from otel_agentops.written_files import Outcome, is_current, write_all_generated
 
 
@@ -16,7 +17,7 @@ def files(
     time_scale: float = 1.0,
     links: Links = NO_LINKS,
     formats: Collection[str] = prometheus.FORMATS[:1],
-    evaluation_delay: float = 0,
+    evaluation_delay: float = EVALUATION_DELAY_S,
 ) -> dict[str, str]:
     """Return relative path to text, for all backends.
 

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import NamedTuple
+from urllib.parse import quote
 
 from otel_agentops.slo._promql import Rule
 from otel_agentops.slo.series import SERVICE
@@ -24,10 +27,12 @@ class Links(NamedTuple):
     Attributes:
         runbooks: URL of the folder with the runbooks of `slo generate`; `{alert}` in it stands for an alert's name.
         grafana: URL of the Grafana that has the dashboards.
+        tempo: The uid of that Grafana's data source of traces.
     """
 
     runbooks: str = ""
     grafana: str = ""
+    tempo: str = ""
 
 
 NO_LINKS = Links()
@@ -48,6 +53,9 @@ def add_links(rule: Rule, links: Links) -> Rule:
         annotations["runbook_url"] = pattern.replace("{alert}", rule["alert"])
     if links.grafana:
         annotations["dashboard_url"] = f"{links.grafana.rstrip('/')}/d/{_choose_view(rule)}"
+    if links.grafana and links.tempo and "traceql" in annotations:
+        panes = _build_panes(annotations["traceql"], links.tempo)
+        annotations["traces_url"] = f"{links.grafana.rstrip('/')}/explore?schemaVersion=1&orgId=1&panes={panes}"
     return {**rule, "annotations": annotations}
 
 
@@ -71,3 +79,34 @@ def _choose_view(rule: Rule) -> str:
         labels["slo"] = "slo"
     query = "&".join(f"var-{variable}={{{{ $labels.{label} | urlquery }}}}" for variable, label in labels.items())
     return f"{uid}?{query}"
+
+
+# The hour before an evaluation, since a link is opened later.
+_FROM, _TO = (
+    f'{{{{ query "{milliseconds}" | first | value | printf "%.0f" }}}}'
+    for milliseconds in ("1000 * time() - 3600000", "1000 * time()")
+)
+_PRINTED = re.compile(r'\{\{ (printf "%q" [$.][\w.]+) \}\}')
+
+
+def _build_panes(traceql: str, uid: str) -> str:
+    """Return the panes of Explore that ask Tempo, as a template: JSON in a URL, in which a query has its values."""
+    parts = re.split(r"(\{\{.*?\}\})", traceql)
+    query = "".join(_encode_action(part) if part.startswith("{{") else _encode_text(part) for part in parts)
+    source = {"type": "tempo", "uid": uid}
+    pane = {
+        "datasource": uid,
+        "queries": [{"refId": "A", "datasource": source, "queryType": "traceql", "limit": 20, "query": "QUERY"}],
+        "range": {"from": "FROM", "to": "TO"},
+    }
+    text = quote(json.dumps({"a": pane}, separators=(",", ":")), safe="")
+    return text.replace("QUERY", query).replace("FROM", _FROM).replace("TO", _TO)
+
+
+def _encode_text(text: str) -> str:
+    return quote(json.dumps(text, ensure_ascii=False)[1:-1], safe="")
+
+
+def _encode_action(action: str) -> str:
+    """Return an action that prints what the action does, as a part of a string of JSON in a URL."""
+    return _PRINTED.sub(r'{{ printf "%q" (\1) | reReplaceAll "^.|.$" "" | urlquery }}', action)

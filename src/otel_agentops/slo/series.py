@@ -93,11 +93,13 @@ VARIABLE_SHARE_BEFORE = "otel_agentops:variable:share_before"  # and against: pa
 VARIABLE_KNOWN = "otel_agentops:variable:known"  # time at which a value of the scope was last active
 VARIABLE_GONE = "otel_agentops:variable:gone"  # time at which a value that the scope has no more was last active
 VARIABLE_BEGAN = "otel_agentops:variable:began"  # time at which a value appeared in its scope
+VARIABLE_FRESH = "otel_agentops:variable:fresh"  # time of now, for ten minutes from a value's first observation on
 VARIABLE_RENEWED = "otel_agentops:variable:renewed"  # time at which a silent scope began again with a new value
 VARIABLE_ROUTINE = "otel_agentops:variable:routine"  # and reason: the same time, if new values are usual: no move
 VARIABLE_STEADY = "otel_agentops:variable:steady"  # the higher one of the share of now and of a little earlier
 VARIABLE_LATELY = "otel_agentops:variable:lately"  # lowest steady share of six hours
 VARIABLE_RISING = "otel_agentops:variable:rising"  # time since which the share is well above it
+VARIABLE_GROWN = "otel_agentops:variable:grown"  # time since which a value has a fifth more than before, beyond chance
 VARIABLE_RAMP = "otel_agentops:variable:ramp"  # the share of a value that has come to matter
 VARIABLE_RAMPED = "otel_agentops:variable:ramped"  # time at which it did
 VARIABLE_MOVED = "otel_agentops:variable:moved"  # and previous: time of a move, for two hours
@@ -140,6 +142,7 @@ SLI_BAD_SPREAD = "otel_agentops:sli_bad:spread"  # variance / mean of bad events
 SLI_ERROR_BEFORE = "otel_agentops:sli_error:before"  # error ratio of the day before the burn
 SLO_BURN_VERDICT = "otel_agentops:slo_burn:verdict"  # and slo, severity, word, and the leader's labels if there is one
 VARIABLE_SUSPECT = "otel_agentops:variable:suspect"  # variable, scope, value, previous: time of a move of now or a burn
+VARIABLE_RECENT = "otel_agentops:variable:recent"  # as above, of what is new or grew and is not reported as a move yet
 
 # -- surfaces that an operation depends on; labels SERVICE, surface (provider, retrieval, tool), name
 

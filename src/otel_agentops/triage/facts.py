@@ -109,12 +109,14 @@ class Surface:
         name: Its name.
         signs: The ways in which it is ill.
         is_well: True if there is enough to say so; if it is neither sick nor well, there is too little.
+        downstream: Peer and status of the requests below it that failed in bad events, the most frequent first.
     """
 
     surface: str
     name: str
     signs: Sequence[Sign] = ()
     is_well: bool = False
+    downstream: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ MEMORY, HOUR = "14d", "1h"
 LOOK_BACK = {"page": "6h", "ticket": "1d"}  # before a burn: about the time after which it is visible
 GAP = 6  # hours with events but without an observation, after which a variable counts as not observed
 MOST_TRACES = 3
+DOWNSTREAM = 'variable="downstream"'
 BAD_OUTCOMES = "failed|escalated|abandoned"
 BURN_ALERT = "OtelAgentopsErrorBudgetBurn"
 RANKS = {"it_is": 0, "likely": 1, "moved_no_contrast": 2, None: 3, "moved_not_it": 4}
@@ -254,7 +255,7 @@ class Reader:
             shares_before=_read_values(self.query_now(before)),
             declared={(each.labels["variable"], each.labels["value"]) for each in declared} if declared else None,
             unlisted={*_read_values(self.query_now(f"{S.VARIABLE_UNLISTED}{of}"))},
-            suspects=[_make_move(*sample) for sample in self.query_now(f"{S.VARIABLE_SUSPECT}{of}")],
+            suspects=[_make_move(*sample) for sample in self.query_now(f"{S.VARIABLE_SUSPECT}{of} or on ({VALUE}) {S.VARIABLE_RECENT}{of}")],
             surfaces=self._read_surfaces(labels),
             distance=max(distances, default=None),
             routines=sorted(
@@ -317,6 +318,10 @@ class Reader:
                 f"min_over_time(timestamp({S.SURFACE_SICK}{select_labels(labels)})[{window}])"
             )
         }
+        failed = f"max by (scope, value) ({S.SLI_VALUE_BAD_SINCE}{select_labels(labels, DOWNSTREAM)}) > 0"
+        downstream: dict[str, list[str]] = {}
+        for each, _ in sorted(self.query_now(failed), key=lambda sample: -sample.value):
+            downstream.setdefault(each.get("scope", ""), []).append(each.get("value", ""))
         return [
             Surface(
                 *surface,
@@ -325,6 +330,7 @@ class Reader:
                     for kind, now in sorted(kinds.items())
                 ],
                 is_well=surface in well,
+                downstream=() if surface[0] == "provider" else downstream.get(surface[1], ()),
             )
             for surface, kinds in sorted(signs.items())
         ]
@@ -529,4 +535,4 @@ def _name_service(labels: Labels) -> tuple[str, str]:
 
 
 def _divide_counts(counts: tuple[float, float] | None) -> float | None:
-    return counts[1] / counts[0] if counts and counts[0] else None
+    return min(1, counts[1] / counts[0]) if counts and counts[0] else None

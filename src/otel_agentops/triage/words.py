@@ -180,7 +180,8 @@ def _describe_sick(incident: Incident, surface: Surface) -> str:
     signs = ", ".join(_describe_sign(sign) for sign in surface.signs)
     since_s = min((sign.since_s for sign in surface.signs if sign.since_s is not None), default=None)
     since = "" if since_s is None else f" since {format_clock(since_s, incident.at_s)}"
-    return f"{surface.surface} {surface.name}{since}: {signs}"
+    below = f", below it {_join_names(surface.downstream)}" if surface.downstream else ""
+    return f"{surface.surface} {surface.name}{since}: {signs}{below}"
 
 
 def _describe_sign(sign: Sign) -> str:

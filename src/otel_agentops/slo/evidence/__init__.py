@@ -12,7 +12,7 @@ from otel_agentops.slo.evidence.explained import build_before_rule, build_explai
 from otel_agentops.slo.evidence.increments import build_increment_rules, build_long_increment_rules
 from otel_agentops.slo.evidence.sick import build_sick_rules, build_usual_rules
 from otel_agentops.slo.evidence.steps import build_step_rules
-from otel_agentops.slo.evidence.suspects import build_suspect_rule
+from otel_agentops.slo.evidence.suspects import build_suspect_rules
 from otel_agentops.slo.evidence.verdicts import build_verdict_rules
 
 __all__ = ["build_evidence_rules", "build_history_rules"]
@@ -25,7 +25,7 @@ def build_evidence_rules(clock: Clock) -> list[Rule]:
         *build_step_rules(clock),
         *build_contrast_rules(clock),
         *build_explained_rules(clock),
-        build_suspect_rule(clock),
+        *build_suspect_rules(clock),
         *build_verdict_rules(clock),
         *build_sick_rules(clock),
     ]

@@ -12,6 +12,7 @@ from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule, set_label
 from otel_agentops.slo.evidence.increments import INDICATOR, KNOWN, VALUE
 from otel_agentops.slo.evidence.sick import SURFACE
+from otel_agentops.slo.evidence.suspects import CHANGED
 from otel_agentops.slo.evidence.verdicts import FEWEST
 from otel_agentops.slo.series import SERVICE
 from otel_agentops.slo.variables import VALUE as OBSERVED
@@ -42,8 +43,8 @@ def build_burn_verdict_rules(clock: Clock) -> Iterator[Rule]:
     untold = f"unless on ({INDICATOR}) {S.SLI_VALUE_TIED}"
     evidence = f"{S.SLI_VALUE_EVIDENCE}{KNOWN} >= {LEAD}"
     old = f"unless on ({VALUE}) last_over_time({S.SLI_VALUE_BEFORE}[{clock.to_duration('10m')}])"
-    unled = f"unless on ({INDICATOR}) ({evidence} {old} or {evidence} and on ({OBSERVED}) {S.VARIABLE_SUSPECT})"
-    unmoved = f"({S.VARIABLE_KNOWN} unless {service} {S.VARIABLE_SUSPECT})"
+    unled = f"unless on ({INDICATOR}) ({evidence} {old} or {evidence} and on ({OBSERVED}) {CHANGED})"
+    unmoved = f"({S.VARIABLE_KNOWN} unless {service} {CHANGED})"
     exprs = {
         "it_is": f'{since} * 0 + {_ABOUT} {S.SLI_VALUE_LEADER}{{word="it_is"}} {untold}',
         "likely": f'{since} * 0 + {_ABOUT} {S.SLI_VALUE_LEADER}{{word="likely"}} {untold}',

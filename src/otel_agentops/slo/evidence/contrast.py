@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, Rule, make_rule
+from otel_agentops.slo._promql import Clock, Rule, divide_counts, make_rule
 from otel_agentops.slo.evidence.increments import KNOWN, SCOPE, VALUE
 from otel_agentops.slo.evidence.start import build_sum_rule
 
@@ -26,10 +26,10 @@ def build_contrast_rules(clock: Clock) -> Iterator[Rule]:
         (S.SLI_BAD_SINCE, S.SLI_BAD_INCREASE),
     ):
         yield build_sum_rule(record, increase, clock)
-    contrast = f"{select_count('bad')} / ({select_count('events')} > 0)"
-    every = f"{S.SLI_VALUE_BAD_SINCE} / ({S.SLI_VALUE_EVENTS_SINCE} > 0)"
+    contrast = divide_counts(select_count("bad"), select_count("events"))
+    every = divide_counts(S.SLI_VALUE_BAD_SINCE, S.SLI_VALUE_EVENTS_SINCE)
     yield make_rule(S.SLI_VALUE_RATIO, f"{contrast}\nor on ({VALUE})\n{every}")
-    yield make_rule(S.SLI_VALUE_RATIO_OTHERS, f"{select_count('other_bad')} / ({select_count('other_events')} > 0)")
+    yield make_rule(S.SLI_VALUE_RATIO_OTHERS, divide_counts(select_count("other_bad"), select_count("other_events")))
 
 
 def select_count(counted: str) -> str:

@@ -13,6 +13,7 @@ from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.evidence.contrast import select_count
 from otel_agentops.slo.evidence.increments import INDICATOR, SCOPE, VALUE
+from otel_agentops.slo.evidence.suspects import CHANGED
 from otel_agentops.slo.variables import VALUE as OBSERVED
 
 LIKELY, SURE = 20, 100  # odds
@@ -29,25 +30,26 @@ BROAD = "tools|stage|deploy|fingerprint"
 
 def build_verdict_rules(clock: Clock) -> Iterator[Rule]:
     """Yield the verdicts in the order of their precedence, the value that explains most, and what is tied with it."""
-    verdict, evidence, suspect = S.SLI_VALUE_VERDICT, S.SLI_VALUE_EVIDENCE, f"on ({OBSERVED}) {S.VARIABLE_SUSPECT}"
+    verdict, evidence = S.SLI_VALUE_VERDICT, S.SLI_VALUE_EVIDENCE
+    changed, reported = f"on ({OBSERVED}) {CHANGED}", f"on ({OBSERVED}) {S.VARIABLE_SUSPECT}"
     enough = f"and on ({INDICATOR}) {S.SLI_BAD_SINCE} >= {FEWEST}"
     competing = f"on ({INDICATOR}) group_left () count by ({INDICATOR}) ({evidence})"
     worse = f"and on ({VALUE}) ({_express_worsened(clock)})"
-    standing = f"{evidence} and on ({VALUE}) {evidence} / {competing} >= {SURE} {worse} unless {suspect}"
+    standing = f"{evidence} and on ({VALUE}) {evidence} / {competing} >= {SURE} {worse} unless {changed}"
 
-    moved = f"{evidence} >= {LIKELY} and {suspect}"
+    moved = f"{evidence} >= {LIKELY} and {changed}"
     explains = f"and on ({VALUE}) {S.SLI_VALUE_EXPLAINED} >= {MOST}"
-    sure = f"({evidence} >= {SURE} and {suspect} or {standing}) {explains} {enough}"
+    sure = f"({evidence} >= {SURE} and {changed} or {standing}) {explains} {enough}"
     yield make_rule(verdict, sure, word="it_is")
     yield make_rule(
         verdict, f"({moved} or {standing}) {enough} unless on ({VALUE}) {_select_words('it_is')}", word="likely"
     )
     before = f"unless on ({VALUE}) {_select_words('it_is|likely')}"
     yield make_rule(
-        verdict, f"{evidence} and {suspect} and on ({VALUE}) ({_express_cleared()}) {before}", word="moved_not_it"
+        verdict, f"{evidence} and {reported} and on ({VALUE}) ({_express_cleared()}) {before}", word="moved_not_it"
     )
     before = f"unless on ({VALUE}) {_select_words('it_is|likely|moved_not_it')}"
-    yield make_rule(verdict, f"{_express_no_contrast()} and {suspect} {before}", word="moved_no_contrast")
+    yield make_rule(verdict, f"{_express_no_contrast()} and {reported} {before}", word="moved_no_contrast")
     yield from _build_leader_rules()
 
 
@@ -114,5 +116,5 @@ def _build_leader_rules() -> Iterator[Rule]:
 
 def _add_previous(values: str) -> str:
     """Return values with the label `previous`, if they moved."""
-    suspect = f"on ({OBSERVED}) group_left (previous) ({S.VARIABLE_SUSPECT} * 0 + 1)"
+    suspect = f"on ({OBSERVED}) group_left (previous) ({CHANGED} * 0 + 1)"
     return f"{values} * {suspect}\nor on ({VALUE})\n{values}"

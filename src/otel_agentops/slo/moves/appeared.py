@@ -23,6 +23,7 @@ def build_appeared_rules(clock: Clock) -> list[Rule]:
     return [
         _build_known_rule(clock),
         _build_gone_rule(clock),
+        _build_fresh_rule(clock),
         _build_began_rule(clock),
         _build_renewed_rule(clock),
         *_build_routine_rules(clock),
@@ -64,32 +65,44 @@ unless on ({VALUE}) {before} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({bef
     return make_rule(S.VARIABLE_GONE, expr)
 
 
-def _build_began_rule(clock: Clock) -> Rule:
-    """Find values that became active in a scope that did not know them.
+def _build_fresh_rule(clock: Clock) -> Rule:
+    """Find values that are active in a scope that did not know them ten minutes ago.
 
-    The time is that of the first observation. The rule waits for one window, until everything from before has left
-    `active`, and holds for one window, so that a missed evaluation does not matter. The scope must have been known for
-    half an hour: at its start every value is new.
+    The scope must have been known for half an hour: at its start every value is new.
 
     A value that was seen within three days counts only if its absence was no chance at its present share: twelve or
     more observations were to be expected in the window before. By chance none of twelve is there once in 160,000
     windows; with five it was twice a day. Rare values come and go without having moved.
     """
-    active, once, twice = S.VARIABLE_ACTIVE, clock.to_duration("5m"), clock.to_duration(*TWICE)
+    active, twice = S.VARIABLE_ACTIVE, clock.to_duration(*TWICE)
     settled = clock.to_duration("30m", 12)
+    now = f"({active} or {active} offset {clock.to_duration('5m')})"
     expr = f"""\
 (
-  {active}{{variable!~"{NOT_MOVED}"}} offset {once}
+  {now}
   unless on ({VALUE}) {S.VARIABLE_KNOWN} offset {twice}
-  and on ({SCOPE}) {S.VARIABLE_KNOWN} offset {settled}
+  and on ({SCOPE}) {S.VARIABLE_KNOWN}{{variable!~"{NOT_MOVED}"}} offset {settled}
   and on ({VALUE}) (
-    {active} offset {once} unless on ({VALUE}) last_over_time({active}[{clock.to_duration("3d")}] offset {twice})
+    {now} unless on ({VALUE}) last_over_time({active}[{clock.to_duration("3d")}] offset {twice})
     or
     {active}
       / on ({SCOPE}) group_left () sum by ({SCOPE}) ({active})
       * on ({SCOPE}) group_left () sum by ({SCOPE}) ({active} offset {twice}) >= 12
   )
-) * 0 + (time() - {clock.to_seconds("5m"):g})"""
+) * 0 + time()"""
+    return make_rule(S.VARIABLE_FRESH, expr)
+
+
+def _build_began_rule(clock: Clock) -> Rule:
+    """Find values that became active five minutes ago in a scope that did not know them.
+
+    The time is that of the first observation. The rule waits for one window, until everything from before has left
+    `active`, and holds for one window, so that a missed evaluation does not matter.
+    """
+    expr = f"""\
+(
+  {S.VARIABLE_FRESH} and on ({VALUE}) {S.VARIABLE_ACTIVE} offset {clock.to_duration("5m")}
+) - {clock.to_seconds("5m"):g}"""
     return make_rule(S.VARIABLE_BEGAN, expr)
 
 

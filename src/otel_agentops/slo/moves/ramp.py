@@ -16,6 +16,7 @@ from otel_agentops.slo.variables import NOT_WEIGHED, SCOPE, VALUE
 
 SLOW, FAST = 0.2, 0.5  # gained over an hour, over five minutes
 WIDTH = 2.5  # five standard deviations of a share of one half: it is evaluated each minute
+SUSPECTED = 2  # four of them: of what grew by so much only evidence is asked, and nothing is reported
 NOTICED = 0.1  # gained over an hour, from which on a ramp has begun
 GROWS = 0.05  # in an hour
 
@@ -37,6 +38,11 @@ def build_ramp_rules(clock: Clock) -> Iterator[Rule]:
     )
     yield make_rule(S.VARIABLE_RAMP, f"{slow}\nor on ({VALUE})\n{fast}")
     lately = f"last_over_time({S.VARIABLE_RAMP}[{clock.to_duration('1h')}])"
+    # Evidence is looked at before that, since it may be there as soon as a few minutes of the new share are.
+    begins = _select_ramp(share, S.VARIABLE_ACTIVE, SLOW, SUSPECTED)
+    holds = f"{share} - {S.VARIABLE_LATELY} > {NOTICED}"
+    grown = _remember_since(S.VARIABLE_GROWN, begins, holds, clock.to_duration("15m", 12))
+    yield make_rule(S.VARIABLE_GROWN, grown)
     yield make_rule(
         S.VARIABLE_RAMPED, _remember_since(S.VARIABLE_RAMPED, S.VARIABLE_RAMP, lately, clock.to_duration("1h"))
     )
@@ -67,10 +73,10 @@ def select_ramped(clock: Clock) -> str:
 )"""
 
 
-def _select_ramp(share: str, observations: str, least: float) -> str:
+def _select_ramp(share: str, observations: str, least: float, width: float = WIDTH) -> str:
     difference = f"{share} - on ({VALUE}) group_right () {S.VARIABLE_SHARE_BEFORE}"
     gain = differs_from_all(
-        f"{difference} > on ({PAST}) group_left () {estimate_noise(observations, least, WIDTH)}", VALUE
+        f"{difference} > on ({PAST}) group_left () {estimate_noise(observations, least, width)}", VALUE
     )
     return f"""(
   {share}{{variable!~"{NOT_WEIGHED}"}}

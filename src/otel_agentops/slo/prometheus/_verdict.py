@@ -153,7 +153,10 @@ def _describe_doubt() -> str:
 def _describe_surface() -> str:
     part, time = "{{ .Value | humanizePercentage }}", "{{ .Value | humanizeDuration }}"
     figure = f'{{{{ if eq .Labels.kind "latency" }}}}{time}{{{{ else }}}}{part}{{{{ end }}}}'
-    return f"{{{{ .Labels.surface }}}} {{{{ .Labels.name }}}} ({{{{ .Labels.kind }}}} {figure})."
+    of = 'variable="downstream",scope=%q'
+    failed = _look_up(f"topk(1, {S.SLI_VALUE_BAD_SINCE}{{%s,{of}}} > 0)", "$of", ".Labels.name")
+    below = _show_each(failed, ", below it {{ .Labels.value }}")
+    return f"{{{{ .Labels.surface }}}} {{{{ .Labels.name }}}} ({{{{ .Labels.kind }}}} {figure}{below})."
 
 
 def _describe_worst() -> str:

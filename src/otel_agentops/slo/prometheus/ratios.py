@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, Rule, express_growth, make_rule
+from otel_agentops.slo._promql import Clock, Rule, divide_counts, express_growth, make_rule
 from otel_agentops.slo.burn import SUDDEN
 from otel_agentops.slo.series import SLI
 
@@ -22,7 +22,7 @@ def build_ratio_rules(clock: Clock) -> Iterator[Rule]:
         events, bad = (S.name_window(series, window) for series in (S.SLI_EVENTS_INCREASE, S.SLI_BAD_INCREASE))
         yield make_rule(events, f"sum_over_time({S.SLI_EVENTS_INCREASE}[{clock.to_range(window)}])")
         yield make_rule(bad, f"sum_over_time({S.SLI_BAD_INCREASE}[{clock.to_range(window)}])")
-        yield make_rule(S.name_window(S.SLI_ERROR_RATIO, window), f"{bad} / ({events} > 0)")
+        yield make_rule(S.name_window(S.SLI_ERROR_RATIO, window), divide_counts(bad, events))
 
 
 def build_usual_rules(clock: Clock) -> Iterator[Rule]:
