@@ -165,6 +165,7 @@ class _Wrappers:
             call.head_received(model)
         if response.is_success:  # with a middleware error responses come by too; they are counted where they fail
             call.attempt_finished(response.status_code)
+            call.headers_received(response.headers)
             response.extensions[KEY] = call
         if kwargs["stream"]:
             # Here and not earlier: others (logfire) hand a subclass of the class that they get to the client, which
@@ -211,8 +212,10 @@ def _hand_over_content(call: ClientCall, request: Any, args: Arguments, kwargs: 
 
 def _fail_attempt(response: Any, call: ClientCall) -> None:
     """Record a failed attempt. response: None if none came."""
-    status = getattr(response, "status_code", None) or 0
-    call.attempt_finished(status, parse_retry_after(getattr(response, "headers", None)))
+    headers = getattr(response, "headers", None)
+    if headers is not None:
+        call.headers_received(headers)
+    call.attempt_finished(getattr(response, "status_code", None) or 0, parse_retry_after(headers))
 
 
 def _retry(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> None:
