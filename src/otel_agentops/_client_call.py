@@ -197,15 +197,20 @@ class ClientCall(Observation, Generic[C]):
             hook(call, content)
 
     @guard
-    def attempt_finished(self, status: int, retry_after: float | None = None) -> None:
+    def attempt_finished(
+        self, status: int, retry_after: float | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Record the end of one attempt.
 
         Args:
             status: HTTP status; 0 if no response came.
             retry_after: Seconds that the server asked to wait; None if it did not.
+            headers: Of the response, for what they say about limits, which is read when metrics are collected.
         """
         if retry_after is not None and self.span is not None and is_remote(self.operation):
             self.telemetry.waits.add(self.operation, retry_after)
+        if headers is not None and self.span is not None and (limits := self.telemetry.rate_limits) is not None:
+            limits.keep(cast("ClientOperation", self.operation), headers, self.started_ns)
         if self.attempts is not None:
             attempt = Attempt(status, retry_after)
             self.attempts.append(attempt)
@@ -213,7 +218,7 @@ class ClientCall(Observation, Generic[C]):
                 for hook in self.hooks.attempt_finished:
                     hook(self, attempt)
         if self._outer is not None:
-            self._outer.attempt_finished(status, retry_after)
+            self._outer.attempt_finished(status, retry_after, headers)
 
     @guard
     def attempt_failed(self, error: BaseException) -> None:
@@ -225,16 +230,6 @@ class ClientCall(Observation, Generic[C]):
         self.attempt_finished(
             status if type(status) is int else 0, parse_retry_after(getattr(response, "headers", None))
         )
-
-    @guard
-    def headers_received(self, headers: Mapping[str, str]) -> None:
-        """Keep what a response says about the limits of the provider; read when metrics are collected."""
-        operation = self.operation
-        if self.span is None:
-            if self._outer is not None:
-                self._outer.headers_received(headers)
-        elif operation is not None:
-            self.telemetry.rate_limits.keep(cast("ClientOperation", operation), headers, self.started_ns)
 
     @guard
     def set_server(

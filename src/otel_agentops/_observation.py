@@ -142,8 +142,8 @@ class Installation(Protocol):
         """Return the waits that servers asked for."""
 
     @property
-    def rate_limits(self) -> RateLimits:
-        """Return the last word of each provider about its limits."""
+    def rate_limits(self) -> RateLimits | None:
+        """Return the last word of each provider about its limits; None if nobody collects it."""
 
     def open_span(self, observation: Observation) -> bool:
         """Derive the request's attributes and decide own, enrich or pass; return False to pass."""

@@ -10,7 +10,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LoggerProvider, LogRecord, get_logger_provider
 from opentelemetry.context import Context
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import MeterProvider, NoOpMeter
 from opentelemetry.trace import TracerProvider
 from opentelemetry.util.types import AnyValue
 
@@ -68,7 +68,7 @@ class Telemetry:
         OpenTaskGauges(meter)
         self.retries = RetryCounters(meter)
         self.waits = Waits(meter)
-        self.rate_limits = RateLimits(meter)
+        self.rate_limits = None if isinstance(meter, NoOpMeter) else RateLimits(meter)
         # The order in which an operation's start is told; its end is told in reverse.
         further_sinks = (*self._make_content_sinks(), *sinks)
         self.sinks = (

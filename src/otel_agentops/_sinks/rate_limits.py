@@ -46,9 +46,9 @@ class RateLimits:
 
     def keep(self, operation: ClientOperation, headers: Mapping[str, str], started_ns: int) -> None:
         """Keep the headers of a response in the place of those before it."""
-        if len(self.last) >= _MAX_MODELS:
-            self.last.clear()
         self.last[operation.provider, operation.model] = headers, started_ns
+        if len(self.last) > _MAX_MODELS:
+            self.last.clear()
 
     def _measure(self, member: str) -> list[Measurement]:
         measurements = []

@@ -77,13 +77,13 @@ class FrameworkCall(ClientCall[ModelRun]):
         if self.is_covered or self.has_started:
             return
         run = self.context
-        messages = run.messages
-        if not isinstance(messages, list):
-            messages = run.model._convert_input(messages).to_messages()
-        body = {"messages": [{"role": each.type, "content": each.content} for each in messages], **run.options}
-        self.operation_known(read_call(run, messages), body)
-        if self.span is not None:
-            self.span.detach()
+        messages = run.model._convert_input(run.messages).to_messages()
+        operation = read_call(run, messages)
+        if self._outer is not None:
+            self._outer.expects(operation)
+        self.body = {"messages": [{"role": each.type, "content": each.content} for each in messages], **run.options}
+        if self.start(operation) and self.span is not None:
+            self.span.detach()  # nothing runs inside any more
 
 
 def read_call(run: ModelRun, messages: Sequence[Any]) -> ModelCall:
@@ -129,7 +129,7 @@ def read_result(result: Any) -> Answer:
 def fold_chunk(state: FoldState, chunk: Any) -> bool:
     """Add one chunk: what it says of the answer, and pieces of tool calls; no text is kept."""
     state.setdefault("metadata", {}).update(chunk.response_metadata)
-    state["id"] = chunk.id
+    state.setdefault("id", chunk.id)  # that of the last one is made up
     if (usage := chunk.usage_metadata) is not None:
         state["usage"] = {
             key: state.get("usage", {}).get(key, 0) + usage[key] for key in ("input_tokens", "output_tokens")
