@@ -37,7 +37,7 @@ LAYERS = (
         "prometheus_api",
         "_content_limits",
     ),
-    ("_redaction", "_task_values"),
+    ("_redaction", "_task_values", "_retries"),
     (
         "_endpoint",
         "_config",
@@ -57,7 +57,8 @@ LAYERS = (
     ("_sinks.own_span", "_sinks.evaluations", "_downstream"),
     ("_sinks.foreign_span",),
     ("_sinks.spans",),
-    ("_sinks.metrics", "_sinks.open_tasks", "_sinks.task_totals", "_sinks.content"),
+    ("_sinks.metrics", "_sinks.open_tasks", "_sinks.retries", "_sinks.rate_limits", "_sinks.content"),
+    ("_sinks.task_totals",),
     ("_processor",),
     ("_telemetry",),
     ("_baggage_processor",),

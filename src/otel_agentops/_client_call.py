@@ -29,11 +29,13 @@ from otel_agentops._foreign_spans import (
 from otel_agentops._guard import guard
 from otel_agentops._observation import Installation, Observation
 from otel_agentops._retry_after import parse_retry_after
+from otel_agentops._sinks.spans import is_remote
 from otel_agentops.operations import (
     NO_ANSWER,
     OTHER_ERROR,
     Answer,
     Attempt,
+    ClientOperation,
     Fetch,
     LibraryOperation,
     LibraryResult,
@@ -56,6 +58,7 @@ class ClientCall(Observation, Generic[C]):
         context: What the family of clients needs to know of the call; typed by the family.
         endpoint: The pure functions that read it.
         accepts_nested: True if what other client libraries send meanwhile is this call on its way.
+        body: What the operation was read from, until it ends: if it fails, what follows is compared with it.
     """
 
     __slots__ = (
@@ -65,6 +68,7 @@ class ClientCall(Observation, Generic[C]):
         "_outer",
         "_served_model",
         "accepts_nested",
+        "body",
         "context",
         "endpoint",
     )
@@ -149,6 +153,7 @@ class ClientCall(Observation, Generic[C]):
         if self.span is None and self._is_attempt_of_outer(operation):
             return
         if self.span is None or not self.span.is_recording():
+            self.body: Mapping[str, Any] | None = body
             self._start_here(operation)
             for hook in self.hooks.request_read:
                 hook(self, body)
@@ -169,11 +174,14 @@ class ClientCall(Observation, Generic[C]):
         if self.sent_count == 1 and body is not None:
             operation = self.endpoint.request(body, facts)
             if not self._is_attempt_of_outer(operation):
+                self.body = body
                 self._start_here(operation)
                 for hook in self.hooks.request_read:
                     hook(self, body)
         elif self.span is None and self._outer is not None:
             self._outer.nested_attempt_started()
+        if self.telemetry.waits.pending:
+            self._end_wait()
         if self.span is not None:
             for hook in self.hooks.attempt_started:
                 hook(self)
@@ -189,13 +197,20 @@ class ClientCall(Observation, Generic[C]):
             hook(call, content)
 
     @guard
-    def attempt_finished(self, status: int, retry_after: float | None = None) -> None:
+    def attempt_finished(
+        self, status: int, retry_after: float | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Record the end of one attempt.
 
         Args:
             status: HTTP status; 0 if no response came.
             retry_after: Seconds that the server asked to wait; None if it did not.
+            headers: Of the response, for what they say about limits, which is read when metrics are collected.
         """
+        if retry_after is not None and self.span is not None and is_remote(self.operation):
+            self.telemetry.waits.add(self.operation, retry_after)
+        if headers is not None and self.span is not None and (limits := self.telemetry.rate_limits) is not None:
+            limits.keep(cast("ClientOperation", self.operation), headers, self.started_ns)
         if self.attempts is not None:
             attempt = Attempt(status, retry_after)
             self.attempts.append(attempt)
@@ -203,7 +218,7 @@ class ClientCall(Observation, Generic[C]):
                 for hook in self.hooks.attempt_finished:
                     hook(self, attempt)
         if self._outer is not None:
-            self._outer.attempt_finished(status, retry_after)
+            self._outer.attempt_finished(status, retry_after, headers)
 
     @guard
     def attempt_failed(self, error: BaseException) -> None:
@@ -325,6 +340,7 @@ class ClientCall(Observation, Generic[C]):
             return
         error_type = None if error is None else self._name_error(error) or name_error(error)
         self.finish(self.result, error_type)
+        self.body = None
 
     @guard
     def stream_finished(self) -> None:
@@ -362,6 +378,8 @@ class ClientCall(Observation, Generic[C]):
         """Record a retry made by a nested client."""
         if not self.is_attempt_in_flight:
             self.sent_count += 1
+            if self.telemetry.waits.pending:
+                self._end_wait()
             if self.span is not None:
                 for hook in self.hooks.attempt_started:
                     hook(self)
@@ -399,6 +417,11 @@ class ClientCall(Observation, Generic[C]):
             return False
         self._active_token = ACTIVE_CALL.set(self)
         return True
+
+    def _end_wait(self) -> None:
+        operation = self._observed_call().operation
+        if is_remote(operation):
+            self.telemetry.waits.end(operation)
 
     @guard
     def _return(self) -> None:
@@ -465,6 +488,7 @@ def begin_call(
     context: C = None,  # type: ignore[assignment]
     *,
     accepts_nested: bool = False,
+    kind: type[ClientCall[C]] = ClientCall,
 ) -> ClientCall[C] | None:
     """Return the observation of a call that is about to be made; None if it is to pass unobserved.
 
@@ -473,6 +497,7 @@ def begin_call(
         endpoint: The pure functions that read it; None if it is none that is observed.
         context: What the family of clients needs to know of it.
         accepts_nested: True if what other client libraries send meanwhile is this call on its way.
+        kind: The class of the observation.
     """
     if endpoint is None or not library.active or library.telemetry is None:
         return None
@@ -487,7 +512,7 @@ def begin_call(
     if outer is None and not library.telemetry.may_record():
         return None
     enclosing = outer if outer is not None and outer.accepts_nested else None
-    call = ClientCall(library.telemetry, endpoint, context, enclosing, accepts_nested)
+    call = kind(library.telemetry, endpoint, context, enclosing, accepts_nested)
     if should_pass:
         call.is_suppressed = True
     return call

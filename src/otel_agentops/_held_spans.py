@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from opentelemetry.trace import Span
 
 from otel_agentops._guard import say_once
@@ -12,10 +14,14 @@ class HeldSpans:
     """The spans of a block's calls.
 
     Appending and popping are atomic, so any thread may hold and release.
+
+    Attributes:
+        on_invalid: Called if the output of the calls so far was of no use.
     """
 
     def __init__(self) -> None:
         self._spans: list[tuple[Span, int | None]] = []
+        self.on_invalid: list[Callable[[], None]] = []
         self._is_open = True
 
     def hold(self, span: Span, ended_ns: int | None) -> bool:
@@ -32,6 +38,10 @@ class HeldSpans:
 
     def release(self, is_valid: bool | None) -> None:
         """Let go of the spans with the verdict on their output; None if nothing is known about it."""
+        callbacks, self.on_invalid = self.on_invalid, []
+        if is_valid is False:
+            for tell in callbacks:
+                tell()
         while self._spans:
             try:
                 span, ended_ns = self._spans.pop()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from otel_agentops._context import NO_SCOPE, Scope
 from otel_agentops._guard import guard
-from otel_agentops.operations import NO_ATTRIBUTES, Attempt, Attributes, Operation, Result, Value
+from otel_agentops.operations import NO_ATTRIBUTES, Attempt, Attributes, ClientOperation, Operation, Result, Value
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -113,10 +113,37 @@ class NoSpan:
 NO_SPAN = NoSpan()
 
 
+class Waits(Protocol):
+    """The waits that servers asked for and that no request has followed yet."""
+
+    pending: dict[tuple[object, ...], float]
+
+    def add(self, operation: ClientOperation, seconds: float) -> None:
+        """Remember a wait."""
+
+    def end(self, operation: ClientOperation) -> None:
+        """Count the wait that a request ends."""
+
+
+class RateLimits(Protocol):
+    """The last word of each provider about its limits."""
+
+    def keep(self, operation: ClientOperation, headers: Mapping[str, str], started_ns: int) -> None:
+        """Keep the headers of a response in the place of those before it."""
+
+
 class Installation(Protocol):
     """The part of an installation that an observation needs."""
 
     hooks: Hooks
+
+    @property
+    def waits(self) -> Waits:
+        """Return the waits that servers asked for."""
+
+    @property
+    def rate_limits(self) -> RateLimits | None:
+        """Return the last word of each provider about its limits; None if nobody collects it."""
 
     def open_span(self, observation: Observation) -> bool:
         """Derive the request's attributes and decide own, enrich or pass; return False to pass."""
@@ -136,8 +163,9 @@ class Observation:
         hooks: Those of its hooks that matter for this operation.
         operation: What is done; None until it is known.
         request_attributes: What is derived from it.
-        param_sources: Attributes that say where each parameter of a model call comes from. They are written with the
-            result, because the SDK takes five times as long for an attribute at the start of a span.
+        late_attributes: Attributes that are known with the request and written with the result: where each parameter
+            of a model call comes from, because the SDK takes five times as long for an attribute at the start of a
+            span; and what the operation does again.
         scope: The scope in which it started.
         span: Its span, our own or another's; None until it has one, and if the operation passes unobserved.
         enclosing: The framework's operation that a tool call or a retrieval is a part of; None outside of one.
@@ -152,6 +180,7 @@ class Observation:
         cost_usd: None if unknown.
         metric_labels: Attributes of the answer that the convention adds to the client metrics.
         content: What the sink of content keeps until the end; not set unless content is recorded.
+        refusal: The HTTP status of the exception that a tool ended with; not set if it has none.
     """
 
     __slots__ = (
@@ -169,9 +198,10 @@ class Observation:
         "is_counted",
         "is_suppressed",
         "last_chunk_ns",
+        "late_attributes",
         "metric_labels",
         "operation",
-        "param_sources",
+        "refusal",
         "request_attributes",
         "result",
         "scope",
@@ -182,13 +212,14 @@ class Observation:
     )
 
     content: object
+    refusal: int
 
     def __init__(self, telemetry: Installation) -> None:
         self.telemetry = telemetry
         self.hooks = telemetry.hooks
         self.operation: Operation | None = None
         self.request_attributes: Attributes = {}
-        self.param_sources: Attributes = NO_ATTRIBUTES
+        self.late_attributes: Attributes = NO_ATTRIBUTES
         self.scope: Scope = NO_SCOPE
         self.span: OperationSpan | None = None
         self.enclosing: PendingForeignOperation | None = None

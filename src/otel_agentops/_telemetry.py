@@ -10,7 +10,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LoggerProvider, LogRecord, get_logger_provider
 from opentelemetry.context import Context
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import MeterProvider, NoOpMeter
 from opentelemetry.trace import TracerProvider
 from opentelemetry.util.types import AnyValue
 
@@ -29,6 +29,8 @@ from otel_agentops._result_shapes import ResultShapes
 from otel_agentops._sinks.evaluations import EvaluationSink
 from otel_agentops._sinks.metrics import ClientMetricsSink
 from otel_agentops._sinks.open_tasks import OpenTaskGauges
+from otel_agentops._sinks.rate_limits import RateLimits, Waits
+from otel_agentops._sinks.retries import RetryCounters
 from otel_agentops._sinks.spans import ForeignSpanSink, SpanSink
 from otel_agentops._sinks.task_totals import TaskTotalsSink
 from otel_agentops.operations import NO_ANSWER, NO_VALUE, Answer, Fetch, ModelCall, Retrieval, ToolCall, ToolResult
@@ -64,6 +66,9 @@ class Telemetry:
         meter = metrics.get_meter(SCOPE, __version__, meter_provider)
         self.metrics = ClientMetricsSink(meter)
         OpenTaskGauges(meter)
+        self.retries = RetryCounters(meter)
+        self.waits = Waits(meter)
+        self.rate_limits = None if isinstance(meter, NoOpMeter) else RateLimits(meter)
         # The order in which an operation's start is told; its end is told in reverse.
         further_sinks = (*self._make_content_sinks(), *sinks)
         self.sinks = (
@@ -72,7 +77,7 @@ class Telemetry:
             self.metrics,
             EvaluationSink(self.emit_event),
             *further_sinks,
-            TaskTotalsSink(),
+            TaskTotalsSink(self.retries),
         )
         self.compile_sinks()
         self._has_further_sinks = bool(further_sinks)
@@ -132,7 +137,7 @@ class Telemetry:
             return False
         attributes = observation.request_attributes = derive_request(operation, scope, self.identities)
         if isinstance(operation, ModelCall):
-            params, observation.param_sources = self.identities.identify_params(operation)
+            params, observation.late_attributes = self.identities.identify_params(operation)
             attributes.update(params)
         observation.span = self.spans.open(observation, foreign, attributes)
         if foreign is None and isinstance(operation, (ModelCall, Fetch)):

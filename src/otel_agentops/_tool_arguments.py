@@ -20,6 +20,7 @@ _DEEPEST = 20
 # RFC 8259 section 6: a number has no leading zero; with one it may be an identifier.
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?", re.ASCII)
 _WRITE = json.JSONEncoder(sort_keys=True).encode  # json.dumps would make an encoder for each call
+_NO_ARGUMENTS = hash(_WRITE({}))
 _LITERALS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
 _TEXTUAL = (uuid.UUID, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, pathlib.PurePath)
 
@@ -46,9 +47,24 @@ def hash_tool_call(tool: str, arguments: object) -> int | None:
         return None
     try:
         normalised = _Normaliser().normalise_value(_parse_arguments(arguments), 0)
-        return hash((tool, _WRITE(normalised)))
+        return _hash_name(tool) ^ hash(_WRITE(normalised))
     except (_UnreadableError, ValueError):  # ValueError: an integer of more digits than Python writes
         return None
+
+
+def hash_shared_arguments(tool: str, call_hash: int) -> int | None:
+    """Return the hash that calls of other tools with these arguments have too; None if there are no arguments.
+
+    Args:
+        tool: The name of the tool.
+        call_hash: What `hash_tool_call` returned for it.
+    """
+    arguments_hash = _hash_name(tool) ^ call_hash
+    return None if arguments_hash == _NO_ARGUMENTS else arguments_hash
+
+
+def _hash_name(tool: str) -> int:
+    return hash(("tool", tool))  # a tuple, because a tool may have its own name as its only argument
 
 
 class _UnreadableError(Exception):

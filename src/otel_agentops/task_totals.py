@@ -16,6 +16,7 @@ from collections.abc import Iterable, MutableMapping, Sequence
 from opentelemetry.trace import SpanKind, get_current_span
 
 from otel_agentops._guard import say_once
+from otel_agentops._retries import APPLICATION, MODEL, NODE, TOOL, Failure
 from otel_agentops._task_values import format_values
 from otel_agentops.operations import Attributes, Fetch, ModelCall, Operation, Retrieval, ToolCall, Value
 from otel_agentops.semconv import attributes as A
@@ -23,6 +24,14 @@ from otel_agentops.semconv import attributes as A
 _MAX_EXECUTIONS = 10_000  # tool calls of one task whose arguments are compared
 _MAX_DOCUMENTS = 10_000  # document ids that one task remembers
 _MAX_UNATTRIBUTED = 10_000  # operations of no task that one task counts
+_MAX_FAILURES = 100  # that one task compares with what follows them
+
+_RETRY_SUMS = {
+    MODEL: A.TASK_MODEL_RETRIES,
+    NODE: A.TASK_NODE_RETRIES,
+    TOOL: A.TASK_TOOL_RETRIES,
+    APPLICATION: A.TASK_APPLICATION_RETRIES,
+}
 
 # The tasks whose block is open in this process, by the id of their sums: empty in most programs at most times, so that
 # a call which belongs to no task can tell at once that it was lost by none.
@@ -38,6 +47,8 @@ class TaskTotals:
         "call_identities",
         "executed_hashes",
         "facts",
+        "failures",
+        "fallbacks",
         "fetched_tokens",
         "id",
         "indexes",
@@ -46,6 +57,7 @@ class TaskTotals:
         "name",
         "opened_at",
         "requested_hashes",
+        "retried_levels",
         "retrieved_documents",
         "root_facts",
         "tool_hashes",
@@ -70,6 +82,9 @@ class TaskTotals:
         # Hashes of document ids: of each retrieval (None if it does not tell them), and of what the answer used.
         self.retrieved_documents: list[Sequence[int] | None] = []
         self.used_documents: list[Sequence[int]] = []
+        self.failures: list[Failure] = []  # that nothing has followed yet
+        self.retried_levels: list[str] = []  # of each retry that was seen
+        self.fallbacks: list[str] = []  # the tool or model that each fallback stands in for
         self.agent_depths: list[int] = []  # of each nested agent
         self.root_facts: Attributes = {}  # facts known at the start, on the root span alone
         self.judge_facts: Attributes = {}  # the last judge and its score
@@ -103,6 +118,12 @@ class TaskTotals:
         """Record the tool calls that a model requested."""
         if len(self.requested_hashes) < _MAX_EXECUTIONS:
             self.requested_hashes.extend(value for value in arguments_hashes if value is not None)
+
+    def add_failure(self, failure: Failure) -> None:
+        """Remember a failed operation, until one does it again or stands in for it."""
+        if len(self.failures) >= _MAX_FAILURES:
+            del self.failures[0]
+        self.failures.append(failure)
 
     def add_retrieval(self, document_hashes: Sequence[int] | None) -> None:
         """Record the documents of a retrieval. None: it does not tell which."""
@@ -161,6 +182,10 @@ class TaskTotals:
             hash_lists = (self.executed_hashes, self.requested_hashes)
             if repeats := [max(Counter(hashes).values()) for hashes in hash_lists if hashes]:
                 sums[A.TASK_TOOL_REPEATS] = max(repeats)
+        levels = Counter(self.retried_levels)
+        sums.update({_RETRY_SUMS[level]: count for level, count in levels.items()})
+        if self.fallbacks:
+            sums[A.TASK_FALLBACKS] = len(self.fallbacks)
         return {**sums, **self._count_documents()}
 
     def _sum_model_calls(self, knows_tokens: bool) -> Attributes:

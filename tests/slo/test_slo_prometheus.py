@@ -170,6 +170,7 @@ ALERTS = {
     "OtelAgentopsNoData",
     "OtelAgentopsProxyDisagreesWithTruth",
     "OtelAgentopsProxyWithoutTruth",
+    "OtelAgentopsRateLimitNear",
     "OtelAgentopsRulesStale",
     "OtelAgentopsScrapedTooSeldom",
     "OtelAgentopsSlowRegression",

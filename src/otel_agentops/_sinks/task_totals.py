@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from otel_agentops._context import Scope
-from otel_agentops._observation import Observation
+from otel_agentops._observation import NO_SPAN, Observation
+from otel_agentops._sinks.retries import RetryCounters, describe_output, remember_failure
 from otel_agentops._tool_arguments import hash_tool_call
 from otel_agentops.operations import (
     NO_ANSWER,
+    NO_ATTRIBUTES,
     AgentRun,
     Answer,
     Fetch,
@@ -31,11 +35,16 @@ _JUDGE_KEYS = (A.JUDGE_NAME, A.JUDGE_REVISION, A.JUDGE_THRESHOLD)
 class TaskTotalsSink:
     """Adds operations to the `TaskTotals` of their scope."""
 
+    def __init__(self, retries: RetryCounters) -> None:
+        self._retries = retries
+
     def started(self, observation: Observation) -> None:
         """Record the identities of a model call and the depth of an agent."""
         operation, task = observation.operation, observation.scope.task
         if task is None:
             return
+        if (task.failures or observation.scope.node_retry is not None) and observation.is_counted:
+            self._retries.recognise(observation, task)
         if isinstance(operation, ModelCall):
             if _answers_for_task(operation, observation.scope):
                 attributes = observation.request_attributes
@@ -85,6 +94,10 @@ class TaskTotalsSink:
             _add_requests(answer, observation, task)
         if answer.model is not None and _answers_for_task(call, scope):
             task.facts[A.GEN_AI_RESPONSE_MODEL] = answer.model
+        if (cause := observation.error_type or answer.error) is not None:
+            remember_failure(observation, task, cause)
+        elif scope.held_spans is not None and call.is_inference:
+            scope.held_spans.on_invalid.append(partial(task.add_failure, describe_output(observation, call)))
 
     def _add_tool_call(self, call: ToolCall, observation: Observation, task: TaskTotals) -> None:
         """Add an execution, or hand its arguments to the framework's operation that counts for it."""
@@ -92,9 +105,13 @@ class TaskTotalsSink:
         task.used_identities["tool", call.name, observation.request_attributes.get(A.TOOL_HASH)] = None
         if observation.is_counted:
             result = observation.result
-            is_failure = observation.error_type is not None or (result is not None and result.error is not None)
-            task.tool_results.append(not is_failure)
+            cause = observation.error_type or (None if result is None else result.error)
+            task.tool_results.append(cause is None)
             task.add_execution(call.arguments_hash)
+            if task.failures and observation.span is NO_SPAN and observation.late_attributes is NO_ATTRIBUTES:
+                self._retries.recognise(observation, task)  # a framework tells the arguments at the end
+            if cause is not None:
+                remember_failure(observation, task, cause)
         elif pending is not None and pending.arguments_hash is None:
             outer = pending.observation.operation
             if isinstance(outer, ToolCall) and outer.name == call.name:

@@ -120,7 +120,8 @@ class ToolRun(tool):
 
     @override
     def exit_block(self, error: BaseException | None) -> None:
-        if isinstance(error, self._reports):
+        if error is not None and isinstance(error, self._reports):
+            self.note_refusal(error)
             self.fail()
         super().exit_block(None if isinstance(error, self._pauses + self._reports) else error)
 

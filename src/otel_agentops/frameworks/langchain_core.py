@@ -18,6 +18,7 @@ from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.frameworks._langchain_models import TARGETS
 from otel_agentops.frameworks._langchain_tracers import OFFICIAL, OPENINFERENCE, OPENLLMETRY, find_tracers
 from otel_agentops.frameworks._runs import ToolRun, wrap_block
 from otel_agentops.operations import ToolCall
@@ -82,10 +83,14 @@ LIBRARY = PatchedLibrary(
     (
         Target(*TOOL, "run", wrap_block(read_run, "call", tell_result), ("tool_input", "tool_call_id")),
         Target(*TOOL, "arun", wrap_block(read_run, "coroutine", tell_result), ("tool_input", "tool_call_id")),
+        *TARGETS,
     ),
     ClientInfo(
-        operations=("execute_tool (`BaseTool.run` and `arun`, which `invoke` and `ainvoke` call)",),
-        not_covered=("chains that are no graph: they run no agent",),
+        operations=(
+            "execute_tool (`BaseTool.run` and `arun`, which `invoke` and `ainvoke` call)",
+            "chat (a chat model whose provider has no client here)",
+        ),
+        not_covered=("chains that are no graph: they run no agent", "`stream_events(version='v3')` of such a model"),
     ),
 )
 

@@ -13,9 +13,11 @@ from typing import Protocol
 from typing_extensions import override
 
 from otel_agentops import _patching
+from otel_agentops._context import Scope, current_scope
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
-from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops._retries import INVALID_OUTPUT, NO_REQUEST, Failure
+from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, ToolRun, wrap_block
 
 _NEW_CONVERSATION = "new"  # as an id, it asks for one that the library makes up
@@ -118,6 +120,17 @@ def tell_result(run: ToolRun, result: object) -> None:
     run.record_result(getattr(result, "return_value", result))
 
 
+def _begin_output_retry(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Scope | None:
+    scope = current_scope()
+    return scope if library.active and scope.task is not None else None
+
+
+def expect_retry(scope: Scope, result: None, args: Arguments, kwargs: Keywords) -> None:
+    """Expect that the next call of a model in this run asks again."""
+    if scope.task is not None:
+        scope.task.add_failure(Failure(None, INVALID_OUTPUT, NO_REQUEST, maker=(), place=scope.facts))
+
+
 MANAGER = ("pydantic_ai.tool_manager", "ToolManager")
 LIBRARY = PatchedLibrary(
     "pydantic-ai-slim",
@@ -128,6 +141,13 @@ LIBRARY = PatchedLibrary(
         ),
         Target(*MANAGER, "_raw_execute", wrap_block(read_execution, "coroutine", tell_result), ("validated",)),
         Target(*MANAGER, "execute_tool_call", wrap_block(read_refusal, "coroutine"), ("validated",)),
+        Target(
+            "pydantic_ai._agent_graph",
+            "GraphAgentState",
+            "consume_output_retry",
+            wrap_step(Around(_begin_output_retry, expect_retry)),
+            optional=True,
+        ),
     ),
     ClientInfo(
         operations=("invoke_workflow or invoke_agent (`Agent.run` and the other ways to run one)", "execute_tool"),

@@ -121,9 +121,20 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
 
     @override
     def exit_block(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.note_refusal(error)
         if self._observation is not None:
             self._observation.finish(ToolResult(self._failure, value=self._result), error_type_of(error))
         self._result = NO_VALUE
+
+    @guard
+    def note_refusal(self, error: BaseException) -> None:
+        """Keep the HTTP status of an exception, or of its cause, as the common HTTP clients and SDKs have it."""
+        for each in (error, error.__cause__):
+            status = getattr(each, "status_code", None) or getattr(getattr(each, "response", None), "status_code", None)
+            if type(status) is int and self._observation is not None:
+                self._observation.refusal = status
+                return
 
     def fail(self, error_type: str = "tool_error") -> None:
         """Report a failure without raising.

@@ -164,7 +164,7 @@ class _Wrappers:
         if self._served_model_header is not None and (model := response.headers.get(self._served_model_header)):
             call.head_received(model)
         if response.is_success:  # with a middleware error responses come by too; they are counted where they fail
-            call.attempt_finished(response.status_code)
+            call.attempt_finished(response.status_code, None, response.headers)
             response.extensions[KEY] = call
         if kwargs["stream"]:
             # Here and not earlier: others (logfire) hand a subclass of the class that they get to the client, which
@@ -211,8 +211,8 @@ def _hand_over_content(call: ClientCall, request: Any, args: Arguments, kwargs: 
 
 def _fail_attempt(response: Any, call: ClientCall) -> None:
     """Record a failed attempt. response: None if none came."""
-    status = getattr(response, "status_code", None) or 0
-    call.attempt_finished(status, parse_retry_after(getattr(response, "headers", None)))
+    headers = getattr(response, "headers", None)
+    call.attempt_finished(getattr(response, "status_code", None) or 0, parse_retry_after(headers), headers)
 
 
 def _retry(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> None:

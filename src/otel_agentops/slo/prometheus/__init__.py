@@ -6,8 +6,8 @@ Alerts: `OtelAgentopsErrorBudgetBurn` (severity page or ticket), `OtelAgentopsVa
 `OtelAgentopsBurnAfterMove` (severity of the burn; one alert for each pair of a burn and a move that came before it),
 `OtelAgentopsSlowRegression`, `OtelAgentopsProxyDisagreesWithTruth`, `OtelAgentopsGroundTruthStale`,
 `OtelAgentopsNoData`, `OtelAgentopsNeverSeen`, `OtelAgentopsCollectorNotScraped`, `OtelAgentopsScrapedTooSeldom`,
-`OtelAgentopsCountsMissing`, `OtelAgentopsRulesStale`, `OtelAgentopsTaskDoesNotEnd` (ticket),
-`OtelAgentopsProxyWithoutTruth` (info).
+`OtelAgentopsCountsMissing`, `OtelAgentopsRulesStale`, `OtelAgentopsTaskDoesNotEnd`,
+`OtelAgentopsRateLimitNear` (ticket), `OtelAgentopsProxyWithoutTruth` (info).
 
 A move is a value that became active in a scope that was active without it, also one that comes back after five minutes
 or more; a value that gained a fifth of its scope over an hour or half of it over five minutes; or a mix of traffic of
@@ -32,6 +32,7 @@ from otel_agentops.slo.prometheus._text import render_resource, render_yaml
 from otel_agentops.slo.prometheus.budget import build_budget_rules
 from otel_agentops.slo.prometheus.burn import build_burn_rules
 from otel_agentops.slo.prometheus.endless import build_endless_alert
+from otel_agentops.slo.prometheus.headroom import build_headroom_alert
 from otel_agentops.slo.prometheus.health import build_health_rules, build_heartbeat, build_silence_rules
 from otel_agentops.slo.prometheus.moves import build_move_alerts
 from otel_agentops.slo.prometheus.ratios import WINDOWS, build_ratio_rules, build_usual_rules
@@ -84,7 +85,7 @@ def build_rules(
         (name, interval, [build_heartbeat(name), *group_rules]) for name, interval, group_rules in groups if group_rules
     ]
     intervals = [(name, interval) for name, interval, _ in rule_groups]
-    health = [*build_health_rules(clock, intervals), build_endless_alert(clock)]
+    health = [*build_health_rules(clock, intervals), build_endless_alert(clock), build_headroom_alert(clock)]
     return {
         "groups": [
             {

@@ -1,0 +1,227 @@
+"""Chat models of LangChain whose provider has no client here: a call is told at its end, if nobody else observed it.
+
+Patched are the method that every `invoke` of a chat model ends in, and the two that stream:
+https://github.com/langchain-ai/langchain/blob/master/libs/core/langchain_core/language_models/chat_models.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from typing_extensions import override
+
+from otel_agentops._client_call import ClientCall, active_call, begin_call
+from otel_agentops._coerce import drop_none
+from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._guard import guard
+from otel_agentops._patching import Method, PatchedLibrary, Target
+from otel_agentops._streams import observe_lazy_async_stream, observe_lazy_stream
+from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
+from otel_agentops.clients._protocols.openai_chat import normalise_tool
+from otel_agentops.operations import Answer, Attributes, LibraryOperation, ModelCall
+from otel_agentops.semconv import attributes as A
+
+# LangChain's word for a provider to that of the convention, if they differ.
+_PROVIDERS = {
+    "amazon_bedrock": "aws.bedrock",
+    "azure": "azure.ai.openai",
+    "google_genai": "gcp.gemini",
+    "google_vertexai": "gcp.vertex_ai",
+    "mistral": "mistral_ai",
+    "ibm": "ibm.watsonx.ai",
+    "xai": "x_ai",
+}
+_PARAMETERS = ("tool_choice", "response_format", "top_p", "top_k", "seed")  # as far as a call is bound to them
+
+
+class ModelRun(NamedTuple):
+    """The context of a call: the chat model and what it is given."""
+
+    model: Any
+    messages: Any
+    stop: Sequence[str] | None
+    options: Mapping[str, Any]
+
+
+class FrameworkCall(ClientCall[ModelRun]):
+    """A call of a model through a framework, which has no span as long as a client inside may make one."""
+
+    __slots__ = ("is_covered",)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.is_covered = False
+
+    @override
+    def expects(self, operation: LibraryOperation) -> bool:
+        """Return False: what a client inside starts is the operation, and this call is none."""
+        self.is_covered = True
+        return False
+
+    @override
+    def chunk_received(self, chunk: Any) -> None:
+        """Record one chunk; the first one comes after the request was made."""
+        self.start_late()
+        super().chunk_received(chunk)
+
+    @override
+    def call_failed(self, error: BaseException) -> None:
+        """End a call that raised."""
+        self.start_late()
+        super().call_failed(error)
+
+    @guard
+    def start_late(self) -> None:
+        """Start the operation when the request was made, unless a client inside has observed it."""
+        if self.is_covered or self.has_started:
+            return
+        run = self.context
+        messages = run.model._convert_input(run.messages).to_messages()
+        operation = read_call(run, messages)
+        if self._outer is not None:
+            self._outer.expects(operation)
+        self.body = {"messages": [{"role": each.type, "content": each.content} for each in messages], **run.options}
+        if self.start(operation) and self.span is not None:
+            self.span.detach()  # nothing runs inside any more
+
+
+def read_call(run: ModelRun, messages: Sequence[Any]) -> ModelCall:
+    """Read a call from what LangChain itself tells a tracer, and what the model is bound to."""
+    from langchain_core.language_models import BaseChatModel
+
+    model, options = run.model, run.options
+    facts = model._get_ls_params(stop=run.stop, **options)
+    # The base class makes up a provider from the name of the class.
+    is_named = type(model)._get_ls_params is not BaseChatModel._get_ls_params
+    provider = facts.get("ls_provider") if is_named else None
+    attributes: Attributes = drop_none(
+        {
+            A.GEN_AI_REQUEST_TEMPERATURE: facts.get("ls_temperature"),
+            A.GEN_AI_REQUEST_MAX_TOKENS: facts.get("ls_max_tokens"),
+            A.GEN_AI_REQUEST_STOP_SEQUENCES: facts.get("ls_stop"),
+        }
+    )
+    params = {"temperature": facts.get("ls_temperature"), "max_tokens": facts.get("ls_max_tokens"), "stop": run.stop}
+    return ModelCall(
+        "chat",
+        provider and _PROVIDERS.get(provider, provider),
+        facts.get("ls_model_name"),
+        attributes,
+        instructions=tuple(each.content for each in messages if each.type == "system"),
+        tools=options.get("tools"),
+        normalise_tool=normalise_tool,
+        params=drop_none({**params, **{name: options.get(name) for name in _PARAMETERS}}),
+    )
+
+
+def read_result(result: Any) -> Answer:
+    """Read the result of a call that was not streamed."""
+    message = result.generations[0].message
+    return make_answer(
+        {**(result.llm_output or {}), **message.response_metadata},
+        message.usage_metadata,
+        message.id,
+        [(call["name"], call["args"]) for call in getattr(message, "tool_calls", ())],
+    )
+
+
+def fold_chunk(state: FoldState, chunk: Any) -> bool:
+    """Add one chunk: what it says of the answer, and pieces of tool calls; no text is kept."""
+    state.setdefault("metadata", {}).update(chunk.response_metadata)
+    state.setdefault("id", chunk.id)  # that of the last one is made up
+    if (usage := chunk.usage_metadata) is not None:
+        state["usage"] = {
+            key: state.get("usage", {}).get(key, 0) + usage[key] for key in ("input_tokens", "output_tokens")
+        }
+    for piece in getattr(chunk, "tool_call_chunks", ()):
+        call = state.setdefault("calls", {}).setdefault(piece.get("index"), ["", ""])
+        call[0] += piece.get("name") or ""
+        call[1] += piece.get("args") or ""
+    return False
+
+
+def finish_fold(state: FoldState) -> Answer:
+    """Build the answer from the chunks of a stream."""
+    calls = [(name, arguments) for name, arguments in state.get("calls", {}).values()]
+    return make_answer(state["metadata"], state.get("usage"), state.get("id"), calls)
+
+
+def make_answer(
+    metadata: Mapping[str, Any], usage: Mapping[str, int] | None, id: str | None, tool_calls: list[tuple[str, Any]]
+) -> Answer:
+    """Return the answer; LangChain makes up an id for a message that has none."""
+    reason = metadata.get("finish_reason") or metadata.get("stop_reason")
+    own_id = id or metadata.get("id")
+    attributes: Attributes = {} if reason is None else {A.GEN_AI_RESPONSE_FINISH_REASONS: [str(reason)]}
+    if own_id and not own_id.startswith(("lc_run-", "run-", "lc_")):
+        attributes[A.GEN_AI_RESPONSE_ID] = own_id
+    if fingerprint := metadata.get("system_fingerprint"):
+        attributes[A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = fingerprint
+    return Answer(
+        metadata.get("model_name") or metadata.get("model"),
+        attributes,
+        None if usage is None else usage.get("input_tokens"),
+        None if usage is None else usage.get("output_tokens"),
+        tool_calls=tool_calls,
+    )
+
+
+def _refuse_body(body: Mapping[str, Any], facts: Any) -> LibraryOperation:
+    raise TypeError("the operation is read when the call is over")
+
+
+ENDPOINT = Endpoint(_refuse_body, read_result, fold_chunk, finish_fold, reports_attempts=False)
+_FIXED = frozenset({"run_manager", "stop", "config", "messages", "input"})
+
+
+def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:
+    """Begin a call; the arguments after the messages are told apart by name, as LangChain gives them."""
+    messages = args[1] if len(args) > 1 else kwargs.get("messages", kwargs.get("input"))
+    options = {name: value for name, value in kwargs.items() if name not in _FIXED}
+    run = ModelRun(args[0], messages, kwargs.get("stop"), options)
+    return begin_call(library, ENDPOINT, run, accepts_nested=True, kind=FrameworkCall)
+
+
+def _take_result(call: FrameworkCall, result: Any, args: Arguments, kwargs: Keywords) -> None:
+    call.start_late()
+    if call.has_started:
+        call.response_received(result)
+
+
+def _begin_cached(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> None:
+    """Leave out a call whose answer is in LangChain's cache: no model runs for it."""
+    call = active_call(ModelRun)
+    if isinstance(call, FrameworkCall):
+        call.is_covered = True
+
+
+def _wrap_stream(original: Method, library: PatchedLibrary) -> Method:
+    begin = guard(_begin)
+
+    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        source: Iterator[Any] = original(*args, **kwargs)
+        return observe_lazy_stream(source, lambda: begin(library, args, kwargs)) if library.active else source
+
+    return stream
+
+
+def _wrap_async_stream(original: Method, library: PatchedLibrary) -> Method:
+    begin = guard(_begin)
+
+    def stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        source: AsyncIterator[Any] = original(*args, **kwargs)
+        return observe_lazy_async_stream(source, lambda: begin(library, args, kwargs)) if library.active else source
+
+    return stream
+
+
+_AROUND: Around[FrameworkCall] = Around(_begin, _take_result)
+CHAT_MODEL = ("langchain_core.language_models.chat_models", "BaseChatModel")
+TARGETS = (
+    Target(*CHAT_MODEL, "_generate_with_cache", wrap_call(_AROUND), ("messages", "stop")),
+    Target(*CHAT_MODEL, "_agenerate_with_cache", wrap_call(_AROUND, is_async=True), ("messages", "stop")),
+    Target(*CHAT_MODEL, "_convert_cached_generations", wrap_step(Around(_begin_cached)), optional=True),
+    Target(*CHAT_MODEL, "stream", _wrap_stream, ("input", "stop")),
+    Target(*CHAT_MODEL, "astream", _wrap_async_stream, ("input", "stop")),
+)

@@ -1,0 +1,216 @@
+"""A chat model whose provider has no client here is observed by LangChain itself; one that has a client is not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+
+import otel_agentops
+from otel_agentops._hashing import identity
+from otel_agentops.clients import openai
+from otel_agentops.frameworks.langchain_core import Instrumentor
+from otel_agentops.testing import Capture, Record, capture
+from otel_agentops.testing.fake_provider import FakeProvider
+
+USAGE: Any = {"input_tokens": 12, "output_tokens": 3, "total_tokens": 15}
+ASK = [("system", "Be brief."), ("user", "What is the weather?")]
+
+
+@tool
+def weather(city: str) -> str:
+    """Return the weather of a city."""
+    return f"sunny in {city}"
+
+
+class Plain(BaseChatModel):
+    """A model of a provider that nobody knows, which cannot stream."""
+
+    model: str = "house-1"
+    temperature: float = 0.2
+    error: Exception | None = None
+    calls: int = 0
+
+    @property
+    def _llm_type(self) -> str:
+        return "plain"
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return {**super()._get_ls_params(stop=stop, **kwargs), "ls_provider": "house"}
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+        metadata = {"model_name": "house-1-2026-03-01", "finish_reason": "stop"}
+        message = AIMessage("Sunny.", response_metadata=metadata, usage_metadata=USAGE, id="msg-1")
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        from langchain_core.utils.function_calling import convert_to_openai_tool
+
+        return self.bind(tools=[convert_to_openai_tool(each) for each in tools], **kwargs)
+
+
+class Streaming(Plain):
+    """The same, which streams."""
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
+        metadata = {"model_name": "house-1-2026-03-01", "finish_reason": "stop"}
+        for text in ("Sun", "ny."):
+            yield ChatGenerationChunk(message=AIMessageChunk(text, id="msg-1"))
+            if self.error is not None:
+                raise self.error
+        yield ChatGenerationChunk(
+            message=AIMessageChunk("", id="msg-1", response_metadata=metadata, usage_metadata=USAGE)
+        )
+
+
+class Unnamed(Plain):
+    """A model that does not say whose it is."""
+
+    _get_ls_params = BaseChatModel._get_ls_params
+
+
+SPAN: Record = {
+    "name": "chat house-1",
+    "kind": "CLIENT",
+    "status": "UNSET",
+    "parent": None,
+    "attributes": {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "house",
+        "gen_ai.request.model": "house-1",
+        "gen_ai.request.temperature": 0.2,
+        "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.response.id": "msg-1",
+        "gen_ai.response.model": "house-1-2026-03-01",
+        "gen_ai.usage.input_tokens": 12,
+        "gen_ai.usage.output_tokens": 3,
+        "otel_agentops.model.resolution": "resolved",
+        "otel_agentops.param.temperature.source": "explicit",
+        "otel_agentops.params.hash": identity({"temperature": 0.2}),
+        "otel_agentops.prompt.hash": identity(["Be brief."]),
+        "otel_agentops.prompt.source": "instructions",
+    },
+}
+
+
+def run_invoke(model: Any) -> None:
+    assert model.invoke(ASK).content == "Sunny."
+
+
+def run_stream(model: Any) -> None:
+    assert "".join(chunk.content for chunk in model.stream(ASK)) == "Sunny."
+
+
+async def run_ainvoke(model: Any) -> None:
+    assert (await model.ainvoke(ASK)).content == "Sunny."
+
+
+async def run_astream(model: Any) -> None:
+    assert "".join([chunk.content async for chunk in model.astream(ASK)]) == "Sunny."
+
+
+@pytest.mark.parametrize("make", [Plain, Streaming])
+@pytest.mark.parametrize("run", [run_invoke, run_stream, run_ainvoke, run_astream])
+async def test_model_without_a_client_is_one_call(seen: Capture, run: Any, make: Any) -> None:
+    if (done := run(make())) is not None:
+        await done
+    (span,) = seen.spans
+    is_streamed = make is Streaming and "stream" in run.__name__
+    assert ("gen_ai.response.time_to_first_chunk" in span["attributes"]) is is_streamed
+    span["attributes"].pop("gen_ai.response.time_to_first_chunk", None)
+    assert span == SPAN
+    points = seen.metrics["gen_ai.client.token.usage"]
+    assert sorted(point["sum"] for point in points) == [3, 12]
+
+
+def test_error_is_that_of_the_call(seen: Capture) -> None:
+    with pytest.raises(TimeoutError):
+        Plain(error=TimeoutError()).invoke(ASK)
+    with pytest.raises(TimeoutError):
+        list(Streaming(error=TimeoutError()).stream(ASK))
+    assert [(span["status"], span["attributes"]["error.type"]) for span in seen.spans] == [
+        ("ERROR", "TimeoutError"),
+        ("ERROR", "TimeoutError"),
+    ]
+
+
+def test_provider_that_nobody_names_is_absent(seen: Capture) -> None:
+    Unnamed().invoke(ASK)
+    assert "gen_ai.provider.name" not in seen.spans[0]["attributes"]
+
+
+def test_tools_have_their_identity(seen: Capture) -> None:
+    Plain().bind_tools([weather]).invoke(ASK)
+    (attributes,) = [span["attributes"] for span in seen.spans]
+    (version,) = attributes["otel_agentops.tools.versions"]
+    weather.invoke({"city": "Oslo"})
+    assert version == f"weather@{seen.spans[1]['attributes']['otel_agentops.tool.hash']}"
+
+
+def test_cached_answer_is_no_call(seen: Capture) -> None:
+    model = Plain(cache=InMemoryCache())
+    model.invoke(ASK)
+    model.invoke(ASK)
+    assert model.calls == 1
+    assert len(seen.spans) == 1
+
+
+def test_model_around_another_is_one_call(seen: Capture) -> None:
+    class Outer(Plain):
+        """A model that asks another one."""
+
+        def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+            return ChatResult(generations=[ChatGeneration(message=Plain().invoke(messages))])
+
+    run_invoke(Outer())
+    assert seen.spans == [SPAN]
+
+
+def test_call_counts_for_its_task(seen: Capture) -> None:
+    with otel_agentops.task("weather"):
+        run_stream(Streaming())
+        with pytest.raises(TimeoutError):
+            Plain(error=TimeoutError()).invoke(ASK)
+        run_invoke(Plain())
+    call, failed, again, root = seen.spans
+    assert [span["parent"] for span in (call, failed, again)] == [root["name"]] * 3
+    assert again["attributes"]["otel_agentops.retry.level"] == "application"
+    sums = ("llm_calls", "input_tokens", "output_tokens", "application_retries")
+    assert [root["attributes"][f"otel_agentops.task.{name}"] for name in sums] == [3, 24, 6, 1]
+    assert "otel_agentops.task.llm_attempts" not in root["attributes"]
+
+
+async def read_async(stream: AsyncIterator[Any]) -> list[Any]:
+    return [chunk async for chunk in stream]
+
+
+async def test_client_inside_has_the_only_span() -> None:
+    with FakeProvider() as provider, capture(Instrumentor(), openai.Instrumentor()) as seen:
+        model = ChatOpenAI(model="gpt-x", base_url=provider.openai_url, api_key="k", stream_usage=True)
+        with otel_agentops.task("weather"):
+            model.invoke(ASK)
+            assert len(list(model.stream(ASK))) > 2
+            await model.ainvoke(ASK)
+            assert len(await read_async(model.astream(ASK))) > 2
+    assert [span["name"] for span in seen.spans] == ["chat gpt-x"] * 4 + ["invoke_workflow weather"]
+    root = seen.spans[-1]["attributes"]
+    assert [root[f"otel_agentops.task.{name}"] for name in ("llm_calls", "input_tokens")] == [4, 44]
+    assert {span["parent"] for span in seen.spans[:-1]} == {"invoke_workflow weather"}
