@@ -25,7 +25,7 @@ ADAPTERS = {
     "agent_framework": ("frameworks.agent_framework", ["agent_framework._agents"]),
     "crewai": ("frameworks.crewai", ["crewai"]),
     "google_adk": ("frameworks.google_adk", ["google.adk.runners"]),
-    "langchain_core": ("frameworks.langchain_core", ["langchain_core.tools.base"]),
+    "langchain_core": ("frameworks.langchain_core", ["langchain_core"]),
     "langgraph": ("frameworks.langgraph", ["langgraph.pregel"]),
     "mcp": ("frameworks.mcp", ["mcp.client.session"]),
     "openai_agents": ("frameworks.openai_agents", ["agents"]),
@@ -33,5 +33,5 @@ ADAPTERS = {
     "smolagents": ("frameworks.smolagents", ["smolagents"]),
     "strands": ("frameworks.strands", ["strands"]),
     "deepeval": ("judges.deepeval", ["deepeval.metrics.g_eval.g_eval"]),
-    "chromadb": ("stores.chromadb", ["chromadb.api.models"]),
+    "chromadb": ("stores.chromadb", ["chromadb.api"]),
 }
