@@ -33,5 +33,9 @@ ADAPTERS = {
     "smolagents": ("frameworks.smolagents", ["smolagents"]),
     "strands": ("frameworks.strands", ["strands"]),
     "deepeval": ("judges.deepeval", ["deepeval.metrics.g_eval.g_eval"]),
-    "chromadb": ("stores.chromadb", ["chromadb.api.models"]),
+    "chromadb": ("stores.chromadb", ["chromadb.api"]),
+    "elasticsearch": ("stores.elasticsearch", ["elasticsearch.client._base"]),
+    "faiss": ("stores.faiss", ["faiss"]),
+    "opensearchpy": ("stores.opensearchpy", ["opensearchpy"]),
+    "qdrant_client": ("stores.qdrant_client", ["qdrant_client"]),
 }

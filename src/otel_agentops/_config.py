@@ -9,6 +9,7 @@
 | OTEL_AGENTOPS_BAGGAGE | facts that travel over HTTP, out and in: task, traffic, tenant, rollout; or none | task |
 | OTEL_AGENTOPS_REDACT | `module:function` that content passes before it leaves, see docs/content.md | none |
 | OTEL_AGENTOPS_CONTENT_LIMIT | bytes of one attribute of content | 65536 |
+| OTEL_AGENTOPS_INDEX_TTL | seconds between two questions to a store for the version of an index; 0 asks never | 60 |
 | OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT | NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT | NO_CONTENT |
 
 The HTTP instrumentations send baggage to every host. So by default only the id and the name of a task travel, which
@@ -38,10 +39,11 @@ _PREFIX = "OTEL_AGENTOPS_"
 # The rest of the name of every variable that a part of the project reads: the settings here, those of the guard and of
 # the project's tools, and those of the collector's configuration, which may share its environment with an application.
 VARIABLES = frozenset([
-    "BAGGAGE", "CACHE", "CONTENT_LIMIT", "DECISION_WAIT", "FLUSH", "GRAFANA_URL", "HASH_KEY", "INSTANCE",
+    "BAGGAGE", "CACHE", "CONTENT_LIMIT", "DECISION_WAIT", "FLUSH", "GRAFANA_URL", "HASH_KEY", "INDEX_TTL", "INSTANCE",
     "LOG_RECEIVER", "MAX_DURATION_SERIES", "MAX_SERIES", "MAX_VALUE_SERIES", "MAX_VARIABLE_SERIES", "MODE", "PRICES",
     "PROMETHEUS_URL", "PROMPT_LIMIT", "PROM_ENDPOINT", "RECEIVER", "RECEIVERS", "REDACT", "REMOTE_WRITE_URL",
-    "ROTATION", "RUNBOOK_URL", "SAMPLE_PERCENT", "STORE", "STRICT", "TEMPO_UID", "TIER", "TRACE_RECEIVER", "WAITING_TRACES",
+    "ROTATION", "RUNBOOK_URL", "SAMPLE_PERCENT", "STORE", "STRICT", "TEMPO_UID", "TIER", "TRACE_RECEIVER",
+    "WAITING_TRACES",
 ])  # fmt: skip
 
 
@@ -56,6 +58,7 @@ class Config(NamedTuple):
     content_mode: str = "NO_CONTENT"
     content_limit: int = 65_536
     redact: str | None = None
+    index_ttl: int = 60
 
 
 def read_config(environ: Mapping[str, str] = os.environ) -> Config:
@@ -74,6 +77,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
             _MAX_LIMIT,
         ),
         redact=environ.get("OTEL_AGENTOPS_REDACT", "").strip() or None,
+        index_ttl=_parse_limit("OTEL_AGENTOPS_INDEX_TTL", environ, default.index_ttl, lowest=0),
     )
 
 
@@ -115,13 +119,13 @@ def _parse_content_mode(text: str, default: str) -> str:
     return _refuse_value(CAPTURE_CONTENT, text, "one of " + ", ".join(CONTENT_MODES), default)
 
 
-def _parse_limit(name: str, environ: Mapping[str, str], default: int) -> int:
+def _parse_limit(name: str, environ: Mapping[str, str], default: int, lowest: int = 1) -> int:
     text = environ.get(name, "").strip()
     if not text:
         return default
-    if text.isdecimal() and int(text[:10]) in range(1, _MAX_LIMIT + 1):
+    if text.isdecimal() and int(text[:10]) in range(lowest, _MAX_LIMIT + 1):
         return int(text)
-    return _refuse_value(name, text, f"a whole number from 1 to {_MAX_LIMIT}", default)
+    return _refuse_value(name, text, f"a whole number from {lowest} to {_MAX_LIMIT}", default)
 
 
 def _parse_groups(text: str, default: frozenset[str]) -> frozenset[str]:

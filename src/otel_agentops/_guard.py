@@ -43,6 +43,14 @@ def guard(step: Callable[P, R], *, has_content: bool = False) -> Callable[P, R |
     return guarded
 
 
+def try_call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Exception:
+    """Return what a library returns to a question of ours, or the exception that it raises: a refusal is a fact."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001  this is the guard's module
+        return error
+
+
 _warn = guard(log.warning)  # a logging handler of the application may raise as well
 
 

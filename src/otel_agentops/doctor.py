@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import logging
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -227,6 +228,18 @@ def _check_redaction(name: str) -> Iterator[Finding]:
         yield Finding("ok", "content", f"everything passes {name} before it leaves")
 
 
+def check_indexes(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Report indexes whose store was asked in this process, and does not tell which build answers."""
+    if _config.read_config(environ).index_ttl == 0:
+        text = "OTEL_AGENTOPS_INDEX_TTL=0: no store is asked which build of an index answers"
+        yield Finding("note", "indexes", text, "unset it, or declare the versions")
+    module = sys.modules.get("otel_agentops.stores._index_resolver")  # imported with the first store
+    for (_, name), kind in sorted(module.RESOLVER.refusals.items()) if module is not None else ():
+        text = f"its store does not tell which build answers ({kind})"
+        advice = "allow the program to read the metadata of the index, or declare its version"
+        yield Finding("warning", f"index {name}", text, advice)
+
+
 def check_exporters(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Check the exporters of spans and events, and that their endpoints listen."""
     signals_by_endpoint: dict[tuple[str, str], list[str]] = {}
@@ -323,5 +336,6 @@ CHECKS: tuple[Check, ...] = (
     check_sampler,
     check_hash_key,
     check_content,
+    check_indexes,
     check_exporters,
 )

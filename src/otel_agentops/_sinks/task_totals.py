@@ -7,6 +7,7 @@ from functools import partial
 from otel_agentops._context import Scope
 from otel_agentops._observation import NO_SPAN, Observation
 from otel_agentops._sinks.retries import RetryCounters, describe_output, remember_failure
+from otel_agentops._open_retrieval import list_indexes
 from otel_agentops._tool_arguments import hash_tool_call
 from otel_agentops.operations import (
     NO_ANSWER,
@@ -118,12 +119,18 @@ class TaskTotalsSink:
                 pending.arguments_hash = call.arguments_hash
 
     def _add_retrieval(self, retrieval: Retrieval, observation: Observation, task: TaskTotals) -> None:
-        result, attributes = observation.result, retrieval.attributes
-        task.used_identities["index", attributes.get(A.INDEX_NAME), attributes.get(A.INDEX_VERSION)] = None
-        if not isinstance(result, RetrievalResult) or observation.error_type is not None:
+        result = observation.result if isinstance(observation.result, RetrievalResult) else None
+        # A framework's span that is not ours to read may name none.
+        indexes = list_indexes(retrieval, result)
+        for text in indexes:
+            # Both may hold an @: the name that the application uses is known.
+            is_asked = text.startswith(f"{retrieval.data_source_id}@")
+            name = retrieval.data_source_id if is_asked else text.rpartition("@")[0]
+            version = text[len(name) + 1 :]
+            task.used_identities["index", name, None if version == "unknown" else version] = None
+        if result is None or observation.error_type is not None:
             return
-        if retrieval.data_source_id:  # a framework's span that is not ours to read may name none
-            task.indexes.append(f"{retrieval.data_source_id}@{retrieval.version or 'unknown'}")
+        task.indexes.extend(indexes)
         task.add_retrieval(result.document_hashes)
         pending = observation.enclosing
         if pending is not None and isinstance(pending.observation.operation, Retrieval):

@@ -1,4 +1,4 @@
-"""LangChain: each run of a tool is one execution, in an agent, a graph or by itself.
+"""LangChain: each run of a tool is one execution, and each run of a retriever one retrieval.
 
 Patched is the base class of all tools, whose subclasses write what happens inside:
 https://github.com/langchain-ai/langchain/blob/master/libs/core/langchain_core/tools/base.py
@@ -19,6 +19,7 @@ from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Keywords
 from otel_agentops.frameworks._langchain_models import TARGETS
+from otel_agentops.frameworks._langchain_retrievers import RetrieverRun, read_retriever
 from otel_agentops.frameworks._langchain_tracers import OFFICIAL, OPENINFERENCE, OPENLLMETRY, find_tracers
 from otel_agentops.frameworks._runs import ToolRun, wrap_block
 from otel_agentops.operations import ToolCall
@@ -76,7 +77,13 @@ def tell_result(run: ToolRun, result: object) -> None:
     run.record_result(getattr(result, "content", result))
 
 
+def tell_documents(run: RetrieverRun, result: object) -> None:
+    """Tell the documents that a retriever returned."""
+    run.record_result(result)
+
+
 TOOL = ("langchain_core.tools.base", "BaseTool")
+RETRIEVER = ("langchain_core.retrievers", "BaseRetriever")
 LIBRARY = PatchedLibrary(
     "langchain-core",
     ">=1.0,<2",
@@ -84,10 +91,13 @@ LIBRARY = PatchedLibrary(
         Target(*TOOL, "run", wrap_block(read_run, "call", tell_result), ("tool_input", "tool_call_id")),
         Target(*TOOL, "arun", wrap_block(read_run, "coroutine", tell_result), ("tool_input", "tool_call_id")),
         *TARGETS,
+        Target(*RETRIEVER, "invoke", wrap_block(read_retriever, "call", tell_documents), ("input",)),
+        Target(*RETRIEVER, "ainvoke", wrap_block(read_retriever, "coroutine", tell_documents), ("input",)),
     ),
     ClientInfo(
         operations=(
             "execute_tool (`BaseTool.run` and `arun`, which `invoke` and `ainvoke` call)",
+            "retrieval (`BaseRetriever.invoke` and `ainvoke`)",
             "chat (a chat model whose provider has no client here)",
         ),
         not_covered=("chains that are no graph: they run no agent", "`stream_events(version='v3')` of such a model"),

@@ -1,4 +1,7 @@
-"""One query of an index: the version that answered, and how much was found."""
+"""One query of an index: the version that answered, and how much was found.
+
+The query of a store inside, which an adapter reads, is the same retrieval: it makes no span, and tells what it knows.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,14 @@ from otel_agentops import _coerce
 from otel_agentops._block import Block
 from otel_agentops._guard import guard
 from otel_agentops._observation import Observation
+from otel_agentops._open_retrieval import OPEN_RETRIEVAL, OpenRetrieval, compare_models
 from otel_agentops.helpers._observed import error_type_of, observe_block, tell_content
 from otel_agentops.operations import Attributes, Retrieval, RetrievalResult
 from otel_agentops.semconv import attributes as A
 
 
 class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
-    """One query of an index that no instrumentation covers.
+    """One query of an index; what it does not say is taken from an instrumented store that is queried inside.
 
     Args:
         index: The index as the application asked for it.
@@ -27,6 +31,7 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
         built_at: When it was built, as ISO 8601.
         top_k: How many documents were asked for.
         query: The text that is searched for; it stays here unless content is recorded, see docs/content.md.
+        query_model: The model that embeds the query; if it is not that of the documents, the span says so.
     """
 
     def __init__(
@@ -38,9 +43,16 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
         built_at: str | None = None,
         top_k: int | None = None,
         query: str | None = None,
+        query_model: str | None = None,
     ) -> None:
         super().__init__(
-            index, version=version, embedding_model=embedding_model, built_at=built_at, top_k=top_k, query=query
+            index,
+            version=version,
+            embedding_model=embedding_model,
+            built_at=built_at,
+            top_k=top_k,
+            query=query,
+            query_model=query_model,
         )
         self.index = str(index)
         self.version = _coerce.as_text(version)
@@ -48,6 +60,7 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
             A.INDEX_VERSION: version,
             A.INDEX_EMBEDDING_MODEL: embedding_model,
             A.INDEX_BUILT_AT: built_at,
+            A.RETRIEVAL_EMBEDDING_MODEL: query_model,
         }
         self._top_k = top_k
         self._query = query
@@ -64,7 +77,10 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
             **_coerce.as_texts(self._declared),
             **_coerce.drop_none({A.GEN_AI_RETRIEVAL_TOP_K: _coerce.as_integer("top_k", self._top_k)}),
         }
+        compare_models(attributes)
         self._observation = observation = observe_block(stack, Retrieval(self.index, self.version, None, attributes))
+        self._stores = OpenRetrieval()
+        stack.callback(OPEN_RETRIEVAL.reset, OPEN_RETRIEVAL.set(self._stores))
         query = {} if self._query is None else {A.GEN_AI_RETRIEVAL_QUERY_TEXT: self._query}
         tell_content(observation.hooks.request_read, observation, query)
 
@@ -96,10 +112,16 @@ class retrieval(Block):  # noqa: N801  a verb, used like contextlib's own
 
     @override
     def exit_block(self, error: BaseException | None) -> None:
-        if self._observation is None:
+        observation = self._observation
+        if observation is None:
             return
-        result = RetrievalResult(self._document_count, self._document_hashes)
-        self._observation.finish(result, error_type_of(error))
+        count, attributes = self._document_count, {}
+        operation = observation.operation
+        if self._stores.answers and isinstance(operation, Retrieval):
+            count = self._stores.count_documents() if count is None else count
+            attributes = self._stores.merge_facts(operation.attributes)
+            observation.operation = operation._replace(attributes=attributes)
+        observation.finish(RetrievalResult(count, self._document_hashes, attributes), error_type_of(error))
 
 
 _TEXT_MEMBERS = ("content", "text", "page_content")  # in which libraries keep a document's words

@@ -68,6 +68,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "otel_agentops.change.scope",
         "otel_agentops.change.value",
         "otel_agentops.change.previous",
+        "otel_agentops.change.earliest",
         "otel_agentops.change.fields",
         "otel_agentops.change.source",
         "otel_agentops.tool.result.added",

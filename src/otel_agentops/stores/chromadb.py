@@ -6,18 +6,15 @@ https://github.com/chroma-core/chroma/blob/main/chromadb/api/models/Collection.p
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from otel_agentops import _coerce, _patching
-from otel_agentops._client_call import ClientCall, begin_call
-from otel_agentops._context import current_scope
-from otel_agentops._endpoint import Content, ContentReader, Endpoint
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
-from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call
-from otel_agentops.clients._protocols.fields import as_list
-from otel_agentops.operations import Attributes, Retrieval, RetrievalResult
-from otel_agentops.semconv import attributes as A
+from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.stores._index_resolver import RESOLVER, Fetch, IndexFacts, Key, describe_index, name_place
+from otel_agentops.stores._queries import DISTANCE, Found, Query, get_argument, wrap_change, wrap_query
 
 _TEXTS_POSITION = 2  # of `query_texts` in `query`, the collection included
 _TOP_K_POSITION = 6  # of `n_results` in `query`, the collection included
@@ -25,10 +22,12 @@ _DEFAULT_TOP_K = 10
 
 
 class Collection(Protocol):
-    """A collection as the application opened it; the values are those of that moment, and no request is made."""
+    """A collection as the application opened it, or as the server describes it; metadata is of that moment."""
 
     id: object
     name: str
+    tenant: str
+    database: str
     metadata: Mapping[str, object] | None
     configuration_json: Mapping[str, object]
 
@@ -41,51 +40,75 @@ class QueryResult(TypedDict):
     distances: Sequence[Sequence[float]] | None
 
 
-def read_query(arguments: Mapping[str, object], collection: Collection) -> Retrieval:
-    """Read the arguments of `query`.
+def describe_collection(collection: Collection) -> IndexFacts:
+    """Return the facts of a collection.
 
     The version is what the collection's metadata declares as `version`. Else it is the id of the collection: an index
     that is built anew is another collection with another id, also under the same name, and a handle that was opened
     before goes on with the old one, which is what the query is answered from.
     """
-    metadata = collection.metadata or {}
-    declared = _coerce.as_text(metadata.get("version"))
-    version = declared or str(collection.id)
-    facts = {
-        A.INDEX_NAME: collection.name,
-        A.INDEX_VERSION: version,
-        A.INDEX_SOURCE: "declared" if declared else "observed",
-        A.INDEX_BUILT_AT: metadata.get("built_at"),
-        A.INDEX_EMBEDDING_MODEL: metadata.get("embedding_model") or _find_embedding_model(collection),
-    }
-    top_k = {A.GEN_AI_RETRIEVAL_TOP_K: _coerce.as_integer("n_results", arguments["n_results"])}
-    attributes: Attributes = {**_coerce.as_texts(facts), **_coerce.drop_none(top_k)}
-    return Retrieval(collection.name, version, None, attributes)
-
-
-def _find_embedding_model(collection: Collection) -> object:
-    """Return the model of the embedding function that is kept with the collection; None if it names none."""
-    function = collection.configuration_json.get("embedding_function")
+    function = (collection.configuration_json or {}).get("embedding_function")
     config = function.get("config") if isinstance(function, Mapping) else None
-    return config.get("model_name") if isinstance(config, Mapping) else None
+    model = config.get("model_name") if isinstance(config, Mapping) else None
+    return describe_index(collection.metadata, build_id=collection.id, embedding_model=model)
 
 
-def read_result(result: QueryResult) -> RetrievalResult:
+def fetch_collection(place: tuple[Any, str, str], name: str) -> IndexFacts:
+    """Ask the server for the collection of a name.
+
+    place: API, tenant and database.
+    """
+    api, tenant, database = place
+    return describe_collection(api.get_collection(name=name, tenant=tenant, database=database))
+
+
+async def fetch_collection_async(place: tuple[Any, str, str], name: str) -> IndexFacts:
+    """Ask the server for the collection of a name."""
+    api, tenant, database = place
+    return describe_collection(await api.get_collection(name=name, tenant=tenant, database=database))
+
+
+def _locate(api: Any, tenant: str, database: str, name: str) -> Key:
+    return f"{name_place(api)}/{tenant}/{database}", name
+
+
+def read_query(fetch: Fetch, args: Arguments, kwargs: Keywords) -> Query:
+    """Read the arguments of `query`.
+
+    The handle's id says which collection answers; what the server says of that very one is newer than the handle.
+    """
+    collection = args[0]
+    api = collection._client
+    place = (api, collection.tenant, collection.database)
+    facts, newer = describe_collection(collection), RESOLVER.find(_locate(*place, collection.name), fetch, place)
+    texts = get_argument(args, kwargs, _TEXTS_POSITION, "query_texts")
+    return Query(
+        collection.name,
+        get_argument(args, kwargs, _TOP_K_POSITION, "n_results", _DEFAULT_TOP_K),
+        newer if newer.build_id == facts.build_id else facts,
+        texts,
+        None if texts is None else _find_query_model(collection),
+        DISTANCE,
+    )
+
+
+def _find_query_model(collection: Any) -> str | None:
+    """Return the model by which this handle embeds texts; None if its function names none."""
+    describe = getattr(getattr(collection, "_embedding_function", None), "get_config", None)
+    config = describe() if describe is not None else None
+    return _coerce.as_text(config.get("model_name")) if isinstance(config, Mapping) else None
+
+
+def read_result(query: Query, result: QueryResult) -> Found:
     """Read the documents of all queries of the batch."""
-    ids = [one for of_query in result["ids"] for one in of_query]
-    # The hashes are compared with what the task's answer uses; outside of any nobody needs them.
-    hashes = _coerce.hash_documents(ids) if current_scope().task is not None else None
-    return RetrievalResult(len(ids), hashes)
+    return Found(
+        [one for of_query in result["ids"] for one in of_query],
+        result.get("distances") or (),
+        documents=functools.partial(_read_documents, result),
+    )
 
 
-def read_query_text(arguments: Mapping[str, object]) -> Content:
-    """Read the texts of a query, one a line; one by vectors alone has none."""
-    texts = arguments["query_texts"]
-    listed = [texts] if isinstance(texts, str) else as_list(texts)
-    return {A.GEN_AI_RETRIEVAL_QUERY_TEXT: "\n".join(map(str, listed))} if listed else {}
-
-
-def read_documents(result: QueryResult) -> Content:
+def _read_documents(result: QueryResult) -> list[dict[str, object]]:
     """Read the documents of all queries: a distance is no score, for the nearest is the best."""
     documents = []
     for number, ids in enumerate(result["ids"]):
@@ -93,45 +116,48 @@ def read_documents(result: QueryResult) -> Content:
             members = {"content": result.get("documents"), "distance": result.get("distances")}
             present_members = {name: lists[number][place] for name, lists in members.items() if lists is not None}
             documents.append({"id": document_id, **_coerce.drop_none(present_members)})
-    return {A.GEN_AI_RETRIEVAL_DOCUMENTS: documents}
+    return documents
 
 
-ENDPOINT: Endpoint[Collection] = Endpoint(
-    read_query, read_result, reports_attempts=False, content=ContentReader(read_query_text, read_documents)
-)
+def _renew_collection(fetch: Fetch, args: Arguments, kwargs: Keywords) -> None:
+    """Ask anew for every name, after one of a collection or of a client's verbs has changed what they stand for."""
+    api = args[0]._client if hasattr(args[0], "_client") else args[0]._server
+    place = (api, args[0].tenant, args[0].database)
+    RESOLVER.renew(_locate(*place, "")[0], fetch, place)
 
 
-def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:
-    return begin_call(library, ENDPOINT)
-
-
-def _start(call: ClientCall, args: Arguments, kwargs: Keywords) -> None:
-    by_position = args[_TOP_K_POSITION] if len(args) > _TOP_K_POSITION else _DEFAULT_TOP_K
-    texts = kwargs.get("query_texts", args[_TEXTS_POSITION] if len(args) > _TEXTS_POSITION else None)
-    call.attempt_started({"n_results": kwargs.get("n_results", by_position), "query_texts": texts}, args[0])
-
-
-def _receive_result(call: ClientCall, result: QueryResult, args: Arguments, kwargs: Keywords) -> None:
-    call.response_received(result)
-
-
-_QUERY = Around(_begin, _receive_result, entered=_start)
 _PARAMETERS = ("query_embeddings", "query_texts", "ids", "n_results")
+
+
+def _list_targets(module: str, owner: str, client_module: str, client: str, fetch: Fetch) -> tuple[Target, ...]:
+    is_async = fetch is fetch_collection_async
+    renew = functools.partial(_renew_collection, fetch)
+    query = wrap_query(functools.partial(read_query, fetch), read_result, renew, is_async=is_async)
+    change = wrap_change(renew, is_async=is_async)
+    return (
+        Target(module, owner, "query", query, _PARAMETERS),
+        Target(module, owner, "modify", change),
+        *(Target(client_module, client, name, change) for name in ("create_collection", "delete_collection")),
+    )
+
+
 LIBRARY = PatchedLibrary(
     "chromadb",
     ">=1.0.8,<2",
     (
-        Target("chromadb.api.models.Collection", "Collection", "query", wrap_call(_QUERY), _PARAMETERS),
-        Target(
+        *_list_targets(
+            "chromadb.api.models.Collection", "Collection", "chromadb.api.client", "Client", fetch_collection
+        ),
+        *_list_targets(
             "chromadb.api.models.AsyncCollection",
             "AsyncCollection",
-            "query",
-            wrap_call(_QUERY, is_async=True),
-            _PARAMETERS,
+            "chromadb.api.async_client",
+            "AsyncClient",
+            fetch_collection_async,
         ),
     ),
     ClientInfo(
-        operations=("retrieval (`Collection.query`, sync and async)",),
+        operations=("`Collection.query`, sync and async",),
         native="off unless an endpoint for it is configured; its spans are children of ours",
         not_covered=("`Collection.search`, which only the hosted service has", "`get` and `peek`: they rank nothing"),
     ),

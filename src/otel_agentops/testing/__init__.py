@@ -29,6 +29,7 @@ from otel_agentops import _config, _deferred_work, _foreign_spans, _telemetry
 from otel_agentops._offered_tools import forget_tools
 from otel_agentops.semconv import check
 from otel_agentops.semconv.metrics import METRICS
+from otel_agentops.stores._index_resolver import RESOLVER
 
 Values: TypeAlias = Mapping[str, Any]  # of attributes, parameters or JSON
 Record: TypeAlias = dict[str, Any]  # a span, an event or a data point as plain values
@@ -151,6 +152,7 @@ def capture(*instrumentors: BaseInstrumentor) -> Iterator[Capture]:
     """
     seen = Capture()
     forget_tools()  # those of the test before this one, in the same context
+    RESOLVER.forget()
     before = _telemetry.replace_default(_telemetry.Telemetry(_config.read_config(), **seen.providers))
     with ExitStack() as stack:
         stack.callback(_telemetry.replace_default, before)
