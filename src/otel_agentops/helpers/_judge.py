@@ -125,9 +125,7 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
             rubric_version=self._rubric_version, threshold=self._threshold, params=self._params,
         )  # fmt: skip
 
-    def _record_verdict(
-        self, verdict: Attributes, receipt: Mapping[str, Value] | None, error_type: str | None
-    ) -> None:
+    def _record_verdict(self, verdict: Attributes, receipt: Mapping[str, Value] | None, error_type: str | None) -> None:
         if self._judgement is None or self._scope.judge is None:
             return
         self._has_verdict = True

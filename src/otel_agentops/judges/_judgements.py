@@ -19,6 +19,7 @@ from otel_agentops._context import current_scope
 from otel_agentops._patching import PatchedLibrary
 from otel_agentops._telemetry import Telemetry
 from otel_agentops.helpers._judge import judge
+from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
 NO_VERDICT = "no_verdict"  # `error.type` of a judge that ended without a score, a label and an error
@@ -77,12 +78,13 @@ class LibraryJudgement(judge):
             label: A text; anything else is no label.
             name: Of this score, if the judgement has several; None for the judge's.
         """
-        known = {
-            A.GEN_AI_EVALUATION_SCORE_VALUE: float(score) if isinstance(score, (bool, int, float)) else None,
-            A.GEN_AI_EVALUATION_SCORE_LABEL: label if isinstance(label, str) else None,
-        }
-        if verdict := _coerce.drop_none(known):
-            named = {} if name is None else {A.GEN_AI_EVALUATION_NAME: name}
+        verdict: Attributes = {}
+        if isinstance(score, (bool, int, float)):
+            verdict[A.GEN_AI_EVALUATION_SCORE_VALUE] = float(score)
+        if isinstance(label, str):
+            verdict[A.GEN_AI_EVALUATION_SCORE_LABEL] = label
+        if verdict:
+            named: Attributes = {} if name is None else {A.GEN_AI_EVALUATION_NAME: name}
             self._record_verdict({**named, **verdict}, None, None)
 
     def skip(self) -> None:
@@ -119,7 +121,7 @@ def read_settings(owner: object, skipped: Collection[str] = ()) -> dict[str, obj
 
 def split_settings(settings: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
     """Return what a prompt is made from, and the parameters, which are switches and numbers."""
-    params = {name: value for name, value in settings.items() if isinstance(value, (bool, int, float))}
+    params: dict[str, object] = {name: value for name, value in settings.items() if isinstance(value, (bool, int, float))}
     return {name: value for name, value in settings.items() if name not in params}, params
 
 
@@ -131,40 +133,42 @@ def describe_value(value: object, is_described: Callable[[object], bool] | None 
         is_described: Returns True if an object is described by what its constructor was given, too.
         depth: How deep in the configuration it is.
     """
-    if value is None or isinstance(value, (bool, int, float, str)) and not isinstance(value, enum.Enum):
-        return value
     if isinstance(value, enum.Enum):
         return describe_value(value.value, is_described, depth)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
     if isinstance(value, type) or inspect.isroutine(value):
         return f"{value.__module__}.{value.__qualname__}"
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    if depth >= _MAX_DEPTH:
-        return kind
 
     def describe(member: object) -> object:
-        return describe_value(member, is_described, depth + 1)
+        return kind if depth >= _MAX_DEPTH else describe_value(member, is_described, depth + 1)
 
     if isinstance(value, Mapping):
         return {str(key): describe(member) for key, member in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [describe(member) for member in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted((describe(member) for member in value), key=str)
-    if dataclasses.is_dataclass(value):
-        members = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
-    elif isinstance(fields := getattr(type(value), "model_fields", None), Mapping):  # of pydantic
-        members = {name: getattr(value, name, None) for name in fields}
-    elif is_described is not None and is_described(value):
-        members = read_settings(value)
-    else:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        members = [describe(member) for member in value]
+        return members if isinstance(value, (list, tuple)) else sorted(members, key=str)
+    if (names := _list_fields(value)) is None and is_described is not None and is_described(value):
+        names = list(read_settings(value))
+    if names is None:
         return kind
-    described = {name: describe(member) for name, member in members.items() if not name.startswith("_")}
+    described = {name: describe(getattr(value, name, None)) for name in names if not name.startswith("_")}
     return {"class": kind, **_coerce.drop_none(described)}
+
+
+def _list_fields(value: object) -> list[str] | None:
+    """Return the names of the fields of a dataclass or a model of Pydantic; None for any other object."""
+    if dataclasses.is_dataclass(value):
+        return [field.name for field in dataclasses.fields(value)]
+    fields = getattr(type(value), "model_fields", None)
+    return list(fields) if isinstance(fields, Mapping) else None
 
 
 def walk_subclasses(owner: type) -> Iterable[type]:
     """Yield the classes below a class, each once."""
-    pending, seen = list(owner.__subclasses__()), set[type]()
+    pending: list[type] = list(owner.__subclasses__())
+    seen: set[type] = set()
     while pending:
         one = pending.pop()
         if one not in seen:

@@ -122,9 +122,10 @@ _RUN = wrap_call(Around(_begin, _record_report), is_async=True)
 EVALUATOR = ("pydantic_evals.evaluators.evaluator", "Evaluator")
 LIBRARY = PatchedLibrary(
     "pydantic-evals",
-    ">=1.0,<3",
+    ">=2.30,<3",
     (
         Target("pydantic_evals.dataset", "", "run_evaluator", _RUN, ("evaluator",)),
+        Target("pydantic_evals._online", "", "run_evaluator", _RUN, ("evaluator",), optional=True),
         Target("pydantic_evals.online", "", "run_evaluator", _RUN, ("evaluator",), optional=True),
         Target(*EVALUATOR, "evaluate_sync", wrap_call(Around(_begin, _record_output))),
         Target(*EVALUATOR, "evaluate_async", wrap_call(Around(_begin, _record_output), is_async=True)),

@@ -91,14 +91,30 @@ def test_judge_that_fails_has_an_error_and_no_score(
     seen: Capture, provider: FakeProvider, make_judge: MakeJudge
 ) -> None:
     judge = make_judge()
-    provider.script(Status(400))
-    with pytest.raises(Exception) as raised:  # noqa: PT011  whatever the library makes of it
+    provider.script(*[Status(400)] * 4)  # each way to ask for an object
+    with pytest.raises(Exception) as raised:
         judge.evaluate(RECORD)
     (event,) = seen.events
     kind = type(raised.value)
     assert event["attributes"]["error.type"].endswith(kind.__qualname__)
     assert "otel_agentops.judge.revision" not in event["attributes"]
     assert "gen_ai.evaluation.score.value" not in event["attributes"]
+
+
+@pytest.mark.skipif(VERSION.startswith("3.0."), reason="it asks once")
+def test_second_way_to_ask_is_the_same_judgement(seen: Capture, provider: FakeProvider, make_judge: MakeJudge) -> None:
+    """A model that refuses one form is asked for another."""
+    judge = make_judge()
+    provider.script(Status(400))
+    judge.evaluate(RECORD)
+    assert seen.events == [describe_event()]
+    assert len([mark for mark in list_marks(seen) if mark == "Correct"]) == 2
+
+
+def list_marks(seen: Capture) -> list[Any]:
+    """Return the judge on each span that has a count of tries."""
+    spans = [span["attributes"] for span in seen.spans]
+    return [each.get("otel_agentops.judge.name") for each in spans if "otel_agentops.attempt.count" in each]
 
 
 def test_label_that_is_no_choice_is_a_failed_judgement(
@@ -128,4 +144,4 @@ def test_uninstrumented_evaluator_passes(seen: Capture, instrumentor: Instrument
     make_judge().evaluate(RECORD)
     assert seen.events == []
     assert not any("otel_agentops.judge.name" in span["attributes"] for span in seen.spans)
-    assert list_judges(seen) == []
+    assert set(list_judges(seen)) <= {None}
