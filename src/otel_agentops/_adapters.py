@@ -32,6 +32,7 @@ ADAPTERS = {
     "pydantic_ai": ("frameworks.pydantic_ai", ["pydantic_ai"]),
     "smolagents": ("frameworks.smolagents", ["smolagents"]),
     "strands": ("frameworks.strands", ["strands"]),
+    "autoevals": ("judges.autoevals", ["autoevals"]),
     "deepeval": ("judges.deepeval", ["deepeval.tracing.internal"]),
     "phoenix_evals": ("judges.phoenix_evals", ["phoenix.evals.evaluators"]),
     "pydantic_evals": ("judges.pydantic_evals", ["pydantic_evals"]),

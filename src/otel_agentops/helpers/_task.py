@@ -92,9 +92,9 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._result = {}
         totals = outer.task or self._make_totals(outer)
         self.id = totals.id
-        self._has_totals = outer.task is None
         # An agent that judges is no task of the application, and no budget counts it.
-        self._is_root = self._has_totals and A.TASK_ID not in outer.facts and outer.judge is None
+        self._has_totals = outer.task is None and outer.judge is None
+        self._is_root = self._has_totals and A.TASK_ID not in outer.facts
         depth = outer.depth
         if self._has_totals:
             totals.open()

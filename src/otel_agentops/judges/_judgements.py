@@ -121,7 +121,9 @@ def read_settings(owner: object, skipped: Collection[str] = ()) -> dict[str, obj
 
 def split_settings(settings: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
     """Return what a prompt is made from, and the parameters, which are switches and numbers."""
-    params: dict[str, object] = {name: value for name, value in settings.items() if isinstance(value, (bool, int, float))}
+    params: dict[str, object] = {
+        name: value for name, value in settings.items() if isinstance(value, (bool, int, float))
+    }
     return {name: value for name, value in settings.items() if name not in params}, params
 
 

@@ -34,8 +34,9 @@ def describe_scorer(scorer: Any) -> tuple[dict[str, object], dict[str, object]]:
     """
     settings = {**vars(scorer), **getattr(scorer, "_partial_args", dict)()}
     settings.update(settings.pop("extra_args", {}))
-    described = {name: describe_value(value) for name, value in settings.items() if name not in _SKIPPED}
-    texts, params = split_settings({name: value for name, value in described.items() if value is not None})
+    names = [name for name in settings if name not in _SKIPPED and not name.startswith("_")]
+    described = {name: describe_value(settings[name]) for name in names if settings[name] is not None}
+    texts, params = split_settings(described)
     kind = type(scorer)
     version = importlib.metadata.version(LIBRARY.distribution)
     return {"scorer": f"{kind.__module__}.{kind.__name__}", "version": version, **texts}, params
@@ -78,14 +79,7 @@ LIBRARY = PatchedLibrary(
     ">=0.1,<0.5",
     (
         *(Target("autoevals.score", "Scorer", name, wrap, ("output",)) for name, wrap in _METHODS.items()),
-        Target(
-            "autoevals.partial",
-            "ScorerWithPartial",
-            "partial",
-            lambda original, library: classmethod(  # type: ignore[arg-type, return-value]
-                wrap_step(Around(_find_library, _patch_partial))(original.__func__, library)  # type: ignore[attr-defined]
-            ),
-        ),
+        Target("autoevals.partial", "ScorerWithPartial", "partial", wrap_step(Around(_find_library, _patch_partial))),
     ),
     ClientInfo(operations=("evaluate (`Scorer.eval`, `eval_async` and the call of a scorer)",)),
 )
