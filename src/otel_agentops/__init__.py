@@ -14,11 +14,12 @@ from otel_agentops.version import __version__
 
 if TYPE_CHECKING:
     from otel_agentops._instrument import instrument, uninstrument
+    from otel_agentops.gold import is_gold
     from otel_agentops.helpers import change, judge, outcome, output, prompt, retrieval, task, tool
 
 __all__ = [
-    "__version__", "change", "instrument", "judge", "outcome", "output", "prompt", "retrieval", "task", "tool",
-    "uninstrument",
+    "__version__", "change", "instrument", "is_gold", "judge", "outcome", "output", "prompt", "retrieval", "task",
+    "tool", "uninstrument",
 ]  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used: every entry point imports this package, and needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "_instrument" if name.endswith("instrument") else "helpers"
+    module = "_instrument" if name.endswith("instrument") else "gold" if name == "is_gold" else "helpers"
     return globals().setdefault(name, getattr(importlib.import_module(f"{__name__}.{module}"), name))
 
 

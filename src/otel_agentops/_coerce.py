@@ -31,7 +31,7 @@ def validate_receipt(receipt: Mapping[str, Value] | None) -> dict[str, Value]:
             "receipt", "a %s is not a receipt and is left out; keep what task.receipt() gave", type(receipt).__name__
         )
         return {}
-    if extra := receipt.keys() - _RECEIPT:
+    if extra := receipt.keys() - RECEIPT_KEYS:
         names = ", ".join(sorted(map(str, extra)))
         say_once("receipt", "%.200s: not part of a receipt and left out; keep what task.receipt() gave", names)
     from otel_agentops.semconv.table import ATTRIBUTES  # a process that reads no receipt does not need the table
@@ -43,7 +43,7 @@ def validate_receipt(receipt: Mapping[str, Value] | None) -> dict[str, Value]:
 
 # The outcome and the collector add these to the attributes of a receipt.
 _WRITTEN_LATER = (A.TASK_REWORK, *(name.rpartition(".")[0] for name in (A.TRUTH_VERDICT, A.SLI_NAME)))
-_RECEIPT = frozenset(key for key in E.EVENTS[E.OUTCOME] if not key.startswith(_WRITTEN_LATER))
+RECEIPT_KEYS = frozenset(key for key in E.EVENTS[E.OUTCOME] if not key.startswith(_WRITTEN_LATER))
 
 
 def _convert_field(key: str, value: object, registered: Attribute) -> Value | None:

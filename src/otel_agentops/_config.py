@@ -7,6 +7,7 @@
 | OTEL_AGENTOPS_PROMPT_LIMIT | distinct prompt hashes of one scope before it is called unbounded | 100 |
 | OTEL_AGENTOPS_PRICES | file with the prices of models, see docs/tasks.md; without one no cost is given | none |
 | OTEL_AGENTOPS_BAGGAGE | facts that travel over HTTP, out and in: task, traffic, tenant, rollout; or none | task |
+| OTEL_AGENTOPS_GOLD_RATIO | share of the tasks that are in the gold cohort, see docs/judges.md | none |
 | OTEL_AGENTOPS_REDACT | `module:function` that content passes before it leaves, see docs/content.md | none |
 | OTEL_AGENTOPS_CONTENT_LIMIT | bytes of one attribute of content | 65536 |
 | OTEL_AGENTOPS_INDEX_TTL | seconds between two questions to a store for the version of an index; 0 asks never | 60 |
@@ -39,7 +40,8 @@ _PREFIX = "OTEL_AGENTOPS_"
 # The rest of the name of every variable that a part of the project reads: the settings here, those of the guard and of
 # the project's tools, and those of the collector's configuration, which may share its environment with an application.
 VARIABLES = frozenset([
-    "BAGGAGE", "CACHE", "CONTENT_LIMIT", "DECISION_WAIT", "FLUSH", "GRAFANA_URL", "HASH_KEY", "INDEX_TTL", "INSTANCE",
+    "BAGGAGE", "CACHE", "CONTENT_LIMIT", "DECISION_WAIT", "FLUSH", "GOLD_RATIO", "GRAFANA_URL", "HASH_KEY", "INDEX_TTL",
+    "INSTANCE",
     "LOG_RECEIVER", "MAX_DURATION_SERIES", "MAX_SERIES", "MAX_VALUE_SERIES", "MAX_VARIABLE_SERIES", "MODE", "PRICES",
     "PROMETHEUS_URL", "PROMPT_LIMIT", "PROM_ENDPOINT", "RECEIVER", "RECEIVERS", "REDACT", "REMOTE_WRITE_URL",
     "ROTATION", "RUNBOOK_URL", "SAMPLE_PERCENT", "STORE", "STRICT", "TEMPO_UID", "TIER", "TRACE_RECEIVER",
@@ -59,6 +61,7 @@ class Config(NamedTuple):
     content_limit: int = 65_536
     redact: str | None = None
     index_ttl: int = 60
+    gold_ratio: float | None = None
 
 
 def read_config(environ: Mapping[str, str] = os.environ) -> Config:
@@ -78,6 +81,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         ),
         redact=environ.get("OTEL_AGENTOPS_REDACT", "").strip() or None,
         index_ttl=_parse_limit("OTEL_AGENTOPS_INDEX_TTL", environ, default.index_ttl, lowest=0),
+        gold_ratio=_parse_ratio("OTEL_AGENTOPS_GOLD_RATIO", environ),
     )
 
 
@@ -126,6 +130,17 @@ def _parse_limit(name: str, environ: Mapping[str, str], default: int, lowest: in
     if text.isdecimal() and int(text[:10]) in range(lowest, _MAX_LIMIT + 1):
         return int(text)
     return _refuse_value(name, text, f"a whole number from {lowest} to {_MAX_LIMIT}", default)
+
+
+def _parse_ratio(name: str, environ: Mapping[str, str]) -> float | None:
+    text = environ.get(name, "").strip()
+    try:
+        ratio = float(text or "nan")
+    except ValueError:
+        ratio = -1
+    if 0 < ratio <= 1 or not text:
+        return ratio if text else None
+    return _refuse_value(name, text, "a number above 0 and at most 1", None)
 
 
 def _parse_groups(text: str, default: frozenset[str]) -> frozenset[str]:

@@ -36,7 +36,8 @@ def derive_request(operation: Operation, scope: Scope, identities: Identities) -
     if isinstance(operation, AgentRun):
         key = A.GEN_AI_WORKFLOW_NAME if operation.is_task else A.GEN_AI_AGENT_NAME
         named: Attributes = {A.GEN_AI_OPERATION_NAME: operation.operation, key: operation.name}
-        return {**named, **scope.facts, **operation.attributes}
+        judged = {} if scope.judge is None else scope.judge.facts
+        return {**named, **scope.facts, **judged, **operation.attributes}
     if isinstance(operation, Judgement):
         return operation.attributes
     attributes = _derive_place(operation, scope)

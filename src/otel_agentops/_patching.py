@@ -60,7 +60,7 @@ class Target(NamedTuple):
 class Patch:
     """One replaced attribute of a class or module, and how to put the original back."""
 
-    def __init__(self, target: Target, owner: Any, original: Method, replacement: Method) -> None:
+    def __init__(self, target: Target, owner: Any, original: Any, replacement: Any) -> None:
         self.target = target
         self.owner = owner
         self.is_inherited = target.name not in vars(owner)
@@ -213,6 +213,10 @@ class PatchedLibrary:
         return self._make_patch(target, owner, original)
 
     def _make_patch(self, target: Target, owner: Any, original: Method) -> Patch:
+        raw = vars(owner).get(target.name)
+        if isinstance(raw, classmethod):  # read from its class it is bound to that, and a subclass would get it so
+            function = raw.__func__
+            return Patch(target, owner, raw, classmethod(functools.wraps(function)(target.wrap(function, self))))
         return Patch(target, owner, original, functools.wraps(original)(target.wrap(original, self)))
 
     def _check_version(self) -> bool:

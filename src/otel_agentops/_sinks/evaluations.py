@@ -30,9 +30,9 @@ class EvaluationSink:
             E.GEN_AI_EVALUATION_RESULT,
             drop_none(
                 {
-                    **verdict.attributes,
-                    **judgement.attributes,
                     A.GEN_AI_EVALUATION_NAME: judgement.name,
+                    **verdict.attributes,  # one of several scores has a name of its own
+                    **judgement.attributes,
                     A.JUDGE_MODEL: ",".join(models) or None,
                     A.ERROR_TYPE: observation.error_type or verdict.error,
                 }

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from otel_agentops._context import Scope
 from otel_agentops._observation import NO_SPAN, Observation
-from otel_agentops._sinks.retries import RetryCounters, describe_output, remember_failure
 from otel_agentops._open_retrieval import list_indexes
+from otel_agentops._sinks.retries import RetryCounters, describe_output, remember_failure
 from otel_agentops._tool_arguments import hash_tool_call
 from otel_agentops.operations import (
     NO_ANSWER,
@@ -42,58 +41,51 @@ class TaskTotalsSink:
     def started(self, observation: Observation) -> None:
         """Record the identities of a model call and the depth of an agent."""
         operation, task = observation.operation, observation.scope.task
-        if task is None:
+        if task is None or observation.scope.judge is not None:
             return
         if (task.failures or observation.scope.node_retry is not None) and observation.is_counted:
             self._retries.recognise(observation, task)
         if isinstance(operation, ModelCall):
-            if _answers_for_task(operation, observation.scope):
+            if operation.is_inference:
                 attributes = observation.request_attributes
                 task.facts.update((key, attributes[key]) for key in _RECEIPT_KEYS if key in attributes)
         elif isinstance(operation, AgentRun) and not operation.is_task:
             task.agent_depths.append(operation.depth)
 
     def ended(self, observation: Observation) -> None:
-        """Add what the operation brought."""
+        """Add what the operation brought; what a judge does belongs to its verdict, and to no sum of the task."""
         operation, scope = observation.operation, observation.scope
-        if scope.task is None and scope.judge is None:
-            return
-        if isinstance(operation, ModelCall):
-            self._add_model_call(operation, observation)
-        elif isinstance(operation, Judgement):
+        if isinstance(operation, Judgement):
             self._keep_verdict(operation, observation)
+        elif scope.judge is not None:
+            if isinstance(operation, ModelCall):
+                scope.judge.models.append(observation.result.model if isinstance(observation.result, Answer) else None)
         elif scope.task is None:
             return
+        elif isinstance(operation, ModelCall):
+            self._add_model_call(operation, observation, scope.task)
         elif isinstance(operation, Fetch):
             answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
             if (answer.input_tokens, answer.output_tokens) != (None, None):
                 scope.task.fetched_tokens.append((answer.input_tokens, answer.output_tokens))
-            _add_requests(answer, observation, scope.task)
+            _add_requests(answer, scope.task)
         elif isinstance(operation, Retrieval):
             self._add_retrieval(operation, observation, scope.task)
         elif isinstance(operation, ToolCall):
             self._add_tool_call(operation, observation, scope.task)
 
-    def _add_model_call(self, call: ModelCall, observation: Observation) -> None:
-        scope = observation.scope
-        task = scope.task
+    def _add_model_call(self, call: ModelCall, observation: Observation, task: TaskTotals) -> None:
         answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
-        if scope.judge is not None:
-            scope.judge.models.append(answer.model)
-        if task is None:
-            return
-        if scope.judge is None:  # its prompt and its model are the judge's, whose revision changes with them
-            get = observation.request_attributes.get
-            fingerprint = answer.attributes.get(A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)
-            identities = (call.model, answer.model, *map(get, _VALUE_KEYS), fingerprint)
-            task.call_identities[identities] = None
+        get = observation.request_attributes.get
+        fingerprint = answer.attributes.get(A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)
+        task.call_identities[(call.model, answer.model, *map(get, _VALUE_KEYS), fingerprint)] = None
         if call.data_source_id is not None and answer is not NO_ANSWER:
             task.indexes.append(f"{call.data_source_id}@unknown")
         attempts = None if observation.attempts is None else len(observation.attempts)
         task.model_calls.append((attempts, answer.input_tokens, answer.output_tokens, observation.cost_usd))
         if not call.is_tool_forced:
-            _add_requests(answer, observation, task)
-        if answer.model is not None and _answers_for_task(call, scope):
+            _add_requests(answer, task)
+        if answer.model is not None and call.is_inference:  # an index's model is none of its facts
             task.facts[A.GEN_AI_RESPONSE_MODEL] = answer.model
         if (cause := observation.error_type or answer.error) is not None:
             remember_failure(observation, task, cause)
@@ -149,12 +141,6 @@ class TaskTotalsSink:
             task.judge_facts = {**facts, A.GEN_AI_EVALUATION_SCORE_VALUE: score}
 
 
-def _add_requests(answer: Answer, observation: Observation, task: TaskTotals) -> None:
-    """Add the tool calls that a model requested; those of a judge are not the task's."""
-    if answer.tool_calls and observation.scope.judge is None:
+def _add_requests(answer: Answer, task: TaskTotals) -> None:
+    if answer.tool_calls:
         task.add_requests(hash_tool_call(name, arguments) for name, arguments in answer.tool_calls)
-
-
-def _answers_for_task(call: ModelCall, scope: Scope) -> bool:
-    """Return True if the task's answer comes from this call; a judge's and an index's model are none of its facts."""
-    return call.is_inference and scope.judge is None

@@ -39,6 +39,8 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         eval_set_version: Its version.
     """
 
+    reads_sent_prompts = True  # False if the declared prompt has everything that the sent ones are made from
+
     def __init__(
         self,
         name: str,
@@ -111,7 +113,7 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
     def exit_block(self, error: BaseException | None) -> None:
         """Record a judge that failed: an evaluation without a score."""
         if error is not None and not self._has_verdict:
-            self._record_verdict({}, None, error)
+            self._record_verdict({}, None, error_type_of(error))
 
     def _find_telemetry(self) -> Telemetry:
         """Return where the verdict goes; an adapter has an installation of its own."""
@@ -123,18 +125,17 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
             rubric_version=self._rubric_version, threshold=self._threshold, params=self._params,
         )  # fmt: skip
 
-    def _record_verdict(
-        self, verdict: Attributes, receipt: Mapping[str, Value] | None, error: BaseException | None
-    ) -> None:
+    def _record_verdict(self, verdict: Attributes, receipt: Mapping[str, Value] | None, error_type: str | None) -> None:
         if self._judgement is None or self._scope.judge is None:
             return
         self._has_verdict = True
         attributes = {**self._read_task(receipt), **_coerce.as_texts(self._eval_set), **verdict}
         telemetry = self._find_telemetry()
         observation = Observation(telemetry)
-        judgement = revise_judgement(self._judgement, self._scope.judge, telemetry.identities, error is not None)
+        calls = self._scope.judge if self.reads_sent_prompts else self._scope.judge._replace(sent_hashes=[])
+        judgement = revise_judgement(self._judgement, calls, telemetry.identities, error_type is not None)
         observation.adopt(judgement, self._scope)
-        observation.finish(Verdict(attributes, is_of_current_task=receipt is None), error_type_of(error))
+        observation.finish(Verdict(attributes, is_of_current_task=receipt is None), error_type)
 
     def _read_task(self, receipt: Mapping[str, Value] | None) -> dict[str, Value]:
         """Return the identities of the judged task; its sums are the outcome's."""

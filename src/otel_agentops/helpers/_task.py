@@ -10,13 +10,14 @@ from typing import TypeAlias
 from opentelemetry.trace import get_current_span
 from typing_extensions import override
 
-from otel_agentops import _coerce
+from otel_agentops import _coerce, _telemetry
 from otel_agentops._block import Block
 from otel_agentops._context import NO_SCOPE, Scope, current_scope, enter_scope
 from otel_agentops._endpoint import Content
 from otel_agentops._guard import guard, say_once
 from otel_agentops._observation import Observation
 from otel_agentops._placement import placement_below
+from otel_agentops.gold import is_gold
 from otel_agentops.helpers._observed import error_type_of, observe_block, tell_content
 from otel_agentops.helpers._receipt import read_receipt
 from otel_agentops.operations import AgentResult, AgentRun, Attributes, Value
@@ -91,7 +92,8 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         self._result = {}
         totals = outer.task or self._make_totals(outer)
         self.id = totals.id
-        self._has_totals = outer.task is None
+        # An agent that judges is no task of the application, and no budget counts it.
+        self._has_totals = outer.task is None and outer.judge is None
         self._is_root = self._has_totals and A.TASK_ID not in outer.facts
         depth = outer.depth
         if self._has_totals:
@@ -107,6 +109,8 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         stack.enter_context(enter_scope(self._scope, sends_baggage=True))
         run = AgentRun(self.name, totals.root_facts if self._is_root else {}, self._is_root, depth)
         self._observation = observation = observe_block(stack, run)
+        if self._is_root:
+            _stamp_cohort(totals)
         if observation.hooks.request_read:
             content: Content = {}
             if not self._is_root and isinstance(self._instructions, str):
@@ -199,6 +203,16 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         elif self._retry is not None:
             say_once("retry", "retry=%.60r is neither True nor False and is left out", self._retry)
         return facts
+
+
+def _stamp_cohort(totals: TaskTotals) -> None:
+    """Say on the root span, which is current, and on the receipt if the task is in the gold cohort."""
+    ratio = _telemetry.get_default().config.gold_ratio
+    span = get_current_span()
+    if ratio is not None and span.get_span_context().is_valid:
+        is_in_cohort = is_gold(span.get_span_context().trace_id, ratio)
+        totals.root_facts[A.TASK_GOLD] = is_in_cohort
+        span.set_attribute(A.TASK_GOLD, is_in_cohort)
 
 
 _Words: TypeAlias = "str | Sequence[Mapping[str, object]] | None"

@@ -1,49 +1,52 @@
-"""DeepEval: each measurement of a `GEval` metric is one judgement.
+"""DeepEval: each measurement of a metric is one judgement.
 
-Patched are its two public methods, which all runners of the library (`evaluate`, `assert_test`, `compare`) call:
-https://github.com/confident-ai/deepeval/blob/main/deepeval/metrics/g_eval/g_eval.py
+Every class of a metric has a `measure` and an `a_measure` of its own, which all runners of the library call. Each is
+patched when its class is made, the application's own included:
+https://github.com/confident-ai/deepeval/blob/main/deepeval/metrics/base_metric.py
 """
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
-import json
-from collections.abc import Sequence
-from contextlib import ExitStack
-from contextvars import ContextVar
-from typing import Protocol
-
-from typing_extensions import override
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
 
 from otel_agentops import _patching
-from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
-from otel_agentops._telemetry import Telemetry
+from otel_agentops._guard import guard
+from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
-from otel_agentops.helpers._judge import judge
+from otel_agentops.judges._judgements import (
+    LibraryJudgement,
+    begin_judgement,
+    describe_value,
+    read_settings,
+    split_settings,
+    walk_subclasses,
+)
 
 _MAX_GENERATED = 256  # lists of steps that are remembered before it starts over
+_BASES = "deepeval.metrics.base_metric"
+# The model and the threshold are told apart, the name is that of the judge, and the rest shapes no verdict.
+_SKIPPED = frozenset([
+    "async_mode", "evaluation_steps", "flaky", "model", "name", "system_one_model", "threshold", "verbose_mode",
+])  # fmt: skip
 
 
-class Rubric(Protocol):
-    """A range of scores and what it stands for."""
+class Metric(Protocol):
+    """A metric, as far as it is read."""
 
-    score_range: Sequence[int]
-    expected_outcome: str
-
-
-class GEval(Protocol):
-    """The metric, as far as it is read."""
-
-    name: str
-    criteria: str | None
     evaluation_steps: list[str] | None
-    evaluation_params: Sequence[object] | None
-    rubric: Sequence[Rubric] | None
     evaluation_model: str | None
-    evaluation_template: type
     threshold: float | None
-    strict_mode: bool
-    top_logprobs: int
+    score: float | None
+    error: str | None
+    success: bool | None
+
+    def is_successful(self) -> bool | None:
+        """Return True if the score is on the good side of the threshold."""
 
 
 class GeneratedSteps:
@@ -56,9 +59,9 @@ class GeneratedSteps:
     def __init__(self) -> None:
         self._known: set[tuple[str, ...]] = set()
 
-    def find_declared(self, metric: GEval) -> list[str] | None:
+    def find_declared(self, metric: Metric) -> list[str] | None:
         """Return the steps that the application gave; None if it gave none."""
-        steps = metric.evaluation_steps
+        steps = getattr(metric, "evaluation_steps", None)
         return None if not steps or tuple(steps) in self._known else list(steps)
 
     def remember(self, steps: Sequence[str]) -> None:
@@ -69,87 +72,134 @@ class GeneratedSteps:
 
 
 GENERATED = GeneratedSteps()
-_MEASURED: ContextVar[GEval | None] = ContextVar("measured_metric", default=None)
 
 
-def describe_prompt(metric: GEval) -> str:
-    """Return everything that the prompt of a metric is made from, beside the case that is judged.
+def find_name(metric: Metric) -> str:
+    """Return the name that the application or the class gives the metric, else that of its class."""
+    name = getattr(metric, "name", None)
+    if isinstance(name, str) and name:
+        return name
+    owner = next((each for each in type(metric).__mro__ if "__name__" in vars(each)), None)
+    is_named = owner is not None and owner.__module__ != _BASES
+    # The classes have a property of this name, which only their objects show.
+    return str(getattr(metric, "__name__")) if is_named else type(metric).__name__  # noqa: B009
 
-    The template is the library's own, so another version of it is another prompt.
+
+@guard
+def is_low_good(metric: Metric) -> bool:
+    """Return True if a score below the threshold is the good one, as some metrics of version 4.0 have it."""
+    trial = copy.copy(metric)
+    trial.score, trial.threshold, trial.success, trial.error = 0.0, 0.5, None, None
+    return trial.is_successful() is True
+
+
+def describe_metric(metric: Metric) -> tuple[dict[str, object], dict[str, object]]:
+    """Return everything that the prompts of a metric are made from, beside the judged case, and its parameters.
+
+    The templates are the library's own, so another version of it is another prompt.
     """
-    rubric = [[list(one.score_range), one.expected_outcome] for one in metric.rubric or ()]
-    template = f"{metric.evaluation_template.__module__}.{metric.evaluation_template.__qualname__}"
-    return json.dumps(
-        {
-            "criteria": metric.criteria,
-            "evaluation_steps": GENERATED.find_declared(metric),
-            "evaluation_params": [str(getattr(one, "value", one)) for one in metric.evaluation_params or ()],
-            "rubric": rubric,
-            "template": [template, importlib.metadata.version(LIBRARY.distribution)],
-        },
-        ensure_ascii=False,
-    )
+    described = {name: describe_value(value, _is_part) for name, value in read_settings(metric, _SKIPPED).items()}
+    texts, params = split_settings(described)
+    kind = type(metric)
+    steps = GENERATED.find_declared(metric)
+    return {
+        "metric": f"{kind.__module__}.{kind.__qualname__}",
+        "version": importlib.metadata.version(LIBRARY.distribution),
+        **({"evaluation_steps": steps} if steps else {}),
+        **texts,
+    }, params
 
 
-class GEvalJudge(judge):
-    """One measurement of a metric."""
+def _is_part(value: object) -> bool:
+    """Return True for the parts of a metric that is a graph: nodes, and metrics in them."""
+    return hasattr(value, "measure") or type(value).__module__.startswith("deepeval.metrics.")
 
-    def __init__(self, metric: GEval, library: PatchedLibrary) -> None:
-        super().__init__(
-            metric.name,
-            model=metric.evaluation_model,
-            prompt=describe_prompt(metric),
-            threshold=metric.threshold,
-            params={"strict_mode": metric.strict_mode, "top_logprobs": metric.top_logprobs},
+
+def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> LibraryJudgement | None:
+    """Begin a judgement, unless it is a part of another: `measure` calls `a_measure` in a loop of its own."""
+
+    def make() -> LibraryJudgement:
+        metric = cast("Metric", args[0])
+        prompt, params = describe_metric(metric)
+        threshold = getattr(metric, "threshold", None)
+        if threshold is not None and is_low_good(metric):
+            threshold, params = None, {**params, "highest_good_score": threshold}
+        return LibraryJudgement(
+            library,
+            find_name(metric),
+            model=getattr(metric, "evaluation_model", None),
+            prompt=prompt,
+            threshold=threshold,
+            params=params,
         )
-        self._metric = metric
-        self._library = library
 
-    @override
-    def enter_block(self, stack: ExitStack) -> None:
-        super().enter_block(stack)
-        stack.callback(_MEASURED.reset, _MEASURED.set(self._metric))
-
-    @override
-    def _find_telemetry(self) -> Telemetry:
-        return self._library.telemetry or super()._find_telemetry()
+    return begin_judgement(library, make)
 
 
-def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> GEvalJudge | None:
-    """Begin a judgement, unless it is the same one: `measure` calls `a_measure` in a loop of its own."""
-    metric: GEval = args[0]
-    return GEvalJudge(metric, library) if library.active and _MEASURED.get() is not metric else None
+def _record_score(block: LibraryJudgement, result: object, args: Arguments, kwargs: Keywords) -> None:
+    # From the result and not from the metric, which another measurement may have written to meanwhile. A metric of the
+    # application may return nothing.
+    block.record(args[0].score if result is None else result, result)
 
 
-def _record_score(block: GEvalJudge, result: float, args: Arguments, kwargs: Keywords) -> None:
-    # From the result and not from the metric, which another measurement may have written to meanwhile.
-    block.score(result)
-
-
-def _find_metric_without_steps(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> GEval | None:
-    metric: GEval = args[0]
+def _find_metric_without_steps(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Metric | None:
+    metric = cast("Metric", args[0])
     return None if metric.evaluation_steps else metric
 
 
-def _remember_steps(metric: GEval, steps: Sequence[str], args: Arguments, kwargs: Keywords) -> None:
+def _remember_steps(metric: Metric, steps: Sequence[str], args: Arguments, kwargs: Keywords) -> None:
     GENERATED.remember(steps)
 
 
 _MEASURE = Around(_begin, _record_score)
 _GENERATE = Around(_find_metric_without_steps, _remember_steps)
-METRIC = ("deepeval.metrics.g_eval.g_eval", "GEval")
+_METHODS: Mapping[str, _patching.Wrap] = {
+    "measure": wrap_call(_MEASURE),
+    "a_measure": wrap_call(_MEASURE, is_async=True),
+    "_generate_evaluation_steps": wrap_step(_GENERATE),
+    "_a_generate_evaluation_steps": wrap_step(_GENERATE, is_async=True),
+}
+
+
+@guard
+def _patch_class(library: PatchedLibrary, metric_class: type) -> None:
+    """Patch the methods that a class of metrics defines itself; an abstract one measures nothing."""
+    for name, wrap in _METHODS.items():
+        method = vars(metric_class).get(name)
+        is_async = inspect.iscoroutinefunction(method)
+        if inspect.isfunction(method) and is_async is name.startswith(("a_", "_a_")):
+            library.patch_class(metric_class, name, wrap)
+
+
+def _is_metric(owner: type) -> bool:
+    return any(base.__module__ == _BASES for base in owner.__mro__[1:])
+
+
+def _wrap_registration(original: Method, library: PatchedLibrary) -> Method:
+    """Return the wrapper of what each new class of metrics passes through, and patch those that are there."""
+    bases = vars(sys.modules.get(_BASES, inspect))  # on the first import nobody has made a class yet
+    for base in list(bases.values()):
+        if isinstance(base, type) and base.__module__ == _BASES and hasattr(base, "measure"):
+            for metric_class in walk_subclasses(base):
+                _patch_class(library, metric_class)
+
+    def observe_methods(*args: object, **kwargs: object) -> object:
+        result = original(*args, **kwargs)
+        new_class = args[0] if args else kwargs.get("cls")
+        if library.active and isinstance(new_class, type) and _is_metric(new_class):
+            _patch_class(library, new_class)
+        return result
+
+    return observe_methods
+
+
 LIBRARY = PatchedLibrary(
     "deepeval",
     ">=4.0,<5",
-    (
-        Target(*METRIC, "measure", wrap_call(_MEASURE), ("test_case",)),
-        Target(*METRIC, "a_measure", wrap_call(_MEASURE, is_async=True), ("test_case",)),
-        Target(*METRIC, "_generate_evaluation_steps", wrap_step(_GENERATE)),
-        Target(*METRIC, "_a_generate_evaluation_steps", wrap_step(_GENERATE, is_async=True)),
-    ),
+    (Target("deepeval.tracing.internal", "", "observe_methods", _wrap_registration, ("cls",)),),
     ClientInfo(
-        operations=("evaluate (`GEval.measure` and `GEval.a_measure`)",),
-        not_covered=("the other metrics: each has a `measure` of its own",),
+        operations=("evaluate (`measure` and `a_measure` of every metric)",),
+        not_covered=("`evaluate` of cases that are judged on Confident AI's server",),
     ),
 )
 

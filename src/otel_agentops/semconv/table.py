@@ -200,6 +200,7 @@ ATTRIBUTES = {
     "otel_agentops.task.depth": Attribute("int", None, "no"),
     "otel_agentops.task.documents_unfounded": Attribute("int", None, "no"),
     "otel_agentops.task.documents_used": Attribute("int", None, "no"),
+    "otel_agentops.task.gold": Attribute("boolean", None, "no"),
     "otel_agentops.task.id": Attribute("string", None, "never"),
     "otel_agentops.task.input_tokens": Attribute("int", None, "no"),
     "otel_agentops.task.llm_attempts": Attribute("int", None, "no"),

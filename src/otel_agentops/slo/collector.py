@@ -115,7 +115,9 @@ def _match_event(name: str) -> str:
 
 _SPANS: Mapping[On, str] = {
     "task": f'span.attributes["{A.TASK_OUTCOME}"] != nil',
-    "model": _match_operation("chat", "embeddings", "generate_content", "text_completion"),
+    # A judge's calls are no part of the product.
+    "model": f"({_match_operation('chat', 'embeddings', 'generate_content', 'text_completion')})"
+    f' and span.attributes["{A.JUDGE_NAME}"] == nil',
     "tool": _match_operation("execute_tool"),
     "retrieval": _match_operation("retrieval"),
 }

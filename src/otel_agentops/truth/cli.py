@@ -12,6 +12,7 @@ import typer
 
 from otel_agentops._yaml import InputError
 from otel_agentops.command_line import stop_on_error
+from otel_agentops.truth.evaluations import read_evaluations
 from otel_agentops.truth.labels import read_labels
 from otel_agentops.written_files import back_up_file, replace_file
 
@@ -43,20 +44,22 @@ def backfill(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite another file; a backup of it is kept.")] = False,
 ) -> None:
-    """Write late labels at the time of their tasks."""
+    """Write late labels and late judgements at the time of their tasks."""
     from otel_agentops.slo import indicators, spec
     from otel_agentops.truth import honeycomb, openmetrics
 
     with stop_on_error("truth", 1, ValueError):
         own = [one.indicator for one in spec.load(slo)] if slo else []
-        late_labels = read_labels(files, [*indicators.BUILT_IN.values(), *own])
-    if not late_labels:
+        known = [*indicators.BUILT_IN.values(), *own]
+        late_labels = read_labels(files, known)
+        verdicts = read_evaluations(files, known) if to is Backend.PROMETHEUS and not counted else []
+    if not late_labels and not verdicts:
         sys.exit(f"otel-agentops truth: {', '.join(map(str, files))}: no label here; nothing is written")
     if to is Backend.HONEYCOMB:
         text = honeycomb.render_events(late_labels)
     else:
         name = batch or files[0].name.partition(".")[0]
-        text = openmetrics.render_series(late_labels, name, is_counted=counted)
+        text = openmetrics.render_series(late_labels, name, evaluations=verdicts, is_counted=counted)
     with stop_on_error("truth"):
         # Neither format has room for the mark of a generated file.
         if out.is_file() and out.read_bytes() != text.encode():
@@ -64,6 +67,7 @@ def backfill(
                 raise InputError(f"{out}: is there already and says something else; move it away, or use --force")
             back_up_file(out)
         replace_file(out, text)
-    typer.echo(f"{out}: {len(late_labels)} labels")
-    if to is Backend.PROMETHEUS and late_labels[-1].time_s > time.time() - _HEAD_S:
+    typer.echo(f"{out}: {len(late_labels)} labels" + (f", {len(verdicts)} judgements" if verdicts else ""))
+    latest_s = max(each.time_s for each in (*late_labels[-1:], *verdicts[-1:]))
+    if to is Backend.PROMETHEUS and latest_s > time.time() - _HEAD_S:
         typer.echo("note: some tasks are younger than 3 h; Prometheus has that time in memory: load it later", err=True)

@@ -56,7 +56,7 @@ def read_labels(files: Sequence[Path], indicators: Iterable[Indicator]) -> list[
     by_name = {indicator.name: indicator for indicator in indicators}
     labels: dict[object, Label] = {}
     for file in files:
-        for where, line in _read_lines(file):
+        for where, line in read_lines(file):
             for resource, record in _find_records(line, where):
                 if A.TRUTH_VERDICT in record:
                     labels.setdefault(_identify_label(record, where), _build_label(resource, record, by_name, where))
@@ -72,7 +72,12 @@ def _identify_label(record: Attributes, where: str) -> object:
     return record.get(A.LOG_RECORD_UID, (where, id(record)))
 
 
-def _read_lines(file: Path) -> Iterator[tuple[str, object]]:
+def read_lines(file: Path) -> Iterator[tuple[str, object]]:
+    """Yield the place and the content of each line of JSON.
+
+    Raises:
+        InputError: The file cannot be read, or a line is no JSON.
+    """
     with (
         explain_errors(str(file), Wording(undecodable="is no UTF-8; give JSON lines")),
         file.open(encoding="utf-8") as lines,
@@ -91,7 +96,9 @@ def _find_records(line: object, where: str) -> Iterator[tuple[Attributes, Attrib
     if not isinstance(line, dict):
         raise InputError(f"{where}: is no JSON object; write one a line")
     if "resourceLogs" in line:
-        yield from _read_payload(line, where)
+        for resource, record, attributes in _read_records(line, where):
+            if E.OUTCOME in (record.get("eventName"), attributes.get(_EVENT_NAME)):
+                yield resource, {**_derive_start(record, attributes), **attributes}
     elif not line.keys() & {"resourceSpans", "resourceMetrics"}:
         yield _read_receipt(line, where)
 
@@ -99,15 +106,26 @@ def _find_records(line: object, where: str) -> Iterator[tuple[Attributes, Attrib
 # -- lines of the collector
 
 
-def _read_payload(payload: Mapping[str, Any], where: str) -> Iterator[tuple[Attributes, Attributes]]:
+def read_events(line: object, where: str, name: str) -> Iterator[tuple[Attributes, Attributes]]:
+    """Yield attributes of the resource and of each event of a name; a line without log records has none.
+
+    Raises:
+        InputError: The records are not as the exporter writes them.
+    """
+    if isinstance(line, dict) and "resourceLogs" in line:
+        for resource, record, attributes in _read_records(line, where):
+            if name in (record.get("eventName"), attributes.get(_EVENT_NAME)):
+                yield resource, attributes
+
+
+def _read_records(payload: Mapping[str, Any], where: str) -> Iterator[tuple[Attributes, Mapping[str, Any], Attributes]]:
+    """Yield attributes of the resource, the record, and its attributes."""
     try:
         for resource in payload["resourceLogs"]:
-            resource_attributes = _read_attributes(resource.get("resource", {}))
+            resource_attributes = read_attributes(resource.get("resource", {}))
             for scope in resource.get("scopeLogs", ()):
                 for record in scope.get("logRecords", ()):
-                    attributes = _read_attributes(record)
-                    if E.OUTCOME in (record.get("eventName"), attributes.get(_EVENT_NAME)):
-                        yield resource_attributes, {**_derive_start(record, attributes), **attributes}
+                    yield resource_attributes, record, read_attributes(record)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise InputError(f"{where}: resourceLogs is not as OTLP-JSON has it; take the file exporter's lines") from None
 
@@ -119,7 +137,8 @@ def _derive_start(record: Mapping[str, str], attributes: Attributes) -> Attribut
     return {A.TASK_STARTED_AT: int(record["timeUnixNano"]) / 1e9 - attributes[A.TRUTH_DELAY]}
 
 
-def _read_attributes(owner: Mapping[str, Any]) -> dict[str, object]:
+def read_attributes(owner: Mapping[str, Any]) -> dict[str, object]:
+    """Return the attributes of a resource, a span or a log record of OTLP-JSON."""
     return {each["key"]: _read_value(each["value"]) for each in owner.get("attributes", ())}
 
 

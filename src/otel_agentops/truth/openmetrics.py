@@ -12,7 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
-from otel_agentops.slo.series import SLI, TRUTH_LABELS_INCREASE, TRUTH_PROXY, TRUTH_SAMPLING, TRUTH_VERDICT
+from otel_agentops.slo.series import (
+    SLI,
+    SLI_BAD_INCREASE,
+    SLI_EVENTS_INCREASE,
+    TRUTH_LABELS_INCREASE,
+    TRUTH_PROXY,
+    TRUTH_SAMPLING,
+    TRUTH_VERDICT,
+)
+from otel_agentops.truth.evaluations import Evaluation
 from otel_agentops.truth.labels import UNKNOWN, Label
 
 JOB = "otel-agentops-backfill"
@@ -21,20 +30,27 @@ TICK_S = 60  # between two evaluations of the rules
 Series = tuple[tuple[str, str], ...]
 
 
-def render_series(labels: Sequence[Label], batch: str, *, is_counted: bool = False) -> str:
+def render_series(
+    labels: Sequence[Label], batch: str, *, evaluations: Sequence[Evaluation] = (), is_counted: bool = False
+) -> str:
     """Return the series, the same for the same labels.
 
     Args:
         labels: Labels in the order of their tasks.
         batch: The instance of the series, so that two files never share one.
+        evaluations: Judgements in the order of their tasks.
         is_counted: True if the collector counted the labels when they came; budgets must not sum them again then.
     """
     counter = M.METRICS[M.TRUTH_LABELS]
     target = {"job": JOB, "instance": batch}
     name = counter.prometheus.removesuffix("_total")
-    lines = [f"# HELP {name} {counter.brief}", f"# TYPE {name} counter", *_format_totals(labels, target)]
-    if not is_counted:
+    lines = []
+    if labels:
+        lines = [f"# HELP {name} {counter.brief}", f"# TYPE {name} counter", *_format_totals(labels, target)]
+    if labels and not is_counted:
         lines += [f"# TYPE {TRUTH_LABELS_INCREASE} gauge", *_format_increases(labels, target)]
+    for series, bad_alone in ((SLI_EVENTS_INCREASE, False), (SLI_BAD_INCREASE, True)) if evaluations else ():
+        lines += [f"# TYPE {series} gauge", *_format_verdicts(evaluations, target, series, bad_alone)]
     return "\n".join([*lines, "# EOF", ""])
 
 
@@ -46,10 +62,10 @@ def _format_totals(labels: Sequence[Label], target: Mapping[str, str]) -> Iterat
         counts[tuple(sorted({**series, **target}.items()))][time_s] += 1
     for key, times in sorted(counts.items()):
         total = 0
-        yield _format_line(name, key, total, min(times) - TICK_S)
+        yield format_sample(name, key, total, min(times) - TICK_S)
         for time_s, count in sorted(times.items()):
             total += count
-            yield _format_line(name, key, total, time_s)
+            yield format_sample(name, key, total, time_s)
 
 
 def _format_increases(labels: Sequence[Label], target: Mapping[str, str]) -> Iterator[str]:
@@ -60,7 +76,20 @@ def _format_increases(labels: Sequence[Label], target: Mapping[str, str]) -> Ite
         counts[tuple(sorted({**summed, **target}.items()))][math.ceil(time_s / TICK_S) * TICK_S] += 1
     for key, times in sorted(counts.items()):
         for time_s, count in sorted(times.items()):
-            yield _format_line(TRUTH_LABELS_INCREASE, key, count, time_s)
+            yield format_sample(TRUTH_LABELS_INCREASE, key, count, time_s)
+
+
+def _format_verdicts(
+    evaluations: Sequence[Evaluation], target: Mapping[str, str], name: str, bad_alone: bool
+) -> Iterator[str]:
+    """Yield how many verdicts, or bad ones, came within a minute, at its end; there is a 0 if none was bad."""
+    counts: defaultdict[Series, Counter[float]] = defaultdict(Counter)
+    for each in evaluations:
+        key = tuple(sorted({**each.labels, **target}.items()))
+        counts[key][math.ceil(each.time_s / TICK_S) * TICK_S] += 1 if each.is_bad or not bad_alone else 0
+    for key, times in sorted(counts.items()):
+        for time_s, count in sorted(times.items()):
+            yield format_sample(name, key, count, time_s)
 
 
 def _iterate_series(labels: Sequence[Label]) -> Iterator[tuple[float, dict[str, str]]]:
@@ -82,7 +111,8 @@ def _iterate_series(labels: Sequence[Label]) -> Iterator[tuple[float, dict[str, 
             yield label.time_s, {name.replace(".", "_"): value for name, value in series.items()}
 
 
-def _format_line(name: str, series: Series, value: int, time_s: float) -> str:
+def format_sample(name: str, series: Series, value: int, time_s: float) -> str:
+    """Return a sample of a series as a line."""
     labels = ",".join(f'{label}="{_escape_label(text)}"' for label, text in series)
     return f"{name}{{{labels}}} {value} {round(time_s, 3):.15g}"
 

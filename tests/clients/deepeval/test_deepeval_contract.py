@@ -1,4 +1,4 @@
-"""One measurement of a `GEval` is one judgement, whoever calls it; the model calls inside are the judge's."""
+"""One measurement of a metric is one judgement, whoever calls it; the model calls inside are the judge's."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def hash_prompt(metric: GEval, **prompt: Any) -> str:
     template = metric.evaluation_template
     parts = {
         "criteria": "Is it right?",
-        "evaluation_steps": None,
         "evaluation_params": ["input", "actual_output"],
-        "rubric": [],
-        "template": [f"{template.__module__}.{template.__qualname__}", importlib.metadata.version("deepeval")],
+        "evaluation_template": f"{template.__module__}.{template.__qualname__}",
+        "metric": "deepeval.metrics.g_eval.g_eval.GEval",
+        "version": importlib.metadata.version("deepeval"),
         **prompt,
     }
-    return identity([json.dumps(parts, ensure_ascii=False)])
+    return identity([json.dumps(parts, ensure_ascii=False, sort_keys=True)])
 
 
 def describe_judge(metric: GEval, threshold: float = 0.5, model: str = RESOLVED, **prompt: Any) -> Record:
@@ -139,6 +139,11 @@ async def test_steps_written_by_the_judge_are_not_in_its_prompt(
     assert len(seen.events) == 6
 
 
+def describe_rubric(rubric: Rubric) -> Record:
+    kind = "deepeval.metrics.g_eval.utils.Rubric"
+    return {"class": kind, "score_range": [*rubric.score_range], "expected_outcome": rubric.expected_outcome}
+
+
 def test_declared_steps_and_rubric_are_part_of_the_prompt(
     seen: Capture, make_metric: MakeMetric, case: LLMTestCase
 ) -> None:
@@ -152,7 +157,7 @@ def test_declared_steps_and_rubric_are_part_of_the_prompt(
     measure(with_rubric, case)
     assert list_revisions(seen) == [
         describe_judge(with_steps, evaluation_steps=steps)["otel_agentops.judge.revision"],
-        describe_judge(with_rubric, rubric=[[[0, 4], "Wrong."], [[5, 10], "Right."]])["otel_agentops.judge.revision"],
+        describe_judge(with_rubric, rubric=[*map(describe_rubric, rubrics)])["otel_agentops.judge.revision"],
     ]
 
 

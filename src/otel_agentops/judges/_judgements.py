@@ -1,0 +1,179 @@
+"""Judgements that a library makes: one event for each, whatever it calls on the way.
+
+The verdict of a library is that of its outermost judge. What runs inside belongs to it: other judges of the same or
+another library, model calls, a second try at an answer that could not be read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from typing_extensions import override
+
+from otel_agentops import _coerce
+from otel_agentops._context import current_scope
+from otel_agentops._patching import PatchedLibrary
+from otel_agentops._telemetry import Telemetry
+from otel_agentops.helpers._judge import judge
+from otel_agentops.operations import Attributes
+from otel_agentops.semconv import attributes as A
+
+NO_VERDICT = "no_verdict"  # `error.type` of a judge that ended without a score, a label and an error
+_MAX_DEPTH = 8  # of a configuration, whose objects may hold each other
+
+
+class LibraryJudgement(judge):
+    """One judgement by a library.
+
+    The prompt is described once: the instructions that are sent are made from it and from the judged case.
+
+    Args:
+        library: The library.
+        name: The judge's name.
+        model: The judge model asked for.
+        prompt: Everything that its prompts are made from, beside the judged case: a text, or a value for JSON.
+        rubric_version: Version of the rubric, if the library knows one.
+        threshold: A score below it is bad.
+        params: Sampling and whatever else shapes the verdict.
+    """
+
+    reads_sent_prompts = False
+
+    def __init__(
+        self,
+        library: PatchedLibrary,
+        name: str,
+        *,
+        model: str | None = None,
+        prompt: object = None,
+        rubric_version: str | None = None,
+        threshold: float | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> None:
+        if prompt is not None and not isinstance(prompt, str):
+            prompt = json.dumps(prompt, ensure_ascii=False, sort_keys=True)
+        super().__init__(
+            name,
+            model=model,
+            prompt=prompt,
+            rubric_version=rubric_version,
+            threshold=threshold,
+            params=params or None,
+        )
+        self._library = library
+
+    @override
+    def _find_telemetry(self) -> Telemetry:
+        return self._library.telemetry or super()._find_telemetry()
+
+    def record(self, score: object, label: object = None, name: str | None = None) -> None:
+        """Record a score, a label or both; a judgement that has neither falls silent.
+
+        Args:
+            score: A number, or True or False as 1 or 0; anything else is no score.
+            label: A text; anything else is no label.
+            name: Of this score, if the judgement has several; None for the judge's.
+        """
+        verdict: Attributes = {}
+        if isinstance(score, (bool, int, float)):
+            verdict[A.GEN_AI_EVALUATION_SCORE_VALUE] = float(score)
+        if isinstance(label, str):
+            verdict[A.GEN_AI_EVALUATION_SCORE_LABEL] = label
+        if verdict:
+            named: Attributes = {} if name is None else {A.GEN_AI_EVALUATION_NAME: name}
+            self._record_verdict({**named, **verdict}, None, None)
+
+    def skip(self) -> None:
+        """Record nothing: the judge does not apply to the case."""
+        self._has_verdict = True
+
+    def fail(self, error_type: str) -> None:
+        """Record a failure that the library reports without an exception."""
+        self._record_verdict({}, None, error_type)
+
+    @override
+    def exit_block(self, error: BaseException | None) -> None:
+        """Record a judge that failed or fell silent."""
+        super().exit_block(error)
+        if not self._has_verdict:
+            self.fail(NO_VERDICT)
+
+
+def begin_judgement(library: PatchedLibrary, make: Callable[[], LibraryJudgement]) -> LibraryJudgement | None:
+    """Return a judgement; None if the library is not observed, or if this is a part of another judgement."""
+    return make() if library.active and current_scope().judge is None else None
+
+
+def read_settings(owner: object, skipped: Collection[str] = ()) -> dict[str, object]:
+    """Return the attributes of an object that its constructor was given, as far as they are not None.
+
+    skipped: Parameters that do not shape a verdict.
+    """
+    parameters = inspect.signature(type(owner).__init__).parameters
+    names = [name for name in parameters if name not in skipped and not name.startswith("_")]
+    settings = {name: getattr(owner, name, None) for name in names}
+    return _coerce.drop_none(settings)
+
+
+def split_settings(settings: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+    """Return what a prompt is made from, and the parameters, which are switches and numbers."""
+    params: dict[str, object] = {
+        name: value for name, value in settings.items() if isinstance(value, (bool, int, float))
+    }
+    return {name: value for name, value in settings.items() if name not in params}, params
+
+
+def describe_value(value: object, is_described: Callable[[object], bool] | None = None, depth: int = 0) -> object:
+    """Return a value of a configuration as JSON; the same configuration gives the same.
+
+    Args:
+        value: The value. An object of no known kind is its class.
+        is_described: Returns True if an object is described by what its constructor was given, too.
+        depth: How deep in the configuration it is.
+    """
+    if isinstance(value, enum.Enum):
+        return describe_value(value.value, is_described, depth)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, type) or inspect.isroutine(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+
+    def describe(member: object) -> object:
+        return kind if depth >= _MAX_DEPTH else describe_value(member, is_described, depth + 1)
+
+    if isinstance(value, Mapping):
+        return {str(key): describe(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        members = [describe(member) for member in value]
+        return members if isinstance(value, (list, tuple)) else sorted(members, key=str)
+    if (names := _list_fields(value)) is None and is_described is not None and is_described(value):
+        names = list(read_settings(value))
+    if names is None:
+        return kind
+    described = {name: describe(getattr(value, name, None)) for name in names if not name.startswith("_")}
+    return {"class": kind, **_coerce.drop_none(described)}
+
+
+def _list_fields(value: object) -> list[str] | None:
+    """Return the names of the fields of a dataclass or a model of Pydantic; None for any other object."""
+    if dataclasses.is_dataclass(value):
+        return [field.name for field in dataclasses.fields(value)]
+    fields = getattr(type(value), "model_fields", None)
+    return list(fields) if isinstance(fields, Mapping) else None
+
+
+def walk_subclasses(owner: type) -> Iterable[type]:
+    """Yield the classes below a class, each once."""
+    pending: list[type] = list(owner.__subclasses__())
+    seen: set[type] = set()
+    while pending:
+        one = pending.pop()
+        if one not in seen:
+            seen.add(one)
+            pending += one.__subclasses__()
+            yield one

@@ -1,0 +1,51 @@
+"""The real Pydantic Evals with a judge on a fake provider, with what our instrumentations of all three emit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from judgements import MODEL, RESOLVED
+
+from otel_agentops.clients import openai
+from otel_agentops.frameworks import pydantic_ai
+from otel_agentops.judges.pydantic_evals import Instrumentor
+from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.fake_provider.behaviour import Answer, Call, ToolCall
+
+VERDICT = {"reason": "as scripted", "pass": True, "score": 0.8}
+
+
+@pytest.fixture
+def instrumentor() -> Instrumentor:
+    return Instrumentor()
+
+
+@pytest.fixture
+def seen(instrumentor: Instrumentor) -> Iterator[Capture]:
+    with capture(openai.Instrumentor(), pydantic_ai.Instrumentor(), instrumentor) as everything:
+        yield everything
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    def answer(call: Call) -> Answer:
+        """Call the tool by which the library takes an answer."""
+        name = call.body["tools"][0]["function"]["name"]
+        return Answer(text="", tool_calls=(ToolCall(name, json.dumps(VERDICT)),))
+
+    with FakeProvider() as running:
+        running.alias(MODEL, RESOLVED)
+        running.answer(answer)
+        yield running
+
+
+@pytest.fixture
+def model(provider: FakeProvider) -> Any:
+    from pydantic_ai.models.openai import OpenAIChatModel  # not installed where its tests are left out
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    return OpenAIChatModel(MODEL, provider=OpenAIProvider(base_url=provider.openai_url, api_key="k"))
