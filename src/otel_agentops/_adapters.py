@@ -27,7 +27,7 @@ ADAPTERS = {
     "google_adk": ("frameworks.google_adk", ["google.adk.runners"]),
     "langchain_core": ("frameworks.langchain_core", ["langchain_core.tools.base"]),
     "langgraph": ("frameworks.langgraph", ["langgraph.pregel"]),
-    "mcp": ("frameworks.mcp", ["mcp.client.session"]),
+    "mcp": ("frameworks.mcp", ["mcp"]),
     "openai_agents": ("frameworks.openai_agents", ["agents"]),
     "pydantic_ai": ("frameworks.pydantic_ai", ["pydantic_ai"]),
     "smolagents": ("frameworks.smolagents", ["smolagents"]),

@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 from typing_extensions import override
 
 from otel_agentops import _coerce, _foreign_spans
@@ -73,7 +73,8 @@ class ScopeProcessor(SpanProcessor):
                 place_span(span, here, scope)
             else:
                 place_span(span, above, scope)
-        elif open_tasks and operation in _UNCOUNTED:  # of others: a model call is told of by its client
+        elif open_tasks and operation in _UNCOUNTED and span.kind is not SpanKind.SERVER:
+            # Of others: a model call is told of by its client, and a request is no part of a task here.
             record_unattributed(_UNCOUNTED[operation])
 
     def _observe(self, span: Span, operation: str | None, scope: Scope, above: Placement) -> Placement:
