@@ -240,7 +240,7 @@ async def test_suppressed_and_uninstrumented_calls_pass(seen: Capture, instrumen
         instrumentor.uninstrument()
         result = await session.call_tool("add", {"a": 1, "b": 2})
     assert result.content[0].text == "3"
-    assert seen.spans == []
+    assert list_calls(seen) == []
 
 
 def refund(order: str, amount: float) -> str:
@@ -331,11 +331,12 @@ def test_identity_has_what_a_provider_adds() -> None:
 async def test_changed_list_forgets_the_tools(seen: Capture, connect_to: ConnectTo) -> None:
     server = make_server("calculator")
 
-    async def change(ctx: Context) -> str:  # type: ignore[type-arg]
+    async def change(ctx: Any) -> str:
         """Change the tools."""
         await ctx.session.send_tool_list_changed()
         return "done"
 
+    change.__annotations__["ctx"] = Context  # 1.10 reads no annotations that are texts
     server.tool()(change)
     async with connect_to(server) as session:
         await session.list_tools()

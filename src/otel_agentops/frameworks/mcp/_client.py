@@ -32,7 +32,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 
 CALL, LISTING_CHANGED = "tools/call", "notifications/tools/list_changed"
-TRACE = "traceparent"
+_TRACE = ("traceparent", "tracestate")
 COUNTED = "otel-agentops/counted"  # member of `_meta`: this call has a span of ours, which counts
 
 
@@ -139,8 +139,9 @@ def add_context(request: Any) -> Any:
     is_mapping = params.meta is None or isinstance(params.meta, dict)
     present = params.meta or {} if is_mapping else params.meta.model_dump(exclude_none=True)
     carrier: dict[str, Any] = {}
-    if TRACE not in present:
-        propagate.inject(carrier)
+    propagate.inject(carrier)
+    if _TRACE[0] in present:
+        carrier = {key: value for key, value in carrier.items() if key not in _TRACE}
     call = ACTIVE_CALL.get()
     if call is not None and call.endpoint is ENDPOINT and get_current_span().is_recording():
         carrier[COUNTED] = True

@@ -72,9 +72,7 @@ class ToolSchemas:
     def learn(self, session: object, page: ListedTools, is_first: bool) -> None:
         """Remember a page of tools; the first page replaces what was listed before."""
         tools = {} if is_first else self._by_session.get(session, {})
-        for tool in page.tools:
-            schema = read_tool(tool)
-            tools[str(schema["name"])] = ListedTool(schema, rate_tool(schema.get("annotations")))
+        tools.update((str(getattr(tool, "name", None)), read_listed(tool)) for tool in page.tools)
         self._by_session[session] = tools
 
     def forget(self, session: object) -> None:
@@ -117,6 +115,16 @@ def read_tool(tool: object) -> Schema:
     return {key: value for key, value in material.items() if value is not None}
 
 
+def read_listed(tool: object) -> ListedTool:
+    """Read a listed tool; FastMCP lists the version of one beside it, for which the protocol has no place."""
+    schema = read_tool(tool)
+    meta = getattr(tool, "meta", None)
+    added = meta.get("fastmcp") if isinstance(meta, Mapping) else None
+    version = added.get("version") if isinstance(added, Mapping) else None
+    declared: Attributes = {} if version is None else {A.TOOL_VERSION: str(version)}
+    return ListedTool(schema, {**rate_tool(schema.get("annotations")), **declared})
+
+
 def rate_tool(annotations: object) -> Attributes:
     """Return the effect and the tier of a tool by its hints; what a hint leaves open counts as the highest.
 
@@ -133,4 +141,5 @@ def read_field(record: object, name: str, name_in_2: str) -> Any:
     """Return a field, which is in camel case in 1.x and on the wire, and in snake case in 2.x."""
     if isinstance(record, Mapping):
         return record.get(name)
-    return getattr(record, name_in_2, getattr(record, name, None))
+    # FastMCP warns of the names of 1.x.
+    return getattr(record, name_in_2) if hasattr(record, name_in_2) else getattr(record, name, None)

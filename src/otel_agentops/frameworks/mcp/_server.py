@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry import propagate
@@ -25,7 +25,7 @@ from otel_agentops._patching import Method, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
 from otel_agentops.frameworks._runs import wrap_block
 from otel_agentops.frameworks.mcp._client import CALL, COUNTED
-from otel_agentops.frameworks.mcp._listing import ListedTool, ToolSchemas, rate_tool, read_tool
+from otel_agentops.frameworks.mcp._listing import UNLISTED, ListedTool, ToolSchemas, read_listed
 from otel_agentops.frameworks.mcp._results import read_error_code, read_result
 from otel_agentops.helpers import tool
 from otel_agentops.operations import OTHER_ERROR, SERVER, Attributes, ToolCall
@@ -122,12 +122,11 @@ def _read_request(args: Arguments, kwargs: Keywords) -> ServedCall | None:
     if getattr(request, "method", None) != CALL:
         return None
     listed = server._tool_cache.get(request.params.name)
-    schema = None if listed is None else read_tool(listed)
     return ServedCall(
         server,
         (request.params.name, request.params.arguments),
         getattr(responder.request_meta, "model_extra", None) or {},
-        ListedTool(schema, {} if schema is None else rate_tool(schema.get("annotations"))),
+        UNLISTED if listed is None else read_listed(listed),
         responder,
     )
 
@@ -146,7 +145,15 @@ def _tell_response(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -
 
 # -- 2.x
 
-_SERVER: ContextVar[Any] = ContextVar("otel_agentops.mcp.server", default=None)
+
+class Request(NamedTuple):
+    """A call of a tool that a server of 2.x handles."""
+
+    server: Any
+    params: Mapping[str, Any]
+
+
+_REQUEST: ContextVar[Request | None] = ContextVar("otel_agentops.mcp.request", default=None)
 
 
 def _wrap_request(original: Method, library: PatchedLibrary) -> Method:
@@ -168,9 +175,9 @@ def _wrap_request(original: Method, library: PatchedLibrary) -> Method:
 def enter_request(stack: ExitStack, runner: Any, _: object, method: str, params: Mapping[str, Any] | None) -> None:
     """Enter the context of the caller of a tool, and remember whose tool it is."""
     if method == CALL and params is not None:
-        before = _SERVER.get()
-        _SERVER.set(runner.server)
-        stack.callback(_SERVER.set, before)
+        before = _REQUEST.get()
+        _REQUEST.set(Request(runner.server, params))
+        stack.callback(_REQUEST.set, before)
         enter_caller(stack, params.get("_meta"))
 
 
@@ -196,13 +203,22 @@ def _wrap_middleware(original: Method, library: PatchedLibrary) -> Method:
     return call
 
 
-def _read_message(args: Arguments, kwargs: Keywords) -> ServedCall | None:
-    context, server = args[0], _SERVER.get()
-    params = context.params or {}
-    name = params.get("name")
-    if server is None or not isinstance(name, str) or is_suppressed(otel_context.get_current()):
+def read_served(name: object, declared: Attributes) -> ServedCall | None:
+    """Return the call that is being handled here, of a tool of this name; None if there is none.
+
+    declared: Further attributes of the tool.
+    """
+    request = _REQUEST.get()
+    if request is None or request.params.get("name") != name or is_suppressed(otel_context.get_current()):
         return None
-    return ServedCall(server, (name, params.get("arguments")), context.meta or {}, SCHEMAS.find(server, name))
+    server, params = request
+    schema, hints = SCHEMAS.find(server, str(name))
+    listed = ListedTool(schema, {**hints, **declared})
+    return ServedCall(server, (str(name), params.get("arguments")), params.get("_meta") or {}, listed)
+
+
+def _read_message(args: Arguments, kwargs: Keywords) -> ServedCall | None:
+    return read_served((args[0].params or {}).get("name"), {})
 
 
 _wrap_handler = wrap_block(_read_message, "coroutine", ServedCall.tell_answer)
