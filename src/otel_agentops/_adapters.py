@@ -24,6 +24,7 @@ ADAPTERS = {
     "xai": ("clients.xai", ["xai_sdk"]),
     "agent_framework": ("frameworks.agent_framework", ["agent_framework._agents"]),
     "autogen": ("frameworks.autogen", ["autogen_agentchat"]),
+    "claude_agent_sdk": ("frameworks.claude_agent_sdk", ["claude_agent_sdk"]),
     "crewai": ("frameworks.crewai", ["crewai"]),
     "fastmcp": ("frameworks.fastmcp", ["fastmcp.server.server"]),
     "google_adk": ("frameworks.google_adk", ["google.adk.runners"]),
