@@ -144,6 +144,12 @@ class ClientCall(Observation, Generic[C]):
 
     # -- verbs
 
+    def let_facts_travel(self) -> None:
+        """Leave the facts of the scope in the baggage of this call, which goes to no provider of models."""
+        token, self._baggage_token = self._baggage_token, None
+        if token is not None:
+            detach(token)
+
     @guard
     def operation_known(self, operation: LibraryOperation, body: Mapping[str, Any]) -> None:
         """Start the operation before anything is sent; again if the foreign span of a former try has ended.

@@ -76,7 +76,8 @@ class ScopeProcessor(SpanProcessor):
                 place_span(span, above.enter_surface(span), scope)
             else:
                 place_span(span, above, scope)
-        elif open_tasks and operation in _UNCOUNTED:  # of others: a model call is told of by its client
+        elif open_tasks and operation in _UNCOUNTED and span.kind is not SpanKind.SERVER:
+            # Of others: a model call is told of by its client, and a request is no part of a task here.
             record_unattributed(_UNCOUNTED[operation])
 
     def _observe(self, span: Span, operation: str | None, scope: Scope, above: Placement) -> Placement:

@@ -33,7 +33,7 @@ def describe_schema_change(before: Mapping[str, object], after: Mapping[str, obj
         if key in _PARTS and isinstance(old, Mapping) and isinstance(new, Mapping):
             changes += _compare_schemas(_PARTS[key], old, new, _MAX_DEPTH)
         else:
-            changes.append(f"{_PARTS.get(key, key)} {_name_change(old, new)}")
+            changes.append(f"{_PARTS.get(key) or _clean_name(key)} {_name_change(old, new)}")
     # A title follows from the rest in most servers, and what has another type is what breaks a call.
     changes = [change for change in changes if " title " not in change] or changes
     changes.sort(key=lambda change: " type " not in change)

@@ -30,6 +30,7 @@ EVALUATE = "evaluate"
 
 CLIENT = "client"
 INTERNAL = "internal"
+SERVER = "server"
 
 
 class ModelCall(NamedTuple):
@@ -174,7 +175,7 @@ class ToolCall(NamedTuple):
         schema: Identity material {name, description, input_schema, ...} if the caller knows it; None if the hash under
             which the tool was last offered to a model is used.
         arguments_hash: Hash of the normalised arguments, of this process alone; None if they cannot be read.
-        span_kind: `client` if the tool runs in another process.
+        span_kind: `client` if the tool runs in another process, `server` if it runs here for one.
         method: Protocol method before the tool's name in the span name, e.g. `tools/call` of MCP.
     """
 

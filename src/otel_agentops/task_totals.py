@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, get_current_span
 from otel_agentops._guard import say_once
 from otel_agentops._retries import APPLICATION, MODEL, NODE, TOOL, Failure
 from otel_agentops._task_values import format_values
-from otel_agentops.operations import Attributes, Fetch, ModelCall, Operation, Retrieval, ToolCall, Value
+from otel_agentops.operations import SERVER, Attributes, Fetch, ModelCall, Operation, Retrieval, ToolCall, Value
 from otel_agentops.semconv import attributes as A
 
 _MAX_EXECUTIONS = 10_000  # tool calls of one task whose arguments are compared
@@ -219,9 +219,11 @@ class TaskTotals:
 def record_unattributed(operation: Operation) -> None:
     """Count an operation of no task for every task that is open elsewhere in this process: it may be theirs.
 
-    It may not if it has a context of its own: then it is part of a request that has no task.
+    It may not if it has a context of its own: then it is part of a request that has no task, or such a request itself.
     """
     if not isinstance(operation, (ModelCall, Fetch, ToolCall, Retrieval)) or _is_in_request():
+        return
+    if isinstance(operation, ToolCall) and operation.span_kind == SERVER:
         return
     for reference in list(open_tasks.values()):
         if (task := reference()) is not None and len(task.unattributed) < _MAX_UNATTRIBUTED:

@@ -72,6 +72,14 @@ M1 = {A.GEN_AI_PROVIDER_NAME: "openai", A.GEN_AI_REQUEST_MODEL: "m"}
 PARAMETERS = json.dumps({"temperature": 0.2, "model": "m"})
 
 DIALECTS = {
+    "mcp-server": Dialect(
+        {
+            A.GEN_AI_OPERATION_NAME: "execute_tool",
+            A.GEN_AI_TOOL_NAME: "served",
+            A.TOOL_COUNTED_ELSEWHERE: True,
+        },
+        None,
+    ),
     "openinference-llm": Dialect(
         {KIND: "LLM", "llm.model_name": "m-1", "llm.invocation_parameters": PARAMETERS, "llm.provider": "openai"},
         "chat",

@@ -30,6 +30,8 @@ from otel_agentops._sinks.own_span import OwnSpan
 from otel_agentops.operations import (
     CLIENT,
     EXECUTE_TOOL,
+    INTERNAL,
+    SERVER,
     Attempt,
     Attributes,
     ClientOperation,
@@ -41,6 +43,7 @@ from otel_agentops.operations import (
     ToolCall,
 )
 
+_KINDS = {CLIENT: SpanKind.CLIENT, INTERNAL: SpanKind.INTERNAL, SERVER: SpanKind.SERVER}
 _RECORDS_NOTHING = (NoOpTracer, NoOpTracerProvider, ProxyTracerProvider)
 
 
@@ -92,7 +95,7 @@ class SpanSink:
         return OwnSpan(
             self.tracer.start_span(
                 operation.span_name,
-                kind=SpanKind.CLIENT if operation.span_kind == CLIENT else SpanKind.INTERNAL,
+                kind=_KINDS[operation.span_kind],
                 attributes=attributes,
                 start_time=observation.started_ns,
             )

@@ -110,6 +110,35 @@ GEN_AI_USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 GEN_AI_USAGE_REASONING_OUTPUT_TOKENS = "gen_ai.usage.reasoning.output_tokens"
 GEN_AI_WORKFLOW_NAME = "gen_ai.workflow.name"
 LOG_RECORD_UID = "log.record.uid"
+MCP_METHOD_NAME = "mcp.method.name"
+MCP_METHOD_NAME_VALUES = (
+    "notifications/cancelled",
+    "initialize",
+    "notifications/initialized",
+    "notifications/progress",
+    "ping",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "notifications/resources/list_changed",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "notifications/resources/updated",
+    "prompts/list",
+    "prompts/get",
+    "notifications/prompts/list_changed",
+    "tools/list",
+    "tools/call",
+    "notifications/tools/list_changed",
+    "logging/setLevel",
+    "notifications/message",
+    "sampling/createMessage",
+    "completion/complete",
+    "roots/list",
+    "notifications/roots/list_changed",
+    "elicitation/create",
+)
+MCP_PROTOCOL_VERSION = "mcp.protocol.version"
 OPENAI_API_TYPE = "openai.api.type"
 OPENAI_API_TYPE_VALUES = ("chat_completions", "responses")
 OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"
@@ -235,6 +264,7 @@ TASK_TOOL_FAILURES = "otel_agentops.task.tool_failures"
 TASK_TOOL_REPEATS = "otel_agentops.task.tool_repeats"
 TASK_UNATTRIBUTED = "otel_agentops.task.unattributed"
 TASK_VALUES = "otel_agentops.task.values"
+TOOL_COUNTED_ELSEWHERE = "otel_agentops.tool.counted_elsewhere"
 TOOL_EFFECT = "otel_agentops.tool.effect"
 TOOL_EFFECT_VALUES = ("none", "read", "write", "irreversible")
 TOOL_HASH = "otel_agentops.tool.hash"
@@ -243,6 +273,7 @@ TOOL_RESULT_ADDED = "otel_agentops.tool.result.added"
 TOOL_RESULT_EMPTY = "otel_agentops.tool.result.empty"
 TOOL_RESULT_REMOVED = "otel_agentops.tool.result.removed"
 TOOL_RESULT_SHAPE = "otel_agentops.tool.result.shape"
+TOOL_SERVER = "otel_agentops.tool.server"
 TOOL_TIER = "otel_agentops.tool.tier"
 TOOL_TIER_VALUES = ("critical", "high", "medium", "low")
 TOOL_VERSION = "otel_agentops.tool.version"

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mcp_sessions import IS_2, connect_by_stdio, connect_by_streams, connect_in_memory
+from mcp_sessions import (
+    IS_2,
+    connect_by_stdio,
+    connect_by_streams,
+    connect_in_memory,
+    serve_by_http,
+    serve_by_stdio,
+)
 
 from otel_agentops.frameworks.mcp import Instrumentor
 from otel_agentops.testing import Capture
@@ -23,6 +30,11 @@ def connect(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(params=[connect_in_memory, connect_by_streams])
 def connect_to(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=[serve_by_stdio, serve_by_http])
+def serve(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 from typing import Any
 
 import mcp
 import pytest
-from mcp.types import CallToolResult, ListToolsResult, Tool
+from mcp.types import CallToolResult, ListToolsResult, Tool, ToolAnnotations
 from mcp_sessions import IS_2, Connect, ConnectTo, connect_in_memory
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from tool_server import make_server
+from tool_server import VERSION, make_server
+
+try:
+    from mcp.server.mcpserver import Context
+except ImportError:  # 1.x
+    from mcp.server.fastmcp import Context
 
 import otel_agentops
 from otel_agentops._hashing import identity
 from otel_agentops.frameworks._runs import ToolRun
-from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas, read_result
+from otel_agentops.frameworks.mcp import Instrumentor, ToolSchemas, read_result, read_tool
 from otel_agentops.operations import ToolResult
 from otel_agentops.testing import Capture, Record, capture
 
@@ -66,11 +72,20 @@ SUM = identity(sorted(["$: object", "$.result: number"]))  # the shape of a numb
 
 
 def describe_span(tool: str, schema: Record | None = None, error: str | None = None, **more: Any) -> Record:
+    is_read = schema is ADD  # the only one that says so
+    facts = {
+        "otel_agentops.tool.hash": schema and identity(schema),
+        "otel_agentops.tool.effect": "read" if is_read else "irreversible",
+        "otel_agentops.tool.tier": "medium" if is_read else "critical",
+    }
     attributes = {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": tool,
         "gen_ai.tool.type": "function",
-        **({"otel_agentops.tool.hash": identity(schema)} if schema else {}),
+        "mcp.method.name": "tools/call",
+        "otel_agentops.tool.server": "calculator",
+        "otel_agentops.tool.version": VERSION,
+        **(facts if schema else {}),
         **({"error.type": error} if error else {RESULT + "shape": SUM, RESULT + "empty": False}),
     }
     span = {
@@ -83,13 +98,21 @@ def describe_span(tool: str, schema: Record | None = None, error: str | None = N
     return {**span, **more}
 
 
-def find_root(seen: Capture) -> Record:
-    (root,) = [span for span in seen.spans if span["name"] == "invoke_workflow sum"]
+def find_root(seen: Capture, name: str = "sum") -> Record:
+    (root,) = [span for span in seen.spans if span["name"] == f"invoke_workflow {name}"]
     return root["attributes"]
 
 
+def list_calls(seen: Capture) -> list[Record]:
+    """Return the spans of the client, whose protocol is the newest that the transport has."""
+    calls = [span for span in seen.spans if span["kind"] == "CLIENT" and span["name"].startswith("tools/call")]
+    for call in calls:
+        assert call["attributes"].pop("mcp.protocol.version") >= "2025-06-18"
+    return calls
+
+
 def list_ours(seen: Capture) -> list[str]:
-    return [span["name"] for span in seen.spans if span["kind"] == "CLIENT" and span["name"].startswith("tools/call")]
+    return [span["name"] for span in list_calls(seen)]
 
 
 async def test_call_is_one_span_with_the_listed_hash(seen: Capture, connect: Connect) -> None:
@@ -97,7 +120,7 @@ async def test_call_is_one_span_with_the_listed_hash(seen: Capture, connect: Con
         await session.list_tools()
         result = await session.call_tool("add", {"a": 1, "b": 2})
     assert result.content[0].text == "3"
-    assert seen.spans == [describe_span("add", ADD)]
+    assert list_calls(seen) == [describe_span("add", ADD)]
     assert seen.metrics == {}
 
 
@@ -105,7 +128,7 @@ async def test_arguments_are_read_by_keyword_as_well(seen: Capture, connect: Con
     async with connect() as session:
         await session.list_tools()
         await session.call_tool(arguments={"a": 1, "b": 2}, name="add")
-    assert seen.spans == [describe_span("add", ADD)]
+    assert list_calls(seen) == [describe_span("add", ADD)]
 
 
 async def test_result_that_is_an_error_fails_the_span(seen: Capture, connect: Connect) -> None:
@@ -114,7 +137,7 @@ async def test_result_that_is_an_error_fails_the_span(seen: Capture, connect: Co
         await session.call_tool("refuse", {})
         await session.call_tool("unknown", {})
         await session.call_tool("add", {"a": "one"})
-    assert seen.spans == [
+    assert list_calls(seen) == [
         describe_span("refuse", REFUSE, "tool_error"),
         describe_span("unknown", None, "tool_error"),
         describe_span("add", ADD, "tool_error"),
@@ -142,14 +165,14 @@ async def test_exception_is_the_one_of_the_library(seen: Capture, connect: Conne
         await session.list_tools()
         with pytest.raises(mcp.MCPError if IS_2 else mcp.McpError) as raised:
             await session.call_tool("wait", {}, 0.1 if IS_2 else datetime.timedelta(seconds=0.1))
-    assert seen.spans == [describe_span("wait", WAIT, str(raised.value.error.code))]
+    assert list_calls(seen) == [describe_span("wait", WAIT, str(raised.value.error.code))]
 
 
 async def test_exception_without_a_code_is_named(seen: Capture) -> None:
     async with connect_in_memory() as session:
         with pytest.raises(Exception, match="validation error") as raised:
             await session.call_tool(1, {})
-    (span,) = seen.spans
+    (span,) = list_calls(seen)
     assert span["attributes"]["error.type"] == f"{raised.type.__module__}.{raised.type.__qualname__}"
 
 
@@ -158,7 +181,7 @@ async def test_tool_that_was_not_listed_has_no_hash(seen: Capture, connect: Conn
     async with connect() as session:
         await session.call_tool("add", {"a": 1, "b": 2})
         await session.call_tool("add", {"a": 1, "b": 2})
-    assert seen.spans == [describe_span("add"), describe_span("add", ADD)]
+    assert list_calls(seen) == [describe_span("add"), describe_span("add", ADD)]
 
 
 @pytest.mark.usefixtures("native")
@@ -194,7 +217,8 @@ async def test_call_inside_a_tool_of_a_framework_is_a_part_of_it(seen: Capture, 
     async with connect() as session:
         with otel_agentops.task("support"), ToolRun("add", arguments={"a": 1, "b": 2}):
             await session.call_tool("add", {"a": 1, "b": 2})
-    tools = [span["name"] for span in seen.spans if span["attributes"].get("gen_ai.operation.name") == "execute_tool"]
+    spans = [span for span in seen.spans if span["kind"] != "SERVER"]
+    tools = [span["name"] for span in spans if span["attributes"].get("gen_ai.operation.name") == "execute_tool"]
     assert tools == ["execute_tool add"]
     assert seen.spans[-1]["attributes"]["otel_agentops.task.tool_calls"] == 1
 
@@ -204,7 +228,7 @@ async def test_call_inside_our_own_tool_is_counted_once(seen: Capture, connect: 
         async with connect() as session:
             with otel_agentops.tool("add", arguments={"a": 1, "b": 2}):
                 await session.call_tool("add", {"a": 1, "b": 2})
-    assert [span["parent"] for span in seen.spans if span["name"] == "tools/call add"] == ["execute_tool add"]
+    assert [span["parent"] for span in list_calls(seen)] == ["execute_tool add"]
     sums = [find_root(seen)[f"otel_agentops.task.{name}"] for name in ("tool_calls", "tool_repeats")]
     assert sums == [1, 1]
 
@@ -216,7 +240,7 @@ async def test_suppressed_and_uninstrumented_calls_pass(seen: Capture, instrumen
         instrumentor.uninstrument()
         result = await session.call_tool("add", {"a": 1, "b": 2})
     assert result.content[0].text == "3"
-    assert seen.spans == []
+    assert list_calls(seen) == []
 
 
 def refund(order: str, amount: float) -> str:
@@ -238,7 +262,7 @@ async def test_schema_that_changes_is_an_event_once(seen: Capture, connect_to: C
             await session.list_tools()
             await session.list_tools()
             await session.call_tool("refund_order", {"order": "4711", "amount": 2 if run is refund else "2"})
-        hashes[kind] = seen.spans[-1]["attributes"]["otel_agentops.tool.hash"]
+        hashes[kind] = list_calls(seen)[-1]["attributes"]["otel_agentops.tool.hash"]
     assert [event["attributes"] for event in seen.events] == [
         {
             "otel_agentops.change.variable": "tool",
@@ -268,11 +292,68 @@ def test_first_page_replaces_what_was_listed() -> None:
     pages = [ListToolsResult(tools=[Tool(name=name, inputSchema={"type": "object"})]) for name in ("one", "two")]
     schemas.learn(session, pages[0], is_first=True)
     schemas.learn(session, pages[1], is_first=False)
-    assert schemas.find(session, "one") == {"name": "one", "input_schema": {"type": "object"}}
-    assert schemas.find(session, "two") is not None
+    assert schemas.find(session, "one").schema == {"name": "one", "input_schema": {"type": "object"}}
+    assert schemas.find(session, "two").schema is not None
     schemas.learn(session, pages[1], is_first=True)
-    assert schemas.find(session, "one") is None
-    assert schemas.find(schemas, "two") is None
+    assert schemas.find(session, "one").schema is None
+    assert schemas.find(schemas, "two").schema is None
+
+
+HINTS = [
+    ({}, "irreversible", "critical"),
+    ({"readOnlyHint": True}, "read", "medium"),
+    ({"readOnlyHint": True, "openWorldHint": False}, "read", "low"),
+    ({"destructiveHint": False}, "write", "high"),
+    ({"destructiveHint": False, "openWorldHint": False}, "write", "high"),
+    ({"destructiveHint": False, "openWorldHint": False, "idempotentHint": True}, "write", "medium"),
+    ({"destructiveHint": True, "openWorldHint": False, "idempotentHint": True}, "irreversible", "high"),
+    ({"readOnlyHint": False, "openWorldHint": True, "idempotentHint": True}, "irreversible", "critical"),
+]
+
+
+@pytest.mark.parametrize(("hints", "effect", "tier"), HINTS)
+def test_hints_tell_effect_and_tier(hints: Record, effect: str, tier: str) -> None:
+    """What a hint leaves open counts as the highest."""
+    schemas = ToolSchemas()
+    tool = Tool(name="one", inputSchema={"type": "object"}, annotations=ToolAnnotations.model_validate(hints))
+    schemas.learn(schemas, ListToolsResult(tools=[tool]), is_first=True)
+    rated = {"otel_agentops.tool.effect": effect, "otel_agentops.tool.tier": tier}
+    assert schemas.find(schemas, "one").attributes == rated
+
+
+def test_identity_has_what_a_provider_adds() -> None:
+    listed = {"name": "one", "inputSchema": {"type": "object"}, "title": "One", "_meta": {"a": 1}, "icons": []}
+    tool = Tool.model_validate({**listed, "input_examples": [{"a": 1}]})
+    added = {} if IS_2 else {"input_examples": [{"a": 1}]}  # 2.x drops what it does not know
+    assert read_tool(tool) == {"name": "one", "input_schema": {"type": "object"}, **added}
+
+
+async def test_changed_list_forgets_the_tools(seen: Capture, connect_to: ConnectTo) -> None:
+    server = make_server("calculator")
+
+    async def change(ctx: Any) -> str:
+        """Change the tools."""
+        await ctx.session.send_tool_list_changed()
+        return "done"
+
+    change.__annotations__["ctx"] = Context  # 1.10 reads no annotations that are texts
+    server.tool()(change)
+    async with connect_to(server) as session:
+        await session.list_tools()
+        await session.call_tool("change", {})
+        await asyncio.sleep(0.1)
+        await session.call_tool("refuse", {})
+        await session.list_tools()
+        await session.call_tool("refuse", {})
+        protocol = getattr(session, "protocol_version", None)
+    _, unknown, known = list_calls(seen)
+    if protocol == "2026-07-28":  # sends no such message to whoever did not ask
+        assert unknown == known
+    else:
+        assert (unknown, known) == (
+            describe_span("refuse", None, "tool_error"),
+            describe_span("refuse", REFUSE, "tool_error"),
+        )
 
 
 async def test_content_has_arguments_and_result(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,8 +362,8 @@ async def test_content_has_arguments_and_result(connect: Connect, monkeypatch: p
         async with connect() as session:
             await session.call_tool("add", {"a": 1, "b": 2})
             await session.call_tool("refuse")
-        spans = [span["attributes"] for span in seen.spans if span["name"].startswith("tools/call")]
+        spans = [span["attributes"] for span in list_calls(seen)]
     names = ("gen_ai.tool.call.arguments", "gen_ai.tool.call.result")
-    added, refused = ([span.get(name) for name in names] for span in spans if "gen_ai.operation.name" in span)
+    added, refused = ([span.get(name) for name in names] for span in spans)
     assert [json.loads(added[0]), json.loads(added[1])] == [{"a": 1, "b": 2}, {"result": 3}]
     assert refused == ["{}", None], "a tool that failed has no result"

@@ -1,4 +1,4 @@
-"""An MCP server with four tools, in 1.x and in 2.x; as a program it serves standard input and output."""
+"""An MCP server with tools, in 1.x and in 2.x; as a program it serves standard input and output."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ try:
     from mcp.server.mcpserver import MCPServer as Server
 except ImportError:  # 1.x
     from mcp.server.fastmcp import FastMCP as Server
+
+VERSION = "2.1.0"
 
 
 def add(a: int, b: int) -> int:
@@ -31,10 +33,15 @@ async def wait() -> str:
 
 def make_server(name: str = "calculator") -> Any:
     server = Server(name)
+    lowlevel_server(server).version = VERSION
     server.tool(annotations=ToolAnnotations(readOnlyHint=True))(add)
     server.tool()(refuse)
     server.tool()(wait)
     return server
+
+
+def lowlevel_server(server: Any) -> Any:
+    return getattr(server, "_lowlevel_server", None) or server._mcp_server
 
 
 if __name__ == "__main__":
