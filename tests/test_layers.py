@@ -58,6 +58,8 @@ LAYERS = (
     ("_sinks.foreign_span",),
     ("_sinks.spans",),
     ("_sinks.metrics", "_sinks.open_tasks", "_sinks.task_totals", "_sinks.content"),
+    ("recorder", "recorder.*"),
+    ("_sinks.recorder",),
     ("_processor",),
     ("_telemetry",),
     ("_baggage_processor",),
@@ -88,6 +90,7 @@ LAYERS = (
     ("truth", "truth.*"),
     ("triage", "triage.*"),
     ("price_lists", "price_lists.*"),
+    ("recorder.cli",),
     ("cli",),
 )
 # What `pip install otel-agentops` brings; the rest is the extra `cli`, and the clients are the application's.

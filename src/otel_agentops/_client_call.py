@@ -269,6 +269,19 @@ class ClientCall(Observation, Generic[C]):
         self._fold_state.update(fold_facts)
 
     @guard
+    def wire_received(self, headers: Mapping[str, str] | None, content: bytes | None = None) -> None:
+        """Hand the headers and the exact bytes of the answer to the sinks that want them.
+
+        Args:
+            headers: None if the client does not have them.
+            content: The whole body; None if it streams, or if the client has not kept it.
+        """
+        call = self._observed_call()
+        if call.span is not None:
+            for hook in call.hooks.wire_received:
+                hook(call, headers, content)
+
+    @guard
     def response_received(self, result: Any) -> None:
         """Record that the whole answer has come, though the application may not have it yet.
 

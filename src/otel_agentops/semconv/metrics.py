@@ -24,6 +24,7 @@ LLM_CALLS = "otel_agentops.llm.calls"
 MODEL_OBSERVATIONS = "otel_agentops.model.observations"
 PARAMS_OBSERVATIONS = "otel_agentops.params.observations"
 PROMPT_OBSERVATIONS = "otel_agentops.prompt.observations"
+RECORDER_LOST = "otel_agentops.recorder.lost"
 SLI_BAD = "otel_agentops.sli.bad"
 SLI_EVENTS = "otel_agentops.sli.events"
 SLI_VALUE_BAD = "otel_agentops.sli.value.bad"
@@ -207,6 +208,14 @@ METRICS = {
         "Number of calls made with a prompt, by its identity.",
         "otel_agentops_prompt_observations_total",
         ("gen_ai.prompt.name", "otel_agentops.task.name", "otel_agentops.prompt.hash", "otel_agentops.rollout.stage"),
+    ),
+    RECORDER_LOST: Metric(
+        "otel_agentops.recorder.lost",
+        "counter",
+        "{entry}",
+        "Number of entries that the flight recorder of the process has lost.",
+        "otel_agentops_recorder_lost_total",
+        ("otel_agentops.recorder.reason",),
     ),
     SLI_BAD: Metric(
         "otel_agentops.sli.bad",
