@@ -47,7 +47,7 @@ from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
 
 EFFECTS = frozenset({"write", "irreversible"})  # of tools whose intent is on disk before they run
-_INTENT_DEADLINE_S = 0.25
+_INTENT_DEADLINE_S = 1.0
 _ENTRY_BYTES, _OBJECT_BYTES = 2048, 2048  # what an entry and an object of a client weigh in memory, about
 _PART_NAMES = {
     A.GEN_AI_TOOL_CALL_ARGUMENTS: "arguments",
@@ -145,7 +145,9 @@ class RecorderSink:
 
     def request_sent(self, observation: Observation, content: Any) -> None:
         """Keep the exact bytes of an attempt; a protobuf message is made to bytes now, for it may change."""
-        recording = observation.recording
+        recording = getattr(observation, "recording", None)
+        if recording is None:
+            return
         if not isinstance(content, bytes) and self._maker.mode != "redacted":
             content = content.SerializeToString()
         recording.requests.append((monotonic_ns(), content))
@@ -153,11 +155,15 @@ class RecorderSink:
 
     def attempt_finished(self, observation: Observation, attempt: Attempt) -> None:
         """Keep when an attempt ended."""
-        observation.recording.finished_ns.append(monotonic_ns())
+        recording = getattr(observation, "recording", None)
+        if recording is not None:
+            recording.finished_ns.append(monotonic_ns())
 
     def wire_received(self, observation: Observation, headers: Mapping[str, str] | None, content: bytes | None) -> None:
         """Keep the exact bytes of an answer, and its headers, as far as the client has them."""
-        recording = observation.recording
+        recording = getattr(observation, "recording", None)
+        if recording is None:
+            return
         if headers is not None:
             recording.headers = headers
         if content is not None:
@@ -176,7 +182,9 @@ class RecorderSink:
 
     def chunk_received(self, observation: Observation, chunk: Any) -> None:
         """Keep a chunk of a stream and when it came."""
-        observation.recording.chunks.append((monotonic_ns(), chunk))
+        recording = getattr(observation, "recording", None)
+        if recording is not None:
+            recording.chunks.append((monotonic_ns(), chunk))
 
     def ended(self, observation: Observation) -> None:
         """Hand the operation over and say on its span what became of it."""

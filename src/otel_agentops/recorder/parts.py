@@ -21,10 +21,10 @@ from otel_agentops.recorder.segment import PartData
 # Headers of an answer that are recorded: ids, limits and who served it; never one that could hold a credential.
 _HEADERS = frozenset([
     "anthropic-organization-id", "apim-request-id", "cf-ray", "content-type", "date",
-    "fireworks-server-processing-time",    "openai-model", "openai-organization", "openai-processing-ms", "openai-version", "request-id", "retry-after",
-    "retry-after-ms", "server", "x-amzn-bedrock-input-token-count", "x-amzn-bedrock-invocation-latency",
-    "x-amzn-bedrock-output-token-count", "x-amzn-requestid", "x-groq-region", "x-ms-region", "x-ms-served-model",
-    "x-request-id", "x-trace-id",
+    "fireworks-server-processing-time", "openai-model", "openai-organization", "openai-processing-ms",
+    "openai-version", "request-id", "retry-after", "retry-after-ms", "server", "x-amzn-bedrock-input-token-count",
+    "x-amzn-bedrock-invocation-latency", "x-amzn-bedrock-output-token-count", "x-amzn-requestid", "x-groq-region",
+    "x-ms-region", "x-ms-served-model", "x-request-id", "x-trace-id",
 ])  # fmt: skip
 _HEADER_STARTS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit-", "x-ms-ratelimit-")
 

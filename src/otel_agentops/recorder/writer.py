@@ -226,8 +226,8 @@ class RecordWriter:
             if not self._queue and not self._is_closing:  # one may have come before it could see that we are idle
                 self._wake.wait(_HEAD_S)
             self._is_idle = False
+        self._wake.clear()  # before the flags are read: who sets one sets this after it
         if not self._is_urgent and not self._is_closing:
-            self._wake.clear()
             self._wake.wait(_RETRY_S if self.trouble else FLUSH_S)
         self._is_urgent = False
         self._wake.clear()
