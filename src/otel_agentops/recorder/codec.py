@@ -26,7 +26,7 @@ BEST = ZLIB if _zstd is None else ZSTD
 _ERRORS: tuple[type[Exception], ...] = (zlib.error,) if _zstd is None else (zlib.error, _zstd.ZstdError)
 
 
-def compress(data: bytes, codec: int = BEST) -> bytes:
+def compress(data: bytes, codec: int) -> bytes:
     """Return a block compressed; an empty one stays empty."""
     if not data or codec == RAW:
         return data

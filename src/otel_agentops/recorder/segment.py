@@ -240,8 +240,8 @@ class SegmentWriter:
         if any(space.entry_recipes):
             table = {"pieces": list(map(len, space.pieces)), "recipes": space.entry_recipes}
             content = b"\n".join((dump_line(table), *space.manifests, b"".join(space.pieces)))
-        block = codec.compress(content)
-        heads = codec.compress(b"\n".join(space.lines))
+        block = codec.compress(content, codec.BEST)
+        heads = codec.compress(b"\n".join(space.lines), codec.BEST)
         if block and key != NO_KEY:
             block = self._ciphers[key].encrypt(block, heads)
         self._write_frame(DATA, heads, block, key, space.first_piece, is_compressed=True)
@@ -271,7 +271,8 @@ class SegmentWriter:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError:
-            os.ftruncate(self._file.fileno(), self.size)
+            self._file.truncate(self.size)
+            self._file.seek(self.size)
             raise
         self.size += len(data)
 
