@@ -59,6 +59,8 @@ LAYERS = (
     ("_sinks.spans",),
     ("_sinks.metrics", "_sinks.open_tasks", "_sinks.retries", "_sinks.rate_limits", "_sinks.content"),
     ("_sinks.task_totals",),
+    ("recorder", "recorder.*"),
+    ("_sinks.recorder",),
     ("_processor",),
     ("_telemetry",),
     ("_baggage_processor",),
@@ -89,6 +91,7 @@ LAYERS = (
     ("truth", "truth.*"),
     ("triage", "triage.*"),
     ("price_lists", "price_lists.*"),
+    ("recorder.cli",),
     ("cli",),
 )
 # What `pip install otel-agentops` brings; the rest is the extra `cli`, and the clients are the application's.

@@ -138,6 +138,11 @@ class ClientCall(Observation, Generic[C]):
         return bool(self.hooks.request_sent)
 
     @property
+    def wants_wire(self) -> bool:
+        """Return True if a sink wants the headers and the exact bytes of the answer."""
+        return bool(self.hooks.wire_received)
+
+    @property
     def wants_early_answer(self) -> bool:
         """Return True if the answer has to be told as soon as it is known: a foreign span may end before the call."""
         return self.span is not None and self.span.wants_early_answer
@@ -288,6 +293,19 @@ class ClientCall(Observation, Generic[C]):
         if served_model is not None:
             self._served_model = served_model
         self._fold_state.update(fold_facts)
+
+    @guard
+    def wire_received(self, headers: Mapping[str, str] | None, content: bytes | None = None) -> None:
+        """Hand the headers and the exact bytes of the answer to the sinks that want them.
+
+        Args:
+            headers: None if the client does not have them.
+            content: The whole body; None if it streams, or if the client has not kept it.
+        """
+        call = self._observed_call()
+        if call.span is not None:
+            for hook in call.hooks.wire_received:
+                hook(call, headers, content)
 
     @guard
     def response_received(self, result: Any) -> None:

@@ -11,6 +11,13 @@
 | OTEL_AGENTOPS_REDACT | `module:function` that content passes before it leaves, see docs/content.md | none |
 | OTEL_AGENTOPS_CONTENT_LIMIT | bytes of one attribute of content | 65536 |
 | OTEL_AGENTOPS_INDEX_TTL | seconds between two questions to a store for the version of an index; 0 asks never | 60 |
+| OTEL_AGENTOPS_RECORDER | directory of the flight recorder, see docs/recorder.md | none |
+| OTEL_AGENTOPS_RECORDER_MODE | what it keeps of content: off, hashes, redacted, full | off |
+| OTEL_AGENTOPS_RECORDER_SYNC | when it waits for the disk: effects, second, each | effects |
+| OTEL_AGENTOPS_RECORDER_QUEUE | bytes that may wait in memory | 67108864 |
+| OTEL_AGENTOPS_RECORDER_SIGNING_KEY | file with the Ed25519 key of its checkpoints, see docs/recorder.md | none |
+| OTEL_AGENTOPS_RECORDER_KEY | file, or `command:...`, with the key that encrypts content | none |
+| OTEL_AGENTOPS_RECORDER_KEEP | how long, and how much, e.g. `90d,20GB` | everything |
 | OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT | NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT | NO_CONTENT |
 
 The HTTP instrumentations send baggage to every host. So by default only the id and the name of a task travel, which
@@ -20,7 +27,7 @@ are needed to count a task in two services once; tenant and roll-out stay in the
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from otel_agentops._guard import log, say_once
@@ -29,6 +36,8 @@ T = TypeVar("T")
 
 _MAX_LIMIT = 999_999_999
 MODES = ("auto", "own", "enrich")
+RECORDER_MODES = ("off", "hashes", "redacted", "full")
+RECORDER_SYNCS = ("effects", "second", "each")
 CAPTURE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CONTENT_MODES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 # The setting's values before it had modes, when messages were in events alone.
@@ -46,6 +55,10 @@ VARIABLES = frozenset([
     "PROMETHEUS_URL", "PROMPT_LIMIT", "PROM_ENDPOINT", "RECEIVER", "RECEIVERS", "REDACT", "REMOTE_WRITE_URL",
     "ROTATION", "RUNBOOK_URL", "SAMPLE_PERCENT", "STORE", "STRICT", "TEMPO_UID", "TIER", "TRACE_RECEIVER",
     "WAITING_TRACES",
+    "PROMETHEUS_URL", "PROMPT_LIMIT", "PROM_ENDPOINT", "RECEIVER", "RECEIVERS", "RECORDER", "RECORDER_KEEP",
+    "RECORDER_KEY", "RECORDER_MODE", "RECORDER_QUEUE", "RECORDER_SIGNING_KEY", "RECORDER_SYNC", "REDACT",
+    "REMOTE_WRITE_URL",
+    "ROTATION", "RUNBOOK_URL", "SAMPLE_PERCENT", "STORE", "STRICT", "TIER", "TRACE_RECEIVER", "WAITING_TRACES",
 ])  # fmt: skip
 
 
@@ -62,13 +75,20 @@ class Config(NamedTuple):
     redact: str | None = None
     index_ttl: int = 60
     gold_ratio: float | None = None
+    recorder: str | None = None
+    recorder_mode: str = "off"
+    recorder_sync: str = "effects"
+    recorder_queue: int = 67_108_864
+    recorder_signing_key: str | None = None
+    recorder_key: str | None = None
+    recorder_keep: str | None = None
 
 
 def read_config(environ: Mapping[str, str] = os.environ) -> Config:
     """Read the settings from environment variables; never raises."""
     default = Config()
     return Config(
-        mode=_parse_mode(environ.get("OTEL_AGENTOPS_MODE", ""), default.mode),
+        mode=_parse_choice("OTEL_AGENTOPS_MODE", environ, MODES, default.mode),
         hash_key=environ.get("OTEL_AGENTOPS_HASH_KEY", "").strip().encode(errors="surrogateescape") or None,
         prompt_limit=_parse_limit("OTEL_AGENTOPS_PROMPT_LIMIT", environ, default.prompt_limit),
         baggage=_parse_groups(environ.get("OTEL_AGENTOPS_BAGGAGE", ""), default.baggage),
@@ -82,6 +102,13 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         redact=environ.get("OTEL_AGENTOPS_REDACT", "").strip() or None,
         index_ttl=_parse_limit("OTEL_AGENTOPS_INDEX_TTL", environ, default.index_ttl, lowest=0),
         gold_ratio=_parse_ratio("OTEL_AGENTOPS_GOLD_RATIO", environ),
+        recorder=environ.get("OTEL_AGENTOPS_RECORDER", "").strip() or None,
+        recorder_mode=_parse_choice("OTEL_AGENTOPS_RECORDER_MODE", environ, RECORDER_MODES, default.recorder_mode),
+        recorder_sync=_parse_choice("OTEL_AGENTOPS_RECORDER_SYNC", environ, RECORDER_SYNCS, default.recorder_sync),
+        recorder_queue=_parse_limit("OTEL_AGENTOPS_RECORDER_QUEUE", environ, default.recorder_queue),
+        recorder_signing_key=environ.get("OTEL_AGENTOPS_RECORDER_SIGNING_KEY", "").strip() or None,
+        recorder_key=environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip() or None,
+        recorder_keep=environ.get("OTEL_AGENTOPS_RECORDER_KEEP", "").strip() or None,
     )
 
 
@@ -108,11 +135,12 @@ def warn_of_unknown_variables() -> None:
         say_once(name, "%s", describe_unknown_variable(name, nearest))
 
 
-def _parse_mode(text: str, default: str) -> str:
+def _parse_choice(name: str, environ: Mapping[str, str], choices: Sequence[str], default: str) -> str:
+    text = environ.get(name, "")
     value = text.strip().lower()
-    if value in MODES:
-        return value
-    return default if not value else _refuse_value("OTEL_AGENTOPS_MODE", text, "one of " + ", ".join(MODES), default)
+    if not value or value in choices:
+        return value or default
+    return _refuse_value(name, text, "one of " + ", ".join(choices), default)
 
 
 def _parse_content_mode(text: str, default: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from otel_agentops._context import NO_SCOPE, Scope
 from otel_agentops._guard import guard
@@ -25,9 +25,10 @@ class Hooks(NamedTuple):
 
     started: the request is known. request_read: also given the body that it was read from. attempt_started: one try
     begins. request_sent: also given the exact bytes of that try, if the SDK has made them. attempt_finished: also given
-    the `Attempt`. response_received: also given the body or the SDK's object. chunk_received: also given the raw chunk.
-    answer_known: the whole answer is known, though the application may not have it yet. ended: the operation is over;
-    sinks are told in reverse order, so that what started first ends last.
+    the `Attempt`. wire_received: also given the headers of the answer and its exact bytes, each None if the client
+    does not have them. response_received: also given the body or the SDK's object. chunk_received: also given the raw
+    chunk. answer_known: the whole answer is known, though the application may not have it yet. ended: the operation is
+    over; sinks are told in reverse order, so that what started first ends last.
     """
 
     started: tuple[Hook, ...]
@@ -35,6 +36,7 @@ class Hooks(NamedTuple):
     attempt_started: tuple[Hook, ...]
     request_sent: tuple[Hook, ...]
     attempt_finished: tuple[Hook, ...]
+    wire_received: tuple[Hook, ...]
     response_received: tuple[Hook, ...]
     chunk_received: tuple[Hook, ...]
     answer_known: tuple[Hook, ...]
@@ -181,6 +183,7 @@ class Observation:
         metric_labels: Attributes of the answer that the convention adds to the client metrics.
         content: What the sink of content keeps until the end; not set unless content is recorded.
         refusal: The HTTP status of the exception that a tool ended with; not set if it has none.
+        recording: What the flight recorder keeps until the end; not set unless it is on.
     """
 
     __slots__ = (
@@ -202,6 +205,8 @@ class Observation:
         "metric_labels",
         "operation",
         "refusal",
+        "param_sources",
+        "recording",
         "request_attributes",
         "result",
         "scope",
@@ -213,6 +218,7 @@ class Observation:
 
     content: object
     refusal: int
+    recording: Any
 
     def __init__(self, telemetry: Installation) -> None:
         self.telemetry = telemetry

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Mapping
 from time import time_ns
+from typing import TYPE_CHECKING
 
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
@@ -39,6 +40,9 @@ from otel_agentops.semconv import events as E
 from otel_agentops.task_totals import open_tasks, record_unattributed
 from otel_agentops.version import __version__
 
+if TYPE_CHECKING:
+    from otel_agentops._sinks.recorder import RecorderSink
+
 _MOST_PATHS = 8  # of a changed result that an event names
 _METRICS_API = "opentelemetry.metrics"  # whose own providers record nothing; those of the SDK are elsewhere
 
@@ -65,12 +69,13 @@ class Telemetry:
         self.spans = SpanSink(trace.get_tracer(SCOPE, __version__, tracer_provider), config.mode)
         meter = metrics.get_meter(SCOPE, __version__, meter_provider)
         self.metrics = ClientMetricsSink(meter)
+        self._recorder: RecorderSink | None = None
         OpenTaskGauges(meter)
         self.retries = RetryCounters(meter)
         self.waits = Waits(meter)
         self.rate_limits = None if isinstance(meter, NoOpMeter) else RateLimits(meter)
         # The order in which an operation's start is told; its end is told in reverse.
-        further_sinks = (*self._make_content_sinks(), *sinks)
+        further_sinks = (*self._make_content_sinks(), *self._make_recorder_sinks(meter), *sinks)
         self.sinks = (
             self.spans,
             ForeignSpanSink(self.spans),
@@ -98,6 +103,21 @@ class Telemetry:
         emit_event = None if mode == "SPAN_ONLY" else self.emit_event
         redactor = Redactor(self.config.redact)
         return (ContentSink(redactor, self.config.content_limit, mode != "EVENT_ONLY", emit_event),)
+
+    def _make_recorder_sinks(self, meter: metrics.Meter) -> Iterable[object]:
+        """Return the flight recorder; nothing of it is imported unless it is on."""
+        if self.config.recorder is None or self.config.recorder_mode == "off":
+            return ()
+        from otel_agentops._sinks.recorder import make_recorder
+
+        self._recorder = make_recorder(self.config, meter, self.emit_event, self._describe_resource)
+        return (self._recorder,)
+
+    def _describe_resource(self) -> Mapping[str, object]:
+        """Return the attributes of the resource of the spans; empty if the provider has none."""
+        provider = self._tracer_provider or trace.get_tracer_provider()
+        attributes: Mapping[str, object] = getattr(getattr(provider, "resource", None), "attributes", {})
+        return attributes
 
     def compile_sinks(self) -> None:
         """Compile the hooks of all operations, and of a client's call with a span of our own, in a task and in none."""
@@ -215,6 +235,8 @@ class Telemetry:
             context: Has the span that it belongs to; None for the current one.
         """
         now = time_ns()
+        if name == E.OUTCOME and self._recorder is not None:
+            self._recorder.record_outcome(attributes, timestamp_ns or now)
         logger = (self._logger_provider or get_logger_provider()).get_logger(SCOPE, __version__)
         logger.emit(
             LogRecord(

@@ -3,13 +3,12 @@
 A call is observed at the public method, whose result is parsed; its request is read in `_inner_post`, which has the
 final body and the address:
 https://github.com/huggingface/huggingface_hub/blob/v2.4.0/src/huggingface_hub/inference/_client.py#L253-L293
-
-The HTTP session makes the bytes of a request below `_inner_post`, so no content is handed on.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -238,11 +237,24 @@ def _start_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -
     has_address = "://" in str(request.model or "") or "://" in str(api.model or "")
     chosen_provider = None if has_address or api.provider in (None, "auto", "hf-inference") else api.provider
     call.attempt_started(body, RequestFacts(request, find_server(request.url, chosen_provider)))
+    if call.wants_content and isinstance(request.json, Mapping):
+        call.request_sent(_serialise_body(request))
     return call
+
+
+def _serialise_body(request: Request) -> bytes:
+    """Return the bytes of a body as the HTTP session makes them below us; before 1 that is one of `requests`."""
+    build = getattr(importlib.import_module("huggingface_hub.utils").get_session(), "build_request", None)
+    content: bytes = (
+        json.dumps(request.json).encode() if build is None else build("POST", request.url, json=request.json).content
+    )
+    return content
 
 
 def _finish_attempt(call: ClientCall[HuggingfaceCall], body: bytes, args: Arguments, kwargs: Keywords) -> None:
     call.attempt_finished(200)
+    if call.wants_wire and isinstance(body, bytes):
+        call.wire_received(None, body)
     if call.endpoint is EMBEDDINGS:
         call.response_received(body)  # the method makes an array of it
 

@@ -37,6 +37,7 @@ from otel_agentops.clients._servers import Server, find_deployment, parse_addres
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
+_FIRST_ERROR_STATUS = 400
 _NOT_PARAMETERS = frozenset({"model_id", "project_id", "space_id", "crypto", "inputs", "parameters", "random_seed"})
 CHATS = Fields(FIELDS.readers, FIELDS.not_parameters | _NOT_PARAMETERS, FIELDS.sampling)
 GENERATION = Fields(
@@ -210,6 +211,8 @@ def _finish_attempt(call: ClientCall[MethodCall], pause_s: float | None, args: A
     call.attempt_finished(getattr(response, "status_code", 0), parse_retry_after(getattr(response, "headers", None)))
     if pause_s is not None:
         _repeat_attempt(call)
+    elif call.wants_wire and getattr(response, "status_code", 0) < _FIRST_ERROR_STATUS:
+        call.wire_received(response.headers)  # the transport has not read the body
 
 
 def _lose_attempt(call: ClientCall[MethodCall], is_repeated: bool, args: Arguments, kwargs: Keywords) -> None:

@@ -8,6 +8,7 @@ GEN_AI_CLIENT_INFERENCE_OPERATION_DETAILS = "gen_ai.client.inference.operation.d
 GEN_AI_EVALUATION_RESULT = "gen_ai.evaluation.result"
 CHANGE = "otel_agentops.change"
 OUTCOME = "otel_agentops.outcome"
+RECORDER_HEAD = "otel_agentops.recorder.head"
 ROLLBACK = "otel_agentops.rollback"
 TASK = "otel_agentops.task"
 
@@ -131,6 +132,12 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "otel_agentops.traffic.intent",
         "otel_agentops.rollout.stage",
         "otel_agentops.rollout.route",
+    ),
+    RECORDER_HEAD: (
+        "otel_agentops.recorder.writer",
+        "otel_agentops.recorder.tree_size",
+        "otel_agentops.recorder.tree_root",
+        "otel_agentops.recorder.verifier_key",
     ),
     ROLLBACK: (
         "otel_agentops.change.variable",

@@ -64,6 +64,7 @@ class _Response(Protocol):
     status_code: int
     content: bytes
     is_closed: bool
+    headers: Mapping[str, str]
     extensions: dict[str, object]
 
 
@@ -212,6 +213,8 @@ def _finish_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) 
     response: _Response = args[2] if len(args) > 2 else kwargs["response"]
     call.attempt_finished(response.status_code)
     response.extensions[_KEY] = call
+    if call.wants_wire:
+        call.wire_received(response.headers, response.content if response.is_closed else None)
     if call.wants_early_answer and response.is_closed:
         call.response_received(_decode_object(response.content))  # now: its maker is about to end the span
 

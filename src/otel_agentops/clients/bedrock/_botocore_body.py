@@ -88,7 +88,10 @@ class Reading(HeldCall):
     def finish_reading(self) -> None:
         """End the call with the answer; if bytes are missing, the library is about to raise."""
         if self.call.is_open and self._size in (None, self._byte_count):
-            self.call.response_received(InvokeResponse(self._headers, b"".join(self._parts)))
+            body = b"".join(self._parts)
+            if self.call.wants_wire:
+                self.call.wire_received(None, body)
+            self.call.response_received(InvokeResponse(self._headers, body))
             self.call.end()
         self._parts.clear()
 

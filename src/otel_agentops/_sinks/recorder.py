@@ -1,0 +1,401 @@
+"""The flight recorder's part of every operation: what was sent and answered, handed to the writer as it is.
+
+This sink is installed only if `OTEL_AGENTOPS_RECORDER` names a directory and the mode is not off. On the application's
+threads it keeps references and times; reading them is the writer's work. The span says what became of the content:
+`recorded` with its ref if the writer has taken it, `dropped` if it had no room, decided before the span is stamped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+from opentelemetry.metrics import CallbackOptions, Meter
+from opentelemetry.metrics import Observation as Measurement
+from opentelemetry.trace import get_current_span
+from opentelemetry.util.types import AnyValue
+
+from otel_agentops._config import Config
+from otel_agentops._endpoint import ContentReader
+from otel_agentops._guard import guard
+from otel_agentops._observation import Observation
+from otel_agentops._redaction import Redactor, redact_secrets
+from otel_agentops._sinks.answer import answer_attributes
+from otel_agentops._sinks.foreign_span import ForeignSpan
+from otel_agentops._sinks.own_span import OwnSpan
+from otel_agentops.operations import (
+    AgentRun,
+    Answer,
+    Attempt,
+    Fetch,
+    Judgement,
+    ModelCall,
+    Retrieval,
+    ToolCall,
+    Value,
+)
+from otel_agentops.recorder.entries import OBJECT, WIRE
+from otel_agentops.recorder.parts import PartMaker, read_message, select_headers, serialise
+from otel_agentops.recorder.redaction import PieceRedactor
+from otel_agentops.recorder.segment import PartData
+from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings, TreeHead
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import events as E
+from otel_agentops.semconv import metrics as M
+
+EFFECTS = frozenset({"write", "irreversible"})  # of tools whose intent is on disk before they run
+_INTENT_DEADLINE_S = 1.0
+_ENTRY_BYTES, _OBJECT_BYTES = 2048, 2048  # what an entry and an object of a client weigh in memory, about
+_PART_NAMES = {
+    A.GEN_AI_TOOL_CALL_ARGUMENTS: "arguments",
+    A.GEN_AI_TOOL_CALL_RESULT: "result",
+    A.GEN_AI_RETRIEVAL_QUERY_TEXT: "query",
+    A.GEN_AI_RETRIEVAL_DOCUMENTS: "documents",
+}
+_serialise = guard(serialise, has_content=True)
+
+
+class _Recording:
+    """The content of one operation so far: references alone, with the times at which they came."""
+
+    __slots__ = (
+        "answer",
+        "chunks",
+        "finished_ns",
+        "headers",
+        "intent",
+        "parts",
+        "requests",
+        "size",
+        "started_ns",
+        "wire",
+    )
+
+    def __init__(self) -> None:
+        self.started_ns = monotonic_ns()
+        self.requests: list[tuple[int, Any]] = []
+        self.finished_ns: list[int] = []
+        self.chunks: list[tuple[int, Any]] = []
+        self.parts: list[tuple[str, bytes]] = []
+        self.answer: Any = None
+        self.wire: bytes | None = None
+        self.headers: Mapping[str, str] | None = None
+        self.intent: str | None = None
+        self.size = _ENTRY_BYTES
+
+
+class RecorderSink:
+    """Hands operations to the writer.
+
+    Args:
+        writer: The queue and thread of this process.
+        maker: Makes the parts of entries; used on the writer's thread alone.
+    """
+
+    has_content = True  # its failures may quote what was said
+
+    def __init__(self, writer: RecordWriter, maker: PartMaker) -> None:
+        self.writer = writer
+        self._maker = maker
+        self._state = "hashes" if maker.mode == "hashes" else "recorded"
+
+    def started(self, observation: Observation) -> None:
+        """Begin to record; a run of an agent is known by its steps."""
+        if not isinstance(observation.operation, AgentRun):
+            observation.recording = _Recording()
+
+    def request_read(self, observation: Observation, body: Any) -> None:
+        """Keep the arguments of a tool or the query of a retrieval, before it can change them."""
+        operation, recording = observation.operation, getattr(observation, "recording", None)
+        if recording is None or not isinstance(operation, (ToolCall, Retrieval)):
+            return
+        self._keep_content(observation, recording, body, is_request=True)
+        if isinstance(operation, ToolCall) and operation.attributes.get(A.TOOL_EFFECT) in EFFECTS:
+            self._record_intent(observation, operation, recording)
+
+    def _keep_content(self, observation: Observation, recording: _Recording, content: Any, *, is_request: bool) -> None:
+        """Keep what a helper or an adapter says of a tool or a retrieval, as JSON: its objects may change."""
+        endpoint = getattr(observation, "endpoint", None)
+        if endpoint is not None:
+            reader: ContentReader | None = endpoint.content
+            if reader is None:
+                return
+            content = reader.request(content) if is_request else reader.response(content)
+        for key, name in _PART_NAMES.items():
+            if key in content:
+                data = serialise(content[key])
+                recording.parts.append((name, data))
+                recording.size += len(data)
+
+    def _record_intent(self, observation: Observation, call: ToolCall, recording: _Recording) -> None:
+        """Have on disk that the tool is about to run, before it runs; wait for that no longer than a moment."""
+        head = {
+            "kind": "intent",
+            "time_ns": observation.started_ns,
+            "monotonic_ns": recording.started_ns,
+            "tool": call.name,
+            "effect": call.attributes.get(A.TOOL_EFFECT),
+            **_read_place(observation),
+        }
+        encode = partial(self._encode_intent, head, observation, tuple(recording.parts))
+        recording.intent = self.writer.offer(recording.size, encode, has_effect=True, deadline_s=_INTENT_DEADLINE_S)
+
+    def request_sent(self, observation: Observation, content: Any) -> None:
+        """Keep the exact bytes of an attempt; a protobuf message is made to bytes now, for it may change."""
+        recording = getattr(observation, "recording", None)
+        if recording is None:
+            return
+        if not isinstance(content, bytes) and self._maker.mode != "redacted":
+            content = content.SerializeToString()
+        recording.requests.append((monotonic_ns(), content))
+        recording.size += len(content) if isinstance(content, bytes) else content.ByteSize()
+
+    def attempt_finished(self, observation: Observation, attempt: Attempt) -> None:
+        """Keep when an attempt ended."""
+        recording = getattr(observation, "recording", None)
+        if recording is not None:
+            recording.finished_ns.append(monotonic_ns())
+
+    def wire_received(self, observation: Observation, headers: Mapping[str, str] | None, content: bytes | None) -> None:
+        """Keep the exact bytes of an answer, and its headers, as far as the client has them."""
+        recording = getattr(observation, "recording", None)
+        if recording is None:
+            return
+        if headers is not None:
+            recording.headers = headers
+        if content is not None:
+            recording.wire = content
+            recording.size += len(content)
+
+    def response_received(self, observation: Observation, result: Any) -> None:
+        """Keep the answer."""
+        recording = getattr(observation, "recording", None)
+        if recording is None:
+            return
+        if isinstance(observation.operation, (ToolCall, Retrieval)):
+            self._keep_content(observation, recording, result, is_request=False)
+        recording.answer = result
+        recording.size += _OBJECT_BYTES
+
+    def chunk_received(self, observation: Observation, chunk: Any) -> None:
+        """Keep a chunk of a stream and when it came."""
+        recording = getattr(observation, "recording", None)
+        if recording is not None:
+            recording.chunks.append((monotonic_ns(), chunk))
+
+    def ended(self, observation: Observation) -> None:
+        """Hand the operation over and say on its span what became of it."""
+        recording: _Recording | None = getattr(observation, "recording", None)
+        if recording is None:
+            return
+        encode = partial(self._encode, observation, recording, monotonic_ns(), _read_place(observation))
+        size = recording.size + _OBJECT_BYTES * len(recording.chunks)
+        ref = self.writer.offer(size, encode, has_effect=recording.intent is not None)
+        span = observation.span
+        if isinstance(span, (OwnSpan, ForeignSpan)) and span.span.is_recording():
+            state: dict[str, Value] = {A.CONTENT_STATE: "dropped" if ref is None else self._state}
+            if ref is not None:
+                state[A.CONTENT_REF] = ref
+                if recording.wire is not None:
+                    state[A.CONTENT_BYTES] = recording.size - _ENTRY_BYTES - _OBJECT_BYTES
+            span.span.set_attributes(state)
+
+    def record_outcome(self, attributes: Mapping[str, AnyValue], timestamp_ns: int) -> None:
+        """Record the truth about a task."""
+        self.writer.offer(_ENTRY_BYTES, partial(self._encode_outcome, dict(attributes), timestamp_ns, monotonic_ns()))
+
+    # -- on the writer's thread
+
+    def _encode(
+        self, observation: Observation, recording: _Recording, ended_ns: int, place: Mapping[str, str]
+    ) -> Encoded:
+        operation = observation.operation
+        attributes = {**observation.request_attributes, **answer_attributes(observation)}
+        lane = attributes.get(A.TASK_ID) or place.get("trace_id")
+        parts = self._make_parts(observation, recording, lane)
+        head: dict[str, Any] = {
+            "kind": _KINDS[type(operation)],
+            "time_ns": observation.started_ns,
+            "monotonic_ns": recording.started_ns,
+            **place,
+            "duration_ns": ended_ns - recording.started_ns,
+        }
+        if (error_type := attributes.get(A.ERROR_TYPE)) is not None:
+            head["error_type"] = error_type
+        if isinstance(operation, (ModelCall, Fetch)):
+            head["attempts"] = list(_describe_attempts(observation, recording))
+            if observation.first_chunk_ns is not None:
+                head["first_chunk_ns"] = observation.first_chunk_ns - observation.started_ns
+                head["chunk_count"] = observation.chunk_count
+        elif isinstance(operation, ToolCall):
+            head["tool"], head["effect"] = operation.name, operation.attributes.get(A.TOOL_EFFECT)
+            if recording.intent is not None:
+                head["intent"] = recording.intent
+        missing = _find_missing(observation, attributes, {part.name for part in parts})
+        return self._finish(head, attributes, missing, parts, lane)
+
+    def _make_parts(self, observation: Observation, recording: _Recording, lane: Value | None) -> list[PartData]:
+        make = self._maker.make
+        parts: list[PartData | None] = []
+        for number, (_, content) in enumerate(recording.requests):
+            is_wire = isinstance(content, bytes)
+            data = content if is_wire else serialise(read_message(content))
+            parts.append(make("request", data, lane, form=WIRE if is_wire else OBJECT, attempt=number))
+        if isinstance(observation.operation, (ModelCall, Fetch)) or recording.requests:
+            if recording.wire is not None:
+                parts.append(make("response", recording.wire, lane))
+            elif recording.chunks:
+                parts.append(self._maker.make_chunks(recording.chunks, recording.started_ns, lane))
+            elif recording.answer is not None and (data := _serialise(recording.answer)) is not None:
+                parts.append(make("response", data, lane, form=OBJECT))
+            if recording.headers is not None:
+                parts.append(make("headers", serialise(select_headers(recording.headers)), lane, form=OBJECT))
+        if isinstance(observation.operation, Judgement):
+            configuration = _serialise(dict(observation.operation.configuration))
+            parts.append(None if configuration is None else make("configuration", configuration, lane, form=OBJECT))
+        parts += [make(name, data, lane, form=OBJECT) for name, data in recording.parts]
+        return [part for part in parts if part is not None]
+
+    def _encode_intent(
+        self, head: Mapping[str, Any], observation: Observation, contents: Sequence[tuple[str, bytes]]
+    ) -> Encoded:
+        attributes = observation.request_attributes
+        lane = attributes.get(A.TASK_ID) or head.get("trace_id")
+        made = [self._maker.make(name, data, lane, form=OBJECT) for name, data in contents]
+        parts = [part for part in made if part is not None]
+        missing = [] if parts else ["arguments"]
+        return self._finish(head, attributes, missing, parts, lane)
+
+    def _encode_outcome(self, attributes: Mapping[str, AnyValue], timestamp_ns: int, monotonic: int) -> Encoded:
+        head = {"kind": "outcome", "time_ns": timestamp_ns, "monotonic_ns": monotonic}
+        missing = [name for name, key in (("task", A.TASK_ID), ("verdict", A.TRUTH_VERDICT)) if key not in attributes]
+        return self._finish(head, attributes, missing, [], None)
+
+    def _finish(
+        self,
+        head: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+        missing: Sequence[str],
+        parts: Sequence[PartData],
+        lane: Value | None,
+    ) -> Encoded:
+        """Return an entry whose attributes are as clean as its content."""
+        mode = self._maker.mode
+        if mode != "full":
+            attributes = {name: value for name, value in attributes.items() if name != A.GEN_AI_REQUEST_STOP_SEQUENCES}
+        if mode == "redacted":
+            attributes = redact_secrets(attributes)
+        full_head = {**head, "attributes": attributes, "mode": mode}
+        if missing:
+            full_head["missing"] = missing
+        return Encoded(full_head, parts, lane)
+
+
+_KINDS = {
+    ModelCall: "call",
+    Fetch: "call",
+    ToolCall: "tool",
+    Retrieval: "retrieval",
+    Judgement: "judgement",
+}
+
+
+def _read_place(observation: Observation) -> dict[str, str]:
+    """Return the trace and span of an operation; of one without a span those around it."""
+    span = observation.span
+    context = (span.span if isinstance(span, (OwnSpan, ForeignSpan)) else get_current_span()).get_span_context()
+    if not context.is_valid:
+        return {}
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+
+
+def _describe_attempts(observation: Observation, recording: _Recording) -> Any:
+    attempts = observation.attempts or ()
+    for number in range(max(len(attempts), len(recording.requests))):
+        described: dict[str, Any] = {}
+        if number < len(recording.requests):
+            described["sent_ns"] = recording.requests[number][0] - recording.started_ns
+        if number < len(recording.finished_ns):
+            described["finished_ns"] = recording.finished_ns[number] - recording.started_ns
+        if number < len(attempts):
+            described["status"] = attempts[number].status
+            if attempts[number].retry_after is not None:
+                described["retry_after"] = attempts[number].retry_after
+        yield described
+
+
+def _find_missing(observation: Observation, attributes: Mapping[str, Any], parts: set[str]) -> list[str]:
+    """Return the mandatory fields that an entry lacks."""
+    operation = observation.operation
+    has_failed = A.ERROR_TYPE in attributes
+    wanted: dict[str, bool] = {}
+    if isinstance(operation, (ModelCall, Fetch)):
+        wanted = {
+            "request": "request" in parts or isinstance(operation, Fetch),
+            "response": has_failed or bool(parts & {"response", "chunks"}),
+            "headers": has_failed or "headers" in parts,
+            "attempts": observation.attempts is not None,
+            "model": isinstance(operation, Fetch) or operation.model is not None,
+            "answered_model": has_failed or A.GEN_AI_RESPONSE_MODEL in attributes,
+            "usage": has_failed
+            or not isinstance(observation.result, Answer)
+            or observation.result.input_tokens is not None,
+        }
+    elif isinstance(operation, ToolCall):
+        wanted = {
+            "arguments": "arguments" in parts,
+            "result": has_failed or "result" in parts,
+            "effect": A.TOOL_EFFECT in attributes,
+        }
+    elif isinstance(operation, Retrieval):
+        wanted = {
+            "query": bool(parts & {"query", "request"}),
+            "documents": has_failed or bool(parts & {"documents", "response"}),
+            "index_version": operation.version is not None,
+        }
+    elif isinstance(operation, Judgement):
+        wanted = {"score": has_failed or A.GEN_AI_EVALUATION_SCORE_VALUE in attributes}
+    return [name for name, is_there in wanted.items() if not is_there]
+
+
+def make_recorder(
+    config: Config, meter: Meter, emit_event: Callable[..., object], describe: Callable[[], Mapping[str, object]]
+) -> RecorderSink:
+    """Return the flight recorder of one installation.
+
+    Args:
+        config: Its settings.
+        meter: Makes the counter of what is lost.
+        emit_event: Emits the head of the log.
+        describe: Returns the attributes of the resource.
+    """
+
+    def emit_head(head: TreeHead) -> None:
+        attributes: dict[str, Value] = {
+            A.RECORDER_WRITER: head.writer,
+            A.RECORDER_TREE_SIZE: head.size,
+            A.RECORDER_TREE_ROOT: head.root.hex(),
+        }
+        if head.verifier_key is not None:
+            attributes[A.RECORDER_VERIFIER_KEY] = head.verifier_key
+        emit_event(E.RECORDER_HEAD, attributes)
+
+    settings = Settings(
+        Path(str(config.recorder)),
+        config.recorder_mode,
+        config.recorder_queue,
+        config.recorder_sync,
+        config.recorder_signing_key,
+    )
+    writer = RecordWriter(settings, describe, emit_head)
+
+    def observe_losses(_: CallbackOptions) -> list[Measurement]:
+        return [Measurement(lost, {A.RECORDER_REASON: reason}) for reason, lost in list(writer.losses.items())]
+
+    metric = M.METRICS[M.RECORDER_LOST]
+    meter.create_observable_counter(metric.name, [observe_losses], metric.unit, metric.brief)
+    redactor = PieceRedactor(Redactor(config.redact)) if config.recorder_mode == "redacted" else None
+    return RecorderSink(writer, PartMaker(config.recorder_mode, redactor, config.hash_key))

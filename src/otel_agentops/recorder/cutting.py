@@ -1,0 +1,170 @@
+"""Cutting of bodies into pieces that come again: the members and the elements of the top-level lists of a JSON text.
+
+The pieces of a body are slices of it, whatever its spacing, key order and escapes, so that their concatenation is the
+body. What went before in a conversation is cut where it was cut before, without being read again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Generator, Hashable, Iterator
+from itertools import pairwise
+from json import JSONDecodeError, JSONDecoder
+from json.decoder import WHITESPACE  # type: ignore[attr-defined]
+from typing import NamedTuple
+
+_SHORTEST = 32  # bytes of a piece: a shorter one costs more than it saves
+_LONG_MEMBER = 64  # bytes of a member that is cut out of those around it
+_BLOCK = 65_536  # bytes of a piece of what is no JSON object
+_LONGEST = 524_288  # bytes of a body that is kept to compare the next one with
+_MOST_BODIES = 64
+_OBJECT, _LIST = "object", "list"  # inside which the scan goes on behind a cut
+_read_value = JSONDecoder(strict=False).raw_decode
+_skip = WHITESPACE.match
+
+Cut = tuple[int, str]
+
+
+class NotAnObjectError(ValueError):
+    """The text is no JSON object."""
+
+
+def scan_object(text: str, position: int = 0, state: str = "") -> Iterator[Cut]:
+    """Yield where a JSON object may be cut, each time with what the scan is inside of then.
+
+    Args:
+        text: The object, one character a byte.
+        position: Where to go on; 0 for the beginning.
+        state: What that place is inside of.
+
+    Raises:
+        NotAnObjectError: It is none.
+    """
+    try:
+        yield from _scan(text, position, state)
+    except (JSONDecodeError, IndexError, RecursionError):
+        raise NotAnObjectError from None
+
+
+def _scan(text: str, position: int, state: str) -> Iterator[Cut]:
+    if not state:
+        position = _skip(text, 0).end()
+        if text[position] != "{":
+            raise IndexError
+        position += 1
+    while True:
+        if state == _LIST:
+            position = yield from _scan_list(text, position)
+        start = position = _skip(text, position).end()
+        if text[position] == "}":
+            if _skip(text, position + 1).end() != len(text):
+                raise IndexError
+            return
+        position = _skip_name(text, position)
+        if text[position] == "[":
+            state, position = _LIST, position + 1
+            yield position, _LIST
+            continue
+        state, position = _OBJECT, _read_value(text, position)[1]
+        if position - start >= _LONG_MEMBER:
+            yield start, _OBJECT
+            yield position, _OBJECT
+
+
+def _skip_name(text: str, position: int) -> int:
+    """Return where the value of a member starts."""
+    if text[position] == ",":
+        position = _skip(text, position + 1).end()
+    if text[position] != '"':
+        raise IndexError
+    position = _skip(text, _read_value(text, position)[1]).end()
+    if text[position] != ":":
+        raise IndexError
+    return _skip(text, position + 1).end()
+
+
+def _scan_list(text: str, position: int) -> Generator[Cut, None, int]:
+    """Yield the ends of the elements of a list; return the position behind it."""
+    while True:
+        position = _skip(text, position).end()
+        if text[position] == "]":
+            return position + 1
+        if text[position] == ",":
+            position = _skip(text, position + 1).end()
+        position = _read_value(text, position)[1]
+        yield position, _LIST
+
+
+class _Body(NamedTuple):
+    """A body that was cut, and where."""
+
+    data: bytes
+    cuts: list[Cut]
+
+
+class Cutter:
+    """Cuts the bodies of conversations; remembers the last one of each, so that the cost is that of what is new."""
+
+    def __init__(self) -> None:
+        self._bodies: OrderedDict[Hashable, _Body] = OrderedDict()
+
+    def cut(self, data: bytes, lane: tuple[Hashable, str]) -> list[bytes]:
+        """Return slices of a body whose concatenation it is.
+
+        Args:
+            data: The body.
+            lane: The conversation and the part: bodies of one lane are much alike, those of the same part are a bit.
+        """
+        base = self._bodies.get(lane) or self._bodies.get(lane[1]) or _Body(b"", [])
+        try:
+            cuts = _find_cuts(data, base)
+        except NotAnObjectError:
+            return [data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK)] or [b""]
+        if len(data) <= _LONGEST:
+            for key in (lane, lane[1]):
+                self._bodies[key] = _Body(data, cuts)
+                self._bodies.move_to_end(key)
+            while len(self._bodies) > _MOST_BODIES:
+                self._bodies.popitem(last=False)
+        places = [0, *(position for position, _ in cuts), len(data)]
+        return [data[start:end] for start, end in pairwise(places)]
+
+
+def _find_cuts(data: bytes, base: _Body) -> list[Cut]:
+    """Return where to cut a body: as the one before where both are the same, else by reading it."""
+    prefix = _measure_common_prefix(data, base.data)
+    # The byte behind a cut has to be the same as well: a number may go on.
+    cuts = [cut for cut in base.cuts if cut[0] < prefix]
+    offset = len(data) - len(base.data)
+    suffix_start = len(data) - _measure_common_suffix(data, base.data)
+    same_end = {(place + offset, state): number for number, (place, state) in enumerate(base.cuts)}
+    start, state = cuts[-1] if cuts else (0, "")
+    for cut in scan_object(data.decode("latin-1"), start, state):
+        if cut[0] >= suffix_start and (number := same_end.get(cut)) is not None:
+            return cuts + [(place + offset, state) for place, state in base.cuts[number:]]
+        if cut[0] - start >= _SHORTEST:
+            cuts.append(cut)
+            start = cut[0]
+    return cuts
+
+
+def _measure_common_prefix(first: bytes, second: bytes) -> int:
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[low:middle] == second[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _measure_common_suffix(first: bytes, second: bytes) -> int:
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[len(first) - middle : len(first) - low] == second[len(second) - middle : len(second) - low]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

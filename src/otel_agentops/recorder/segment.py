@@ -1,0 +1,386 @@
+"""Segments: the files of the flight recorder. docs/recorder-format.md describes every byte.
+
+A segment is a magic line and frames. A frame has a fixed header, a block of heads (one JSON line an entry) and a block
+of content (pieces, recipes and manifests). Each frame has the hash of the one before, so that a file that was cut or
+changed is read up to there. All that an entry needs is in its own segment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import zlib
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+from otel_agentops.recorder import codec
+from otel_agentops.recorder.tree import Frontier, hash_leaf
+
+FORMAT = 1
+MAGIC = b"otel-agentops recorder 1\n"
+HEAD, DATA, FOOT = b"H", b"D", b"F"
+NO_KEY = bytes(8)
+# Bytes of the body, of these the heads; number of the first piece; kind, codec; key; hash of the frame before; CRC-32
+# of all before it and of the body.
+_HEADER = struct.Struct(">IIIcB2x8s32sI")
+HEADER_SIZE = _HEADER.size
+_LARGEST = 1 << 30  # bytes of a body: more is a torn length
+_MOST_RECIPES = 256  # that later ones may refer to
+FULL_FRAME = 65_536  # bytes of heads and content before compression
+
+
+class Frame(NamedTuple):
+    """One frame of a segment as it is on disk.
+
+    Attributes:
+        kind: HEAD, DATA or FOOT.
+        codec: Of both blocks.
+        key: Id of the key that the content is encrypted with; `NO_KEY` if it is not.
+        first_piece: The number of its first piece, among those of its key.
+        heads: The first block, as it is on disk.
+        content: The second block, as it is on disk.
+        previous: Hash of the frame before; of the first one that of the segment before.
+        digest: Its own hash.
+        end: Where it ends in the file.
+    """
+
+    kind: bytes
+    codec: int
+    key: bytes
+    first_piece: int
+    heads: bytes
+    content: bytes
+    previous: bytes
+    digest: bytes
+    end: int
+
+    def read_lines(self) -> list[bytes]:
+        """Return the heads of its entries, one JSON text each."""
+        return codec.decompress(self.heads, self.codec).split(b"\n")
+
+
+def pack_frame(
+    kind: bytes, heads: bytes, content: bytes, previous: bytes, codec_number: int, key: bytes, first_piece: int
+) -> bytes:
+    """Return the bytes of a frame; both blocks are given as they are to be on disk."""
+    head = _HEADER.pack(len(heads) + len(content), len(heads), first_piece, kind, codec_number, key, previous, 0)[:-4]
+    check = zlib.crc32(content, zlib.crc32(heads, zlib.crc32(head)))
+    return b"".join((head, check.to_bytes(4, "big"), heads, content))
+
+
+def iterate_frames(file: BinaryIO) -> Iterator[Frame]:
+    """Yield the frames of a segment up to the first one that is torn, or does not follow on the one before."""
+    if file.read(len(MAGIC)) != MAGIC:
+        return
+    end, digest = len(MAGIC), b""
+    while len(head := file.read(HEADER_SIZE)) == HEADER_SIZE:
+        size, heads_size, first_piece, kind, codec_number, key, previous, check = _HEADER.unpack(head)
+        if size > _LARGEST or heads_size > size or (digest and previous != digest):
+            return
+        body = file.read(size)
+        if len(body) != size or zlib.crc32(body, zlib.crc32(head[:-4])) != check:
+            return
+        end += HEADER_SIZE + size
+        digest = hashlib.sha256(head + body).digest()
+        yield Frame(kind, codec_number, key, first_piece, body[:heads_size], body[heads_size:], previous, digest, end)
+
+
+class PartData(NamedTuple):
+    """One part of an entry's content on its way to disk.
+
+    Attributes:
+        name: Its name.
+        pieces: Slices whose concatenation it is.
+        facts: Further members of its manifest: attempt, form, times.
+    """
+
+    name: str
+    pieces: Sequence[bytes]
+    facts: Mapping[str, Any]
+
+
+class Cipher(Protocol):
+    """An encryption of content blocks under one key."""
+
+    id: bytes
+
+    def encrypt(self, block: bytes, associated: bytes) -> bytes:
+        """Return a block encrypted."""
+
+
+class _KeySpace:
+    """The pieces that the frames of one key have so far, and the entries that wait for the next."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}
+        self.pieces: list[bytes] = []
+        self.recipe_count = 0
+        self.last_recipes: OrderedDict[Hashable, tuple[int, list[int]]] = OrderedDict()
+        self.first_piece = 0
+        self.lines: list[bytes] = []
+        self.manifests: list[bytes] = []
+        self.entry_recipes: list[list[Any]] = []
+        self.size = 0
+
+
+class SegmentWriter:
+    """One segment that is being written, to a file that others do not touch.
+
+    Attributes:
+        size: Bytes written.
+        piece_bytes: Bytes of distinct pieces so far.
+        entry_count: Entries written.
+        frontier: The tree over all entries of the writer.
+    """
+
+    def __init__(self, file: BinaryIO, head: Mapping[str, Any], frontier: Frontier, previous: bytes) -> None:
+        self._file = file
+        self._digest = previous
+        self._spaces: dict[bytes, _KeySpace] = {}
+        self._ciphers: dict[bytes, Cipher] = {}
+        self.frontier = frontier
+        self.size = self.piece_bytes = self.entry_count = 0
+        self.pending_bytes = 0
+        self._write(MAGIC)
+        self._write_frame(HEAD, dump_line(head), b"", NO_KEY, 0)
+
+    @property
+    def digest(self) -> bytes:
+        """Return the hash of the last frame."""
+        return self._digest
+
+    def add(
+        self, head: Mapping[str, Any], parts: Sequence[PartData], lane: Hashable = None, cipher: Cipher | None = None
+    ) -> None:
+        """Add an entry to the frame that is being filled.
+
+        Args:
+            head: Its clear head.
+            parts: Its content; empty if there is none.
+            lane: The conversation that it belongs to.
+            cipher: The encryption of its content; None for none.
+        """
+        key = NO_KEY if cipher is None else cipher.id
+        if cipher is not None:
+            self._ciphers[key] = cipher
+        space = self._spaces.get(key)
+        if space is None:
+            space = self._spaces[key] = _KeySpace()
+        manifest = b"null"
+        recipes: list[list[Any]] = []
+        if parts:
+            listed = []
+            for part in parts:
+                if "byte_size" in part.facts:  # its hash alone is kept
+                    listed.append({"name": part.name, **part.facts})
+                    recipes.append([[]])
+                    space.recipe_count += 1
+                    continue
+                digest, byte_size = hashlib.sha256(), 0
+                for piece in part.pieces:
+                    digest.update(piece)
+                    byte_size += len(piece)
+                facts = {"name": part.name, **part.facts, "byte_size": byte_size, "sha256": digest.hexdigest()}
+                listed.append(facts)
+                recipes.append(self._add_recipe(space, part, lane))
+            manifest = dump_line({"salt": os.urandom(16).hex(), "parts": listed})
+            head = {**head, "commitment": hashlib.sha256(manifest).hexdigest()}
+        line = dump_line(head)
+        space.lines.append(line)
+        space.manifests.append(manifest)
+        space.entry_recipes.append(recipes)
+        space.size += len(line) + len(manifest)
+        self.pending_bytes = max(self.pending_bytes, space.size)
+        if space.size >= FULL_FRAME:
+            self._flush_space(key, space)
+
+    def _add_recipe(self, space: _KeySpace, part: PartData, lane: Hashable) -> list[Any]:
+        """Return how to rebuild a part: as much of an earlier recipe as is the same, and the pieces between."""
+        numbers = []
+        for piece in part.pieces:
+            number = space.numbers.get(piece)
+            if number is None:
+                number = space.numbers[piece] = len(space.numbers)
+                space.pieces.append(piece)
+                space.size += len(piece)
+                self.piece_bytes += len(piece)
+            numbers.append(number)
+        last = space.last_recipes
+        recipe: list[Any] = [numbers]
+        latest = last.get((lane, part.name)) or last.get(part.name)
+        if latest is not None:
+            base_number, base = latest
+            shorter = min(len(base), len(numbers))
+            head = next((place for place in range(shorter) if base[place] != numbers[place]), shorter)
+            most = shorter - head
+            tail = next((place for place in range(most) if base[-1 - place] != numbers[-1 - place]), most)
+            if head + tail > 3:
+                recipe = [numbers[head : len(numbers) - tail], base_number, head, tail]
+        for name in ((lane, part.name), part.name):
+            last[name] = space.recipe_count, numbers
+            last.move_to_end(name)
+        while len(last) > _MOST_RECIPES:
+            last.popitem(last=False)
+        space.recipe_count += 1
+        return recipe
+
+    def flush(self) -> None:
+        """Write what waits for a frame."""
+        for key, space in self._spaces.items():
+            if space.lines:
+                self._flush_space(key, space)
+        self.pending_bytes = 0
+
+    def _flush_space(self, key: bytes, space: _KeySpace) -> None:
+        content = b""
+        if any(space.entry_recipes):
+            table = {"pieces": list(map(len, space.pieces)), "recipes": space.entry_recipes}
+            content = b"\n".join((dump_line(table), *space.manifests, b"".join(space.pieces)))
+        block = codec.compress(content, codec.BEST)
+        heads = codec.compress(b"\n".join(space.lines), codec.BEST)
+        if block and key != NO_KEY:
+            block = self._ciphers[key].encrypt(block, heads)
+        self._write_frame(DATA, heads, block, key, space.first_piece, is_compressed=True)
+        for line in space.lines:
+            self.frontier.append(hash_leaf(line))
+        self.entry_count += len(space.lines)
+        space.first_piece += len(space.pieces)
+        space.lines, space.manifests, space.entry_recipes, space.pieces, space.size = [], [], [], [], 0
+
+    def seal(self, foot: Mapping[str, Any]) -> None:
+        """Write what waits, and the last frame."""
+        self.flush()
+        self._write_frame(FOOT, dump_line(foot), b"", NO_KEY, 0)
+
+    def _write_frame(
+        self, kind: bytes, heads: bytes, content: bytes, key: bytes, first_piece: int, *, is_compressed: bool = False
+    ) -> None:
+        number = codec.BEST if is_compressed else codec.RAW
+        frame = pack_frame(kind, heads, content, self._digest, number, key, first_piece)
+        self._write(frame)
+        self._digest = hashlib.sha256(frame).digest()
+
+    def _write(self, data: bytes) -> None:
+        """Write all of it or, as far as a full disk lets us, nothing."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            self._file.truncate(self.size)
+            self._file.seek(self.size)
+            raise
+        self.size += len(data)
+
+    def sync(self) -> None:
+        """Have what is written on the disk."""
+        os.fsync(self._file.fileno())
+
+
+def dump_line(value: object) -> bytes:
+    """Return a value as one line of JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+
+
+class SegmentError(ValueError):
+    """A segment, or an entry of it, that cannot be read."""
+
+
+class Decipher(Protocol):
+    """A source of the keys of encrypted content."""
+
+    def decrypt(self, key: bytes, block: bytes, associated: bytes) -> bytes:
+        """Return a block as it was.
+
+        Raises:
+            SegmentError: The key is gone, or not at hand.
+        """
+
+
+class Content(NamedTuple):
+    """The content of one entry: its manifest, and how each part is rebuilt."""
+
+    manifest: Mapping[str, Any]
+    recipes: Sequence[Sequence[int]]
+
+
+class Segment:
+    """A segment that is read: its frames, and the content of its entries on demand.
+
+    Attributes:
+        path: The file.
+        is_sealed: True if its last frame is a footer.
+        is_torn: True if bytes are behind the last good frame.
+    """
+
+    def __init__(self, path: Path, decipher: Decipher | None = None) -> None:
+        self.path = path
+        self._decipher = decipher
+        with path.open("rb") as file:
+            self.frames = list(iterate_frames(file))
+            file.seek(0, os.SEEK_END)
+            self.file_size = file.tell()
+        if not self.frames or self.frames[0].kind != HEAD:
+            raise SegmentError(f"{path}: the file is no segment of the recorder, or its beginning is damaged")
+        self.is_sealed = self.frames[-1].kind == FOOT
+        self.is_torn = self.frames[-1].end != self.file_size
+        self.head: dict[str, Any] = json.loads(self.frames[0].heads)
+        self.foot: dict[str, Any] | None = json.loads(self.frames[-1].heads) if self.is_sealed else None
+        self._pieces: dict[bytes, list[bytes]] = {}
+        self._recipes: dict[bytes, list[list[int]]] = {}
+        self._contents: dict[int, list[Content | None]] = {}
+
+    def read_content(self, frame_number: int, position: int) -> Content | None:
+        """Return the content of an entry; None if it has none, or if it was stripped.
+
+        Raises:
+            SegmentError: Its key is gone or not at hand, or the block is damaged.
+        """
+        if frame_number not in self._contents:
+            key = self.frames[frame_number].key
+            for number in range(1, frame_number + 1):  # a recipe may need any frame of its key before
+                frame = self.frames[number]
+                if frame.kind == DATA and frame.key == key and number not in self._contents:
+                    self._contents[number] = self._decode(frame)
+        contents = self._contents[frame_number]
+        return contents[position] if position < len(contents) else None
+
+    def _decode(self, frame: Frame) -> list[Content | None]:
+        block = frame.content
+        if not block:
+            return []
+        if frame.key != NO_KEY:
+            if self._decipher is None:
+                raise SegmentError(f"{self.path}: the content is encrypted, and no key is at hand")
+            block = self._decipher.decrypt(frame.key, block, frame.heads)
+        pieces, recipes = self._pieces.setdefault(frame.key, []), self._recipes.setdefault(frame.key, [])
+        if frame.first_piece != len(pieces):
+            raise SegmentError(f"{self.path}: pieces before number {frame.first_piece} are missing")
+        table_line, _, rest = codec.decompress(block, frame.codec).partition(b"\n")
+        table = json.loads(table_line)
+        *manifests, data = rest.split(b"\n", len(table["recipes"]))
+        start = 0
+        for size in table["pieces"]:
+            pieces.append(data[start : start + size])
+            start += size
+        contents: list[Content | None] = []
+        for manifest, entry_recipes in zip(manifests, table["recipes"], strict=True):
+            own = []
+            for numbers, *reference in entry_recipes:
+                if reference:
+                    base, head, tail = recipes[reference[0]], reference[1], reference[2]
+                    numbers = [*base[:head], *numbers, *base[len(base) - tail :]]
+                recipes.append(numbers)
+                own.append(numbers)
+            parsed = json.loads(manifest)
+            contents.append(None if parsed is None else Content(parsed, own))
+        return contents
+
+    def rebuild(self, frame_number: int, recipe: Sequence[int]) -> bytes:
+        """Return the bytes of a part."""
+        pieces = self._pieces[self.frames[frame_number].key]
+        return b"".join(pieces[number] for number in recipe)

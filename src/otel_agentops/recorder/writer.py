@@ -1,0 +1,435 @@
+"""The writer: entries wait in memory, bounded in bytes, until one thread has them on the local disk.
+
+The application's threads take a number, put one object on a deque and go on. The thread reads, compresses and writes;
+when the disk refuses, it keeps what it has and tries again, and what no longer fits in memory is counted and named in
+the log itself by a gap entry. A fork starts an empty writer of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from otel_agentops._guard import guard, log, say_once
+from otel_agentops.recorder import files, notes
+from otel_agentops.recorder.segment import FORMAT, Cipher, PartData, SegmentWriter
+from otel_agentops.recorder.tree import Frontier
+from otel_agentops.semconv import attributes as A
+
+FLUSH_S = 0.2  # that an entry waits for others in its frame
+_SYNC_S = 1.0
+_HEAD_S = 60.0
+_RETRY_S = 1.0  # after the disk refused
+_CLOSE_S = 2.0  # that the end of the process waits for the thread
+_SEGMENT_BYTES = 8 * 1024 * 1024
+_SEGMENT_S = 600.0
+_PIECE_BYTES = 16 * 1024 * 1024  # of distinct pieces that are kept to be recognised
+_URGENT_BYTES = 4 * 1024 * 1024  # that wait before the thread is woken early
+_MOST_VALUES = 1000  # of one name in a footer: with so many a reader cannot skip the segment by it
+# The values that a footer lists, by the attribute that has them.
+SUMMARY_KEYS = {
+    "models": A.GEN_AI_REQUEST_MODEL,
+    "answered_models": A.GEN_AI_RESPONSE_MODEL,
+    "prompts": A.PROMPT_HASH,
+    "tools": A.GEN_AI_TOOL_NAME,
+    "tenants": A.TRAFFIC_TENANT,
+}
+RESERVE = 8 * 1024 * 1024  # of the queue, for calls with effects
+
+
+class Encoded(NamedTuple):
+    """An entry as it is to be written.
+
+    Attributes:
+        head: Its clear head, without its number.
+        parts: Its content.
+        lane: The conversation that it belongs to.
+        cipher: The encryption of its content; None for none.
+    """
+
+    head: Mapping[str, Any]
+    parts: Sequence[PartData] = ()
+    lane: Hashable = None
+    cipher: Cipher | None = None
+
+
+Encode = Callable[[], Encoded]
+
+
+class _Item(NamedTuple):
+    number: int
+    size: int
+    encode: Encode
+    synced: threading.Event | None
+
+
+class TreeHead(NamedTuple):
+    """How far a writer's tree is: what a backend keeps as a witness."""
+
+    writer: str
+    size: int
+    root: bytes
+    verifier_key: str | None
+
+
+class Settings(NamedTuple):
+    """The settings of a writer.
+
+    Attributes:
+        root: The directory.
+        mode: How content is kept, for the header.
+        queue_bytes: That may wait in memory.
+        sync: effects (tools with effects at once, the rest each second), second, or each (frame).
+        signing_key: A file with the key of checkpoints; None for one of the process alone.
+    """
+
+    root: Path
+    mode: str = "full"
+    queue_bytes: int = 64 * 1024 * 1024
+    sync: str = "effects"
+    signing_key: str | None = None
+
+
+class RecordWriter:
+    """The queue and the thread of one process.
+
+    Args:
+        settings: Its settings.
+        describe: Returns the resource attributes of the service; called when the first entry is written.
+        emit_head: Is told how far the tree is, each minute and at the end.
+
+    Attributes:
+        id: Of the writer, in file names and refs.
+        losses: Entries lost so far, by reason.
+        trouble: What the disk said last; None while it takes everything.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        describe: Callable[[], Mapping[str, Any]] = dict,
+        emit_head: Callable[[TreeHead], object] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._describe = describe
+        self._emit_head = None if emit_head is None else guard(emit_head)
+        self._drain_guarded = guard(self._drain, has_content=True)
+        self._encode_guarded = guard(lambda encode: encode(), has_content=True)
+        self._reset()
+        reference = weakref.ref(self)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=lambda: _reset_in_child(reference))
+        atexit.register(lambda: _close_at_exit(reference))
+
+    def _reset(self) -> None:
+        """Start with nothing: the queue and the files of before are the parent's."""
+        self.id = os.urandom(8).hex()
+        self.losses: dict[str, int] = {}
+        self.trouble: str | None = None
+        self._numbers = count()
+        self._queue: deque[_Item] = deque()
+        self._queued_bytes = 0
+        self._drops: deque[tuple[str, int]] = deque()
+        self._start_token = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
+        self._is_idle = self._is_urgent = self._is_closing = self._is_dirty = False
+        self._wake, self._closed = threading.Event(), threading.Event()
+        self._segment: SegmentWriter | None = None
+        self._file: BinaryIO | None = None
+        self._path = Path()
+        self._segment_number = 0
+        self._segment_start_s = self._synced_s = self._head_s = 0.0
+        self._previous = bytes(32)
+        self._frontier = Frontier()
+        self._signer: notes.Signer | None = None
+        self._waiting: list[threading.Event] = []
+        self._gaps: dict[str, list[int]] = {}  # reason to count, first and last number
+        self._summary: dict[str, set[str]] = {}
+
+    # -- the application's threads
+
+    def offer(self, size: int, encode: Encode, *, has_effect: bool = False, deadline_s: float = 0.0) -> str | None:
+        """Take an entry; return its ref, or None if it is dropped.
+
+        Args:
+            size: About how many bytes it holds in memory.
+            encode: Makes the entry, on the writer's thread.
+            has_effect: True for an entry that may use the reserve.
+            deadline_s: How long to wait until it is on the disk; 0 not to wait.
+        """
+        number = next(self._numbers)
+        limit = self._settings.queue_bytes if has_effect else self._settings.queue_bytes - RESERVE
+        if self._queued_bytes + size > limit:
+            self._drops.append(("disk" if self.trouble else "queue_full", number))
+            return None
+        if self._is_closing:
+            self._drops.append(("closed", number))
+            return None
+        synced = threading.Event() if deadline_s and not self.trouble else None
+        self._queued_bytes += size  # two threads at once may lose one: it is counted anew whenever the queue is empty
+        self._queue.append(_Item(number, size, encode, synced))
+        if self._start_token:
+            self._start()
+        if synced is not None or self._queued_bytes > _URGENT_BYTES:
+            self._is_urgent = True
+            self._wake.set()
+        elif self._is_idle:
+            self._wake.set()
+        if synced is not None and not synced.wait(deadline_s):
+            say_once("recorder-sync", "the intent of a tool was not on disk within %s s; the tool runs", deadline_s)
+        return f"{self.id}/{number}"
+
+    def _start(self) -> None:
+        try:
+            self._start_token.pop()
+        except IndexError:
+            return
+        thread = threading.Thread(target=self._run, name="otel-agentops-recorder", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system allows no more threads, or the interpreter ends
+            self._start_token.append(True)
+
+    def close(self, deadline_s: float = _CLOSE_S) -> bool:
+        """Write what waits and seal the segment; return False if that took longer than the deadline."""
+        self._is_closing = self._is_urgent = True
+        if self._start_token:
+            return True
+        self._wake.set()
+        return self._closed.wait(deadline_s)
+
+    # -- the thread
+
+    def _run(self) -> None:
+        self._head_s = time.monotonic()
+        try:
+            while True:
+                self._wait()
+                is_last = self._is_closing
+                self._drain_guarded()
+                if is_last:
+                    self._seal_guarded()
+                    return
+        finally:
+            self._closed.set()
+
+    def _wait(self) -> None:
+        if not self._queue and not self._drops and not self._has_pending():
+            self._is_idle = True
+            if not self._queue and not self._is_closing:  # one may have come before it could see that we are idle
+                self._wake.wait(_HEAD_S)
+            self._is_idle = False
+        self._wake.clear()  # before the flags are read: who sets one sets this after it
+        if not self._is_urgent and not self._is_closing:
+            self._wake.wait(_RETRY_S if self.trouble else FLUSH_S)
+        self._is_urgent = False
+        self._wake.clear()
+
+    def _has_pending(self) -> bool:
+        return self.trouble is not None or bool(self._waiting) or (self._segment is not None and self._is_dirty)
+
+    def _drain(self) -> None:
+        """Write what waits, as far as the disk takes it."""
+        try:
+            if self._segment is None:
+                if not self._queue and not self._drops:
+                    return
+                self._open_segment()
+            self._count_drops()
+            while self._queue and self._segment is not None:
+                item = self._queue.popleft()
+                self._queued_bytes = self._queued_bytes - item.size if self._queue else 0
+                self._write_item(item)
+                time.sleep(0)  # let the application have the interpreter
+            self._write_gaps()
+            self._flush()
+        except OSError as error:
+            if self.trouble is None:
+                log.warning("%s: the recorder cannot write (%s); it keeps trying", self._settings.root, error)
+            self.trouble = str(error)
+            self._count_drops()
+        else:
+            self.trouble = None
+
+    def _count_drops(self) -> None:
+        while self._drops:
+            reason, number = self._drops.popleft()
+            self._lose(reason, number)
+
+    def _lose(self, reason: str, number: int) -> None:
+        self.losses[reason] = self.losses.get(reason, 0) + 1
+        gap = self._gaps.setdefault(reason, [0, number, number])
+        gap[0], gap[1], gap[2] = gap[0] + 1, min(gap[1], number), max(gap[2], number)
+
+    def _write_item(self, item: _Item) -> None:
+        assert self._segment is not None
+        if item.synced is not None:
+            self._waiting.append(item.synced)
+        encoded = self._encode_guarded(item.encode)
+        if encoded is None:
+            self._lose("encoding", item.number)
+            return
+        self._summarise(encoded.head)
+        self._is_dirty = True
+        self._segment.add({"ref": item.number, **encoded.head}, encoded.parts, encoded.lane, encoded.cipher)
+        if self._segment.size >= _SEGMENT_BYTES or self._segment.piece_bytes >= _PIECE_BYTES:
+            self._seal()
+            self._open_segment()
+
+    def _write_gaps(self) -> None:
+        for reason, (lost, first, last) in self._gaps.items():
+            refs = (f"{self.id}/{first}", f"{self.id}/{last}")
+            self._write_own({"kind": "gap", "reason": reason, "count": lost, "refs": refs})
+        self._gaps = {}
+
+    def _write_own(self, head: Mapping[str, Any]) -> None:
+        """Write an entry about the log itself."""
+        assert self._segment is not None
+        clock = {"time_ns": time.time_ns(), "monotonic_ns": time.monotonic_ns()}
+        self._is_dirty = True
+        self._segment.add({"ref": next(self._numbers), **clock, **head}, ())
+
+    def _flush(self) -> None:
+        if self._segment is None or self._file is None:
+            return
+        self._segment.flush()
+        now = time.monotonic()
+        is_due = now - self._synced_s >= _SYNC_S and self._is_dirty
+        if is_due or (self._waiting and self._settings.sync != "second") or self._settings.sync == "each":
+            self._segment.sync()
+            self._synced_s, self._is_dirty = now, False
+            if os.fstat(self._file.fileno()).st_nlink == 0:
+                self._abandon_segment()
+        for event in self._waiting:
+            event.set()
+        self._waiting = []
+        if now - self._head_s >= _HEAD_S:
+            self._head_s = now
+            self._tell_head()
+        if now - self._segment_start_s >= _SEGMENT_S and self._segment is not None and self._segment.entry_count:
+            self._seal()
+
+    def _abandon_segment(self) -> None:
+        """Go on in a new file, because somebody removed this one."""
+        assert self._segment is not None and self._file is not None
+        lost = self._segment.entry_count
+        self._file.close()
+        self._segment = self._file = None
+        self.losses["removed"] = self.losses.get("removed", 0) + lost
+        self._open_segment()
+        self._write_own({"kind": "gap", "reason": "removed", "count": lost, "detail": f"{self._path.name} was removed"})
+
+    def _open_segment(self) -> None:
+        if self._signer is None:
+            self._signer = notes.make_signer(f"otel-agentops/{self.id}", self._settings.signing_key)
+        resource = dict(self._describe())
+        service = resource.pop("service.name", None)
+        now_ns = time.time_ns()
+        folder = files.name_folder(self._settings.root, service, now_ns)
+        repairs = self._repair_orphans() if self._segment_number == 0 else []
+        path = folder / f"{self.id}-{self._segment_number}.open"
+        file = files.create_file(path)
+        head = {
+            "format": FORMAT,
+            "writer": self.id,
+            "number": self._segment_number,
+            "service": service,
+            "service_version": resource.pop("service.version", None),
+            "resource": resource,
+            "started_ns": now_ns,
+            "mode": self._settings.mode,
+            "first_index": self._frontier.size,
+            "frontier": [root.hex() for root in self._frontier.roots],
+            "verifier_key": None if self._signer is None else self._signer.verifier_key,
+        }
+        try:
+            segment = SegmentWriter(file, head, self._frontier, self._previous)
+            os.fsync(file.fileno())
+            files.sync_folder(folder)
+        except OSError:
+            file.close()
+            path.unlink(missing_ok=True)
+            raise
+        self._path, self._file, self._segment = path, file, segment
+        self._segment_number += 1
+        self._segment_start_s = self._synced_s = time.monotonic()
+        self._summary = {}
+        for gap in repairs:
+            self._write_own(gap)
+
+    def _repair_orphans(self) -> list[Mapping[str, Any]]:
+        """Seal what earlier writers left open, and return a gap for each."""
+        gaps: list[Mapping[str, Any]] = []
+        for path in sorted(self._settings.root.glob("v1/*/*/*.open")):
+            try:
+                repair = files.repair_orphan(path)
+            except OSError as error:
+                say_once(f"repair:{path}", "%s: the segment of an earlier writer cannot be repaired (%s)", path, error)
+                continue
+            if repair is not None:
+                torn = f", {repair.torn_bytes} torn bytes set aside in {repair.torn.name}" if repair.torn else ""
+                name = path.name if repair.segment is None else repair.segment.name
+                detail = f"{name}: its writer ended without closing it; {repair.entry_count} entries are whole{torn}"
+                gaps.append({"kind": "gap", "reason": "crashed", "count": None, "detail": detail})
+        return gaps
+
+    def _seal(self) -> None:
+        """Close the segment with a signed checkpoint."""
+        if self._segment is None or self._file is None:
+            return
+        self._segment.flush()
+        checkpoint = notes.make_checkpoint(
+            f"otel-agentops/{self.id}", self._frontier.size, self._frontier.compute_root(), self._signer
+        )
+        summary = {name: sorted(values) for name, values in self._summary.items()}
+        self._segment.seal(
+            {"sealed_ns": time.time_ns(), "entries": self._segment.entry_count, **summary, "checkpoint": checkpoint}
+        )
+        self._segment.sync()
+        self._previous = self._segment.digest
+        files.seal_file(self._path)
+        self._file.close()
+        self._segment = self._file = None
+        self._is_dirty = False
+
+    def _seal_guarded(self) -> None:
+        try:
+            self._seal()
+        except OSError as error:
+            log.warning("%s: the segment could not be closed (%s)", self._path, error)
+        self._tell_head()
+        for event in self._waiting:
+            event.set()
+
+    def _tell_head(self) -> None:
+        if self._emit_head is not None and self._frontier.size:
+            key = None if self._signer is None else self._signer.verifier_key
+            self._emit_head(TreeHead(self.id, self._frontier.size, self._frontier.compute_root(), key))
+
+    def _summarise(self, head: Mapping[str, Any]) -> None:
+        """Remember what the footer says is in the segment, so that a reader can skip it."""
+        attributes = head.get("attributes", {})
+        for name, key in SUMMARY_KEYS.items():
+            value = attributes.get(key)
+            values = self._summary.setdefault(name, set())
+            if isinstance(value, str) and len(values) < _MOST_VALUES:
+                values.add(value)
+
+
+def _reset_in_child(reference: weakref.ReferenceType[RecordWriter]) -> None:
+    writer = reference()
+    if writer is not None:
+        writer._reset()
+
+
+def _close_at_exit(reference: weakref.ReferenceType[RecordWriter]) -> None:
+    writer = reference()
+    if writer is not None:
+        writer.close()

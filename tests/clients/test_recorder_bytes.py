@@ -1,0 +1,135 @@
+"""The flight recorder with every client: what is read back is what the provider received, byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from both import KINDS
+
+import ends
+from otel_agentops import _config, _telemetry
+from otel_agentops.recorder.entries import Call, Entry
+from otel_agentops.recorder.reading import open_records, read_chunks, read_parts, read_request, read_response
+from otel_agentops.semconv import attributes as A
+from otel_agentops.testing import Capture
+from otel_agentops.testing.contract import Bench, await_result
+from otel_agentops.testing.fake_provider import FakeProvider, Status
+from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest, Subject, load
+
+REQUEST = ChatRequest(user="Grüße, 🌍 \\ \" '")
+FOLDER = Path(__file__).parent
+CLIENTS = sorted(path.name for path in FOLDER.iterdir() if (path / f"{path.name}_subject.py").exists())
+ReadBack = Callable[[], list[Entry]]
+
+
+@pytest.fixture(params=CLIENTS)
+def subject(request: pytest.FixtureRequest) -> Subject:
+    if lacking := ends.find_lacking(request.param):
+        pytest.skip(f"{lacking} is not installed here: `make ends` has an environment")
+    return load(FOLDER / request.param)
+
+
+@pytest.fixture
+def provider(subject: Subject) -> Iterator[FakeProvider]:
+    """The provider that speaks the client's protocol; xAI's needs gRPC, which is not installed everywhere."""
+    if subject.name == "xai":
+        from otel_agentops.testing.fake_provider.xai import XaiProvider as Provider
+    else:
+        from otel_agentops.testing.fake_provider import FakeProvider as Provider
+    with Provider() as running:
+        running.alias(MODEL, RESOLVED)
+        yield running
+
+
+@pytest.fixture(params=KINDS)
+def bench(request: pytest.FixtureRequest, subject: Subject, provider: FakeProvider) -> Bench:
+    if subject.name == "bedrock" and request.param == "async":
+        pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here: `make ends` has an environment")
+    return Bench(subject, request.param, provider)
+
+
+@pytest.fixture
+def seen() -> Capture:
+    return Capture()
+
+
+@pytest.fixture
+def read_back(subject: Subject, seen: Capture, tmp_path: Path) -> Iterator[ReadBack]:
+    """Instrument with a recorder; the function ends it and reads what it wrote."""
+    config = _config.read_config({"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_MODE": "full"})
+    telemetry = _telemetry.Telemetry(config, **seen.providers)
+    before = _telemetry.replace_default(telemetry)
+    instrumentor = subject.instrumentor()
+    instrumentor.instrument(**seen.providers, skip_dep_check=True)
+
+    def read() -> list[Entry]:
+        assert telemetry._recorder is not None
+        assert telemetry._recorder.writer.close(10)
+        return list(open_records(tmp_path))
+
+    yield read
+    instrumentor.uninstrument()
+    _telemetry.replace_default(before)
+
+
+def read_only_call(read_back: ReadBack) -> Call:
+    calls = [entry for entry in read_back() if isinstance(entry, Call)]
+    assert len(calls) == 1
+    return calls[0]
+
+
+def hash_requests(call: Call) -> list[str]:
+    bodies = [read_request(call, number) for number in range(len(call.attempts) or 1)]
+    return [hashlib.sha256(body or b"").hexdigest() for body in bodies]
+
+
+def test_request_is_rebuilt_byte_for_byte(bench: Bench, read_back: ReadBack, seen: Capture) -> None:
+    bench.chat(REQUEST)
+    call = read_only_call(read_back)
+    assert hash_requests(call) == [request.sha256 for request in bench.provider.requests]
+    assert [part.sha256 for part in read_parts(call) if part.name == "request"] == hash_requests(call)
+    assert read_response(call)
+    assert set(call.missing) <= {"headers", "attempts", "answered_model"}
+    states = {span["attributes"].get(A.CONTENT_REF): span["attributes"].get(A.CONTENT_STATE) for span in seen.spans}
+    assert states[call.ref] == "recorded"
+
+
+def test_requests_of_all_attempts_are_rebuilt(bench: Bench, read_back: ReadBack) -> None:
+    if not bench.subject.attempts_known:
+        pytest.skip("the client repeats requests without anybody seeing it")
+    if "retries" in bench.subject.missing:
+        pytest.skip(bench.subject.missing["retries"])
+    bench.provider.script(Status(429, retry_after=0.01))
+    bench.chat(REQUEST, retries=1)
+    call = read_only_call(read_back)
+    assert hash_requests(call) == [request.sha256 for request in bench.provider.requests]
+    assert [attempt.status for attempt in call.attempts] == [429, 200]
+
+
+def test_stream_is_recorded_with_all_chunks(bench: Bench, read_back: ReadBack) -> None:
+    items = bench.stream(REQUEST)
+    call = read_only_call(read_back)
+    assert hash_requests(call) == [request.sha256 for request in bench.provider.requests]
+    chunks = read_chunks(call)
+    assert len(chunks) >= len(items) > 1
+    assert [chunk.time_ns for chunk in chunks] == sorted(chunk.time_ns for chunk in chunks)
+    assert b"Hell" in b"".join(chunk.data for chunk in chunks)  # the provider cuts the word
+    assert all(json.loads(chunk.data) is not None for chunk in chunks)
+
+
+def test_raw_response_is_recorded(bench: Bench, read_back: ReadBack) -> None:
+    if "raw" in bench.subject.missing:
+        pytest.skip(bench.subject.missing["raw"])
+
+    async def read(client: Any) -> None:
+        await await_result(bench.subject.chat_raw(client, REQUEST))
+
+    bench.run(read)
+    call = read_only_call(read_back)
+    assert hash_requests(call) == [request.sha256 for request in bench.provider.requests]
+    assert "Hello" in (read_response(call) or b"").decode()
