@@ -90,7 +90,9 @@ class TaskTotalsSink:
         if (cause := observation.error_type or answer.error) is not None:
             remember_failure(observation, task, cause)
         elif observation.scope.held_spans is not None and call.is_inference:
-            observation.scope.held_spans.on_invalid.append(partial(task.add_failure, describe_output(observation, call)))
+            observation.scope.held_spans.on_invalid.append(
+                partial(task.add_failure, describe_output(observation, call))
+            )
 
     def _add_tool_call(self, call: ToolCall, observation: Observation, task: TaskTotals) -> None:
         """Add an execution, or hand its arguments to the framework's operation that counts for it."""

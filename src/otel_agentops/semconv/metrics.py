@@ -14,6 +14,7 @@ GEN_AI_EXECUTE_TOOL_DURATION = "gen_ai.execute_tool.duration"
 CHANGES = "otel_agentops.changes"
 DEPLOY_OBSERVATIONS = "otel_agentops.deploy.observations"
 EVAL_SET_OBSERVATIONS = "otel_agentops.eval_set.observations"
+FALLBACKS = "otel_agentops.fallbacks"
 FINGERPRINT_OBSERVATIONS = "otel_agentops.fingerprint.observations"
 FLAG_OBSERVATIONS = "otel_agentops.flag.observations"
 INDEX_OBSERVATIONS = "otel_agentops.index.observations"
@@ -24,7 +25,11 @@ LLM_CALLS = "otel_agentops.llm.calls"
 MODEL_OBSERVATIONS = "otel_agentops.model.observations"
 PARAMS_OBSERVATIONS = "otel_agentops.params.observations"
 PROMPT_OBSERVATIONS = "otel_agentops.prompt.observations"
+RATE_LIMIT_LIMIT = "otel_agentops.rate_limit.limit"
+RATE_LIMIT_REMAINING = "otel_agentops.rate_limit.remaining"
 RECORDER_LOST = "otel_agentops.recorder.lost"
+RETRIES = "otel_agentops.retries"
+RETRY_AFTER_WAITS = "otel_agentops.retry_after.waits"
 SLI_BAD = "otel_agentops.sli.bad"
 SLI_EVENTS = "otel_agentops.sli.events"
 SLI_VALUE_BAD = "otel_agentops.sli.value.bad"
@@ -123,6 +128,14 @@ METRICS = {
             "otel_agentops.judge.revision",
         ),
     ),
+    FALLBACKS: Metric(
+        "otel_agentops.fallbacks",
+        "counter",
+        "{fallback}",
+        "Number of operations that stand in for one that was refused for want of capacity.",
+        "otel_agentops_fallbacks_total",
+        ("otel_agentops.fallback.from", "otel_agentops.task.name", "gen_ai.request.model", "gen_ai.tool.name"),
+    ),
     FINGERPRINT_OBSERVATIONS: Metric(
         "otel_agentops.fingerprint.observations",
         "counter",
@@ -209,6 +222,23 @@ METRICS = {
         "otel_agentops_prompt_observations_total",
         ("gen_ai.prompt.name", "otel_agentops.task.name", "otel_agentops.prompt.hash", "otel_agentops.rollout.stage"),
     ),
+    RATE_LIMIT_LIMIT: Metric(
+        "otel_agentops.rate_limit.limit",
+        "gauge",
+        "{permit}",
+        "A provider's rate limit, as its last response said.",
+        "otel_agentops_rate_limit_limit",
+        ("otel_agentops.rate_limit.kind", "gen_ai.provider.name", "gen_ai.request.model"),
+    ),
+    RATE_LIMIT_REMAINING: Metric(
+        "otel_agentops.rate_limit.remaining",
+        "gauge",
+        "{permit}",
+        "What is left of a provider's rate limit, as its last response said; absent if that is older than "
+        "five minutes.",
+        "otel_agentops_rate_limit_remaining",
+        ("otel_agentops.rate_limit.kind", "gen_ai.provider.name", "gen_ai.request.model"),
+    ),
     RECORDER_LOST: Metric(
         "otel_agentops.recorder.lost",
         "counter",
@@ -216,6 +246,24 @@ METRICS = {
         "Number of entries that the flight recorder of the process has lost.",
         "otel_agentops_recorder_lost_total",
         ("otel_agentops.recorder.reason",),
+    ),
+    RETRIES: Metric(
+        "otel_agentops.retries",
+        "counter",
+        "{retry}",
+        "Number of operations that do an earlier one again; of a step of a framework, the number of its "
+        "retries.",
+        "otel_agentops_retries_total",
+        ("otel_agentops.retry.level", "otel_agentops.task.name", "gen_ai.request.model", "gen_ai.tool.name"),
+    ),
+    RETRY_AFTER_WAITS: Metric(
+        "otel_agentops.retry_after.waits",
+        "counter",
+        "{wait}",
+        "Number of waits that servers asked for, by whether the next request to the same model came no "
+        "earlier.",
+        "otel_agentops_retry_after_waits_total",
+        ("otel_agentops.retry_after.honoured", "gen_ai.provider.name", "gen_ai.request.model"),
     ),
     SLI_BAD: Metric(
         "otel_agentops.sli.bad",
