@@ -112,7 +112,11 @@ def select_rules(clock: Clock) -> list[RuleGroup]:
 
 
 def choose_rules(
-    clock: Clock, own: Sequence[Rule], queries: Sequence[str] = (), alerts: Sequence[str] = (), without: Sequence[str] = ()
+    clock: Clock,
+    own: Sequence[Rule],
+    queries: Sequence[str] = (),
+    alerts: Sequence[str] = (),
+    without: Sequence[str] = (),
 ) -> list[RuleGroup]:
     """Return the rules that rules of the bench, its queries and some alerts need, and these themselves at the end.
 

@@ -77,7 +77,6 @@ def test_model_repointed_for_half_of_the_calls_is_named(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("otelcol", "prometheus")
 def test_each_cause_has_its_own_words(tmp_path: Path) -> None:
     moment = tmp_path / "goes wrong"
-    texts: dict[str, str] = {}
     with run_services(tmp_path, moment) as prometheus:
         time.sleep(HEALTHY)
         moment.touch()
@@ -128,7 +127,8 @@ def run_services(
         stack.collector([stack.BASE, stack.OVERLAY], directory) as collector,
         stack.prometheus([urlsplit(collector.metrics).netloc], [file], directory) as prometheus,
     ):
-        command = [sys.executable, str(Path(__file__).with_name("triage_services.py")), collector.otlp, str(moment), *names]
+        program = str(Path(__file__).with_name("triage_services.py"))
+        command = [sys.executable, program, collector.otlp, str(moment), *names]
         variables = {"PYTHONPATH": os.pathsep.join(sys.path)}
         services = stack.Server("services", command, directory / "services.log", variables)
         try:

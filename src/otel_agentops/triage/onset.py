@@ -51,7 +51,9 @@ def find_onset(minutes: Sequence[Minute], length_s: float = 60) -> Onset | None:
     at = max(index for index, fit in fits.items() if fit == best)
     near = [index for index, fit in fits.items() if fit >= best - WITHIN]
     at_s, earliest_s, latest_s = (minutes[index].end_s - length_s for index in (at, min(near), max(near)))
-    return Onset(length_s, at_s, earliest_s, latest_s, total - events[at], all_bad - bad[at], min(1, bad[at] / events[at]))
+    return Onset(
+        length_s, at_s, earliest_s, latest_s, total - events[at], all_bad - bad[at], min(1, bad[at] / events[at])
+    )
 
 
 def _weigh_ratio(events: float, bad: float) -> float:

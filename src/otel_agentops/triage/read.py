@@ -255,7 +255,10 @@ class Reader:
             shares_before=_read_values(self.query_now(before)),
             declared={(each.labels["variable"], each.labels["value"]) for each in declared} if declared else None,
             unlisted={*_read_values(self.query_now(f"{S.VARIABLE_UNLISTED}{of}"))},
-            suspects=[_make_move(*sample) for sample in self.query_now(f"{S.VARIABLE_SUSPECT}{of} or on ({VALUE}) {S.VARIABLE_RECENT}{of}")],
+            suspects=[
+                _make_move(*sample)
+                for sample in self.query_now(f"{S.VARIABLE_SUSPECT}{of} or on ({VALUE}) {S.VARIABLE_RECENT}{of}")
+            ],
             surfaces=self._read_surfaces(labels),
             distance=max(distances, default=None),
             routines=sorted(
