@@ -85,7 +85,7 @@ def test_each_cause_has_its_own_words(tmp_path: Path) -> None:
 
 @pytest.mark.collector
 @pytest.mark.slow
-@pytest.mark.rotation("long runs", "traffic that shifts", 5, seconds=100)
+@pytest.mark.rotation("long runs", "traffic that shifts", 6, seconds=100)
 @pytest.mark.usefixtures("otelcol", "prometheus")
 def test_shift_of_traffic_is_named_by_its_mix(tmp_path: Path) -> None:
     moment = tmp_path / "goes wrong"
