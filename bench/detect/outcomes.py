@@ -171,7 +171,8 @@ def _judge_run(cause: Cause, of: Mapping[str, Sequence[tuple[Mapping[str, str], 
         outcome = next((word for word in ("nothing moved", "cannot tell") if word in words), "over")
     sources = (stands,) if cause.is_standing else (crossed, moved)
     of_culprits = ({key: at for key, at in each.items() if key in cause.culprits} for each in sources)
-    evidence = min(next(filter(None, of_culprits), {}).values(), default=None)
+    times = next(filter(None, of_culprits), {}).values()
+    evidence = max(0, min(times)) if times else None  # what was always worse had it before, and did not grow yet
     return Run(outcome, burn, first, evidence, false_names)
 
 

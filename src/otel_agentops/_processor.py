@@ -103,11 +103,9 @@ class ScopeProcessor(SpanProcessor):
     @override
     @guard
     def on_end(self, span: ReadableSpan) -> None:
-        if span.context is None:
-            return
         if span.status.status_code is StatusCode.ERROR and span.kind is SpanKind.CLIENT:
             record_failed_request(span)
-        if not self._pending:
+        if not self._pending or span.context is None:
             return
         pending = self._pending.pop(span.context.span_id, None)
         if pending is None:

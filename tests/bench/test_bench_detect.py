@@ -59,13 +59,16 @@ def test_what_counts_as_missed(verdict: Verdict, good: bool) -> None:
 
 def test_causes_are_named_and_a_tie_is_a_tie(promtool: Path, tmp_path: Path) -> None:
     names = ("model repointed for half of the calls", "outage, nothing moved", "two moves together")
+    names += ("fallback route that grows",)
     causes = [cause for cause in list_causes() if cause.name in names]
     runs = {cause.name: outcomes.simulate_cause(promtool, tmp_path, cause, [1]) for cause in causes}
     assert {name: [(run.outcome, run.false_names) for run in each] for name, each in runs.items()} == {
         "model repointed for half of the calls": [("right", [])],
+        "fallback route that grows": [("right", [])],
         "two moves together": [("tie", [])],
         "outage, nothing moved": [("right", [])],
     }
+    assert all(outcomes.is_good(cause, runs[cause.name]) for cause in causes)
 
 
 NAMED = Run("right", 5, 7, 5, ())

@@ -153,16 +153,21 @@ def add_call(world: World, dice: random.Random, service: str) -> None:
 def add_tool(world: World, dice: random.Random, service: str) -> None:
     name, identity, is_bad = dice.choice(["refund", "lookup"]), dice.choice(["t1", "t2", None]), dice.random() < 0.4
     span = {A.GEN_AI_OPERATION_NAME: "execute_tool", A.GEN_AI_TOOL_NAME: name, A.TOOL_HASH: identity}
-    world.spans.append(Span(f"execute_tool {name}", span, error=is_bad))
-    for value in (f"tool/{name}={identity or 'unknown'}", f"deploy/{service}=1.4.2"):
+    status = dice.choice(["503", "timeout", None]) if is_bad else None
+    failed = {A.DOWNSTREAM_NAME: "search.internal", A.DOWNSTREAM_STATUS: status} if status else {}
+    world.spans.append(Span(f"execute_tool {name}", {**span, **failed}, error=is_bad))
+    below = [f"downstream/{name}=search.internal {status}"] if status else []
+    for value in (f"tool/{name}={identity or 'unknown'}", f"deploy/{service}=1.4.2", *below):
         count_value(world.counts, "tool_success", value, is_bad)
 
 
 def add_retrieval(world: World, dice: random.Random, service: str) -> None:
     version, documents = dice.choice(["v1", "v=2", None]), dice.randrange(3)
     span = {A.GEN_AI_OPERATION_NAME: "retrieval", A.INDEX_NAME: "docs", A.INDEX_VERSION: version}
-    world.spans.append(Span("retrieval docs", {**span, A.RETRIEVAL_DOCUMENT_COUNT: documents}))
-    for value in (f"index/docs={version or 'unknown'}", f"deploy/{service}=1.4.2"):
+    failed = {} if documents else {A.DOWNSTREAM_NAME: "shard-7", A.DOWNSTREAM_STATUS: "504"}
+    world.spans.append(Span("retrieval docs", {**span, **failed, A.RETRIEVAL_DOCUMENT_COUNT: documents}))
+    below = [] if documents else ["downstream/docs=shard-7 504"]
+    for value in (f"index/docs={version or 'unknown'}", f"deploy/{service}=1.4.2", *below):
         count_value(world.counts, "found", value, documents == 0)
 
 

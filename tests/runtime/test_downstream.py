@@ -43,7 +43,9 @@ def search() -> Iterator[str]:
 @pytest.fixture(params=["", "http"], ids=["convention of before", "convention of now"])
 def http(request: pytest.FixtureRequest, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", request.param)
-    monkeypatch.setattr("opentelemetry.instrumentation._semconv._OpenTelemetrySemanticConventionStability._initialized", False)
+    monkeypatch.setattr(
+        "opentelemetry.instrumentation._semconv._OpenTelemetrySemanticConventionStability._initialized", False
+    )
     instrumentor = HTTPXClientInstrumentor()
     instrumentor.instrument(tracer_provider=seen.tracer_provider, meter_provider=seen.meter_provider)
     with httpx.Client() as client:
@@ -124,9 +126,17 @@ def test_tool_of_a_framework_has_it_too(
     ("attributes", "name", "status"),
     [
         ({"peer.service": "search", "server.address": "10.0.0.7", "error.type": "timeout"}, "search", "timeout"),
-        ({"server.address": "db.internal", "db.system.name": "postgresql", "error.type": "57014"}, "db.internal", "57014"),
+        (
+            {"server.address": "db.internal", "db.system.name": "postgresql", "error.type": "57014"},
+            "db.internal",
+            "57014",
+        ),
         ({"net.peer.name": "grpc.internal", "rpc.system": "grpc"}, "grpc.internal", "error"),
-        ({"http.url": "https://user:word@search.internal:8443/v1?q=x", "http.status_code": 502}, "search.internal", "502"),
+        (
+            {"http.url": "https://user:word@search.internal:8443/v1?q=x", "http.status_code": 502},
+            "search.internal",
+            "502",
+        ),
         ({"error.type": "timeout"}, None, None),
     ],
 )

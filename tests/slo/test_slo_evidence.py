@@ -58,6 +58,7 @@ class World:
     parts: tuple[Part, ...]
     moves: tuple[tuple[str, str, str, str], ...] = ()
     sick: Mapping[str, tuple[float, Counts]] = field(default_factory=dict)  # reason to usual part and operations
+    fresh: tuple[tuple[str, str, str], ...] = ()  # (variable, scope, value) of what is new and not reported yet
     is_slow: bool = False  # its provider takes five times as long
     before: float | None = None  # how much worse than the old value the new one was the day before
 
@@ -107,6 +108,15 @@ WORLDS = {
             *pair("prompt", "support", change_at(BAD - 6, 0, 1), 0.02, change_at(BAD, 0.02, 0.11)),
         ),
         (PROMPT,),
+    ),
+    # The same, and the rules of variables see that the model is new.
+    "fresh": World(
+        (
+            *pair("model", "gpt-x", HALF, 0.02, WORSE),
+            *pair("prompt", "support", change_at(BAD - 6, 0, 1), 0.02, change_at(BAD, 0.02, 0.11)),
+        ),
+        (PROMPT,),
+        fresh=(MODEL[:3],),
     ),
     "rotten": World((*pair("model", "gpt-x", ALWAYS, 0.02, WORSE), *STEADY), before=1),
     "always": World(
@@ -188,6 +198,11 @@ def list_series(service: str, world: World) -> Iterator[dict[str, str]]:
         yield {"series": name_series(S.VARIABLE_MOVED, move), "values": write_gauge(lambda _: BAD, BAD + 4)}
         burn_move = {**move, "slo": "answers", "severity": "page"}
         yield {"series": name_series(S.SLO_BURN_MOVED, burn_move), "values": write_gauge(lambda _: BAD, BURNS)}
+    for new in world.fresh:
+        value = {**labels, **dict(zip(("variable", "scope", "value"), new, strict=True))}
+        yield {"series": name_series(S.VARIABLE_FRESH, value), "values": write_gauge(lambda tick: tick, BAD)}
+        before = {**value, "value": "old", "against": "hours"}
+        yield {"series": name_series(S.VARIABLE_SHARE_BEFORE, before), "values": write_gauge(lambda _: 1)}
     yield from list_surfaces(world, target, labels)
 
 
@@ -281,6 +296,12 @@ TEXTS = {  # verdict, worst, undo
         "model gpt-x new: 20% bad.",
         "Nothing to undo is known.",
     ),
+    "fresh": (
+        f"It is model gpt-x: old -> new. {NAMED} 99.64% of the excess. "
+        "20% are bad with it, 1.935% without it in the same minutes.",
+        "model gpt-x new: 20% bad.",
+        "Pin gpt-x to old.",
+    ),
     "rotten": (
         f"It is model gpt-x: new. {NAMED} 100% of the excess. "
         "19.38% are bad with it, 1.875% without it in the same minutes.",
@@ -324,7 +345,7 @@ TEXTS = {  # verdict, worst, undo
     ),
 }
 FIELDS = {
-    **dict.fromkeys(("half", "switch", "rotten"), "gen_ai.response.model"),
+    **dict.fromkeys(("half", "switch", "fresh", "rotten"), "gen_ai.response.model"),
     "rebuilt": "otel_agentops.index.version",
 }  # of the value that the alert names
 
@@ -378,6 +399,7 @@ def test_burn_has_one_verdict(answers: Answers) -> None:
         ("switch", "moved_no_contrast"),
         ("tie", "cannot_tell"),
         ("unreported", "cannot_tell"),
+        ("fresh", "it_is"),
         ("rotten", "it_is"),
         ("retrieval", "sick"),
         ("rebuilt", "moved_no_contrast"),
@@ -397,7 +419,7 @@ def test_earlier_move_waits_for_the_report_of_a_later_one(answers: Answers) -> N
 def test_evidence_is_strong_only_beside_others_that_are_better(answers: Answers) -> None:
     """Return nothing for an outage and a switch of all events; one that was always worse has it and is not named."""
     named = {key[:2] for key, odds in answers.samples[EVIDENCE].items() if odds >= 20}
-    assert named == {("half", "new"), ("unreported", "new"), ("rotten", "new"), ("tie", "new"), ("always", "new")}
+    assert named == {(name, "new") for name in ("half", "unreported", "fresh", "rotten", "tie", "always")}
     assert all(odds < 3 for (service, *_), odds in answers.samples[EVIDENCE].items() if service in ("outage", "switch"))
 
 
@@ -418,6 +440,7 @@ def test_explained_part_is_that_of_the_excess(answers: Answers) -> None:
         ("outage", "model"): 0,
         ("rotten", "model"): pytest.approx(1, abs=0.05),
         ("unreported", "model"): pytest.approx(1, abs=0.05),
+        ("fresh", "model"): pytest.approx(1, abs=0.05),
         ("tie", "model"): pytest.approx(1, abs=0.05),
         ("tie", "prompt"): pytest.approx(1, abs=0.05),
     }
@@ -438,6 +461,7 @@ def test_move_silences_a_burn_only_if_it_explains_it(answers: Answers) -> None:
         *(("no", name, variable) for name, variable in (("outage", "model"), ("switch", "model"), ("few", "model"))),
         *(("no", "tie", variable) for variable in ("model", "prompt")),
         ("no", "unreported", "prompt"),
+        ("no", "fresh", "prompt"),
         ("no", "rebuilt", "index"),
     }
 

@@ -1,4 +1,4 @@
-"""Services that go wrong, each in its own way, in one process: `python triage_services.py OTLP-URL FILE`.
+"""Services that go wrong, each in its own way, in one process: `python triage_services.py OTLP-URL FILE [NAME ...]`.
 
 All is well until the file exists. Each task really is a search, a model call and a tool call, over a provider on
 loopback; whose they are is a resource that a processor puts on each span and each event.
@@ -54,6 +54,7 @@ class Situation:
         lost: The chance that the search times out.
         down: The chance that OpenAI does not answer.
         threshold: The judge's.
+        api: The part of the tasks that come over the API, of a service that has one. These are always harder.
     """
 
     has_new_model: bool = False
@@ -63,6 +64,7 @@ class Situation:
     lost: float = 0
     down: float = 0
     threshold: float = 0.7
+    api: float = 0.08
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Service:
     searches: int = 1
     calls: int = 1
     is_judged: bool = False
+    has_api: bool = False
 
 
 SERVICES = (
@@ -87,8 +90,11 @@ SERVICES = (
     Service("provider-down", Situation(down=0.5), rate=8, calls=3),
     Service("nothing-moved", Situation(bad=0.5)),
     Service("two-at-once", Situation(has_new_model=True, prompt=1, bad=0.9), 0.5, rate=4),
+    Service("too-few", Situation(bad=0.4), rate=0.5),
     Service("calm", rate=1),
 )
+# A mix of traffic has to be known for a day before it can shift, so this one is run by itself.
+SHIFTING = Service("traffic-shifted", Situation(api=0.8), rate=8, has_api=True)
 
 
 class _NameSpans(SpanProcessor):
@@ -124,8 +130,9 @@ class Clients:
 
 def handle_task(service: Service, situation: Situation, clients: Clients, chance: random.Random) -> None:
     """Run one task of a service."""
-    with task("support", segment="web") as run:
-        is_bad = chance.random() < situation.bad
+    segment = "api" if service.has_api and chance.random() < situation.api else "web"
+    with task("support", segment=segment) as run:
+        is_bad = chance.random() < (0.6 if segment == "api" else situation.bad)
         for _ in range(service.searches):
             try:
                 with retrieval("help-pages", version="2026-11-01") as query:
@@ -175,8 +182,8 @@ def run_service(service: Service, clients: Clients, has_gone_wrong: Callable[[],
         time.sleep(max(0.0, due - time.monotonic()))
 
 
-def main(otlp: str, file: str) -> None:
-    """Run all services until the process ends."""
+def main(otlp: str, file: str, *names: str) -> None:
+    """Run the services of these names until the process ends; by default all that need no long past."""
     tracers, loggers = TracerProvider(), LoggerProvider()
     tracers.add_span_processor(_NameSpans())
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{otlp}/v1/traces"), schedule_delay_millis=500))
@@ -192,7 +199,8 @@ def main(otlp: str, file: str) -> None:
         for provider, model in ((old, OLD), (new, NEW)):
             provider.alias(ALIAS, model)
         clients = Clients(old, new)
-        threads = [threading.Thread(target=run_service, args=(each, clients, moment.exists)) for each in SERVICES]
+        services = [each for each in (*SERVICES, SHIFTING) if each.name in names] or SERVICES
+        threads = [threading.Thread(target=run_service, args=(each, clients, moment.exists)) for each in services]
         for thread in threads:
             thread.start()
         for thread in threads:

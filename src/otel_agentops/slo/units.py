@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-# For which a sample may be on its way before the rules see it. A sample has the time at which its scrape began, and can be
-# read when the scrape has ended, after 10 s at most unless Prometheus' `scrape_timeout` is raised. An evaluation between
-# the two would lose it: with a scrape a minute, every one of a target whose phase is such.
+# For which a sample may be on its way before the rules see it. A sample has the time at which its scrape began, and can
+# be read when the scrape has ended, after 10 s at most unless Prometheus' `scrape_timeout` is raised. An evaluation
+# between the two would lose it: with a scrape a minute, every one of a target whose phase is such.
 EVALUATION_DELAY_S = 10.0
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -13,8 +13,8 @@ from otel_agentops.slo.series import SLI
 INDICATOR = ", ".join(SLI)
 SCOPE = f"{INDICATOR}, variable, scope"
 VALUE = f"{SCOPE}, value"
-# Nothing can be compared with what is not known, and nobody can take it back. A failed call has no model. A request that
-# failed below is no value that an event had before it went bad.
+# Nothing can be compared with what is not known, and nobody can take it back. A failed call has no model. And a request
+# that failed below is no value that an event had before it went bad.
 KNOWN = '{value!="unknown", variable!="downstream"}'
 _INCREASES = {S.SLI_VALUE_EVENTS_INCREASE: M.SLI_VALUE_EVENTS, S.SLI_VALUE_BAD_INCREASE: M.SLI_VALUE_BAD}
 

@@ -144,8 +144,8 @@ and on () {started}""",
         "annotations": {
             "summary": f"the rules miss {{{{ $value | humanizePercentage }}}} of the events of {SERVICE_TEXT}",
             "description": f"Within {describe_window('1h')} the collector counted more {{{{ $labels.{S.SLI_NAME} }}}}. "
-            "Samples come after the evaluation that they belong to: set `rule_query_offset: 10s` (Prometheus 2.53 or "
-            "newer), or run `otel-agentops slo generate --evaluation-delay 10`. If "
+            "Samples come later than the rules wait for them: run `otel-agentops slo generate --evaluation-delay 30`, "
+            "or set `rule_query_offset` (Prometheus 2.53 or newer). If "
             "`prometheus_rule_group_iterations_missed_total` grows, evaluations are left out: give Prometheus more "
             "CPU.",
         },
