@@ -36,6 +36,7 @@ LAYERS = (
         "_yaml",
         "prometheus_api",
         "_content_limits",
+        "gold",
     ),
     ("_redaction", "_task_values", "_retries"),
     (

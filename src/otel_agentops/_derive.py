@@ -36,14 +36,17 @@ def derive_request(operation: Operation, scope: Scope, identities: Identities) -
     if isinstance(operation, AgentRun):
         key = A.GEN_AI_WORKFLOW_NAME if operation.is_task else A.GEN_AI_AGENT_NAME
         named: Attributes = {A.GEN_AI_OPERATION_NAME: operation.operation, key: operation.name}
-        judged = {} if scope.judge is None else scope.judge.facts
-        return {**named, **scope.facts, **judged, **operation.attributes}
+        return {**named, **_read_facts(scope), **operation.attributes}
     if isinstance(operation, Judgement):
         return operation.attributes
     attributes = _derive_place(operation, scope)
     if isinstance(operation, Retrieval):
         attributes[A.GEN_AI_DATA_SOURCE_ID] = operation.data_source_id
     return attributes
+
+
+def _read_facts(scope: Scope) -> Attributes:
+    return {**scope.facts, **scope.judge.facts} if scope.judge is not None else dict(scope.facts)
 
 
 def _derive_place(operation: ModelCall | Fetch | Retrieval, scope: Scope) -> Attributes:
@@ -74,7 +77,7 @@ def _derive_tool_call(call: ToolCall, scope: Scope, identities: Identities) -> A
         A.GEN_AI_TOOL_NAME: call.name,
         A.GEN_AI_TOOL_TYPE: "function",
         **call.attributes,
-        **scope.facts,
+        **_read_facts(scope),
     }
     # The hash under which the tool was offered comes first: the model saw no more of it (a server's annotations are not
     # sent), and it is the one that `tools.versions` of the call before has.

@@ -245,12 +245,19 @@ CASES: dict[str, Case] = {
             model(error__type=499),
             tool(error=True),
             model("invoke_agent", error=True),
+            model(error=True, otel_agentops__judge__name="helpful"),
         ],
     ),
     "latency": Case(
         [model(seconds=0.2), model("embeddings", seconds=0.45)],
         [model(seconds=0.51), model(seconds=30)],
-        [model(error=True, seconds=9), model(error__type="x", seconds=9), tool(), model("plan", seconds=9)],
+        [
+            model(error=True, seconds=9),
+            model(error__type="x", seconds=9),
+            tool(),
+            model("plan", seconds=9),
+            model(seconds=9, otel_agentops__judge__name="helpful"),
+        ],
     ),
     "slow_task": Case(
         [task(seconds=1.9)], [task(seconds=2.1)], [task("failed", seconds=9), task("escalated", seconds=9)]

@@ -262,10 +262,10 @@ def test_receipt_holds_facts_of_the_answer_not_of_the_judge(seen: Capture, gpt: 
     hashes = {key: chat[key] for key in ("otel_agentops.tools.hash", "otel_agentops.params.hash")}
     assert receipt == {
         **EMPTY_TOTALS,
-        "otel_agentops.task.llm_calls": 3,
-        "otel_agentops.task.llm_attempts": 3,
-        "otel_agentops.task.input_tokens": 23,
-        "otel_agentops.task.output_tokens": 10,
+        "otel_agentops.task.llm_calls": 2,
+        "otel_agentops.task.llm_attempts": 2,
+        "otel_agentops.task.input_tokens": 12,
+        "otel_agentops.task.output_tokens": 5,
         "otel_agentops.task.agents": 1,
         "otel_agentops.task.depth": 1,
         "otel_agentops.task.started_at": seen.spans[-1]["attributes"]["otel_agentops.task.started_at"],
@@ -455,6 +455,31 @@ def test_verdict_is_an_event_with_the_facts_of_its_task(seen: Capture, gpt: open
     judged = {key: value for key, value in facts if ".judge." in key and key not in answered}
     assert grading.items() >= judged.items()
     assert answered[1] not in grading
+
+
+def test_agent_and_tools_of_a_judge_are_its_own(seen: Capture, gpt: openai.OpenAI) -> None:
+    """They are in no sum of the task, whose agents and tools are counted."""
+    with task("support") as run, judge("grounded", **CONFIGURATION) as judgement:
+        with task("checker"), tool("lookup"), retrieval("facts", version="1"):
+            ask(gpt)
+        judgement.score(1)
+    assert run.receipt().items() >= EMPTY_TOTALS.items()
+    assert "otel_agentops.task.values" not in run.receipt() or [
+        value.partition("/")[0] for value in run.receipt()["otel_agentops.task.values"]
+    ] == ["judge"]
+    judged = [span["attributes"].get("otel_agentops.judge.name") for span in seen.spans]
+    assert judged == ["grounded"] * 4 + [None]
+
+
+def test_agent_of_a_judge_is_no_task(seen: Capture, gpt: openai.OpenAI) -> None:
+    with judge("grounded", **CONFIGURATION) as judgement:
+        with task("checker"):
+            ask(gpt)
+        judgement.score(1)
+    agent = seen.spans[-1]
+    assert agent["name"] == "invoke_agent checker"
+    assert not any("outcome" in key or "llm_calls" in key for key in agent["attributes"])
+    assert agent["attributes"]["otel_agentops.judge.name"] == "grounded"
 
 
 def test_late_judgement_carries_the_receipt_not_its_own_task(seen: Capture) -> None:

@@ -78,7 +78,8 @@ class TaskTotalsSink:
         answer = observation.result if isinstance(observation.result, Answer) else NO_ANSWER
         get = observation.request_attributes.get
         fingerprint = answer.attributes.get(A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT)
-        task.call_identities[(call.model, answer.model, *map(get, _VALUE_KEYS), fingerprint)] = None
+        identities = (call.model, answer.model, *map(get, _VALUE_KEYS), fingerprint)
+        task.call_identities[identities] = None
         if call.data_source_id is not None and answer is not NO_ANSWER:
             task.indexes.append(f"{call.data_source_id}@unknown")
         attempts = None if observation.attempts is None else len(observation.attempts)

@@ -68,6 +68,6 @@ def backfill(
             back_up_file(out)
         replace_file(out, text)
     typer.echo(f"{out}: {len(late_labels)} labels" + (f", {len(verdicts)} judgements" if verdicts else ""))
-    latest_s = max(each.time_s for each in (*late_labels[-1:], *verdicts[-1:]))
+    latest_s = max([label.time_s for label in late_labels] + [verdict.time_s for verdict in verdicts])
     if to is Backend.PROMETHEUS and latest_s > time.time() - _HEAD_S:
         typer.echo("note: some tasks are younger than 3 h; Prometheus has that time in memory: load it later", err=True)
