@@ -13,12 +13,16 @@ from typing_extensions import override
 
 from otel_agentops._client_call import ClientCall, active_call, begin_call
 from otel_agentops._coerce import drop_none
+from otel_agentops._context import current_scope
+from otel_agentops._derive import derive_request
 from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._guard import guard
 from otel_agentops._patching import Method, PatchedLibrary, Target
 from otel_agentops._streams import observe_lazy_async_stream, observe_lazy_stream
+from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.clients._protocols.openai_chat import normalise_tool
+from otel_agentops.frameworks._langchain_tracers import find_tracers
 from otel_agentops.operations import Answer, Attributes, LibraryOperation, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -82,7 +86,15 @@ class FrameworkCall(ClientCall[ModelRun]):
         if self._outer is not None:
             self._outer.expects(operation)
         self.body = {"messages": [{"role": each.type, "content": each.content} for each in messages], **run.options}
-        if self.start(operation) and self.span is not None:
+        self.operation = operation
+        telemetry = get_default()
+        if telemetry.config.mode != "own" and telemetry.spans.find_foreign(self) is None and find_tracers():
+            # Their span says what it is at its end, or names another model: it is not found, and there is no second.
+            scope = current_scope()
+            params, _ = telemetry.identities.identify_params(operation)
+            self.request_attributes = {**derive_request(operation, scope, telemetry.identities), **params}
+            self.adopt(operation, scope)
+        elif self.start(operation) and self.span is not None:
             self.span.detach()  # nothing runs inside any more
 
 

@@ -53,6 +53,18 @@ class AgentRunBlock(Run):
         super().exit_block(error)
 
 
+class ModelToolRun(ToolRun):
+    """One execution of a tool, which may ask the model to try again."""
+
+    @override
+    def exit_block(self, error: BaseException | None) -> None:
+        from pydantic_ai.exceptions import ToolRetryError
+
+        if isinstance(error, ToolRetryError):
+            expect_retry(current_scope(), None, (), {})
+        super().exit_block(error)
+
+
 def read_run(args: Arguments, kwargs: Keywords) -> AgentRunBlock:
     """Read the agent's name, and the conversation that the application names or goes on with."""
     conversation = kwargs.get("conversation_id") or find_conversation(kwargs.get("message_history"))
@@ -104,7 +116,7 @@ def read_call(call: Call, definition: Definition | None) -> ToolRun | None:
         return None
     # A model whose client is observed told how the tool was offered.
     offer = None if find_tool_hash(call.tool_name) else definition
-    return ToolRun(
+    return ModelToolRun(
         call.tool_name,
         pauses=(ApprovalRequired, CallDeferred),
         reports=(ToolRetryError, ToolFailedError),

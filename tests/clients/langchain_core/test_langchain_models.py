@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from house_models import ASK, WAYS, Plain, Streaming, Unnamed, run_invoke, run_stream
 from langchain_core.caches import InMemoryCache
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
@@ -22,69 +19,11 @@ from otel_agentops.frameworks.langchain_core import Instrumentor
 from otel_agentops.testing import Capture, Record, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 
-USAGE: Any = {"input_tokens": 12, "output_tokens": 3, "total_tokens": 15}
-ASK = [("system", "Be brief."), ("user", "What is the weather?")]
-
 
 @tool
 def weather(city: str) -> str:
     """Return the weather of a city."""
     return f"sunny in {city}"
-
-
-class Plain(BaseChatModel):
-    """A model of a provider that nobody knows, which cannot stream."""
-
-    model: str = "house-1"
-    temperature: float = 0.2
-    error: Exception | None = None
-    calls: int = 0
-
-    @property
-    def _llm_type(self) -> str:
-        return "plain"
-
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return {**super()._get_ls_params(stop=stop, **kwargs), "ls_provider": "house"}
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        self.calls += 1
-        if self.error is not None:
-            raise self.error
-        metadata = {"model_name": "house-1-2026-03-01", "finish_reason": "stop"}
-        message = AIMessage("Sunny.", response_metadata=metadata, usage_metadata=USAGE, id="msg-1")
-        return ChatResult(generations=[ChatGeneration(message=message)])
-
-    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
-        from langchain_core.utils.function_calling import convert_to_openai_tool
-
-        return self.bind(tools=[convert_to_openai_tool(each) for each in tools], **kwargs)
-
-
-class Streaming(Plain):
-    """The same, which streams."""
-
-    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
-        metadata = {"model_name": "house-1-2026-03-01", "finish_reason": "stop"}
-        for text in ("Sun", "ny."):
-            yield ChatGenerationChunk(message=AIMessageChunk(text, id="msg-1"))
-            if self.error is not None:
-                raise self.error
-        yield ChatGenerationChunk(
-            message=AIMessageChunk("", id="msg-1", response_metadata=metadata, usage_metadata=USAGE)
-        )
-
-
-class Unnamed(Plain):
-    """A model that does not say whose it is."""
-
-    _get_ls_params = BaseChatModel._get_ls_params
 
 
 SPAN: Record = {
@@ -111,29 +50,12 @@ SPAN: Record = {
 }
 
 
-def run_invoke(model: Any) -> None:
-    assert model.invoke(ASK).content == "Sunny."
-
-
-def run_stream(model: Any) -> None:
-    assert "".join(chunk.content for chunk in model.stream(ASK)) == "Sunny."
-
-
-async def run_ainvoke(model: Any) -> None:
-    assert (await model.ainvoke(ASK)).content == "Sunny."
-
-
-async def run_astream(model: Any) -> None:
-    assert "".join([chunk.content async for chunk in model.astream(ASK)]) == "Sunny."
-
-
 @pytest.mark.parametrize("make", [Plain, Streaming])
-@pytest.mark.parametrize("run", [run_invoke, run_stream, run_ainvoke, run_astream])
-async def test_model_without_a_client_is_one_call(seen: Capture, run: Any, make: Any) -> None:
-    if (done := run(make())) is not None:
-        await done
+@pytest.mark.parametrize("way", WAYS)
+def test_model_without_a_client_is_one_call(seen: Capture, way: str, make: Any) -> None:
+    WAYS[way](make())
     (span,) = seen.spans
-    is_streamed = make is Streaming and "stream" in run.__name__
+    is_streamed = make is Streaming and "stream" in way
     assert ("gen_ai.response.time_to_first_chunk" in span["attributes"]) is is_streamed
     span["attributes"].pop("gen_ai.response.time_to_first_chunk", None)
     assert span == SPAN

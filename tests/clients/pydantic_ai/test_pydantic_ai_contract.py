@@ -328,3 +328,34 @@ def test_answer_by_a_tool_executes_none(make_agent: Any, provider: FakeProvider,
     provider.answer(final)
     assert make_agent(output_type=Forecast).run_sync("What is the weather?").output.degrees == 3
     assert read_sums(seen)[3] == 0
+
+
+def read_retries(seen: Capture) -> list[Any]:
+    """Return the level of each model call, in order, and the sum of the task."""
+    spans = [span["attributes"] for span in seen.spans]
+    calls = [span.get("otel_agentops.retry.level") for span in spans if span["gen_ai.operation.name"] == "chat"]
+    return [*calls, spans[-1].get("otel_agentops.task.model_retries")]
+
+
+@pytest.mark.parametrize("run", [run_sync, run_async])
+def test_output_that_is_refused_is_asked_for_again(
+    make_agent: Any, provider: FakeProvider, seen: Capture, run: Callable[..., None]
+) -> None:
+    provider.answer(lambda call: Answer())
+    agent, outputs = make_agent(), list[str]()
+
+    @agent.output_validator
+    def check(output: str) -> str:
+        outputs.append(output)
+        if len(outputs) == 1:
+            raise ModelRetry("in Celsius")
+        return output
+
+    run(agent)
+    assert read_retries(seen) == [None, "model", 1]
+    assert "Celsius" not in str(seen.spans)
+
+
+def test_tool_that_asks_for_another_try_is_told(make_agent: Any, seen: Capture) -> None:
+    run_sync(make_agent(refusing))
+    assert read_retries(seen) == [None, "model", 1]

@@ -19,18 +19,15 @@ from otel_agentops.slo.grafana._queries import (
     TASK,
     TOOL,
     estimate_quantile,
-    select_series,
     show_label,
     sum_increase,
     sum_rate,
 )
 from otel_agentops.slo.grafana.moved import plot_share, select_share
-from otel_agentops.slo.prometheus.headroom import LIMITED
-from otel_agentops.slo.series import SERVICE, spell_label
+from otel_agentops.slo.series import spell_label
 
 CALLS = f'{OPERATION}=~"chat|generate_content|text_completion|embeddings"'
 TAGGED = f'{SURFACE}!=""'
-LEVEL, FROM = spell_label(A.RETRY_LEVEL), spell_label(A.FALLBACK_FROM)
 
 
 def build_dashboard() -> Dashboard:
@@ -93,9 +90,6 @@ def _build_surfaces_row() -> Row:
 
 def _build_model_row() -> Row:
     attempts, calls = (sum_rate(metric, MODEL, per=1) for metric in (M.LLM_ATTEMPTS, M.LLM_CALLS))
-    limited = ", ".join((SERVICE[0], *LIMITED))
-    left, limit = map(select_series, (M.RATE_LIMIT_REMAINING, M.RATE_LIMIT_LIMIT))
-    legend = f"{SERVED} {{{{{MODEL}}}}} {show_label(A.RATE_LIMIT_KIND)}"
     return Row(
         "Model",
         (
@@ -121,21 +115,6 @@ def _build_model_row() -> Row:
                 "again.",
                 "none",
                 Query(f"({attempts}) / ({calls} > 0)", f"{{{{{MODEL}}}}}"),
-            ),
-            plot_lines(
-                "Left of the rate limit",
-                "The part of each limit that is left, as the provider says in the headers of its responses. At 0 it "
-                "refuses.",
-                "percentunit",
-                Query(f"min by ({limited}) ({left}) / (max by ({limited}) ({limit}) > 0)", legend),
-            ),
-            plot_lines(
-                "Done again, or by another",
-                "Per minute: operations that do a failed one again, by who does so (the model, a node of a graph, the "
-                "model's second call of a tool, the application), and operations that stand in for a refused one.",
-                "none",
-                Query(sum_rate(M.RETRIES, LEVEL), show_label(A.RETRY_LEVEL)),
-                Query(sum_rate(M.FALLBACKS, FROM), f"in place of {show_label(A.FALLBACK_FROM)}"),
             ),
             plot_shares(
                 "Versions that answered",
