@@ -224,7 +224,7 @@ def read_response(args: Arguments, kwargs: Keywords) -> QueryRun:
 
 LIBRARY = PatchedLibrary(
     "claude-agent-sdk",
-    ">=0.2,<0.3",
+    ">=0.2.189,<0.3",
     (
         Target(
             "claude_agent_sdk._internal.client",
