@@ -80,7 +80,8 @@ class QueryRun(Run):
         self._pending: Answer | None = None  # of the last call of a model
         self._message_ids: set[str] = set()
         self._tools: dict[str, Part] = {}
-        self._agents: dict[str, Part] = {}
+        self._agents: dict[str, Part] = {}  # by the id of the tool call that started each
+        self._background: set[str] = set()  # those of them that go on after that tool has returned
 
     def see_message(self, message: Any) -> None:
         """Record what a message says."""
@@ -94,6 +95,10 @@ class QueryRun(Run):
             for block in message.content:
                 if type(block).__name__ == "ToolResultBlock":
                     self._end_tool(block)
+        elif kind == "TaskStartedMessage":
+            self._begin_agent(message)
+        elif kind == "TaskNotificationMessage" and message.tool_use_id in self._background:
+            self._end_agent(message.tool_use_id, has_failed=message.status != "completed")
         elif kind == "ResultMessage":
             self._see_result(message)
 
@@ -118,17 +123,32 @@ class QueryRun(Run):
     def _is_served_here(self, name: str) -> bool:
         return MCP.active and name.startswith(self._served_here)
 
+    def _begin_agent(self, message: Any) -> None:
+        """Begin an agent that may go on after the tool that started it; a shell is none."""
+        started_by = self._tools.get(message.tool_use_id)
+        if message.task_type == "local_agent" and started_by is not None:
+            self._background.add(message.tool_use_id)
+            self._agents[message.tool_use_id] = begin_part(Run(started_by.name), started_by.name, started_by.context)
+
+    def _end_agent(self, tool_use_id: str, has_failed: bool = False) -> None:
+        self._background.discard(tool_use_id)
+        if (agent := self._agents.pop(tool_use_id, None)) is not None:
+            if has_failed and isinstance(agent.block, Run):
+                agent.block.end_as("failed", OTHER_ERROR)
+            end_part(agent)
+
     def _context_of(self, tool_use_id: str | None) -> Context:
         """Return the context of the agent that a tool has started; that of the query itself for None."""
+        if tool_use_id in self._agents:
+            return self._agents[tool_use_id].context
         if tool_use_id is None or (started_by := self._tools.get(tool_use_id)) is None:
             return copy_context()
-        if tool_use_id not in self._agents:
-            self._agents[tool_use_id] = begin_part(Run(started_by.name), started_by.name, started_by.context)
+        self._agents[tool_use_id] = begin_part(Run(started_by.name), started_by.name, started_by.context)
         return self._agents[tool_use_id].context
 
     def _end_tool(self, result: Any) -> None:
-        if (agent := self._agents.pop(result.tool_use_id, None)) is not None:
-            end_part(agent)
+        if result.tool_use_id not in self._background:
+            self._end_agent(result.tool_use_id)
         if (execution := self._tools.pop(result.tool_use_id, None)) is not None:
             assert isinstance(execution.block, tool)
             if result.is_error:
@@ -204,7 +224,7 @@ def read_response(args: Arguments, kwargs: Keywords) -> QueryRun:
 
 LIBRARY = PatchedLibrary(
     "claude-agent-sdk",
-    ">=0.2,<0.3",
+    ">=0.2.189,<0.3",
     (
         Target(
             "claude_agent_sdk._internal.client",

@@ -41,7 +41,7 @@ def read_span(component_key: str = "", tool_name: str | None = None, **_: object
 _PARAMETERS = ("name", "method", "server_name", "component_type", "component_key")
 LIBRARY = PatchedLibrary(
     "fastmcp",
-    ">=4,<5",
+    ">=4.2.3,<5",
     (Target("fastmcp.server.server", "", "server_span", wrap_span, (*_PARAMETERS, "tool_name")),),
     ClientInfo(
         operations=("execute_tool (its own spans of `tools/call`)",),

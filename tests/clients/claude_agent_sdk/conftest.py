@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +30,28 @@ def requests() -> list[ToolCall]:
 
 
 @pytest.fixture
-def provider(requests: list[ToolCall]) -> Iterator[FakeProvider]:
-    ids = count(1)
+def agent_requests() -> list[ToolCall]:
+    """Return those of the agent whose prompt is `Look up.`."""
+    return []
 
+
+@pytest.fixture
+def answered() -> list[Call]:
+    """Return the calls of the model that were answered."""
+    return []
+
+
+@pytest.fixture
+def provider(
+    requests: list[ToolCall], agent_requests: list[ToolCall], answered: list[Call]
+) -> Iterator[FakeProvider]:
     def answer(call: Call) -> Answer:
-        number = str(next(ids))
-        if not requests or not call.body.get("tools"):
+        answered.append(call)
+        number = str(len(answered))
+        waiting = agent_requests if "Look up." in str(call.body.get("system")) else requests
+        if not waiting:
             return Answer(id=number)
-        request = requests.pop(0)
-        return Answer(text="", id=number, tool_calls=(replace(request, id=f"toolu_{number}"),))
+        return Answer(text="", id=number, tool_calls=(replace(waiting.pop(0), id=f"toolu_{number}"),))
 
     with FakeProvider() as running:
         running.alias("claude-x", "claude-x-2026-03-01")
