@@ -86,6 +86,7 @@ LIBRARY = PatchedLibrary(
     ClientInfo(
         operations=("execute_tool (`BaseTool.run` and `arun`, which `invoke` and `ainvoke` call)",),
         not_covered=("chains that are no graph: they run no agent",),
+        one_line=("effect and tier of a tool: `@tool('name', effect='read')` on its function",),
     ),
 )
 

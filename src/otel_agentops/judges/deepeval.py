@@ -150,6 +150,7 @@ LIBRARY = PatchedLibrary(
     ClientInfo(
         operations=("evaluate (`GEval.measure` and `GEval.a_measure`)",),
         not_covered=("the other metrics: each has a `measure` of its own",),
+        one_line=("the other metrics: `with judge('relevance'):` around them",),
     ),
 )
 
