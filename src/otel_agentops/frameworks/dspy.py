@@ -15,6 +15,7 @@ from otel_agentops import _patching
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.frameworks._dspy_client import TARGETS
 from otel_agentops.frameworks._runs import Run, ToolRun, current_run, keep_scope, wrap_block
 
 FINISH = "finish"  # the tool that is no more than a way to end
@@ -82,9 +83,14 @@ LIBRARY = PatchedLibrary(
         Target(*TOOL, "__call__", wrap_block(read_tool, "call", tell_output)),
         Target(*TOOL, "acall", wrap_block(read_tool, "coroutine", tell_output)),
         Target("dspy.utils.parallelizer", "ParallelExecutor", "execute", keep_task, ("function", "data")),
+        *TARGETS,
     ),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (a program, a ReAct loop)", "execute_tool"),
+        operations=(
+            "invoke_workflow or invoke_agent (a program, a ReAct loop)",
+            "execute_tool",
+            "chat, without litellm",
+        ),
         not_covered=("`ToolCalls.ToolCall.execute`: it calls the function, not the tool",),
         one_line=(
             "the name of the task: a module or a signature that is a class",

@@ -17,5 +17,6 @@ from otel_agentops.testing.fake_provider import FakeProvider
 ENGINE = {"engine": "litellm"} if "engine" in inspect.signature(library.LM.__init__).parameters else {}
 
 
-def make_model(provider: FakeProvider, cache: bool = False) -> library.LM:
-    return library.LM("openai/gpt-x", api_base=provider.openai_url, api_key="k", cache=cache, num_retries=0, **ENGINE)
+def make_model(provider: FakeProvider, cache: bool = False, **engine: str) -> library.LM:
+    options = {"api_base": provider.openai_url, "api_key": "k", "cache": cache, "num_retries": 0}
+    return library.LM("openai/gpt-x", **options, **(engine or ENGINE))

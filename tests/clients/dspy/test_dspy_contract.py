@@ -9,14 +9,14 @@ from typing import Any
 import dspy
 import pytest
 from agent_runs import OUTCOME, describe_root, describe_tool, find_span, fix_root, list_sums, read_sums
-from dspy_models import make_model
+from dspy_models import ENGINE, make_model
 from opentelemetry import trace
 
 import otel_agentops
 from otel_agentops._context import NO_SCOPE, current_scope
 from otel_agentops.frameworks.dspy import LIBRARY, Instrumentor
 from otel_agentops.testing import Capture
-from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.fake_provider import FakeProvider, Status
 
 ROOT = "invoke_workflow WeatherAgent"
 
@@ -171,6 +171,39 @@ def test_answer_of_the_cache_is_no_model_call(provider: FakeProvider, seen: Capt
     sums = list_sums(seen, "invoke_workflow Question")
     assert sums == [(1, 0, 11, 5), (0, 0, None, None)]
     assert [span["name"] for span in seen.spans].count("chat gpt-x") == 1
+
+
+# -- its own client
+
+
+own_client = pytest.mark.skipif(not ENGINE, reason="this version of DSPy has no client of its own")
+
+
+@own_client
+@every_way
+def test_call_of_the_own_client_is_a_model_call(provider: FakeProvider, seen: Capture, run: Way) -> None:
+    with dspy.context(lm=make_model(provider, engine="lm15")):
+        run(WeatherAgent())
+    assert list_sums(seen, ROOT) == [(3, 1, 33, 15)]
+    model = None if run is run_stream else "gpt-x-2026-03-01"  # the client does not hand it on
+    first, *_ = [span for span in seen.spans if span["name"] == "chat gpt-x"]
+    assert first["parent"] == ROOT
+    names = ("provider.name", "request.model", "response.model", "usage.input_tokens")
+    assert [first["attributes"].get(f"gen_ai.{name}") for name in names] == ["openai", "gpt-x", model, 11]
+    assert len(first["attributes"]["otel_agentops.prompt.hash"]) == 16
+    assert seen.problems == []
+
+
+@own_client
+@pytest.mark.parametrize("run", [run_sync, run_async])
+def test_refused_call_of_the_own_client_has_failed(provider: FakeProvider, seen: Capture, run: Way) -> None:
+    provider.script(Status(429, retry_after=7))
+    with dspy.context(lm=make_model(provider, engine="lm15")), pytest.raises(Exception, match="429"):
+        run(dspy.Predict(Question))
+    call = next(span for span in seen.spans if span["name"] == "chat gpt-x")
+    names = ("attempt.statuses", "attempt.retry_after")
+    assert [list(call["attributes"][f"otel_agentops.{name}"]) for name in names] == [[429], [7.0]]
+    assert (call["status"], find_span(seen, "invoke_workflow Question")["status"]) == ("ERROR", "ERROR")
 
 
 # -- the application's own
