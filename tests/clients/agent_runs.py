@@ -1,4 +1,4 @@
-"""What the tests of all frameworks ask of the spans of a run."""
+"""Questions that the tests of frameworks ask of the spans of a run."""
 
 from __future__ import annotations
 

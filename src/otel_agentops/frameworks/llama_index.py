@@ -23,6 +23,7 @@ from otel_agentops.frameworks._runs import INTERRUPTED, PulledRun, Run, ToolRun,
 from otel_agentops.helpers import retrieval
 from otel_agentops.helpers._observed import error_type_of
 
+_STEP = "step"  # that waits: the events that it asks and is answered by are of no tool
 HANDOFF = "handoff"  # the tool that is no more than a way to another agent
 _UNKNOWN_MODEL = "unknown"  # as the library calls a model without a name
 Tell: TypeAlias = "Callable[[Any], object]"  # reads the result of a step
@@ -53,13 +54,13 @@ class WorkflowRun(Run):
     """One run of a workflow; an agent that it hands off to is an agent of it, until the next hand-off or the end.
 
     Attributes:
-        is_waiting: True while a step waits for the answer of somebody.
+        waits: The calls of tools, or the steps, that wait for the answer of somebody.
         agent: The agent that it was handed to; None for the first one, which is the run itself.
     """
 
     def __init__(self, name: str, conversation_id: object) -> None:
         super().__init__(name, conversation_id=conversation_id)
-        self.is_waiting = False
+        self.waits: set[str] = set()
         self.agent: PulledRun | None = None
         self._agent_name: str | None = None
 
@@ -77,7 +78,7 @@ class WorkflowRun(Run):
     @override
     def exit_block(self, error: BaseException | None) -> None:
         is_stopped = self._outcome == "cancelled" if error is None else not isinstance(error, Exception)
-        if self.is_waiting and is_stopped:
+        if self.waits and is_stopped:
             self.end_as(INTERRUPTED)
             error = None
         self._end_agent(error)
@@ -144,7 +145,7 @@ def _begin_engine(stack: ExitStack, engine: Any, arguments: Mapping[str, Any]) -
     _begin_run(stack, run.steps)
 
     def tell_answer(answer: Any) -> None:
-        # A chat makes a stream of its own each time that it is asked for one.
+        # A chat makes a stream of its own each time that it is pending for one.
         if "response_gen" in getattr(answer, "__dict__", ()):
             answer.response_gen = continue_run(run.steps, answer.response_gen)
 
@@ -211,7 +212,7 @@ def _describe_node(node: Node) -> Mapping[str, object]:
 # -- tools
 
 
-class AskedCall:
+class PendingCall:
     """A model's call of a tool, which a step of an agent does.
 
     Attributes:
@@ -224,7 +225,7 @@ class AskedCall:
         self.has_run = False
 
 
-_CALL: ContextVar[AskedCall | None] = ContextVar("otel_agentops.llama_index.call", default=None)
+_CALL: ContextVar[PendingCall | None] = ContextVar("otel_agentops.llama_index.call", default=None)
 
 
 def _begin_call(stack: ExitStack, agent: Any, arguments: Mapping[str, Any]) -> Tell | None:
@@ -232,15 +233,15 @@ def _begin_call(stack: ExitStack, agent: Any, arguments: Mapping[str, Any]) -> T
     call: Any = arguments.get("ev")
     if not hasattr(call, "tool_id"):
         return None
-    asked = AskedCall(call)
-    stack.callback(_CALL.reset, _CALL.set(asked))
-    return lambda result: _tell_refusal(asked, result)
+    pending = PendingCall(call)
+    stack.callback(_CALL.reset, _CALL.set(pending))
+    return lambda result: _tell_refusal(pending, result)
 
 
-def _tell_refusal(asked: AskedCall, result: Any) -> None:
+def _tell_refusal(pending: PendingCall, result: Any) -> None:
     """Tell the failure of a call for which there is no tool."""
-    call = asked.call
-    if not asked.has_run and result is not None and result.tool_output.is_error:
+    call = pending.call
+    if not pending.has_run and result is not None and result.tool_output.is_error:
         with ToolRun(call.tool_name, call_id=call.tool_id, arguments=call.tool_kwargs) as run:
             run.fail()
 
@@ -250,10 +251,10 @@ def _begin_tool(stack: ExitStack, instance: Any, arguments: Mapping[str, Any]) -
 
     if not isinstance(instance, BaseTool):
         return None
-    asked, name = _CALL.get(), str(instance.metadata.name)
-    asked = asked if asked is not None and asked.call.tool_name == name else None
-    if asked is not None:
-        asked.has_run = True
+    pending, name = _CALL.get(), str(instance.metadata.name)
+    pending = pending if pending is not None and pending.call.tool_name == name else None
+    if pending is not None:
+        pending.has_run = True
     # The client of MCP tells more of the tools of a server.
     function = getattr(instance, "real_fn", None)
     if name == HANDOFF or str(getattr(function, "__module__", None)).startswith("llama_index.tools.mcp"):
@@ -266,11 +267,12 @@ def _begin_tool(stack: ExitStack, instance: Any, arguments: Mapping[str, Any]) -
         pauses=() if waits is None else (waits.WaitingForEvent,),
         schema=offer.get("parameters"),
         description=offer.get("description"),
-        call_id=None if asked is None else asked.call.tool_id,
-        arguments=_read_arguments(arguments) if asked is None else asked.call.tool_kwargs,
+        call_id=None if pending is None else pending.call.tool_id,
+        arguments=_read_arguments(arguments) if pending is None else pending.call.tool_kwargs,
     )
     stack.enter_context(block)
-    stack.push(_see_wait)
+    wait_id = name if pending is None else pending.call.tool_id
+    stack.push(lambda kind, error, trace: _see_wait(wait_id, error))
 
     def tell_output(output: Any) -> None:
         if getattr(output, "is_error", False):
@@ -287,10 +289,10 @@ def _read_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None if named.pop("args", None) else named
 
 
-def _see_wait(kind: object, error: BaseException | None, trace: object) -> None:
-    """Tell if the tool stopped its step to wait for somebody; it is called again with the answer."""
+def _see_wait(wait_id: str, error: BaseException | None) -> None:
+    """Tell if a tool stopped its step to wait for somebody; it is called again with the answer."""
     if (run := _find_workflow_run()) is not None:
-        run.is_waiting = type(error).__name__ == "WaitingForEvent"
+        (run.waits.add if type(error).__name__ == "WaitingForEvent" else run.waits.discard)(wait_id)
 
 
 # -- the dispatcher
@@ -322,7 +324,7 @@ _STEPS: dict[str, Step] = {}  # by the id that the library gave it
 
 
 def _enter_step(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> None:
-    if not library.active:
+    if not library.active or "bound_args" not in kwargs:
         return
     step_id, arguments = kwargs["id_"], kwargs["bound_args"].arguments
     begin = _BEGIN.get(step_id.partition("-")[0].rpartition(".")[2])
@@ -345,7 +347,7 @@ def _see_events(run: WorkflowRun, arguments: Iterable[object]) -> None:
 
     for event in arguments:
         if isinstance(event, HumanResponseEvent):
-            run.is_waiting = False
+            run.waits.discard(_STEP)
         elif isinstance(event, Event) and isinstance(name := getattr(event, "current_agent_name", None), str):
             run.begin_agent(name)
 
@@ -353,8 +355,8 @@ def _see_events(run: WorkflowRun, arguments: Iterable[object]) -> None:
 def _find_step(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Step | None:
     """Return a step that is about to end; those whom the library tells of it may have put a span inside of ours."""
     if type(kwargs.get("result")).__name__ == "InputRequiredEvent" and (run := _find_workflow_run()) is not None:
-        run.is_waiting = True
-    return _STEPS.pop(kwargs["id_"], None)
+        run.waits.add(_STEP)
+    return _STEPS.pop(kwargs.get("id_", ""), None)
 
 
 def _exit_step(step: Step, result: None, args: Arguments, kwargs: Keywords) -> None:

@@ -24,11 +24,11 @@ def seen() -> Iterator[Capture]:
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
-    """Return a provider whose model fills in the fields that it is asked for, the first tool once among them."""
+    """Return a provider whose model fills in the fields that it is prompt for, the first tool once among them."""
 
     def answer(call: Call) -> Answer:
-        asked = str(call.body["messages"][-1]["content"])
-        tool = "finish" if "observation_0" in asked else "weather" if "(1) weather" in str(call.body) else "broken"
+        prompt = str(call.body["messages"][-1]["content"])
+        tool = "finish" if "observation_0" in prompt else "weather" if "(1) weather" in str(call.body) else "broken"
         arguments = "{}" if tool == "finish" else '{"city": "Oslo"}'
         calls = json.dumps({"tool_calls": [{"name": tool, "args": json.loads(arguments)}]})
         fields = {

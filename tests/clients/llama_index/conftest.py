@@ -33,10 +33,10 @@ def provider() -> Iterator[FakeProvider]:
         messages = call.body["messages"]
         if "Action Input" in str(messages[0]["content"]):  # a ReAct agent, which offers its tools as a text
             return Answer(text=REASONED["Observation:" in str(messages[1:])])
-        asked = str([message.get("tool_calls") for message in messages])
+        calls = str([message.get("tool_calls") for message in messages])
         for tool in call.body.get("tools", ()):
             function = tool["function"]
-            if f"'{function['name']}'" not in asked:
+            if f"'{function['name']}'" not in calls:
                 arguments = {name: ARGUMENTS[name] for name in function["parameters"]["properties"]}
                 return Answer(text="", tool_calls=(ToolCall(function["name"], json.dumps(arguments)),))
         return Answer()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from agent_runs import OUTCOME, describe_root, describe_tool, find_offered, find_span, fix_root, list_sums, read_sums
 from llama_index.core import Document, VectorStoreIndex
-from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent
+from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent, base_agent
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.embeddings import MockEmbedding
@@ -195,6 +195,10 @@ async def test_run_that_is_cancelled(provider: FakeProvider, seen: Capture) -> N
     assert find_span(seen, ROOT)["attributes"][OUTCOME] == "cancelled"
 
 
+@pytest.mark.skipif(
+    not hasattr(base_agent, "_get_waiting_for_event_exception"),
+    reason="this version tells the model of the wait as of a failure, and goes on",
+)
 async def test_run_that_waits_for_somebody_is_interrupted(provider: FakeProvider, seen: Capture) -> None:
     handler = make_agent(provider, asking).run("How is it?")
     async for event in handler.stream_events():
