@@ -1,4 +1,4 @@
-"""The clients whose source distribution carries their own unit tests, and how to run these without a network."""
+"""The clients and frameworks whose source distribution carries their own unit tests, run without a network."""
 
 from __future__ import annotations
 
@@ -71,6 +71,21 @@ SOURCES = {
         packages=("tests",),
         asks_no_model=True,
     ),
+    # The others compare schemas and serialised objects, which we do not touch.
+    "langchain_core": Source(
+        "langchain-core",
+        (
+            *("-o", "addopts="),
+            *(f"tests/unit_tests/{name}" for name in ("callbacks", "language_models", "runnables", "tracers")),
+            *(f"tests/unit_tests/{name}" for name in ("test_retrievers.py", "test_tools.py")),
+        ),
+        ("-o", "addopts=", "tests/unit_tests/callbacks", "tests/unit_tests/test_tools.py"),
+    ),
+    "mcp": Source(
+        "mcp",
+        ("-o", "addopts=", "tests/client", "tests/shared", "tests/server"),
+        ("-o", "addopts=", "tests/client/test_client.py", "tests/client/test_session.py"),
+    ),
     "mistralai": Source("mistralai", ("src/mistralai/extra/tests",)),
     "ollama": Source("ollama", quick=("tests/test_client.py",)),
     "openai": _describe_stainless(
@@ -78,7 +93,24 @@ SOURCES = {
         *("test_client.py", "test_streaming.py", "test_response.py", "test_legacy_response.py"),
         *("lib/chat", "lib/responses"),
     ),
+    "openai_agents": Source(
+        "openai-agents",
+        ("-o", "addopts=", "tests", "--ignore=tests/sandbox", "--ignore=tests/extensions", "--ignore=tests/docs"),
+        (
+            *("-o", "addopts="),
+            *(
+                f"tests/test_{name}.py"
+                for name in ("agent_as_tool", "agent_hooks", "agent_tracing", "cancel_streaming")
+            ),
+            *(f"tests/test_{name}.py" for name in ("function_tool", "guardrails", "max_turns", "tracing")),
+        ),
+    ),
     "openrouter": Source("openrouter", asks_no_model=True),
+    "smolagents": Source(
+        "smolagents",
+        tuple(f"tests/test_{name}.py" for name in ("agents", "local_python_executor", "memory", "monitoring", "tools")),
+        ("tests/test_agents.py", "tests/test_tools.py"),
+    ),
     "together": _describe_stainless("together"),
     "writer": _describe_stainless("writer-sdk"),
     "xai": Source("xai-sdk", ("tests", "-o", "python_files=*_test.py")),
@@ -88,6 +120,8 @@ WITHOUT_TESTS = {
     "cohere": "its source distribution has none",
     "litellm": "its source distribution has none",
     "watsonx": "its source distribution has none",
+    "agent_framework": "its source distribution has none",
+    "pydantic_ai": "its source distribution has none",
 }
 
 # These tests say that the span of the client itself lacks an attribute, or that it is the only span. They must fail

@@ -105,6 +105,8 @@ class ClientInfo(NamedTuple):
         operations: What is observed, e.g. "chat", "embeddings".
         native: The client's own tracing and what we do beside it; None if it has none.
         not_covered: What the client can do that passes unobserved, with the reason if it is not plain.
+        one_line: What a line of the application adds.
+        unknown: What is observed, of which nobody tells this.
         peers: Distributions that instrument the client as well.
         tracing: How its own tracing is turned off, if it is on by default.
         foreign_spans: How the spans of its other instrumentations are recognised.
@@ -113,6 +115,8 @@ class ClientInfo(NamedTuple):
     operations: tuple[str, ...] = ()
     native: str | None = None
     not_covered: tuple[str, ...] = ()
+    one_line: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     tracing: NativeTracing | None = None
     foreign_spans: ForeignSpans = ForeignSpans()

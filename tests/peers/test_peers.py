@@ -15,6 +15,18 @@ from support import load_adapters
 
 pytestmark = pytest.mark.slow
 
+# Client or framework, the number of parts, and fewer tests than each part has.
+SUITES = (
+    ("openai", 8, 50),
+    ("anthropic", 8, 50),
+    ("ollama", 1, 50),
+    ("langchain_core", 1, 100),
+    ("mcp", 1, 50),
+    ("openai_agents", 1, 100),
+    ("smolagents", 1, 50),
+)
+MEMBERS = sum(parts for _, parts, _ in SUITES) + 1  # with the comparison
+
 SUITE = '''
 """A small suite of a client: run 1 is without, 2 with, 3 and 4 repeat them for the tests that broke."""
 
@@ -65,13 +77,13 @@ def test_that_is_skipped():
 @pytest.mark.parametrize(
     ("client", "part", "least"),
     [
-        pytest.param(client, part, least, marks=pytest.mark.rotation("peers", f"{client} {part}", 24))
-        for client, parts, least in (("openai", 8, 50), ("anthropic", 8, 50), ("ollama", 1, 50))
+        pytest.param(client, part, least, marks=pytest.mark.rotation("peers", f"{client} {part}", MEMBERS))
+        for client, parts, least in SUITES
         for part in (f"{number}/{parts}" for number in range(1, parts + 1))
     ],
 )
 def test_suite_of_client_passes_with_us(client: str, part: str, least: int) -> None:
-    """Requests, responses and streams; `make peers` runs everything, and the clients of fewer people."""
+    """Requests, responses, streams, runs and tools; `make peers` runs everything, and the clients of fewer people."""
     code, output = run_session(f"peers({client})", "--quick", "--part", part)
     assert code == 0, output
     passed = re.search(r"^ +(\d+) passed without$", output, re.MULTILINE)
@@ -95,7 +107,7 @@ def small(tmp_path: Path) -> peers.Suite:
     return peers.Suite("openai", tmp_path, processes=0, python=str(python))
 
 
-@pytest.mark.rotation("peers", "the comparison", 24)
+@pytest.mark.rotation("peers", "the comparison", MEMBERS)
 def test_comparison_finds_what_breaks(small: peers.Suite, capsys: pytest.CaptureFixture[str]) -> None:
     comparison = peers.compare_runs(small, "ours")
     test = "tests/test_small.py::test_that_{}".format

@@ -132,6 +132,24 @@ def current_run() -> Run | None:
     return run if isinstance(run, Run) else None
 
 
+def keep_scope(function: Callable[..., T]) -> Callable[..., T]:
+    """Return a function that runs in the scope and below the span of here, in whichever thread it is called.
+
+    The rest of the context is that of the thread, which the framework may have set up.
+    """
+    scope, current = entered_scope(), otel_context.get_current()
+
+    def call(*args: Any, **kwargs: Any) -> T:
+        before, token = swap_scope(scope), otel_context.attach(current)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            otel_context.detach(token)
+            swap_scope(before)
+
+    return call
+
+
 def _do_nothing(block: Any, result: Any) -> None:
     """Leave it to the exception, or its absence, how the block ended."""
 
@@ -339,6 +357,20 @@ class AsyncRunIterator(_Steps, AsyncGenerator[Any, Any]):
         except BaseException as error:
             self.end(error)
             raise
+
+
+def continue_run(run: PulledRun, stream: Any) -> Any:
+    """Return the stream that a method returned before its run had ended: the run ends with the stream.
+
+    Args:
+        run: The run, which has begun.
+        stream: A generator, or an asynchronous one.
+    """
+    kind = AsyncRunIterator if hasattr(stream, "__anext__") else RunIterator
+    rest = object.__new__(kind)
+    rest.__dict__.update(vars(run), _source=stream)
+    run._has_ended = True
+    return rest
 
 
 class ManagedRun(AsyncGenerator[Any, Any]):

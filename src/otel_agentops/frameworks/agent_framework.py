@@ -83,7 +83,9 @@ LIBRARY = PatchedLibrary(
     ClientInfo(
         operations=("invoke_workflow or invoke_agent (`Agent.run`, streamed or not)",),
         native="on if there is a global tracer provider: its spans are below ours, and get what they lack",
-        not_covered=("tools without its own tracing", "a run of a workflow, whose agents are observed one by one"),
+        not_covered=("a run of a workflow, whose agents are observed one by one",),
+        one_line=("a run of a workflow: `with task('support'):` around it",),
+        unknown=("tools without its own tracing",),
     ),
 )
 

@@ -97,7 +97,12 @@ LIBRARY = PatchedLibrary(
     ),
     ClientInfo(
         operations=("invoke_workflow or invoke_agent (a crew, a flow, an agent)", "execute_tool"),
-        not_covered=("the ids of tool calls", "failures that a tool returns as a text"),
+        one_line=("the name of the task: `name=` of the crew",),
+        unknown=(
+            "the ids of tool calls",
+            "failures that a tool returns as a text",
+            "a run that ran out of iterations",
+        ),
     ),
 )
 

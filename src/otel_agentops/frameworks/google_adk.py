@@ -42,9 +42,10 @@ LIBRARY = PatchedLibrary(
     ClientInfo(
         operations=("invoke_workflow or invoke_agent (an invocation of a runner)",),
         native="on if there is a global tracer provider: its spans are below ours, and get what they lack",
-        not_covered=("tools without its own tracing", "`run_live`"),
+        not_covered=("`run_live`",),
         # After parallel calls, each of which has a span, one says what they answered together.
         foreign_spans=ForeignSpans(operations_by_name={"execute_tool (merged)": "merged"}),
+        unknown=("tools without its own tracing",),
     ),
 )
 

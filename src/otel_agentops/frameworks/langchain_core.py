@@ -101,6 +101,7 @@ LIBRARY = PatchedLibrary(
             "chat (a chat model whose provider has no client here)",
         ),
         not_covered=("chains that are no graph: they run no agent", "`stream_events(version='v3')` of such a model"),
+        one_line=("effect and tier of a tool: `@tool('name', effect='read')` on its function",),
     ),
 )
 

@@ -135,6 +135,7 @@ LIBRARY = PatchedLibrary(
             "`RemoteGraph`: it runs on a server",
             "functional API entry points are graphs, their tasks no agents",
         ),
+        one_line=("the name of the task: `compile(name='support')`",),
     ),
 )
 

@@ -244,6 +244,8 @@ LIBRARY = PatchedLibrary(
             "tools that are no functions (computer, shell, patches, hosted ones)",
             "realtime sessions: they are no runs",
         ),
+        one_line=("one task around several runs: `with trace('support'):`",),
+        unknown=("tokens of a stream, unless `include_usage` asks for them",),
     ),
 )
 

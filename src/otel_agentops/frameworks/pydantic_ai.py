@@ -165,6 +165,7 @@ LIBRARY = PatchedLibrary(
         operations=("invoke_workflow or invoke_agent (`Agent.run` and the other ways to run one)", "execute_tool"),
         native="after `instrument_all()`: its spans are below ours, those of tools and models get what they lack",
         not_covered=("realtime sessions", "`pydantic_ai.direct`: it runs no agent"),
+        one_line=("effect and tier of a tool: `@tool('name', effect='read')` on its function",),
     ),
 )
 

@@ -110,7 +110,9 @@ LIBRARY = PatchedLibrary(
     ),
     ClientInfo(
         operations=("invoke_workflow or invoke_agent (a run of an agent)", "execute_tool"),
-        not_covered=("tools in a remote executor: they run elsewhere", "the ids of tool calls"),
+        not_covered=("tools in a remote executor: they run elsewhere",),
+        one_line=("the name of the task: `name=` of the agent",),
+        unknown=("the ids of tool calls",),
     ),
 )
 

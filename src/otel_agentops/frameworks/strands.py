@@ -59,7 +59,9 @@ LIBRARY = PatchedLibrary(
     ClientInfo(
         operations=("invoke_workflow or invoke_agent (a run of an agent, a graph or a swarm)",),
         native="on if there is a global tracer provider: its spans are below ours, and get what they lack",
-        not_covered=("tools without its own tracing", "`bidi` agents", "A2A agents: they run on a server"),
+        not_covered=("`bidi` agents", "A2A agents: they run on a server"),
+        one_line=("the name of the task: `name=` of the agent",),
+        unknown=("tools without its own tracing",),
     ),
 )
 

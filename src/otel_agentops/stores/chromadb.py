@@ -160,6 +160,8 @@ LIBRARY = PatchedLibrary(
         operations=("`Collection.query`, sync and async",),
         native="off unless an endpoint for it is configured; its spans are children of ours",
         not_covered=("`Collection.search`, which only the hosted service has", "`get` and `peek`: they rank nothing"),
+        one_line=("a version of your own: `version` in the metadata of the collection",),
+        unknown=("documents that are added to a collection: its version stays",),
     ),
 )
 
