@@ -32,9 +32,7 @@ class SearchCases:
 
     not_found: str
 
-    async def test_hits_name_the_index_behind_the_alias(
-        self, seen: Capture, client: Any, server: SearchServer
-    ) -> None:
+    async def test_hits_name_the_index_behind_the_alias(self, seen: Capture, client: Any, server: SearchServer) -> None:
         server.add_index("docs-1")
         server.aliases["docs"] = ["docs-1"]
         result = await ask(client)

@@ -50,7 +50,9 @@ class SearchServer:
         if verb == "_search":
             if not any(each in self.indexes or each in self.aliases for each in name.split(",")):
                 return 404, {"error": {"type": "index_not_found_exception", "reason": name}, "status": 404}
-            hits = [{"_index": index, "_id": id, "_score": score, "_source": {"text": id}} for index, id, score in self.hits]
+            hits = [
+                {"_index": index, "_id": id, "_score": score, "_source": {"text": id}} for index, id, score in self.hits
+            ]
             return 200, {"took": 1, "hits": {"total": {"value": len(hits)}, "max_score": 0.9, "hits": hits}}
         if name == "_aliases":
             for action in body["actions"]:

@@ -57,7 +57,10 @@ def test_file_of_the_index_is_its_version(seen: Capture, tmp_path: Path) -> None
     faiss.write_index(index, str(path))
     os.utime(path, (1777608000, 1777608000))
     faiss.read_index(str(path)).search(QUERY, 2)
-    facts = {"version": f"1777608000000-{path.stat().st_size}", "otel_agentops__index__built_at": "2026-05-01T04:00:00Z"}
+    facts = {
+        "version": f"1777608000000-{path.stat().st_size}",
+        "otel_agentops__index__built_at": "2026-05-01T04:00:00Z",
+    }
     assert seen.spans == [describe_retrieval("docs.faiss", 2, 2, scores=(0, 1), kind="distance", **facts)]
 
 
