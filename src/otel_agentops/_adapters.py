@@ -37,5 +37,6 @@ ADAPTERS = {
     "elasticsearch": ("stores.elasticsearch", ["elasticsearch.client._base"]),
     "faiss": ("stores.faiss", ["faiss"]),
     "opensearchpy": ("stores.opensearchpy", ["opensearchpy"]),
+    "pinecone": ("stores.pinecone", ["pinecone"]),
     "qdrant_client": ("stores.qdrant_client", ["qdrant_client"]),
 }
