@@ -38,5 +38,6 @@ ADAPTERS = {
     "faiss": ("stores.faiss", ["faiss"]),
     "opensearchpy": ("stores.opensearchpy", ["opensearchpy"]),
     "pinecone": ("stores.pinecone", ["pinecone"]),
+    "pymilvus": ("stores.pymilvus", ["pymilvus.milvus_client"]),
     "qdrant_client": ("stores.qdrant_client", ["qdrant_client"]),
 }
