@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["judge", "outcome", "output", "prompt", "retrieval", "task", "tool"]
+__all__ = ["judge", "outcome", "output", "prompt", "task", "tool"]
 
 
 class _Nothing:
@@ -22,6 +22,6 @@ class _Nothing:
 
 
 try:
-    from otel_agentops import judge, outcome, output, prompt, retrieval, task, tool
+    from otel_agentops import judge, outcome, output, prompt, task, tool
 except ModuleNotFoundError:
-    judge = outcome = output = prompt = retrieval = task = tool = _Nothing  # type: ignore[misc,assignment]
+    judge = outcome = output = prompt = task = tool = _Nothing  # type: ignore[misc,assignment]

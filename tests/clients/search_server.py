@@ -5,13 +5,12 @@ No real server is here: what is tested is that the clients' requests and answers
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+
+from loopback import serve_json
 
 
 class SearchServer:
@@ -70,37 +69,14 @@ def run_search_server() -> Iterator[SearchServer]:
     """Run the server on loopback for the length of a block."""
     store = SearchServer()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def write_head(request: Mapping[str, str]) -> Mapping[str, str]:
+        # Elasticsearch's client wants both; it takes its own type only if it asked for that.
+        accepts_own = any("vnd.elasticsearch" in value for name, value in request.items() if name.lower() == "accept")
+        kind = "application/vnd.elasticsearch+json" if accepts_own else "application/json"
+        return {"content-type": kind, "x-elastic-product": "Elasticsearch"}
 
-        def _serve(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
-            body = json.loads(self.rfile.read(length) or b"null")
-            status, answer = store.answer(self.command, unquote(urlsplit(self.path).path), body)
-            text = json.dumps(answer).encode()
-            self.send_response(status)
-            # Elasticsearch's client wants both; it takes its own type only if it asked for that.
-            accepts_own = "vnd.elasticsearch" in (self.headers.get("accept") or "")
-            kind = "application/vnd.elasticsearch+json" if accepts_own else "application/json"
-            self.send_header("content-type", kind)
-            self.send_header("x-elastic-product", "Elasticsearch")
-            self.send_header("content-length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    store.url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        yield store
-    finally:
-        store.may_tell.set()
-        server.shutdown()
-        server.server_close()
+    with serve_json(store.answer, write_head) as store.url:
+        try:
+            yield store
+        finally:
+            store.may_tell.set()

@@ -17,6 +17,8 @@ import pytest
 from demo import brain, world
 from otel_agentops.clients.anthropic import Instrumentor as AnthropicInstrumentor
 from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
+from otel_agentops.stores._index_resolver import RESOLVER
+from otel_agentops.stores.qdrant_client import Instrumentor as QdrantInstrumentor
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 from support_agent import customers
@@ -73,8 +75,9 @@ def test_a_tool_whose_schema_no_longer_fits_fails(provider: FakeProvider, tmp_pa
 
 
 def seen_of(provider: FakeProvider, ticket: Ticket, published: Path = PUBLISHED) -> Capture:
-    with capture(OpenAIInstrumentor(), AnthropicInstrumentor()) as seen:
+    with capture(OpenAIInstrumentor(), AnthropicInstrumentor(), QdrantInstrumentor()) as seen:
         served = agent(provider, published)
+        RESOLVER.wait()  # the version of the index is known
         seen.clear()  # the index was embedded
         served.handle_ticket(ticket)
     return seen
@@ -83,7 +86,7 @@ def seen_of(provider: FakeProvider, ticket: Ticket, published: Path = PUBLISHED)
 def test_one_ticket_is_one_task_with_everything_below(provider: FakeProvider) -> None:
     seen = seen_of(provider, DAMAGED)
     assert [(span["name"], span["parent"]) for span in seen.spans] == [
-        ("embeddings text-embedding-3-small", "retrieval help-pages"),
+        ("embeddings text-embedding-3-small", "invoke_workflow support"),
         ("retrieval help-pages", "invoke_workflow support"),
         ("chat gpt-5.5", "invoke_workflow support"),
         ("execute_tool lookup_order", "invoke_workflow support"),
@@ -99,6 +102,10 @@ def test_one_ticket_is_one_task_with_everything_below(provider: FakeProvider) ->
     assert counts["outcome"] == "completed"
     declared = {"retry": False, "tool_repeats": 1, "documents_used": 1, "documents_unfounded": 0}
     assert counts.items() >= declared.items()
+    (retrieval,) = [span["attributes"] for span in seen.spans if span["name"] == "retrieval help-pages"]
+    assert retrieval["otel_agentops.index.version"] == "help-pages-2026-11-01", "no line of the agent says so"
+    used = [span["attributes"].get("otel_agentops.retrieval.indexes") for span in seen.spans if "gpt" in span["name"]]
+    assert used == [["help-pages@help-pages-2026-11-01"]] * 3
     judged = next(span["attributes"] for span in seen.spans if span["name"] == "chat claude-haiku-5")
     assert judged["otel_agentops.output.valid"] is True
     (verdict,) = seen.events
@@ -112,7 +119,7 @@ def test_one_ticket_is_one_task_with_everything_below(provider: FakeProvider) ->
 
 
 def test_a_receipt_is_taken_when_the_task_has_ended(provider: FakeProvider) -> None:
-    with capture(OpenAIInstrumentor(), AnthropicInstrumentor()) as seen:
+    with capture(OpenAIInstrumentor(), AnthropicInstrumentor(), QdrantInstrumentor()) as seen:
         reply = agent(provider).handle_ticket(DAMAGED._replace(again=True))
     root = seen.spans[-1]["attributes"]
     assert reply.receipt is not None

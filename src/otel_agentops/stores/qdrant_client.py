@@ -113,12 +113,21 @@ def _renew(fetch: Fetch, args: Arguments, kwargs: Keywords) -> None:
     RESOLVER.renew(_locate(args[0]), fetch, args[0])
 
 
-_CHANGES = ("update_collection_aliases", "create_collection", "delete_collection", "update_collection")
+def _renew_aliases(fetch: Fetch, args: Arguments, kwargs: Keywords) -> None:
+    """Ask anew for every name, and for the new ones before a query needs them."""
+    _renew(fetch, args, kwargs)
+    for change in get_argument(args, kwargs, 1, "change_aliases_operations", ()):
+        alias = getattr(getattr(change, "create_alias", None), "alias_name", None)
+        if alias is not None:
+            RESOLVER.find((_locate(args[0]), alias), fetch, args[0])
+
+
+_CHANGES = ("create_collection", "delete_collection", "update_collection")
 
 
 def _list_targets(module: str, owner: str, fetch: Fetch) -> tuple[Target, ...]:
     is_async = fetch is fetch_collection_async
-    renew = functools.partial(_renew, fetch)
+    renew, aliases = functools.partial(_renew, fetch), functools.partial(_renew_aliases, fetch)
     one, batch = (
         wrap_query(functools.partial(read, fetch), read_result, renew, is_async=is_async)
         for read in (read_query, read_batch)
@@ -128,6 +137,7 @@ def _list_targets(module: str, owner: str, fetch: Fetch) -> tuple[Target, ...]:
         Target(module, owner, "query_points", one, ("collection_name", "query", "prefetch", "limit")),
         Target(module, owner, "query_points_groups", one, ("collection_name", "group_by", "query", "limit")),
         Target(module, owner, "query_batch_points", batch, ("collection_name", "requests")),
+        Target(module, owner, "update_collection_aliases", wrap_change(aliases, is_async=is_async)),
         *(Target(module, owner, name, change) for name in _CHANGES),
     )
 
