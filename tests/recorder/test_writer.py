@@ -11,6 +11,7 @@ import shutil
 import signal
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_second_segment_goes_on_from_the_first(tmp_path: Path, monkeypatch: pyte
     assert recorder.close(10)
     segments = list(open_segments(tmp_path))
     assert len(segments) > 3 and read_numbers(tmp_path) == list(range(300))
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in pairwise(segments):
         assert after.frames[0].previous == before.frames[-1].digest
         assert before.foot is not None
         assert after.head["first_index"] == parse_checkpoint(before.foot["checkpoint"]).size

@@ -38,7 +38,7 @@ from otel_agentops.operations import (
     Value,
 )
 from otel_agentops.recorder.entries import OBJECT, WIRE
-from otel_agentops.recorder.parts import PartMaker, read_message, select_headers, serialise
+from otel_agentops.recorder.parts import PartMaker, read_message, serialise
 from otel_agentops.recorder.redaction import PieceRedactor
 from otel_agentops.recorder.segment import PartData
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings, TreeHead
@@ -252,7 +252,7 @@ class RecorderSink:
             elif recording.answer is not None and (data := _serialise(recording.answer)) is not None:
                 parts.append(make("response", data, lane, form=OBJECT))
             if recording.headers is not None:
-                parts.append(make("headers", serialise(select_headers(recording.headers)), lane, form=OBJECT))
+                parts.append(self._maker.make_headers(recording.headers))
         if isinstance(observation.operation, Judgement):
             configuration = _serialise(dict(observation.operation.configuration))
             parts.append(None if configuration is None else make("configuration", configuration, lane, form=OBJECT))
