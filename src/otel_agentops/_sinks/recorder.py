@@ -38,6 +38,7 @@ from otel_agentops.operations import (
     Value,
 )
 from otel_agentops.recorder.entries import OBJECT, WIRE
+from otel_agentops.recorder.keys import DataKey, KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker, read_message, serialise
 from otel_agentops.recorder.redaction import PieceRedactor
 from otel_agentops.recorder.segment import PartData
@@ -93,12 +94,19 @@ class RecorderSink:
     Args:
         writer: The queue and thread of this process.
         maker: Makes the parts of entries; used on the writer's thread alone.
+        key_source: Where the master key is, if content is encrypted; None if it is not.
+        root: The directory, for its data keys.
     """
 
     has_content = True  # its failures may quote what was said
 
-    def __init__(self, writer: RecordWriter, maker: PartMaker) -> None:
+    def __init__(
+        self, writer: RecordWriter, maker: PartMaker, key_source: str | None = None, root: Path = Path()
+    ) -> None:
         self.writer = writer
+        self._key_source = key_source
+        self._root = root
+        self._ring: KeyRing | None = None
         self._maker = maker
         self._state = "hashes" if maker.mode == "hashes" else "recorded"
 
@@ -291,7 +299,19 @@ class RecorderSink:
         full_head = {**head, "attributes": attributes, "mode": mode}
         if missing:
             full_head["missing"] = missing
-        return Encoded(full_head, parts, lane)
+        return Encoded(full_head, parts, lane, self._find_cipher(attributes, head["time_ns"]) if parts else None)
+
+    def _find_cipher(self, attributes: Mapping[str, Any], time_ns: int) -> DataKey | None:
+        """Return the key for the content of an entry; None if content is not encrypted.
+
+        If the key cannot be had this raises, and the entry is lost and counted: it must not be on disk in the clear.
+        """
+        if self._key_source is None:
+            return None
+        if self._ring is None:
+            self._ring = KeyRing(self._root, load_master_key(self._key_source))
+        tenant = attributes.get(A.TRAFFIC_TENANT)
+        return self._ring.find_key(None if tenant is None else str(tenant), time_ns)
 
 
 _KINDS = {
@@ -398,4 +418,5 @@ def make_recorder(
     metric = M.METRICS[M.RECORDER_LOST]
     meter.create_observable_counter(metric.name, [observe_losses], metric.unit, metric.brief)
     redactor = PieceRedactor(Redactor(config.redact)) if config.recorder_mode == "redacted" else None
-    return RecorderSink(writer, PartMaker(config.recorder_mode, redactor, config.hash_key))
+    maker = PartMaker(config.recorder_mode, redactor, config.hash_key)
+    return RecorderSink(writer, maker, config.recorder_key, settings.root)

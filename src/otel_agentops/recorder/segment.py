@@ -310,9 +310,10 @@ class Decipher(Protocol):
 
 
 class Content(NamedTuple):
-    """The content of one entry: its manifest, and how each part is rebuilt."""
+    """The content of one entry: its manifest, the bytes that it is committed by, and how each part is rebuilt."""
 
     manifest: Mapping[str, Any]
+    line: bytes
     recipes: Sequence[Sequence[int]]
 
 
@@ -389,7 +390,7 @@ class Segment:
                 recipes.append(numbers)
                 own.append(numbers)
             parsed = json.loads(manifest)
-            contents.append(None if parsed is None else Content(parsed, own))
+            contents.append(None if parsed is None else Content(parsed, manifest, own))
         return contents
 
     def rebuild(self, frame_number: int, recipe: Sequence[int]) -> bytes:
