@@ -144,11 +144,12 @@ def test_master_key_comes_from_a_command(tmp_path: Path) -> None:
 
 
 def test_old_and_surplus_segments_are_deleted_with_a_tombstone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "_PIECE_BYTES", 2000)
+    monkeypatch.setattr(writer, "_PIECE_BYTES", 500)
     write_log(tmp_path)
     before = list_segment_files(tmp_path)
     sizes = [file.stat().st_size for file in before]
     assert deletion.parse_limits("30d,2GB") == deletion.Limits(30 * 86_400, 2_000_000_000)
+    assert len(before) > 3
     kept_bytes = sum(sizes[-2:])
     assert deletion.prune_segments(tmp_path, deletion.Limits(None, kept_bytes)) == len(before) - 2
     assert [file for file in list_segment_files(tmp_path) if file in before] == before[-2:]

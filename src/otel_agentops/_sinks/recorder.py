@@ -37,6 +37,7 @@ from otel_agentops.operations import (
     ToolCall,
     Value,
 )
+from otel_agentops.recorder.deletion import RETENTION, delete_surplus, parse_limits
 from otel_agentops.recorder.entries import OBJECT, WIRE
 from otel_agentops.recorder.keys import DataKey, KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker, read_message, serialise
@@ -381,6 +382,19 @@ def _find_missing(observation: Observation, attributes: Mapping[str, Any], parts
     return [name for name, is_there in wanted.items() if not is_there]
 
 
+def _make_retirement(root: Path, keep: str | None) -> Callable[[], Mapping[str, Any] | None] | None:
+    """Return the function that deletes what is kept no longer; None if everything is kept."""
+    limits = None if keep is None else guard(parse_limits)(keep)
+    if limits is None:
+        return None
+
+    def retire() -> Mapping[str, Any] | None:
+        count = delete_surplus(root, limits)
+        return {"kind": "tombstone", **RETENTION, "count": count} if count else None
+
+    return retire
+
+
 def make_recorder(
     config: Config, meter: Meter, emit_event: Callable[..., object], describe: Callable[[], Mapping[str, object]]
 ) -> RecorderSink:
@@ -403,12 +417,14 @@ def make_recorder(
             attributes[A.RECORDER_VERIFIER_KEY] = head.verifier_key
         emit_event(E.RECORDER_HEAD, attributes)
 
+    root = Path(str(config.recorder))
     settings = Settings(
-        Path(str(config.recorder)),
+        root,
         config.recorder_mode,
         config.recorder_queue,
         config.recorder_sync,
         config.recorder_signing_key,
+        _make_retirement(root, config.recorder_keep),
     )
     writer = RecordWriter(settings, describe, emit_head)
 
@@ -419,4 +435,4 @@ def make_recorder(
     meter.create_observable_counter(metric.name, [observe_losses], metric.unit, metric.brief)
     redactor = PieceRedactor(Redactor(config.redact)) if config.recorder_mode == "redacted" else None
     maker = PartMaker(config.recorder_mode, redactor, config.hash_key)
-    return RecorderSink(writer, maker, config.recorder_key, settings.root)
+    return RecorderSink(writer, maker, config.recorder_key, root)

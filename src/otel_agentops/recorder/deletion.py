@@ -52,7 +52,22 @@ def parse_limits(text: str) -> Limits:
     return Limits(age_s, byte_size)
 
 
+RETENTION = {"actor": "retention", "reason": "older or more than is kept", "scope": "segments"}
+
+
 def prune_segments(root: Path, limits: Limits) -> int:
+    """Delete sealed segments beyond the limits, leave a tombstone and return how many.
+
+    Raises:
+        OSError: One cannot be deleted.
+    """
+    deleted = delete_surplus(root, limits)
+    if deleted:
+        _write_tombstone(root, RETENTION, deleted)
+    return deleted
+
+
+def delete_surplus(root: Path, limits: Limits) -> int:
     """Delete sealed segments beyond the limits, oldest first; return how many.
 
     Raises:
@@ -69,10 +84,6 @@ def prune_segments(root: Path, limits: Limits) -> int:
             total -= file.stat().st_size
             file.unlink()
             deleted += 1
-    if deleted:
-        _write_tombstone(
-            root, {"actor": "retention", "reason": "older or more than is kept", "scope": "segments"}, deleted
-        )
     return deleted
 
 

@@ -286,7 +286,7 @@ class SegmentWriter:
 
     def sync(self) -> None:
         """Have what is written on the disk."""
-        os.fsync(self._file.fileno())
+        getattr(os, "fdatasync", os.fsync)(self._file.fileno())
 
 
 def dump_line(value: object) -> bytes:
