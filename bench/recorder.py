@@ -175,7 +175,7 @@ def measure_caller() -> dict[str, float]:
         with_recorder, without = install(directory), install(None)
         agent = Agent()
         pairs: list[tuple[int, int]] = []
-        for number in range(40):
+        for number in range(16):
             order = (with_recorder, without) if number % 2 else (without, with_recorder)
             times: dict[int, list[int]] = {}
             for telemetry in order:

@@ -15,7 +15,7 @@ from typing import Any
 
 from opentelemetry.metrics import CallbackOptions, Meter
 from opentelemetry.metrics import Observation as Measurement
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import SpanContext, get_current_span
 from opentelemetry.util.types import AnyValue
 
 from otel_agentops._config import Config
@@ -57,6 +57,7 @@ _PART_NAMES = {
     A.GEN_AI_RETRIEVAL_QUERY_TEXT: "query",
     A.GEN_AI_RETRIEVAL_DOCUMENTS: "documents",
 }
+_STATE = (A.CONTENT_STATE, A.CONTENT_REF, A.CONTENT_BYTES)  # what became of the content, on the span alone
 _serialise = guard(serialise, has_content=True)
 
 
@@ -147,7 +148,7 @@ class RecorderSink:
             "monotonic_ns": recording.started_ns,
             "tool": call.name,
             "effect": call.attributes.get(A.TOOL_EFFECT),
-            **_read_place(observation),
+            **_write_place(_find_place(observation)),
         }
         encode = partial(self._encode_intent, head, observation, tuple(recording.parts))
         recording.intent = self.writer.offer(recording.size, encode, has_effect=True, deadline_s=_INTENT_DEADLINE_S)
@@ -200,16 +201,18 @@ class RecorderSink:
         recording: _Recording | None = getattr(observation, "recording", None)
         if recording is None:
             return
-        encode = partial(self._encode, observation, recording, monotonic_ns(), _read_place(observation))
+        encode = partial(self._encode, observation, recording, monotonic_ns(), _find_place(observation))
         size = recording.size + _OBJECT_BYTES * len(recording.chunks)
         ref = self.writer.offer(size, encode, has_effect=recording.intent is not None)
+        state: dict[str, Value] = {A.CONTENT_STATE: "dropped" if ref is None else self._state}
+        if ref is not None:
+            state[A.CONTENT_REF] = ref
+            if recording.wire is not None:
+                state[A.CONTENT_BYTES] = recording.size - _ENTRY_BYTES - _OBJECT_BYTES
         span = observation.span
-        if isinstance(span, (OwnSpan, ForeignSpan)) and span.span.is_recording():
-            state: dict[str, Value] = {A.CONTENT_STATE: "dropped" if ref is None else self._state}
-            if ref is not None:
-                state[A.CONTENT_REF] = ref
-                if recording.wire is not None:
-                    state[A.CONTENT_BYTES] = recording.size - _ENTRY_BYTES - _OBJECT_BYTES
+        if isinstance(observation.operation, (ModelCall, Fetch)):
+            observation.late_attributes = {**observation.late_attributes, **state}
+        elif isinstance(span, (OwnSpan, ForeignSpan)) and span.span.is_recording():
             span.span.set_attributes(state)
 
     def record_outcome(self, attributes: Mapping[str, AnyValue], timestamp_ns: int) -> None:
@@ -218,11 +221,11 @@ class RecorderSink:
 
     # -- on the writer's thread
 
-    def _encode(
-        self, observation: Observation, recording: _Recording, ended_ns: int, place: Mapping[str, str]
-    ) -> Encoded:
-        operation = observation.operation
+    def _encode(self, observation: Observation, recording: _Recording, ended_ns: int, context: SpanContext) -> Encoded:
+        operation, place = observation.operation, _write_place(context)
         attributes = {**observation.request_attributes, **answer_attributes(observation)}
+        for name in _STATE:
+            attributes.pop(name, None)
         lane = attributes.get(A.TASK_ID) or place.get("trace_id")
         parts = self._make_parts(observation, recording, lane)
         head: dict[str, Any] = {
@@ -324,10 +327,13 @@ _KINDS = {
 }
 
 
-def _read_place(observation: Observation) -> dict[str, str]:
+def _find_place(observation: Observation) -> SpanContext:
     """Return the trace and span of an operation; of one without a span those around it."""
     span = observation.span
-    context = (span.span if isinstance(span, (OwnSpan, ForeignSpan)) else get_current_span()).get_span_context()
+    return (span.span if isinstance(span, (OwnSpan, ForeignSpan)) else get_current_span()).get_span_context()
+
+
+def _write_place(context: SpanContext) -> dict[str, str]:
     if not context.is_valid:
         return {}
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
