@@ -131,6 +131,16 @@ def test_lost_entries_are_in_the_metric_and_doctor(
     assert findings[f"full content goes to {tmp_path}"] == "ok"
 
 
+@pytest.mark.parametrize("telemetry", [{"RECORDER_QUEUE": "1"}], indirect=True)
+def test_dropped_content_is_said_on_the_span(telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path) -> None:
+    with otel_agentops.retrieval("articles", query="where is it"):
+        pass
+    (span,) = seen.spans
+    assert span["attributes"][A.CONTENT_STATE] == "dropped"
+    assert A.CONTENT_REF not in span["attributes"]
+    assert [entry.kind for entry in read_all(telemetry, tmp_path)] == ["gap"]
+
+
 def test_mode_is_off_unless_it_is_named(tmp_path: Path) -> None:
     telemetry = _telemetry.Telemetry(_config.read_config({"OTEL_AGENTOPS_RECORDER": str(tmp_path)}))
     assert telemetry._recorder is None

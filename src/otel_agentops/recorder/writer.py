@@ -169,11 +169,12 @@ class RecordWriter:
         """
         number = next(self._numbers)
         limit = self._settings.queue_bytes if has_effect else self._settings.queue_bytes - RESERVE
-        if self._queued_bytes + size > limit:
-            self._drops.append(("disk" if self.trouble else "queue_full", number))
-            return None
-        if self._is_closing:
-            self._drops.append(("closed", number))
+        is_full = self._queued_bytes + size > limit
+        if is_full or self._is_closing:
+            reason = "closed" if self._is_closing else "disk" if self.trouble else "queue_full"
+            self._drops.append((reason, number))
+            if self._start_token:
+                self._start()
             return None
         synced = threading.Event() if deadline_s and not self.trouble else None
         self._queued_bytes += size  # two threads at once may lose one: it is counted anew whenever the queue is empty
