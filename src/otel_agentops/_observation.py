@@ -167,7 +167,7 @@ class Observation:
         request_attributes: What is derived from it.
         late_attributes: Attributes that are known with the request and written with the result: where each parameter
             of a model call comes from, because the SDK takes five times as long for an attribute at the start of a
-            span; and what the operation does again.
+            span; what the operation does again; and what became of the content.
         scope: The scope in which it started.
         span: Its span, our own or another's; None until it has one, and if the operation passes unobserved.
         enclosing: The framework's operation that a tool call or a retrieval is a part of; None outside of one.
@@ -204,7 +204,6 @@ class Observation:
         "late_attributes",
         "metric_labels",
         "operation",
-        "param_sources",
         "recording",
         "refusal",
         "request_attributes",

@@ -9,8 +9,11 @@ import resource
 import select
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -66,7 +69,7 @@ def test_second_segment_goes_on_from_the_first(tmp_path: Path, monkeypatch: pyte
     assert recorder.close(10)
     segments = list(open_segments(tmp_path))
     assert len(segments) > 3 and read_numbers(tmp_path) == list(range(300))
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in pairwise(segments):
         assert after.frames[0].previous == before.frames[-1].digest
         assert before.foot is not None
         assert after.head["first_index"] == parse_checkpoint(before.foot["checkpoint"]).size
@@ -252,3 +255,30 @@ def test_killed_writers_keep_what_was_acknowledged(tmp_path: Path) -> None:
         numbers = read_numbers(root)
         assert numbers == list(range(len(numbers))) and set(acknowledged) <= set(numbers)
         shutil.rmtree(root)
+
+
+PROGRAM = """
+import signal, sys, time
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from recorder_entries import make_writer, offer
+recorder = make_writer(Path({root!r}))
+for number in range(50):
+    offer(recorder, number)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+print("ready", flush=True)
+time.sleep({seconds})
+"""
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0, 0), (30, 3)], ids=["end", "SIGTERM"])
+def test_everything_is_written_when_the_process_ends(tmp_path: Path, seconds: int, status: int) -> None:
+    program = PROGRAM.format(paths=[str(Path(__file__).parent)], root=str(tmp_path), seconds=seconds)
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    if status:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == status
+    process.stdout.close()
+    assert read_numbers(tmp_path) == list(range(50))
+    assert all(segment.is_sealed for segment in open_segments(tmp_path))
