@@ -15,7 +15,7 @@ from bench.detect.verdict import FIRST, build_first_rule
 from bench.detect.world import keep_rate, query_end, write_json
 
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock
+from otel_agentops.slo._promql import Clock, make_rule
 
 HEAD = ("quiet fortnight", "tasks a minute", "false alarms", "values named")
 # Others are about places, lock files and sets of cases, which these services do not have.
@@ -64,7 +64,7 @@ def simulate_fortnights(promtool: Path, folder: Path, days: float, scale: float,
     clock = Clock(scale)
     each = clock.tick * scale / 60
     ticks = round(days * DAY / each)
-    named = {"record": _NAMED, "expr": f"{_NAMED} or ({_NAMING}) * 0 + time()"}
+    named = make_rule(_NAMED, f"{_NAMED} or ({_NAMING}) * 0 + time()")
     rules = choose_rules(clock, [build_first_rule(), named], alerts=_ALERTS)
     write_json(folder / "quiet.yaml", {"groups": rules})
     services = [*list_quiet_services()]

@@ -94,7 +94,7 @@ SERVICES = (
     Service("calm", rate=1),
 )
 # A mix of traffic has to be known for a day before it can shift, so this one is run by itself.
-SHIFTING = Service("traffic-shifted", Situation(api=0.8), rate=8, has_api=True)
+SHIFTING = Service("traffic-shifted", Situation(api=0.6), rate=12, has_api=True)
 
 
 class _NameSpans(SpanProcessor):
