@@ -22,7 +22,7 @@ from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Keywords
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, wrap_block
-from otel_agentops.frameworks.mcp import LIBRARY as MCP
+from otel_agentops.frameworks.mcp._library import LIBRARY as MCP
 from otel_agentops.helpers import tool
 from otel_agentops.operations import OTHER_ERROR, Answer, Fetch, ModelCall
 from otel_agentops.semconv import attributes as A

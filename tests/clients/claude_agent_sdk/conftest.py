@@ -42,9 +42,7 @@ def answered() -> list[Call]:
 
 
 @pytest.fixture
-def provider(
-    requests: list[ToolCall], agent_requests: list[ToolCall], answered: list[Call]
-) -> Iterator[FakeProvider]:
+def provider(requests: list[ToolCall], agent_requests: list[ToolCall], answered: list[Call]) -> Iterator[FakeProvider]:
     def answer(call: Call) -> Answer:
         answered.append(call)
         number = str(len(answered))
