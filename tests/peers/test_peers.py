@@ -21,9 +21,7 @@ SUITES = (
     ("anthropic", 8, 50),
     ("ollama", 1, 50),
     ("langchain_core", 1, 100),
-    ("mcp", 1, 50),
     ("openai_agents", 1, 100),
-    ("smolagents", 1, 50),
 )
 MEMBERS = sum(parts for _, parts, _ in SUITES) + 1  # with the comparison
 
