@@ -81,11 +81,6 @@ SOURCES = {
         ),
         ("-o", "addopts=", "tests/unit_tests/callbacks", "tests/unit_tests/test_tools.py"),
     ),
-    "mcp": Source(
-        "mcp",
-        ("-o", "addopts=", "tests/client", "tests/shared", "tests/server"),
-        ("-o", "addopts=", "tests/client/test_client.py", "tests/client/test_session.py"),
-    ),
     "mistralai": Source("mistralai", ("src/mistralai/extra/tests",)),
     "ollama": Source("ollama", quick=("tests/test_client.py",)),
     "openai": _describe_stainless(
@@ -106,11 +101,6 @@ SOURCES = {
         ),
     ),
     "openrouter": Source("openrouter", asks_no_model=True),
-    "smolagents": Source(
-        "smolagents",
-        tuple(f"tests/test_{name}.py" for name in ("agents", "local_python_executor", "memory", "monitoring", "tools")),
-        ("tests/test_agents.py", "tests/test_tools.py"),
-    ),
     "together": _describe_stainless("together"),
     "writer": _describe_stainless("writer-sdk"),
     "xai": Source("xai-sdk", ("tests", "-o", "python_files=*_test.py")),

@@ -21,11 +21,9 @@ SUITES = (
     ("anthropic", 8, 50),
     ("ollama", 1, 50),
     ("langchain_core", 1, 100),
-    ("mcp", 1, 50),
     ("openai_agents", 1, 100),
-    ("smolagents", 1, 50),
 )
-MEMBERS = sum(parts for _, parts, _ in SUITES) + 1  # with the comparison
+TURNS = 24
 
 SUITE = '''
 """A small suite of a client: run 1 is without, 2 with, 3 and 4 repeat them for the tests that broke."""
@@ -77,7 +75,7 @@ def test_that_is_skipped():
 @pytest.mark.parametrize(
     ("client", "part", "least"),
     [
-        pytest.param(client, part, least, marks=pytest.mark.rotation("peers", f"{client} {part}", MEMBERS))
+        pytest.param(client, part, least, marks=pytest.mark.rotation("peers", f"{client} {part}", TURNS))
         for client, parts, least in SUITES
         for part in (f"{number}/{parts}" for number in range(1, parts + 1))
     ],
@@ -107,7 +105,7 @@ def small(tmp_path: Path) -> peers.Suite:
     return peers.Suite("openai", tmp_path, processes=0, python=str(python))
 
 
-@pytest.mark.rotation("peers", "the comparison", MEMBERS)
+@pytest.mark.rotation("peers", "the comparison", TURNS)
 def test_comparison_finds_what_breaks(small: peers.Suite, capsys: pytest.CaptureFixture[str]) -> None:
     comparison = peers.compare_runs(small, "ours")
     test = "tests/test_small.py::test_that_{}".format
