@@ -35,7 +35,6 @@ from otel_agentops.operations import (
     OTHER_ERROR,
     Answer,
     Attempt,
-    ClientOperation,
     Fetch,
     LibraryOperation,
     LibraryResult,
@@ -216,7 +215,8 @@ class ClientCall(Observation, Generic[C]):
         if retry_after is not None and self.span is not None and is_remote(self.operation):
             self.telemetry.waits.add(self.operation, retry_after)
         if headers is not None and self.span is not None and (limits := self.telemetry.rate_limits) is not None:
-            limits.keep(cast("ClientOperation", self.operation), headers, self.started_ns)
+            operation: Any = self.operation
+            limits.recent.append((operation.provider, operation.model, headers, self.started_ns))
         if self.attempts is not None:
             attempt = Attempt(status, retry_after)
             self.attempts.append(attempt)

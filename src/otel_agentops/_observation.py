@@ -6,6 +6,7 @@ one tuple of bound methods per hook, so that a hook which no sink has costs an e
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -128,10 +129,12 @@ class Waits(Protocol):
 
 
 class RateLimits(Protocol):
-    """The last word of each provider about its limits."""
+    """What providers say about their limits.
 
-    def keep(self, operation: ClientOperation, headers: Mapping[str, str], started_ns: int) -> None:
-        """Keep the headers of a response in the place of those before it."""
+    recent: Provider, model, headers and start of the call of each response since metrics were collected last.
+    """
+
+    recent: deque[tuple[str | None, str | None, Mapping[str, str], int]]
 
 
 class Installation(Protocol):
@@ -145,7 +148,7 @@ class Installation(Protocol):
 
     @property
     def rate_limits(self) -> RateLimits | None:
-        """Return the last word of each provider about its limits; None if nobody collects it."""
+        """Return what providers say about their limits; None if nobody collects it."""
 
     def open_span(self, observation: Observation) -> bool:
         """Derive the request's attributes and decide own, enrich or pass; return False to pass."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
@@ -29,10 +30,14 @@ Endpoint: TypeAlias = "tuple[str | None, str | None]"  # provider and model
 class RateLimits:
     """The last response of each model, whose headers are read when metrics are collected, and gauges of what they say.
 
-    last: By provider and model, the headers of the last response and the start of its call in ns since the epoch.
+    Attributes:
+        recent: Provider, model, headers and start of the call (ns since the epoch) of the responses since then: a call
+            only appends to it.
+        last: By provider and model, the headers of the last response and the start of its call.
     """
 
     def __init__(self, meter: Meter) -> None:
+        self.recent: deque[tuple[str | None, str | None, Mapping[str, str], int]] = deque(maxlen=_MAX_MODELS)
         self.last: dict[Endpoint, tuple[Mapping[str, str], int]] = {}
         for name, member in ((M.RATE_LIMIT_REMAINING, "remaining"), (M.RATE_LIMIT_LIMIT, "limit")):
             self._create_gauge(meter, name, member)
@@ -44,14 +49,13 @@ class RateLimits:
         metric = M.METRICS[name]
         meter.create_observable_gauge(metric.name, [observe], metric.unit, metric.brief)
 
-    def keep(self, operation: ClientOperation, headers: Mapping[str, str], started_ns: int) -> None:
-        """Keep the headers of a response in the place of those before it."""
-        self.last[operation.provider, operation.model] = headers, started_ns
-        if len(self.last) > _MAX_MODELS:
-            self.last.clear()
-
     def _measure(self, member: str) -> list[Measurement]:
         measurements = []
+        while self.recent:
+            provider, model, headers, started_ns = self.recent.popleft()
+            if len(self.last) >= _MAX_MODELS:
+                self.last.clear()
+            self.last[provider, model] = headers, started_ns
         youngest_ns = time.time_ns() - _OLDEST_NS
         for (provider, model), (headers, started_ns) in list(self.last.items()):
             if started_ns < youngest_ns:
