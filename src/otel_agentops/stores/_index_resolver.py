@@ -128,7 +128,7 @@ def format_time(value: object) -> str | None:
 
 
 class _Entry:
-    """What is known of one name.
+    """The answer of a store about one name, as far as there is one.
 
     Attributes:
         facts: The facts that hold, `UNKNOWN` until the store has said them.

@@ -75,7 +75,7 @@ class Found(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came back for a query."""
+    """A query and its result."""
 
     query: Query
     found: Found

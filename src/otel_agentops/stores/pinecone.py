@@ -95,9 +95,7 @@ def _list_targets(module: str, owner: str, fetch: Fetch) -> tuple[Target, ...]:
 
 
 def _wrap_open(fetch: Fetch) -> _patching.Wrap:
-    return wrap_step(
-        Around(_begin_open, functools.partial(_keep_name, fetch)), is_async=fetch is fetch_index_async
-    )
+    return wrap_step(Around(_begin_open, functools.partial(_keep_name, fetch)), is_async=fetch is fetch_index_async)
 
 
 LIBRARY = PatchedLibrary(

@@ -109,7 +109,11 @@ LIBRARY = PatchedLibrary(
     ),
     ClientInfo(
         operations=("`search` and `hybrid_search` of `MilvusClient`, sync and async",),
-        not_covered=("`search_iterator`", "`Collection.search`, which newer versions lack", "`query`: it ranks nothing"),
+        not_covered=(
+            "`search_iterator`",
+            "`Collection.search`, which newer versions lack",
+            "`query`: it ranks nothing",
+        ),
     ),
 )
 
