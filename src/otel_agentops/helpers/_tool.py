@@ -64,7 +64,7 @@ class tool(Block):  # noqa: N801  a verb, used like contextlib's own
         )  # fmt: skip
         self.name = str(name)
         # None without a schema: then the hash under which the tool was offered to a model is used.
-        self._material = None if schema is None else _coerce.drop_none({
+        self._material: Mapping[str, object] | None = None if schema is None else _coerce.drop_none({
             "name": self.name, "description": description, "input_schema": schema, "output_schema": output_schema,
             "annotations": annotations,
         })  # fmt: skip

@@ -28,7 +28,9 @@ class Annotations(Protocol):
 class ListedTools(Protocol):
     """A page of `tools/list`."""
 
-    tools: Sequence[object]
+    @property
+    def tools(self) -> Sequence[object]:
+        """Return its tools."""
 
 
 class ListedTool(NamedTuple):

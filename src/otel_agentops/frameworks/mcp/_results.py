@@ -1,4 +1,4 @@
-"""What a tool of MCP answered, or why it did not: the same for a client and a server, and for both majors."""
+"""Readers of the answer to a call of a tool: the same for a client and a server, and for both majors."""
 
 from __future__ import annotations
 
