@@ -47,8 +47,9 @@ def finish_stream(state: FoldState) -> Answer:
     """Build the answer from what the events told."""
     usage, reason = state.get("usage"), state.get("finish_reason")
     attributes: Attributes = {} if reason is None else {A.GEN_AI_RESPONSE_FINISH_REASONS: [reason]}
-    counts = (getattr(usage, name, None) for name in ("input_tokens", "output_tokens"))
-    return Answer(state.get("model"), attributes, *counts)
+    return Answer(
+        state.get("model"), attributes, getattr(usage, "input_tokens", None), getattr(usage, "output_tokens", None)
+    )
 
 
 def find_status(error: BaseException) -> int | None:
