@@ -129,7 +129,7 @@ class Waits(Protocol):
 
 
 class RateLimits(Protocol):
-    """What providers say about their limits.
+    """The last word of each provider about its limits.
 
     recent: Provider, model, headers and start of the call of each response since metrics were collected last.
     """
