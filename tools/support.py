@@ -14,7 +14,7 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import otel_agentops
@@ -100,7 +100,7 @@ def _write_range(versions: str) -> str:
     return f"{lowest.removeprefix('>=')} to below {next_one}" if next_one else versions
 
 
-TABLES = {
+TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "support": write_support,
     "libraries": functools.partial(write_libraries, "frameworks", "judges"),
     "stores": functools.partial(write_libraries, "stores"),
