@@ -90,6 +90,7 @@ LAYERS = (
     ("truth", "truth.*"),
     ("triage", "triage.*"),
     ("price_lists", "price_lists.*"),
+    ("record", "record.*"),
     ("recorder.cli",),
     ("cli",),
 )

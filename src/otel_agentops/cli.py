@@ -38,6 +38,7 @@ def _build_app() -> typer.Typer:
     from otel_agentops.lock.cli import app as lock
     from otel_agentops.price_lists.cli import write_price_file
     from otel_agentops.provenance.cli import find_commits, print_identities
+    from otel_agentops.record.cli import app as record
     from otel_agentops.slo.cli import app as slo
     from otel_agentops.triage.cli import explain_burns
     from otel_agentops.truth.cli import app as truth
@@ -60,6 +61,7 @@ def _build_app() -> typer.Typer:
     app.add_typer(collector, name="collector")
     app.add_typer(lock, name="lock")
     app.add_typer(truth, name="truth")
+    app.add_typer(record, name="record")
     app.command(name="prices")(write_price_file)
     app.command(name="triage")(explain_burns)
     app.command(name="which")(find_commits)
