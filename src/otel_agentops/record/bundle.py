@@ -151,7 +151,8 @@ def redact_bundle(bundle: Bundle, user_function: str | None = None) -> Bundle:
             proofs.pop(entry.ref, None)
             entry = replace(entry, line=line.encode(), attributes=redact_secrets(dict(entry.attributes)))
         pairs = [redact_part(redactor, part, content) for part, content in zip(step.parts, step.contents, strict=True)]
-        steps.append(Step(entry, [part for part, _ in pairs], [content for _, content in pairs], step.trouble))
+        parts, contents = tuple(part for part, _ in pairs), tuple(content for _, content in pairs)
+        steps.append(Step(entry, parts, contents, step.trouble))
     return Bundle(steps, {**bundle.source, "is_redacted": True}, bundle.writers, proofs)
 
 
@@ -188,7 +189,7 @@ def dump_bundle(bundle: Bundle) -> dict[str, Any]:
                 slices = _cut_text(cutter, content, part.name)
                 described["pieces"] = [pieces.setdefault(piece, len(pieces)) for piece in slices]
             parts.append(described)
-        entry: dict[str, Any] = {"writer": writer, "index": step.entry.index, "line": step.entry.line.decode()}
+        entry: dict[str, Any] = {"writer": writer, "index": step.entry.index, "line": _dump_piece(step.entry.line)}
         if step.entry.ref in bundle.proofs:
             entry["proof"] = bundle.proofs[step.entry.ref]
         entries.append({**entry, "trouble": step.trouble, "parts": parts})
@@ -214,6 +215,10 @@ def _dump_piece(piece: bytes) -> object:
         return {"base64": base64.b64encode(piece).decode()}
 
 
+def _parse_piece(piece: Any) -> bytes:
+    return piece.encode() if isinstance(piece, str) else base64.b64decode(piece["base64"])
+
+
 def parse_bundle(document: object, name: str) -> Bundle:
     """Return the bundle of a document.
 
@@ -225,10 +230,7 @@ def parse_bundle(document: object, name: str) -> Bundle:
             f"{name}: this is no bundle of the format {FORMAT}; make one with `otel-agentops record export`"
         )
     try:
-        pieces = [
-            piece.encode() if isinstance(piece, str) else base64.b64decode(piece["base64"])
-            for piece in document["pieces"]
-        ]
+        pieces = list(map(_parse_piece, document["pieces"]))
         steps: list[Step] = []
         proofs: dict[str, Sequence[str]] = {}
         for described in document["entries"]:
@@ -242,7 +244,7 @@ def parse_bundle(document: object, name: str) -> Bundle:
 
 
 def _parse_step(document: Mapping[str, Any], pieces: Sequence[bytes]) -> Iterable[Step]:
-    line = document["line"].encode()
+    line = _parse_piece(document["line"])
     entry = parse_entry(line, document["writer"], document["index"], {"line": line})
     if entry is None:
         return
@@ -252,7 +254,7 @@ def _parse_step(document: Mapping[str, Any], pieces: Sequence[bytes]) -> Iterabl
         parts.append(Part(**{**facts, "times_ns": tuple(facts.get("times_ns", ()))}))
         numbers = described.get("pieces")
         contents.append(None if numbers is None else b"".join(pieces[number] for number in numbers))
-    yield Step(entry, parts, contents, document.get("trouble", ""))
+    yield Step(entry, tuple(parts), tuple(contents), document.get("trouble", ""))
 
 
 def read_bundle(path: Path) -> Bundle:

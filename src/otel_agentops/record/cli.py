@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import typer
 from otel_agentops._yaml import InputError
 from otel_agentops.command_line import stop_on_error
 from otel_agentops.record.index import Filter, RecordIndex
+from otel_agentops.record.steps import dump_json
 
 if TYPE_CHECKING:
     from otel_agentops.record.bundle import Bundle
@@ -25,19 +25,28 @@ Trace = Annotated[
     typer.Argument(metavar="TRACE", help="A trace id or its first digits, a task, a conversation, a ref, or a bundle."),
 ]
 Directory = Annotated[
-    Path | None,
-    typer.Option("--dir", metavar="DIR", help="The recorder's directory; else OTEL_AGENTOPS_RECORDER says it."),
+    str | None,
+    typer.Option(
+        "--dir", "--store", metavar="DIR|URL", help="Where the segments are; else OTEL_AGENTOPS_RECORDER says it."
+    ),
 ]
 IsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@contextmanager
-def open_index(directory: Path | None) -> Iterator[RecordIndex]:
-    """Open the index of a directory."""
+def find_directory(directory: str | None) -> Path:
+    """Return the directory of segments that a command is about; what is in a store is brought here."""
+    from otel_agentops.record.shipping import mirror_store
+
     path = directory or os.environ.get("OTEL_AGENTOPS_RECORDER", "").strip()
     if not path:
         raise InputError("no directory of the recorder; name it with --dir or in OTEL_AGENTOPS_RECORDER")
-    index = RecordIndex(Path(path))
+    return mirror_store(path) if "://" in path else Path(path)
+
+
+@contextmanager
+def open_index(directory: str | None) -> Iterator[RecordIndex]:
+    """Open the index of a directory."""
+    index = RecordIndex(find_directory(directory))
     try:
         yield index
     finally:
@@ -46,11 +55,11 @@ def open_index(directory: Path | None) -> Iterator[RecordIndex]:
 
 def print_json(document: object) -> None:
     """Print a document as JSON."""
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    typer.echo(dump_json(document, indent=2))
 
 
 @contextmanager
-def load_trace(text: str, directory: Path | None) -> Iterator[tuple[Bundle, int | None]]:
+def load_trace(text: str, directory: str | None) -> Iterator[tuple[Bundle, int | None]]:
     """Load what the argument TRACE names."""
     from otel_agentops.record.bundle import load_bundle
 
@@ -118,7 +127,7 @@ def _make_filter(
     since_ns = None if since is None else int(parse_time(since, now_s, "--since") * 1e9)
     until_ns = None if until is None else int(parse_time(until, now_s, "--until") * 1e9)
     return Filter(model=model, prompt=prompt, tool=tool, tenant=tenant, service=service, verdict=verdict, task=task,
-                  index=index, since_ns=since_ns, until_ns=until_ns)  # fmt: skip
+                  index_name=index, since_ns=since_ns, until_ns=until_ns)  # fmt: skip
 
 
 def _print_table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
@@ -231,3 +240,170 @@ def diff_traces(
     else:
         print_diff(variables, texts)
     raise typer.Exit(1 if texts or any(one.state == CHANGED for one in variables) else 0)
+
+
+@app.command("export")
+def export_trace(
+    trace: Annotated[
+        str | None, typer.Argument(metavar="TRACE", help="As of `show`; of --parquet none for all.")
+    ] = None,
+    directory: Directory = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="A page that opens offline, with the data.")] = None,
+    bundle_file: Annotated[
+        Path | None, typer.Option("--bundle", metavar="FILE", help="The data alone, as JSON: for `serve` and tests.")
+    ] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The clear facts as a table, no content; needs pyarrow.")
+    ] = None,
+    redact: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="Your redaction, before the patterns; see docs/content.md."),
+    ] = None,
+    unredacted: Annotated[bool, typer.Option("--unredacted", help="Leave secrets in.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that this command did not write.")] = False,
+) -> None:
+    """Write a trace as evidence for others: one page, or its data. Secrets are taken out by pattern."""
+    from otel_agentops.record.bundle import dump_bundle, redact_bundle
+    from otel_agentops.record.page import render_bundle
+    from otel_agentops.record.tables import write_parquet
+    from otel_agentops.written_files import add_mark, write_all_generated
+
+    if not (html or bundle_file or parquet) or (trace is None and (html or bundle_file)):
+        raise typer.BadParameter("name a trace and --html or --bundle, or --parquet alone")
+    with stop_on_error("record export"):
+        if parquet is not None:
+            with open_index(directory) as index:
+                wanted = Filter() if trace is None else index.find_traces(trace)
+                if wanted is None:
+                    raise InputError(f"{trace}: no trace, task, conversation or ref is called so")
+                write_parquet(index.find_rows(wanted), parquet)
+        files: dict[Path, str] = {}
+        if trace is not None and (html or bundle_file):
+            with load_trace(trace, directory) as (bundle, _):
+                if not unredacted:
+                    bundle = redact_bundle(bundle, redact)
+            if html is not None:
+                files[html] = add_mark(f"{html.stem}.html", render_bundle(bundle), "record export")
+            if bundle_file is not None:
+                text = dump_json(dump_bundle(bundle), indent=1) + "\n"
+                files[bundle_file] = add_mark(f"{bundle_file.stem}.json", text, "record export")
+        for outcome in write_all_generated(files, force):
+            if outcome.backup:
+                typer.echo(f"note: {outcome.path}: its old content is kept as {outcome.backup}", err=True)
+
+
+@app.command("serve")
+def serve_trace(
+    trace: Trace,
+    directory: Directory = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 0,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Answer requests that differ, by their place.")] = False,
+    times: Annotated[bool, typer.Option("--times", help="Keep the pauses between the chunks of streams.")] = False,
+) -> None:
+    """Serve the recorded answers of a trace on loopback, in the provider's protocol, until it is interrupted.
+
+    A request that was not recorded gets 409, which names the first difference.
+    """
+    from otel_agentops.record.serving import ReplayServer
+
+    with stop_on_error("record serve", 1, OSError), load_trace(trace, directory) as (bundle, _):
+        server = ReplayServer(bundle, port=port, is_lenient=lenient, has_times=times)
+    for name, url in server.variables.items():
+        typer.echo(f"{name}={url}")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        for miss in server.misses:
+            typer.echo(f"otel-agentops record serve: {miss.message}", err=True)
+
+
+@app.command("replay")
+def replay_call(
+    trace: Annotated[str, typer.Argument(metavar="TRACE#N", help="The N-th call of a trace or bundle; else its last.")],
+    swap: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=VALUE", help="model=…, prompt=@file, tools=@file, params.temperature=0; again for more."
+        ),
+    ],
+    expect: Annotated[
+        str, typer.Option(help="regex:…, tool:NAME, json:/pointer=value, schema:@file, python:module:function.")
+    ],
+    directory: Directory = None,
+    count: Annotated[int, typer.Option("-n", min=1, help="Requests of each arm.")] = 20,
+    run: Annotated[bool, typer.Option("--run", help="Ask; without it nothing is sent.")] = False,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="The provider's, as its client takes it.")] = None,
+    call: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="Your function that sends a request with your client and key."),
+    ] = None,
+    is_json: IsJson = False,
+) -> None:
+    """Ask a recorded call again with a change and without, and compare how often each does what is expected.
+
+    Tools never run. Exit 0: the arms differ, or nothing was sent. 3: no difference is shown, or too few answers.
+    """
+    from otel_agentops.record import replay
+    from otel_agentops.record.steps import list_calls
+
+    with stop_on_error("record replay"), load_trace(trace, directory) as (bundle, number):
+        calls = list_calls(bundle.steps)
+        if not calls or (number or 1) > len(calls):
+            raise InputError(f"{trace}: the trace has {len(calls)} calls; choose one of them with #")
+        step = calls[number - 1 if number else -1]
+        control = replay.read_request_body(step)
+        swapped, expectation = replay.swap_members(control, swap), replay.parse_expectation(expect)
+        usd = replay.estimate_cost(step, (control, swapped), count)
+        plan = {
+            "call": step.entry.ref,
+            "requests": 2 * count,
+            "bytes": count * sum(len(dump_json(body).encode()) for body in (control, swapped)),
+            "usd": usd,
+            "changed": [name for name in {**control, **swapped} if control.get(name) != swapped.get(name)],
+        }
+        if not run:
+            if is_json:
+                print_json({"plan": plan})
+            else:
+                cost = (
+                    "an unknown cost, as OTEL_AGENTOPS_PRICES has no price for it" if usd is None else f"{usd:.4f} USD"
+                )
+                changed = ", ".join(map(str, plan["changed"])) or "nothing"
+                typer.echo(f"{plan['requests']} requests, {plan['bytes']} bytes, {cost}; the arms differ in: {changed}")
+                typer.echo("nothing was sent; --run sends it")
+            return
+        send = replay.make_sender(step, base_url, call)
+        found = replay.compare_arms(step, swapped, count, expectation, send)
+    if is_json:
+        arms = {arm.name: {**arm._asdict(), "interval": arm.interval} for arm in (found.control, found.swap)}
+        print_json({"plan": plan, **arms, "difference": found.difference, "verdict": found.verdict})
+    else:
+        for arm in (found.control, found.swap):
+            typer.echo(replay.format_arm(arm))
+        if found.difference is not None:
+            low, high = (f"{100 * end:+.0f}" for end in found.difference)
+            typer.echo(f"difference, swap less control: [{low}, {high}] points")
+        typer.echo(found.verdict)
+    raise typer.Exit(0 if found.verdict == "differs" else 3)
+
+
+@app.command("ship")
+def ship_records(
+    url: Annotated[str, typer.Argument(metavar="URL", help="s3://…, gs://…, az://…, any of fsspec, or a directory.")],
+    directory: Directory = None,
+    is_json: IsJson = False,
+) -> None:
+    """Put sealed segments into an object store; those that are there already are left alone.
+
+    It is a process of its own, from cron or a sidecar: inside an application no store is ever talked to.
+    """
+    from otel_agentops.record.shipping import open_store, ship_segments
+
+    with stop_on_error("record ship", 1, OSError):
+        shipment = ship_segments(find_directory(directory), open_store(url))
+    if is_json:
+        print_json(shipment._asdict())
+    else:
+        typer.echo(
+            f"{len(shipment.names)} segments, {shipment.byte_count} bytes put; {shipment.present_count} were there"
+        )

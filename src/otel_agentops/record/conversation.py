@@ -20,7 +20,7 @@ from otel_agentops.clients._protocols import (
 )
 from otel_agentops.clients.bedrock import _content as bedrock_content
 from otel_agentops.clients.google_genai import _content as google_content
-from otel_agentops.record.steps import Step
+from otel_agentops.record.steps import Step, unwrap_event
 from otel_agentops.semconv import attributes as A
 
 Message = Mapping[str, Any]
@@ -101,7 +101,8 @@ def read_exchange(step: Step) -> Exchange:
 
 def read_answers(reader: ContentReader, step: Step) -> Sequence[Message]:
     """Return the messages that came back, whole or in chunks."""
-    chunks = [chunk for _, chunk in step.read_chunks()]
+    is_wrapped = reader is mistral_content.CONVERSATION  # it reads the events as the client has them
+    chunks = [chunk if is_wrapped else unwrap_event(chunk) for _, chunk in step.read_chunks()]
     content: Content = {}
     if chunks:
         content = reader.chunks(chunks)

@@ -52,6 +52,7 @@ class Filter(NamedTuple):
 
     Attributes:
         model: Asked for or answered.
+        index_name: `name` or `name@version`.
         tool: Name of a tool that ran.
         verdict: Of the task that they belong to, known late, or of a judge about it.
         since_ns, until_ns: When they began; the end is not included.
@@ -66,7 +67,7 @@ class Filter(NamedTuple):
     tool: str | None = None
     tenant: str | None = None
     service: str | None = None
-    index: str | None = None
+    index_name: str | None = None
     verdict: str | None = None
     since_ns: int | None = None
     until_ns: int | None = None
@@ -83,7 +84,7 @@ _CONDITIONS = {
     "tool": "tool = ?",
     "tenant": "tenant = ?",
     "service": "service = ?",
-    "index": "? IN (index_name, index_name || '@' || index_version)",
+    "index_name": "? IN (index_name, index_name || '@' || index_version)",
     "verdict": "task_id IN (SELECT task_id FROM entries WHERE ? IN (verdict, judge_label))",
     "since_ns": "time_ns >= ?",
     "until_ns": "time_ns < ?",
@@ -199,7 +200,7 @@ class RecordIndex:
             InputError: Several traces begin so.
         """
         for name in ("ref", "trace", "task", "conversation"):
-            wanted = Filter(**{name: text})
+            wanted = Filter()._replace(**{name: text})
             if self._ask("LIMIT 1", wanted):
                 return wanted
         ask = "SELECT DISTINCT trace_id FROM entries WHERE substr(trace_id, 1, ?) = ? LIMIT 2"

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from otel_agentops._redaction import Redactor
 from otel_agentops.operations import Value
 from otel_agentops.record.bundle import Bundle, redact_body
-from otel_agentops.record.steps import Step, list_attempts, list_calls, parse_json
+from otel_agentops.record.steps import Step, list_attempts, list_calls, parse_json, unwrap_event
 from otel_agentops.recorder.entries import Attempt
 from otel_agentops.recorder.redaction import PieceRedactor
 from otel_agentops.testing.fake_provider.provider import Addresses
@@ -182,6 +182,21 @@ class ReplayServer(Addresses):
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
+    def variables(self) -> dict[str, str]:
+        """Return the variables of the environment by which clients find this server."""
+        return {
+            "OPENAI_BASE_URL": self.openai_url,
+            "ANTHROPIC_BASE_URL": self.anthropic_url,
+            "AZURE_OPENAI_ENDPOINT": self.azure_url,
+            "GOOGLE_GEMINI_BASE_URL": self.url,
+            "GROQ_BASE_URL": self.url,
+            "TOGETHER_BASE_URL": self.openai_url,
+            "CO_API_URL": self.url,
+            "OLLAMA_HOST": self.url,
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.url,
+        }
+
+    @property
     def misses(self) -> list[Miss]:
         """Return the requests that were not recorded."""
         return list(self.playlist.misses)
@@ -272,7 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.server.replay.has_times:
                 time.sleep(max(time_ns - last_ns, 0) / 1e9)
                 last_ns = time_ns
-            self._send_part(dialect.frame(chunk))
+            self._send_part(dialect.frame(unwrap_event(chunk)))
         self._send_part(end)
         self.wfile.write(b"0\r\n\r\n")
 

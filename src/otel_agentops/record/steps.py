@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -54,12 +55,30 @@ class Step(NamedTuple):
         return self.entry.task_id or self.entry.trace_id or ""
 
 
+def unwrap_event(chunk: Any) -> Any:
+    """Return the event inside of what Speakeasy's clients make of a server-sent one: its lines, with data read."""
+    is_wrapped = isinstance(chunk, dict) and "data" in chunk and chunk.keys() <= {"data", "event", "id", "retry"}
+    return chunk["data"] if is_wrapped else chunk
+
+
 def parse_json(data: bytes | None) -> Any:
     """Return bytes as JSON; None if there are none, or if they are something else."""
     try:
         return None if data is None else json.loads(data)
     except (ValueError, RecursionError):
         return None
+
+
+def dump_json(document: object, indent: int | None = None, escaped: str = "") -> str:
+    """Return JSON that can be written as UTF-8: half a character, which JSON may have, is escaped.
+
+    Args:
+        document: Anything that JSON has.
+        indent: Spaces a level; None for one line.
+        escaped: Further letters that are written as escapes; all stand inside of texts alone.
+    """
+    text = json.dumps(document, ensure_ascii=False, indent=indent, separators=(",", ":") if indent is None else None)
+    return re.sub(rf"[\ud800-\udfff{escaped}]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def load_step(entry: Entry) -> Step:
