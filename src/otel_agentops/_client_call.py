@@ -134,11 +134,6 @@ class ClientCall(Observation, Generic[C]):
         return bool(self.hooks.request_sent)
 
     @property
-    def wants_wire(self) -> bool:
-        """Return True if a sink wants the headers and the exact bytes of the answer."""
-        return bool(self.hooks.wire_received)
-
-    @property
     def wants_early_answer(self) -> bool:
         """Return True if the answer has to be told as soon as it is known: a foreign span may end before the call."""
         return self.span is not None and self.span.wants_early_answer

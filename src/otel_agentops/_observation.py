@@ -138,8 +138,9 @@ class Observation:
         hooks: Those of its hooks that matter for this operation.
         operation: What is done; None until it is known.
         request_attributes: What is derived from it.
-        param_sources: Attributes that say where each parameter of a model call comes from. They are written with the
-            result, because the SDK takes five times as long for an attribute at the start of a span.
+        late_attributes: Attributes of a model call that are written with the result: where each parameter comes from,
+            because the SDK takes five times as long for an attribute at the start of a span, and what became of the
+            content.
         scope: The scope in which it started.
         span: Its span, our own or another's; None until it has one, and if the operation passes unobserved.
         enclosing: The framework's operation that a tool call or a retrieval is a part of; None outside of one.
@@ -172,9 +173,9 @@ class Observation:
         "is_counted",
         "is_suppressed",
         "last_chunk_ns",
+        "late_attributes",
         "metric_labels",
         "operation",
-        "param_sources",
         "recording",
         "request_attributes",
         "result",
@@ -193,7 +194,7 @@ class Observation:
         self.hooks = telemetry.hooks
         self.operation: Operation | None = None
         self.request_attributes: Attributes = {}
-        self.param_sources: Attributes = NO_ATTRIBUTES
+        self.late_attributes: Attributes = NO_ATTRIBUTES
         self.scope: Scope = NO_SCOPE
         self.span: OperationSpan | None = None
         self.enclosing: PendingForeignOperation | None = None

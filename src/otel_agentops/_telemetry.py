@@ -152,7 +152,7 @@ class Telemetry:
             return False
         attributes = observation.request_attributes = derive_request(operation, scope, self.identities)
         if isinstance(operation, ModelCall):
-            params, observation.param_sources = self.identities.identify_params(operation)
+            params, observation.late_attributes = self.identities.identify_params(operation)
             attributes.update(params)
         observation.span = self.spans.open(observation, foreign, attributes)
         if foreign is None and isinstance(operation, (ModelCall, Fetch)):

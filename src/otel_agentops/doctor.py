@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
+import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -209,6 +211,50 @@ def check_content(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("warning", "content", text, f"unset it, or choose the place by {_config.CAPTURE_CONTENT}")
 
 
+def check_recorder(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Check the flight recorder: mode, directory, packages, and what its log says was lost."""
+    config = _config.read_config(environ)
+    if config.recorder is None:
+        return
+    root = Path(config.recorder)
+    if config.recorder_mode == "off":
+        text = f"OTEL_AGENTOPS_RECORDER={root}, and the mode is off: nothing is recorded"
+        yield Finding("warning", "recorder", text, "set OTEL_AGENTOPS_RECORDER_MODE to hashes, redacted or full")
+        return
+    place = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        text = f"{place} cannot be written: nothing will be recorded"
+        yield Finding("problem", "recorder", text, "make it a directory that the process may write")
+        return
+    yield Finding("ok", "recorder", f"{config.recorder_mode} content goes to {root}")
+    for package, lack in (("cryptography", "checkpoints are not signed"), ("backports-zstd", "files are a bit larger")):
+        if _find_version(package) is None and (package != "backports-zstd" or sys.version_info < (3, 14)):
+            yield Finding(
+                "note", "recorder", f"{package} is not installed: {lack}", "pip install 'otel-agentops[recorder]'"
+            )
+    if config.recorder_key is None and config.recorder_mode != "hashes":
+        yield Finding("note", "recorder", "content is not encrypted on disk", "see OTEL_AGENTOPS_RECORDER_KEY")
+    yield from _report_gaps(root)
+
+
+def _report_gaps(root: Path) -> Iterator[Finding]:
+    from otel_agentops.recorder.entries import Gap
+    from otel_agentops.recorder.reading import open_records
+
+    try:
+        gaps = [entry for entry in open_records(root) if isinstance(entry, Gap)]
+    except (OSError, ValueError) as error:
+        yield Finding("problem", "recorder", str(error), "otel-agentops record verify names every damaged file")
+        return
+    for reason in dict.fromkeys(gap.reason for gap in gaps):
+        counts = [gap.count for gap in gaps if gap.reason == reason]
+        lost = sum(count for count in counts if count is not None)
+        what = f"{lost} entries lost" if lost else "an unknown number of entries lost"
+        yield Finding(
+            "warning", "recorder", f"{reason}: {what} in {len(counts)} gaps", "otel-agentops record ls --kind gap"
+        )
+
+
 # What the official instrumentations read beside the mode:
 # https://github.com/open-telemetry/opentelemetry-python-genai/tree/main/util/opentelemetry-util-genai
 _NOT_HONOURED = tuple(
@@ -323,5 +369,6 @@ CHECKS: tuple[Check, ...] = (
     check_sampler,
     check_hash_key,
     check_content,
+    check_recorder,
     check_exporters,
 )

@@ -21,7 +21,7 @@ START, CLOCK = DAY, Clock(300)  # an evaluation in five minutes
 MODEL, CALM = next(list_moving(START)), next(list_quiet())
 
 
-@pytest.mark.rotation("simulations", "detection", 6, seconds=36)
+@pytest.mark.rotation("simulations", "detection", 8, seconds=36)
 def test_a_move_is_named_and_calm_is_calm() -> None:
     world = World((), START + 2 * HOUR, CLOCK, seed=3, restart=START + 10)
     verdicts = {

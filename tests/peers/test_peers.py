@@ -65,7 +65,7 @@ def test_that_is_skipped():
 @pytest.mark.parametrize(
     ("client", "part", "least"),
     [
-        pytest.param(client, part, least, marks=pytest.mark.rotation("peers", f"{client} {part}", 18))
+        pytest.param(client, part, least, marks=pytest.mark.rotation("peers", f"{client} {part}", 24))
         for client, parts, least in (("openai", 8, 50), ("anthropic", 8, 50), ("ollama", 1, 50))
         for part in (f"{number}/{parts}" for number in range(1, parts + 1))
     ],
@@ -95,7 +95,7 @@ def small(tmp_path: Path) -> peers.Suite:
     return peers.Suite("openai", tmp_path, processes=0, python=str(python))
 
 
-@pytest.mark.rotation("peers", "the comparison", 18)
+@pytest.mark.rotation("peers", "the comparison", 24)
 def test_comparison_finds_what_breaks(small: peers.Suite, capsys: pytest.CaptureFixture[str]) -> None:
     comparison = peers.compare_runs(small, "ours")
     test = "tests/test_small.py::test_that_{}".format

@@ -22,7 +22,7 @@ def run_json(folder: Path, *arguments: str, code: int = 0) -> Any:
 
 
 def test_list_names_tasks_models_and_verdicts(refunds: Path) -> None:
-    traces = run_json(refunds, "ls")["traces"]
+    traces = run_json(refunds, "traces")["traces"]
     assert [
         {name: trace[name] for name in ("task", "task_name", "tenant", "models", "calls", "tools", "errors", "verdict")}
         for trace in traces
@@ -55,7 +55,7 @@ def test_list_names_tasks_models_and_verdicts(refunds: Path) -> None:
     ],
 )
 def test_list_is_filtered(refunds: Path, options: list[str], tasks: list[str]) -> None:
-    traces = run_json(refunds, "ls", *options)["traces"]
+    traces = run_json(refunds, "traces", *options)["traces"]
     assert [trace["task"] for trace in traces] == tasks
     assert all(trace["calls"] == 2 for trace in traces)  # a trace is counted whole, whatever found it
 
@@ -93,7 +93,7 @@ def test_show_reads_like_a_conversation(refunds: Path) -> None:
 
 
 def test_show_finds_a_call_by_its_number(refunds: Path) -> None:
-    trace = run_json(refunds, "ls")["traces"][1]["name"]
+    trace = run_json(refunds, "traces")["traces"][1]["name"]
     assert [turn["number"] for turn in run_json(refunds, "show", f"{trace[:12]}#2")["turns"]] == [2]
     shown = run_command("show", f"{trace}#9", "--dir", refunds)
     assert (shown.exit_code, "no such call" in shown.output) == (1, True)
@@ -147,10 +147,10 @@ def test_open_segment_is_read_as_it_grows(provider: FakeProvider, tmp_path: Path
     with record_into(tmp_path):
         run_refund(provider.openai_url, "first")
         run_refund(provider.openai_url, "second")
-    assert [trace["task"] for trace in run_json(tmp_path, "ls")["traces"]] == ["first", "second"]
+    assert [trace["task"] for trace in run_json(tmp_path, "traces")["traces"]] == ["first", "second"]
 
 
 def test_missing_directory_is_one_sentence(tmp_path: Path) -> None:
-    shown = run_command("ls", "--dir", tmp_path / "nowhere")
+    shown = run_command("traces", "--dir", tmp_path / "nowhere")
     assert shown.exit_code == 1
     assert "there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has" in shown.output

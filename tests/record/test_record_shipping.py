@@ -35,7 +35,7 @@ def test_store_is_read_like_a_directory(refunds: Path, tmp_path: Path, scheme: s
     url = f"{scheme}://{tmp_path}/store"
     store = open_store(url)
     assert len(ship_segments(refunds, store).names) == 1
-    shown = run_command("ls", "--store", url, "--json")
+    shown = run_command("traces", "--store", url, "--json")
     assert shown.exit_code == 0, shown.output
     assert [trace["task"] for trace in json.loads(shown.stdout)["traces"]] == ["task-good", "task-bad"]
 

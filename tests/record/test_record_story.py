@@ -18,7 +18,7 @@ def test_incident_is_found_compared_replayed_and_kept(
 ) -> None:
     monkeypatch.setenv("OTEL_AGENTOPS_RECORDER", str(refunds))
 
-    (bad,) = json.loads(run_command("ls", "--verdict", "bad", "--json").stdout)["traces"]
+    (bad,) = json.loads(run_command("traces", "--verdict", "bad", "--json").stdout)["traces"]
     assert "I have refunded 80 euros." in run_command("show", bad["name"]).output
 
     compared = run_command("diff", "task-good", bad["name"])

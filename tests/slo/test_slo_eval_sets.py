@@ -87,7 +87,7 @@ def stale(promtool: Path, folder: Path) -> dict[tuple[str, ...], list[float]]:
     return {key: [round(answer[key] / day, 1) for answer in told] for key in next(iter(told))}
 
 
-@pytest.mark.rotation("simulations", "evaluation sets", 6, seconds=34)
+@pytest.mark.rotation("simulations", "evaluation sets", 8, seconds=34)
 def test_stale_sets(promtool: Path, tmp_path: Path) -> None:
     assert stale(promtool, tmp_path) == {
         ("moved", "late"): [2, 2, 3],

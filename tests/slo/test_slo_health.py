@@ -133,7 +133,7 @@ def labels(last: int) -> tuple[list[dict[str, str]], dict[tuple[str, int], set[s
     }
 
 
-@pytest.mark.rotation("simulations", "silences", 6, seconds=28)
+@pytest.mark.rotation("simulations", "silences", 8, seconds=28)
 def test_silences_and_labels_that_stop(promtool: Path, tmp_path: Path) -> None:
     silent, no_data = silences(9 * DAY)
     labelled, truth = labels(4 * DAY + 10)

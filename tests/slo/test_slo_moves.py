@@ -99,7 +99,7 @@ def tellings(promtool: Path, folder: Path) -> dict[tuple[str, ...], Telling]:
     return {key: Telling(times[key] / hour - start, first[key] / hour - start, long[key] / hour) for key in times}
 
 
-@pytest.mark.rotation("simulations", "moves", 6, seconds=30)
+@pytest.mark.rotation("simulations", "moves", 8, seconds=30)
 def test_what_moved_is_told_and_nothing_else(promtool: Path, tmp_path: Path) -> None:
     told = tellings(promtool, tmp_path)
     moved = {("old", case, "new", "traffic" if case in ("shift", "arrival") else "model") for case in MOVING}

@@ -65,7 +65,7 @@ def observe_all() -> Iterator[Counter]:
     yield from observe("reserved", "fingerprint", 0, 2 * DAY)
 
 
-@pytest.mark.rotation("simulations", "nights", 6, seconds=90)
+@pytest.mark.rotation("simulations", "nights", 8, seconds=90)
 def test_values_that_are_usually_new_are_no_moves(promtool: Path, tmp_path: Path) -> None:
     rules = [*build_observed_rules(CLOCK), *build_move_rules(CLOCK), *build_move_alerts([], CLOCK)]
     group = {"name": "moves", "interval": format_duration(CLOCK.tick), "rules": rules}

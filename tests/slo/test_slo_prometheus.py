@@ -72,7 +72,7 @@ def list_stories() -> Iterator[Any]:
         assert content["rule_files"] == ["../otel-agentops.rules.yaml"]
         for story in content["tests"]:
             name = story.get("name", topic)
-            marks = pytest.mark.rotation("stories", f"{topic}: {name}", 6, seconds=SECONDS.get(name, 4))
+            marks = pytest.mark.rotation("stories", f"{topic}: {name}", 8, seconds=SECONDS.get(name, 4))
             yield pytest.param(content["evaluation_interval"], story, marks=marks, id=f"{topic}: {name}")
 
 

@@ -77,7 +77,7 @@ def expected() -> Iterator[tuple[int, str, list[str]]]:
 @pytest.mark.parametrize(
     "scale",
     [
-        pytest.param(scale, marks=pytest.mark.rotation("simulations", f"scale {scale}", 6, seconds=19))
+        pytest.param(scale, marks=pytest.mark.rotation("simulations", f"scale {scale}", 8, seconds=19))
         for scale in (240, 300, 360)
     ],
 )

@@ -20,7 +20,7 @@ def answer_attributes(observation: Observation) -> Attributes:
         first_chunk_s = None if first_chunk_ns is None else (first_chunk_ns - observation.started_ns) / 1e9
         answer = result if isinstance(result, Answer) else NO_ANSWER
         attributes = {
-            **observation.param_sources,
+            **observation.late_attributes,
             **derive_answer(operation, answer, observation.attempts, observation.cost_usd, first_chunk_s),
         }
     else:

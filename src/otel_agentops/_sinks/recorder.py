@@ -15,7 +15,7 @@ from typing import Any
 
 from opentelemetry.metrics import CallbackOptions, Meter
 from opentelemetry.metrics import Observation as Measurement
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import SpanContext, get_current_span
 from opentelemetry.util.types import AnyValue
 
 from otel_agentops._config import Config
@@ -37,8 +37,10 @@ from otel_agentops.operations import (
     ToolCall,
     Value,
 )
+from otel_agentops.recorder.deletion import RETENTION, delete_surplus, parse_limits
 from otel_agentops.recorder.entries import OBJECT, WIRE
-from otel_agentops.recorder.parts import PartMaker, read_message, select_headers, serialise
+from otel_agentops.recorder.keys import DataKey, KeyRing, load_master_key
+from otel_agentops.recorder.parts import PartMaker, read_message, serialise
 from otel_agentops.recorder.redaction import PieceRedactor
 from otel_agentops.recorder.segment import PartData
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings, TreeHead
@@ -55,6 +57,7 @@ _PART_NAMES = {
     A.GEN_AI_RETRIEVAL_QUERY_TEXT: "query",
     A.GEN_AI_RETRIEVAL_DOCUMENTS: "documents",
 }
+_STATE = (A.CONTENT_STATE, A.CONTENT_REF, A.CONTENT_BYTES)  # what became of the content, on the span alone
 _serialise = guard(serialise, has_content=True)
 
 
@@ -93,12 +96,19 @@ class RecorderSink:
     Args:
         writer: The queue and thread of this process.
         maker: Makes the parts of entries; used on the writer's thread alone.
+        key_source: Where the master key is, if content is encrypted; None if it is not.
+        root: The directory, for its data keys.
     """
 
     has_content = True  # its failures may quote what was said
 
-    def __init__(self, writer: RecordWriter, maker: PartMaker) -> None:
+    def __init__(
+        self, writer: RecordWriter, maker: PartMaker, key_source: str | None = None, root: Path = Path()
+    ) -> None:
         self.writer = writer
+        self._key_source = key_source
+        self._root = root
+        self._ring: KeyRing | None = None
         self._maker = maker
         self._state = "hashes" if maker.mode == "hashes" else "recorded"
 
@@ -138,7 +148,7 @@ class RecorderSink:
             "monotonic_ns": recording.started_ns,
             "tool": call.name,
             "effect": call.attributes.get(A.TOOL_EFFECT),
-            **_read_place(observation),
+            **_write_place(_find_place(observation)),
         }
         encode = partial(self._encode_intent, head, observation, tuple(recording.parts))
         recording.intent = self.writer.offer(recording.size, encode, has_effect=True, deadline_s=_INTENT_DEADLINE_S)
@@ -191,16 +201,18 @@ class RecorderSink:
         recording: _Recording | None = getattr(observation, "recording", None)
         if recording is None:
             return
-        encode = partial(self._encode, observation, recording, monotonic_ns(), _read_place(observation))
+        encode = partial(self._encode, observation, recording, monotonic_ns(), _find_place(observation))
         size = recording.size + _OBJECT_BYTES * len(recording.chunks)
         ref = self.writer.offer(size, encode, has_effect=recording.intent is not None)
+        state: dict[str, Value] = {A.CONTENT_STATE: "dropped" if ref is None else self._state}
+        if ref is not None:
+            state[A.CONTENT_REF] = ref
+            if recording.wire is not None:
+                state[A.CONTENT_BYTES] = recording.size - _ENTRY_BYTES - _OBJECT_BYTES
         span = observation.span
-        if isinstance(span, (OwnSpan, ForeignSpan)) and span.span.is_recording():
-            state: dict[str, Value] = {A.CONTENT_STATE: "dropped" if ref is None else self._state}
-            if ref is not None:
-                state[A.CONTENT_REF] = ref
-                if recording.wire is not None:
-                    state[A.CONTENT_BYTES] = recording.size - _ENTRY_BYTES - _OBJECT_BYTES
+        if isinstance(observation.operation, (ModelCall, Fetch)):
+            observation.late_attributes = {**observation.late_attributes, **state}
+        elif isinstance(span, (OwnSpan, ForeignSpan)) and span.span.is_recording():
             span.span.set_attributes(state)
 
     def record_outcome(self, attributes: Mapping[str, AnyValue], timestamp_ns: int) -> None:
@@ -209,11 +221,11 @@ class RecorderSink:
 
     # -- on the writer's thread
 
-    def _encode(
-        self, observation: Observation, recording: _Recording, ended_ns: int, place: Mapping[str, str]
-    ) -> Encoded:
-        operation = observation.operation
+    def _encode(self, observation: Observation, recording: _Recording, ended_ns: int, context: SpanContext) -> Encoded:
+        operation, place = observation.operation, _write_place(context)
         attributes = {**observation.request_attributes, **answer_attributes(observation)}
+        for name in _STATE:
+            attributes.pop(name, None)
         lane = attributes.get(A.TASK_ID) or place.get("trace_id")
         parts = self._make_parts(observation, recording, lane)
         head: dict[str, Any] = {
@@ -252,7 +264,7 @@ class RecorderSink:
             elif recording.answer is not None and (data := _serialise(recording.answer)) is not None:
                 parts.append(make("response", data, lane, form=OBJECT))
             if recording.headers is not None:
-                parts.append(make("headers", serialise(select_headers(recording.headers)), lane, form=OBJECT))
+                parts.append(self._maker.make_headers(recording.headers))
         if isinstance(observation.operation, Judgement):
             configuration = _serialise(dict(observation.operation.configuration))
             parts.append(None if configuration is None else make("configuration", configuration, lane, form=OBJECT))
@@ -291,7 +303,19 @@ class RecorderSink:
         full_head = {**head, "attributes": attributes, "mode": mode}
         if missing:
             full_head["missing"] = missing
-        return Encoded(full_head, parts, lane)
+        return Encoded(full_head, parts, lane, self._find_cipher(attributes, head["time_ns"]) if parts else None)
+
+    def _find_cipher(self, attributes: Mapping[str, Any], time_ns: int) -> DataKey | None:
+        """Return the key for the content of an entry; None if content is not encrypted.
+
+        If the key cannot be had this raises, and the entry is lost and counted: it must not be on disk in the clear.
+        """
+        if self._key_source is None:
+            return None
+        if self._ring is None:
+            self._ring = KeyRing(self._root, load_master_key(self._key_source))
+        tenant = attributes.get(A.TRAFFIC_TENANT)
+        return self._ring.find_key(None if tenant is None else str(tenant), time_ns)
 
 
 _KINDS = {
@@ -303,10 +327,13 @@ _KINDS = {
 }
 
 
-def _read_place(observation: Observation) -> dict[str, str]:
+def _find_place(observation: Observation) -> SpanContext:
     """Return the trace and span of an operation; of one without a span those around it."""
     span = observation.span
-    context = (span.span if isinstance(span, (OwnSpan, ForeignSpan)) else get_current_span()).get_span_context()
+    return (span.span if isinstance(span, (OwnSpan, ForeignSpan)) else get_current_span()).get_span_context()
+
+
+def _write_place(context: SpanContext) -> dict[str, str]:
     if not context.is_valid:
         return {}
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
@@ -361,6 +388,19 @@ def _find_missing(observation: Observation, attributes: Mapping[str, Any], parts
     return [name for name, is_there in wanted.items() if not is_there]
 
 
+def _make_retirement(root: Path, keep: str | None) -> Callable[[], Mapping[str, Any] | None] | None:
+    """Return the function that deletes what is kept no longer; None if everything is kept."""
+    limits = None if keep is None else guard(parse_limits)(keep)
+    if limits is None:
+        return None
+
+    def retire() -> Mapping[str, Any] | None:
+        count = delete_surplus(root, limits)
+        return {"kind": "tombstone", **RETENTION, "count": count} if count else None
+
+    return retire
+
+
 def make_recorder(
     config: Config, meter: Meter, emit_event: Callable[..., object], describe: Callable[[], Mapping[str, object]]
 ) -> RecorderSink:
@@ -383,12 +423,14 @@ def make_recorder(
             attributes[A.RECORDER_VERIFIER_KEY] = head.verifier_key
         emit_event(E.RECORDER_HEAD, attributes)
 
+    root = Path(str(config.recorder))
     settings = Settings(
-        Path(str(config.recorder)),
+        root,
         config.recorder_mode,
         config.recorder_queue,
         config.recorder_sync,
         config.recorder_signing_key,
+        _make_retirement(root, config.recorder_keep),
     )
     writer = RecordWriter(settings, describe, emit_head)
 
@@ -398,4 +440,5 @@ def make_recorder(
     metric = M.METRICS[M.RECORDER_LOST]
     meter.create_observable_counter(metric.name, [observe_losses], metric.unit, metric.brief)
     redactor = PieceRedactor(Redactor(config.redact)) if config.recorder_mode == "redacted" else None
-    return RecorderSink(writer, PartMaker(config.recorder_mode, redactor, config.hash_key))
+    maker = PartMaker(config.recorder_mode, redactor, config.hash_key)
+    return RecorderSink(writer, maker, config.recorder_key, root)

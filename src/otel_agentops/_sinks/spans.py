@@ -86,7 +86,7 @@ class SpanSink:
             model = operation.model if is_remote(operation) else None
             is_measured_kind = is_remote(operation) or isinstance(operation, ToolCall)
             is_unmeasured = is_measured_kind and _foreign_spans.is_unmeasured(foreign, operation.operation, model)
-            return ForeignSpan(foreign, {**attributes, **observation.param_sources}, is_unmeasured)
+            return ForeignSpan(foreign, {**attributes, **observation.late_attributes}, is_unmeasured)
         if isinstance(operation, Judgement):
             return NO_SPAN
         return OwnSpan(

@@ -253,7 +253,7 @@ def _serialise_body(request: Request) -> bytes:
 
 def _finish_attempt(call: ClientCall[HuggingfaceCall], body: bytes, args: Arguments, kwargs: Keywords) -> None:
     call.attempt_finished(200)
-    if call.wants_wire and isinstance(body, bytes):
+    if call.hooks.wire_received and isinstance(body, bytes):
         call.wire_received(None, body)
     if call.endpoint is EMBEDDINGS:
         call.response_received(body)  # the method makes an array of it

@@ -170,7 +170,7 @@ def _start_raw_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keyword
 
 def _receive_reply(call: Call, reply: Any, args: Arguments, kwargs: Keywords) -> None:
     call.attempt_finished(reply.status_code)
-    if call.wants_wire:
+    if call.hooks.wire_received:
         call.wire_received(reply.headers, reply.content)
     if call.wants_early_answer:  # a foreign span may end before we see the result
         with suppress(ValueError):

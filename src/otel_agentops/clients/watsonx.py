@@ -211,7 +211,7 @@ def _finish_attempt(call: ClientCall[MethodCall], pause_s: float | None, args: A
     call.attempt_finished(getattr(response, "status_code", 0), parse_retry_after(getattr(response, "headers", None)))
     if pause_s is not None:
         _repeat_attempt(call)
-    elif call.wants_wire and getattr(response, "status_code", 0) < _FIRST_ERROR_STATUS:
+    elif call.hooks.wire_received and getattr(response, "status_code", 0) < _FIRST_ERROR_STATUS:
         call.wire_received(response.headers)  # the transport has not read the body
 
 

@@ -14,11 +14,12 @@ from otel_agentops._yaml import InputError
 from otel_agentops.command_line import stop_on_error
 from otel_agentops.record.index import Filter, RecordIndex
 from otel_agentops.record.steps import dump_json
+from otel_agentops.recorder.keys import KeyRing, load_master_key
 
 if TYPE_CHECKING:
     from otel_agentops.record.bundle import Bundle
 
-app = typer.Typer(no_args_is_help=True, help="Read and replay what the flight recorder wrote.")
+app = typer.Typer()
 
 Trace = Annotated[
     str,
@@ -46,7 +47,13 @@ def find_directory(directory: str | None) -> Path:
 @contextmanager
 def open_index(directory: str | None) -> Iterator[RecordIndex]:
     """Open the index of a directory."""
-    index = RecordIndex(find_directory(directory))
+    root = find_directory(directory)
+    key = os.environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip()
+    try:
+        ring = KeyRing(root, load_master_key(key)) if key else None
+    except (OSError, ValueError) as error:
+        raise InputError(f"OTEL_AGENTOPS_RECORDER_KEY: {error}") from None
+    index = RecordIndex(root, ring)
     try:
         yield index
     finally:
@@ -81,7 +88,7 @@ Service = Annotated[str | None, typer.Option(help="The service.")]
 Verdict = Annotated[str | None, typer.Option(help="Of the task, known late (good, bad), or a judge's label.")]
 
 
-@app.command("ls")
+@app.command("traces")
 def list_traces(
     directory: Directory = None,
     model: Model = None,
@@ -100,7 +107,7 @@ def list_traces(
     """List traces, oldest first: what ran in each, and how it ended."""
     from otel_agentops.record.lists import dump_trace, list_traces
 
-    with stop_on_error("record ls"), open_index(directory) as index:
+    with stop_on_error("record traces"), open_index(directory) as index:
         wanted = _make_filter(model, prompt, tool, index_name, tenant, service, verdict, since, until, task)
         traces = list_traces(index, wanted)[-limit:]
         gaps = index.find_gaps(wanted.since_ns, wanted.until_ns)
@@ -112,7 +119,7 @@ def list_traces(
         [(trace.began, trace.name, trace.task, ", ".join(trace.models), trace.calls, trace.tools, trace.errors,
           trace.verdict) for trace in traces],
     )  # fmt: skip
-    _note_gaps("record ls", gaps)
+    _note_gaps("record traces", gaps)
 
 
 def _make_filter(

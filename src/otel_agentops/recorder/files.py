@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from otel_agentops.recorder.notes import make_checkpoint
-from otel_agentops.recorder.segment import DATA, FOOT, HEAD, NO_KEY, dump_line, iterate_frames, pack_frame
+from otel_agentops.recorder.segment import FOOT, HEAD, NO_KEY, dump_line, iterate_frames, iterate_lines, pack_frame
 from otel_agentops.recorder.tree import Frontier, hash_leaf
 
 try:
@@ -112,10 +112,9 @@ def repair_orphan(path: Path) -> Repair | None:
         if frames[-1].kind != FOOT:
             head = json.loads(frames[0].heads)
             frontier = Frontier(head["first_index"], [bytes.fromhex(root) for root in head["frontier"]])
-            for frame in frames:
-                if frame.kind == DATA:
-                    for line in frame.read_lines():
-                        frontier.append(hash_leaf(line))
+            for _, lines in iterate_lines(frames):
+                for line in lines:
+                    frontier.append(hash_leaf(line))
             count = frontier.size - head["first_index"]
             checkpoint = make_checkpoint(
                 f"otel-agentops/{head['writer']}", frontier.size, frontier.compute_root(), None

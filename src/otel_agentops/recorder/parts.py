@@ -13,6 +13,7 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+from otel_agentops._redaction import redact_secrets
 from otel_agentops.recorder.cutting import Cutter
 from otel_agentops.recorder.entries import OBJECT, REDACTED, WIRE
 from otel_agentops.recorder.redaction import PieceRedactor
@@ -119,6 +120,11 @@ class PartMaker:
             if redacted is not pieces:
                 pieces, form = list(redacted), REDACTED
         return PartData(name, pieces, {**facts, "form": form})
+
+    def make_headers(self, headers: Mapping[str, str]) -> PartData:
+        """Return the headers of an answer, which are short enough to be in the manifest itself."""
+        selected = select_headers(headers)
+        return PartData("headers", (), {"form": OBJECT, "value": redact_secrets(selected), "byte_size": 0})
 
     def make_chunks(self, chunks: Sequence[tuple[int, object]], start_ns: int, lane: Hashable) -> PartData | None:
         """Return the chunks of a stream as one part, a line each."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from otel_agentops.recorder.entries import KINDS, Attempt, Call, Chunk, Entry, Part, SegmentHead
-from otel_agentops.recorder.segment import DATA, Content, Decipher, Segment, SegmentError
+from otel_agentops.recorder.segment import Content, Decipher, Segment, SegmentError, iterate_lines
 
 _PART_MEMBERS = ("name", "attempt", "form", "byte_size", "sha256", "hmac")
 
@@ -73,10 +73,8 @@ def read_head(segment: Segment) -> SegmentHead:
 def read_entries(segment: Segment) -> Iterator[Entry]:
     """Yield the entries of a segment."""
     writer, index = segment.head["writer"], segment.head["first_index"]
-    for number, frame in enumerate(segment.frames):
-        if frame.kind != DATA:
-            continue
-        for position, line in enumerate(frame.read_lines()):
+    for number, lines in iterate_lines(segment.frames):
+        for position, line in enumerate(lines):
             place = {"line": line, "segment": segment, "frame": number, "position": position}
             entry = parse_entry(line, writer, index, place)
             index += 1
@@ -169,9 +167,9 @@ def read_response(call: Call) -> bytes | None:
 
 def read_headers(call: Call) -> Mapping[str, str]:
     """Return the headers of the answer that are recorded; none if the client does not show them."""
-    data = read_part(call, "headers")
-    headers: Mapping[str, str] = {} if data is None else json.loads(data)
-    return headers
+    content = _read_content(call)
+    parts = () if content is None else content.manifest["parts"]
+    return next((part["value"] for part in parts if part["name"] == "headers"), {})
 
 
 def read_chunks(call: Call) -> list[Chunk]:

@@ -117,7 +117,9 @@ class PieceRedactor:
         changes: dict[int, dict[tuple[object, ...], str]] = {}
         for place, texts in places.items():
             whole = "".join(text for _, text in texts)
-            redacted = redact_hidden(redact_text(whole))
+            redacted = self._redact_value("chunks", whole)
+            if redacted is _REFUSED:
+                return None
             if redacted != whole:
                 for number, _ in texts:
                     changes.setdefault(number, {})[place] = ""

@@ -13,7 +13,7 @@ import os
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
@@ -58,10 +58,6 @@ class Frame(NamedTuple):
     digest: bytes
     end: int
 
-    def read_lines(self) -> list[bytes]:
-        """Return the heads of its entries, one JSON text each."""
-        return codec.decompress(self.heads, self.codec).split(b"\n")
-
 
 def pack_frame(
     kind: bytes, heads: bytes, content: bytes, previous: bytes, codec_number: int, key: bytes, first_piece: int
@@ -87,6 +83,16 @@ def iterate_frames(file: BinaryIO) -> Iterator[Frame]:
         end += HEADER_SIZE + size
         digest = hashlib.sha256(head + body).digest()
         yield Frame(kind, codec_number, key, first_piece, body[:heads_size], body[heads_size:], previous, digest, end)
+
+
+def iterate_lines(frames: Iterable[Frame]) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the number of each frame that has entries, and their heads, one JSON text each."""
+    history = b""
+    for number, frame in enumerate(frames):
+        if frame.kind == DATA:
+            block = codec.decompress(frame.heads, frame.codec, history)
+            history = (history + block)[-codec.HISTORY :]
+            yield number, block.split(b"\n")
 
 
 class PartData(NamedTuple):
@@ -121,6 +127,7 @@ class _KeySpace:
         self.recipe_count = 0
         self.last_recipes: OrderedDict[Hashable, tuple[int, list[int]]] = OrderedDict()
         self.first_piece = 0
+        self.history = b""
         self.lines: list[bytes] = []
         self.manifests: list[bytes] = []
         self.entry_recipes: list[list[Any]] = []
@@ -144,7 +151,7 @@ class SegmentWriter:
         self._ciphers: dict[bytes, Cipher] = {}
         self.frontier = frontier
         self.size = self.piece_bytes = self.entry_count = 0
-        self.pending_bytes = 0
+        self._history = b""
         self._write(MAGIC)
         self._write_frame(HEAD, dump_line(head), b"", NO_KEY, 0)
 
@@ -193,8 +200,7 @@ class SegmentWriter:
         space.lines.append(line)
         space.manifests.append(manifest)
         space.entry_recipes.append(recipes)
-        space.size += len(line) + len(manifest)
-        self.pending_bytes = max(self.pending_bytes, space.size)
+        space.size += len(manifest)
         if space.size >= FULL_FRAME:
             self._flush_space(key, space)
 
@@ -233,18 +239,20 @@ class SegmentWriter:
         for key, space in self._spaces.items():
             if space.lines:
                 self._flush_space(key, space)
-        self.pending_bytes = 0
 
     def _flush_space(self, key: bytes, space: _KeySpace) -> None:
         content = b""
         if any(space.entry_recipes):
             table = {"pieces": list(map(len, space.pieces)), "recipes": space.entry_recipes}
             content = b"\n".join((dump_line(table), *space.manifests, b"".join(space.pieces)))
-        block = codec.compress(content)
-        heads = codec.compress(b"\n".join(space.lines))
+        lines = b"\n".join(space.lines)
+        block = codec.compress(content, codec.BEST, space.history)
+        heads = codec.compress(lines, codec.BEST, self._history)
         if block and key != NO_KEY:
             block = self._ciphers[key].encrypt(block, heads)
         self._write_frame(DATA, heads, block, key, space.first_piece, is_compressed=True)
+        self._history = (self._history + lines)[-codec.HISTORY :]
+        space.history = (space.history + content)[-codec.HISTORY :]
         for line in space.lines:
             self.frontier.append(hash_leaf(line))
         self.entry_count += len(space.lines)
@@ -271,13 +279,14 @@ class SegmentWriter:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError:
-            os.ftruncate(self._file.fileno(), self.size)
+            self._file.truncate(self.size)
+            self._file.seek(self.size)
             raise
         self.size += len(data)
 
     def sync(self) -> None:
         """Have what is written on the disk."""
-        os.fsync(self._file.fileno())
+        getattr(os, "fdatasync", os.fsync)(self._file.fileno())
 
 
 def dump_line(value: object) -> bytes:
@@ -301,9 +310,10 @@ class Decipher(Protocol):
 
 
 class Content(NamedTuple):
-    """The content of one entry: its manifest, and how each part is rebuilt."""
+    """The content of one entry: its manifest, the bytes that it is committed by, and how each part is rebuilt."""
 
     manifest: Mapping[str, Any]
+    line: bytes
     recipes: Sequence[Sequence[int]]
 
 
@@ -330,6 +340,7 @@ class Segment:
         self.head: dict[str, Any] = json.loads(self.frames[0].heads)
         self.foot: dict[str, Any] | None = json.loads(self.frames[-1].heads) if self.is_sealed else None
         self._pieces: dict[bytes, list[bytes]] = {}
+        self._histories: dict[bytes, bytes] = {}
         self._recipes: dict[bytes, list[list[int]]] = {}
         self._contents: dict[int, list[Content | None]] = {}
 
@@ -359,7 +370,10 @@ class Segment:
         pieces, recipes = self._pieces.setdefault(frame.key, []), self._recipes.setdefault(frame.key, [])
         if frame.first_piece != len(pieces):
             raise SegmentError(f"{self.path}: pieces before number {frame.first_piece} are missing")
-        table_line, _, rest = codec.decompress(block, frame.codec).partition(b"\n")
+        history = self._histories.get(frame.key, b"")
+        data = codec.decompress(block, frame.codec, history)
+        self._histories[frame.key] = (history + data)[-codec.HISTORY :]
+        table_line, _, rest = data.partition(b"\n")
         table = json.loads(table_line)
         *manifests, data = rest.split(b"\n", len(table["recipes"]))
         start = 0
@@ -376,7 +390,7 @@ class Segment:
                 recipes.append(numbers)
                 own.append(numbers)
             parsed = json.loads(manifest)
-            contents.append(None if parsed is None else Content(parsed, own))
+            contents.append(None if parsed is None else Content(parsed, manifest, own))
         return contents
 
     def rebuild(self, frame_number: int, recipe: Sequence[int]) -> bytes:

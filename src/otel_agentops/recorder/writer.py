@@ -89,6 +89,7 @@ class Settings(NamedTuple):
         queue_bytes: That may wait in memory.
         sync: effects (tools with effects at once, the rest each second), second, or each (frame).
         signing_key: A file with the key of checkpoints; None for one of the process alone.
+        retire: Deletes what is kept no longer, after each segment; returns a tombstone if there was something.
     """
 
     root: Path
@@ -96,6 +97,7 @@ class Settings(NamedTuple):
     queue_bytes: int = 64 * 1024 * 1024
     sync: str = "effects"
     signing_key: str | None = None
+    retire: Callable[[], Mapping[str, Any] | None] | None = None
 
 
 class RecordWriter:
@@ -150,6 +152,7 @@ class RecordWriter:
         self._frontier = Frontier()
         self._signer: notes.Signer | None = None
         self._waiting: list[threading.Event] = []
+        self._notices: list[Mapping[str, Any]] = []  # entries about the log itself, for the next segment
         self._gaps: dict[str, list[int]] = {}  # reason to count, first and last number
         self._summary: dict[str, set[str]] = {}
 
@@ -166,11 +169,12 @@ class RecordWriter:
         """
         number = next(self._numbers)
         limit = self._settings.queue_bytes if has_effect else self._settings.queue_bytes - RESERVE
-        if self._queued_bytes + size > limit:
-            self._drops.append(("disk" if self.trouble else "queue_full", number))
-            return None
-        if self._is_closing:
-            self._drops.append(("closed", number))
+        is_full = self._queued_bytes + size > limit
+        if is_full or self._is_closing:
+            reason = "closed" if self._is_closing else "disk" if self.trouble else "queue_full"
+            self._drops.append((reason, number))
+            if self._start_token:
+                self._start()
             return None
         synced = threading.Event() if deadline_s and not self.trouble else None
         self._queued_bytes += size  # two threads at once may lose one: it is counted anew whenever the queue is empty
@@ -361,8 +365,9 @@ class RecordWriter:
         self._segment_number += 1
         self._segment_start_s = self._synced_s = time.monotonic()
         self._summary = {}
-        for gap in repairs:
-            self._write_own(gap)
+        notices, self._notices = [*repairs, *self._notices], []
+        for notice in notices:
+            self._write_own(notice)
 
     def _repair_orphans(self) -> list[Mapping[str, Any]]:
         """Seal what earlier writers left open, and return a gap for each."""
@@ -398,6 +403,8 @@ class RecordWriter:
         self._file.close()
         self._segment = self._file = None
         self._is_dirty = False
+        if self._settings.retire is not None and (tombstone := self._settings.retire()) is not None:
+            self._notices.append(tombstone)
 
     def _seal_guarded(self) -> None:
         try:

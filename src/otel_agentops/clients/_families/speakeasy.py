@@ -213,7 +213,7 @@ def _finish_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) 
     response: _Response = args[2] if len(args) > 2 else kwargs["response"]
     call.attempt_finished(response.status_code)
     response.extensions[_KEY] = call
-    if call.wants_wire:
+    if call.hooks.wire_received:
         call.wire_received(response.headers, response.content if response.is_closed else None)
     if call.wants_early_answer and response.is_closed:
         call.response_received(_decode_object(response.content))  # now: its maker is about to end the span

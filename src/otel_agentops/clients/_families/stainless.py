@@ -166,7 +166,7 @@ class _Wrappers:
         if response.is_success:  # with a middleware error responses come by too; they are counted where they fail
             call.attempt_finished(response.status_code)
             response.extensions[KEY] = call
-            if call.wants_wire:  # the body is there unless it streams or the application reads it by itself
+            if call.hooks.wire_received:  # the body is there unless it streams or the application reads it by itself
                 call.wire_received(response.headers, None if kwargs["stream"] else getattr(response, "_content", None))
         if kwargs["stream"]:
             # Here and not earlier: others (logfire) hand a subclass of the class that they get to the client, which
@@ -272,7 +272,7 @@ def _make_hand_out(method: str) -> Callable[[ClientCall, Any, Arguments, Keyword
         """End the call: `parse` and `read` give the answer, `close` gives it up."""
         if hasattr(type(result), "__stream__"):
             return  # handed to a stream that reports by itself
-        if call.wants_wire and method != "close":
+        if call.hooks.wire_received and method != "close":
             call.wire_received(None, getattr(args[0].http_response, "_content", None))
         if method == "parse":
             call.response_received(result)

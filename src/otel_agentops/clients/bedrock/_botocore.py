@@ -221,7 +221,7 @@ def _finish_attempt(call: ClientCall[BedrockCall], outcome: Any, args: Arguments
         return
     call.attempt_finished(response.status_code)
     operation = call.context.operation
-    if call.wants_wire:  # what streams is not read here
+    if call.hooks.wire_received:  # what streams is not read here
         is_read = operation.events_member is None and operation.body_member is None
         call.wire_received(response.headers, response.content if is_read else None)
     if operation.events_member is not None:

@@ -89,7 +89,7 @@ class Reading(HeldCall):
         """End the call with the answer; if bytes are missing, the library is about to raise."""
         if self.call.is_open and self._size in (None, self._byte_count):
             body = b"".join(self._parts)
-            if self.call.wants_wire:
+            if self.call.hooks.wire_received:
                 self.call.wire_received(None, body)
             self.call.response_received(InvokeResponse(self._headers, body))
             self.call.end()

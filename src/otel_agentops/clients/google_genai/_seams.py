@@ -168,7 +168,7 @@ def _finish_attempt(call: ClientCall, response: object, args: Arguments, kwargs:
     """Record a good response; of an error in its body the client keeps nothing."""
     call.attempt_finished(200)
     texts = getattr(response, "response_stream", None)
-    if call.wants_wire:  # of a stream the texts are still to come
+    if call.hooks.wire_received:  # of a stream the texts are still to come
         is_whole = type(texts) is list and len(texts) == 1
         call.wire_received(getattr(response, "headers", None), texts[0].encode() if is_whole else None)
     if type(texts) is list and texts and _ERROR.match(texts[0]):

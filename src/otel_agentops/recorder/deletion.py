@@ -1,0 +1,115 @@
+"""Deletion: of segments that are too old or too many, and of a tenant's content; each leaves a tombstone in the log.
+
+A file `hold` in a day's folder, or in that of a service, keeps what is below it (legal hold).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from otel_agentops.recorder.keys import KeyRing
+from otel_agentops.recorder.reading import list_segment_files
+from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
+
+_LIMIT = re.compile(r"(\d+)\s*(d|h|GB|MB)")
+_UNITS = {"d": 86_400, "h": 3600, "GB": 1_000_000_000, "MB": 1_000_000}
+HOLD = "hold"
+
+
+class Limits(NamedTuple):
+    """The most that is kept.
+
+    Attributes:
+        age_s: Of a sealed segment, since it was closed; None for any.
+        byte_size: Of all sealed segments; None for any.
+    """
+
+    age_s: float | None
+    byte_size: int | None
+
+
+def parse_limits(text: str) -> Limits:
+    """Return the limits that a text such as `90d,20GB` says.
+
+    Raises:
+        ValueError: It says something else.
+    """
+    age_s: float | None = None
+    byte_size: int | None = None
+    for word in text.split(","):
+        match = _LIMIT.fullmatch(word.strip())
+        if match is None:
+            raise ValueError(f"OTEL_AGENTOPS_RECORDER_KEEP={text!r}: write an age, a size or both, such as 90d,20GB")
+        value = int(match[1]) * _UNITS[match[2]]
+        if match[2] in ("d", "h"):
+            age_s = value
+        else:
+            byte_size = value
+    return Limits(age_s, byte_size)
+
+
+RETENTION = {"actor": "retention", "reason": "older or more than is kept", "scope": "segments"}
+
+
+def prune_segments(root: Path, limits: Limits) -> int:
+    """Delete sealed segments beyond the limits, leave a tombstone and return how many.
+
+    Raises:
+        OSError: One cannot be deleted.
+    """
+    deleted = delete_surplus(root, limits)
+    if deleted:
+        _write_tombstone(root, RETENTION, deleted)
+    return deleted
+
+
+def delete_surplus(root: Path, limits: Limits) -> int:
+    """Delete sealed segments beyond the limits, oldest first; return how many.
+
+    Raises:
+        OSError: One cannot be deleted.
+    """
+    files = [file for file in list_segment_files(root) if file.suffix == ".seg" and not _is_held(file, root)]
+    facts = sorted((file.stat().st_mtime, file.parent.name, file) for file in files)
+    total = sum(file.stat().st_size for file in files)
+    deleted, now = 0, time.time()
+    for closed_s, _, file in facts:
+        is_old = limits.age_s is not None and now - closed_s > limits.age_s
+        is_surplus = limits.byte_size is not None and total > limits.byte_size
+        if is_old or is_surplus:
+            total -= file.stat().st_size
+            file.unlink()
+            deleted += 1
+    return deleted
+
+
+def _is_held(file: Path, root: Path) -> bool:
+    return any((folder / HOLD).exists() for folder in file.parents if folder.is_relative_to(root))
+
+
+def delete_tenant(root: Path, master_key: bytes, tenant: str, *, actor: str, reason: str) -> int:
+    """Destroy the keys of a tenant, so that nobody can read its content; return how many.
+
+    Heads and trees stay as they are, and still verify.
+    """
+    count = len(KeyRing(root, master_key).delete_tenant(tenant))
+    _write_tombstone(root, {"actor": actor, "reason": reason, "scope": f"tenant {tenant}"}, count)
+    return count
+
+
+def _write_tombstone(root: Path, facts: Mapping[str, Any], count: int) -> None:
+    """Write a tombstone as a writer of its own: the log of a running one is not ours to change."""
+    head = {
+        "kind": "tombstone",
+        "time_ns": time.time_ns(),
+        "monotonic_ns": time.monotonic_ns(),
+        **facts,
+        "count": count,
+    }
+    writer = RecordWriter(Settings(root), lambda: {"service.name": "otel-agentops-record"})
+    writer.offer(0, lambda: Encoded(head), has_effect=True)
+    writer.close(30)

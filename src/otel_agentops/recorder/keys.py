@@ -1,0 +1,168 @@
+"""Encryption of content at rest: AES-256-GCM under a data key for each tenant and month, wrapped by a master key.
+
+The master key is 32 bytes, raw, hex or base64, in a file or printed by a command (`command:...`, say of a KMS). Data
+keys are beside the segments, wrapped: to delete a tenant is to delete its keys. Heads stay clear.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import shlex
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from otel_agentops.recorder.segment import SegmentError
+
+_COMMAND = "command:"
+_COMMAND_S = 30
+_NONCE = 12
+_KEY = 32
+NO_TENANT = "-"  # in the place of a tenant where the application names none
+
+
+def load_master_key(source: str) -> bytes:
+    """Return the master key.
+
+    Args:
+        source: The path of a file, or `command:` and a command that prints it.
+
+    Raises:
+        ValueError: It is no key of 32 bytes, or the command failed.
+        OSError: The file cannot be read, or the command not be run.
+    """
+    if source.startswith(_COMMAND):
+        command = shlex.split(source.removeprefix(_COMMAND))
+        result = subprocess.run(command, capture_output=True, timeout=_COMMAND_S, check=False)
+        if result.returncode:
+            raise ValueError(f"OTEL_AGENTOPS_RECORDER_KEY: the command exits with {result.returncode}")
+        data = result.stdout
+    else:
+        data = Path(source).read_bytes()
+    if len(data) == _KEY:
+        return data
+    text = data.strip()
+    for decode in (binascii.unhexlify, lambda each: base64.b64decode(each, validate=True)):
+        try:
+            key = decode(text)
+        except (ValueError, binascii.Error):
+            continue
+        if len(key) == _KEY:
+            return bytes(key)
+    raise ValueError("OTEL_AGENTOPS_RECORDER_KEY: the key is not 32 bytes, raw, as hex or as base64")
+
+
+def _make_aead(key: bytes) -> Any:
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError:
+        raise ValueError("content cannot be encrypted: install otel-agentops[recorder]") from None
+    return AESGCM(key)
+
+
+class DataKey(NamedTuple):
+    """A key for the content of one tenant and month.
+
+    Attributes:
+        id: In the header of each frame that it encrypts.
+        aead: The cipher.
+    """
+
+    id: bytes
+    aead: Any
+
+    def encrypt(self, block: bytes, associated: bytes) -> bytes:
+        """Return a block encrypted, bound to the heads of its frame."""
+        nonce = os.urandom(_NONCE)
+        sealed: bytes = self.aead.encrypt(nonce, block, associated)
+        return nonce + sealed
+
+
+class KeyRing:
+    """The data keys of a directory.
+
+    Args:
+        root: The directory of the recorder.
+        master_key: Wraps them.
+    """
+
+    def __init__(self, root: Path, master_key: bytes) -> None:
+        self._folder = root / "keys"
+        self._master = _make_aead(master_key)
+        self._keys: dict[str, DataKey] = {}
+        self._by_id: dict[bytes, DataKey] = {}
+
+    def find_key(self, tenant: str | None, time_ns: int) -> DataKey:
+        """Return the key of a tenant for a month, a new one if there is none yet.
+
+        Raises:
+            OSError: It cannot be written.
+            SegmentError: It is there, and another master key has wrapped it.
+        """
+        name = f"{name_tenant(tenant)}-{time.strftime('%Y-%m', time.gmtime(time_ns / 1e9))}"
+        if name not in self._keys:
+            path = self._folder / f"{name}.key"
+            if not path.exists():
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                nonce, key = os.urandom(_NONCE), os.urandom(_KEY)
+                new = path.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
+                new.write_bytes(nonce + self._master.encrypt(nonce, key, name.encode()))
+                new.chmod(0o600)
+                try:
+                    os.link(new, path)  # of two processes that make it at once the first one's counts
+                except FileExistsError:
+                    pass
+                finally:
+                    new.unlink()
+            self._keys[name] = self._read(path)
+        return self._keys[name]
+
+    def _read(self, path: Path) -> DataKey:
+        from cryptography.exceptions import InvalidTag
+
+        data = path.read_bytes()
+        try:
+            key = self._master.decrypt(data[:_NONCE], data[_NONCE:], path.stem.encode())
+        except InvalidTag:
+            raise SegmentError(f"{path}: another master key has wrapped this key") from None
+        return DataKey(hashlib.sha256(data).digest()[:8], _make_aead(key))
+
+    def decrypt(self, key: bytes, block: bytes, associated: bytes) -> bytes:
+        """Return a block as it was.
+
+        Raises:
+            SegmentError: Its key is gone, or the block was changed.
+        """
+        from cryptography.exceptions import InvalidTag
+
+        if key not in self._by_id:
+            for path in self._folder.glob("*.key"):
+                loaded = self._read(path)
+                self._by_id[loaded.id] = loaded
+        data_key = self._by_id.get(key)
+        if data_key is None:
+            raise SegmentError(f"the key {key.hex()} of the content is gone")
+        try:
+            data: bytes = data_key.aead.decrypt(block[:_NONCE], block[_NONCE:], associated)
+        except InvalidTag:
+            raise SegmentError(f"the content under the key {key.hex()} was changed") from None
+        return data
+
+    def delete_tenant(self, tenant: str | None) -> list[str]:
+        """Delete the keys of a tenant, of every month; return their names."""
+        deleted = []
+        for path in sorted(self._folder.glob(f"{name_tenant(tenant)}-*.key")):
+            path.unlink()
+            deleted.append(path.stem)
+        self._keys.clear()
+        self._by_id.clear()
+        return deleted
+
+
+def name_tenant(tenant: str | None) -> str:
+    """Return what stands for a tenant in the names of its keys."""
+    return hashlib.sha256(tenant.encode()).hexdigest()[:16] if tenant else NO_TENANT

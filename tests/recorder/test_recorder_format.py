@@ -1,0 +1,49 @@
+"""The format as the documentation has it: its lines of Python read what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from recorder_entries import make_body, make_writer, offer
+
+from otel_agentops.recorder.reading import list_segment_files
+
+PAGE = Path(__file__).parents[2] / "docs" / "recorder-format.md"
+
+
+def run_script(script: str, root: Path) -> str:
+    (file,) = list_segment_files(root)
+    result = subprocess.run([sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True)
+    return result.stdout
+
+
+def write_segment(root: Path) -> None:
+    recorder = make_writer(root)
+    for number in range(40):
+        offer(recorder, number, deadline_s=10 if number % 10 == 0 else 0.0)  # several frames
+    assert recorder.close(10)
+
+
+def test_ten_lines_of_the_docs_print_a_segment(tmp_path: Path) -> None:
+    write_segment(tmp_path)
+    script = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
+    assert len(script.splitlines()) == 10
+    heads = [json.loads(line) for line in run_script(script, tmp_path).splitlines() if line.startswith('{"ref"')]
+    assert [head["ref"] for head in heads] == list(range(40))
+
+
+def test_lines_of_the_docs_rebuild_every_part(tmp_path: Path) -> None:
+    write_segment(tmp_path)
+    reading, rebuilding = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    lines = reading.splitlines()[:-1]
+    script = "\n".join(["import json; pieces, recipes = [], []", *lines, rebuilding])
+    printed = run_script(script, tmp_path)
+    for number in range(40):
+        body = make_body(number)
+        assert repr(body) in printed
+        assert hashlib.sha256(body).hexdigest() in printed

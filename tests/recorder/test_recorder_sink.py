@@ -1,0 +1,155 @@
+"""What the sink makes of tools, retrievals, verdicts and outcomes, and what it leaves of an application alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+import otel_agentops
+from otel_agentops import _config, _telemetry, doctor
+from otel_agentops.recorder.entries import Entry, Gap, Intent, Judgement, Outcome, Retrieval, ToolRun
+from otel_agentops.recorder.reading import open_records, read_json, read_parts
+from otel_agentops.semconv import attributes as A
+from otel_agentops.semconv import events as E
+from otel_agentops.semconv import metrics as M
+from otel_agentops.testing import Capture
+
+
+def install(seen: Capture, root: Path, mode: str = "full", **settings: str) -> _telemetry.Telemetry:
+    names = {f"OTEL_AGENTOPS_{name}": value for name, value in settings.items()}
+    environ = {"OTEL_AGENTOPS_RECORDER": str(root), "OTEL_AGENTOPS_RECORDER_MODE": mode, **names}
+    return _telemetry.Telemetry(_config.read_config(environ), **seen.providers)
+
+
+@pytest.fixture
+def seen() -> Capture:
+    return Capture()
+
+
+@pytest.fixture
+def telemetry(seen: Capture, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[_telemetry.Telemetry]:
+    telemetry = install(seen, tmp_path, **getattr(request, "param", {}))
+    before = _telemetry.replace_default(telemetry)
+    yield telemetry
+    _telemetry.replace_default(before)
+
+
+def read_all(telemetry: _telemetry.Telemetry, root: Path) -> list[Entry]:
+    assert telemetry._recorder is not None and telemetry._recorder.writer.close(10)
+    return list(open_records(root))
+
+
+def run_task() -> None:
+    @otel_agentops.tool("refund", effect="irreversible")
+    def refund(order: str) -> dict[str, str]:
+        return {"refunded": order}
+
+    with otel_agentops.task("support") as run:
+        refund("A-1")
+        with otel_agentops.retrieval("articles", version="7", query="where is it") as search:
+            search.documents([{"id": "a", "score": 0.5, "text": "here"}])
+        with otel_agentops.judge("tone", model="j", threshold=0.5) as verdict:
+            verdict.score(0.9)
+        receipt = run.receipt()
+    otel_agentops.outcome(True, receipt=receipt, source="refund")
+
+
+def test_every_kind_is_recorded_with_its_content(telemetry: _telemetry.Telemetry, tmp_path: Path) -> None:
+    run_task()
+    intent, tool, retrieval, judgement, outcome = read_all(telemetry, tmp_path)
+    assert isinstance(intent, Intent) and (intent.tool, intent.effect) == ("refund", "irreversible")
+    assert read_json(intent, "arguments") == {"order": "A-1"}
+    assert isinstance(tool, ToolRun) and (tool.effect, tool.intent) == ("irreversible", intent.ref)
+    assert read_json(tool, "result") == {"refunded": "A-1"}
+    assert isinstance(retrieval, Retrieval) and read_json(retrieval, "query") == "where is it"
+    assert read_json(retrieval, "documents")[0]["id"] == "a"
+    assert isinstance(judgement, Judgement) and judgement.attributes[A.GEN_AI_EVALUATION_SCORE_VALUE] == 0.9
+    assert read_json(judgement, "configuration")["model"] == "j"
+    assert isinstance(outcome, Outcome) and outcome.attributes[A.TRUTH_VERDICT] == "good"
+    assert {entry.task_id for entry in (intent, tool, retrieval, judgement, outcome)} == {intent.task_id}
+    assert [entry.missing for entry in (intent, tool, retrieval, judgement, outcome)] == [()] * 5
+
+
+def test_unsampled_tool_with_effects_is_recorded(tmp_path: Path, seen: Capture) -> None:
+    environ = {"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_MODE": "full"}
+    telemetry = _telemetry.Telemetry(_config.read_config(environ), TracerProvider(sampler=ALWAYS_OFF))
+    before = _telemetry.replace_default(telemetry)
+    run_task()
+    _telemetry.replace_default(before)
+    assert [entry.kind for entry in read_all(telemetry, tmp_path)][:2] == ["intent", "tool"]
+
+
+def test_intent_is_on_disk_before_the_tool_runs(telemetry: _telemetry.Telemetry, tmp_path: Path) -> None:
+    kinds: list[list[str]] = []
+
+    @otel_agentops.tool("pay", effect="write")
+    def pay() -> None:
+        kinds.append([entry.kind for entry in open_records(tmp_path)])
+
+    pay()
+    assert kinds == [["intent"]]
+    read_all(telemetry, tmp_path)
+
+
+@pytest.mark.parametrize("telemetry", [{"mode": "hashes", "HASH_KEY": "k"}], indirect=True)
+def test_hashes_mode_keeps_no_word(telemetry: _telemetry.Telemetry, tmp_path: Path) -> None:
+    run_task()
+    entries = read_all(telemetry, tmp_path)
+    parts = [part for entry in entries for part in read_parts(entry)]
+    assert parts and all(part.hmac and part.sha256 is None and part.byte_size for part in parts)
+    assert all(read_json(entry, "result") is None for entry in entries)
+
+
+def test_head_of_the_log_is_told_at_the_end(telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path) -> None:
+    run_task()
+    entries = read_all(telemetry, tmp_path)
+    (head,) = [event for event in seen.events if event["event_name"] == E.RECORDER_HEAD]
+    assert head["attributes"][A.RECORDER_TREE_SIZE] == len(entries)
+    assert head["attributes"][A.RECORDER_WRITER] == entries[0].ref.partition("/")[0]
+
+
+def test_lost_entries_are_in_the_metric_and_doctor(
+    telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path
+) -> None:
+    assert telemetry._recorder is not None
+    telemetry._recorder.writer._drops.append(("queue_full", 0))
+    run_task()
+    entries = read_all(telemetry, tmp_path)
+    assert [(point["attributes"], point["value"]) for point in seen.metrics[M.RECORDER_LOST]] == [
+        ({A.RECORDER_REASON: "queue_full"}, 1)
+    ]
+    assert [(entry.reason, entry.count) for entry in entries if isinstance(entry, Gap)] == [("queue_full", 1)]
+    environ = {"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_MODE": "full"}
+    findings = {finding.text: finding.level for finding in doctor.check_recorder(environ)}
+    assert findings["queue_full: 1 entries lost in 1 gaps"] == "warning"
+    assert findings[f"full content goes to {tmp_path}"] == "ok"
+
+
+@pytest.mark.parametrize("telemetry", [{"RECORDER_QUEUE": "1"}], indirect=True)
+def test_dropped_content_is_said_on_the_span(telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path) -> None:
+    with otel_agentops.retrieval("articles", query="where is it"):
+        pass
+    (span,) = seen.spans
+    assert span["attributes"][A.CONTENT_STATE] == "dropped"
+    assert A.CONTENT_REF not in span["attributes"]
+    assert [entry.kind for entry in read_all(telemetry, tmp_path)] == ["gap"]
+
+
+def test_mode_is_off_unless_it_is_named(tmp_path: Path) -> None:
+    telemetry = _telemetry.Telemetry(_config.read_config({"OTEL_AGENTOPS_RECORDER": str(tmp_path)}))
+    assert telemetry._recorder is None
+    (finding,) = doctor.check_recorder({"OTEL_AGENTOPS_RECORDER": str(tmp_path)})
+    assert finding.level == "warning" and "the mode is off" in finding.text
+
+
+def test_nothing_is_imported_unless_it_is_on() -> None:
+    script = "import sys, otel_agentops; otel_agentops.task('t').__enter__(); print(sorted(sys.modules))"
+    names = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert "otel_agentops._telemetry" in names
+    assert "otel_agentops.recorder" not in names

@@ -1,0 +1,159 @@
+"""Verification: a changed byte, a removed or rewritten entry and a rolled-back log are named; what is whole is ok."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from recorder_entries import list_kinds, make_encode, make_writer, offer, read_numbers
+from typer.testing import CliRunner
+
+from otel_agentops.recorder import cli, deletion, writer
+from otel_agentops.recorder.entries import Tombstone
+from otel_agentops.recorder.keys import KeyRing, load_master_key
+from otel_agentops.recorder.parts import PartMaker
+from otel_agentops.recorder.reading import list_segment_files, open_records, read_part
+from otel_agentops.recorder.segment import SegmentError
+from otel_agentops.recorder.verifying import KeptHead, verify_records
+from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings, TreeHead
+
+
+def write_log(root: Path, count: int = 60) -> list[TreeHead]:
+    heads: list[TreeHead] = []
+    recorder = RecordWriter(Settings(root), lambda: {"service.name": "shop"}, heads.append)
+    for number in range(count):
+        offer(recorder, number)
+    assert recorder.close(10)
+    return heads
+
+
+def find_problems(root: Path, heads: list[KeptHead] | None = None) -> list[str]:
+    return [finding.text for finding in verify_records(root, heads or ()) if finding.level == "problem"]
+
+
+def test_whole_log_is_verified_against_the_kept_head(tmp_path: Path) -> None:
+    (head,) = write_log(tmp_path)
+    assert head.size == 60
+    assert find_problems(tmp_path, [KeptHead(head.writer, head.size, head.root)]) == []
+
+
+def test_any_changed_byte_is_a_problem(tmp_path: Path) -> None:
+    write_log(tmp_path, 5)
+    (file,) = list_segment_files(tmp_path)
+    whole = file.read_bytes()
+    for place in range(0, len(whole), 97):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert find_problems(tmp_path) != [], place
+    file.write_bytes(whole)
+    assert find_problems(tmp_path) == []
+
+
+def test_log_that_was_written_anew_is_not_that_of_the_kept_head(tmp_path: Path) -> None:
+    (head,) = write_log(tmp_path)
+    (file,) = list_segment_files(tmp_path)
+    kept = KeptHead(head.writer, head.size, head.root)
+    other = RecordWriter(Settings(tmp_path / "other"), lambda: {"service.name": "shop"})
+    other.id = head.writer  # whoever owns the host can write another history under the same name
+    for number in range(60):
+        offer(other, number + 1)
+    assert other.close(10)
+    shutil.copy(list_segment_files(tmp_path / "other")[0], file)
+    shutil.rmtree(tmp_path / "other")
+    assert find_problems(tmp_path) == []
+    assert find_problems(tmp_path, [kept]) == ["its first 60 entries are not those of the head that was kept"]
+
+
+def test_removed_segment_is_missed_by_the_kept_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_PIECE_BYTES", 2000)
+    (head,) = write_log(tmp_path)
+    kept = [KeptHead(head.writer, head.size, head.root)]
+    assert find_problems(tmp_path, kept) == []
+    list_segment_files(tmp_path)[-1].unlink()
+    (problem,) = find_problems(tmp_path, kept)
+    assert "had 60 entries when a head was kept" in problem
+
+
+def test_command_line_lists_and_verifies(tmp_path: Path) -> None:
+    write_log(tmp_path, 3)
+    runner = CliRunner()
+    listed = runner.invoke(cli.app, ["ls", str(tmp_path), "--task", "t", "--json"])
+    assert [json.loads(line)["attributes"]["number"] for line in listed.output.splitlines()] == [0, 1, 2]
+    assert runner.invoke(cli.app, ["ls", str(tmp_path), "--task", "other", "--json"]).output == ""
+    verified = runner.invoke(cli.app, ["verify", str(tmp_path)])
+    assert verified.exit_code == 0 and "3 entries, sealed" in verified.output
+    (file,) = list_segment_files(tmp_path)
+    file.write_bytes(file.read_bytes()[:-3])
+    assert runner.invoke(cli.app, ["verify", str(tmp_path)]).exit_code == 1
+
+
+def write_encrypted(root: Path, ring: KeyRing) -> None:
+    recorder = make_writer(root)
+    maker = PartMaker("full", None, None)
+    for number in range(20):
+        tenant = ("acme", "globex")[number % 2]
+
+        def encode(number: int = number, tenant: str = tenant) -> Encoded:
+            encoded = make_encode(number, maker=maker, task=tenant)()
+            return encoded._replace(cipher=ring.find_key(tenant, encoded.head["time_ns"]))
+
+        recorder.offer(1000, encode)
+    assert recorder.close(10)
+
+
+def test_deleted_tenant_is_unreadable_and_the_tree_valid(tmp_path: Path) -> None:
+    key_file = tmp_path / "master.key"
+    key_file.write_text("5f" * 32)
+    root = tmp_path / "log"
+    ring = KeyRing(root, load_master_key(str(key_file)))
+    write_encrypted(root, ring)
+    (file,) = list_segment_files(root)
+    assert b"You help" not in file.read_bytes()
+    entries = list(open_records(root, KeyRing(root, load_master_key(str(key_file)))))
+    assert all(read_part(entry, "request") for entry in entries)
+    with pytest.raises(SegmentError, match="no key is at hand"):
+        read_part(next(open_records(root)), "request")
+    count = deletion.delete_tenant(root, load_master_key(str(key_file)), "acme", actor="jane", reason="asked for it")
+    assert count == 1
+    ring = KeyRing(root, load_master_key(str(key_file)))
+    for entry in open_records(root, ring):
+        if entry.task_id == "acme":
+            with pytest.raises(SegmentError, match="is gone"):
+                read_part(entry, "request")
+        elif entry.task_id == "globex":
+            assert read_part(entry, "request")
+    (stone,) = [entry for entry in open_records(root) if isinstance(entry, Tombstone)]
+    assert (stone.actor, stone.reason, stone.scope, stone.count) == ("jane", "asked for it", "tenant acme", 1)
+    assert sorted(finding.level for finding in verify_records(root, (), ring)) == ["note", "ok", "ok"]
+
+
+def test_key_of_another_master_is_refused(tmp_path: Path) -> None:
+    KeyRing(tmp_path, bytes(32)).find_key("acme", 0)
+    with pytest.raises(SegmentError, match="another master key"):
+        KeyRing(tmp_path, bytes([1]) * 32).find_key("acme", 0)
+
+
+def test_master_key_comes_from_a_command(tmp_path: Path) -> None:
+    assert load_master_key(f"command:echo {'ab' * 32}") == bytes.fromhex("ab" * 32)
+    with pytest.raises(ValueError, match="exits with 1"):
+        load_master_key("command:false")
+    (tmp_path / "short").write_text("abc")
+    with pytest.raises(ValueError, match="not 32 bytes"):
+        load_master_key(str(tmp_path / "short"))
+
+
+def test_old_and_surplus_segments_are_deleted_with_a_tombstone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_PIECE_BYTES", 500)
+    write_log(tmp_path)
+    before = list_segment_files(tmp_path)
+    sizes = [file.stat().st_size for file in before]
+    assert deletion.parse_limits("30d,2GB") == deletion.Limits(30 * 86_400, 2_000_000_000)
+    assert len(before) > 3
+    kept_bytes = sum(sizes[-2:])
+    assert deletion.prune_segments(tmp_path, deletion.Limits(None, kept_bytes)) == len(before) - 2
+    assert [file for file in list_segment_files(tmp_path) if file in before] == before[-2:]
+    assert "tombstone" in list_kinds(tmp_path)
+    assert find_problems(tmp_path) == []
+    assert read_numbers(tmp_path)[-1] == 59
+    assert deletion.prune_segments(tmp_path, deletion.Limits(0, None)) >= 2

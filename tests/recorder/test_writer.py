@@ -1,0 +1,284 @@
+"""The writer: everything that it took is on disk or counted, whatever happens to the disk and the process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from recorder_entries import find_gaps, make_body, make_writer, offer, read_numbers, wait_until
+
+from otel_agentops.recorder import codec, writer
+from otel_agentops.recorder.entries import Gap
+from otel_agentops.recorder.notes import parse_checkpoint, verify_checkpoint
+from otel_agentops.recorder.reading import (
+    find_record,
+    list_segment_files,
+    open_records,
+    open_segments,
+    read_head,
+    read_part,
+)
+from otel_agentops.recorder.tree import compute_root, hash_leaf
+
+
+def test_entries_are_read_back_in_order(tmp_path: Path) -> None:
+    recorder = make_writer(tmp_path)
+    refs = [offer(recorder, number) for number in range(500)]
+    assert recorder.close(10)
+    assert read_numbers(tmp_path) == list(range(500))
+    assert [entry.ref for entry in open_records(tmp_path)] == refs
+    assert [entry.index for entry in open_records(tmp_path)] == list(range(500))
+    (file,) = list_segment_files(tmp_path)
+    assert file.parts[-4:-2] == ("v1", "shop") and file.suffix == ".seg" and file.stat().st_mode & 0o77 == 0
+    found = find_record(tmp_path, str(refs[7]))
+    assert found is not None and read_part(found, "request") == make_body(7)
+
+
+def test_footer_has_root_and_signature_of_all_entries(tmp_path: Path) -> None:
+    recorder = make_writer(tmp_path)
+    for number in range(50):
+        offer(recorder, number)
+    assert recorder.close(10)
+    (segment,) = open_segments(tmp_path)
+    key = read_head(segment).verifier_key
+    assert segment.foot is not None and key is not None
+    checkpoint = parse_checkpoint(segment.foot["checkpoint"])
+    root = compute_root([hash_leaf(entry.line) for entry in open_records(tmp_path)])
+    assert (checkpoint.size, checkpoint.root) == (50, root)
+    assert verify_checkpoint(segment.foot["checkpoint"], key)
+    assert not verify_checkpoint(segment.foot["checkpoint"].replace("\n50\n", "\n51\n"), key)
+
+
+def test_second_segment_goes_on_from_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_PIECE_BYTES", 4000)
+    recorder = make_writer(tmp_path)
+    for number in range(300):
+        offer(recorder, number)
+    assert recorder.close(10)
+    segments = list(open_segments(tmp_path))
+    assert len(segments) > 3 and read_numbers(tmp_path) == list(range(300))
+    for before, after in pairwise(segments):
+        assert after.frames[0].previous == before.frames[-1].digest
+        assert before.foot is not None
+        assert after.head["first_index"] == parse_checkpoint(before.foot["checkpoint"]).size
+
+
+def test_large_value_is_kept_whole(tmp_path: Path) -> None:
+    recorder = make_writer(tmp_path)
+    offer(recorder, 1, 1024 * 1024)
+    assert recorder.close(10)
+    (entry,) = open_records(tmp_path)
+    body = read_part(entry, "request")
+    assert body is not None
+    assert hashlib.sha256(body).digest() == hashlib.sha256(make_body(1, 1024 * 1024)).digest()
+
+
+def test_zlib_is_read_and_written_without_zstd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "BEST", codec.ZLIB)
+    recorder = make_writer(tmp_path)
+    for number in range(20):
+        offer(recorder, number)
+    assert recorder.close(10)
+    assert read_numbers(tmp_path) == list(range(20))
+
+
+def test_full_queue_drops_and_names_the_loss(tmp_path: Path) -> None:
+    recorder = make_writer(tmp_path, queue_bytes=writer.RESERVE + 100_000)
+    release = threading.Event()
+    recorder.offer(0, lambda: release.wait() and None)  # type: ignore[arg-type, return-value]
+    wait_until(lambda: not recorder._queue)
+    kept = [offer(recorder, number) for number in range(100)]
+    lost = kept.count(None)
+    assert lost and offer(recorder, 1000, has_effect=True) is not None  # of the reserve
+    recorder.losses.clear()
+    release.set()
+    assert recorder.close(10)
+    assert recorder.losses["queue_full"] == lost
+    gap = next(gap for gap in find_gaps(tmp_path) if isinstance(gap, Gap) and gap.reason == "queue_full")
+    assert gap.count == lost and gap.refs == (f"{recorder.id}/{100 - lost + 1}", f"{recorder.id}/100")
+    assert len(read_numbers(tmp_path)) == 101 - lost
+
+
+def test_entry_that_cannot_be_encoded_is_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otel_agentops._guard.is_strict", False)
+    recorder = make_writer(tmp_path)
+    offer(recorder, 1)
+    recorder.offer(0, lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    offer(recorder, 3)
+    assert recorder.close(10)
+    assert read_numbers(tmp_path) == [1, 3]
+    (gap,) = find_gaps(tmp_path)
+    assert isinstance(gap, Gap) and (gap.reason, gap.count) == ("encoding", 1)
+
+
+def test_acknowledged_entry_is_on_disk_at_once(tmp_path: Path) -> None:
+    recorder = make_writer(tmp_path)
+    for number in range(5):
+        offer(recorder, number, has_effect=True, deadline_s=10)
+        assert read_numbers(tmp_path) == list(range(number + 1))
+    recorder.close(10)
+
+
+def test_removed_directory_is_counted_and_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_SYNC_S", 0.0)
+    recorder = make_writer(tmp_path)
+    offer(recorder, 1, deadline_s=10)
+    shutil.rmtree(tmp_path / "v1")
+    offer(recorder, 2, deadline_s=10)
+    offer(recorder, 3, deadline_s=10)
+    assert recorder.close(10)
+    assert read_numbers(tmp_path) == [3]
+    assert recorder.losses == {"removed": 2}
+    assert [(gap.reason, gap.count) for gap in find_gaps(tmp_path) if isinstance(gap, Gap)] == [("removed", 2)]
+
+
+def run_in_child(work: object) -> int:
+    """Run a function in a forked child; return its exit status."""
+    if (pid := os.fork()) == 0:
+        status = 1
+        try:
+            work()  # type: ignore[operator]
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_full_disk_loses_nothing_that_fits_in_memory(tmp_path: Path) -> None:
+    def fill() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        recorder = make_writer(tmp_path)
+        offer(recorder, 0, deadline_s=10)
+        (file,) = list_segment_files(tmp_path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 100, resource.RLIM_INFINITY))
+        assert all(offer(recorder, number) for number in range(1, 200))
+        wait_until(lambda: recorder.trouble is not None)
+        assert read_numbers(tmp_path) == [0]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_until(lambda: recorder.trouble is None)
+        assert recorder.close(10)
+
+    assert run_in_child(fill) == 0
+    assert read_numbers(tmp_path) == list(range(200))
+    assert all(segment.is_sealed and not segment.is_torn for segment in open_segments(tmp_path))
+
+
+def test_fork_writes_a_segment_of_its_own(tmp_path: Path) -> None:
+    recorder = make_writer(tmp_path)
+    offer(recorder, 1, deadline_s=10)
+    parent = recorder.id
+
+    def work() -> None:
+        assert recorder.id != parent
+        offer(recorder, 2)
+        assert recorder.close(10)
+
+    assert run_in_child(work) == 0
+    offer(recorder, 3)
+    assert recorder.close(10)
+    by_writer: dict[str, list[object]] = {}
+    for entry in open_records(tmp_path):
+        by_writer.setdefault(entry.ref.partition("/")[0], []).append(entry.attributes["number"])
+    assert by_writer.pop(parent) == [1, 3]
+    assert list(by_writer.values()) == [[2]]
+
+
+def test_clock_step_changes_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = make_writer(tmp_path)
+    offer(recorder, 1, deadline_s=10)
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() - 7_200_000_000_000)
+    offer(recorder, 2)
+    assert recorder.close(10)
+    first, second = open_records(tmp_path)
+    assert first.index < second.index and first.monotonic_ns < second.monotonic_ns and first.time_ns > second.time_ns
+
+
+def test_torn_tail_is_set_aside_and_reported(tmp_path: Path) -> None:
+    def work() -> None:
+        recorder = make_writer(tmp_path)
+        for number in range(20):
+            offer(recorder, number, deadline_s=10)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert run_in_child(work) == -signal.SIGKILL
+    (file,) = list_segment_files(tmp_path)
+    file.write_bytes(file.read_bytes() + b"half a frame")
+    assert read_numbers(tmp_path) == list(range(20))
+    recorder = make_writer(tmp_path)
+    offer(recorder, 20)
+    assert recorder.close(10)
+    assert sorted(read_numbers(tmp_path)) == list(range(21))
+    (gap,) = find_gaps(tmp_path)
+    assert isinstance(gap, Gap) and gap.reason == "crashed" and "20 entries are whole, 12 torn bytes" in gap.detail
+    (torn,) = tmp_path.glob("v1/shop/*/*.torn-*")
+    assert torn.read_bytes() == b"half a frame"
+    assert all(segment.is_sealed and not segment.is_torn for segment in open_segments(tmp_path))
+
+
+@pytest.mark.rotation("costly files", "recorder", parts=8, seconds=25)
+def test_killed_writers_keep_what_was_acknowledged(tmp_path: Path) -> None:
+    """At 200 random moments: every entry that was acknowledged is readable, and every segment up to its torn tail."""
+    chance = random.Random(4)
+    for moment in range(200):
+        root = tmp_path / str(moment)
+        reading, writing = os.pipe()
+        if (pid := os.fork()) == 0:
+            recorder = make_writer(root)
+            for number in range(10_000):
+                offer(recorder, number, chance.randrange(3000), deadline_s=10 if number % 3 else 0.0)
+                if number % 3:
+                    os.write(writing, number.to_bytes(4, "big"))
+            os._exit(0)
+        os.close(writing)
+        select.select([reading], [], [], 10)  # its first entry is on disk
+        time.sleep(chance.random() * 0.03)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        data = b""
+        while block := os.read(reading, 65_536):
+            data += block
+        os.close(reading)
+        acknowledged = [int.from_bytes(data[place : place + 4], "big") for place in range(0, len(data), 4)]
+        numbers = read_numbers(root)
+        assert numbers == list(range(len(numbers))) and set(acknowledged) <= set(numbers)
+        shutil.rmtree(root)
+
+
+PROGRAM = """
+import signal, sys, time
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from recorder_entries import make_writer, offer
+recorder = make_writer(Path({root!r}))
+for number in range(50):
+    offer(recorder, number)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+print("ready", flush=True)
+time.sleep({seconds})
+"""
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0, 0), (30, 3)], ids=["end", "SIGTERM"])
+def test_everything_is_written_when_the_process_ends(tmp_path: Path, seconds: int, status: int) -> None:
+    program = PROGRAM.format(paths=[str(Path(__file__).parent)], root=str(tmp_path), seconds=seconds)
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    if status:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == status
+    process.stdout.close()
+    assert read_numbers(tmp_path) == list(range(50))
+    assert all(segment.is_sealed for segment in open_segments(tmp_path))
