@@ -104,7 +104,7 @@ def make_bundle(entries: Sequence[Entry], name: str) -> Bundle:
              "mode": head.mode, "verifier_key": head.verifier_key},
         )  # fmt: skip
         if "checkpoint" not in facts and segment.foot is not None:
-            proofs |= _prove_entries(entries, head.writer, segment.path.parents[3], facts)
+            proofs |= _prove_entries(entries, head.writer, segment.path.parent.parent.parent.parent, facts)
     traces = {entry.trace_id for entry in entries if entry.trace_id}
     source = {
         "asked_for": name,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from otel_agentops._yaml import InputError
 from otel_agentops.command_line import stop_on_error
-from otel_agentops.record.index import Filter, RecordIndex
+from otel_agentops.record.index import Filter, RecordIndex, Row
 from otel_agentops.record.steps import dump_json
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 
@@ -50,7 +50,8 @@ def open_index(directory: str | None) -> Iterator[RecordIndex]:
     root = find_directory(directory)
     key = os.environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip()
     try:
-        ring = KeyRing(root, load_master_key(key)) if key else None
+        folder = Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or root)  # the keys are where they were made
+        ring = KeyRing(folder, load_master_key(key)) if key else None
     except (OSError, ValueError) as error:
         raise InputError(f"OTEL_AGENTOPS_RECORDER_KEY: {error}") from None
     index = RecordIndex(root, ring)
@@ -150,7 +151,7 @@ def _print_table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> No
     Console(highlight=False).print(table)
 
 
-def _note_gaps(command: str, gaps: list[dict[str, Any]]) -> None:
+def _note_gaps(command: str, gaps: Sequence[Row]) -> None:
     for gap in gaps:
         lost = "an unknown number of" if gap["lost"] is None else gap["lost"]
         typer.echo(f"otel-agentops {command}: {lost} entries are missing there ({gap['reason']})", err=True)
@@ -361,12 +362,13 @@ def replay_call(
         control = replay.read_request_body(step)
         swapped, expectation = replay.swap_members(control, swap), replay.parse_expectation(expect)
         usd = replay.estimate_cost(step, (control, swapped), count)
+        changed = [name for name in {**control, **swapped} if control.get(name) != swapped.get(name)]
         plan = {
             "call": step.entry.ref,
             "requests": 2 * count,
             "bytes": count * sum(len(dump_json(body).encode()) for body in (control, swapped)),
             "usd": usd,
-            "changed": [name for name in {**control, **swapped} if control.get(name) != swapped.get(name)],
+            "changed": changed,
         }
         if not run:
             if is_json:
@@ -375,8 +377,8 @@ def replay_call(
                 cost = (
                     "an unknown cost, as OTEL_AGENTOPS_PRICES has no price for it" if usd is None else f"{usd:.4f} USD"
                 )
-                changed = ", ".join(map(str, plan["changed"])) or "nothing"
-                typer.echo(f"{plan['requests']} requests, {plan['bytes']} bytes, {cost}; the arms differ in: {changed}")
+                names = ", ".join(changed) or "nothing"
+                typer.echo(f"{plan['requests']} requests, {plan['bytes']} bytes, {cost}; the arms differ in: {names}")
                 typer.echo("nothing was sent; --run sends it")
             return
         send = replay.make_sender(step, base_url, call)

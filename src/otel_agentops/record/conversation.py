@@ -50,36 +50,35 @@ _WORDS = ("messages", "input", "contents", "prompt", "message", "system", "syste
           "instructions", "tools", "toolConfig", "chat_history", "inputs", "query", "documents")  # fmt: skip
 
 
+# Readers by the member that a request has, in order, and its provider; "" is any other provider.
+_READERS: Mapping[str, Mapping[str, ContentReader]] = {
+    "contents": {"": google_content.CONTENT},
+    "anthropic_version": {"": anthropic_content.MESSAGES},
+    "messages": {
+        "anthropic": anthropic_content.MESSAGES,
+        "aws.bedrock": bedrock_content.CONVERSE,
+        "cohere": cohere_content.CHAT,
+        "ollama": ollama_content.GENERATION,
+        "": openai_chat_content.CHAT,
+    },
+    "input": {
+        "gcp.gemini": google_content.INTERACTION,
+        "mistral_ai": mistral_content.CONVERSATION,
+        "": openai_responses_content.RESPONSES,
+    },
+    "inputs": {"mistral_ai": mistral_content.CONVERSATION},
+    "message": {"": cohere_content.V1_CHAT},
+    "prompt": {"ollama": ollama_content.GENERATION, "": openai_chat_content.COMPLETION},
+}
+
+
 def choose_reader(body: Any, provider: object) -> ContentReader | None:
     """Return the reader of a request by its provider and the members that it has; None if nobody knows them."""
     if not isinstance(body, Mapping):
         return None
-    if "contents" in body:
-        return google_content.CONTENT
-    if isinstance(provider, str) and provider.startswith("aws."):
-        return (
-            bedrock_content.CONVERSE
-            if "messages" in body and "anthropic_version" not in body
-            else (anthropic_content.MESSAGES if "messages" in body else None)
-        )
-    if "messages" in body:
-        by_provider = {
-            "anthropic": anthropic_content.MESSAGES,
-            "cohere": cohere_content.CHAT,
-            "ollama": ollama_content.GENERATION,
-        }
-        is_anthropic = "anthropic_version" in body
-        return anthropic_content.MESSAGES if is_anthropic else by_provider.get(str(provider), openai_chat_content.CHAT)
-    if "input" in body:
-        by_provider = {"mistral_ai": mistral_content.CONVERSATION, "gcp.gemini": google_content.INTERACTION}
-        return by_provider.get(str(provider), openai_responses_content.RESPONSES)
-    if "inputs" in body and provider == "mistral_ai":
-        return mistral_content.CONVERSATION
-    if "message" in body:
-        return cohere_content.V1_CHAT
-    if "prompt" in body:
-        return ollama_content.GENERATION if provider == "ollama" else openai_chat_content.COMPLETION
-    return None
+    nothing: Mapping[str, ContentReader] = {}
+    readers = next((readers for name, readers in _READERS.items() if name in body), nothing)
+    return readers.get(str(provider)) or readers.get("")
 
 
 def read_exchange(step: Step) -> Exchange:

@@ -148,7 +148,9 @@ def compare_words(before: str, after: str) -> Iterator[tuple[str, str]]:
     if max(map(len, inside)) > _MOST_TOKENS:
         yield "".join(inside[0]), "".join(inside[1])
     else:
-        for kind, start, end, other_start, other_end in SequenceMatcher(None, *inside, autojunk=False).get_opcodes():
+        for kind, start, end, other_start, other_end in SequenceMatcher(
+            None, inside[0], inside[1], autojunk=False
+        ).get_opcodes():
             texts = "".join(inside[0][start:end]), "".join(inside[1][other_start:other_end])
             yield from _pair(_shorten(texts[0])) if kind == "equal" else [texts]
     yield from _pair(_shorten("".join(first[len(first) - tail :]), keep_end=False))

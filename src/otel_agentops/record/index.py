@@ -200,7 +200,7 @@ class RecordIndex:
             InputError: Several traces begin so.
         """
         for name in ("ref", "trace", "task", "conversation"):
-            wanted = Filter()._replace(**{name: text})
+            wanted = Filter(**{name: text})  # type: ignore[arg-type]  # all of these are texts
             if self._ask("LIMIT 1", wanted):
                 return wanted
         ask = "SELECT DISTINCT trace_id FROM entries WHERE substr(trace_id, 1, ?) = ? LIMIT 2"

@@ -82,7 +82,9 @@ def find_difference(recorded: Any, sent: Any, pointer: str = "") -> tuple[str, A
         members = ((str(place), *pair) for place, pair in enumerate(zip(*sides, strict=True)))
     else:
         is_same = recorded == sent and isinstance(recorded, bool) == isinstance(sent, bool)
-        return None if is_same else (pointer, *(None if side is _ABSENT else side for side in (recorded, sent)))
+        if is_same:
+            return None
+        return pointer, None if recorded is _ABSENT else recorded, None if sent is _ABSENT else sent
     found = (find_difference(first, second, f"{pointer}/{text}") for text, first, second in members)
     return next((difference for difference in found if difference is not None), None)
 
