@@ -80,7 +80,7 @@ def _skip_name(text: str, position: int) -> int:
     position = _skip(text, _read_value(text, position)[1]).end()
     if text[position] != ":":
         raise IndexError
-    return _skip(text, position + 1).end()
+    return int(_skip(text, position + 1).end())
 
 
 def _scan_list(text: str, position: int) -> Generator[Cut, None, int]:

@@ -112,7 +112,9 @@ class PartData(NamedTuple):
 class Cipher(Protocol):
     """An encryption of content blocks under one key."""
 
-    id: bytes
+    @property
+    def id(self) -> bytes:
+        """Return the id of the key."""
 
     def encrypt(self, block: bytes, associated: bytes) -> bytes:
         """Return a block encrypted."""

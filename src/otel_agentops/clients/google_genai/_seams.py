@@ -169,8 +169,8 @@ def _finish_attempt(call: ClientCall, response: object, args: Arguments, kwargs:
     call.attempt_finished(200)
     texts = getattr(response, "response_stream", None)
     if call.hooks.wire_received:  # of a stream the texts are still to come
-        is_whole = type(texts) is list and len(texts) == 1
-        call.wire_received(getattr(response, "headers", None), texts[0].encode() if is_whole else None)
+        content = texts[0].encode() if type(texts) is list and len(texts) == 1 else None
+        call.wire_received(getattr(response, "headers", None), content)
     if type(texts) is list and texts and _ERROR.match(texts[0]):
         call.response_received(json.loads(texts[0]))
 
