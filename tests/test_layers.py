@@ -192,6 +192,7 @@ TOOLS = {
     "truth",
     "triage",
     "price_lists",
+    "record",
     "cli",
 }
 # Whoever tests with it has it; the command line has its own extra.

@@ -92,6 +92,6 @@ def drop_headers(value: Any) -> Any:
     if isinstance(value, list):
         return list(map(drop_headers, value))
     if isinstance(value, dict):
-        names = value.keys() - {"ResponseMetadata", "sdkHttpResponse"}
+        names = value.keys() - {"ResponseMetadata", "sdkHttpResponse", "sdk_http_response"}
         return {name: drop_headers(value[name]) for name in sorted(names)}
     return value
