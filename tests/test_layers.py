@@ -92,6 +92,7 @@ LAYERS = (
     ("truth", "truth.*"),
     ("triage", "triage.*"),
     ("price_lists", "price_lists.*"),
+    ("record", "record.*"),
     ("recorder.cli",),
     ("cli",),
 )
@@ -193,6 +194,7 @@ TOOLS = {
     "truth",
     "triage",
     "price_lists",
+    "record",
     "cli",
 }
 # Whoever tests with it has it; the command line has its own extra.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-import re
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,10 +10,9 @@ from typing import Annotated
 
 import typer
 
-from otel_agentops.command_line import stop_on_error
+from otel_agentops.command_line import parse_time, stop_on_error
 from otel_agentops.prometheus_api import PrometheusClient, PrometheusError
 
-_AGO = re.compile(r"([0-9]+)([smhd])")
 _TIMES = "A time such as 2026-11-12T03:30Z (UTC if it names no zone), or how long ago: 90m, 2d."
 
 
@@ -51,8 +48,8 @@ def explain_burns(
         typer.echo(json.dumps(build_schema(), indent=2))
         raise typer.Exit
     now_s = time.time()
-    at_s = now_s if end is None else _parse_time(end, now_s, "--to")
-    from_s = None if start is None else _parse_time(start, now_s, "--from")
+    at_s = now_s if end is None else parse_time(end, now_s, "--to")
+    from_s = None if start is None else parse_time(start, now_s, "--from")
     if from_s is not None and from_s >= at_s:
         raise typer.BadParameter("is not before the time to look at", param_hint="--from")
     with stop_on_error("triage", 2, PrometheusError), closing(PrometheusClient(prometheus)) as client:
@@ -77,15 +74,3 @@ def explain_burns(
             f"otel-agentops triage: {prometheus}: no events{chosen} were counted within a day; {advice}", err=True
         )
     raise typer.Exit(report.outcome.exit_code)
-
-
-def _parse_time(text: str, now_s: float, option: str) -> float:
-    """Return Unix seconds of a time, or of how long ago it was."""
-    if match := _AGO.fullmatch(text):
-        return now_s - int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-    try:
-        moment = datetime.datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
-    except ValueError:
-        advice = "write for instance 2026-11-12T03:30Z, or 2h for two hours ago"
-        raise typer.BadParameter(f"{text!r} is no time; {advice}", param_hint=option) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp()

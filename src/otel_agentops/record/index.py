@@ -1,0 +1,235 @@
+"""Look-up of entries by what they are about: an SQLite file beside the segments, which is a cache and never the truth.
+
+It is brought up to date before each question: of a sealed segment the heads are read once, of one that is being written
+whenever it has grown. If the directory cannot be written, the index is made in memory. Whoever deletes it loses time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from otel_agentops._yaml import InputError
+from otel_agentops.recorder.entries import Entry, Gap, Operation, ToolRun
+from otel_agentops.recorder.reading import list_segment_files, open_segments, read_entries, read_head
+from otel_agentops.recorder.segment import Decipher, SegmentError
+from otel_agentops.semconv import attributes as A
+
+FILE_NAME = "index.sqlite"
+_VERSION = 1  # of the table: another one is made anew
+# Columns with a value of a span, by the attribute that has it.
+_ATTRIBUTE_COLUMNS = {
+    "task_id": A.TASK_ID,
+    "task_name": A.TASK_NAME,
+    "conversation_id": A.GEN_AI_CONVERSATION_ID,
+    "tenant": A.TRAFFIC_TENANT,
+    "model": A.GEN_AI_REQUEST_MODEL,
+    "answered_model": A.GEN_AI_RESPONSE_MODEL,
+    "prompt_hash": A.PROMPT_HASH,
+    "tools_hash": A.TOOLS_HASH,
+    "index_name": A.INDEX_NAME,
+    "index_version": A.INDEX_VERSION,
+    "judge": A.JUDGE_NAME,
+    "verdict": A.TRUTH_VERDICT,
+    "judge_label": A.GEN_AI_EVALUATION_SCORE_LABEL,
+    "input_tokens": A.GEN_AI_USAGE_INPUT_TOKENS,
+    "output_tokens": A.GEN_AI_USAGE_OUTPUT_TOKENS,
+}
+_OWN_COLUMNS = (
+    "ref", "kind", "time_ns", "duration_ns", "trace_id", "span_id", "service", "tool", "error_type", "mode", "missing",
+    "reason", "lost", "position", "file",
+)  # fmt: skip
+COLUMNS = (*_OWN_COLUMNS, *_ATTRIBUTE_COLUMNS)
+_LOOKED_UP = ("trace_id", "task_id", "time_ns", "model", "answered_model", "prompt_hash", "tool", "tenant", "verdict")
+
+Row = Mapping[str, Any]
+
+
+class Filter(NamedTuple):
+    """What entries to find; None for any.
+
+    Attributes:
+        model: Asked for or answered.
+        index_name: `name` or `name@version`.
+        tool: Name of a tool that ran.
+        verdict: Of the task that they belong to, known late, or of a judge about it.
+        since_ns, until_ns: When they began; the end is not included.
+    """
+
+    trace: str | None = None
+    task: str | None = None
+    conversation: str | None = None
+    ref: str | None = None
+    model: str | None = None
+    prompt: str | None = None
+    tool: str | None = None
+    tenant: str | None = None
+    service: str | None = None
+    index_name: str | None = None
+    verdict: str | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+
+
+# Conditions by the field of `Filter`; each `?` is its value.
+_CONDITIONS = {
+    "trace": "trace_id = ?",
+    "task": "task_id = ?",
+    "conversation": "conversation_id = ?",
+    "ref": "ref = ?",
+    "model": "? IN (model, answered_model)",
+    "prompt": "prompt_hash = ?",
+    "tool": "tool = ?",
+    "tenant": "tenant = ?",
+    "service": "service = ?",
+    "index_name": "? IN (index_name, index_name || '@' || index_version)",
+    "verdict": "task_id IN (SELECT task_id FROM entries WHERE ? IN (verdict, judge_label))",
+    "since_ns": "time_ns >= ?",
+    "until_ns": "time_ns < ?",
+}
+
+
+class RecordIndex:
+    """The index of one directory of the recorder.
+
+    Args:
+        root: The directory, or one segment.
+        decipher: The keys of encrypted content; None if there are none at hand.
+
+    Raises:
+        InputError: The directory does not exist, or a file in it is no segment.
+    """
+
+    def __init__(self, root: Path, decipher: Decipher | None = None) -> None:
+        if not root.exists():
+            raise InputError(f"{root}: there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has")
+        self.root = root
+        self._decipher = decipher
+        try:
+            self._base = self._open(root / FILE_NAME if root.is_dir() else ":memory:")
+            self._refresh()
+        except sqlite3.Error:  # read-only, or damaged: it is a cache
+            self._base = self._open(":memory:")
+            self._refresh()
+
+    def _open(self, path: Path | str) -> sqlite3.Connection:
+        base = sqlite3.connect(path, timeout=10)
+        base.row_factory = sqlite3.Row
+        if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            base.executescript(
+                "DROP TABLE IF EXISTS segments; DROP TABLE IF EXISTS entries;"
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                "CREATE TABLE segments (file TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER);"
+                f"CREATE TABLE entries ({', '.join(COLUMNS)});"
+                + "".join(f"CREATE INDEX by_{name} ON entries ({name});" for name in (*_LOOKED_UP, "file"))
+                + f"PRAGMA user_version = {_VERSION};"
+            )
+        return base
+
+    def close(self) -> None:
+        """Close the file."""
+        self._base.close()
+
+    def _refresh(self) -> None:
+        """Read the segments that are new or have grown, and forget those that are gone."""
+        before = {name: (size, mtime) for name, size, mtime in self._base.execute("SELECT * FROM segments")}
+        present = {}
+        for file in list_segment_files(self.root):
+            try:
+                state = file.stat()
+            except FileNotFoundError:  # sealed under another name meanwhile: the next question finds it
+                continue
+            present[self._name(file)] = file, (state.st_size, state.st_mtime_ns)
+        with self._base:
+            for name in before.keys() | present.keys():
+                if name in present and before.get(name) == present[name][1]:
+                    continue
+                self._base.execute("DELETE FROM entries WHERE file = ?", (name,))
+                self._base.execute("DELETE FROM segments WHERE file = ?", (name,))
+                if name in present:
+                    file, state_now = present[name]
+                    marks = ", ".join("?" * len(COLUMNS))
+                    self._base.executemany(f"INSERT INTO entries VALUES ({marks})", self._read_rows(file, name))
+                    self._base.execute("INSERT INTO segments VALUES (?, ?, ?)", (name, *state_now))
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self.root).as_posix() if self.root.is_dir() else file.name
+
+    def _read_rows(self, file: Path, name: str) -> Iterator[Sequence[object]]:
+        try:
+            for segment in open_segments(file):
+                service = read_head(segment).service
+                for position, entry in enumerate(read_entries(segment)):
+                    yield tuple(_make_row(entry, service, name, position).values())
+        except SegmentError as error:
+            raise InputError(f"{error}; move it away") from None
+
+    def find_rows(self, wanted: Filter = Filter()) -> list[Row]:  # noqa: B008  a tuple
+        """Return the clear facts of entries, oldest first."""
+        return self._ask("ORDER BY time_ns, file, position", wanted)
+
+    def _ask(self, tail: str, wanted: Filter) -> list[Row]:
+        conditions = {_CONDITIONS[name]: value for name, value in wanted._asdict().items() if value is not None}
+        where = " AND ".join(conditions) or "1"
+        rows = self._base.execute(f"SELECT * FROM entries WHERE {where} {tail}", (*conditions.values(),))
+        return list(map(dict, rows))
+
+    def find_gaps(self, since_ns: int | None = None, until_ns: int | None = None) -> list[Row]:
+        """Return what is known to be missing between two times."""
+        rows = self.find_rows(Filter(since_ns=since_ns, until_ns=until_ns))
+        return [row for row in rows if row["kind"] == "gap"]
+
+    def load_entries(self, rows: Sequence[Row]) -> list[Entry]:
+        """Return the entries of rows, whose content can be read."""
+        wanted: dict[str, set[str]] = {}
+        for row in rows:
+            wanted.setdefault(row["file"], set()).add(row["ref"])
+        entries: list[Entry] = []
+        for name, refs in wanted.items():
+            file = self.root / name if self.root.is_dir() else self.root
+            for segment in open_segments(file, self._decipher):
+                entries += [entry for entry in read_entries(segment) if entry.ref in refs]
+        return entries
+
+    def find_traces(self, text: str) -> Filter | None:
+        """Return the filter that a text stands for: a ref, a trace (or its first digits), a task, a conversation.
+
+        Raises:
+            InputError: Several traces begin so.
+        """
+        for name in ("ref", "trace", "task", "conversation"):
+            wanted = Filter(**{name: text})  # type: ignore[arg-type]  # all of these are texts
+            if self._ask("LIMIT 1", wanted):
+                return wanted
+        ask = "SELECT DISTINCT trace_id FROM entries WHERE substr(trace_id, 1, ?) = ? LIMIT 2"
+        traces = [row[0] for row in self._base.execute(ask, (len(text), text))] if text else []
+        if len(traces) > 1:
+            raise InputError(f"{text}: more than one trace begins so; write more of it")
+        return Filter(trace=traces[0]) if traces else None
+
+
+def _make_row(entry: Entry, service: str | None, file: str, position: int) -> dict[str, object]:
+    attributes = entry.attributes
+    row: dict[str, object] = {
+        "ref": entry.ref,
+        "kind": entry.kind,
+        "time_ns": entry.time_ns,
+        "duration_ns": entry.duration_ns if isinstance(entry, Operation) else None,
+        "trace_id": entry.trace_id,
+        "span_id": entry.span_id,
+        "service": service,
+        "tool": entry.tool if isinstance(entry, ToolRun) else None,
+        "error_type": entry.error_type if isinstance(entry, Operation) else None,
+        "mode": entry.mode,
+        "missing": ",".join(entry.missing),
+        "reason": entry.reason if isinstance(entry, Gap) else None,
+        "lost": entry.count if isinstance(entry, Gap) else None,
+        "position": position,
+        "file": file,
+    }
+    for column, key in _ATTRIBUTE_COLUMNS.items():
+        value = attributes.get(key)
+        row[column] = value if value is None or isinstance(value, (str, int, float)) else str(value)
+    return row

@@ -1,0 +1,174 @@
+"""Sealed segments in an object store: put there by a process of its own, and brought back to be read.
+
+`obstore` is used if it is installed and knows the URL, else `fsspec`; for a directory neither is needed. A segment
+never changes after it is sealed, so one that is there already is not put again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from otel_agentops._yaml import InputError
+
+_ENDINGS = (".seg", ".note")
+
+
+class Store(Protocol):
+    """Named bytes under one URL."""
+
+    def list_names(self) -> Iterator[tuple[str, int]]:
+        """Yield the names of what is there, with sizes."""
+
+    def read(self, name: str) -> bytes:
+        """Return what has a name."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put bytes under a name that is free."""
+
+
+class _ObjectStore:
+    """A store of obstore: https://developmentseed.org/obstore/."""
+
+    def __init__(self, obstore: Any, url: str) -> None:
+        self._obstore = obstore
+        self._store = obstore.store.from_url(url)
+
+    def list_names(self) -> Iterator[tuple[str, int]]:
+        for batch in self._obstore.list(self._store):
+            for described in batch:
+                yield described["path"], described["size"]
+
+    def read(self, name: str) -> bytes:
+        return bytes(self._obstore.get(self._store, name).bytes())
+
+    def write(self, name: str, data: bytes) -> None:
+        try:
+            self._obstore.put(self._store, name, data, mode="create")
+        except self._obstore.exceptions.AlreadyExistsError:  # another process was faster; the bytes are the same
+            return
+
+
+class _FileSystem:
+    """A file system of fsspec."""
+
+    def __init__(self, fsspec: Any, url: str) -> None:
+        self._files, root = fsspec.core.url_to_fs(url)
+        self._root = root.rstrip("/")
+
+    def list_names(self) -> Iterator[tuple[str, int]]:
+        if self._files.exists(self._root):
+            for name, facts in self._files.find(self._root, detail=True).items():
+                yield name[len(self._root) :].lstrip("/"), facts["size"]
+
+    def read(self, name: str) -> bytes:
+        return bytes(self._files.cat_file(f"{self._root}/{name}"))
+
+    def write(self, name: str, data: bytes) -> None:
+        path = f"{self._root}/{name}"
+        self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self._files.pipe_file(path, data)
+
+
+class _Folder:
+    """A directory of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def list_names(self) -> Iterator[tuple[str, int]]:
+        for path in self._root.rglob("*"):
+            if path.is_file() and not path.name.endswith(".part"):
+                yield path.relative_to(self._root).as_posix(), path.stat().st_size
+
+    def read(self, name: str) -> bytes:
+        return (self._root / name).read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        part.write_bytes(data)
+        part.replace(path)
+
+
+def open_store(url: str) -> Store:
+    """Open a store by its URL; a text without a scheme is a directory.
+
+    Raises:
+        InputError: No library for it is installed.
+    """
+    if "://" not in url:
+        return _Folder(Path(url))
+    if url.startswith("file://"):
+        return _Folder(Path(url.removeprefix("file://")))
+    try:
+        import obstore
+        import obstore.exceptions
+        import obstore.store
+    except ModuleNotFoundError:
+        obstore = None
+    if obstore is not None:
+        try:
+            return _ObjectStore(obstore, url)
+        except obstore.exceptions.BaseError as error:
+            reason = str(error).splitlines()[0]
+    else:
+        reason = "obstore is not installed"
+    try:
+        import fsspec
+    except ModuleNotFoundError:
+        raise InputError(f"{url}: {reason}; pip install obstore, or fsspec and its part for this URL") from None
+    try:
+        return _FileSystem(fsspec, url)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"{url}: {error}") from None
+
+
+class Shipment(NamedTuple):
+    """What was put into a store: names and bytes in all, and how many were there already."""
+
+    names: list[str]
+    byte_count: int
+    present_count: int
+
+
+def ship_segments(root: Path, store: Store) -> Shipment:
+    """Put the sealed segments of a directory into a store."""
+    present = dict(store.list_names())
+    names, byte_count, present_count = [], 0, 0
+    for path in sorted(path for path in root.rglob("*") if path.suffix in _ENDINGS):
+        name = path.relative_to(root).as_posix()
+        data = path.read_bytes()
+        if present.get(name) == len(data):
+            present_count += 1
+            continue
+        store.write(name, data)
+        names.append(name)
+        byte_count += len(data)
+    return Shipment(names, byte_count, present_count)
+
+
+def mirror_store(url: str) -> Path:
+    """Bring what is new in a store to a cache of this user, and return that directory.
+
+    Raises:
+        InputError: No library for the URL is installed.
+    """
+    store = open_store(url)
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "otel-agentops" / "records" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    here = _Folder(folder)
+    present = dict(here.list_names())
+    wanted = {name: size for name, size in store.list_names() if name.endswith(_ENDINGS)}
+    for name, size in wanted.items():
+        if present.get(name) != size:
+            here.write(name, store.read(name))
+    for name in present.keys() - wanted.keys():
+        if name.endswith(_ENDINGS):  # deleted there, so it may not stay here
+            (folder / name).unlink()
+    return folder

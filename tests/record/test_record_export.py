@@ -1,0 +1,184 @@
+"""Exported evidence: the page, its data, and what a browser makes of hostile words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from openai.types.chat import ChatCompletion
+from recorded_tasks import record_into, run_command
+
+from otel_agentops.record.bundle import Bundle, dump_bundle, load_bundle, parse_bundle, read_bundle, redact_bundle
+from otel_agentops.record.index import RecordIndex
+from otel_agentops.record.page import render_bundle
+from otel_agentops.record.serving import ReplayServer
+from otel_agentops.recorder.notes import parse_checkpoint, verify_checkpoint
+from otel_agentops.recorder.tree import hash_leaf, verify_inclusion
+from otel_agentops.testing.fake_provider import Answer, FakeProvider
+
+HOSTILE = (
+    "</script><script>document.title='owned'</script><!--<script>"
+    '<img src="http://127.0.0.1:9/x" onerror="document.title=\'owned\'">\u2028\u2029 &amp; \ud83d'
+)
+SECRET = "sk-proj-abcdefghij0123456789"
+
+
+def export(folder: Path, task: str) -> Bundle:
+    index = RecordIndex(folder)
+    bundle, _ = load_bundle(task, index)
+    index.close()
+    return bundle
+
+
+def record_words(folder: Path, provider: FakeProvider, prompt: str, answer: str) -> Bundle:
+    provider.answer(lambda call: Answer(text=answer))
+    with record_into(folder):
+        client = openai.OpenAI(api_key="k", base_url=provider.openai_url)
+        ask: Any = {"model": "gpt-x", "messages": [{"role": "user", "content": prompt}]}
+        httpx_body = json.dumps(ask).encode()  # the SDK cannot send half a character by itself
+        client.post("/chat/completions", content=httpx_body, cast_to=ChatCompletion)
+    index = RecordIndex(folder)
+    (row,) = index.find_rows()
+    index.close()
+    return export(folder, row["ref"])
+
+
+def test_bundle_keeps_every_byte(refunds: Path) -> None:
+    bundle = export(refunds, "task-bad")
+    document = json.loads(json.dumps(dump_bundle(bundle)))
+    again = parse_bundle(document, "again")
+    assert len(again.steps) == 4
+    for step, other in zip(bundle.steps, again.steps, strict=True):
+        assert (step.entry, step.parts, step.contents) == (other.entry, other.parts, other.contents)
+        for part, content in zip(other.parts, other.contents, strict=True):
+            assert part.sha256 == hashlib.sha256(content or b"").hexdigest()
+    assert len(set(document["pieces"])) == len(document["pieces"])
+
+
+def test_proofs_lead_to_a_signed_checkpoint(refunds: Path) -> None:
+    bundle = export(refunds, "task-bad")
+    (facts,) = bundle.writers.values()
+    checkpoint = parse_checkpoint(facts["checkpoint"])
+    assert verify_checkpoint(facts["checkpoint"], facts["verifier_key"])
+    for step in bundle.steps:
+        path = [bytes.fromhex(node) for node in bundle.proofs[step.entry.ref]]
+        leaf = hash_leaf(step.entry.line)
+        assert verify_inclusion(leaf, step.entry.index, checkpoint.size, path, checkpoint.root)
+
+
+def test_secrets_are_taken_out_unless_asked_for(provider: FakeProvider, tmp_path: Path) -> None:
+    bundle = record_words(tmp_path, provider, f"my key is {SECRET}", f"keep {SECRET} safe")
+    assert SECRET in render_bundle(bundle)
+    redacted = redact_bundle(bundle)
+    assert SECRET not in render_bundle(redacted)
+    with ReplayServer(redacted) as server:  # the application still sends the secret
+        client = openai.OpenAI(api_key="k", base_url=server.openai_url)
+        answer = client.chat.completions.create(
+            model="gpt-x", messages=[{"role": "user", "content": f"my key is {SECRET}"}]
+        )
+        assert answer.choices[0].message.content == "keep [redacted] safe"
+
+
+@pytest.mark.parametrize("ending", ["html", "json"])
+def test_exported_file_is_read_and_served(refunds: Path, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"incident.{ending}"
+    option = {"html": "--html", "json": "--bundle"}[ending]
+    made = run_command("export", "task-bad", option, file, "--dir", refunds)
+    assert made.exit_code == 0, made.output
+    bundle = read_bundle(file)
+    assert bundle.is_redacted
+    assert [step.contents for step in bundle.steps] == [step.contents for step in export(refunds, "task-bad").steps]
+    assert json.loads(run_command("show", f"{file}#2", "--json").stdout)["turns"][0]["number"] == 2
+
+
+def test_page_allows_its_own_script_alone(refunds: Path) -> None:
+    page = render_bundle(export(refunds, "task-bad"))
+    policy = re.search('Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy[1]
+    assert "http://" not in page.partition('id="bundle"')[0]
+    assert "innerHTML" not in page
+
+
+def test_damaged_bundle_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "incident.json"
+    file.write_text('{"format": "otel-agentops-bundle/1", "entries": [{}]}')
+    shown = run_command("show", file)
+    assert shown.exit_code == 1
+    assert shown.output.count("\n") == 1
+    assert "the bundle is damaged" in shown.output
+
+
+def test_table_has_a_row_for_each_entry(refunds: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed here")
+    file = tmp_path / "records.parquet"
+    assert run_command("export", "--parquet", file, "--dir", refunds).exit_code == 0
+    kinds = parquet.read_table(file).column("kind").to_pylist()
+    assert kinds.count("call") == 4
+
+
+# -- in a browser
+
+Browse = Callable[..., str]
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Browse:
+    """Open a page in Chromium without a network; the function returns the document as it is after the scripts."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no Chromium is here")
+        pytest.skip("no Chromium is here")
+
+    def open_page(page: str, *, width: int = 1200) -> str:
+        file = tmp_path / "page.html"
+        file.write_text(page, encoding="utf-8")
+        command = [
+            program, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900", "--virtual-time-budget=10000",
+        ]  # fmt: skip
+        if picture := os.environ.get("AGENTOPS_SCREENSHOTS"):
+            subprocess.run([*command, f"--screenshot={picture}-{width}.png", file.as_uri()], capture_output=True)
+        done = subprocess.run([*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120)
+        return done.stdout
+
+    return open_page
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_browser_shows_the_conversation(refunds: Path, browse: Browse, width: int) -> None:
+    document = browse(render_bundle(export(refunds, "task-bad")), width=width)
+    assert 'data-state="ready"' in document
+    assert document.count("<article") == 4
+    assert '<pre class="words">I have refunded 80 euros.</pre>' in document
+
+
+def test_browser_shows_hostile_words_as_text(provider: FakeProvider, tmp_path: Path, browse: Browse) -> None:
+    bundle = record_words(tmp_path / "recorder", provider, HOSTILE, HOSTILE.replace("\ud83d", ""))
+    document = browse(render_bundle(bundle))
+    assert 'data-state="ready"' in document
+    assert "<title>Record of" in document
+    assert "<img" not in document
+    assert "&lt;img src=" in document
+
+
+def test_browser_folds_a_prompt_of_a_megabyte(provider: FakeProvider, tmp_path: Path, browse: Browse) -> None:
+    bundle = record_words(tmp_path / "recorder", provider, "word " * 210_000, "Read.")
+    page = render_bundle(bundle)
+    assert "data-packed" in page
+    document = browse(page)
+    assert 'data-state="ready"' in document
+    assert "(1,050,000 characters)" in document
+    assert document.count("word word") < 100_000 / 5

@@ -1,0 +1,156 @@
+"""Reading of recorded traces on the command line: list, look-up, conversation, difference."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recorded_tasks import SYSTEM, record_into, run_command, run_refund
+
+from otel_agentops.record.diff import compare_words
+from otel_agentops.record.index import COLUMNS, FILE_NAME, Filter, RecordIndex
+from otel_agentops.testing.fake_provider import FakeProvider
+
+
+def run_json(folder: Path, *arguments: str, code: int = 0) -> Any:
+    result = run_command(*arguments, "--dir", folder, "--json")
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+def test_list_names_tasks_models_and_verdicts(refunds: Path) -> None:
+    traces = run_json(refunds, "traces")["traces"]
+    assert [
+        {name: trace[name] for name in ("task", "task_name", "tenant", "models", "calls", "tools", "errors", "verdict")}
+        for trace in traces
+    ] == [
+        {
+            "task": f"task-{name}",
+            "task_name": "refund",
+            "tenant": "acme",
+            "models": [f"gpt-x → {model}"],
+            "calls": 2,
+            "tools": 1,
+            "errors": "",
+            "verdict": verdict,
+        }
+        for name, model, verdict in (("good", "gpt-x-2026-03-01", None), ("bad", "gpt-x-2026-06-01", "bad"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "tasks"),
+    [
+        (["--model", "gpt-x-2026-06-01"], ["task-bad"]),
+        (["--model", "gpt-x"], ["task-good", "task-bad"]),
+        (["--verdict", "bad"], ["task-bad"]),
+        (["--tool", "find_order"], ["task-good", "task-bad"]),
+        (["--tenant", "other"], []),
+        (["--task", "task-good"], ["task-good"]),
+        (["--since", "1h"], ["task-good", "task-bad"]),
+        (["--until", "1h"], []),
+    ],
+)
+def test_list_is_filtered(refunds: Path, options: list[str], tasks: list[str]) -> None:
+    traces = run_json(refunds, "traces", *options)["traces"]
+    assert [trace["task"] for trace in traces] == tasks
+    assert all(trace["calls"] == 2 for trace in traces)  # a trace is counted whole, whatever found it
+
+
+def test_touched_is_an_exact_list(refunds: Path) -> None:
+    document = run_json(refunds, "touched", "--model", "gpt-x-2026-06-01", "--since", "1h")
+    assert document["is_complete"]
+    assert [(one["task"], one["tenant"], one["operations"]) for one in document["touched"]] == [("task-bad", "acme", 2)]
+    assert run_json(refunds, "touched", "--model", "gpt-x-2026-06-01", "--until", "1h")["touched"] == []
+
+
+def test_show_reads_like_a_conversation(refunds: Path) -> None:
+    first, tool, second, outcome = run_json(refunds, "show", "task-bad")["turns"]
+    assert [turn["title"] for turn in (first, tool, second, outcome)] == [
+        "chat gpt-x → gpt-x-2026-06-01",
+        "tool find_order (read)",
+        "chat gpt-x → gpt-x-2026-06-01",
+        "outcome bad",
+    ]
+    assert [tuple(line.values()) for line in first["lines"]] == [
+        ("tools", "find_order: Find an order by its number."),
+        ("system", SYSTEM),
+        ("user", "Refund A-17"),
+        ("assistant", '→ find_order({"number": "A-17"})'),
+    ]
+    assert [tuple(line.values()) for line in tool["lines"]] == [
+        ("arguments", '{"number":"A-17"}'),
+        ("result", '{"number":"A-17","total":80}'),
+    ]
+    assert [tuple(line.values()) for line in second["lines"]] == [
+        ("tool", '← {"number": "A-17", "total": 80}'),
+        ("assistant", "I have refunded 80 euros."),
+    ]
+    assert "3 earlier messages as before" in second["notes"]
+
+
+def test_show_finds_a_call_by_its_number(refunds: Path) -> None:
+    trace = run_json(refunds, "traces")["traces"][1]["name"]
+    assert [turn["number"] for turn in run_json(refunds, "show", f"{trace[:12]}#2")["turns"]] == [2]
+    shown = run_command("show", f"{trace}#9", "--dir", refunds)
+    assert (shown.exit_code, "no such call" in shown.output) == (1, True)
+
+
+def test_diff_names_the_variable_then_the_words(refunds: Path) -> None:
+    document = run_json(refunds, "diff", "task-good", "task-bad", code=1)
+    states = {one["variable"]: one["state"] for one in document["variables"]}
+    assert states == {
+        "model": "changed",
+        "prompt": "unchanged",
+        "tools": "unchanged",
+        "index": "unknown",
+        "judge": "unknown",
+        "traffic": "unchanged",
+    }
+    assert [(text["place"], text["before"], text["after"]) for text in document["texts"]] == [
+        ("call 2: answer", "A colleague has to approve 80 euros.", "I have refunded 80 euros.")
+    ]
+    shown = run_command("diff", "task-good", "task-bad", "--dir", refunds).output
+    assert shown.index("model    changed") < shown.index("[-")
+    assert run_json(refunds, "diff", "task-good", "task-good")["texts"] == []
+
+
+def test_words_of_long_texts_are_shortened() -> None:
+    same = "word " * 1000
+    pairs = list(compare_words(f"{same}old {same}", f"{same}new {same}"))
+    assert [pair for pair in pairs if pair[0] != pair[1]] == [("old", "new")]
+    assert sum(len(first) for first, _ in pairs) < 500
+
+
+def test_index_is_rebuilt_from_the_segments(refunds: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(refunds, folder)
+    index = RecordIndex(folder)
+    rows = index.find_rows()
+    index.close()
+    assert {*rows[0]} == {*COLUMNS}
+    (folder / FILE_NAME).write_bytes(b"no database at all")
+    again = RecordIndex(folder)
+    assert again.find_rows() == rows
+    again.close()
+    for segment in folder.glob("v1/*/*/*.seg"):
+        segment.unlink()
+    emptied = RecordIndex(folder)
+    assert emptied.find_rows(Filter()) == []
+    emptied.close()
+
+
+def test_open_segment_is_read_as_it_grows(provider: FakeProvider, tmp_path: Path) -> None:
+    with record_into(tmp_path):
+        run_refund(provider.openai_url, "first")
+        run_refund(provider.openai_url, "second")
+    assert [trace["task"] for trace in run_json(tmp_path, "traces")["traces"]] == ["first", "second"]
+
+
+def test_missing_directory_is_one_sentence(tmp_path: Path) -> None:
+    shown = run_command("traces", "--dir", tmp_path / "nowhere")
+    assert shown.exit_code == 1
+    assert "there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has" in shown.output

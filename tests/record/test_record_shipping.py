@@ -1,0 +1,49 @@
+"""Sealed segments in a store, and commands that read them there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from recorded_tasks import run_command
+
+from otel_agentops.record.shipping import mirror_store, open_store, ship_segments
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_segments_are_put_once(refunds: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first = json.loads(run_command("ship", store, "--dir", refunds, "--json").stdout)
+    assert (len(first["names"]), first["present_count"]) == (1, 0)
+    assert run_command("ship", store, "--dir", refunds).output == "0 segments, 0 bytes put; 1 were there\n"
+    (segment,) = refunds.glob("v1/*/*/*.seg")
+    assert (store / first["names"][0]).read_bytes() == segment.read_bytes()
+
+
+@pytest.mark.parametrize("scheme", ["file", "memory"])
+def test_store_is_read_like_a_directory(refunds: Path, tmp_path: Path, scheme: str) -> None:
+    if scheme == "memory":
+        pytest.importorskip("fsspec", reason="fsspec is not installed here")
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        MemoryFileSystem.store.clear()
+    url = f"{scheme}://{tmp_path}/store"
+    store = open_store(url)
+    assert len(ship_segments(refunds, store).names) == 1
+    shown = run_command("traces", "--store", url, "--json")
+    assert shown.exit_code == 0, shown.output
+    assert [trace["task"] for trace in json.loads(shown.stdout)["traces"]] == ["task-good", "task-bad"]
+
+
+def test_what_is_deleted_in_the_store_is_not_kept(refunds: Path, tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/store"
+    ship_segments(refunds, open_store(url))
+    assert len(list(mirror_store(url).glob("v1/*/*/*.seg"))) == 1
+    for segment in (tmp_path / "store").glob("v1/*/*/*.seg"):
+        segment.unlink()
+    assert list(mirror_store(url).glob("v1/*/*/*.seg")) == []
