@@ -278,7 +278,7 @@ def check_indexes(environ: Mapping[str, str]) -> Iterator[Finding]:
     if _config.read_config(environ).index_ttl == 0:
         text = "OTEL_AGENTOPS_INDEX_TTL=0: no store is asked which build of an index answers"
         yield Finding("note", "indexes", text, "unset it, or declare the versions")
-    module = sys.modules.get("otel_agentops.stores._index_resolver")  # imported with the first store
+    module = sys.modules.get(f"{__package__}.stores._index_resolver")  # imported with the first store
     for (_, name), kind in sorted(module.RESOLVER.refusals.items()) if module is not None else ():
         text = f"its store does not tell which build answers ({kind})"
         advice = "allow the program to read the metadata of the index, or declare its version"

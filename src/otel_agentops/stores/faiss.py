@@ -66,7 +66,7 @@ _CLASSES = (
 _SEARCH = wrap_query(read_search, read_result)
 LIBRARY = PatchedLibrary(
     "faiss-cpu",
-    ">=1.8,<2",
+    ">=1.9,<2",
     (
         Target("faiss", "", "read_index", wrap_step(Around(_begin_read, _keep_file))),
         *(Target("faiss", name, "search", _SEARCH, own_only=True) for name in _CLASSES),

@@ -92,10 +92,13 @@ class Searcher(BaseRetriever):
 
 
 async def test_retriever_has_the_facts_of_the_store_below(kind: str) -> None:
-    qdrant = pytest.importorskip("qdrant_client", reason="qdrant-client, the store of this test, is not installed")
+    reason = "qdrant-client, the store of this test, is not installed"
+    models = pytest.importorskip("qdrant_client.models", reason=reason)  # a module: not the folder of its tests
+    from qdrant_client import QdrantClient
+
     from otel_agentops.stores.qdrant_client import Instrumentor as StoreInstrumentor
 
-    models, store = qdrant.models, qdrant.QdrantClient(":memory:")
+    store = QdrantClient(":memory:")
     with capture(Instrumentor(), StoreInstrumentor()) as seen:
         size = models.VectorParams(size=2, distance=models.Distance.COSINE)
         store.create_collection("docs-1", vectors_config=size)
