@@ -153,7 +153,7 @@ class SegmentWriter:
         self._ciphers: dict[bytes, Cipher] = {}
         self.frontier = frontier
         self.size = self.piece_bytes = self.entry_count = 0
-        self._history = b""
+        self._history = self._random = b""
         self._write(MAGIC)
         self._write_frame(HEAD, dump_line(head), b"", NO_KEY, 0)
 
@@ -189,14 +189,12 @@ class SegmentWriter:
                     recipes.append([[]])
                     space.recipe_count += 1
                     continue
-                digest, byte_size = hashlib.sha256(), 0
-                for piece in part.pieces:
-                    digest.update(piece)
-                    byte_size += len(piece)
-                facts = {"name": part.name, **part.facts, "byte_size": byte_size, "sha256": digest.hexdigest()}
+                whole = b"".join(part.pieces)
+                facts = {"byte_size": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
+                facts = {"name": part.name, **part.facts, **facts}
                 listed.append(facts)
                 recipes.append(self._add_recipe(space, part, lane))
-            manifest = dump_line({"salt": os.urandom(16).hex(), "parts": listed})
+            manifest = dump_line({"salt": self._make_salt(), "parts": listed})
             head = {**head, "commitment": hashlib.sha256(manifest).hexdigest()}
         line = dump_line(head)
         space.lines.append(line)
@@ -205,6 +203,13 @@ class SegmentWriter:
         space.size += len(manifest)
         if space.size >= FULL_FRAME:
             self._flush_space(key, space)
+
+    def _make_salt(self) -> str:
+        """Return 16 random bytes; the system is asked for many at once."""
+        if not self._random:
+            self._random = os.urandom(1024)
+        salt, self._random = self._random[:16], self._random[16:]
+        return salt.hex()
 
     def _add_recipe(self, space: _KeySpace, part: PartData, lane: Hashable) -> list[Any]:
         """Return how to rebuild a part: as much of an earlier recipe as is the same, and the pieces between."""

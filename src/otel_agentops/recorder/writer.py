@@ -26,6 +26,7 @@ from otel_agentops.semconv import attributes as A
 
 FLUSH_S = 0.2  # that an entry waits for others in its frame
 _SYNC_S = 1.0
+_FEW = 64  # items: with more to do, the interpreter is shared at its own interval
 _HEAD_S = 60.0
 _RETRY_S = 1.0  # after the disk refused
 _CLOSE_S = 2.0  # that the end of the process waits for the thread
@@ -251,7 +252,8 @@ class RecordWriter:
                 item = self._queue.popleft()
                 self._queued_bytes = self._queued_bytes - item.size if self._queue else 0
                 self._write_item(item)
-                time.sleep(0)  # let the application have the interpreter
+                if len(self._queue) < _FEW:
+                    time.sleep(0)  # let the application have the interpreter
             self._write_gaps()
             self._flush()
         except OSError as error:
