@@ -48,7 +48,7 @@ Row = Mapping[str, Any]
 
 
 class Filter(NamedTuple):
-    """What entries to find; None for any.
+    """Conditions on entries; None for any value.
 
     Attributes:
         model: Asked for or answered.

@@ -42,8 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             names.insert(0, "recorded")
 
 
-@pytest.fixture
-def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReplayServer]:
+@pytest.fixture(name="recorded")
+def serve_bundle(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReplayServer]:
     """Serve the bundle of the test's mark."""
     from otel_agentops._yaml import InputError
     from otel_agentops.record.bundle import read_bundle

@@ -129,7 +129,7 @@ def open_store(url: str) -> Store:
 
 
 class Shipment(NamedTuple):
-    """What was put into a store: names and bytes in all, and how many were there already."""
+    """The segments that were put into a store: names, bytes in all, and how many were there before."""
 
     names: list[str]
     byte_count: int
