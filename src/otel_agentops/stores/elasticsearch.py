@@ -96,4 +96,4 @@ class Instrumentor(_patching.Instrumentor):
     libraries = (LIBRARY,)
 
 
-ElasticsearchStoreInstrumentor = Instrumentor  # the name that others give theirs
+ElasticsearchInstrumentor = Instrumentor  # the name that others give theirs

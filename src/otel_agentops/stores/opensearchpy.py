@@ -80,4 +80,4 @@ class Instrumentor(_patching.Instrumentor):
     libraries = (LIBRARY,)
 
 
-OpenSearchStoreInstrumentor = Instrumentor  # the name that others give theirs
+OpenSearchInstrumentor = Instrumentor  # the name that others give theirs

@@ -124,4 +124,4 @@ class Instrumentor(_patching.Instrumentor):
     libraries = (LIBRARY,)
 
 
-MilvusInstrumentor = Instrumentor  # the name that others give theirs
+PyMilvusInstrumentor = Instrumentor
