@@ -64,7 +64,8 @@ def test_errors_and_retry_after_are_replayed(provider: FakeProvider, tmp_path: P
     with ReplayServer(load_task(tmp_path, trace)) as server:
         first = httpx.post(f"{server.openai_url}/chat/completions", json=ask)
         assert (first.status_code, first.headers["retry-after"]) == (429, "0.01")
-        assert httpx.post(f"{server.openai_url}/chat/completions", json=ask).status_code == 200
+        second = httpx.post(f"{server.openai_url}/chat/completions", json=ask)
+        assert (second.status_code, second.headers["x-request-id"]) == (200, "req_fake")
     with ReplayServer(load_task(tmp_path, trace)) as server:
         client = openai.OpenAI(api_key="k", base_url=server.openai_url, max_retries=1)
         assert client.chat.completions.create(**ask).choices[0].message.tool_calls

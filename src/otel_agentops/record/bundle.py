@@ -6,17 +6,20 @@
       "writers": {"<writer>": {"service": …, "mode": …, "verifier_key": …, "checkpoint": "<signed note>"}},
       "pieces": ["{\\"model\\":", …, {"base64": "…"}],
       "entries": [{"writer": …, "index": 0, "line": "<the bytes of the leaf>", "proof": ["<hex>", …], "trouble": "",
+                   "manifest": "<the bytes of the commitment>",
                    "parts": [{"name": "request", "attempt": 0, "form": "wire", …, "pieces": [0, 1]}]}]
     }
 
 A part is the concatenation of its pieces; one without `pieces` was kept as a hash. The path in `proof` leads from
 SHA-256(0x00 ‖ line) to the root of the writer's checkpoint (RFC 9162, 2.1.3.2); it is absent if the checkpoint was not
-at hand or the line was redacted.
+at hand or the line was redacted. `manifest` is what `commitment` in the line is the SHA-256 of, and has the SHA-256 of
+each part; it is absent if content was redacted.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import time
@@ -152,7 +155,8 @@ def redact_bundle(bundle: Bundle, user_function: str | None = None) -> Bundle:
             entry = replace(entry, line=line.encode(), attributes=redact_secrets(dict(entry.attributes)))
         pairs = [redact_part(redactor, part, content) for part, content in zip(step.parts, step.contents, strict=True)]
         parts, contents = tuple(part for part, _ in pairs), tuple(content for _, content in pairs)
-        steps.append(Step(entry, parts, contents, step.trouble))
+        manifest = step.manifest if contents == tuple(step.contents) else None  # its hashes are of the secrets
+        steps.append(Step(entry, parts, contents, step.trouble, manifest))
     return Bundle(steps, {**bundle.source, "is_redacted": True}, bundle.writers, proofs)
 
 
@@ -165,7 +169,10 @@ def redact_part(redactor: PieceRedactor, part: Part, content: bytes | None) -> t
         redacted = None if lines is None else b"\n".join(lines)
     else:
         redacted = redact_body(redactor, part.name, content)
-    return (part, content) if redacted == content else (replace(part, form=REDACTED), redacted)
+    if redacted == content:
+        return part, content
+    digest = None if redacted is None else hashlib.sha256(redacted).hexdigest()
+    return replace(part, form=REDACTED, byte_size=len(redacted or b""), sha256=digest, hmac=None), redacted
 
 
 def redact_body(redactor: PieceRedactor, name: str, content: bytes) -> bytes | None:
@@ -192,6 +199,8 @@ def dump_bundle(bundle: Bundle) -> dict[str, Any]:
         entry: dict[str, Any] = {"writer": writer, "index": step.entry.index, "line": _dump_piece(step.entry.line)}
         if step.entry.ref in bundle.proofs:
             entry["proof"] = bundle.proofs[step.entry.ref]
+        if step.manifest is not None:
+            entry["manifest"] = _dump_piece(step.manifest)
         entries.append({**entry, "trouble": step.trouble, "parts": parts})
     return {
         "format": FORMAT,
@@ -254,7 +263,8 @@ def _parse_step(document: Mapping[str, Any], pieces: Sequence[bytes]) -> Iterabl
         parts.append(Part(**{**facts, "times_ns": tuple(facts.get("times_ns", ()))}))
         numbers = described.get("pieces")
         contents.append(None if numbers is None else b"".join(pieces[number] for number in numbers))
-    yield Step(entry, tuple(parts), tuple(contents), document.get("trouble", ""))
+    manifest = _parse_piece(document["manifest"]) if "manifest" in document else None
+    yield Step(entry, tuple(parts), tuple(contents), document.get("trouble", ""), manifest)
 
 
 def read_bundle(path: Path) -> Bundle:

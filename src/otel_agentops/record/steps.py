@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from otel_agentops.operations import Value
 from otel_agentops.recorder.entries import Attempt, Call, Entry, Operation, Part
-from otel_agentops.recorder.reading import read_part, read_parts
-from otel_agentops.recorder.segment import SegmentError
+from otel_agentops.recorder.reading import read_headers, read_part, read_parts
+from otel_agentops.recorder.segment import SegmentError, dump_line
 from otel_agentops.semconv import attributes as A
 
 
@@ -22,12 +22,14 @@ class Step(NamedTuple):
         parts: What content it has, in order.
         contents: The bytes of each part, in the order of `parts`; None of one whose hash alone is kept.
         trouble: Why its content cannot be read; empty if it can.
+        manifest: The bytes of which the entry's commitment is the SHA-256; None if they are not at hand.
     """
 
     entry: Entry
     parts: Sequence[Part] = ()
     contents: Sequence[bytes | None] = ()
     trouble: str = ""
+    manifest: bytes | None = None
 
     def read(self, name: str, attempt: int | None = None) -> bytes | None:
         """Return the bytes of a part, of the last attempt by default; None if they are not recorded."""
@@ -85,10 +87,16 @@ def load_step(entry: Entry) -> Step:
     """Return an entry with its content."""
     try:
         parts = read_parts(entry)
-        contents = tuple(read_part(entry, part.name, part.attempt) for part in parts)
+        contents = tuple(
+            dump_json(read_headers(entry)).encode()
+            if isinstance(entry, Call) and part.name == "headers"
+            else read_part(entry, part.name, part.attempt)
+            for part in parts
+        )
+        content = entry.segment.read_content(entry.frame, entry.position) if parts and entry.segment else None
     except SegmentError as error:
         return Step(entry, trouble=str(error))
-    return Step(entry, parts, contents)
+    return Step(entry, parts, contents, manifest=None if content is None else dump_line(content.manifest))
 
 
 def load_steps(entries: Iterable[Entry]) -> list[Step]:
