@@ -18,7 +18,10 @@ BACKENDS = sorted(path for end in ("yaml", "yml", "json", "md") for path in (ROO
 INTERNAL = frozenset(
     {
         f"otel_agentops.{key}"
-        for key in ("scope", "started", "tools", "call", "active_call", "run", "open_retrieval", "openai_agents.tool")
+        for key in (
+            *("scope", "started", "tools", "call", "active_call", "run", "open_retrieval"),
+            *("openai_agents.tool", "llama_index.call", "mcp.served", "mcp.request"),
+        )
     }
 )
 
