@@ -1,11 +1,15 @@
-"""An unchanged agent under `opentelemetry-instrument`: budgets have data, and the failing tool has a name."""
+"""An unchanged agent under `opentelemetry-instrument`: budgets have data; the failing tool and its index have names."""
 
 from __future__ import annotations
 
+import http.server
 import importlib.metadata
+import itertools
+import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +21,7 @@ from otel_agentops.semconv import metrics as M
 from otel_agentops.testing.fake_provider import Answer, Call, FakeProvider, ToolCall
 
 pytest.importorskip("langchain", reason="langchain is not installed: its newest wants Python 3.11")
+qdrant_client = pytest.importorskip("qdrant_client")
 PROGRAM = Path(__file__).with_name("agent_program.py")
 QUICK = "yaml:processors::batch/otel_agentops::timeout: 100ms"
 LABELS = {
@@ -46,10 +51,60 @@ def read_counters(collector: stack.Collector, metric: str, **labels: str) -> dic
     return found
 
 
+def describe_collection() -> object:
+    """Return what a store says of a collection, which the library's own engine knows."""
+    store = qdrant_client.QdrantClient(":memory:")
+    size = qdrant_client.models.VectorParams(size=2, distance=qdrant_client.models.Distance.COSINE)
+    store.create_collection("help-pages-7", vectors_config=size)
+    return store.get_collection("help-pages-7").model_dump(mode="json")
+
+
+class Store(http.server.BaseHTTPRequestHandler):
+    """A stand-in for a Qdrant server that has lost a replica: each eighth query gets no answer in time."""
+
+    queries = itertools.count(1)
+    closed = threading.Event()
+
+    def do_GET(self) -> None:
+        aliases = [{"alias_name": "help-pages", "collection_name": "help-pages-7"}]
+        self._answer({"aliases": aliases} if self.path == "/aliases" else describe_collection())
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if next(self.queries) % 8 == 0:
+            self.closed.wait()
+        self._answer({"points": [{"id": 1, "version": 1, "score": 0.5}]})
+
+    def _answer(self, result: object) -> None:
+        text = json.dumps({"result": result, "status": "ok", "time": 0.001}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *words: object) -> None:
+        """Write nothing."""
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    """The address of a store."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    Store.closed.set()
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.mark.slow
 @pytest.mark.collector
-def test_unchanged_agent_has_budgets_and_names_the_tool(collector: stack.Collector, provider: FakeProvider) -> None:
-    """Of 25 questions three fail: model and provider are well, and nothing was deployed."""
+def test_unchanged_agent_names_the_tool_and_its_index(
+    collector: stack.Collector, provider: FakeProvider, store: str
+) -> None:
+    """Of 25 questions three fail, for the index of the search has lost a replica: model and provider are well."""
 
     def answer(call: Call) -> Answer:
         if call.body["messages"][-1]["role"] == "tool":
@@ -69,7 +124,7 @@ def test_unchanged_agent_has_budgets_and_names_the_tool(collector: stack.Collect
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(others),
     }
     script = Path(sys.executable).with_name("opentelemetry-instrument")
-    command = [script, sys.executable, PROGRAM, "25", "8"]
+    command = [script, sys.executable, PROGRAM, "25", store]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, "sorry\n" * 3), done.stderr[-2000:]
     end = time.monotonic() + 20
@@ -80,3 +135,8 @@ def test_unchanged_agent_has_budgets_and_names_the_tool(collector: stack.Collect
     assert read_counters(collector, M.SLI_BAD, sli="task_completed") == {"task=support": 3}
     assert read_counters(collector, M.SLI_VALUE_BAD, sli="tool_success", variable="tool") == {"scope=search_help": 3}
     assert sum(read_counters(collector, M.SLI_BAD, sli="call_success").values()) == 0
+    assert read_counters(collector, M.SLI_VALUE_BAD, variable="index") == {"scope=help-pages sli=task_completed": 3}
+    duration = M.METRICS[M.SPAN_DURATION].prometheus
+    surface = {"otel_agentops_incident_surface": "retrieval", "otel_agentops_index_name": "help-pages"}
+    failed = [sample for sample in collector.scrape() if sample.matches(f"{duration}_count", surface)]
+    assert [(each.labels["otel_agentops_incident_reason"], each.value) for each in failed] == [("error", 3)]

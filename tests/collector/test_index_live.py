@@ -12,25 +12,23 @@ import pytest
 
 import stack
 from demo import promises
+from nox_sessions import install_environment
 from otel_agentops import slo
 from otel_agentops.slo import prometheus as rules
 
 HEALTHY = 35  # seconds, for a past to compare with
 PATIENCE = 120  # seconds until it is named
 PROGRAM = Path(__file__).with_name("index_program.py")
-# Chroma has an environment of its own: `make ends ARGS="--client chromadb"` makes it.
-CHROMA = stack.ROOT / ".nox" / "ends-chromadb-newest" / "bin" / "python"
 
 
 @pytest.mark.collector
 @pytest.mark.slow
-@pytest.mark.rotation("long runs", "rebuilt index", 5, seconds=40)
+@pytest.mark.rotation("long runs", "rebuilt index", 6, seconds=40)
 @pytest.mark.usefixtures("otelcol", "prometheus")
 @pytest.mark.parametrize("library", ["qdrant_client", "chromadb"])
 def test_rebuilt_index_is_named(library: str, tmp_path: Path) -> None:
-    python = CHROMA if library == "chromadb" else Path(sys.executable)
-    if not python.exists():
-        pytest.skip('chromadb is not installed here: `make ends ARGS="--client chromadb"` makes an environment of it')
+    # Chroma has an environment of its own.
+    python = install_environment("ends(chromadb-newest)") if library == "chromadb" else Path(sys.executable)
     moment, file = tmp_path / "rebuild", tmp_path / "rules.yaml"
     promise = slo.Slo(name="answers", sli="task_completed", objective=0.98, owner="t", runbook="https://r.example")
     file.write_text(rules.render_rules([promise], promises.TIME_SCALE))
