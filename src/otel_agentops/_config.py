@@ -14,8 +14,8 @@
 | OTEL_AGENTOPS_RECORDER | directory of the flight recorder, see docs/recorder.md | none |
 | OTEL_AGENTOPS_RECORDER_MODE | what it keeps of content: off, hashes, redacted, full | off |
 | OTEL_AGENTOPS_RECORDER_SYNC | when it waits for the disk: effects, second, each | effects |
-| OTEL_AGENTOPS_RECORDER_QUEUE | bytes that may wait in memory | 67108864 |
-| OTEL_AGENTOPS_RECORDER_SIGNING_KEY | file with the Ed25519 key of its checkpoints, see docs/recorder.md | none |
+| OTEL_AGENTOPS_RECORDER_QUEUE | bytes that may wait in memory | 64 MiB |
+| OTEL_AGENTOPS_RECORDER_SIGNING_KEY | file with the Ed25519 key of its checkpoints | a new one each process |
 | OTEL_AGENTOPS_RECORDER_KEY | file, or `command:...`, with the key that encrypts content | none |
 | OTEL_AGENTOPS_RECORDER_KEEP | how long, and how much, e.g. `90d,20GB` | everything |
 | OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT | NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT | NO_CONTENT |

@@ -92,6 +92,7 @@ def test_number_too_long_for_python_is_rejected(said: Said) -> None:
 
 
 def test_readme_lists_the_variables_and_defaults_of_the_module() -> None:
-    """The same variables with the same defaults."""
+    """The same variables with the same defaults; the page of the recorder has those of the recorder."""
     rows = re.compile(r"^\| `?(OTEL_AGENTOPS_\w+)`? \|.*\| `?([^|`]*)`? \|$", re.MULTILINE)
-    assert dict(rows.findall((ROOT / "README.md").read_text())) == dict(rows.findall(_config.__doc__ or ""))
+    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/recorder.md")]
+    assert dict(row for page in pages for row in rows.findall(page)) == dict(rows.findall(_config.__doc__ or ""))

@@ -372,7 +372,7 @@ _DISPATCHER = ("llama_index.core.instrumentation", "Dispatcher")
 _END = wrap_step(Around(_find_step, _exit_step))
 LIBRARY = PatchedLibrary(
     "llama-index-core",
-    ">=0.14,<0.15",
+    ">=0.14.5,<0.15",
     (
         Target(*_DISPATCHER, "span_enter", wrap_step(Around(_enter_step)), ("id_", "bound_args", "instance")),
         Target(*_DISPATCHER, "span_exit", _END, ("id_", "result")),
