@@ -57,6 +57,7 @@ def test_what_counts_as_missed(verdict: Verdict, good: bool) -> None:
     assert verdict.is_good is good
 
 
+@pytest.mark.rotation("simulations", "causes", 8, seconds=40)
 def test_causes_are_named_and_a_tie_is_a_tie(promtool: Path, tmp_path: Path) -> None:
     names = ("model repointed for half of the calls", "outage, nothing moved", "two moves together")
     names += ("fallback route that grows",)
