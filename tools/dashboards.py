@@ -193,13 +193,18 @@ def _render_prompts(world: World) -> None:
 
 
 def _send_translations(world: World) -> None:
-    """Send what a third service sends: another model in each region, and truth of which its tasks say nothing."""
+    """Send what a third service sends.
+
+    Another model in each region, an index that does not answer, and truth of which its tasks say nothing.
+    """
     task = {A.TASK_NAME: "translate", A.TASK_OUTCOME: "completed"}
     rollout = {key: "on" for name in VARIABLES.keys() & {"flag", "stage"} for key in _list_attributes(name)}
     for region, answers in (("eu-1", "gpt-x-2026-01-01"), ("us-1", "gpt-x-2026-09-01")):
         call = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_REQUEST_MODEL: "gpt-x", A.GEN_AI_RESPONSE_MODEL: answers}
         root = {A.GEN_AI_OPERATION_NAME: "invoke_workflow", **rollout, **task}
-        _send_records(world, "traces", "translator", region, [*[_build_span(call)] * 16, *[_build_span(root)] * 3])
+        query = {A.GEN_AI_OPERATION_NAME: "retrieval", A.INDEX_NAME: "glossary", A.ERROR_TYPE: "503"}
+        spans = [*[_build_span(call)] * 16, *[_build_span(root)] * 3, _build_span(query)]
+        _send_records(world, "traces", "translator", region, spans)
     outcomes = [{**task, A.TRUTH_VERDICT: verdict, A.TRUTH_SAMPLING: "random"} for verdict in ("bad", "good", "good")]
     _send_records(world, "logs", "translator", "", [_build_event(E.OUTCOME, outcome) for outcome in outcomes * 2])
 
