@@ -47,7 +47,6 @@ COSTLY = {
     "slo/test_slo_links.py": 18,
     "slo/test_slo_openslo.py": 13,
     "slo/test_slo_texts.py": 20,
-    "triage/test_triage_live.py": 133,
     "triage/test_triage_texts.py": 19,
     "truth/test_truth_backfill.py": 36,
 }

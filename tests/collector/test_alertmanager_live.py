@@ -131,7 +131,7 @@ def test_alert_goes_to_receiver(amtool: Path, tmp_path: Path, labels: Mapping[st
     assert done.stdout == f"{receiver}\n", done.stderr
 
 
-@pytest.mark.rotation("long runs", "Alertmanager", 6, seconds=40)
+@pytest.mark.rotation("long runs", "Alertmanager", 9, seconds=40)
 def test_page_says_why_and_inhibits_the_rest(otelcol: Path, alertmanager: Path, tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(rules.render_rules([PROMISE], SCALE, LINKS))
     with (

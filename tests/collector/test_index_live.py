@@ -23,7 +23,7 @@ PROGRAM = Path(__file__).with_name("index_program.py")
 
 @pytest.mark.collector
 @pytest.mark.slow
-@pytest.mark.rotation("long runs", "rebuilt index", 6, seconds=40)
+@pytest.mark.rotation("long runs", "rebuilt index", 9, seconds=40)
 @pytest.mark.usefixtures("otelcol", "prometheus")
 @pytest.mark.parametrize("library", ["qdrant_client", "chromadb"])
 def test_rebuilt_index_is_named(library: str, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ BACKENDS = {"prometheus": ("prometheus",), "victoria_metrics": ("victoria_metric
         "prometheus",
         pytest.param(
             "victoria_metrics",
-            marks=[pytest.mark.slow, pytest.mark.rotation("long runs", "VictoriaMetrics", 6, seconds=92)],
+            marks=[pytest.mark.slow, pytest.mark.rotation("long runs", "VictoriaMetrics", 9, seconds=170)],
         ),
     ],
 )

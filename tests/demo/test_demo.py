@@ -90,7 +90,7 @@ def leftovers(directory: Path) -> list[str]:
 
 
 @pytest.mark.collector
-@pytest.mark.rotation("long runs", "end of the demo by hand", 6, seconds=20)
+@pytest.mark.rotation("long runs", "end of the demo by hand", 9, seconds=20)
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, which tells the processes of a session")
 @pytest.mark.usefixtures("otelcol", "prometheus")
 def test_demo_ends_cleanly_after_ctrl_c(environment: dict[str, str], tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def test_torn_tail_is_set_aside_and_reported(tmp_path: Path) -> None:
     assert all(segment.is_sealed and not segment.is_torn for segment in open_segments(tmp_path))
 
 
-@pytest.mark.rotation("long runs", "killed recorders", 6, seconds=25)
+@pytest.mark.rotation("long runs", "killed recorders", 9, seconds=25)
 def test_killed_writers_keep_what_was_acknowledged(tmp_path: Path) -> None:
     """At 200 random moments; in a process of its own, for a fork of the whole suite takes a second."""
     program = Path(__file__).with_name("killed_writers.py")

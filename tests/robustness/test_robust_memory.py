@@ -22,7 +22,7 @@ PROGRAM = Path(__file__).with_name("memory_program.py")
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param(kind, marks=pytest.mark.rotation("long runs", f"memory, {kind}", 6, seconds=66))
+        pytest.param(kind, marks=pytest.mark.rotation("long runs", f"memory, {kind}", 9, seconds=66))
         for kind in ("plain", "streamed", "dropped")
     ],
 )

@@ -94,7 +94,7 @@ print(json.dumps(patched))
 """
 
 
-@pytest.mark.rotation("long runs", "every library imported", 6, seconds=21)
+@pytest.mark.rotation("long runs", "every library imported", 9, seconds=21)
 @pytest.mark.slow
 def test_every_installed_library_is_patched_when_imported() -> None:
     imports = """

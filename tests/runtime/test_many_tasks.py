@@ -53,7 +53,7 @@ async def work(client: openai.AsyncOpenAI, pool: ThreadPoolExecutor, number: int
 
 
 @pytest.mark.slow
-@pytest.mark.rotation("long runs", "many tasks", 6, seconds=15)
+@pytest.mark.rotation("long runs", "many tasks", 9, seconds=15)
 def test_sums_of_a_thousand_tasks_at_once_are_exact() -> None:
     async def run_all() -> None:
         transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=ANSWER))

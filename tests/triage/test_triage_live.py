@@ -56,6 +56,7 @@ NUMBERS = (
 
 @pytest.mark.collector
 @pytest.mark.slow
+@pytest.mark.rotation("long runs", "repointed model", 9, seconds=85)
 @pytest.mark.usefixtures("otelcol", "prometheus")
 def test_model_repointed_for_half_of_the_calls_is_named(tmp_path: Path) -> None:
     rules = promises.write_rules(tmp_path / "rules.yaml")
@@ -74,6 +75,7 @@ def test_model_repointed_for_half_of_the_calls_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.collector
 @pytest.mark.slow
+@pytest.mark.rotation("long runs", "causes of triage", 9, seconds=165)
 @pytest.mark.usefixtures("otelcol", "prometheus")
 def test_each_cause_has_its_own_words(tmp_path: Path) -> None:
     moment = tmp_path / "goes wrong"
@@ -85,7 +87,7 @@ def test_each_cause_has_its_own_words(tmp_path: Path) -> None:
 
 @pytest.mark.collector
 @pytest.mark.slow
-@pytest.mark.rotation("long runs", "traffic that shifts", 6, seconds=100)
+@pytest.mark.rotation("long runs", "traffic that shifts", 9, seconds=180)
 @pytest.mark.usefixtures("otelcol", "prometheus")
 def test_shift_of_traffic_is_named_by_its_mix(tmp_path: Path) -> None:
     moment = tmp_path / "goes wrong"
