@@ -1,16 +1,36 @@
-"""Questions that the tests of frameworks ask of the spans of a run."""
+"""A model that asks for a tool, and questions that the tests of frameworks ask of the spans of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from otel_agentops._hashing import identity
 from otel_agentops.testing import Capture, Record
+from otel_agentops.testing.fake_provider import Answer, Call, FakeProvider, ToolCall
 
 OUTCOME = "otel_agentops.task.outcome"
 SUMS = ("llm_calls", "tool_calls", "input_tokens", "output_tokens")
 _VARYING = ("otel_agentops.task.started_at", "otel_agentops.task.id", "otel_agentops.task.values")
+
+
+@contextmanager
+def run_tool_model() -> Iterator[FakeProvider]:
+    """Run a provider whose model asks for the first tool that it is offered, and answers with what comes back."""
+
+    def answer(call: Call) -> Answer:
+        tools = call.body.get("tools")
+        if not tools or call.body["messages"][-1]["role"] == "tool":
+            return Answer()
+        function = tools[0]["function"]
+        arguments = '{"city": "Oslo"}' if "city" in function["parameters"]["properties"] else "{}"
+        return Answer(text="", tool_calls=(ToolCall(function["name"], arguments),))
+
+    with FakeProvider() as running:
+        running.alias("gpt-x", "gpt-x-2026-03-01")
+        running.answer(answer)
+        yield running
 
 
 def find_span(seen: Capture, name: str) -> Record:

@@ -4,53 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from both import KINDS
+from every_client import CLIENTS, ReadBack, load_subject, make_bench, record_calls, run_provider
 
-import ends
-from otel_agentops import _config, _telemetry
-from otel_agentops.recorder.entries import Call, Entry
-from otel_agentops.recorder.reading import open_records, read_chunks, read_parts, read_request, read_response
+from otel_agentops.recorder.entries import Call
+from otel_agentops.recorder.reading import read_chunks, read_parts, read_request, read_response
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import Capture
 from otel_agentops.testing.contract import Bench, await_result
 from otel_agentops.testing.fake_provider import FakeProvider, Status
-from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest, Subject, load
+from otel_agentops.testing.subject import ChatRequest, Subject
 
 REQUEST = ChatRequest(user="Grüße, 🌍 \\ \" '")
-FOLDER = Path(__file__).parent
-CLIENTS = sorted(path.name for path in FOLDER.iterdir() if (path / f"{path.name}_subject.py").exists())
-ReadBack = Callable[[], list[Entry]]
 
 
 @pytest.fixture(params=CLIENTS)
 def subject(request: pytest.FixtureRequest) -> Subject:
-    if lacking := ends.find_lacking(request.param):
-        pytest.skip(f"{lacking} is not installed here: `make ends` has an environment")
-    return load(FOLDER / request.param)
+    return load_subject(request.param)
 
 
 @pytest.fixture
 def provider(subject: Subject) -> Iterator[FakeProvider]:
-    """The provider that speaks the client's protocol; xAI's needs gRPC, which is not installed everywhere."""
-    if subject.name == "xai":
-        from otel_agentops.testing.fake_provider.xai import XaiProvider as Provider
-    else:
-        from otel_agentops.testing.fake_provider import FakeProvider as Provider
-    with Provider() as running:
-        running.alias(MODEL, RESOLVED)
+    with run_provider(subject) as running:
         yield running
 
 
 @pytest.fixture(params=KINDS)
 def bench(request: pytest.FixtureRequest, subject: Subject, provider: FakeProvider) -> Bench:
-    if subject.name == "bedrock" and request.param == "async":
-        pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here: `make ends` has an environment")
-    return Bench(subject, request.param, provider)
+    return make_bench(subject, request.param, provider)
 
 
 @pytest.fixture
@@ -60,21 +46,8 @@ def seen() -> Capture:
 
 @pytest.fixture
 def read_back(subject: Subject, seen: Capture, tmp_path: Path) -> Iterator[ReadBack]:
-    """Instrument with a recorder; the function ends it and reads what it wrote."""
-    config = _config.read_config({"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_MODE": "full"})
-    telemetry = _telemetry.Telemetry(config, **seen.providers)
-    before = _telemetry.replace_default(telemetry)
-    instrumentor = subject.instrumentor()
-    instrumentor.instrument(**seen.providers, skip_dep_check=True)
-
-    def read() -> list[Entry]:
-        assert telemetry._recorder is not None
-        assert telemetry._recorder.writer.close(10)
-        return list(open_records(tmp_path))
-
-    yield read
-    instrumentor.uninstrument()
-    _telemetry.replace_default(before)
+    with record_calls(subject, seen, tmp_path) as read:
+        yield read
 
 
 def read_only_call(read_back: ReadBack) -> Call:

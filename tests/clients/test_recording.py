@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from both import KINDS
+from every_client import load_subject, make_bench, run_provider
 
-import ends
 from otel_agentops import _config, _telemetry
 from otel_agentops._observation import Observation
 from otel_agentops.operations import Attempt
 from otel_agentops.testing.contract import Bench, await_result
 from otel_agentops.testing.fake_provider import FakeProvider, Status
-from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest, Subject, load
+from otel_agentops.testing.subject import ChatRequest, Subject
 
 REQUEST = ChatRequest(user="Grüße, 🌍")
 CLIENTS = ("openai", "anthropic", "bedrock", "google_genai", "xai")
@@ -67,9 +66,7 @@ class RecordingSink:
 
 @pytest.fixture(params=CLIENTS)
 def subject(request: pytest.FixtureRequest) -> Subject:
-    if lacking := ends.find_lacking(request.param):
-        pytest.skip(f"{lacking} is not installed here")
-    return load(Path(__file__).parent / request.param)
+    return load_subject(request.param)
 
 
 @pytest.fixture
@@ -85,21 +82,13 @@ def sink(subject: Subject) -> Iterator[RecordingSink]:
 
 @pytest.fixture
 def provider(subject: Subject) -> Iterator[FakeProvider]:
-    """The provider that speaks the client's protocol; xAI's needs gRPC, which is not installed everywhere."""
-    if subject.name == "xai":
-        from otel_agentops.testing.fake_provider.xai import XaiProvider as Provider
-    else:
-        from otel_agentops.testing.fake_provider import FakeProvider as Provider
-    with Provider() as running:
-        running.alias(MODEL, RESOLVED)
+    with run_provider(subject) as running:
         yield running
 
 
 @pytest.fixture(params=KINDS)
 def bench(request: pytest.FixtureRequest, subject: Subject, provider: FakeProvider) -> Bench:
-    if subject.name == "bedrock" and request.param == "async":
-        pytest.importorskip("aiobotocore", reason="aiobotocore is not installed here: `make ends` has an environment")
-    return Bench(subject, request.param, provider)
+    return make_bench(subject, request.param, provider)
 
 
 def test_request_bytes_of_an_answer_are_exact(bench: Bench, sink: RecordingSink) -> None:

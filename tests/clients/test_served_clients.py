@@ -8,54 +8,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from every_client import CLIENTS, load_subject, make_bench, record_calls, run_provider
 
-import ends
-from otel_agentops import _config, _telemetry
 from otel_agentops.record.bundle import Bundle, make_bundle
 from otel_agentops.record.serving import ReplayServer
 from otel_agentops.recorder.parts import serialise
-from otel_agentops.recorder.reading import open_records
 from otel_agentops.testing import Capture
 from otel_agentops.testing.contract import Bench
-from otel_agentops.testing.fake_provider import FakeProvider, Status
-from otel_agentops.testing.subject import MODEL, RESOLVED, Subject, load
+from otel_agentops.testing.fake_provider import Status
+from otel_agentops.testing.subject import Subject
 
-FOLDER = Path(__file__).parent
 NOT_HTTP = {"xai": "its protocol is gRPC, which the replay server does not speak"}
-CLIENTS = sorted(path.name for path in FOLDER.iterdir() if (path / f"{path.name}_subject.py").exists())
 
 
 @pytest.fixture(params=CLIENTS)
 def subject(request: pytest.FixtureRequest) -> Subject:
-    if lacking := ends.find_lacking(request.param):
-        pytest.skip(f"{lacking} is not installed here: `make ends` has an environment")
     if request.param in NOT_HTTP:
         pytest.skip(NOT_HTTP[request.param])
-    return load(FOLDER / request.param)
+    return load_subject(request.param)
 
 
 @pytest.fixture
-def bench(subject: Subject, provider: FakeProvider) -> Iterator[Bench]:
-    provider.alias(MODEL, RESOLVED)
-    yield Bench(subject, "sync", provider)
+def bench(subject: Subject) -> Iterator[Bench]:
+    with run_provider(subject) as provider:
+        yield make_bench(subject, "sync", provider)
 
 
 def record(bench: Bench, folder: Path, use: Any) -> tuple[Any, Bundle]:
     """Return what a call returns, and its recording."""
-    seen = Capture()
-    config = _config.read_config({"OTEL_AGENTOPS_RECORDER": str(folder), "OTEL_AGENTOPS_RECORDER_MODE": "full"})
-    telemetry = _telemetry.Telemetry(config, **seen.providers)
-    before = _telemetry.replace_default(telemetry)
-    instrumentor = bench.subject.instrumentor()
-    instrumentor.instrument(**seen.providers, skip_dep_check=True)
-    try:
+    with record_calls(bench.subject, Capture(), folder) as read_back:
         result = use(bench)
-        assert telemetry._recorder is not None
-        assert telemetry._recorder.writer.close(10)
-    finally:
-        instrumentor.uninstrument()
-        _telemetry.replace_default(before)
-    return result, make_bundle(list(open_records(folder)), "test")
+        return result, make_bundle(read_back(), "test")
 
 
 def play(bench: Bench, bundle: Bundle, use: Any) -> Any:

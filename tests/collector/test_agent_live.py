@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import importlib.metadata
 import itertools
-import json
 import os
 import subprocess
 import sys
@@ -13,10 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import stack
+from loopback import serve_json
 from otel_agentops.semconv import metrics as M
 from otel_agentops.testing.fake_provider import Answer, Call, FakeProvider, ToolCall
 
@@ -59,44 +59,25 @@ def describe_collection() -> object:
     return store.get_collection("help-pages-7").model_dump(mode="json")
 
 
-class Store(http.server.BaseHTTPRequestHandler):
-    """A stand-in for a Qdrant server that has lost a replica: each eighth query gets no answer in time."""
-
-    queries = itertools.count(1)
-    closed = threading.Event()
-
-    def do_GET(self) -> None:
-        aliases = [{"alias_name": "help-pages", "collection_name": "help-pages-7"}]
-        self._answer({"aliases": aliases} if self.path == "/aliases" else describe_collection())
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        if next(self.queries) % 8 == 0:
-            self.closed.wait()
-        self._answer({"points": [{"id": 1, "version": 1, "score": 0.5}]})
-
-    def _answer(self, result: object) -> None:
-        text = json.dumps({"result": result, "status": "ok", "time": 0.001}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *words: object) -> None:
-        """Write nothing."""
-
-
 @pytest.fixture
 def store() -> Iterator[str]:
-    """The address of a store."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    Store.closed.set()
-    server.shutdown()
-    server.server_close()
+    """A stand-in for a Qdrant server that has lost a replica: each eighth query gets no answer in time."""
+    queries, is_over = itertools.count(1), threading.Event()
+
+    def serve(method: str, path: str, body: Any) -> tuple[int, Any]:
+        if method == "POST":
+            if next(queries) % 8 == 0:
+                is_over.wait()
+            result: object = {"points": [{"id": 1, "version": 1, "score": 0.5}]}
+        elif path == "/aliases":
+            result = {"aliases": [{"alias_name": "help-pages", "collection_name": "help-pages-7"}]}
+        else:
+            result = describe_collection()
+        return 200, {"result": result, "status": "ok", "time": 0.001}
+
+    with serve_json(serve) as url:
+        yield url
+        is_over.set()
 
 
 @pytest.mark.slow

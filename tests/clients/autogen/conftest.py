@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from agent_runs import run_tool_model
 
 from otel_agentops.clients import openai
 from otel_agentops.frameworks import autogen
 from otel_agentops.testing import Capture, capture
-from otel_agentops.testing.fake_provider import Answer, Call, FakeProvider, ToolCall
+from otel_agentops.testing.fake_provider import FakeProvider
 
 
 @pytest.fixture
@@ -22,17 +23,5 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
-    """Return a provider whose model asks for the first tool that it is offered, and answers with what comes back."""
-
-    def answer(call: Call) -> Answer:
-        tools = call.body.get("tools")
-        if not tools or call.body["messages"][-1]["role"] == "tool":
-            return Answer()
-        function = tools[0]["function"]
-        arguments = '{"city": "Oslo"}' if "city" in function["parameters"]["properties"] else "{}"
-        return Answer(text="", tool_calls=(ToolCall(function["name"], arguments),))
-
-    with FakeProvider() as running:
-        running.alias("gpt-x", "gpt-x-2026-03-01")
-        running.answer(answer)
+    with run_tool_model() as running:
         yield running
