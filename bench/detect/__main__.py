@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import toolchain
 from bench.detect import outcomes
 from bench.detect.cases import DAY, HOUR, list_moving, list_quiet, list_restarted, list_shifting
 from bench.detect.causes import list_causes
@@ -26,8 +27,6 @@ from bench.detect.quiet import HEAD as quiet_head  # noqa: N811
 from bench.detect.quiet import simulate_fortnights
 from bench.detect.verdict import Setting, Verdict, build_first_rule, simulate_cases
 from bench.detect.world import World, write_json
-
-import toolchain
 from otel_agentops import slo
 from otel_agentops.slo import prometheus
 from otel_agentops.slo._promql import Clock

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from math import pi, sin
 
 from bench.detect.world import Counter, Rate, count_observations, count_verdicts, keep_rate
-
 from otel_agentops.semconv import attributes as A
 
 HOUR, DAY = 60.0, 24 * 60.0

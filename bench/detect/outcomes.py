@@ -16,7 +16,6 @@ from typing import NamedTuple
 from bench.detect.causes import ONSET, Cause
 from bench.detect.tasks import build_service_series
 from bench.detect.world import query_end, write_json
-
 from otel_agentops import slo
 from otel_agentops.slo import prometheus
 from otel_agentops.slo import series as S

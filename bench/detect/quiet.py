@@ -13,7 +13,6 @@ from bench.detect.outcomes import choose_rules
 from bench.detect.tasks import USUAL, Mix, Service, Values, build_service_series, keep_value
 from bench.detect.verdict import FIRST, build_first_rule
 from bench.detect.world import keep_rate, query_end, write_json
-
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, make_rule
 

@@ -13,7 +13,6 @@ from itertools import accumulate, groupby
 from typing import NamedTuple
 
 from bench.detect.world import BORN, Rate, count_arrivals, keep_rate
-
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S

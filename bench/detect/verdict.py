@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bench.detect.cases import Case
 from bench.detect.world import World, evaluate
-
 from otel_agentops.slo._promql import Rule
 
 # These alerts are about variables and budgets. Others report that there is no ground truth, as in these worlds.
