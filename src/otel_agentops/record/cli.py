@@ -117,8 +117,9 @@ def list_traces(
         return
     _print_table(
         ("began", "trace", "task", "model", "calls", "tools", "errors", "verdict"),
-        [(trace.began, trace.name, trace.task, ", ".join(trace.models), trace.calls, trace.tools, trace.errors,
-          trace.verdict) for trace in traces],
+        # `show` takes the first digits of a trace; the name of an entry outside of any trace stays whole.
+        [(trace.began[:19].replace("T", " "), trace.name if "/" in trace.name else trace.name[:12], trace.task_name,
+          ", ".join(trace.models), trace.calls, trace.tools, trace.errors, trace.verdict) for trace in traces],
     )  # fmt: skip
     _note_gaps("record traces", gaps)
 
@@ -145,7 +146,9 @@ def _print_table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> No
 
     from otel_agentops.record.screen import mask_controls
 
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an identity that is cut is of no use
     for row in rows:
         table.add_row(*(escape(mask_controls("" if cell is None else str(cell))) for cell in row))
     Console(highlight=False).print(table)

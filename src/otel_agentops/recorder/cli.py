@@ -78,7 +78,7 @@ def list_entries(
     """List entries, oldest first; content is not read."""
     table = Table(box=None, pad_edge=False)
     for name in ("time", "kind", "what", "state", "ms", "trace", "ref"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold", no_wrap=name == "ref")  # an identity that is cut is of no use
     try:
         for entry in sorted(open_records(path), key=lambda each: each.time_ns):
             is_wanted = (trace, task, kind) == tuple(
