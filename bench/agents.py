@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any
 
 import httpx
+
 from bench.variants import GROUP, NO_CONTENT
 from bench.worker import Pipeline
 

@@ -20,13 +20,14 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
-from bench.workload import WORKLOADS
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+
+from bench.workload import WORKLOADS
 
 DEFAULT = ("openai/small", "openai/typical", "openai/stream", "anthropic/small")
 SETTINGS = ("none", "ours", "not sampled", "no provider")  # "not sampled": and no meter provider

@@ -25,10 +25,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import toolchain
 from bench.detect.__main__ import show_rows
 from bench.detect.world import LABEL, READ, SAMPLE, count_arrivals, write_json
-
-import toolchain
 from otel_agentops.semconv import attributes as A
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock

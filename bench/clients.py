@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 from bench.variants import VARIANTS
 from bench.workload import TOOLS, WORDS, WORKLOADS
-
 from otel_agentops.testing.fake_provider import Answer, Call, process
 from otel_agentops.testing.subject import MODEL, RESOLVED, ChatRequest, Subject, load
 

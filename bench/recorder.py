@@ -23,11 +23,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.workload import WORKLOADS, _api, _http
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from bench.workload import WORKLOADS, _api, _http
 from otel_agentops import _config, _telemetry, task
 from otel_agentops.clients.openai import Instrumentor
 from otel_agentops.recorder import writer as writer_module

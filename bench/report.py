@@ -10,9 +10,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bench.variants import VARIANTS
 from rich import box
 from rich.table import Table
+
+from bench.variants import VARIANTS
 
 Samples = Mapping[str, Mapping[str, Sequence[float]]]  # row -> variant -> one value a round
 

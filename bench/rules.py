@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-from bench.detect.__main__ import show_rows
-from bench.detect.world import write_json
 
 import stack
 import toolchain
+from bench.detect.__main__ import show_rows
+from bench.detect.world import write_json
 from otel_agentops import slo
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M

@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.variants import NO_CONTENT, VARIANTS
-from bench.workload import WORKLOADS
 from opentelemetry.version import __version__ as otel_version
 from rich.console import Console
 from rich.progress import Progress
 
 from bench import clients, report, startup
+from bench.variants import NO_CONTENT, VARIANTS
+from bench.workload import WORKLOADS
 
 Step = tuple[str, Callable[[], None]]
 

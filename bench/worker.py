@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.clients import Timed
-from bench.variants import VARIANTS
 from opentelemetry import metrics, trace
 from opentelemetry._logs import set_logger_provider
 from opentelemetry.sdk._logs import LoggerProvider
@@ -30,6 +28,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from bench import clients
+from bench.clients import Timed
+from bench.variants import VARIANTS
 
 BATCHES = 10
 WARM_UP = 20  # calls: caches of the client (models, transforms) and of the instrumentation are filled
