@@ -96,7 +96,10 @@ def _combine(node: Any, left: Any, right: Any) -> Any:
         return left | {labels: value for labels, value in right.items() if _keep(labels, joined) not in own}
     pairs = _pair(left, right, joined)
     if operation in COMPARISONS:
-        return {labels: a for labels, a, b in pairs if COMPARISONS[operation](a, b)}
+        compared = [(labels, a, COMPARISONS[operation](a, b)) for labels, a, b in pairs]
+        if node.modifier and node.modifier.return_bool:
+            return {labels: float(is_so) for labels, _, is_so in compared}
+        return {labels: a for labels, a, is_so in compared if is_so}
     return {labels: ARITHMETIC[operation](a, b) for labels, a, b in pairs}
 
 

@@ -118,11 +118,8 @@ def express_growth(metric: str, clock: Clock) -> str:
     )"""
     return f"""\
 (
-    {last} - {before}
-    and min_over_time({window}) >= {before}
+    {last} - ({before} <= min_over_time({window}))
     unless resets({window}) > 0
   ) or (
-    clamp_min((max_over_time({window}) > {last}) - {before}, 0) + {last}
-  ) or (
-    {last} + 0 * {before}
+    {last} + clamp_min(max_over_time({window}) * (max_over_time({window}) > bool {last}) - {before}, 0)
   )"""
