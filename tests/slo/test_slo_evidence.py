@@ -119,6 +119,8 @@ WORLDS = {
         fresh=(MODEL[:3],),
     ),
     "rotten": World((*pair("model", "gpt-x", ALWAYS, 0.02, WORSE), *STEADY), before=1),
+    # The other arm has no bad task at all, so that few of this one are enough.
+    "spotless": World((*pair("model", "gpt-x", ALWAYS, 0, change_at(BAD, 0, 0.1)), *STEADY), before=1),
     "always": World(
         tuple(pair("traffic", "all", ALWAYS, 0.02, change_at(BAD, 0.14, 0.42), change_at(BAD, 0.02, 0.06))), before=7
     ),
@@ -308,6 +310,12 @@ TEXTS = {  # verdict, worst, undo
         "model gpt-x new: 19.38% bad.",
         "Take new of gpt-x out of use: it did not move, it has become worse.",
     ),
+    "spotless": (
+        f"It is model gpt-x: new. {NAMED} 100% of the excess. "
+        "9.375% are bad with it, 0% without it in the same minutes.",
+        "model gpt-x new: 9.375% bad.",
+        "Take new of gpt-x out of use: it did not move, it has become worse.",
+    ),
     "always": (
         "Nothing moved: no value is new, and none has become worse than the others.",
         "Nothing stands out.",
@@ -345,7 +353,7 @@ TEXTS = {  # verdict, worst, undo
     ),
 }
 FIELDS = {
-    **dict.fromkeys(("half", "switch", "fresh", "rotten"), "gen_ai.response.model"),
+    **dict.fromkeys(("half", "switch", "fresh", "rotten", "spotless"), "gen_ai.response.model"),
     "rebuilt": "otel_agentops.index.version",
 }  # of the value that the alert names
 
@@ -401,6 +409,7 @@ def test_burn_has_one_verdict(answers: Answers) -> None:
         ("unreported", "cannot_tell"),
         ("fresh", "it_is"),
         ("rotten", "it_is"),
+        ("spotless", "it_is"),
         ("retrieval", "sick"),
         ("rebuilt", "moved_no_contrast"),
         ("slow", "sick"),
@@ -419,7 +428,7 @@ def test_earlier_move_waits_for_the_report_of_a_later_one(answers: Answers) -> N
 def test_evidence_is_strong_only_beside_others_that_are_better(answers: Answers) -> None:
     """Return nothing for an outage and a switch of all events; one that was always worse has it and is not named."""
     named = {key[:2] for key, odds in answers.samples[EVIDENCE].items() if odds >= 20}
-    assert named == {(name, "new") for name in ("half", "unreported", "fresh", "rotten", "tie", "always")}
+    assert named == {(name, "new") for name in ("half", "unreported", "fresh", "rotten", "spotless", "tie", "always")}
     assert all(odds < 3 for (service, *_), odds in answers.samples[EVIDENCE].items() if service in ("outage", "switch"))
 
 
@@ -439,6 +448,7 @@ def test_explained_part_is_that_of_the_excess(answers: Answers) -> None:
         ("half", "model"): pytest.approx(1, abs=0.05),
         ("outage", "model"): 0,
         ("rotten", "model"): pytest.approx(1, abs=0.05),
+        ("spotless", "model"): 1,
         ("unreported", "model"): pytest.approx(1, abs=0.05),
         ("fresh", "model"): pytest.approx(1, abs=0.05),
         ("tie", "model"): pytest.approx(1, abs=0.05),

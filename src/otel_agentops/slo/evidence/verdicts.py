@@ -72,12 +72,18 @@ def _express_cleared() -> str:
 
 
 def _express_worsened(clock: Clock) -> str:
-    """Select values whose ratio by that of the others is above that of the day before, beyond chance."""
+    """Select values whose part of the bad events is above that of the day before, beyond chance.
+
+    asin sqrt of a part deviates by 1 / (2 sqrt(bad)) by chance, also if hardly any of the others is bad.
+    """
     before = f"last_over_time({S.SLI_VALUE_BEFORE}[{clock.to_duration('10m')}])"
-    bad, other_bad = (f"({select_count(counted)} + 0.5)" for counted in ("bad", "other_bad"))
-    ratio = f"({bad} / {select_count('events')}) / ({other_bad} / {select_count('other_events')})"
+    bad, events, other_bad, other_events = map(select_count, ("bad", "events", "other_bad", "other_events"))
+    expected = f"{before} * {events} / ({before} * {events} + {other_events})"
     spread = f"on ({INDICATOR}) group_left () {S.SLI_BAD_SPREAD}"
-    return f"ln({ratio} / {before}) > {BEYOND} * sqrt((1 / {bad} + 1 / {other_bad}) * {spread})"
+    return (
+        f"asin(sqrt({bad} / ({bad} + {other_bad}))) - asin(sqrt({expected})) "
+        f"> {BEYOND / 2} * sqrt(1 / ({bad} + {other_bad}) * {spread})"
+    )
 
 
 def _express_no_contrast() -> str:
