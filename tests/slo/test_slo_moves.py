@@ -8,8 +8,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from bench.detect.world import Counter, Rate, World, count_observations, evaluate, keep_rate, step_rates, write_json
+from bench.detect.world import (
+    Counter,
+    Rate,
+    World,
+    count_observations,
+    evaluate,
+    keep_rate,
+    query_end,
+    step_rates,
+    write_json,
+)
 
+from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock
 from otel_agentops.slo.moves import build_move_rules
 from otel_agentops.slo.units import format_duration
@@ -107,3 +118,32 @@ def test_what_moved_is_told_and_nothing_else(promtool: Path, tmp_path: Path) -> 
     for (_, case, *_), telling in told.items():  # to twelve minutes: two evaluations of this clock
         assert telling[:2] == pytest.approx(EXPECTED[case][:2], abs=0.2), case
         assert telling.long == pytest.approx(EXPECTED[case][2], abs=0.5), case
+
+
+def test_move_before_a_gap_of_evaluations_is_named(promtool: Path, tmp_path: Path) -> None:
+    """A value is new four minutes before Prometheus is away for eight; another is gone when it is back."""
+    clock, first, last, after = Clock(1), 11, 14, 22
+    rules = [rule for rule in build_move_rules(clock) if rule["record"] in (S.VARIABLE_BEGAN, S.VARIABLE_MOVED)]
+    write_json(tmp_path / "rules.yaml", {"groups": [{"name": "moves", "interval": "1m", "rules": rules}]})
+    evaluated = [*range(last + 1), *range(after, 30)]
+    new = [minute for minute in evaluated if minute >= first]
+    before_gap = [minute for minute in new if minute <= last]
+
+    def write_series(name: str, labels: str, minutes: list[int]) -> dict[str, str]:
+        values = [str(60 * minute) if minute in minutes else "_" for minute in range(30)]
+        values[last + 1] = "stale"  # promtool evaluates in the gap as well, and must not see what was before it
+        return {"series": f"{name}{{{labels}}}", "values": " ".join(values)}
+
+    series = [write_series(S.RULES_EVALUATED, 'rule_group="variables"', evaluated)]
+    for service, active in (("stays", new), ("gone", before_gap)):
+        labels = f'service_name="{service}", variable="model", scope="gpt-x", value='
+        series += [
+            write_series(S.VARIABLE_KNOWN, f'{labels}"old"', evaluated),
+            write_series(S.VARIABLE_KNOWN, f'{labels}"new"', active),
+            write_series(S.VARIABLE_FRESH, f'{labels}"new"', before_gap),
+            write_series(S.VARIABLE_ACTIVE, f'{labels}"new"', active),
+        ]
+    expr = f"max by (service_name, previous, value) ({S.VARIABLE_MOVED})"
+    for minute, moves in ((after - 1, []), (after, [("old", "stays", "new", 60 * first)])):
+        answers = query_end(promtool, tmp_path, tmp_path / "rules.yaml", clock, series, minute, [expr])[expr]
+        assert [(*(value for _, value in sorted(labels.items())), at) for labels, at in answers] == moves

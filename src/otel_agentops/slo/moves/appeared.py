@@ -97,12 +97,21 @@ def _build_began_rule(clock: Clock) -> Rule:
     """Find values that became active five minutes ago in a scope that did not know them.
 
     The time is that of the first observation. The rule waits for one window, until everything from before has left
-    `active`, and holds for one window, so that a missed evaluation does not matter.
+    `active`, and holds for one window, so that a missed evaluation does not matter. If Prometheus evaluated nothing for
+    longer than that, as while it starts anew, the first evaluation after it finds what was new at the last one before.
     """
+    window, hour = clock.to_seconds("5m"), clock.to_duration("1h", 20)
+    last = f'scalar(last_over_time({S.RULES_EVALUATED}{{rule_group="variables"}}[{hour}] offset {clock.tick}s))'
     expr = f"""\
 (
   {S.VARIABLE_FRESH} and on ({VALUE}) {S.VARIABLE_ACTIVE} offset {clock.to_duration("5m")}
-) - {clock.to_seconds("5m"):g}"""
+) - {window:g}
+or on ({VALUE}) (
+  min_over_time({S.VARIABLE_FRESH}[{hour}])
+  and on ({VALUE}) last_over_time({S.VARIABLE_FRESH}[{hour}]) == {last} < time() - {window:g}
+  and on ({VALUE}) {S.VARIABLE_ACTIVE}
+  unless on ({VALUE}) last_over_time({S.VARIABLE_BEGAN}[{hour}])
+)"""
     return make_rule(S.VARIABLE_BEGAN, expr)
 
 
@@ -163,7 +172,7 @@ def select_appeared(clock: Clock) -> str:
     gone = S.VARIABLE_GONE
     routine = f"last_over_time({S.VARIABLE_ROUTINE}[{clock.to_duration(*TWICE)}])"
     appearances = f"({S.VARIABLE_BEGAN} unless on ({VALUE}) {routine})"
-    before = f"{S.VARIABLE_KNOWN} offset {clock.to_duration(*TWICE)}"
+    before = f"({S.VARIABLE_KNOWN} offset {clock.to_duration(*TWICE)} unless on ({VALUE}) {S.VARIABLE_BEGAN})"
     last = f"({gone} == on ({SCOPE}) group_left () max by ({SCOPE}) ({gone}))"
     only = f"and on ({SCOPE}) count by ({SCOPE})"
     return f"""\
