@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--part", choices=PARTS, help="one of them; else all")
     parser.add_argument("--seeds", type=int, default=20, help="runs of each cause")
-    parser.add_argument("--case", default="", help="only causes whose name has this")
+    parser.add_argument("--case", default="", help="only causes and quiet services whose name has this")
     options = parser.parse_args(arguments)
     style, is_good = "markdown" if options.markdown else "plain", True
     if options.part in (None, "moves"):
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str]) -> int:
         is_good = all(verdict.is_good for verdict in verdicts)
     if options.part in (None, "quiet"):
         with tempfile.TemporaryDirectory() as name:
-            scale = options.calm_scale
-            quiet = simulate_fortnights(toolchain.find("promtool"), Path(name), options.days, scale, options.seed)
+            figures = options.days, options.calm_scale, options.seed, options.case
+            quiet = simulate_fortnights(toolchain.find("promtool"), Path(name), *figures)
         show_rows([quiet_head, *(each.build_row() for each in quiet)], style)
         is_good = is_good and not any(each.alarms or each.names for each in quiet)
     if options.part in (None, "causes"):

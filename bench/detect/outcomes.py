@@ -45,7 +45,10 @@ HEAD = (
 )
 _NAMING = "it_is|likely|moved_no_contrast|sick"
 _BURNS = f"on (service_name) (max by (service_name) ({S.SLO_BURN_SINCE}))"
-_ENOUGH = f"on (service_name) (max by (service_name) ({S.SLI_BAD_SINCE}) >= {FEWEST})"
+# Ten bad events since the onset. The rules do not know it, and sum from an hour before the burn.
+_ALL_BAD = f"sum_over_time({S.SLI_BAD_INCREASE}[{END:g}m]%s)"
+_BAD = f"({_ALL_BAD % ''} - {_ALL_BAD % f' @ {ONSET * 60:g}'})"
+_ENOUGH = f"on (service_name) (max by (service_name) ({_BAD}) >= {FEWEST})"
 _VALUE = "service_name, variable, value"
 _SICK = f'label_replace({S.SURFACE_SICK}, "sick", "$1", "name", "(.*)")'
 # The first time of each, by name of the bench's series; and what is true at the end.
@@ -170,8 +173,7 @@ def _judge_run(cause: Cause, of: Mapping[str, Sequence[tuple[Mapping[str, str], 
         outcome = next((word for word in ("nothing moved", "cannot tell") if word in words), "over")
     sources = (stands,) if cause.is_standing else (crossed, moved)
     of_culprits = ({key: at for key, at in each.items() if key in cause.culprits} for each in sources)
-    times = next(filter(None, of_culprits), {}).values()
-    evidence = max(0, min(times)) if times else None  # what was always worse had it before, and did not grow yet
+    evidence = min(next(filter(None, of_culprits), {}).values(), default=None)
     return Run(outcome, burn, first, evidence, false_names)
 
 

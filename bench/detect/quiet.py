@@ -58,18 +58,20 @@ def _fail_in_api(_: float, values: Values) -> float:
     return 0.06 if values["traffic"] == "api" else USUAL / 2
 
 
-def simulate_fortnights(promtool: Path, folder: Path, days: float, scale: float, seed: int) -> list[Quiet]:
-    """Return what the generated rules told of each service."""
+def simulate_fortnights(
+    promtool: Path, folder: Path, days: float, scale: float, seed: int, name: str = ""
+) -> list[Quiet]:
+    """Return what the generated rules told of each service whose name has a text."""
     clock = Clock(scale)
     each = clock.tick * scale / 60
     ticks = round(days * DAY / each)
     named = make_rule(_NAMED, f"{_NAMED} or ({_NAMING}) * 0 + time()")
     rules = choose_rules(clock, [build_first_rule(), named], alerts=_ALERTS)
     write_json(folder / "quiet.yaml", {"groups": rules})
-    services = [*list_quiet_services()]
+    services = [(number, service) for number, service in enumerate(list_quiet_services()) if name in service.name]
     series = [
         one
-        for number, service in enumerate(services)
+        for number, service in services
         for one in build_service_series(service, ticks, each, f"{seed} {number}", has_yesterday=False)
     ]
     answers = query_end(promtool, folder, folder / "quiet.yaml", clock, series, days * DAY, [FIRST, _NAMED])
@@ -84,5 +86,5 @@ def simulate_fortnights(promtool: Path, folder: Path, days: float, scale: float,
             list_told(FIRST, service, "alertname", "variable"),
             list_told(_NAMED, service, "variable", "value"),
         )
-        for service in services
+        for _, service in services
     ]
