@@ -4,9 +4,10 @@ python -m bench.rules                              1, 20 and 200 services with t
 python -m bench.rules --services 50 --days 30      a month of it; writing that takes long
 python -m bench.rules --services 50 --days 30 --markdown
 
-The history of what the rules read over long windows is written into blocks, a sample each minute. The counters of now
-are scraped, so that all of a rule's windows are full. Groups are evaluated three times a minute to be done sooner; what
-a rule reads does not depend on that.
+The history of what the rules read over long windows is written into blocks: what they record, a sample each minute, and
+the counters of an hour, the buckets of a day, a sample in each scrape. The counters of now are scraped. Groups are
+evaluated three times a minute to be done sooner; what a rule reads does not depend on that. In one service of twenty
+all budgets burn.
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import prometheus
 from otel_agentops.slo import series as S
 from otel_agentops.slo.series import spell_label
+from otel_agentops.slo.units import parse_window
 from otel_agentops.slo.variables import VARIABLES
 
 DAY = 24 * 60  # minutes
+NO_LABELS: Mapping[str, str] = {}
 # Each variable has one value, but two models.
 VALUES = [
     (variable, tuple("x" for _ in parts), f"{variable}-{number}")
@@ -45,7 +48,12 @@ VALUES = [
     for number in range(2 if variable == "model" else 1)
 ]
 INDICATORS = ("task_completed", "tool_success", "call_success")
-EACH, SCRAPED = "20s", "5s"
+OPERATIONS = {"chat": (A.GEN_AI_PROVIDER_NAME, "openai"), "retrieval": (A.INDEX_NAME, "docs")}
+OPERATIONS["execute_tool"] = (A.GEN_AI_TOOL_NAME, "lookup")
+BOUNDS = ("0.1", "0.25", "0.5", "1", "2", "5", "10", "20", "40", "80", "160", "+Inf")  # seconds
+BURNING = 20  # services, of which one burns
+EACH, SCRAPED = "20s", 15  # between evaluations; seconds between scrapes
+FILE = 4 * 60  # minutes: promtool reads a file once for each of its blocks of two hours
 DEAREST = 5  # rules that are shown
 
 
@@ -55,11 +63,15 @@ class Cost(NamedTuple):
     Attributes:
         series: Those that the rules recorded.
         seconds: Time of all groups.
+        cpu: CPU seconds of Prometheus for one evaluation of all groups, and what it scrapes meanwhile.
+        slowest: The group that takes most of its interval, and how much of it.
         by_rule: Time of each rule, the dearest first.
     """
 
     series: int
     seconds: float
+    cpu: float
+    slowest: str
     by_rule: Sequence[tuple[float, str]]
 
 
@@ -70,13 +82,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args(arguments)
     style = "markdown" if options.markdown else "plain"
-    rows = [("services", "days", "recorded series", "seconds of all groups", "dearest rule", "its part")]
+    rows = [("services", "days", "recorded series", "seconds", "CPU seconds", "slowest", "dearest rule", "its part")]
     for services in options.services:
         with tempfile.TemporaryDirectory() as name:
             cost = measure_rules(Path(name), services, options.days)
         seconds, rule = cost.by_rule[0]
         part = f"{seconds / cost.seconds:.0%}"
-        rows.append((str(services), f"{options.days:.3g}", str(cost.series), f"{cost.seconds:.2f}", rule, part))
+        figures = (str(services), f"{options.days:.3g}", str(cost.series), f"{cost.seconds:.2f}", f"{cost.cpu:.2f}")
+        rows.append((*figures, cost.slowest, rule, part))
         for seconds, rule in cost.by_rule[:DEAREST]:
             print(f"{services} services: {seconds:.3f} s {rule}", file=sys.stderr)
     show_rows(rows, style)
@@ -85,27 +98,45 @@ def main(arguments: Sequence[str]) -> None:
 def measure_rules(folder: Path, services: int, days: float) -> Cost:
     """Evaluate all rules over a history and return what it took."""
     end = int(time.time()) // 60 * 60 - 120
-    for path in write_history(folder, services, days, end):
-        command = [toolchain.find("promtool"), "tsdb", "create-blocks-from", "openmetrics", path, folder / "prometheus"]
-        subprocess.run(command, check=True, capture_output=True)
-        path.unlink()
     groups = prometheus.build_rules(slo.load(stack.ROOT / "slo"))["groups"]
     write_json(folder / "rules.yaml", {"groups": [{**group, "interval": EACH} for group in groups]})
-    with (
-        ThreadingHTTPServer(("127.0.0.1", 0), partial(_Counters, services, time.time())) as target,
-        stack.prometheus([f"127.0.0.1:{target.server_port}"], [folder / "rules.yaml"], folder, SCRAPED) as server,
-    ):
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Counters, services, end - DAY * 60)) as target:
+        address = f"127.0.0.1:{target.server_port}"
+        for path in write_history(folder, services, days, end, address):
+            command = [toolchain.find("promtool"), "tsdb", "create-blocks-from", "openmetrics"]
+            subprocess.run([*command, path, folder / "prometheus"], check=True, capture_output=True)
+            path.unlink()
         threading.Thread(target=target.serve_forever, daemon=True).start()
-        # The first evaluations after the second scrape find that the counters grew.
-        ready = time.time() + 75
-        while time.time() < ready or any(each["lastEvaluation"] < _format_time(ready) for each in _list_groups(server)):
-            time.sleep(2)
-        rules = [rule for group in _list_groups(server) for rule in group["rules"]]
-        ours = S.VARIABLE_MOVED.partition(":")[0]
-        (count,) = server.query(f'count({{__name__=~"{ours}:.+"}})')
+        with stack.prometheus([address], [folder / "rules.yaml"], folder, f"{SCRAPED}s") as server:
+            # The first evaluations after the second scrape find that the counters grew.
+            ready = time.time() + 75
+            time.sleep(ready - time.time())
+            before = _read_totals(server)
+            while any(each["lastEvaluation"] < _format_time(ready) for each in _list_groups(server)):
+                time.sleep(2)
+            used, evaluated = (after - then for after, then in zip(_read_totals(server), before, strict=True))
+            measured = _list_groups(server)
+            ours = S.VARIABLE_MOVED.partition(":")[0]
+            (count,) = server.query(f'count({{__name__=~"{ours}:.+"}})')
         target.shutdown()
+    rules = [rule for group in measured for rule in group["rules"]]
     by_rule = sorted(((float(rule["evaluationTime"]), _describe_rule(rule)) for rule in rules), reverse=True)
-    return Cost(int(count.value), sum(seconds for seconds, _ in by_rule), by_rule)
+    intervals = {group["name"]: parse_window(group["interval"]) for group in groups}
+    parts = {each["name"]: float(each["evaluationTime"]) / intervals[each["name"]] for each in measured}
+    slowest = max(parts, key=parts.__getitem__)
+    label = f"{slowest}: {parts[slowest] * intervals[slowest]:.1f} of {intervals[slowest]:g} s"
+    cpu = used / evaluated * len(rules)
+    return Cost(int(count.value), sum(seconds for seconds, _ in by_rule), cpu, label, by_rule)
+
+
+def _read_totals(server: stack.Prometheus) -> tuple[float, float]:
+    """Return the CPU seconds that a Prometheus has used, and the rules that it has evaluated."""
+    samples = stack.scrape(f"{server.url}/metrics")
+    used, evaluated = (
+        sum(sample.value for sample in samples if sample.name == name)
+        for name in ("process_cpu_seconds_total", "prometheus_rule_evaluations_total")
+    )
+    return used, evaluated
 
 
 def _format_time(seconds: float) -> str:
@@ -128,36 +159,44 @@ def _describe_rule(rule: Mapping[str, Any]) -> str:
 # -- the history of what the rules read over long windows
 
 
-def write_history(folder: Path, services: int, days: float, end: int) -> Iterator[Path]:
-    """Yield files of a day each, since promtool reads a file once for each of its blocks of two hours."""
+def write_history(folder: Path, services: int, days: float, end: int, address: str) -> Iterator[Path]:
+    """Yield files of some hours each: what the rules recorded, and what a target at an address counted."""
     minutes = round(days * DAY)
-    series = [each for service in range(services) for each in _list_series(f"service-{service}")]
-    for day in range(0, minutes, DAY):
-        path = folder / f"{day}.om"
+    series = [each for service in range(services) for each in _list_series(service)]
+    target = {"job": "otel-agentops", "instance": address}
+    for start in range(0, minutes, FILE):
+        path, until = folder / f"{start}.om", min(start + FILE, minutes)
         with path.open("w") as file:
             for name, labels, value, longest in series:
-                file.write(f"# TYPE {name} gauge\n" if "service-0" in labels else "")
-                first = max(day, minutes - longest * DAY)
+                first = max(start, minutes - longest * DAY)
                 file.writelines(
-                    f"{name}{labels} {value} {end - (minutes - minute) * 60}\n"
-                    for minute in range(round(first), min(day + DAY, minutes))
+                    f"{name}{labels} {value} {end - (minutes - minute) * 60}\n" for minute in range(round(first), until)
                 )
+            times = range(end - (minutes - max(start, minutes - DAY)) * 60, end - (minutes - until) * 60, SCRAPED)
+            for at in times:
+                file.write(f"up{_write_labels(target)} 1 {at}\n")
+                is_recent = at >= end - 75 * 60
+                for service in range(services):
+                    tasks = _count_tasks(end - DAY * 60, at)
+                    counters = _list_counters(service, tasks, target) if is_recent else ()
+                    file.writelines(f"{line} {at}\n" for line in (*counters, *_list_buckets(service, tasks, target)))
             file.write("# EOF\n")
         yield path
 
 
-def _list_series(service: str) -> Iterator[tuple[str, str, int, int]]:
+def _list_series(service: int) -> Iterator[tuple[str, str, float, int]]:
     """Yield name, labels, value and the longest window in days of what the rules of a service record."""
-    own = {A.SERVICE_NAME: service, A.DEPLOYMENT_ENVIRONMENT_NAME: "prod"}
+    own = {A.SERVICE_NAME: f"service-{service}", A.DEPLOYMENT_ENVIRONMENT_NAME: "prod"}
+    bad = 2 if service % BURNING == 0 else 0.02
     sli = [{**own, A.SLI_NAME: name, A.SLI_TYPE: "proxy"} for name in INDICATORS]
     changes = [{"variable": variable, "scope": "/".join(scope), "value": value} for variable, scope, value in VALUES]
     for name, all_labels, value, longest in (
         (S.SLI_EVENTS_INCREASE, sli, 10, 31),
-        (S.SLI_BAD_INCREASE, sli, 1, 31),
+        (S.SLI_BAD_INCREASE, sli, bad, 31),
         (S.VARIABLE_INCREASE, [{**own, **change} for change in changes], 10, 8),
         (S.VARIABLE_ACTIVE, [{**own, **change} for change in changes], 50, 8),
         (S.SLI_VALUE_EVENTS_INCREASE, [{**sli[0], **change} for change in changes], 10, 2),
-        (S.SLI_VALUE_BAD_INCREASE, [{**sli[0], **change} for change in changes], 1, 2),
+        (S.SLI_VALUE_BAD_INCREASE, [{**sli[0], **change} for change in changes], bad, 2),
     ):
         for labels in all_labels:
             yield name, _write_labels(labels), value, longest
@@ -178,32 +217,51 @@ class _Counters(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        tasks = int((time.time() - self.since) / 6)
+        tasks = _count_tasks(self.since, time.time())
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
         self.end_headers()
-        lines = (line for service in range(self.services) for line in _list_counters(f"service-{service}", tasks))
-        self.wfile.write("".join(lines).encode())
+        for service in range(self.services):
+            lines = (*_list_counters(service, tasks), *_list_buckets(service, tasks))
+            self.wfile.write("".join(f"{line}\n" for line in lines).encode())
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
 
 
-def _list_counters(service: str, tasks: int) -> Iterator[str]:
-    own = {A.SERVICE_NAME: service, A.DEPLOYMENT_ENVIRONMENT_NAME: "prod"}
+def _count_tasks(since: float, at: float) -> int:
+    return int((at - since) / 6)
+
+
+def _list_counters(service: int, tasks: int, target: Mapping[str, str] = NO_LABELS) -> Iterator[str]:
+    """Yield the counters of a service, of which one in BURNING has a hundred times the bad events."""
+    own = {**target, A.SERVICE_NAME: f"service-{service}", A.DEPLOYMENT_ENVIRONMENT_NAME: "prod"}
+    bad = tasks // (5 if service % BURNING == 0 else 500)
     for variable, scope, value in VALUES:
         metric, parts, key = VARIABLES[variable]
         labels = {**own, **dict(zip(parts, scope, strict=True)), key: value}
-        yield f"{M.METRICS[metric].prometheus}{_write_labels(labels)} {tasks}\n"
+        yield f"{M.METRICS[metric].prometheus}{_write_labels(labels)} {tasks}"
     for indicator in INDICATORS:
         sli = {**own, A.SLI_NAME: indicator, A.SLI_TYPE: "proxy"}
-        yield f"{M.METRICS[M.SLI_EVENTS].prometheus}{_write_labels(sli)} {tasks}\n"
-        yield f"{M.METRICS[M.SLI_BAD].prometheus}{_write_labels(sli)} {tasks // 50}\n"
+        yield f"{M.METRICS[M.SLI_EVENTS].prometheus}{_write_labels(sli)} {tasks}"
+        yield f"{M.METRICS[M.SLI_BAD].prometheus}{_write_labels(sli)} {bad}"
         for variable, scope, value in VALUES if indicator == INDICATORS[0] else ():
             change = {A.CHANGE_VARIABLE: variable, A.CHANGE_SCOPE: "/".join(scope), A.CHANGE_VALUE: value}
             labels = _write_labels({**sli, **change})
-            yield f"{M.METRICS[M.SLI_VALUE_EVENTS].prometheus}{labels} {tasks}\n"
-            yield f"{M.METRICS[M.SLI_VALUE_BAD].prometheus}{labels} {tasks // 50}\n"
+            yield f"{M.METRICS[M.SLI_VALUE_EVENTS].prometheus}{labels} {tasks}"
+            yield f"{M.METRICS[M.SLI_VALUE_BAD].prometheus}{labels} {bad}"
+
+
+def _list_buckets(service: int, tasks: int, target: Mapping[str, str] = NO_LABELS) -> Iterator[str]:
+    """Yield the durations of a service's operations."""
+    own = {**target, A.SERVICE_NAME: f"service-{service}", A.DEPLOYMENT_ENVIRONMENT_NAME: "prod"}
+    metric = M.METRICS[M.SPAN_DURATION].prometheus
+    for operation, (attribute, name) in OPERATIONS.items():
+        labels = {**own, A.GEN_AI_OPERATION_NAME: operation, attribute: name}
+        yield f"{metric}_count{_write_labels(labels)} {tasks}"
+        for number, bound in enumerate(BOUNDS):
+            part = min(1, (number + 1) / 6)
+            yield f"{metric}_bucket{_write_labels({**labels, 'le': bound})} {int(tasks * part)}"
 
 
 if __name__ == "__main__":
