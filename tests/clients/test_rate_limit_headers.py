@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import pytest
 from every_client import load_subject, make_bench, run_provider
-from rate_limit_gauges import read_gauges
 
 from otel_agentops.testing import capture
 from otel_agentops.testing.fake_provider import Answer, Status
 from otel_agentops.testing.subject import MODEL
+from rate_limit_gauges import read_gauges
 
 
 class Limit(NamedTuple):
@@ -36,7 +36,11 @@ OPENAI = (
     Limit("x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"),
     Limit("x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens", "tokens"),
 )
-FIREWORKS = "x-ratelimit-{}-tokens-prompt", "x-ratelimit-{}-tokens-cache-adjusted-prompt", "x-ratelimit-{}-tokens-generated"
+FIREWORKS = (
+    "x-ratelimit-{}-tokens-prompt",
+    "x-ratelimit-{}-tokens-cache-adjusted-prompt",
+    "x-ratelimit-{}-tokens-generated",
+)
 STATED = {
     "openai": OPENAI,
     "groq": OPENAI,

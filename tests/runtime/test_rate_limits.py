@@ -7,11 +7,11 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from rate_limit_gauges import read_gauges
 
 from otel_agentops._sinks.rate_limits import read_limits
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
+from rate_limit_gauges import read_gauges
 
 OPENAI = {
     "x-ratelimit-limit-requests": "10000",
