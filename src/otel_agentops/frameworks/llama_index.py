@@ -19,13 +19,13 @@ from otel_agentops import _patching
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
+from otel_agentops.frameworks._llama_index_models import TARGETS, UNKNOWN_MODEL
 from otel_agentops.frameworks._runs import INTERRUPTED, PulledRun, Run, ToolRun, continue_run, current_run
 from otel_agentops.helpers import retrieval
 from otel_agentops.helpers._observed import error_type_of
 
 _STEP = "step"  # a wait whose question is an event that a step returned, and whose answer begins another step
 HANDOFF = "handoff"  # the tool that is no more than a way to another agent
-_UNKNOWN_MODEL = "unknown"  # as the library calls a model without a name
 Tell: TypeAlias = "Callable[[Any], object]"  # reads the result of a step
 
 
@@ -179,7 +179,7 @@ def _begin_retrieval(stack: ExitStack, retriever: Any, arguments: Mapping[str, A
     model = getattr(getattr(index, "_embed_model", None), "model_name", None)
     block = retrieval(
         _name_index(retriever, index),
-        embedding_model=None if model == _UNKNOWN_MODEL else model,
+        embedding_model=None if model == UNKNOWN_MODEL else model,
         top_k=getattr(retriever, "similarity_top_k", getattr(retriever, "_similarity_top_k", None)),
         query=query if isinstance(query, str) else getattr(query, "query_str", None),
     )
@@ -406,12 +406,14 @@ LIBRARY = PatchedLibrary(
             "__post_init__",
             wrap_step(Around(_see_chat_stream)),
         ),
+        *TARGETS,
     ),
     ClientInfo(
         operations=(
             "invoke_workflow or invoke_agent (a workflow, an agent, a query engine, a chat engine)",
             "execute_tool",
             "retrieval (`BaseRetriever.retrieve` and `aretrieve`)",
+            "chat and text_completion (a model whose provider has no client here)",
         ),
         not_covered=("steps that durable runtimes run in another process",),
         one_line=(

@@ -17,6 +17,7 @@ from otel_agentops._context import Scope, current_scope
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
+from otel_agentops.frameworks._pydantic_ai_models import TARGETS
 from otel_agentops.frameworks._retried_steps import expect_retry
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, ToolRun, wrap_block
 
@@ -157,9 +158,14 @@ LIBRARY = PatchedLibrary(
             wrap_step(Around(_begin_output_retry, _see_output_retry)),
             optional=True,
         ),
+        *TARGETS,
     ),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (`Agent.run` and the other ways to run one)", "execute_tool"),
+        operations=(
+            "invoke_workflow or invoke_agent (`Agent.run` and the other ways to run one)",
+            "execute_tool",
+            "chat (a model whose provider has no client here)",
+        ),
         native="after `instrument_all()`: its spans are below ours, those of tools and models get what they lack",
         not_covered=("realtime sessions", "`pydantic_ai.direct`: it runs no agent"),
         one_line=("effect and tier of a tool: `@tool('name', effect='read')` on its function",),

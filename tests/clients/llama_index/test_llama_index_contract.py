@@ -435,7 +435,7 @@ def test_tool_of_a_server_is_left_to_its_client(seen: Capture) -> None:
 
 
 async def test_uninstrumented_agent_is_itself_again(provider: FakeProvider, seen: Capture) -> None:
-    assert len(LIBRARY.patches) == len(LIBRARY.targets)
+    assert {*LIBRARY.targets} <= {*LIBRARY.patches}  # the others are the methods of each class of models
     Instrumentor().uninstrument()
     assert LIBRARY.patches == {}
     await run_whole(make_agent(provider))
