@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 
 from otel_agentops import _baggage
 from otel_agentops._held_spans import HeldSpans
-from otel_agentops._retries import NodeRetry
+from otel_agentops._retries import StepRetry
 from otel_agentops.operations import Value
 from otel_agentops.task_totals import TaskTotals
 
@@ -55,7 +55,7 @@ class Scope(NamedTuple):
         judge: The judge whose verdict is being made; None outside of one.
         depth: How many agents deep below the task root.
         held_spans: Collects the spans of model calls until their output is validated; None if nobody validates.
-        node_retry: The step of a framework around, if a policy retries it; None if there is none.
+        step_retry: The step of a framework around, if it may be done again; None if there is none.
     """
 
     task: TaskTotals | None = None
@@ -64,7 +64,7 @@ class Scope(NamedTuple):
     judge: JudgeScope | None = None
     depth: int = 0
     held_spans: HeldSpans | None = None
-    node_retry: NodeRetry | None = None
+    step_retry: StepRetry | None = None
 
 
 NO_SCOPE = Scope()

@@ -133,6 +133,18 @@ def matches_range(versions: str, version: str) -> bool:
         return False
 
 
+def walk_subclasses(owner: type) -> Iterable[type]:
+    """Yield the classes below a class, each once."""
+    pending: list[type] = list(owner.__subclasses__())
+    seen: set[type] = set()
+    while pending:
+        one = pending.pop()
+        if one not in seen:
+            seen.add(one)
+            pending += one.__subclasses__()
+            yield one
+
+
 class PatchedLibrary:
     """One library: its targets, and the telemetry that its calls go to while it is active.
 

@@ -24,18 +24,20 @@ _TURNS_KEYS = ("messages", "input", "contents", "prompt")
 _USER_ROLES = frozenset({None, "user", "human"})
 
 
-class NodeRetry:
-    """A step of a framework that is retried by a policy.
+class StepRetry:
+    """A step of a framework that may be done again.
 
     Attributes:
+        level: NODE for a node that a policy retries, MODEL for a call that asks a model once more.
         cause: `error.type` of the failure after which it was entered again; None while it runs for the first time.
         failure_count: How often it has failed with an error that is retried.
     """
 
-    __slots__ = ("cause", "failure_count")
+    __slots__ = ("cause", "failure_count", "level")
 
-    def __init__(self) -> None:
-        self.cause: str | None = None
+    def __init__(self, level: str, cause: str | None = None) -> None:
+        self.level = level
+        self.cause = cause
         self.failure_count = 0
 
 

@@ -11,6 +11,7 @@ import pytest
 from otel_agentops._sinks.rate_limits import read_limits
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
+from rate_limit_gauges import read_gauges
 
 OPENAI = {
     "x-ratelimit-limit-requests": "10000",
@@ -42,18 +43,6 @@ READ = [
     ({"X-RateLimit-Remaining-Requests": " 3 "}, {"remaining": {"requests": 3}, "limit": {}}),
     ({"x-ratelimit-remaining-requests": "none", "content-type": "a"}, {"remaining": {}, "limit": {}}),
 ]
-
-
-def read_gauges(seen: Capture) -> dict[tuple[str, str, str, str], float]:
-    """Return metric, provider, model and kind to the value of each gauge."""
-    keys = ("gen_ai.provider.name", "gen_ai.request.model", "otel_agentops.rate_limit.kind")
-    prefix = "otel_agentops.rate_limit."
-    return {
-        (name.removeprefix(prefix), *(point["attributes"][key] for key in keys)): point["value"]
-        for name, points in seen.metrics.items()
-        if name.startswith(prefix)
-        for point in points
-    }
 
 
 @pytest.mark.parametrize(("headers", "limits"), READ)

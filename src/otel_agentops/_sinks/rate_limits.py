@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -19,11 +18,32 @@ from otel_agentops.semconv import metrics as M
 _MAX_MODELS = 256  # of which the last response, or a wait, is kept
 _OLDEST_NS = 300 * 1_000_000_000  # of a response that says what is left: most limits are those of a minute
 _TOLERANCE_S = 0.01  # a wait ends when the client has read the header, a moment before us
-# https://platform.openai.com/docs/guides/rate-limits and many that follow it; the second of Together.
-_REQUESTS_FIRST = re.compile(r"x-ratelimit-(limit|remaining)(?:-(requests|tokens))?")
-_TOGETHER = re.compile(r"x-(token)limit-(limit|remaining)")
-# https://docs.claude.com/en/api/rate-limits
-_ANTHROPIC = re.compile(r"anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-(limit|remaining)")
+# By header, with `limit` or `remaining` in it, what is counted.
+_KINDS = {
+    # https://platform.openai.com/docs/guides/rate-limits, https://console.groq.com/docs/rate-limits and many others
+    "x-ratelimit-{}-requests": "requests",
+    "x-ratelimit-{}-tokens": "tokens",
+    # https://docs.fireworks.ai/serverless/rate-limits
+    "x-ratelimit-{}-tokens-prompt": "input_tokens",
+    "x-ratelimit-{}-tokens-cache-adjusted-prompt": "uncached_input_tokens",
+    "x-ratelimit-{}-tokens-generated": "output_tokens",
+    # https://docs.together.ai/docs/rate-limits
+    "x-ratelimit-{}": "requests",
+    "x-tokenlimit-{}": "tokens",
+    # Mistral: https://github.com/mistralai/client-ts/issues/169
+    "x-ratelimit-{}-req-minute": "requests",
+    "x-ratelimit-{}-tokens-minute": "tokens",
+    # Cohere sends these for trial keys alone.
+    "x-trial-endpoint-call-{}": "requests",
+    # https://docs.claude.com/en/api/rate-limits
+    "anthropic-ratelimit-requests-{}": "requests",
+    "anthropic-ratelimit-tokens-{}": "tokens",
+    "anthropic-ratelimit-input-tokens-{}": "input_tokens",
+    "anthropic-ratelimit-output-tokens-{}": "output_tokens",
+}
+_HEADERS = {name.format(member): (member, kind) for name, kind in _KINDS.items() for member in ("limit", "remaining")}
+# watsonx.ai: its SDK reads these two (`rate_limited_retry_decorator.py`).
+_HEADERS |= {"x-requests-limit-rate": ("limit", "requests"), "x-requests-limit-remaining": ("remaining", "requests")}
 Endpoint: TypeAlias = "tuple[str | None, str | None]"  # provider and model
 
 
@@ -70,15 +90,9 @@ def read_limits(headers: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """Return what is left and the limit, each by kind, as far as the headers of a response say it."""
     limits: dict[str, dict[str, int]] = {"remaining": {}, "limit": {}}
     for name, text in headers.items():
-        name = name.lower()
-        if match := _REQUESTS_FIRST.fullmatch(name):
-            member, kind = match.group(1), match.group(2) or "requests"
-        elif match := _ANTHROPIC.fullmatch(name) or _TOGETHER.fullmatch(name):
-            kind, member = match.groups()
-        else:
-            continue
-        if text.strip().isdecimal():
-            limits[member]["tokens" if kind == "token" else kind.replace("-", "_")] = int(text)
+        member, kind = _HEADERS.get(name.lower(), ("", ""))
+        if member and text.strip().isdecimal():
+            limits[member][kind] = int(text)
     return limits
 
 

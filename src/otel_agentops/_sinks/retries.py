@@ -39,9 +39,12 @@ class RetryCounters:
             attributes = match_model_call(task.failures, operation, request, maker, scope.facts)
         elif isinstance(operation, ToolCall) and task.failures:
             attributes = match_tool_call(task.failures, operation, len(task.model_calls))
-        node = scope.node_retry
-        if node is not None and node.cause is not None and A.FALLBACK_FROM not in attributes:
-            attributes = {A.RETRY_LEVEL: NODE, A.RETRY_CAUSE: node.cause}
+        step = scope.step_retry
+        if step is not None and step.cause is not None and A.FALLBACK_FROM not in attributes:
+            # A request that is sent again as it was is a retry of the application, also in a step that asks again.
+            asks_again = isinstance(operation, ModelCall) and operation.is_inference and not attributes
+            if step.level == NODE or asks_again:
+                attributes = {A.RETRY_LEVEL: step.level, A.RETRY_CAUSE: step.cause}
         if not attributes:
             return
         observation.late_attributes = {**observation.late_attributes, **attributes}

@@ -43,7 +43,7 @@ class TaskTotalsSink:
         operation, task = observation.operation, observation.scope.task
         if task is None or observation.scope.judge is not None:
             return
-        if (task.failures or observation.scope.node_retry is not None) and observation.is_counted:
+        if (task.failures or observation.scope.step_retry is not None) and observation.is_counted:
             self._retries.recognise(observation, task)
         if isinstance(operation, ModelCall):
             if operation.is_inference:

@@ -208,7 +208,8 @@ def _hand_over_content(library: PatchedLibrary, args: Arguments, kwargs: Keyword
 def _finish_attempt(call: ClientCall[MethodCall], pause_s: float | None, args: Arguments, kwargs: Keywords) -> None:
     """Record a response; if the transport is about to pause, it sends the request once more after that."""
     response = args[1] if len(args) > 1 else kwargs["response"]
-    call.attempt_finished(getattr(response, "status_code", 0), parse_retry_after(getattr(response, "headers", None)))
+    headers = getattr(response, "headers", None)
+    call.attempt_finished(getattr(response, "status_code", 0), parse_retry_after(headers), headers)
     if pause_s is not None:
         _repeat_attempt(call)
     elif call.hooks.wire_received and getattr(response, "status_code", 0) < _FIRST_ERROR_STATUS:

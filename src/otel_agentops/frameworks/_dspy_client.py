@@ -103,7 +103,7 @@ def _begin_send(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> C
 
 def _receive_response(call: Call, response: Any, args: Arguments, kwargs: Keywords) -> None:
     headers = {name.lower(): value for name, value in response.headers}
-    call.attempt_finished(response.status, parse_retry_after(headers))
+    call.attempt_finished(response.status, parse_retry_after(headers), headers)
     if response.status < 400:
         with suppress(ValueError):  # the client refuses such a body
             call.response_received(json.loads(response.body))

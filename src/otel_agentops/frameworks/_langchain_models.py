@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 from typing_extensions import override
 
 from otel_agentops._client_call import ClientCall, active_call, begin_call
-from otel_agentops._coerce import drop_none
 from otel_agentops._context import current_scope
 from otel_agentops._derive import derive_request
-from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._endpoint import FoldState
 from otel_agentops._guard import guard
 from otel_agentops._patching import Method, PatchedLibrary, Target
 from otel_agentops._streams import observe_lazy_async_stream, observe_lazy_stream
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
-from otel_agentops.clients._protocols.openai_chat import normalise_tool
+from otel_agentops.frameworks import _model_calls
 from otel_agentops.frameworks._langchain_tracers import find_tracers
-from otel_agentops.operations import Answer, Attributes, LibraryOperation, ModelCall
+from otel_agentops.frameworks._model_calls import FrameworkCall, describe_call, take_response
+from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
 # LangChain's word for a provider to that of the convention, if they differ.
@@ -47,46 +47,21 @@ class ModelRun(NamedTuple):
     stop: Sequence[str] | None
     options: Mapping[str, Any]
 
+    def read_request(self) -> tuple[ModelCall, Mapping[str, Any]]:
+        """Return the call, and its body as far as LangChain knows it."""
+        messages = self.model._convert_input(self.messages).to_messages()
+        turns = [{"role": each.type, "content": each.content} for each in messages]
+        return read_call(self, messages), {"messages": turns, **self.options}
 
-class FrameworkCall(ClientCall[ModelRun]):
-    """A call of a model through a framework, which has no span as long as a client inside may make one."""
 
-    __slots__ = ("is_covered",)
+class LangChainCall(FrameworkCall):
+    """A call of a chat model, which another instrumentation of LangChain may describe only when it ends."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.is_covered = False
-
-    @override
-    def expects(self, operation: LibraryOperation) -> bool:
-        """Return False: what a client inside starts is the operation, and this call is none."""
-        self.is_covered = True
-        return False
+    __slots__ = ()
 
     @override
-    def chunk_received(self, chunk: Any) -> None:
-        """Record one chunk; the first one comes after the request was made."""
-        self.start_late()
-        super().chunk_received(chunk)
-
-    @override
-    def call_failed(self, error: BaseException) -> None:
-        """End a call that raised."""
-        self.start_late()
-        super().call_failed(error)
-
-    @guard
-    def start_late(self) -> None:
-        """Start the operation when the request was made, unless a client inside has observed it."""
-        if self.is_covered or self.has_started:
-            return
-        run = self.context
-        messages = run.model._convert_input(run.messages).to_messages()
-        operation = read_call(run, messages)
-        if self._outer is not None:
-            self._outer.expects(operation)
-        self.body = {"messages": [{"role": each.type, "content": each.content} for each in messages], **run.options}
-        self.operation = operation
+    def start_operation(self, operation: ModelCall) -> None:
+        """Start the operation; without a span of ours if another instrumentation is going to have one."""
         telemetry = get_default()
         if telemetry.config.mode != "own" and telemetry.spans.find_foreign(self) is None and find_tracers():
             # Their span says what it is at its end, or names another model: it is not found, and there is no second.
@@ -94,8 +69,8 @@ class FrameworkCall(ClientCall[ModelRun]):
             params, _ = telemetry.identities.identify_params(operation)
             self.request_attributes = {**derive_request(operation, scope, telemetry.identities), **params}
             self.adopt(operation, scope)
-        elif self.start(operation) and self.span is not None:
-            self.span.detach()  # nothing runs inside any more
+        else:
+            super().start_operation(operation)
 
 
 def read_call(run: ModelRun, messages: Sequence[Any]) -> ModelCall:
@@ -107,23 +82,14 @@ def read_call(run: ModelRun, messages: Sequence[Any]) -> ModelCall:
     # The base class makes up a provider from the name of the class.
     is_named = type(model)._get_ls_params is not BaseChatModel._get_ls_params
     provider = facts.get("ls_provider") if is_named else None
-    attributes: Attributes = drop_none(
-        {
-            A.GEN_AI_REQUEST_TEMPERATURE: facts.get("ls_temperature"),
-            A.GEN_AI_REQUEST_MAX_TOKENS: facts.get("ls_max_tokens"),
-            A.GEN_AI_REQUEST_STOP_SEQUENCES: facts.get("ls_stop"),
-        }
-    )
-    params = {"temperature": facts.get("ls_temperature"), "max_tokens": facts.get("ls_max_tokens"), "stop": run.stop}
-    return ModelCall(
-        "chat",
+    settings = {name: options.get(name) for name in _PARAMETERS}
+    settings |= {name: facts.get(f"ls_{name}") for name in ("temperature", "max_tokens", "stop")}
+    return describe_call(
         provider and _PROVIDERS.get(provider, provider),
         facts.get("ls_model_name"),
-        attributes,
-        instructions=tuple(each.content for each in messages if each.type == "system"),
-        tools=options.get("tools"),
-        normalise_tool=normalise_tool,
-        params=drop_none({**params, **{name: options.get(name) for name in _PARAMETERS}}),
+        settings,
+        [each.content for each in messages if each.type == "system"],
+        options.get("tools"),
     )
 
 
@@ -165,25 +131,19 @@ def make_answer(
     """Return the answer; LangChain makes up an id for a message that has none."""
     reason = metadata.get("finish_reason") or metadata.get("stop_reason")
     own_id = id or metadata.get("id")
-    attributes: Attributes = {} if reason is None else {A.GEN_AI_RESPONSE_FINISH_REASONS: [str(reason)]}
-    if own_id and not own_id.startswith(("lc_run-", "run-", "lc_")):
-        attributes[A.GEN_AI_RESPONSE_ID] = own_id
-    if fingerprint := metadata.get("system_fingerprint"):
-        attributes[A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = fingerprint
-    return Answer(
+    answer = _model_calls.make_answer(
         metadata.get("model_name") or metadata.get("model"),
-        attributes,
-        None if usage is None else usage.get("input_tokens"),
-        None if usage is None else usage.get("output_tokens"),
-        tool_calls=tool_calls,
+        (None, None) if usage is None else (usage.get("input_tokens"), usage.get("output_tokens")),
+        None if own_id and own_id.startswith(("lc_run-", "run-", "lc_")) else own_id,
+        None if reason is None else str(reason),
+        tool_calls,
     )
+    if fingerprint := metadata.get("system_fingerprint"):
+        answer.attributes[A.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = fingerprint
+    return answer
 
 
-def _refuse_body(body: Mapping[str, Any], facts: Any) -> LibraryOperation:
-    raise TypeError("the operation is read when the call is over")
-
-
-ENDPOINT = Endpoint(_refuse_body, read_result, fold_chunk, finish_fold, reports_attempts=False)
+ENDPOINT = _model_calls.make_endpoint(read_result, fold_chunk, finish_fold)
 _FIXED = frozenset({"run_manager", "stop", "config", "messages", "input"})
 
 
@@ -192,13 +152,7 @@ def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Client
     messages = args[1] if len(args) > 1 else kwargs.get("messages", kwargs.get("input"))
     options = {name: value for name, value in kwargs.items() if name not in _FIXED}
     run = ModelRun(args[0], messages, kwargs.get("stop"), options)
-    return begin_call(library, ENDPOINT, run, accepts_nested=True, kind=FrameworkCall)
-
-
-def _take_result(call: FrameworkCall, result: Any, args: Arguments, kwargs: Keywords) -> None:
-    call.start_late()
-    if call.has_started:
-        call.response_received(result)
+    return begin_call(library, ENDPOINT, run, accepts_nested=True, kind=LangChainCall)
 
 
 def _begin_cached(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> None:
@@ -228,7 +182,7 @@ def _wrap_async_stream(original: Method, library: PatchedLibrary) -> Method:
     return stream
 
 
-_AROUND: Around[FrameworkCall] = Around(_begin, _take_result)
+_AROUND: Around[FrameworkCall] = Around(_begin, take_response)
 CHAT_MODEL = ("langchain_core.language_models.chat_models", "BaseChatModel")
 TARGETS = (
     Target(*CHAT_MODEL, "_generate_with_cache", wrap_call(_AROUND), ("messages", "stop")),

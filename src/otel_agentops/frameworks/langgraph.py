@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from otel_agentops import _patching
-from otel_agentops._context import Scope, current_scope, swap_scope
+from otel_agentops._context import Scope, current_scope
 from otel_agentops._derive import name_error
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
-from otel_agentops._retries import NodeRetry
+from otel_agentops._retries import NODE, StepRetry
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.frameworks._langchain_tracers import OFFICIAL, find_tracers
+from otel_agentops.frameworks._retried_steps import RetriedStep, expect_retry
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, current_run, wrap_block
 
 _CONFIG_POSITION = 2  # of `config` in `stream`, the graph included
@@ -69,35 +70,20 @@ def _see_interrupt(run: Run, is_suppressed: bool | None, args: Arguments, kwargs
         run.end_as(INTERRUPTED)
 
 
-class NodeBlock:
-    """One node of a graph that a policy retries, with all its attempts."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-
-    def __enter__(self) -> NodeRetry:
-        self._node = NodeRetry()
-        self._before = swap_scope(self._scope._replace(node_retry=self._node))
-        return self._node
-
-    def __exit__(self, *raised: object) -> None:
-        swap_scope(self._before)
-
-
-def _begin_node(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> NodeBlock | None:
+def _begin_node(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> RetriedStep | None:
     """Enter a node that a policy of its own or of the graph retries; any other is left alone."""
     task, policies = args[0] if args else kwargs["task"], args[1] if len(args) > 1 else kwargs["retry_policy"]
     scope = current_scope()
     if not library.active or scope.task is None or not (task.retry_policy or policies):
         return None
-    return NodeBlock(scope)
+    return RetriedStep(scope, StepRetry(NODE))
 
 
-def _begin_check(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> NodeRetry | None:
-    return current_scope().node_retry if library.active else None
+def _begin_check(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> StepRetry | None:
+    return current_scope().step_retry if library.active else None
 
 
-def _see_failure(node: NodeRetry, should_retry: bool, args: Arguments, kwargs: Keywords) -> None:
+def _see_failure(node: StepRetry, should_retry: bool, args: Arguments, kwargs: Keywords) -> None:
     """Count that the node is entered again, unless that was its last attempt."""
     policy, error = args
     if not should_retry:
@@ -107,6 +93,17 @@ def _see_failure(node: NodeRetry, should_retry: bool, args: Arguments, kwargs: K
     if node.failure_count < policy.max_attempts and task is not None:
         node.cause = name_error(error)
         get_default().retries.retry_node(task)
+
+
+def _begin_complaint(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Scope | None:
+    return current_scope() if library.active else None
+
+
+def _see_complaint(scope: Scope, answer: tuple[bool, str], args: Arguments, kwargs: Keywords) -> None:
+    """Expect that the model is asked again, if the agent tells it that its structured output is not valid."""
+    should_retry, _ = answer
+    if should_retry:
+        expect_retry(scope)
 
 
 GRAPH = ("langgraph.pregel.main", "Pregel")
@@ -128,6 +125,14 @@ LIBRARY = PatchedLibrary(
         Target(RUNNER, "", "run_with_retry", wrap_call(Around(_begin_node)), ("task", "retry_policy")),
         Target(RUNNER, "", "arun_with_retry", wrap_call(Around(_begin_node), is_async=True), ("task", "retry_policy")),
         Target("langgraph.pregel._retry", "", "_should_retry_on", wrap_step(Around(_begin_check, _see_failure))),
+        # Of `create_agent`: https://github.com/langchain-ai/langchain/blob/master/libs/langchain_v1/langchain/agents
+        Target(
+            "langchain.agents.factory",
+            "",
+            "_handle_structured_output_error",
+            wrap_step(Around(_begin_complaint, _see_complaint)),
+            optional=True,
+        ),
     ),
     ClientInfo(
         operations=("invoke_workflow or invoke_agent (a run of a graph)",),

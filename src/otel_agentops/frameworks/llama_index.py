@@ -19,13 +19,13 @@ from otel_agentops import _patching
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
+from otel_agentops.frameworks._llama_index_models import TARGETS, UNKNOWN_MODEL
 from otel_agentops.frameworks._runs import INTERRUPTED, PulledRun, Run, ToolRun, continue_run, current_run
 from otel_agentops.helpers import retrieval
 from otel_agentops.helpers._observed import error_type_of
 
-_STEP = "step"  # that waits: the events that it asks and is answered by are of no tool
+_STEP = "step"  # a wait whose question is an event that a step returned, and whose answer begins another step
 HANDOFF = "handoff"  # the tool that is no more than a way to another agent
-_UNKNOWN_MODEL = "unknown"  # as the library calls a model without a name
 Tell: TypeAlias = "Callable[[Any], object]"  # reads the result of a step
 
 
@@ -54,7 +54,7 @@ class WorkflowRun(Run):
     """One run of a workflow; an agent that it hands off to is an agent of it, until the next hand-off or the end.
 
     Attributes:
-        waits: The calls of tools, or the steps, that wait for the answer of somebody.
+        waits: What the run waits for, that somebody is to answer.
         agent: The agent that it was handed to; None for the first one, which is the run itself.
     """
 
@@ -179,7 +179,7 @@ def _begin_retrieval(stack: ExitStack, retriever: Any, arguments: Mapping[str, A
     model = getattr(getattr(index, "_embed_model", None), "model_name", None)
     block = retrieval(
         _name_index(retriever, index),
-        embedding_model=None if model == _UNKNOWN_MODEL else model,
+        embedding_model=None if model == UNKNOWN_MODEL else model,
         top_k=getattr(retriever, "similarity_top_k", getattr(retriever, "_similarity_top_k", None)),
         query=query if isinstance(query, str) else getattr(query, "query_str", None),
     )
@@ -271,8 +271,6 @@ def _begin_tool(stack: ExitStack, instance: Any, arguments: Mapping[str, Any]) -
         arguments=_read_arguments(arguments) if pending is None else pending.call.tool_kwargs,
     )
     stack.enter_context(block)
-    wait_id = name if pending is None else pending.call.tool_id
-    stack.push(lambda kind, error, trace: _see_wait(wait_id, error))
 
     def tell_output(output: Any) -> None:
         if getattr(output, "is_error", False):
@@ -289,10 +287,28 @@ def _read_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None if named.pop("args", None) else named
 
 
-def _see_wait(wait_id: str, error: BaseException | None) -> None:
-    """Tell if a tool stopped its step to wait for somebody; it is called again with the answer."""
-    if (run := _find_workflow_run()) is not None:
-        (run.waits.add if type(error).__name__ == "WaitingForEvent" else run.waits.discard)(wait_id)
+# -- waits: a step, or a tool in it, that waits is stopped by an exception, and done again with the answer
+
+
+def _begin_wait(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> WorkflowRun | None:
+    return _find_workflow_run() if library.active else None
+
+
+def _end_wait(run: WorkflowRun, event: object, args: Arguments, kwargs: Keywords) -> None:
+    run.waits.discard(_name_wait(args, kwargs))
+
+
+def _see_wait(run: WorkflowRun, error: BaseException, args: Arguments, kwargs: Keywords) -> None:
+    change = run.waits.add if type(error).__name__ == "WaitingForEvent" else run.waits.discard
+    change(_name_wait(args, kwargs))
+
+
+def _name_wait(args: Arguments, kwargs: Keywords) -> str:
+    """Return what tells one wait from another, as the library does: its id, else the event and its requirements."""
+    named = dict(zip(("context", "event_type", "waiter_event", "waiter_id", "requirements"), args, strict=False))
+    named |= kwargs
+    waiter_id = named.get("waiter_id")
+    return str(waiter_id or (named["event_type"], named.get("requirements")))
 
 
 # -- the dispatcher
@@ -378,17 +394,26 @@ LIBRARY = PatchedLibrary(
         Target(*_DISPATCHER, "span_exit", _END, ("id_", "result")),
         Target(*_DISPATCHER, "span_drop", _END, ("id_", "err")),
         Target(
+            "llama_index.core.workflow",
+            "Context",
+            "wait_for_event",
+            wrap_step(Around(_begin_wait, _end_wait, _see_wait), is_async=True),
+            ("event_type", "waiter_id", "requirements"),
+        ),
+        Target(
             "llama_index.core.chat_engine.types",
             "StreamingAgentChatResponse",
             "__post_init__",
             wrap_step(Around(_see_chat_stream)),
         ),
+        *TARGETS,
     ),
     ClientInfo(
         operations=(
             "invoke_workflow or invoke_agent (a workflow, an agent, a query engine, a chat engine)",
             "execute_tool",
             "retrieval (`BaseRetriever.retrieve` and `aretrieve`)",
+            "chat and text_completion (a model whose provider has no client here)",
         ),
         not_covered=("steps that durable runtimes run in another process",),
         one_line=(

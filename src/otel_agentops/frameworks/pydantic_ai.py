@@ -16,8 +16,9 @@ from otel_agentops import _patching
 from otel_agentops._context import Scope, current_scope
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
-from otel_agentops._retries import INVALID_OUTPUT, NO_REQUEST, Failure
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
+from otel_agentops.frameworks._pydantic_ai_models import TARGETS
+from otel_agentops.frameworks._retried_steps import expect_retry
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, ToolRun, wrap_block
 
 _NEW_CONVERSATION = "new"  # as an id, it asks for one that the library makes up
@@ -61,7 +62,7 @@ class ModelToolRun(ToolRun):
         from pydantic_ai.exceptions import ToolRetryError
 
         if isinstance(error, ToolRetryError):
-            expect_retry(current_scope(), None, (), {})
+            expect_retry(current_scope())
         super().exit_block(error)
 
 
@@ -133,14 +134,11 @@ def tell_result(run: ToolRun, result: object) -> None:
 
 
 def _begin_output_retry(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Scope | None:
-    scope = current_scope()
-    return scope if library.active and scope.task is not None else None
+    return current_scope() if library.active else None
 
 
-def expect_retry(scope: Scope, result: None, args: Arguments, kwargs: Keywords) -> None:
-    """Expect that the next call of a model in this run asks again."""
-    if scope.task is not None:
-        scope.task.add_failure(Failure(None, INVALID_OUTPUT, NO_REQUEST, maker=(), place=scope.facts))
+def _see_output_retry(scope: Scope, result: None, args: Arguments, kwargs: Keywords) -> None:
+    expect_retry(scope)
 
 
 MANAGER = ("pydantic_ai.tool_manager", "ToolManager")
@@ -157,12 +155,17 @@ LIBRARY = PatchedLibrary(
             "pydantic_ai._agent_graph",
             "GraphAgentState",
             "consume_output_retry",
-            wrap_step(Around(_begin_output_retry, expect_retry)),
+            wrap_step(Around(_begin_output_retry, _see_output_retry)),
             optional=True,
         ),
+        *TARGETS,
     ),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (`Agent.run` and the other ways to run one)", "execute_tool"),
+        operations=(
+            "invoke_workflow or invoke_agent (`Agent.run` and the other ways to run one)",
+            "execute_tool",
+            "chat (a model whose provider has no client here)",
+        ),
         native="after `instrument_all()`: its spans are below ours, those of tools and models get what they lack",
         not_covered=("realtime sessions", "`pydantic_ai.direct`: it runs no agent"),
         one_line=("effect and tier of a tool: `@tool('name', effect='read')` on its function",),

@@ -10,7 +10,7 @@ import dataclasses
 import enum
 import inspect
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from typing_extensions import override
 
@@ -165,15 +165,3 @@ def _list_fields(value: object) -> list[str] | None:
         return [field.name for field in dataclasses.fields(value)]
     fields = getattr(type(value), "model_fields", None)
     return list(fields) if isinstance(fields, Mapping) else None
-
-
-def walk_subclasses(owner: type) -> Iterable[type]:
-    """Yield the classes below a class, each once."""
-    pending: list[type] = list(owner.__subclasses__())
-    seen: set[type] = set()
-    while pending:
-        one = pending.pop()
-        if one not in seen:
-            seen.add(one)
-            pending += one.__subclasses__()
-            yield one

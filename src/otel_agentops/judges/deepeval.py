@@ -16,7 +16,7 @@ from typing import Protocol, cast
 
 from otel_agentops import _patching
 from otel_agentops._guard import guard
-from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
+from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target, walk_subclasses
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.judges._judgements import (
     LibraryJudgement,
@@ -24,7 +24,6 @@ from otel_agentops.judges._judgements import (
     describe_value,
     read_settings,
     split_settings,
-    walk_subclasses,
 )
 
 _MAX_GENERATED = 256  # lists of steps that are remembered before it starts over

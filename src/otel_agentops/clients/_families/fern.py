@@ -128,9 +128,10 @@ def _wrap_stream(endpoint: Endpoint, *, is_async: bool) -> Wrap:
 @guard
 def _observe_chunks(call: ClientCall[FernCall] | None, response: Any, observe: Callable[..., object]) -> None:
     if call is not None:
-        call.attempt_finished(response._response.status_code)
+        head = response._response
+        call.attempt_finished(head.status_code, None, head.headers)
         if call.hooks.wire_received:
-            call.wire_received(response._response.headers)
+            call.wire_received(head.headers)
         response._data = observe(response._data, call)
 
 
@@ -163,7 +164,7 @@ def _finish_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) 
     call = active_call(FernCall)
     if call is not None and call.is_attempt_in_flight:
         response = kwargs["response"]
-        call.attempt_finished(response.status_code, parse_retry_after(response.headers))
+        call.attempt_finished(response.status_code, parse_retry_after(response.headers), response.headers)
         if call.hooks.wire_received and response.is_success:
             call.wire_received(response.headers, getattr(response, "_content", None))
 

@@ -211,7 +211,7 @@ def _finish_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) 
     if call is None:
         return
     response: _Response = args[2] if len(args) > 2 else kwargs["response"]
-    call.attempt_finished(response.status_code)
+    call.attempt_finished(response.status_code, None, response.headers)
     response.extensions[_KEY] = call
     if call.hooks.wire_received:
         call.wire_received(response.headers, response.content if response.is_closed else None)
@@ -237,8 +237,8 @@ def _fail_attempt(call: ClientCall, response: object) -> None:
     response: None if none came.
     """
     if call.is_attempt_in_flight:
-        status = getattr(response, "status_code", 0)
-        call.attempt_finished(status, parse_retry_after(getattr(response, "headers", None)))
+        status, headers = getattr(response, "status_code", 0), getattr(response, "headers", None)
+        call.attempt_finished(status, parse_retry_after(headers), headers)
 
 
 def _find_active(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> ClientCall | None:

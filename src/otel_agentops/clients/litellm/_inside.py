@@ -66,6 +66,7 @@ class Response(Protocol):
     """An `httpx.Response`, as far as it is read."""
 
     status_code: int
+    headers: Mapping[str, str]
 
 
 def find_open_call() -> Call | None:
@@ -100,8 +101,8 @@ def fail_attempt(call: Call, error: BaseException) -> None:
     """
     responses = (getattr(cause, "response", None) for cause in _list_causes(error))
     response = next((response for response in responses if response is not None), None)
-    status = getattr(response, "status_code", None)
-    call.attempt_finished(status if type(status) is int else 0, parse_retry_after(getattr(response, "headers", None)))
+    status, headers = getattr(response, "status_code", None), getattr(response, "headers", None)
+    call.attempt_finished(status if type(status) is int else 0, parse_retry_after(headers), headers)
 
 
 def _list_causes(error: BaseException) -> Iterator[BaseException]:
@@ -162,7 +163,7 @@ def _find_post(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Ca
 
 def _finish_post(call: Call, response: Response, args: Arguments, kwargs: Keywords) -> None:
     _hand_over_content(call, response)
-    call.attempt_finished(response.status_code)
+    call.attempt_finished(response.status_code, None, response.headers)
 
 
 def _fail_post(call: Call, error: BaseException, args: Arguments, kwargs: Keywords) -> None:

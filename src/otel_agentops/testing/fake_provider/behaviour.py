@@ -127,7 +127,7 @@ class Answer:
         finish: Finish reason in the provider's own word; None for its natural one.
         id: The end of the response's id.
         seconds: Time that the model takes.
-        headers: Further headers of the response.
+        headers: Further headers of the response, which is an error's as well.
     """
 
     text: str = "Hello there."

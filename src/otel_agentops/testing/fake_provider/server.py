@@ -111,12 +111,13 @@ class _Connection(socketserver.StreamRequestHandler):
         step, answer = provider.meet(call)
         if answer.seconds:
             self._wait_for(answer.seconds)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in answer.headers).encode()
         if isinstance(step, Status):
             wait = b"" if step.retry_after is None else f"retry-after: {step.retry_after:g}\r\n".encode()
-            self._send_error(dialect, step.message, step.status, wait)
+            self._send_error(dialect, step.message, step.status, wait + lines)
             return
         answer = bind_answer(answer, dialect.find_schema(body))
-        lines = "".join(f"{name}: {value}\r\n" for name, value in answer.headers).encode() + route.headers(answer)
+        lines += route.headers(answer)
         if route.events is not None and (route.whole is None or route.wants_stream(call)):
             events = step.parts if isinstance(step, Say) else route.events(call, answer)
             self._send_stream(dialect, events, route.end, step, lines)

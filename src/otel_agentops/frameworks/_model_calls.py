@@ -1,0 +1,156 @@
+"""Model calls of a framework whose provider has no client here: told at their end, if nobody else observed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from typing_extensions import override
+
+from otel_agentops._client_call import ClientCall, begin_call
+from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._guard import guard
+from otel_agentops._patching import Method, PatchedLibrary
+from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.clients._protocols.openai_chat import normalise_tool
+from otel_agentops.operations import Answer, Attributes, LibraryOperation, ModelCall
+from otel_agentops.semconv import attributes as A
+
+
+class ModelRun(Protocol):
+    """The context of a call: the framework's model and what it is given."""
+
+    def read_request(self) -> tuple[ModelCall, Mapping[str, Any]]:
+        """Return the call, and a body with the turns of the user to compare it with others."""
+
+
+class FrameworkCall(ClientCall[Any]):
+    """A call of a model through a framework, which has no span as long as a client inside may make one."""
+
+    __slots__ = ("is_covered",)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.is_covered = False
+
+    @override
+    def expects(self, operation: LibraryOperation) -> bool:
+        """Return False: what a client inside starts is the operation, and this call is none."""
+        self.is_covered = True
+        if self._outer is not None:
+            self._outer.expects(operation)
+        return False
+
+    @override
+    def chunk_received(self, chunk: Any) -> None:
+        """Record one chunk; the first one comes after the request was made."""
+        self.start_late()
+        super().chunk_received(chunk)
+
+    @override
+    def response_received(self, result: Any) -> None:
+        """Record the whole answer, unless a client inside has."""
+        self.start_late()
+        if self.has_started:
+            super().response_received(result)
+
+    @override
+    def call_failed(self, error: BaseException) -> None:
+        """End a call that raised."""
+        self.start_late()
+        super().call_failed(error)
+
+    @guard
+    def start_late(self) -> None:
+        """Start the operation when the request was made, unless a client inside has observed it."""
+        if self.is_covered or self.has_started:
+            return
+        operation, body = self.context.read_request()
+        if self._outer is not None:
+            self._outer.expects(operation)
+        self.body = body
+        self.operation = operation
+        self.start_operation(operation)
+
+    def start_operation(self, operation: ModelCall) -> None:
+        """Start the operation; nothing runs inside any more."""
+        if self.start(operation) and self.span is not None:
+            self.span.detach()
+
+
+def begin_model_call(library: PatchedLibrary, endpoint: Endpoint, run: ModelRun) -> FrameworkCall | None:
+    """Return the observation of a call that is about to be made; None if it is to pass unobserved."""
+    call = begin_call(library, endpoint, run, accepts_nested=True, kind=FrameworkCall)
+    return call if isinstance(call, FrameworkCall) else None
+
+
+def take_response(call: FrameworkCall, response: Any, args: Arguments, kwargs: Keywords) -> None:
+    """Tell the whole answer that a method returned."""
+    call.response_received(response)
+
+
+def describe_call(
+    provider: str | None,
+    model: str | None,
+    settings: Mapping[str, Any],
+    instructions: Sequence[str],
+    tools: Sequence[Any] | None,
+    operation: str = "chat",
+) -> ModelCall:
+    """Return a call with the facts that frameworks have of one.
+
+    Args:
+        provider: `gen_ai.provider.name`; None if nobody says it.
+        model: The model asked for; None if it has no name.
+        settings: Parameters by OpenAI's names; those that are None are unknown.
+        instructions: The texts of the system.
+        tools: The tools offered, as OpenAI has them.
+        operation: `gen_ai.operation.name`.
+    """
+    params = {name: value for name, value in settings.items() if value is not None}
+    sampling = {
+        A.GEN_AI_REQUEST_TEMPERATURE: params.get("temperature"),
+        A.GEN_AI_REQUEST_MAX_TOKENS: params.get("max_tokens"),
+        A.GEN_AI_REQUEST_STOP_SEQUENCES: params.get("stop"),
+    }
+    attributes: Attributes = {name: value for name, value in sampling.items() if value is not None}
+    return ModelCall(
+        operation,
+        provider,
+        model,
+        attributes,
+        instructions=tuple(instructions),
+        tools=tools,
+        normalise_tool=normalise_tool,
+        params=params,
+    )
+
+
+def _refuse_body(body: Mapping[str, Any], facts: Any) -> LibraryOperation:
+    raise TypeError("the operation is read when the call is over")
+
+
+def make_endpoint(read_answer: Method, fold: Method | None = None, finish: Method | None = None) -> Endpoint:
+    """Return the endpoint of a framework's models: how an answer is read, and the chunks of one."""
+    endpoint = Endpoint(_refuse_body, read_answer, reports_attempts=False)
+    return endpoint if fold is None or finish is None else endpoint._replace(fold=fold, finish_fold=finish)
+
+
+def fold_last(state: FoldState, chunk: Any) -> bool:
+    """Keep the last chunk, if a framework repeats in each what came before."""
+    state["last"] = chunk
+    return False
+
+
+def make_answer(
+    model: object,
+    tokens: tuple[int | None, int | None],
+    response_id: str | None = None,
+    finish_reason: str | None = None,
+    tool_calls: Sequence[tuple[str, Any]] = (),
+) -> Answer:
+    """Return an answer; what the framework does not tell is None."""
+    attributes: Attributes = {} if finish_reason is None else {A.GEN_AI_RESPONSE_FINISH_REASONS: [finish_reason]}
+    if response_id:
+        attributes[A.GEN_AI_RESPONSE_ID] = response_id
+    return Answer(str(model) if model else None, attributes, *tokens, tool_calls=list(tool_calls))
