@@ -52,4 +52,5 @@ ADAPTERS = {
     "qdrant_client": ("stores.qdrant_client", ["qdrant_client"]),
     "redis": ("stores.redis", ["redis.commands.search.commands"]),
     "turbopuffer": ("stores.turbopuffer", ["turbopuffer.resources.namespaces"]),
+    "weaviate": ("stores.weaviate", ["weaviate.connect.v4"]),
 }

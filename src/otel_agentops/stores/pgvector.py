@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from otel_agentops import _coerce, _patching
+from otel_agentops import _patching
 from otel_agentops._open_retrieval import OPEN_RETRIEVAL
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target, Wrap
 from otel_agentops._wrapping import Arguments, Keywords
-from otel_agentops.stores._index_resolver import RESOLVER, Fetch, IndexFacts, describe_index
+from otel_agentops.stores._index_resolver import RESOLVER, Fetch, IndexFacts, describe_index, parse_declaration
 from otel_agentops.stores._queries import Found, Query, ReadResult, get_argument, wrap_query
 
 _NAME = r'(?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))*'
@@ -32,7 +32,6 @@ _TOKENS = re.compile(
 _AMBIGUOUS = frozenset({"<->", "<#>"})  # other extensions have them as well, PostGIS among them
 _VECTOR_SIGNS = re.compile(r"::\s*(?:halfvec|sparsevec|vector)\b|<(?:->|#>)\s*'[\[{]", re.IGNORECASE)
 _VECTOR_MODULES = frozenset({"numpy", "pgvector"})
-_DECLARED = re.compile(r"(\w+)\s*=\s*([^\s,;]+)")
 _CONNECT_TIMEOUT_S = 10
 # The comment of a relation, and of the relations behind it if it is a view.
 _QUESTION = """
@@ -125,8 +124,7 @@ def _describe_relation(rows: Sequence[Sequence[str | None]]) -> IndexFacts:
     if not rows:
         return describe_index()  # nothing of that name where a new connection looks
     oid, own_comment, _, target_comment = rows[0]
-    comment = _coerce.parse_json(own_comment or (target_comment if len(rows) == 1 else None))
-    declared = dict(_DECLARED.findall(comment)) if isinstance(comment, str) else comment
+    declared = parse_declaration(own_comment or (target_comment if len(rows) == 1 else None))
     return describe_index(declared, concrete=",".join(row[2] for row in rows if row[2]) or None, build_id=oid)
 
 
