@@ -31,8 +31,8 @@ def fetch_collection(client: Any, name: str) -> IndexFacts:
 async def fetch_collection_async(client: Any, name: str) -> IndexFacts:
     """Ask which collection a name stands for, and for its metadata."""
     concrete = _find_concrete(await client.get_aliases(), name)
-    (info,) = await asyncio.gather(client.get_collection(concrete), return_exceptions=True)
-    return _describe_collection(info, name, concrete)
+    answers = await asyncio.gather(client.get_collection(concrete), return_exceptions=True)
+    return _describe_collection(answers[0], name, concrete)
 
 
 def _find_concrete(answer: Any, name: str) -> str:
