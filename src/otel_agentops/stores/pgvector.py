@@ -17,7 +17,7 @@ from otel_agentops._open_retrieval import OPEN_RETRIEVAL
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target, Wrap
 from otel_agentops._wrapping import Arguments, Keywords
 from otel_agentops.stores._index_resolver import RESOLVER, Fetch, IndexFacts, describe_index, parse_declaration
-from otel_agentops.stores._queries import Found, Query, ReadResult, get_argument, wrap_query
+from otel_agentops.stores._queries import Found, Query, Read, ReadResult, get_argument, wrap_query
 
 _NAME = r'(?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))*'
 # Texts and comments come first: what looks like SQL inside them is none.
@@ -226,7 +226,7 @@ def read_rows(query: Query, result: Any) -> Found:
     return Found(document_count=len(result) if isinstance(result, list) else int(result is not None))
 
 
-def _wrap_statement(read: Any, read_result: ReadResult, *, is_async: bool) -> Wrap:
+def _wrap_statement(read: Read, read_result: ReadResult, *, is_async: bool) -> Wrap:
     """Return the wrapper of a method whose first argument is a statement, of which few are retrievals."""
     observe = wrap_query(read, read_result, is_async=is_async)
 
