@@ -1,9 +1,12 @@
-"""A server of JSON on loopback, for fakes of stores."""
+"""Servers on loopback: one of JSON, for fakes of stores, and what starts a real one as a program."""
 
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,3 +56,25 @@ def serve_json(serve: Serve, write_head: WriteHead = lambda _: {}) -> Iterator[s
     finally:
         server.shutdown()
         server.server_close()
+
+
+def find_free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Wait until a program listens on a port."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the server has ended"
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError("the server does not answer")

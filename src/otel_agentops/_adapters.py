@@ -45,8 +45,13 @@ ADAPTERS = {
     "chromadb": ("stores.chromadb", ["chromadb.api"]),
     "elasticsearch": ("stores.elasticsearch", ["elasticsearch.client._base"]),
     "faiss": ("stores.faiss", ["faiss"]),
+    "lancedb": ("stores.lancedb", ["lancedb"]),
     "opensearchpy": ("stores.opensearchpy", ["opensearchpy"]),
+    "pgvector": ("stores.pgvector", ["psycopg", "asyncpg"]),
     "pinecone": ("stores.pinecone", ["pinecone"]),
     "pymilvus": ("stores.pymilvus", ["pymilvus.milvus_client"]),
     "qdrant_client": ("stores.qdrant_client", ["qdrant_client"]),
+    "redis": ("stores.redis", ["redis.commands.search.commands"]),
+    "turbopuffer": ("stores.turbopuffer", ["turbopuffer.resources.namespaces"]),
+    "weaviate": ("stores.weaviate", ["weaviate.connect.v4"]),
 }

@@ -67,8 +67,8 @@ async def settle() -> None:
     """Wait until the stores have answered what was asked about their indexes."""
     for _ in range(3):
         await asyncio.to_thread(_index_resolver.RESOLVER.wait)
-        while tasks := list(_index_resolver.RESOLVER._tasks):
-            await asyncio.wait(tasks)
+        while _index_resolver.RESOLVER._tasks:  # some are of the loop that a library has for itself
+            await asyncio.sleep(0.001)
         await asyncio.sleep(0)
 
 

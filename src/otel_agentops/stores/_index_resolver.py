@@ -14,6 +14,7 @@ import inspect
 import itertools
 import os
 import random
+import re
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timezone
@@ -38,6 +39,7 @@ _MAX_ENTRIES = 1000  # names that are remembered, before the memory starts over
 _PATIENCE = 10  # times the usual time until a store that refused is asked again
 _ASYNC_TIMEOUT_S = 10  # of a question on the application's event loop
 _EXIT_WAIT_S = 0.5  # for a question that is under way, which must not outlive the interpreter
+_DECLARED_MEMBER = re.compile(r"(\w+)\s*=\s*([^\s,;]+)")
 _DECLARED_IN = "otel_agentops"  # member of an index's metadata under which its facts may stand
 
 
@@ -111,6 +113,12 @@ def describe_index(
         own_id or concrete,
         score_kind,
     )
+
+
+def parse_declaration(text: str | None) -> object:
+    """Return the members of a comment on an index: JSON, or words such as `version=7`."""
+    members = _coerce.parse_json(text)
+    return dict(_DECLARED_MEMBER.findall(members)) if isinstance(members, str) else members
 
 
 def format_time(value: object) -> str | None:

@@ -87,16 +87,17 @@ def summarise(answer: Answer) -> RetrievalResult:
     attributes: Attributes = {}
     kind = query.score_kind or query.facts.score_kind
     lists = [scores for scores in found.scores if len(scores)]
-    if lists:
-        nearest, farthest = [each[0] for each in lists], [each[-1] for each in lists]
-        if kind is not None:
-            attributes[A.RETRIEVAL_SCORE_KIND] = kind
-            is_distance = kind == DISTANCE
-            best, worst = (min, max) if is_distance else (max, min)
-            nearest, farthest = [best(nearest)], [worst(farthest)]
-        if len(nearest) == 1:  # how those of several queries compare is known by the kind alone
-            attributes[A.RETRIEVAL_SCORE_BEST] = float(nearest[0])
-            attributes[A.RETRIEVAL_SCORE_WORST] = float(farthest[0])
+    if lists and kind is not None:
+        attributes[A.RETRIEVAL_SCORE_KIND] = kind
+    if len(lists) == 1:
+        attributes[A.RETRIEVAL_SCORE_BEST], attributes[A.RETRIEVAL_SCORE_WORST] = (
+            float(lists[0][0]),
+            float(lists[0][-1]),
+        )
+    elif lists and kind is not None:  # how those of several queries compare is known by the kind alone
+        best, worst = (min, max) if kind == DISTANCE else (max, min)
+        attributes[A.RETRIEVAL_SCORE_BEST] = float(best(each[0] for each in lists))
+        attributes[A.RETRIEVAL_SCORE_WORST] = float(worst(each[-1] for each in lists))
     if found.answered:
         attributes.update(_describe_answered(query, found.answered))
     ids, count = found.ids, found.document_count

@@ -80,12 +80,12 @@ def read_query(fetch: Fetch, args: Arguments, kwargs: Keywords) -> Query:
     collection = args[0]
     api = collection._client
     place = (api, collection.tenant, collection.database)
-    facts, newer = describe_collection(collection), RESOLVER.find(_locate(*place, collection.name), fetch, place)
+    newer = RESOLVER.find(_locate(*place, collection.name), fetch, place)
     texts = get_argument(args, kwargs, _TEXTS_POSITION, "query_texts")
     return Query(
         collection.name,
         get_argument(args, kwargs, _TOP_K_POSITION, "n_results", _DEFAULT_TOP_K),
-        newer if newer.build_id == facts.build_id else facts,
+        newer if newer.build_id == str(collection.id) else describe_collection(collection),
         texts,
         None if texts is None else _find_query_model(collection),
         DISTANCE,

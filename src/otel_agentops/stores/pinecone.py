@@ -106,11 +106,12 @@ LIBRARY = PatchedLibrary(
         Target("pinecone._client", "Pinecone", "Index", _wrap_open(fetch_index)),
         Target("pinecone.async_client.pinecone", "AsyncPinecone", "index", _wrap_open(fetch_index_async)),
         *_list_targets("pinecone.index", "Index", fetch_index),
+        *_list_targets("pinecone.grpc", "GrpcIndex", fetch_index),
         *_list_targets("pinecone.async_client.async_index", "AsyncIndex", fetch_index_async),
     ),
     ClientInfo(
-        operations=("`query` and `search`, sync and async; each of `query_namespaces` is one",),
-        not_covered=("documents (`index.documents`) and `GrpcIndex`", "indexes that were opened before us"),
+        operations=("`query` and `search`, sync, async and by gRPC; each of `query_namespaces` is one",),
+        not_covered=("documents (`index.documents`)", "indexes that were opened before us"),
     ),
 )
 

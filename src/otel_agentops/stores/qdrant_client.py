@@ -6,29 +6,33 @@ request: https://github.com/qdrant/qdrant-client/blob/master/qdrant_client/qdran
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agentops import _coerce, _patching
+from otel_agentops._guard import try_call
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Keywords
 from otel_agentops.stores._index_resolver import RESOLVER, Fetch, IndexFacts, describe_index, name_place
 from otel_agentops.stores._queries import DISTANCE, SIMILARITY, Found, Query, get_argument, wrap_change, wrap_query
 
+_REFUSALS = (401, 403)
 _DISTANCES = {"Cosine": SIMILARITY, "Dot": SIMILARITY, "Euclid": DISTANCE, "Manhattan": DISTANCE}
 
 
 def fetch_collection(client: Any, name: str) -> IndexFacts:
     """Ask which collection a name stands for, and for its metadata."""
     concrete = _find_concrete(client.get_aliases(), name)
-    return _describe_collection(client.get_collection(concrete), name, concrete)
+    return _describe_collection(try_call(client.get_collection, concrete), name, concrete)
 
 
 async def fetch_collection_async(client: Any, name: str) -> IndexFacts:
     """Ask which collection a name stands for, and for its metadata."""
     concrete = _find_concrete(await client.get_aliases(), name)
-    return _describe_collection(await client.get_collection(concrete), name, concrete)
+    answers = await asyncio.gather(client.get_collection(concrete), return_exceptions=True)
+    return _describe_collection(answers[0], name, concrete)
 
 
 def _find_concrete(answer: Any, name: str) -> str:
@@ -36,7 +40,20 @@ def _find_concrete(answer: Any, name: str) -> str:
 
 
 def _describe_collection(info: Any, name: str, concrete: str) -> IndexFacts:
-    """Return the facts of a collection; servers before 1.16 keep neither metadata nor the time when it was made."""
+    """Return the facts of a collection; servers before 1.16 keep neither metadata nor the time when it was made.
+
+    Args:
+        info: What the server says of it, or the exception that it raised instead: a key may read aliases alone.
+        name: The one asked for.
+        concrete: That of the collection.
+
+    Raises:
+        BaseException: The question failed, and neither a refusal nor an alias is known.
+    """
+    if isinstance(info, BaseException):
+        if concrete == name or getattr(info, "status_code", None) not in _REFUSALS:
+            raise info
+        return describe_index(concrete=concrete)
     vectors = info.config.params.vectors
     each = vectors.values() if isinstance(vectors, Mapping) else [vectors]
     kinds = {_DISTANCES.get(str(getattr(one.distance, "value", one.distance))) for one in each if one is not None}

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from both import done
-from pinecone_server import PineconeServer
+from pinecone import Pinecone
+from pinecone_server import PineconeServer, run_grpc_server
 from retrieval_spans import describe_retrieval, pass_time, settle
 
 import otel_agentops
@@ -56,6 +57,16 @@ async def test_search_is_one_retrieval(seen: Capture, client: Any, server: Pinec
     index = await open_index(client)
     await done(index.search(namespace="acme", top_k=3, inputs={"text": "parcel"}))
     assert seen.spans == [describe_retrieval("docs", 3, 2, version="7", source="declared", **SCORES)]
+
+
+async def test_query_by_grpc_is_one_retrieval(seen: Capture, server: PineconeServer) -> None:
+    server.tags = {"version": "7"}
+    opener = Pinecone(api_key="k", host=server.url, grpc_scheme="http")
+    with run_grpc_server(server):
+        index = opener.index("docs", grpc=True)
+        await settle()
+        assert [match.id for match in (await ask(index)).matches] == ["a", "b"]
+    assert seen.spans == [describe_retrieval("docs", 2, 2, version="7", source="declared", **SCORES)]
 
 
 async def test_each_of_several_namespaces_is_a_retrieval(seen: Capture, client: Any, server: PineconeServer) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from both import done
-from qdrant_client import models
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import UnexpectedResponse
 from retrieval_spans import describe_retrieval, hold, pass_time, settle
 
 import otel_agentops
@@ -112,6 +114,25 @@ async def test_alias_repointed_elsewhere_is_seen_within_the_time(
     await ask_twice(client, "docs")
     versions = [span["attributes"].get("otel_agentops.index.version") for span in seen.spans]
     assert versions == ["docs-1", "docs-1", "docs-1", "docs-2"]
+
+
+@pytest.mark.parametrize(("status", "version"), [(403, "docs-1"), (500, None)])
+async def test_refused_metadata_leave_the_name_behind_the_alias(
+    seen: Capture, client: Any, monkeypatch: pytest.MonkeyPatch, status: int, version: str | None
+) -> None:
+    await make_collection(client, "docs-1")
+
+    async def refuse_async(name: str) -> None:
+        raise UnexpectedResponse(status, "refused", b"", httpx.Headers())
+
+    def refuse(name: str) -> None:
+        raise UnexpectedResponse(status, "refused", b"", httpx.Headers())
+
+    is_async = isinstance(client, AsyncQdrantClient)
+    monkeypatch.setattr(client, "get_collection", refuse_async if is_async else refuse)
+    await point_alias(client, "docs", "docs-1")
+    await ask(client, "docs")
+    assert seen.spans == [describe_retrieval("docs", 2, 2, version=version, scores=(1, HALF))]
 
 
 @pytest.mark.parametrize("kind", ["sync"], indirect=True)
