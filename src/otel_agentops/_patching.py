@@ -206,7 +206,7 @@ class PatchedLibrary:
         if (
             owner is None
             or original is None
-            or not set(target.parameters) <= set(inspect.signature(original).parameters)
+            or (target.parameters and not set(target.parameters) <= set(inspect.signature(original).parameters))
         ):
             log.warning(
                 "%s of %s %s; it is left alone, and the telemetry of calls that pass it lacks a part",
@@ -218,6 +218,8 @@ class PatchedLibrary:
 
     def _make_patch(self, target: Target, owner: Any, original: Method) -> Patch:
         raw = vars(owner).get(target.name)
+        if raw is None and target.name == "__init_subclass__":
+            raw = classmethod(lambda cls, **kwargs: super(owner, cls).__init_subclass__(**kwargs))
         if isinstance(raw, classmethod):  # read from its class it is bound to that, and a subclass would get it so
             function = raw.__func__
             return Patch(target, owner, raw, classmethod(functools.wraps(function)(target.wrap(function, self))))
