@@ -37,12 +37,14 @@ class JudgeScope(NamedTuple):
     """The judge whose verdict is being made.
 
     facts: attributes of its spans. models: of its calls, None where none is known to have answered. sent_hashes: of the
-    instructions that were sent to them.
+    instructions that were sent to them. inner_judges: names of the judges that ran inside, if the verdict is theirs;
+    None if they are a part of this one.
     """
 
     facts: Mapping[str, Value]
     models: list[str | None]
     sent_hashes: list[str]
+    inner_judges: list[str] | None = None
 
 
 class Scope(NamedTuple):

@@ -145,6 +145,29 @@ def walk_subclasses(owner: type) -> Iterable[type]:
             yield one
 
 
+def watch_subclasses(find_base: Callable[[], type | None], patch: Callable[[PatchedLibrary, type], object]) -> Wrap:
+    """Return the wrapper of an `__init_subclass__` that patches the classes below a base, also those made later.
+
+    Args:
+        find_base: Return the base class; None as long as its library is being imported.
+        patch: Patch one class.
+    """
+
+    def wrap(original: Method, library: PatchedLibrary) -> Method:
+        if (base := find_base()) is not None:
+            for each in walk_subclasses(base):
+                patch(library, each)
+
+        def init_subclass(cls: type, **kwargs: object) -> None:
+            original(cls, **kwargs)
+            if library.active and (base := find_base()) is not None and issubclass(cls, base):
+                patch(library, cls)
+
+        return init_subclass
+
+    return wrap
+
+
 class PatchedLibrary:
     """One library: its targets, and the telemetry that its calls go to while it is active.
 
@@ -218,7 +241,7 @@ class PatchedLibrary:
         if (
             owner is None
             or original is None
-            or not set(target.parameters) <= set(inspect.signature(original).parameters)
+            or (target.parameters and not set(target.parameters) <= set(inspect.signature(original).parameters))
         ):
             log.warning(
                 "%s of %s %s; it is left alone, and the telemetry of calls that pass it lacks a part",
@@ -230,6 +253,8 @@ class PatchedLibrary:
 
     def _make_patch(self, target: Target, owner: Any, original: Method) -> Patch:
         raw = vars(owner).get(target.name)
+        if raw is None and target.name == "__init_subclass__":
+            raw = classmethod(lambda cls, **kwargs: super(owner, cls).__init_subclass__(**kwargs))
         if isinstance(raw, classmethod):  # read from its class it is bound to that, and a subclass would get it so
             function = raw.__func__
             return Patch(target, owner, raw, classmethod(functools.wraps(function)(target.wrap(function, self))))

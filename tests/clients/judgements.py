@@ -8,6 +8,7 @@ from typing import Any
 
 from otel_agentops._hashing import identity
 from otel_agentops.testing import Capture, Record
+from otel_agentops.testing.fake_provider.behaviour import Answer, Call, ToolCall
 
 MODEL = "gpt-4o"
 RESOLVED = "gpt-4o-2024-11-20"
@@ -16,6 +17,13 @@ RESOLVED = "gpt-4o-2024-11-20"
 def write_prompt(parts: Mapping[str, Any]) -> str:
     """Return the text that stands for the prompt of a judge."""
     return json.dumps(parts, ensure_ascii=False, sort_keys=True)
+
+
+def answer_in_form(call: Call, text: str) -> Answer:
+    """Return an answer by the tool that the call offers, else as a text."""
+    if tools := call.body.get("tools"):
+        return Answer(text="", tool_calls=(ToolCall(tools[0]["function"]["name"], text),))
+    return Answer(text=text)
 
 
 def describe_judgement(

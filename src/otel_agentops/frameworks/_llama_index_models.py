@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from otel_agentops._client_call import UNOBSERVED
 from otel_agentops._guard import guard
-from otel_agentops._patching import Method, PatchedLibrary, Target, Wrap, walk_subclasses
+from otel_agentops._patching import Method, PatchedLibrary, Target, Wrap, watch_subclasses
 from otel_agentops._streams import observe_lazy_async_stream, observe_lazy_stream
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call
 from otel_agentops.frameworks._model_calls import (
@@ -139,18 +139,11 @@ def _find_base() -> type | None:
     return getattr(sys.modules.get("llama_index.core.base.llms.base"), "BaseLLM", None)
 
 
-def _wrap_registration(original: Method, library: PatchedLibrary) -> Method:
-    """Return the wrapper of what each new class passes through, and patch the classes that are there."""
-    if (base := _find_base()) is not None:
-        for owner in walk_subclasses(base):
-            _patch_class(library, owner)
-
-    def register(cls: type, **kwargs: Any) -> None:
-        original(cls, **kwargs)
-        if library.active and (base := _find_base()) is not None and issubclass(cls, base):
-            _patch_class(library, cls)
-
-    return register
-
-
-TARGETS = (Target("llama_index.core.instrumentation", "DispatcherSpanMixin", "__init_subclass__", _wrap_registration),)
+TARGETS = (
+    Target(
+        "llama_index.core.instrumentation",
+        "DispatcherSpanMixin",
+        "__init_subclass__",
+        watch_subclasses(_find_base, _patch_class),
+    ),
+)

@@ -40,6 +40,7 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
     """
 
     reads_sent_prompts = True  # False if the declared prompt has everything that the sent ones are made from
+    gives_way = False  # True if the verdict is that of a judge inside, if there is one
 
     def __init__(
         self,
@@ -76,8 +77,11 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         )
         # The revision is not known before the models have answered.
         facts = {key: value for key, value in self._judgement.attributes.items() if key != A.JUDGE_REVISION}
-        judge_scope = JudgeScope(facts, [], [])
-        self._scope = current_scope()._replace(judge=judge_scope, prompt=None, held_spans=None)
+        judge_scope = JudgeScope(facts, [], [], [] if self.gives_way else None)
+        outer = current_scope()
+        if outer.judge is not None and outer.judge.inner_judges is not None:
+            outer.judge.inner_judges.append(self.name)
+        self._scope = outer._replace(judge=judge_scope, prompt=None, held_spans=None)
         stack.enter_context(enter_scope(self._scope))
 
     @guard
@@ -129,6 +133,8 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         if self._judgement is None or self._scope.judge is None:
             return
         self._has_verdict = True
+        if self._scope.judge.inner_judges:
+            return
         attributes = {**self._read_task(receipt), **_coerce.as_texts(self._eval_set), **verdict}
         telemetry = self._find_telemetry()
         observation = Observation(telemetry)

@@ -10,13 +10,17 @@ import dataclasses
 import enum
 import inspect
 import json
-from collections.abc import Callable, Collection, Mapping
+import math
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from numbers import Real
 
 from typing_extensions import override
 
 from otel_agentops import _coerce
 from otel_agentops._context import current_scope
-from otel_agentops._patching import PatchedLibrary
+from otel_agentops._guard import guard
+from otel_agentops._patching import PatchedLibrary, Target, Wrap, watch_subclasses
 from otel_agentops._telemetry import Telemetry
 from otel_agentops.helpers._judge import judge
 from otel_agentops.operations import Attributes
@@ -39,6 +43,7 @@ class LibraryJudgement(judge):
         rubric_version: Version of the rubric, if the library knows one.
         threshold: A score below it is bad.
         params: Sampling and whatever else shapes the verdict.
+        gives_way: True if the judge is a function of the application: the verdict is that of a judge which it asks.
     """
 
     reads_sent_prompts = False
@@ -53,6 +58,7 @@ class LibraryJudgement(judge):
         rubric_version: str | None = None,
         threshold: float | None = None,
         params: Mapping[str, object] | None = None,
+        gives_way: bool = False,
     ) -> None:
         if prompt is not None and not isinstance(prompt, str):
             prompt = json.dumps(prompt, ensure_ascii=False, sort_keys=True)
@@ -65,6 +71,7 @@ class LibraryJudgement(judge):
             params=params or None,
         )
         self._library = library
+        self.gives_way = gives_way
 
     @override
     def _find_telemetry(self) -> Telemetry:
@@ -74,12 +81,12 @@ class LibraryJudgement(judge):
         """Record a score, a label or both; a judgement that has neither falls silent.
 
         Args:
-            score: A number, or True or False as 1 or 0; anything else is no score.
+            score: A number, or True or False as 1 or 0; NaN or anything else is no score.
             label: A text; anything else is no label.
             name: Of this score, if the judgement has several; None for the judge's.
         """
         verdict: Attributes = {}
-        if isinstance(score, (bool, int, float)):
+        if isinstance(score, Real) and not math.isnan(score):
             verdict[A.GEN_AI_EVALUATION_SCORE_VALUE] = float(score)
         if isinstance(label, str):
             verdict[A.GEN_AI_EVALUATION_SCORE_LABEL] = label
@@ -105,7 +112,8 @@ class LibraryJudgement(judge):
 
 def begin_judgement(library: PatchedLibrary, make: Callable[[], LibraryJudgement]) -> LibraryJudgement | None:
     """Return a judgement; None if the library is not observed, or if this is a part of another judgement."""
-    return make() if library.active and current_scope().judge is None else None
+    outer = current_scope().judge
+    return make() if library.active and (outer is None or outer.inner_judges is not None) else None
 
 
 def read_settings(owner: object, skipped: Collection[str] = ()) -> dict[str, object]:
@@ -127,16 +135,18 @@ def split_settings(settings: Mapping[str, object]) -> tuple[dict[str, object], d
     return {name: value for name, value in settings.items() if name not in params}, params
 
 
-def describe_value(value: object, is_described: Callable[[object], bool] | None = None, depth: int = 0) -> object:
+def describe_value(
+    value: object, list_names: Callable[[object], Iterable[str] | None] | None = None, depth: int = 0
+) -> object:
     """Return a value of a configuration as JSON; the same configuration gives the same.
 
     Args:
         value: The value. An object of no known kind is its class.
-        is_described: Returns True if an object is described by what its constructor was given, too.
+        list_names: Returns the names of the attributes that describe an object of a further kind; None for others.
         depth: How deep in the configuration it is.
     """
     if isinstance(value, enum.Enum):
-        return describe_value(value.value, is_described, depth)
+        return describe_value(value.value, list_names, depth)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, type) or inspect.isroutine(value):
@@ -144,24 +154,46 @@ def describe_value(value: object, is_described: Callable[[object], bool] | None 
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
 
     def describe(member: object) -> object:
-        return kind if depth >= _MAX_DEPTH else describe_value(member, is_described, depth + 1)
+        return kind if depth >= _MAX_DEPTH else describe_value(member, list_names, depth + 1)
 
     if isinstance(value, Mapping):
         return {str(key): describe(member) for key, member in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         members = [describe(member) for member in value]
         return members if isinstance(value, (list, tuple)) else sorted(members, key=str)
-    if (names := _list_fields(value)) is None and is_described is not None and is_described(value):
-        names = list(read_settings(value))
+    names = _list_fields(value)
+    if names is None and list_names is not None:
+        names = list_names(value)
     if names is None:
         return kind
     described = {name: describe(getattr(value, name, None)) for name in names if not name.startswith("_")}
     return {"class": kind, **_coerce.drop_none(described)}
 
 
-def _list_fields(value: object) -> list[str] | None:
+def _list_fields(value: object) -> Iterable[str] | None:
     """Return the names of the fields of a dataclass or a model of Pydantic; None for any other object."""
     if dataclasses.is_dataclass(value):
         return [field.name for field in dataclasses.fields(value)]
     fields = getattr(type(value), "model_fields", None)
     return list(fields) if isinstance(fields, Mapping) else None
+
+
+def patch_subclasses(module: str, owner: str, methods: Mapping[str, Wrap]) -> Target:
+    """Return the target that patches methods of all classes below a base class, whenever a class is made.
+
+    An abstract method judges nothing. The async method of a pair is the one whose name begins with `a`; a method of
+    the other kind is left alone.
+    """
+
+    @guard
+    def patch_methods(library: PatchedLibrary, each: type) -> None:
+        for name, wrap in methods.items():
+            method = vars(each).get(name)
+            is_async = name.lstrip("_").startswith("a")
+            if not inspect.isfunction(method) or getattr(method, "__isabstractmethod__", False):
+                continue
+            if inspect.iscoroutinefunction(method) is is_async:
+                library.patch_class(each, name, wrap)
+
+    watch = watch_subclasses(lambda: getattr(sys.modules.get(module), owner, None), patch_methods)
+    return Target(module, owner, "__init_subclass__", watch)

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
-import inspect
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, cast
 
 from otel_agentops import _patching
 from otel_agentops._guard import guard
-from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target, walk_subclasses
+from otel_agentops._patching import ClientInfo, PatchedLibrary
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.judges._judgements import (
     LibraryJudgement,
     begin_judgement,
     describe_value,
+    patch_subclasses,
     read_settings,
     split_settings,
 )
@@ -97,7 +96,7 @@ def describe_metric(metric: Metric) -> tuple[dict[str, object], dict[str, object
 
     The templates are the library's own, so another version of it is another prompt.
     """
-    described = {name: describe_value(value, _is_part) for name, value in read_settings(metric, _SKIPPED).items()}
+    described = {name: describe_value(value, _list_names) for name, value in read_settings(metric, _SKIPPED).items()}
     texts, params = split_settings(described)
     kind = type(metric)
     steps = GENERATED.find_declared(metric)
@@ -109,9 +108,10 @@ def describe_metric(metric: Metric) -> tuple[dict[str, object], dict[str, object
     }, params
 
 
-def _is_part(value: object) -> bool:
-    """Return True for the parts of a metric that is a graph: nodes, and metrics in them."""
-    return hasattr(value, "measure") or type(value).__module__.startswith("deepeval.metrics.")
+def _list_names(value: object) -> Iterable[str] | None:
+    """Return the settings of a part of a metric that is a graph: of a node, or of a metric in it."""
+    is_part = hasattr(value, "measure") or type(value).__module__.startswith("deepeval.metrics.")
+    return read_settings(value) if is_part else None
 
 
 def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> LibraryJudgement | None:
@@ -160,42 +160,13 @@ _METHODS: Mapping[str, _patching.Wrap] = {
 }
 
 
-@guard
-def _patch_class(library: PatchedLibrary, metric_class: type) -> None:
-    """Patch the methods that a class of metrics defines itself; an abstract one measures nothing."""
-    for name, wrap in _METHODS.items():
-        method = vars(metric_class).get(name)
-        is_async = inspect.iscoroutinefunction(method)
-        if inspect.isfunction(method) and is_async is name.startswith(("a_", "_a_")):
-            library.patch_class(metric_class, name, wrap)
-
-
-def _is_metric(owner: type) -> bool:
-    return any(base.__module__ == _BASES for base in owner.__mro__[1:])
-
-
-def _wrap_registration(original: Method, library: PatchedLibrary) -> Method:
-    """Return the wrapper of what each new class of metrics passes through, and patch those that are there."""
-    bases = vars(sys.modules.get(_BASES, inspect))  # on the first import nobody has made a class yet
-    for base in list(bases.values()):
-        if isinstance(base, type) and base.__module__ == _BASES and hasattr(base, "measure"):
-            for metric_class in walk_subclasses(base):
-                _patch_class(library, metric_class)
-
-    def observe_methods(*args: object, **kwargs: object) -> object:
-        result = original(*args, **kwargs)
-        new_class = args[0] if args else kwargs.get("cls")
-        if library.active and isinstance(new_class, type) and _is_metric(new_class):
-            _patch_class(library, new_class)
-        return result
-
-    return observe_methods
-
-
 LIBRARY = PatchedLibrary(
     "deepeval",
     ">=4.0,<5",
-    (Target("deepeval.tracing.internal", "", "observe_methods", _wrap_registration, ("cls",)),),
+    tuple(
+        patch_subclasses(_BASES, base, _METHODS)
+        for base in ("BaseMetric", "BaseConversationalMetric", "BaseArenaMetric")
+    ),
     ClientInfo(
         operations=("evaluate (`measure` and `a_measure` of every metric)",),
         not_covered=("`evaluate` of cases that are judged on Confident AI's server",),

@@ -23,7 +23,7 @@ from deepeval.models import GPTModel
 from deepeval.test_case import LLMTestCase, SingleTurnParams
 from judgements import RESOLVED, describe_judgement, list_judges, write_prompt
 
-from otel_agentops.judges._judgements import walk_subclasses
+from otel_agentops._patching import walk_subclasses
 from otel_agentops.judges.deepeval import Instrumentor
 from otel_agentops.testing import Capture, Record, capture
 from otel_agentops.testing.fake_provider import FakeProvider

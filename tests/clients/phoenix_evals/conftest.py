@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from judgements import MODEL, RESOLVED
+from judgements import MODEL, RESOLVED, answer_in_form
 from opentelemetry import trace
 
 from otel_agentops.clients import openai
 from otel_agentops.judges.phoenix_evals import Instrumentor
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.fake_provider.behaviour import Answer, Call, ToolCall
 
 VERDICT = {"label": "good", "explanation": "as scripted"}
 TEMPLATE = "Is {output} right for {input}?"
@@ -35,14 +34,9 @@ def seen(instrumentor: Instrumentor, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
-    def answer(call: Call) -> Answer:
-        if tools := call.body.get("tools"):
-            return Answer(text="", tool_calls=(ToolCall(tools[0]["function"]["name"], json.dumps(VERDICT)),))
-        return Answer(text=json.dumps(VERDICT))
-
     with FakeProvider() as running:
         running.alias(MODEL, RESOLVED)
-        running.answer(answer)
+        running.answer(lambda call: answer_in_form(call, json.dumps(VERDICT)))
         yield running
 
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from judgements import MODEL, RESOLVED
+from judgements import MODEL, RESOLVED, answer_in_form
 
 from otel_agentops.clients import openai
 from otel_agentops.frameworks import pydantic_ai
 from otel_agentops.judges.pydantic_evals import Instrumentor
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.fake_provider.behaviour import Answer, Call, ToolCall
 
 VERDICT = {"reason": "as scripted", "pass": True, "score": 0.8}
 
@@ -32,14 +31,9 @@ def seen(instrumentor: Instrumentor) -> Iterator[Capture]:
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
-    def answer(call: Call) -> Answer:
-        """Call the tool by which the library takes an answer."""
-        name = call.body["tools"][0]["function"]["name"]
-        return Answer(text="", tool_calls=(ToolCall(name, json.dumps(VERDICT)),))
-
     with FakeProvider() as running:
         running.alias(MODEL, RESOLVED)
-        running.answer(answer)
+        running.answer(lambda call: answer_in_form(call, json.dumps(VERDICT)))
         yield running
 
 

@@ -1,0 +1,65 @@
+"""The real Ragas with a judge on a fake provider, with what our instrumentations of both emit."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from judgements import MODEL, RESOLVED, answer_in_form
+
+from otel_agentops.clients import openai
+from otel_agentops.judges.ragas import Instrumentor
+from otel_agentops.testing import Capture, capture
+from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.fake_provider.behaviour import Answer, Call
+
+os.environ["RAGAS_DO_NOT_TRACK"] = "true"
+
+
+@pytest.fixture
+def instrumentor() -> Instrumentor:
+    return Instrumentor()
+
+
+@pytest.fixture
+def seen(instrumentor: Instrumentor) -> Iterator[Capture]:
+    with capture(openai.Instrumentor(), instrumentor) as everything:
+        yield everything
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    """Return a provider that answers every question of the metrics: half of two statements hold."""
+
+    def answer(call: Call) -> Answer:
+        asked = json.dumps(call.body)
+        if "NLIStatementOutput" in asked:
+            verdicts = {"a": 1, "b": 0}.items()
+            statements = [{"statement": name, "reason": "", "verdict": verdict} for name, verdict in verdicts]
+            return answer_in_form(call, json.dumps({"statements": statements}))
+        if "StatementGeneratorOutput" in asked:
+            return answer_in_form(call, json.dumps({"statements": ["a", "b"]}))
+        verdict = {"verdict": 1} if "verdict" in asked else {"value": "good"}
+        return answer_in_form(call, json.dumps({"reason": "as scripted", **verdict}))
+
+    with FakeProvider() as running:
+        running.alias(MODEL, RESOLVED)
+        running.answer(answer)
+        yield running
+
+
+@pytest.fixture(params=["sync", "async"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def llm(kind: str, provider: FakeProvider) -> Any:
+    import openai as library
+    from ragas.llms import llm_factory  # not installed where its tests are left out
+
+    client = library.OpenAI if kind == "sync" else library.AsyncOpenAI
+    return llm_factory(MODEL, client=client(api_key="k", base_url=provider.openai_url, max_retries=0))
