@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
+
+CLIENTS = Path(__file__).resolve().parents[1] / "tests" / "clients"
 
 
 class Source(NamedTuple):
@@ -14,6 +17,7 @@ class Source(NamedTuple):
         quick: Arguments of pytest for the tests that `make test` runs.
         packages: Folders whose `__init__.py` the source distribution lacks.
         asks_no_model: True if no test calls a model, so that no span of ours can be expected.
+        adapter: The entry point that observes it, if it is called otherwise than the suite.
     """
 
     distribution: str
@@ -21,6 +25,16 @@ class Source(NamedTuple):
     quick: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     asks_no_model: bool = False
+    adapter: str = ""
+
+
+def find_kept_versions(client: str) -> Path | None:
+    """Return the file of newest versions that is kept for a client (ends.py), None if uv.lock has it.
+
+    Its tests need what `suite.in` beside that file names.
+    """
+    kept = CLIENTS / client / f"{SOURCES[client].distribution}-newest.txt"
+    return kept if kept.exists() else None
 
 
 def _describe_stainless(distribution: str, *quick: str) -> Source:
@@ -36,6 +50,8 @@ SOURCES = {
         *("test_client.py", "test_streaming.py", "test_response.py", "test_middleware.py"),
         *("lib/streaming", "lib/_parse"),
     ),
+    "autoevals": Source("autoevals", ("py/autoevals",), ("py/autoevals",)),
+    "autogen": Source("autogen-agentchat", quick=("tests/test_assistant_agent.py", "tests/test_group_chat.py")),
     "bedrock": Source(
         "botocore",
         (
@@ -46,6 +62,27 @@ SOURCES = {
             *("tests/functional/test_history.py", "tests/functional/test_stub.py", "tests/functional/test_session.py"),
         ),
         asks_no_model=True,
+    ),
+    "claude_agent_sdk": Source(
+        "claude-agent-sdk",
+        tuple(
+            f"tests/test_{name}.py"
+            for name in (
+                *("client", "client_app", "close_cancellation", "integration", "message_parser", "query"),
+                *("run_end_subprocess", "sdk_mcp_integration", "streaming_client", "tool_callbacks", "transport"),
+            )
+        ),
+        ("tests/test_client.py", "tests/test_query.py", "tests/test_sdk_mcp_integration.py"),
+    ),
+    "crewai": Source(
+        "crewai",
+        ("-o", "addopts=", "tests/agents", "tests/crew", "tests/hooks", "tests/tools", "tests/test_flow.py"),
+        ("-o", "addopts=", "tests/hooks", "tests/tools", "tests/test_flow.py"),
+    ),
+    "fastmcp": Source(
+        "fastmcp",
+        ("tests/client", "tests/server", "tests/telemetry", "tests/tools"),
+        ("tests/client/telemetry", "tests/server/telemetry", "tests/telemetry", "tests/tools/tool"),
     ),
     "fireworks": _describe_stainless("fireworks-ai"),
     # The others replay calls of Google's own, which the source distribution lacks.
@@ -71,6 +108,15 @@ SOURCES = {
         packages=("tests",),
         asks_no_model=True,
     ),
+    "langchain": Source(
+        "langchain",
+        ("-o", "addopts=", "tests/unit_tests/agents"),
+        (
+            *("-o", "addopts=", "tests/unit_tests/agents/middleware/core"),
+            *(f"tests/unit_tests/agents/test_{name}.py" for name in ("react_agent", "agent_name", "subagent_streaming")),
+        ),
+        adapter="langgraph",
+    ),
     # The others compare schemas and serialised objects, which we do not touch.
     "langchain_core": Source(
         "langchain-core",
@@ -80,6 +126,26 @@ SOURCES = {
             *(f"tests/unit_tests/{name}" for name in ("test_retrievers.py", "test_tools.py")),
         ),
         ("-o", "addopts=", "tests/unit_tests/callbacks", "tests/unit_tests/test_tools.py"),
+    ),
+    "langgraph": Source(
+        "langgraph",
+        ("-o", "addopts=", "tests", "--ignore=tests/test_remote_graph.py", "--ignore=tests/test_remote_graph_v3.py"),
+        (
+            *("-o", "addopts="),
+            *(
+                f"tests/test_{name}.py"
+                for name in ("graph_callbacks", "interrupt_state", "interruption", "parent_command", "runnable", "runtime")
+            ),
+            *("tests/test_state.py", "tests/test_tracing_interops.py"),
+        ),
+    ),
+    "mcp": Source(
+        "mcp",
+        ("-o", "addopts=", "-p", "anyio", *(f"tests/{name}" for name in ("client", "issues", "server", "shared"))),
+        (
+            *("-o", "addopts=", "-p", "anyio", "tests/server/test_otel.py", "tests/server/lowlevel"),
+            *("tests/client/test_client.py", "tests/client/test_session.py", "tests/client/test_session_group.py"),
+        ),
     ),
     "mistralai": Source("mistralai", ("src/mistralai/extra/tests",)),
     "ollama": Source("ollama", quick=("tests/test_client.py",)),
@@ -101,6 +167,22 @@ SOURCES = {
         ),
     ),
     "openrouter": Source("openrouter", asks_no_model=True),
+    "smolagents": Source(
+        "smolagents",
+        (
+            *("-o", "addopts="),
+            *(f"tests/test_{name}.py" for name in ("final_answer", "mcp_client", "memory", "monitoring", "telemetry")),
+            *("tests/test_tool_validation.py", "tests/test_yield_support.py"),
+        ),
+    ),
+    "strands": Source(
+        "strands-agents",
+        (
+            *("-o", "addopts="),
+            *(f"tests/strands/{name}" for name in ("agent", "event_loop", "multiagent", "telemetry", "tools")),
+        ),
+        ("-o", "addopts=", "tests/strands/event_loop", "tests/strands/agent/test_agent.py"),
+    ),
     "together": _describe_stainless("together"),
     "writer": _describe_stainless("writer-sdk"),
     "xai": Source("xai-sdk", ("tests", "-o", "python_files=*_test.py")),
