@@ -82,9 +82,7 @@ def find_python(client: str) -> str | None:
 
 
 @nox.session(default=False)
-@nox.parametrize(
-    ("python", "client"), [nox.param(find_python(name), name, id=name, tags=[name]) for name in SOURCES]
-)
+@nox.parametrize(("python", "client"), [nox.param(find_python(name), name, id=name, tags=[name]) for name in SOURCES])
 def peers(session: nox.Session, client: str) -> None:
     """Run the unit tests of a client, without and with an instrumentation."""
     from peers import takes_part  # it imports pytest and OpenTelemetry
@@ -93,7 +91,9 @@ def peers(session: nox.Session, client: str) -> None:
         session.skip("not chosen, or without such tests")
     if versions := find_kept_versions(client):
         own = versions.with_name("suite.in")
-        session.install("--requirement", str(versions), "--requirement", str(own), "--group", "suite", "--editable", ".")
+        session.install(
+            "--requirement", str(versions), "--requirement", str(own), "--group", "suite", "--editable", "."
+        )
     else:
         groups = ("--group", "suite", "--group", f"suite-{client.replace('_', '-')}")
         session.run_install("uv", "sync", "--active", "--frozen", "--no-default-groups", *groups)

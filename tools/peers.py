@@ -4,8 +4,8 @@
     python tools/peers.py CLIENT …    in the environment of that client, which noxfile.py makes
 
 The tests come from the client's source distribution, in the version that uv.lock names, or the file of the newest
-versions that is kept for the client (ends.py). Both runs have global providers; the second has an instrumentation, and
-runs the tests that passed in the first. suites.py lists the clients and their tests.
+versions that is kept for the client (ends.py); chromadb's come with its wheel. Both runs have global providers; the
+second has an instrumentation, and runs the tests that passed in the first. suites.py lists the clients and their tests.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ class Results(NamedTuple):
     Attributes:
         tests: Outcomes by test id.
         why: The ends of the tracebacks by test id.
-        scopes: Numbers of spans by the scope that made them.
+        scopes: Numbers of spans and of events, by the scope that made them.
         swallowed: Failures of our telemetry, as the guard logged them.
         patched: The places where we patched the client.
     """
@@ -191,16 +192,19 @@ def load_suite(
     Raises:
         UnavailableError: The tests cannot be downloaded.
     """
-    version, digest = _read_version(client)
-    home = toolchain.cache() / "suites" / f"{client}-{version}"
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with toolchain.alone(home.with_name(f"{home.name}.lock"), f"the tests of {client}"):
-        if not home.exists():
-            _download_tests(client, version, digest, home)
+    version, digest = read_version(client)
+    if SOURCES[client].is_installed:
+        home = Path(str(distribution(SOURCES[client].distribution).locate_file("")))
+    else:
+        home = toolchain.cache() / "suites" / f"{client}-{version}"
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with toolchain.alone(home.with_name(f"{home.name}.lock"), f"the tests of {client}"):
+            if not home.exists():
+                _download_tests(client, version, digest, home)
     return Suite(client, home, os.cpu_count() or 1 if processes is None else processes, python, part)
 
 
-def _read_version(client: str) -> tuple[str, str]:
+def read_version(client: str) -> tuple[str, str]:
     """Return the version of a client, and the sha256 of its source distribution if uv.lock has the client."""
     name = SOURCES[client].distribution
     kept = find_kept_versions(client)
@@ -304,7 +308,7 @@ def _name_run(instrumentation: str) -> str:
 def show_comparison(client: str, instrumentation: str, comparison: Comparison) -> None:
     """Print the numbers, and each test that broke with its reason."""
     without = Counter(comparison.without.tests.values())
-    print(f"{client} {_read_version(client)[0]}, {_name_run(instrumentation)}:")
+    print(f"{client} {read_version(client)[0]}, {_name_run(instrumentation)}:")
     rows = (
         ("passed without", without["passed"]),
         ("passed both", len(comparison.without.passed & comparison.observed.passed)),
@@ -314,7 +318,7 @@ def show_comparison(client: str, instrumentation: str, comparison: Comparison) -
         ("failed without", without["failed"]),
         ("skipped without", without["skipped"]),
         ("places patched by us", len(comparison.observed.patched)),
-        *((f"spans: {scope}"[:60], number) for scope, number in comparison.observed.scopes.most_common()),
+        *((scope[:60], number) for scope, number in comparison.observed.scopes.most_common()),
     )
     for title, number in rows:
         print(f"  {number:>7} {title}")

@@ -17,6 +17,7 @@ class Source(NamedTuple):
         quick: Arguments of pytest for the tests that `make test` runs.
         packages: Folders whose `__init__.py` the source distribution lacks.
         asks_no_model: True if no test calls a model, so that no span of ours can be expected.
+        is_installed: True if they are in the wheel; the arguments are then below site-packages.
         adapter: The entry point that observes it, if it is called otherwise than the suite.
     """
 
@@ -25,6 +26,7 @@ class Source(NamedTuple):
     quick: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     asks_no_model: bool = False
+    is_installed: bool = False
     adapter: str = ""
 
 
@@ -40,6 +42,10 @@ def find_kept_versions(client: str) -> Path | None:
 def _describe_stainless(distribution: str, *quick: str) -> Source:
     files = tuple(f"tests/{name}" for name in quick)
     return Source(distribution, ("tests", "--ignore=tests/api_resources"), files)
+
+
+def _list_files(*names: str, folder: str = "tests") -> tuple[str, ...]:
+    return tuple(f"{folder}/test_{name}.py" for name in names)
 
 
 # `tests/api_resources` needs the mock server of the client's project: `peers.py` runs it where TEST_API_BASE_URL names
@@ -63,21 +69,23 @@ SOURCES = {
         ),
         asks_no_model=True,
     ),
+    # To prepare its source distribution takes a compiler of Rust, and the network.
+    "chromadb": Source(
+        "chromadb",
+        tuple(
+            f"chromadb/test/{name}"
+            for name in ("api", "client", "configurations", "ef", "test_api.py", "test_chroma.py", "test_client.py")
+        ),
+        ("chromadb/test/test_client.py", "chromadb/test/api/test_collection.py", "chromadb/test/api/test_schema.py"),
+        is_installed=True,
+    ),
     "claude_agent_sdk": Source(
         "claude-agent-sdk",
-        tuple(
-            f"tests/test_{name}.py"
-            for name in (
-                *("client", "client_app", "close_cancellation", "integration", "message_parser", "query"),
-                *("run_end_subprocess", "sdk_mcp_integration", "streaming_client", "tool_callbacks", "transport"),
-            )
+        _list_files(
+            *("client", "client_app", "close_cancellation", "integration", "message_parser", "query"),
+            *("run_end_subprocess", "sdk_mcp_integration", "streaming_client", "tool_callbacks", "transport"),
         ),
-        ("tests/test_client.py", "tests/test_query.py", "tests/test_sdk_mcp_integration.py"),
-    ),
-    "crewai": Source(
-        "crewai",
-        ("-o", "addopts=", "tests/agents", "tests/crew", "tests/hooks", "tests/tools", "tests/test_flow.py"),
-        ("-o", "addopts=", "tests/hooks", "tests/tools", "tests/test_flow.py"),
+        _list_files("client", "query", "sdk_mcp_integration"),
     ),
     "fastmcp": Source(
         "fastmcp",
@@ -113,7 +121,7 @@ SOURCES = {
         ("-o", "addopts=", "tests/unit_tests/agents"),
         (
             *("-o", "addopts=", "tests/unit_tests/agents/middleware/core"),
-            *(f"tests/unit_tests/agents/test_{name}.py" for name in ("react_agent", "agent_name", "subagent_streaming")),
+            *_list_files("react_agent", "agent_name", "subagent_streaming", folder="tests/unit_tests/agents"),
         ),
         adapter="langgraph",
     ),
@@ -132,11 +140,8 @@ SOURCES = {
         ("-o", "addopts=", "tests", "--ignore=tests/test_remote_graph.py", "--ignore=tests/test_remote_graph_v3.py"),
         (
             *("-o", "addopts="),
-            *(
-                f"tests/test_{name}.py"
-                for name in ("graph_callbacks", "interrupt_state", "interruption", "parent_command", "runnable", "runtime")
-            ),
-            *("tests/test_state.py", "tests/test_tracing_interops.py"),
+            *_list_files("graph_callbacks", "interrupt_state", "interruption", "parent_command", "runnable", "runtime"),
+            *_list_files("state", "tracing_interops"),
         ),
     ),
     "mcp": Source(
@@ -159,20 +164,18 @@ SOURCES = {
         ("-o", "addopts=", "tests", "--ignore=tests/sandbox", "--ignore=tests/extensions", "--ignore=tests/docs"),
         (
             *("-o", "addopts="),
-            *(
-                f"tests/test_{name}.py"
-                for name in ("agent_as_tool", "agent_hooks", "agent_tracing", "cancel_streaming")
-            ),
-            *(f"tests/test_{name}.py" for name in ("function_tool", "guardrails", "max_turns", "tracing")),
+            *_list_files("agent_as_tool", "agent_hooks", "agent_tracing", "cancel_streaming"),
+            *_list_files("function_tool", "guardrails", "max_turns", "tracing"),
         ),
     ),
     "openrouter": Source("openrouter", asks_no_model=True),
+    # Those of agents and of most tools import helpers that the source distribution lacks.
     "smolagents": Source(
         "smolagents",
         (
             *("-o", "addopts="),
-            *(f"tests/test_{name}.py" for name in ("final_answer", "mcp_client", "memory", "monitoring", "telemetry")),
-            *("tests/test_tool_validation.py", "tests/test_yield_support.py"),
+            *_list_files("final_answer", "mcp_client", "memory", "monitoring", "telemetry", "tool_validation"),
+            *_list_files("yield_support"),
         ),
     ),
     "strands": Source(
@@ -188,12 +191,20 @@ SOURCES = {
     "xai": Source("xai-sdk", ("tests", "-o", "python_files=*_test.py")),
 }
 
+# Adapters without a suite, and what their source distributions have instead of tests that could be run.
 WITHOUT_TESTS = {
-    "cohere": "its source distribution has none",
-    "litellm": "its source distribution has none",
-    "watsonx": "its source distribution has none",
-    "agent_framework": "its source distribution has none",
-    "pydantic_ai": "its source distribution has none",
+    **dict.fromkeys(
+        ("cohere", "litellm", "watsonx", "agent_framework", "pydantic_ai", "google_adk", "llama_index"),
+        "its source distribution has none",
+    ),
+    **dict.fromkeys(
+        ("deepeval", "elasticsearch", "opensearchpy", "pinecone", "pydantic_evals", "pymilvus", "qdrant_client"),
+        "its source distribution has none",
+    ),
+    "crewai": "its tests were not compared yet",
+    "dspy": "its source distribution has only those of the code that it vendors",
+    "faiss": "it has no source distribution",
+    "phoenix_evals": "its source distribution has only those of its clients of models, none of an evaluator",
 }
 
 # These tests say that the span of the client itself lacks an attribute, or that it is the only span. They must fail
