@@ -17,8 +17,8 @@ import nox
 
 sys.path.insert(0, "tools")
 
-from ends import RESOLUTION, Environment, list_environments
-from suites import SOURCES
+from ends import HEADER, RESOLUTION, Environment, list_environments
+from suites import SOURCES, find_kept_versions
 
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "uv"
@@ -74,14 +74,27 @@ def resolve_versions(session: nox.Session, environment: Environment) -> Path:
     return versions
 
 
+def find_python(client: str) -> str | None:
+    """Return the Python of the versions that are kept for a client, None for the one that runs nox."""
+    versions = find_kept_versions(client)
+    header = HEADER.search(versions.read_text()) if versions else None
+    return header and header[1]
+
+
 @nox.session(default=False)
-@nox.parametrize("client", [nox.param(name, id=name, tags=[name]) for name in SOURCES])
+@nox.parametrize(("python", "client"), [nox.param(find_python(name), name, id=name, tags=[name]) for name in SOURCES])
 def peers(session: nox.Session, client: str) -> None:
     """Run the unit tests of a client, without and with an instrumentation."""
     from peers import takes_part  # it imports pytest and OpenTelemetry
 
     if not takes_part([client, *session.posargs]):
         session.skip("not chosen, or without such tests")
-    groups = ("--group", "suite", "--group", f"suite-{client.replace('_', '-')}")
-    session.run_install("uv", "sync", "--active", "--frozen", "--no-default-groups", *groups)
+    if versions := find_kept_versions(client):
+        own = versions.with_name("suite.in")
+        session.install(
+            "--requirement", str(versions), "--requirement", str(own), "--group", "suite", "--editable", "."
+        )
+    else:
+        groups = ("--group", "suite", "--group", f"suite-{client.replace('_', '-')}")
+        session.run_install("uv", "sync", "--active", "--frozen", "--no-default-groups", *groups)
     session.run("python", "tools/peers.py", client, *session.posargs)

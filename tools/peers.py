@@ -3,9 +3,9 @@
     make peers ARGS="[--client NAME] [--quick] [--part 1/3] [--strict] [--instrumentation official|openinference|…]"
     python tools/peers.py CLIENT …    in the environment of that client, which noxfile.py makes
 
-The tests come from the client's source distribution, in the version that uv.lock names. Both runs have global
-providers; the second has an instrumentation, and runs the tests that passed in the first. suites.py lists the clients
-and their tests.
+The tests come from the client's source distribution, in the version that uv.lock names, or the file of the newest
+versions that is kept for the client (ends.py); chromadb's come with its wheel. Both runs have global providers; the
+second has an instrumentation, and runs the tests that passed in the first. suites.py lists the clients and their tests.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import toolchain
 from peers_plugin import INSTRUMENTATIONS, list_instrumentors
-from suites import BREAKS_OPENTELEMETRY, OF_ITS_SPAN, SOURCES
+from suites import BREAKS_OPENTELEMETRY, OF_ITS_SPAN, SOURCES, find_kept_versions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,7 +40,7 @@ class Results(NamedTuple):
     Attributes:
         tests: Outcomes by test id.
         why: The ends of the tracebacks by test id.
-        scopes: Numbers of spans by the scope that made them.
+        scopes: Numbers of spans and of events, by the scope that made them.
         swallowed: Failures of our telemetry, as the guard logged them.
         patched: The places where we patched the client.
     """
@@ -117,12 +118,13 @@ class Suite:
             wanted.write_text("\n".join(only))
             variables = {
                 **_filter_variables(os.environ),
-                "PEERS_CLIENT": self.client,
+                "PEERS_CLIENT": SOURCES[self.client].adapter or self.client,
                 "PEERS_INSTRUMENTATION": instrumentation,
                 "PEERS_REPORT": str(report),
                 "PEERS_ONLY": str(wanted) if only else "",
                 "PEERS_PART": "" if only or alone else self.part or "",
                 "TEST_API_BASE_URL": os.environ.get("TEST_API_BASE_URL", api),
+                "NO_DOCKER": "true",  # langgraph's and langchain's tests then need no database server
                 "OTEL_AGENTOPS_STRICT": "1" if strict else "",
                 "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("src", "tools")),
             }
@@ -185,36 +187,41 @@ def _run_again(suite: Suite, instrumentation: str, suspects: set[str], *, strict
 def load_suite(
     client: str, processes: int | None = None, python: str = sys.executable, part: str | None = None
 ) -> Suite:
-    """Return the tests of the locked version of a client, from the cache if it has them.
+    """Return the tests of the recorded version of a client, from the cache if it has them.
 
     Raises:
         UnavailableError: The tests cannot be downloaded.
     """
-    version, digest = _read_locked(client)
-    home = toolchain.cache() / "suites" / f"{client}-{version}"
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with toolchain.alone(home.with_name(f"{home.name}.lock"), f"the tests of {client}"):
-        if not home.exists():
-            _download_tests(client, version, digest, home)
+    version, digest = read_version(client)
+    if SOURCES[client].is_installed:
+        home = Path(str(distribution(SOURCES[client].distribution).locate_file("")))
+    else:
+        home = toolchain.cache() / "suites" / f"{client}-{version}"
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with toolchain.alone(home.with_name(f"{home.name}.lock"), f"the tests of {client}"):
+            if not home.exists():
+                _download_tests(client, version, digest, home)
     return Suite(client, home, os.cpu_count() or 1 if processes is None else processes, python, part)
 
 
-def _read_locked(client: str) -> tuple[str, str]:
-    """Return version and sha256 of the source distribution that uv.lock names."""
-    entry = rf'^name = "{SOURCES[client].distribution}"\nversion = "(.+)"\n(?:.+\n)*?sdist = .* hash = "(.+?)"'
-    locked = re.search(entry, (ROOT / "uv.lock").read_text(), re.MULTILINE)
-    if locked is None:
-        raise toolchain.UnavailableError(f"uv.lock names no source distribution of {client}")
-    return locked[1], locked[2]
+def read_version(client: str) -> tuple[str, str]:
+    """Return the version of a client, and the sha256 of its source distribution if uv.lock has the client."""
+    name = SOURCES[client].distribution
+    kept = find_kept_versions(client)
+    entry = rf'^name = "{name}"\nversion = "(.+)"\n(?:.+\n)*?sdist = .* hash = "(.+?)"'
+    pattern, file = (rf"^{name}==(\S+)()", kept) if kept else (entry, ROOT / "uv.lock")
+    if (version := re.search(pattern, file.read_text(), re.MULTILINE)) is None:
+        raise toolchain.UnavailableError(f"{file.name} names no source distribution of {client}")
+    return version[1], version[2]
 
 
 def _download_tests(client: str, version: str, digest: str, home: Path) -> None:
     source = SOURCES[client]
     with tempfile.TemporaryDirectory(prefix=f".{home.name}.", dir=home.parent) as work:
         wanted, unpacked = Path(work) / "wanted.txt", Path(work) / "unpacked"
-        wanted.write_text(f"{source.distribution}=={version} --hash={digest}\n")
+        wanted.write_text(f"{source.distribution}=={version}{digest and f' --hash={digest}'}\n")
         pip = [str(ROOT / ".tools" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "download"]
-        options = ["--no-deps", "--no-binary", source.distribution, "--require-hashes", "-r", str(wanted), "-d", work]
+        options = ["--no-deps", "--no-binary", source.distribution, "-r", str(wanted), "-d", work]
         toolchain.run(f"fetching the source distribution of {client} {version}", [*pip, *options], Path(work))
         with tarfile.open(next(Path(work).glob("*.tar.gz"))) as archive:
             archive.extractall(unpacked, filter="data")
@@ -301,7 +308,7 @@ def _name_run(instrumentation: str) -> str:
 def show_comparison(client: str, instrumentation: str, comparison: Comparison) -> None:
     """Print the numbers, and each test that broke with its reason."""
     without = Counter(comparison.without.tests.values())
-    print(f"{client} {_read_locked(client)[0]}, {_name_run(instrumentation)}:")
+    print(f"{client} {read_version(client)[0]}, {_name_run(instrumentation)}:")
     rows = (
         ("passed without", without["passed"]),
         ("passed both", len(comparison.without.passed & comparison.observed.passed)),
@@ -311,7 +318,7 @@ def show_comparison(client: str, instrumentation: str, comparison: Comparison) -
         ("failed without", without["failed"]),
         ("skipped without", without["skipped"]),
         ("places patched by us", len(comparison.observed.patched)),
-        *((f"spans: {scope}"[:60], number) for scope, number in comparison.observed.scopes.most_common()),
+        *((scope[:60], number) for scope, number in comparison.observed.scopes.most_common()),
     )
     for title, number in rows:
         print(f"  {number:>7} {title}")
@@ -341,7 +348,7 @@ def takes_part(arguments: Sequence[str]) -> bool:
     options = parse_arguments(arguments)
     client = options.environment
     is_chosen = client in (options.client or SOURCES) and bool(SOURCES[client].quick or not options.quick)
-    return is_chosen and bool(list_instrumentors(client, options.instrumentation))
+    return is_chosen and bool(list_instrumentors(SOURCES[client].adapter or client, options.instrumentation))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -17,8 +17,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
-from opentelemetry import metrics, trace
+from opentelemetry import _logs, metrics, trace
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -66,8 +67,27 @@ class ScopeCounter(SpanExporter):
         for span in spans:
             scope = span.instrumentation_scope.name if span.instrumentation_scope else ""
             enriched = scope != OURS and any(name.startswith(f"{OURS}.") for name in span.attributes or ())
-            self.scopes[ENRICHED if enriched else scope] += 1
+            self.scopes[ENRICHED if enriched else f"spans of {scope}"] += 1
         return SpanExportResult.SUCCESS
+
+
+class EventCounter(LogRecordProcessor):
+    """Processor that counts events by the scope that made them: a judgement without a model is no span."""
+
+    def __init__(self, scopes: Counter[str]) -> None:
+        self.scopes = scopes
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Count the event."""
+        scope = log_record.instrumentation_scope.name if log_record.instrumentation_scope else ""
+        self.scopes[f"events of {scope}"] += 1
+
+    def shutdown(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Return True: nothing waits."""
+        return True
 
 
 class GuardLog(logging.Handler):
@@ -100,6 +120,9 @@ class Peers:
         tracers.add_span_processor(SimpleSpanProcessor(self.counter))
         trace.set_tracer_provider(tracers)
         metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
+        loggers = LoggerProvider()
+        loggers.add_log_record_processor(EventCounter(self.counter.scopes))
+        _logs.set_logger_provider(loggers)
         logging.getLogger(OURS).addHandler(self.guard_log)
         for point in list_instrumentors(client, instrumentation):
             instrumentor = point.load()()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
+
+CLIENTS = Path(__file__).resolve().parents[1] / "tests" / "clients"
 
 
 class Source(NamedTuple):
@@ -14,6 +17,8 @@ class Source(NamedTuple):
         quick: Arguments of pytest for the tests that `make test` runs.
         packages: Folders whose `__init__.py` the source distribution lacks.
         asks_no_model: True if no test calls a model, so that no span of ours can be expected.
+        is_installed: True if they are in the wheel; the arguments are then below site-packages.
+        adapter: The entry point that observes it, if it is called otherwise than the suite.
     """
 
     distribution: str
@@ -21,11 +26,26 @@ class Source(NamedTuple):
     quick: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     asks_no_model: bool = False
+    is_installed: bool = False
+    adapter: str = ""
+
+
+def find_kept_versions(client: str) -> Path | None:
+    """Return the file of newest versions that is kept for a client (ends.py), None if uv.lock has it.
+
+    Its tests need what `suite.in` beside that file names.
+    """
+    kept = CLIENTS / client / f"{SOURCES[client].distribution}-newest.txt"
+    return kept if kept.exists() else None
 
 
 def _describe_stainless(distribution: str, *quick: str) -> Source:
     files = tuple(f"tests/{name}" for name in quick)
     return Source(distribution, ("tests", "--ignore=tests/api_resources"), files)
+
+
+def _list_files(*names: str, folder: str = "tests") -> tuple[str, ...]:
+    return tuple(f"{folder}/test_{name}.py" for name in names)
 
 
 # `tests/api_resources` needs the mock server of the client's project: `peers.py` runs it where TEST_API_BASE_URL names
@@ -36,6 +56,8 @@ SOURCES = {
         *("test_client.py", "test_streaming.py", "test_response.py", "test_middleware.py"),
         *("lib/streaming", "lib/_parse"),
     ),
+    "autoevals": Source("autoevals", ("py/autoevals",), ("py/autoevals",)),
+    "autogen": Source("autogen-agentchat", quick=("tests/test_assistant_agent.py", "tests/test_group_chat.py")),
     "bedrock": Source(
         "botocore",
         (
@@ -46,6 +68,29 @@ SOURCES = {
             *("tests/functional/test_history.py", "tests/functional/test_stub.py", "tests/functional/test_session.py"),
         ),
         asks_no_model=True,
+    ),
+    # To prepare its source distribution takes a compiler of Rust, and the network.
+    "chromadb": Source(
+        "chromadb",
+        tuple(
+            f"chromadb/test/{name}"
+            for name in ("api", "client", "configurations", "ef", "test_api.py", "test_chroma.py", "test_client.py")
+        ),
+        ("chromadb/test/test_client.py", "chromadb/test/api/test_collection.py", "chromadb/test/api/test_schema.py"),
+        is_installed=True,
+    ),
+    "claude_agent_sdk": Source(
+        "claude-agent-sdk",
+        _list_files(
+            *("client", "client_app", "close_cancellation", "integration", "message_parser", "query"),
+            *("run_end_subprocess", "sdk_mcp_integration", "streaming_client", "tool_callbacks", "transport"),
+        ),
+        _list_files("client", "query", "sdk_mcp_integration"),
+    ),
+    "fastmcp": Source(
+        "fastmcp",
+        ("tests/client", "tests/server", "tests/telemetry", "tests/tools"),
+        ("tests/client/telemetry", "tests/server/telemetry", "tests/telemetry", "tests/tools/tool"),
     ),
     "fireworks": _describe_stainless("fireworks-ai"),
     # The others replay calls of Google's own, which the source distribution lacks.
@@ -71,6 +116,15 @@ SOURCES = {
         packages=("tests",),
         asks_no_model=True,
     ),
+    "langchain": Source(
+        "langchain",
+        ("-o", "addopts=", "tests/unit_tests/agents"),
+        (
+            *("-o", "addopts=", "tests/unit_tests/agents/middleware/core"),
+            *_list_files("react_agent", "agent_name", "subagent_streaming", folder="tests/unit_tests/agents"),
+        ),
+        adapter="langgraph",
+    ),
     # The others compare schemas and serialised objects, which we do not touch.
     "langchain_core": Source(
         "langchain-core",
@@ -80,6 +134,23 @@ SOURCES = {
             *(f"tests/unit_tests/{name}" for name in ("test_retrievers.py", "test_tools.py")),
         ),
         ("-o", "addopts=", "tests/unit_tests/callbacks", "tests/unit_tests/test_tools.py"),
+    ),
+    "langgraph": Source(
+        "langgraph",
+        ("-o", "addopts=", "tests", "--ignore=tests/test_remote_graph.py", "--ignore=tests/test_remote_graph_v3.py"),
+        (
+            *("-o", "addopts="),
+            *_list_files("graph_callbacks", "interrupt_state", "interruption", "parent_command", "runnable", "runtime"),
+            *_list_files("state", "tracing_interops"),
+        ),
+    ),
+    "mcp": Source(
+        "mcp",
+        ("-o", "addopts=", "-p", "anyio", *(f"tests/{name}" for name in ("client", "issues", "server", "shared"))),
+        (
+            *("-o", "addopts=", "-p", "anyio", "tests/server/test_otel.py", "tests/server/lowlevel"),
+            *("tests/client/test_client.py", "tests/client/test_session.py", "tests/client/test_session_group.py"),
+        ),
     ),
     "mistralai": Source("mistralai", ("src/mistralai/extra/tests",)),
     "ollama": Source("ollama", quick=("tests/test_client.py",)),
@@ -93,25 +164,47 @@ SOURCES = {
         ("-o", "addopts=", "tests", "--ignore=tests/sandbox", "--ignore=tests/extensions", "--ignore=tests/docs"),
         (
             *("-o", "addopts="),
-            *(
-                f"tests/test_{name}.py"
-                for name in ("agent_as_tool", "agent_hooks", "agent_tracing", "cancel_streaming")
-            ),
-            *(f"tests/test_{name}.py" for name in ("function_tool", "guardrails", "max_turns", "tracing")),
+            *_list_files("agent_as_tool", "agent_hooks", "agent_tracing", "cancel_streaming"),
+            *_list_files("function_tool", "guardrails", "max_turns", "tracing"),
         ),
     ),
     "openrouter": Source("openrouter", asks_no_model=True),
+    # Those of agents and of most tools import helpers that the source distribution lacks.
+    "smolagents": Source(
+        "smolagents",
+        (
+            *("-o", "addopts="),
+            *_list_files("final_answer", "mcp_client", "memory", "monitoring", "telemetry", "tool_validation"),
+            *_list_files("yield_support"),
+        ),
+    ),
+    "strands": Source(
+        "strands-agents",
+        (
+            *("-o", "addopts="),
+            *(f"tests/strands/{name}" for name in ("agent", "event_loop", "multiagent", "telemetry", "tools")),
+        ),
+        ("-o", "addopts=", "tests/strands/event_loop", "tests/strands/agent/test_agent.py"),
+    ),
     "together": _describe_stainless("together"),
     "writer": _describe_stainless("writer-sdk"),
     "xai": Source("xai-sdk", ("tests", "-o", "python_files=*_test.py")),
 }
 
+# Adapters without a suite, and what their source distributions have instead of tests that could be run.
 WITHOUT_TESTS = {
-    "cohere": "its source distribution has none",
-    "litellm": "its source distribution has none",
-    "watsonx": "its source distribution has none",
-    "agent_framework": "its source distribution has none",
-    "pydantic_ai": "its source distribution has none",
+    **dict.fromkeys(
+        ("cohere", "litellm", "watsonx", "agent_framework", "pydantic_ai", "google_adk", "llama_index"),
+        "its source distribution has none",
+    ),
+    **dict.fromkeys(
+        ("deepeval", "elasticsearch", "opensearchpy", "pinecone", "pydantic_evals", "pymilvus", "qdrant_client"),
+        "its source distribution has none",
+    ),
+    "crewai": "its tests were not compared yet",
+    "dspy": "its source distribution has only those of the code that it vendors",
+    "faiss": "it has no source distribution",
+    "phoenix_evals": "its source distribution has only those of its clients of models, none of an evaluator",
 }
 
 # These tests say that the span of the client itself lacks an attribute, or that it is the only span. They must fail

@@ -10,7 +10,7 @@ import pytest
 import ends
 import peers
 from nox_sessions import install_environment, run_session
-from suites import SOURCES, WITHOUT_TESTS
+from suites import SOURCES, WITHOUT_TESTS, find_kept_versions
 from support import load_adapters
 
 pytestmark = pytest.mark.slow
@@ -22,8 +22,13 @@ SUITES = (
     ("ollama", 1, 50),
     ("langchain_core", 1, 100),
     ("openai_agents", 1, 100),
+    ("autogen", 1, 50),
+    ("claude_agent_sdk", 1, 100),
+    ("langchain", 1, 200),
+    ("langgraph", 1, 150),
+    ("mcp", 1, 150),
 )
-TURNS = 24
+TURNS = 32
 
 SUITE = '''
 """A small suite of a client: run 1 is without, 2 with, 3 and 4 repeat them for the tests that broke."""
@@ -90,10 +95,22 @@ def test_suite_of_client_passes_with_us(client: str, part: str, least: int) -> N
 
 
 def test_every_client_takes_part_or_has_a_reason() -> None:
-    assert {*load_adapters()} <= {*SOURCES, *WITHOUT_TESTS}
+    adapters = {name for folder in ("clients", "frameworks", "stores", "judges") for name in load_adapters(folder)}
+    assert adapters - {*SOURCES, *WITHOUT_TESTS} == set()
+    assert {source.adapter or name for name, source in SOURCES.items()} <= adapters
     assert not SOURCES.keys() & WITHOUT_TESTS.keys()
     document = (ends.ROOT / "docs" / "compatibility.md").read_text()
     assert [client for client in (*SOURCES, *WITHOUT_TESTS) if f"| {client} |" not in document] == []
+
+
+def test_suite_is_of_the_recorded_version() -> None:
+    kept = {name: versions for name in SOURCES if (versions := find_kept_versions(name))}
+    assert kept and all(versions.with_name("suite.in").exists() for versions in kept.values())
+    for name, versions in kept.items():
+        version, digest = peers.read_version(name)
+        assert f"\n{SOURCES[name].distribution}=={version}\n" in versions.read_text()
+        assert digest == "", "a file of kept versions names none"
+    assert peers.read_version("langgraph")[1].startswith("sha256:")
 
 
 @pytest.fixture
