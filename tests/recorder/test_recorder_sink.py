@@ -153,3 +153,11 @@ def test_nothing_is_imported_unless_it_is_on() -> None:
     names = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert "otel_agentops._telemetry" in names
     assert "otel_agentops.recorder" not in names
+
+
+def test_recording_imports_no_command(tmp_path: Path) -> None:
+    script = "import sys, otel_agentops; otel_agentops.task('t').__enter__(); print(sorted(sys.modules))"
+    environ = {"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_MODE": "full"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environ)
+    assert "otel_agentops.recorder.writer" in done.stdout
+    assert "otel_agentops.recorder.commands" not in done.stdout

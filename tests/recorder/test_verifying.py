@@ -10,7 +10,8 @@ import pytest
 from recorder_entries import list_kinds, make_encode, make_writer, offer, read_numbers
 from typer.testing import CliRunner
 
-from otel_agentops.recorder import cli, deletion, writer
+from otel_agentops.recorder import deletion, writer
+from otel_agentops.recorder.commands import log
 from otel_agentops.recorder.entries import Tombstone
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker
@@ -78,14 +79,14 @@ def test_removed_segment_is_missed_by_the_kept_head(tmp_path: Path, monkeypatch:
 def test_command_line_lists_and_verifies(tmp_path: Path) -> None:
     write_log(tmp_path, 3)
     runner = CliRunner()
-    listed = runner.invoke(cli.app, ["ls", str(tmp_path), "--task", "t", "--json"])
+    listed = runner.invoke(log.app, ["ls", str(tmp_path), "--task", "t", "--json"])
     assert [json.loads(line)["attributes"]["number"] for line in listed.output.splitlines()] == [0, 1, 2]
-    assert runner.invoke(cli.app, ["ls", str(tmp_path), "--task", "other", "--json"]).output == ""
-    verified = runner.invoke(cli.app, ["verify", str(tmp_path)])
+    assert runner.invoke(log.app, ["ls", str(tmp_path), "--task", "other", "--json"]).output == ""
+    verified = runner.invoke(log.app, ["verify", str(tmp_path)])
     assert verified.exit_code == 0 and "3 entries, sealed" in verified.output
     (file,) = list_segment_files(tmp_path)
     file.write_bytes(file.read_bytes()[:-3])
-    assert runner.invoke(cli.app, ["verify", str(tmp_path)]).exit_code == 1
+    assert runner.invoke(log.app, ["verify", str(tmp_path)]).exit_code == 1
 
 
 def write_encrypted(root: Path, ring: KeyRing) -> None:

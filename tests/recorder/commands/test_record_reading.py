@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from recorded_tasks import SYSTEM, record_into, run_command, run_refund
 
-from otel_agentops.record.diff import compare_words
-from otel_agentops.record.index import COLUMNS, FILE_NAME, Filter, RecordIndex
+from otel_agentops.recorder.commands.diff import compare_words
+from otel_agentops.recorder.commands.index import COLUMNS, FILE_NAME, Filter, RecordIndex
 from otel_agentops.testing.fake_provider import FakeProvider
 
 

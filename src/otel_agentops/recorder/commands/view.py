@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from otel_agentops.operations import Value
-from otel_agentops.record.conversation import (
+from otel_agentops.recorder.commands.conversation import (
     Exchange,
     find_new_messages,
     format_value,
     join_parts,
     read_exchange,
 )
-from otel_agentops.record.steps import Step, list_attempts
+from otel_agentops.recorder.commands.steps import Step, list_attempts
 from otel_agentops.recorder.entries import (
     Call,
     Gap,
