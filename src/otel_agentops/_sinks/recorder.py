@@ -181,6 +181,7 @@ class RecorderSink:
         if not isinstance(content, bytes) and self._maker.mode != "redacted":
             content = content.SerializeToString()
         recording.requests.append((monotonic_ns(), content))
+        recording.wire = None  # that was the answer to the attempt before
         recording.size += len(content) if isinstance(content, bytes) else content.ByteSize()
 
     def attempt_finished(self, observation: Observation, attempt: Attempt) -> None:
@@ -262,6 +263,8 @@ class RecorderSink:
     def _encode(self, ended: _Ended) -> Encoded:
         operation, recording, place = ended.operation, ended.recording, _write_place(ended.place)
         attributes = {**ended.request_attributes, **answer_attributes(ended)}
+        if isinstance(operation, Judgement):  # of another operation it is on the event alone
+            attributes.setdefault(A.GEN_AI_EVALUATION_NAME, operation.name)
         lane = attributes.get(A.TASK_ID) or place.get("trace_id")
         parts = self._make_parts(operation, recording, lane)
         head: dict[str, Any] = {
