@@ -37,7 +37,7 @@ COSTLY = {
     "collector/test_tags.py": 58,
     "collector/test_value_counts.py": 19,
     "lock/test_lock_live.py": 17,
-    "record/test_record_export.py": 15,
+    "recorder/commands/test_record_export.py": 15,
     "robustness/test_robust_install.py": 35,
     "robustness/test_robust_process.py": 30,
     "runtime/test_doctor.py": 20,

@@ -39,13 +39,17 @@ def main(
     svg: Annotated[
         Path | None, typer.Option(help="Also draw the first page that names a variable into this file.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Also have the agent recorded in this directory: see docs/recorder.md.")
+    ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the summary and end.")] = False,
 ) -> None:
     if schema:
         print(json.dumps(summary.Summary.model_json_schema(), indent=2))
         return
     json_path = os.environ.get("DEMO_JSON")
-    options = perform.Options(fast, keep, without_prometheus, seed, rate, svg, Path(json_path) if json_path else None)
+    json_file = Path(json_path) if json_path else None
+    options = perform.Options(fast, keep, without_prometheus, seed, rate, svg, json_file, record)
     for number in ENDINGS:
         signal.signal(number, _interrupt_once)
     raise typer.Exit(run_demo(options, Console(highlight=False)))

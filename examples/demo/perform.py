@@ -34,6 +34,7 @@ class Options(NamedTuple):
     rate: float
     svg: Path | None
     json: Path | None
+    record: Path | None = None
 
 
 def perform_demo(options: Options, console: Console, directory: Path) -> Summary:
@@ -44,7 +45,7 @@ def perform_demo(options: Options, console: Console, directory: Path) -> Summary
     for what in left_out:
         console.print(f"left out: {what}", style="yellow", soft_wrap=True)
     rules = None if left_out else promises.write_rules(directory / "rules.yaml")
-    with run_world(directory, rules, options.rate, options.seed, INTERVAL) as running:
+    with run_world(directory, rules, options.rate, options.seed, INTERVAL, records=options.record) as running:
         picture = _Picture()
         ran, source = _play_script(running, options, console, picture.record_page)
         made = _build_summary(options, ran, source, running.traces, left_out, time.time() - started)

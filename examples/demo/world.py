@@ -87,6 +87,7 @@ def run_world(
     interval: str,
     configs: Sequence[Path | str] = (),
     customers: Sequence[str] = (),
+    records: Path | None = None,
 ) -> Iterator[World]:
     """Run the stack for the time of a block.
 
@@ -98,6 +99,7 @@ def run_world(
         interval: between scrapes and between evaluations of the rules.
         configs: more configs for the collector.
         customers: more arguments of the agent.
+        records: directory of the flight recorder; None records nothing.
 
     Raises:
         stack.NotReadyError: a part did not start.
@@ -117,7 +119,7 @@ def run_world(
             "agent",
             [*_build_agent_command(tools, rate, seed), *customers],
             directory / "agent.log",
-            _build_environment(provider, collector),
+            {**_build_environment(provider, collector), **_switch_recorder(records)},
         )
         running.callback(agent.stop)
         yield World(directory, provider, collector, prometheus, agent, tools, traces)
@@ -183,6 +185,12 @@ def _build_environment(provider: Remote, collector: stack.Collector) -> dict[str
         "OTEL_BLRP_SCHEDULE_DELAY": "500",
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(sorted(_list_other_instrumentations())),
     }
+
+
+def _switch_recorder(records: Path | None) -> dict[str, str]:
+    if records is None:
+        return {}
+    return {"OTEL_AGENTOPS_RECORDER": str(records.absolute()), "OTEL_AGENTOPS_RECORDER_MODE": "full"}
 
 
 def _list_other_instrumentations() -> set[str]:

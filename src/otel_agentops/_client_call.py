@@ -341,6 +341,8 @@ class ClientCall(Observation, Generic[C]):
             self.span.detach()
         if self.is_attempt_in_flight:
             self.attempt_failed(error)
+        if self.hooks.wire_received:
+            self._show_error_body(error)
         self.end(error)
 
     @guard
@@ -462,6 +464,19 @@ class ClientCall(Observation, Generic[C]):
     @guard
     def _finish_fold_quietly(self) -> None:
         self.result = self._finish_fold()
+
+    def _show_error_body(self, error: BaseException) -> None:
+        """Hand over the answer that refuses the call, if the client has read it: its exception has it with it.
+
+        Ollama's does not, but was raised while that of httpx was handled.
+        """
+        for source in (error, error.__context__):
+            response = getattr(source, "response", None) or getattr(source, "raw_response", None)
+            # `content` would read what nobody has read; aiohttp's is `_body`.
+            content = getattr(response, "_content", None) or getattr(response, "_body", None)
+            if isinstance(content, bytes) and content:
+                self.wire_received(getattr(response, "headers", None), content)
+                return
 
     @guard
     def _name_error(self, error: BaseException) -> str | None:

@@ -38,8 +38,7 @@ def _build_app() -> typer.Typer:
     from otel_agentops.lock.cli import app as lock
     from otel_agentops.price_lists.cli import write_price_file
     from otel_agentops.provenance.cli import find_commits, print_identities
-    from otel_agentops.record.cli import app as reading
-    from otel_agentops.recorder.cli import app as recording
+    from otel_agentops.recorder.commands.cli import app as record
     from otel_agentops.slo.cli import app as slo
     from otel_agentops.triage.cli import explain_burns
     from otel_agentops.truth.cli import app as truth
@@ -62,9 +61,6 @@ def _build_app() -> typer.Typer:
     app.add_typer(collector, name="collector")
     app.add_typer(lock, name="lock")
     app.add_typer(truth, name="truth")
-    record = typer.Typer(no_args_is_help=True, help="The flight recorder: what models were sent and answered.")
-    record.add_typer(recording)
-    record.add_typer(reading)
     app.add_typer(record, name="record")
     app.command(name="prices")(write_price_file)
     app.command(name="triage")(explain_burns)

@@ -84,6 +84,25 @@ def test_requests_of_all_attempts_are_rebuilt(bench: Bench, read_back: ReadBack)
     assert [attempt.status for attempt in call.attempts] == [429, 200]
 
 
+# What the client does with the body of an error response, if nobody can have it any more.
+WITHOUT_ERROR_BODY = {
+    "xai": "gRPC has a status and a text, and no body",
+}
+
+
+def test_body_of_an_error_response_is_recorded(bench: Bench, read_back: ReadBack) -> None:
+    if bench.subject.name in WITHOUT_ERROR_BODY:
+        pytest.skip(WITHOUT_ERROR_BODY[bench.subject.name])
+    bench.provider.script(Status(400, message="the order A-17 is unknown"))
+    with pytest.raises(Exception, match=r"(?s).+"):
+        bench.chat(REQUEST)
+    call = read_only_call(read_back)
+    assert call.error_type and [attempt.status for attempt in call.attempts] in ([400], [])
+    assert b"the order A-17 is unknown" in (read_response(call) or b"")
+    (part,) = [part for part in read_parts(call) if part.name == "response"]
+    assert part.form == "wire"
+
+
 def test_stream_is_recorded_with_all_chunks(bench: Bench, read_back: ReadBack) -> None:
     items = bench.stream(REQUEST)
     call = read_only_call(read_back)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from every_client import CLIENTS, load_subject, make_bench, record_calls, run_provider
 
-from otel_agentops.record.bundle import Bundle, make_bundle
-from otel_agentops.record.serving import ReplayServer
+from otel_agentops.recorder.commands.bundle import Bundle, make_bundle
+from otel_agentops.recorder.commands.serving import ReplayServer
 from otel_agentops.recorder.parts import serialise
 from otel_agentops.testing import Capture
 from otel_agentops.testing.contract import Bench

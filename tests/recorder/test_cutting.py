@@ -53,6 +53,14 @@ def test_growing_conversation_shares_all_earlier_pieces() -> None:
     assert len(after) == len(before) + 1
 
 
+def test_pieces_of_before_are_the_same_objects() -> None:
+    """Each knows its hash, so that a long conversation is not hashed again at each turn."""
+    cutter = Cutter()
+    before = cutter.cut(make_body(5), LANE)
+    after = cutter.cut(make_body(6), LANE)
+    assert len({id(piece) for piece in after} - {id(piece) for piece in before}) <= 2  # the message, and what follows
+
+
 def test_new_lane_is_cut_like_the_last_body() -> None:
     cutter = Cutter()
     before = cutter.cut(make_body(5), LANE)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +72,7 @@ def test_every_kind_is_recorded_with_its_content(telemetry: _telemetry.Telemetry
     assert isinstance(retrieval, Retrieval) and read_json(retrieval, "query") == "where is it"
     assert read_json(retrieval, "documents")[0]["id"] == "a"
     assert isinstance(judgement, Judgement) and judgement.attributes[A.GEN_AI_EVALUATION_SCORE_VALUE] == 0.9
+    assert judgement.attributes[A.GEN_AI_EVALUATION_NAME] == "tone"
     assert read_json(judgement, "configuration")["model"] == "j"
     assert isinstance(outcome, Outcome) and outcome.attributes[A.TRUTH_VERDICT] == "good"
     assert {entry.task_id for entry in (intent, tool, retrieval, judgement, outcome)} == {intent.task_id}
@@ -153,3 +156,29 @@ def test_nothing_is_imported_unless_it_is_on() -> None:
     names = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert "otel_agentops._telemetry" in names
     assert "otel_agentops.recorder" not in names
+
+
+def test_recording_imports_no_command(tmp_path: Path) -> None:
+    script = "import sys, otel_agentops; otel_agentops.task('t').__enter__(); print(sorted(sys.modules))"
+    environ = {"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_MODE": "full"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environ)
+    assert "otel_agentops.recorder.writer" in done.stdout
+    assert "otel_agentops.recorder.commands" not in done.stdout
+
+
+def test_object_of_the_application_is_not_kept_alive(telemetry: _telemetry.Telemetry, tmp_path: Path) -> None:
+    class Order:
+        def __init__(self) -> None:
+            self.number = "A-1"
+
+    @otel_agentops.tool("find", effect="read")
+    def find() -> Order:
+        return Order()
+
+    assert telemetry._recorder is not None
+    telemetry._recorder.writer._start_token.clear()  # nobody takes it from the queue
+    order = weakref.ref(find())
+    gc.collect()
+    assert telemetry._recorder.writer._queue and order() is None
+    telemetry._recorder.writer._start_token.append(True)
+    read_all(telemetry, tmp_path)

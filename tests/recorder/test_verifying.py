@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from recorder_entries import list_kinds, make_encode, make_writer, offer, read_numbers
+from recorder_entries import list_kinds, make_body, make_encode, make_writer, offer, read_numbers
 from typer.testing import CliRunner
 
-from otel_agentops.recorder import cli, deletion, writer
+from otel_agentops.recorder import deletion, segment, writer
+from otel_agentops.recorder.commands import log
 from otel_agentops.recorder.entries import Tombstone
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker
@@ -29,8 +31,8 @@ def write_log(root: Path, count: int = 60) -> list[TreeHead]:
     return heads
 
 
-def find_problems(root: Path, heads: list[KeptHead] | None = None) -> list[str]:
-    return [finding.text for finding in verify_records(root, heads or ()) if finding.level == "problem"]
+def find_problems(root: Path, heads: list[KeptHead] | None = None, ring: KeyRing | None = None) -> list[str]:
+    return [finding.text for finding in verify_records(root, heads or (), ring) if finding.level == "problem"]
 
 
 def test_whole_log_is_verified_against_the_kept_head(tmp_path: Path) -> None:
@@ -78,21 +80,21 @@ def test_removed_segment_is_missed_by_the_kept_head(tmp_path: Path, monkeypatch:
 def test_command_line_lists_and_verifies(tmp_path: Path) -> None:
     write_log(tmp_path, 3)
     runner = CliRunner()
-    listed = runner.invoke(cli.app, ["ls", str(tmp_path), "--task", "t", "--json"])
+    listed = runner.invoke(log.app, ["ls", str(tmp_path), "--task", "t", "--json"])
     assert [json.loads(line)["attributes"]["number"] for line in listed.output.splitlines()] == [0, 1, 2]
-    assert runner.invoke(cli.app, ["ls", str(tmp_path), "--task", "other", "--json"]).output == ""
-    verified = runner.invoke(cli.app, ["verify", str(tmp_path)])
+    assert runner.invoke(log.app, ["ls", str(tmp_path), "--task", "other", "--json"]).output == ""
+    verified = runner.invoke(log.app, ["verify", str(tmp_path)])
     assert verified.exit_code == 0 and "3 entries, sealed" in verified.output
     (file,) = list_segment_files(tmp_path)
     file.write_bytes(file.read_bytes()[:-3])
-    assert runner.invoke(cli.app, ["verify", str(tmp_path)]).exit_code == 1
+    assert runner.invoke(log.app, ["verify", str(tmp_path)]).exit_code == 1
 
 
-def write_encrypted(root: Path, ring: KeyRing) -> None:
+def write_encrypted(root: Path, ring: KeyRing, tenants: Sequence[str] = ("acme", "globex"), count: int = 20) -> None:
     recorder = make_writer(root)
     maker = PartMaker("full", None, None)
-    for number in range(20):
-        tenant = ("acme", "globex")[number % 2]
+    for number in range(count):
+        tenant = tenants[number % len(tenants)]
 
         def encode(number: int = number, tenant: str = tenant) -> Encoded:
             encoded = make_encode(number, maker=maker, task=tenant)()
@@ -126,6 +128,20 @@ def test_deleted_tenant_is_unreadable_and_the_tree_valid(tmp_path: Path) -> None
     (stone,) = [entry for entry in open_records(root) if isinstance(entry, Tombstone)]
     assert (stone.actor, stone.reason, stone.scope, stone.count) == ("jane", "asked for it", "tenant acme", 1)
     assert sorted(finding.level for finding in verify_records(root, (), ring)) == ["note", "ok", "ok"]
+
+
+def test_content_of_many_tenants_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More keys than streams: those that were not written for longest begin anew."""
+    monkeypatch.setattr(segment, "_MOST_STREAMS", 3)
+    monkeypatch.setattr(segment, "FULL_FRAME", 500)
+    ring = KeyRing(tmp_path, bytes(32))
+    write_encrypted(tmp_path, ring, [f"tenant-{number}" for number in range(8)], 80)
+    entries = list(open_records(tmp_path, KeyRing(tmp_path, bytes(32))))
+    assert [read_part(entry, "request") for entry in entries] == [
+        make_body(int(entry.attributes["number"])) for entry in entries
+    ]
+    assert len(entries) == 80
+    assert find_problems(tmp_path, ring=KeyRing(tmp_path, bytes(32))) == []
 
 
 def test_key_of_another_master_is_refused(tmp_path: Path) -> None:

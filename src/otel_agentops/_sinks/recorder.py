@@ -7,11 +7,11 @@ threads it keeps references and times; reading them is the writer's work. The sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Meter
 from opentelemetry.metrics import Observation as Measurement
@@ -30,9 +30,12 @@ from otel_agentops.operations import (
     AgentRun,
     Answer,
     Attempt,
+    Attributes,
     Fetch,
     Judgement,
     ModelCall,
+    Operation,
+    Result,
     Retrieval,
     ToolCall,
     Value,
@@ -57,8 +60,25 @@ _PART_NAMES = {
     A.GEN_AI_RETRIEVAL_QUERY_TEXT: "query",
     A.GEN_AI_RETRIEVAL_DOCUMENTS: "documents",
 }
-_STATE = (A.CONTENT_STATE, A.CONTENT_REF, A.CONTENT_BYTES)  # what became of the content, on the span alone
 _serialise = guard(serialise, has_content=True)
+
+
+class _Ended(NamedTuple):
+    """The facts of an operation that is over, without the application's objects: those may change, and are many."""
+
+    operation: Operation
+    request_attributes: Attributes
+    late_attributes: Attributes
+    result: Result | None
+    error_type: str | None
+    attempts: Sequence[Attempt] | None
+    cost_usd: float | None
+    started_ns: int
+    first_chunk_ns: int | None
+    chunk_count: int
+    recording: _Recording
+    duration_ns: int
+    place: SpanContext
 
 
 class _Recording:
@@ -150,7 +170,7 @@ class RecorderSink:
             "effect": call.attributes.get(A.TOOL_EFFECT),
             **_write_place(_find_place(observation)),
         }
-        encode = partial(self._encode_intent, head, observation, tuple(recording.parts))
+        encode = partial(self._encode_intent, head, observation.request_attributes, tuple(recording.parts))
         recording.intent = self.writer.offer(recording.size, encode, has_effect=True, deadline_s=_INTENT_DEADLINE_S)
 
     def request_sent(self, observation: Observation, content: Any) -> None:
@@ -161,6 +181,7 @@ class RecorderSink:
         if not isinstance(content, bytes) and self._maker.mode != "redacted":
             content = content.SerializeToString()
         recording.requests.append((monotonic_ns(), content))
+        recording.wire = None  # that was the answer to the attempt before
         recording.size += len(content) if isinstance(content, bytes) else content.ByteSize()
 
     def attempt_finished(self, observation: Observation, attempt: Attempt) -> None:
@@ -187,8 +208,8 @@ class RecorderSink:
             return
         if isinstance(observation.operation, (ToolCall, Retrieval)):
             self._keep_content(observation, recording, result, is_request=False)
-        recording.answer = result
-        recording.size += _OBJECT_BYTES
+        if recording.wire is None and not isinstance(observation.operation, ToolCall):  # else its bytes are there
+            recording.answer = result
 
     def chunk_received(self, observation: Observation, chunk: Any) -> None:
         """Keep a chunk of a stream and when it came."""
@@ -201,16 +222,34 @@ class RecorderSink:
         recording: _Recording | None = getattr(observation, "recording", None)
         if recording is None:
             return
-        encode = partial(self._encode, observation, recording, monotonic_ns(), _find_place(observation))
-        size = recording.size + _OBJECT_BYTES * len(recording.chunks)
-        ref = self.writer.offer(size, encode, has_effect=recording.intent is not None)
+        operation = observation.operation
+        if isinstance(operation, ModelCall):  # the texts and tools are in the request's bytes
+            operation = operation._replace(instructions=None, tools=None)
+        assert operation is not None
+        ended = _Ended(
+            operation,
+            observation.request_attributes,
+            observation.late_attributes,
+            observation.result,
+            observation.error_type,
+            observation.attempts,
+            observation.cost_usd,
+            observation.started_ns,
+            observation.first_chunk_ns,
+            observation.chunk_count,
+            recording,
+            monotonic_ns() - recording.started_ns,
+            _find_place(observation),
+        )
+        size = recording.size + _OBJECT_BYTES * (len(recording.chunks) + (recording.answer is not None))
+        ref = self.writer.offer(size, partial(self._encode, ended), has_effect=recording.intent is not None)
         state: dict[str, Value] = {A.CONTENT_STATE: "dropped" if ref is None else self._state}
         if ref is not None:
             state[A.CONTENT_REF] = ref
             if recording.wire is not None:
-                state[A.CONTENT_BYTES] = recording.size - _ENTRY_BYTES - _OBJECT_BYTES
+                state[A.CONTENT_BYTES] = recording.size - _ENTRY_BYTES
         span = observation.span
-        if isinstance(observation.operation, (ModelCall, Fetch)):
+        if isinstance(operation, (ModelCall, Fetch)):
             observation.late_attributes = {**observation.late_attributes, **state}
         elif isinstance(span, (OwnSpan, ForeignSpan)) and span.span.is_recording():
             span.span.set_attributes(state)
@@ -221,42 +260,42 @@ class RecorderSink:
 
     # -- on the writer's thread
 
-    def _encode(self, observation: Observation, recording: _Recording, ended_ns: int, context: SpanContext) -> Encoded:
-        operation, place = observation.operation, _write_place(context)
-        attributes = {**observation.request_attributes, **answer_attributes(observation)}
-        for name in _STATE:
-            attributes.pop(name, None)
+    def _encode(self, ended: _Ended) -> Encoded:
+        operation, recording, place = ended.operation, ended.recording, _write_place(ended.place)
+        attributes = {**ended.request_attributes, **answer_attributes(ended)}
+        if isinstance(operation, Judgement):  # of another operation it is on the event alone
+            attributes.setdefault(A.GEN_AI_EVALUATION_NAME, operation.name)
         lane = attributes.get(A.TASK_ID) or place.get("trace_id")
-        parts = self._make_parts(observation, recording, lane)
+        parts = self._make_parts(operation, recording, lane)
         head: dict[str, Any] = {
             "kind": _KINDS[type(operation)],
-            "time_ns": observation.started_ns,
+            "time_ns": ended.started_ns,
             "monotonic_ns": recording.started_ns,
             **place,
-            "duration_ns": ended_ns - recording.started_ns,
+            "duration_ns": ended.duration_ns,
         }
         if (error_type := attributes.get(A.ERROR_TYPE)) is not None:
             head["error_type"] = error_type
         if isinstance(operation, (ModelCall, Fetch)):
-            head["attempts"] = list(_describe_attempts(observation, recording))
-            if observation.first_chunk_ns is not None:
-                head["first_chunk_ns"] = observation.first_chunk_ns - observation.started_ns
-                head["chunk_count"] = observation.chunk_count
+            head["attempts"] = list(_describe_attempts(ended.attempts or (), recording))
+            if ended.first_chunk_ns is not None:
+                head["first_chunk_ns"] = ended.first_chunk_ns - ended.started_ns
+                head["chunk_count"] = ended.chunk_count
         elif isinstance(operation, ToolCall):
             head["tool"], head["effect"] = operation.name, operation.attributes.get(A.TOOL_EFFECT)
             if recording.intent is not None:
                 head["intent"] = recording.intent
-        missing = _find_missing(observation, attributes, {part.name for part in parts})
+        missing = _find_missing(ended, attributes, {part.name for part in parts})
         return self._finish(head, attributes, missing, parts, lane)
 
-    def _make_parts(self, observation: Observation, recording: _Recording, lane: Value | None) -> list[PartData]:
+    def _make_parts(self, operation: Operation, recording: _Recording, lane: Value | None) -> list[PartData]:
         make = self._maker.make
         parts: list[PartData | None] = []
         for number, (_, content) in enumerate(recording.requests):
             is_wire = isinstance(content, bytes)
             data = content if is_wire else serialise(read_message(content))
             parts.append(make("request", data, lane, form=WIRE if is_wire else OBJECT, attempt=number))
-        if isinstance(observation.operation, (ModelCall, Fetch)) or recording.requests:
+        if isinstance(operation, (ModelCall, Fetch)) or recording.requests:
             if recording.wire is not None:
                 parts.append(make("response", recording.wire, lane))
             elif recording.chunks:
@@ -265,16 +304,15 @@ class RecorderSink:
                 parts.append(make("response", data, lane, form=OBJECT))
             if recording.headers is not None:
                 parts.append(self._maker.make_headers(recording.headers))
-        if isinstance(observation.operation, Judgement):
-            configuration = _serialise(dict(observation.operation.configuration))
+        if isinstance(operation, Judgement):
+            configuration = _serialise(dict(operation.configuration))
             parts.append(None if configuration is None else make("configuration", configuration, lane, form=OBJECT))
         parts += [make(name, data, lane, form=OBJECT) for name, data in recording.parts]
         return [part for part in parts if part is not None]
 
     def _encode_intent(
-        self, head: Mapping[str, Any], observation: Observation, contents: Sequence[tuple[str, bytes]]
+        self, head: Mapping[str, Any], attributes: Attributes, contents: Sequence[tuple[str, bytes]]
     ) -> Encoded:
-        attributes = observation.request_attributes
         lane = attributes.get(A.TASK_ID) or head.get("trace_id")
         made = [self._maker.make(name, data, lane, form=OBJECT) for name, data in contents]
         parts = [part for part in made if part is not None]
@@ -339,8 +377,7 @@ def _write_place(context: SpanContext) -> dict[str, str]:
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
 
-def _describe_attempts(observation: Observation, recording: _Recording) -> Any:
-    attempts = observation.attempts or ()
+def _describe_attempts(attempts: Sequence[Attempt], recording: _Recording) -> Iterator[dict[str, Any]]:
     for number in range(max(len(attempts), len(recording.requests))):
         described: dict[str, Any] = {}
         if number < len(recording.requests):
@@ -354,9 +391,9 @@ def _describe_attempts(observation: Observation, recording: _Recording) -> Any:
         yield described
 
 
-def _find_missing(observation: Observation, attributes: Mapping[str, Any], parts: set[str]) -> list[str]:
+def _find_missing(ended: _Ended, attributes: Mapping[str, Any], parts: set[str]) -> list[str]:
     """Return the mandatory fields that an entry lacks."""
-    operation = observation.operation
+    operation = ended.operation
     has_failed = A.ERROR_TYPE in attributes
     wanted: dict[str, bool] = {}
     if isinstance(operation, (ModelCall, Fetch)):
@@ -364,12 +401,10 @@ def _find_missing(observation: Observation, attributes: Mapping[str, Any], parts
             "request": "request" in parts or isinstance(operation, Fetch),
             "response": has_failed or bool(parts & {"response", "chunks"}),
             "headers": has_failed or "headers" in parts,
-            "attempts": observation.attempts is not None,
+            "attempts": ended.attempts is not None,
             "model": isinstance(operation, Fetch) or operation.model is not None,
             "answered_model": has_failed or A.GEN_AI_RESPONSE_MODEL in attributes,
-            "usage": has_failed
-            or not isinstance(observation.result, Answer)
-            or observation.result.input_tokens is not None,
+            "usage": has_failed or not isinstance(ended.result, Answer) or ended.result.input_tokens is not None,
         }
     elif isinstance(operation, ToolCall):
         wanted = {

@@ -96,10 +96,11 @@ def _scan_list(text: str, position: int) -> Generator[Cut, None, int]:
 
 
 class _Body(NamedTuple):
-    """A body that was cut, and where."""
+    """A body that was cut, and where; the pieces between the cuts."""
 
     data: bytes
     cuts: list[Cut]
+    pieces: list[bytes]
 
 
 class Cutter:
@@ -115,37 +116,45 @@ class Cutter:
             data: The body.
             lane: The conversation and the part: bodies of one lane are much alike, those of the same part are a bit.
         """
-        base = self._bodies.get(lane) or self._bodies.get(lane[1]) or _Body(b"", [])
+        base = self._bodies.get(lane) or self._bodies.get(lane[1]) or _Body(b"", [], [])
         try:
-            cuts = _find_cuts(data, base)
+            cuts, head, tail = _find_cuts(data, base)
         except NotAnObjectError:
             return [data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK)] or [b""]
+        places = [0, *(position for position, _ in cuts), len(data)]
+        middle = [data[start:end] for start, end in pairwise(places[head : len(places) - tail])]
+        # The same objects again, for they know their hash.
+        pieces = [*base.pieces[:head], *middle, *base.pieces[len(base.pieces) - tail :]]
         if len(data) <= _LONGEST:
             for key in (lane, lane[1]):
-                self._bodies[key] = _Body(data, cuts)
+                self._bodies[key] = _Body(data, cuts, pieces)
                 self._bodies.move_to_end(key)
             while len(self._bodies) > _MOST_BODIES:
                 self._bodies.popitem(last=False)
-        places = [0, *(position for position, _ in cuts), len(data)]
-        return [data[start:end] for start, end in pairwise(places)]
+        return pieces
 
 
-def _find_cuts(data: bytes, base: _Body) -> list[Cut]:
-    """Return where to cut a body: as the one before where both are the same, else by reading it."""
+def _find_cuts(data: bytes, base: _Body) -> tuple[list[Cut], int, int]:
+    """Return where to cut a body: as the one before where both are the same, else by reading it.
+
+    Also how many pieces at its beginning, and at its end, are those of the one before.
+    """
     prefix = _measure_common_prefix(data, base.data)
     # The byte behind a cut has to be the same as well: a number may go on.
     cuts = [cut for cut in base.cuts if cut[0] < prefix]
     offset = len(data) - len(base.data)
     suffix_start = len(data) - _measure_common_suffix(data, base.data)
     same_end = {(place + offset, state): number for number, (place, state) in enumerate(base.cuts)}
+    head = len(cuts)
     start, state = cuts[-1] if cuts else (0, "")
     for cut in scan_object(data.decode("latin-1"), start, state):
         if cut[0] >= suffix_start and (number := same_end.get(cut)) is not None:
-            return cuts + [(place + offset, state) for place, state in base.cuts[number:]]
+            tail = [(place + offset, state) for place, state in base.cuts[number:]]
+            return cuts + tail, head, len(tail)
         if cut[0] - start >= _SHORTEST:
             cuts.append(cut)
             start = cut[0]
-    return cuts
+    return cuts, head, 0
 
 
 def _measure_common_prefix(first: bytes, second: bytes) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from otel_agentops.recorder.notes import make_checkpoint
-from otel_agentops.recorder.segment import FOOT, HEAD, NO_KEY, dump_line, iterate_frames, iterate_lines, pack_frame
+from otel_agentops.recorder.segment import FOOT, HEAD, dump_line, iterate_frames, iterate_lines, pack_frame
 from otel_agentops.recorder.tree import Frontier, hash_leaf
 
 try:
@@ -120,6 +120,6 @@ def repair_orphan(path: Path) -> Repair | None:
                 f"otel-agentops/{head['writer']}", frontier.size, frontier.compute_root(), None
             )
             foot = {"repaired_ns": time.time_ns(), "entries": count, "checkpoint": checkpoint}
-            file.write(pack_frame(FOOT, dump_line(foot), b"", frames[-1].digest, 0, NO_KEY, 0))
+            file.write(pack_frame(FOOT, dump_line(foot), frames[-1].digest))
         os.fsync(file.fileno())
         return Repair(seal_file(path), count, size - end, torn)

@@ -39,6 +39,8 @@ def open_records(path: str | Path, decipher: Decipher | None = None) -> Iterator
 def list_segment_files(path: str | Path) -> list[Path]:
     """Return the segments of a directory, sealed and open, by day, writer and number; a file is returned as it is."""
     root = Path(path)
+    if root.suffix == ".open" and not root.exists():
+        root = root.with_suffix(".seg")  # sealed since somebody named it
     if root.is_file():
         return [root]
     files = [file for ending in ("seg", "open") for file in root.glob(f"v1/*/*/*.{ending}")]

@@ -18,18 +18,19 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from otel_agentops.recorder import codec
-from otel_agentops.recorder.tree import Frontier, hash_leaf
+from otel_agentops.recorder.tree import Frontier, hash_bytes, hash_leaf
 
-FORMAT = 1
-MAGIC = b"otel-agentops recorder 1\n"
+FORMAT = 2
+MAGIC = b"otel-agentops recorder 2\n"
 HEAD, DATA, FOOT = b"H", b"D", b"F"
 NO_KEY = bytes(8)
-# Bytes of the body, of these the heads; number of the first piece; kind, codec; key; hash of the frame before; CRC-32
-# of all before it and of the body.
-_HEADER = struct.Struct(">IIIcB2x8s32sI")
+# Bytes of the body, of these the heads; number of the first piece; kind, codec, 1 if the second block begins a stream;
+# key; hash of the frame before; CRC-32 of all before it and of the body.
+_HEADER = struct.Struct(">IIIcB?x8s32sI")
 HEADER_SIZE = _HEADER.size
 _LARGEST = 1 << 30  # bytes of a body: more is a torn length
 _MOST_RECIPES = 256  # that later ones may refer to
+_MOST_STREAMS = 16  # of keys whose content is compressed with what came before: each takes 3 MB
 FULL_FRAME = 65_536  # bytes of heads and content before compression
 
 
@@ -39,6 +40,7 @@ class Frame(NamedTuple):
     Attributes:
         kind: HEAD, DATA or FOOT.
         codec: Of both blocks.
+        begins_stream: True if the second block has no history.
         key: Id of the key that the content is encrypted with; `NO_KEY` if it is not.
         first_piece: The number of its first piece, among those of its key.
         heads: The first block, as it is on disk.
@@ -50,6 +52,7 @@ class Frame(NamedTuple):
 
     kind: bytes
     codec: int
+    begins_stream: bool
     key: bytes
     first_piece: int
     heads: bytes
@@ -60,10 +63,18 @@ class Frame(NamedTuple):
 
 
 def pack_frame(
-    kind: bytes, heads: bytes, content: bytes, previous: bytes, codec_number: int, key: bytes, first_piece: int
+    kind: bytes,
+    heads: bytes,
+    previous: bytes,
+    content: bytes = b"",
+    codec_number: int = codec.RAW,
+    key: bytes = NO_KEY,
+    first_piece: int = 0,
+    begins_stream: bool = False,
 ) -> bytes:
     """Return the bytes of a frame; both blocks are given as they are to be on disk."""
-    head = _HEADER.pack(len(heads) + len(content), len(heads), first_piece, kind, codec_number, key, previous, 0)[:-4]
+    size = len(heads) + len(content)
+    head = _HEADER.pack(size, len(heads), first_piece, kind, codec_number, begins_stream, key, previous, 0)[:-4]
     check = zlib.crc32(content, zlib.crc32(heads, zlib.crc32(head)))
     return b"".join((head, check.to_bytes(4, "big"), heads, content))
 
@@ -74,7 +85,7 @@ def iterate_frames(file: BinaryIO) -> Iterator[Frame]:
         return
     end, digest = len(MAGIC), b""
     while len(head := file.read(HEADER_SIZE)) == HEADER_SIZE:
-        size, heads_size, first_piece, kind, codec_number, key, previous, check = _HEADER.unpack(head)
+        size, heads_size, first_piece, kind, number, begins_stream, key, previous, check = _HEADER.unpack(head)
         if size > _LARGEST or heads_size > size or (digest and previous != digest):
             return
         body = file.read(size)
@@ -82,17 +93,17 @@ def iterate_frames(file: BinaryIO) -> Iterator[Frame]:
             return
         end += HEADER_SIZE + size
         digest = hashlib.sha256(head + body).digest()
-        yield Frame(kind, codec_number, key, first_piece, body[:heads_size], body[heads_size:], previous, digest, end)
+        heads, content = body[:heads_size], body[heads_size:]
+        yield Frame(kind, number, begins_stream, key, first_piece, heads, content, previous, digest, end)
 
 
 def iterate_lines(frames: Iterable[Frame]) -> Iterator[tuple[int, list[bytes]]]:
     """Yield the number of each frame that has entries, and their heads, one JSON text each."""
-    history = b""
+    stream: codec.Decompressor | None = None
     for number, frame in enumerate(frames):
         if frame.kind == DATA:
-            block = codec.decompress(frame.heads, frame.codec, history)
-            history = (history + block)[-codec.HISTORY :]
-            yield number, block.split(b"\n")
+            stream = stream or codec.Decompressor(frame.codec)
+            yield number, stream.decompress(frame.heads).split(b"\n")
 
 
 class PartData(NamedTuple):
@@ -129,7 +140,6 @@ class _KeySpace:
         self.recipe_count = 0
         self.last_recipes: OrderedDict[Hashable, tuple[int, list[int]]] = OrderedDict()
         self.first_piece = 0
-        self.history = b""
         self.lines: list[bytes] = []
         self.manifests: list[bytes] = []
         self.entry_recipes: list[list[Any]] = []
@@ -153,9 +163,12 @@ class SegmentWriter:
         self._ciphers: dict[bytes, Cipher] = {}
         self.frontier = frontier
         self.size = self.piece_bytes = self.entry_count = 0
-        self._history = self._random = b""
+        self._random = b""
+        self._heads_stream = codec.Compressor(codec.BEST)
+        self._streams: OrderedDict[bytes, codec.Compressor] = OrderedDict()
+        self._unwritten: tuple[bytes, list[bytes]] | None = None  # a frame that the disk refused, and its lines
         self._write(MAGIC)
-        self._write_frame(HEAD, dump_line(head), b"", NO_KEY, 0)
+        self._write_frame(pack_frame(HEAD, dump_line(head), previous))
 
     @property
     def digest(self) -> bytes:
@@ -182,7 +195,8 @@ class SegmentWriter:
         manifest = b"null"
         recipes: list[list[Any]] = []
         if parts:
-            listed = []
+            listed: list[Mapping[str, Any]] = []
+            hidden: list[str] = []
             for part in parts:
                 if "byte_size" in part.facts:  # its hash alone is kept
                     listed.append({"name": part.name, **part.facts})
@@ -190,12 +204,14 @@ class SegmentWriter:
                     space.recipe_count += 1
                     continue
                 whole = b"".join(part.pieces)
-                facts = {"byte_size": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
-                facts = {"name": part.name, **part.facts, **facts}
-                listed.append(facts)
+                digest = hash_bytes(whole).hex()
+                listed.append({"name": part.name, **part.facts, "byte_size": len(whole), "sha256": digest})
+                hidden.append(digest)
                 recipes.append(self._add_recipe(space, part, lane))
             manifest = dump_line({"salt": self._make_salt(), "parts": listed})
             head = {**head, "commitment": hashlib.sha256(manifest).hexdigest()}
+            for digest in hidden:  # it follows from the pieces, and cannot be compressed
+                manifest = manifest.replace(b'"sha256":"%s"' % digest.encode(), b'"sha256":null')
         line = dump_line(head)
         space.lines.append(line)
         space.manifests.append(manifest)
@@ -243,39 +259,51 @@ class SegmentWriter:
 
     def flush(self) -> None:
         """Write what waits for a frame."""
+        self._write_unwritten()
         for key, space in self._spaces.items():
             if space.lines:
                 self._flush_space(key, space)
 
     def _flush_space(self, key: bytes, space: _KeySpace) -> None:
-        content = b""
+        self._write_unwritten()
+        block, begins_stream = b"", False
         if any(space.entry_recipes):
             table = {"pieces": list(map(len, space.pieces)), "recipes": space.entry_recipes}
-            content = b"\n".join((dump_line(table), *space.manifests, b"".join(space.pieces)))
-        lines = b"\n".join(space.lines)
-        block = codec.compress(content, codec.BEST, space.history)
-        heads = codec.compress(lines, codec.BEST, self._history)
+            about = b"\n".join((dump_line(table), *space.manifests, b""))
+            begins_stream = key not in self._streams
+            if begins_stream:
+                self._streams[key] = codec.Compressor(codec.BEST)
+            block = self._streams[key].compress(about, b"".join(space.pieces))
+            self._streams.move_to_end(key)
+            if len(self._streams) > _MOST_STREAMS:
+                self._streams.popitem(last=False)
+        heads = self._heads_stream.compress(b"\n".join(space.lines))
         if block and key != NO_KEY:
             block = self._ciphers[key].encrypt(block, heads)
-        self._write_frame(DATA, heads, block, key, space.first_piece, is_compressed=True)
-        self._history = (self._history + lines)[-codec.HISTORY :]
-        space.history = (space.history + content)[-codec.HISTORY :]
-        for line in space.lines:
-            self.frontier.append(hash_leaf(line))
-        self.entry_count += len(space.lines)
+        number, first_piece = codec.BEST, space.first_piece
+        frame = pack_frame(DATA, heads, self._digest, block, number, key, first_piece, begins_stream)
+        # From here on the streams go on behind this frame: it is written before any other, however often that fails.
+        self._unwritten = frame, space.lines
         space.first_piece += len(space.pieces)
         space.lines, space.manifests, space.entry_recipes, space.pieces, space.size = [], [], [], [], 0
+        self._write_unwritten()
+
+    def _write_unwritten(self) -> None:
+        if self._unwritten is None:
+            return
+        frame, lines = self._unwritten
+        self._write_frame(frame)
+        self._unwritten = None
+        for line in lines:
+            self.frontier.append(hash_leaf(line))
+        self.entry_count += len(lines)
 
     def seal(self, foot: Mapping[str, Any]) -> None:
         """Write what waits, and the last frame."""
         self.flush()
-        self._write_frame(FOOT, dump_line(foot), b"", NO_KEY, 0)
+        self._write_frame(pack_frame(FOOT, dump_line(foot), self._digest))
 
-    def _write_frame(
-        self, kind: bytes, heads: bytes, content: bytes, key: bytes, first_piece: int, *, is_compressed: bool = False
-    ) -> None:
-        number = codec.BEST if is_compressed else codec.RAW
-        frame = pack_frame(kind, heads, content, self._digest, number, key, first_piece)
+    def _write_frame(self, frame: bytes) -> None:
         self._write(frame)
         self._digest = hashlib.sha256(frame).digest()
 
@@ -296,9 +324,12 @@ class SegmentWriter:
         getattr(os, "fdatasync", os.fsync)(self._file.fileno())
 
 
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump_line(value: object) -> bytes:
     """Return a value as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+    return _encode_json(value).encode(errors="surrogatepass")
 
 
 class SegmentError(ValueError):
@@ -317,7 +348,10 @@ class Decipher(Protocol):
 
 
 class Content(NamedTuple):
-    """The content of one entry: its manifest, the bytes that it is committed by, and how each part is rebuilt."""
+    """The content of one entry: its manifest, the bytes that it is committed by, and how each part is rebuilt.
+
+    On disk the manifest is without the hashes of the parts that are there.
+    """
 
     manifest: Mapping[str, Any]
     line: bytes
@@ -347,7 +381,7 @@ class Segment:
         self.head: dict[str, Any] = json.loads(self.frames[0].heads)
         self.foot: dict[str, Any] | None = json.loads(self.frames[-1].heads) if self.is_sealed else None
         self._pieces: dict[bytes, list[bytes]] = {}
-        self._histories: dict[bytes, bytes] = {}
+        self._streams: dict[bytes, codec.Decompressor] = {}
         self._recipes: dict[bytes, list[list[int]]] = {}
         self._contents: dict[int, list[Content | None]] = {}
 
@@ -364,7 +398,17 @@ class Segment:
                 if frame.kind == DATA and frame.key == key and number not in self._contents:
                     self._contents[number] = self._decode(frame)
         contents = self._contents[frame_number]
-        return contents[position] if position < len(contents) else None
+        content = contents[position] if position < len(contents) else None
+        if content is None:
+            return None
+        parts = [
+            {**part, "sha256": hashlib.sha256(self.rebuild(frame_number, recipe)).hexdigest()}
+            if part.get("sha256", "") is None
+            else part
+            for part, recipe in zip(content.manifest["parts"], content.recipes, strict=True)
+        ]
+        manifest = {**content.manifest, "parts": parts}
+        return Content(manifest, dump_line(manifest), content.recipes)
 
     def _decode(self, frame: Frame) -> list[Content | None]:
         block = frame.content
@@ -377,9 +421,9 @@ class Segment:
         pieces, recipes = self._pieces.setdefault(frame.key, []), self._recipes.setdefault(frame.key, [])
         if frame.first_piece != len(pieces):
             raise SegmentError(f"{self.path}: pieces before number {frame.first_piece} are missing")
-        history = self._histories.get(frame.key, b"")
-        data = codec.decompress(block, frame.codec, history)
-        self._histories[frame.key] = (history + data)[-codec.HISTORY :]
+        if frame.begins_stream:
+            self._streams[frame.key] = codec.Decompressor(frame.codec)
+        data = self._streams[frame.key].decompress(block)
         table_line, _, rest = data.partition(b"\n")
         table = json.loads(table_line)
         *manifests, data = rest.split(b"\n", len(table["recipes"]))

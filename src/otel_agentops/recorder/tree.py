@@ -12,9 +12,28 @@ from collections.abc import Sequence
 EMPTY_ROOT = hashlib.sha256().digest()
 
 
+_WITHOUT_RELEASE = 2047  # bytes that hashlib hashes without giving the interpreter away
+_WORTH_RELEASE = 262_144
+
+
+def hash_bytes(data: bytes, start: bytes = b"") -> bytes:
+    """Return the SHA-256 of two texts, one behind the other.
+
+    Whoever gives the interpreter away gets it back 5 ms later in a busy process, which is long for 40 kB.
+    """
+    digest = hashlib.sha256(start)
+    if len(data) > _WORTH_RELEASE:
+        digest.update(data)
+        return digest.digest()
+    view = memoryview(data)
+    for place in range(0, len(data), _WITHOUT_RELEASE):
+        digest.update(view[place : place + _WITHOUT_RELEASE])
+    return digest.digest()
+
+
 def hash_leaf(data: bytes) -> bytes:
     """Return the hash of an entry's line."""
-    return hashlib.sha256(b"\0" + data).digest()
+    return hash_bytes(data, b"\0")
 
 
 def hash_pair(left: bytes, right: bytes) -> bytes:

@@ -182,7 +182,7 @@ class RecordWriter:
         self._queue.append(_Item(number, size, encode, synced))
         if self._start_token:
             self._start()
-        if synced is not None or self._queued_bytes > _URGENT_BYTES:
+        if synced is not None or (self._queued_bytes > _URGENT_BYTES and not self._is_urgent):
             self._is_urgent = True
             self._wake.set()
         elif self._is_idle:

@@ -165,7 +165,7 @@ def _finish_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) 
     if call is not None and call.is_attempt_in_flight:
         response = kwargs["response"]
         call.attempt_finished(response.status_code, parse_retry_after(response.headers), response.headers)
-        if call.hooks.wire_received and response.is_success:
+        if call.hooks.wire_received:
             call.wire_received(response.headers, getattr(response, "_content", None))
 
 

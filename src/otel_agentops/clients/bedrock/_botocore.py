@@ -218,6 +218,8 @@ def _finish_attempt(call: ClientCall[BedrockCall], outcome: Any, args: Arguments
     response, parsed = outcome[0]
     if response.status_code >= _FIRST_ERROR_STATUS:
         call.attempt_finished(response.status_code, parse_aws_retry_after(response.headers))
+        if call.hooks.wire_received:
+            call.wire_received(response.headers, response.content)  # the parser of errors has read it
         return
     call.attempt_finished(response.status_code)
     operation = call.context.operation

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from otel_agentops.operations import Value
 from otel_agentops.recorder.entries import Attempt, Call, Entry, Operation, Part
 from otel_agentops.recorder.reading import read_headers, read_part, read_parts
-from otel_agentops.recorder.segment import SegmentError, dump_line
+from otel_agentops.recorder.segment import SegmentError
 from otel_agentops.semconv import attributes as A
 
 
@@ -96,7 +96,7 @@ def load_step(entry: Entry) -> Step:
         content = entry.segment.read_content(entry.frame, entry.position) if parts and entry.segment else None
     except SegmentError as error:
         return Step(entry, trouble=str(error))
-    return Step(entry, parts, contents, manifest=None if content is None else dump_line(content.manifest))
+    return Step(entry, parts, contents, manifest=None if content is None else content.line)
 
 
 def load_steps(entries: Iterable[Entry]) -> list[Step]:

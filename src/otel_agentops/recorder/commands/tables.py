@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from otel_agentops._yaml import InputError
-from otel_agentops.record.index import COLUMNS, Row
+from otel_agentops.recorder.commands.index import COLUMNS, Row
 
 _NUMBERS = ("duration_ns", "lost", "position", "input_tokens", "output_tokens")
 

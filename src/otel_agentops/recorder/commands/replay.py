@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, TypeAlias
 from otel_agentops._prices import load_prices, price_call
 from otel_agentops._yaml import InputError
 from otel_agentops.operations import Answer, ModelCall
-from otel_agentops.record.conversation import Message, choose_reader, join_parts
-from otel_agentops.record.intervals import compute_newcombe, compute_wilson
-from otel_agentops.record.steps import Step
+from otel_agentops.recorder.commands.conversation import Message, choose_reader, join_parts
+from otel_agentops.recorder.commands.intervals import compute_newcombe, compute_wilson
+from otel_agentops.recorder.commands.steps import Step
 from otel_agentops.semconv import attributes as A
 
 FEWEST = 5  # trials of an arm that a rate is told of

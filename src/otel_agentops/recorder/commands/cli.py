@@ -12,14 +12,16 @@ import typer
 
 from otel_agentops._yaml import InputError
 from otel_agentops.command_line import stop_on_error
-from otel_agentops.record.index import Filter, RecordIndex, Row
-from otel_agentops.record.steps import dump_json
+from otel_agentops.recorder.commands.index import Filter, RecordIndex, Row
+from otel_agentops.recorder.commands.log import app as log
+from otel_agentops.recorder.commands.steps import dump_json
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 
 if TYPE_CHECKING:
-    from otel_agentops.record.bundle import Bundle
+    from otel_agentops.recorder.commands.bundle import Bundle
 
-app = typer.Typer()
+app = typer.Typer(no_args_is_help=True, help="The flight recorder: what models were sent and answered.")
+app.add_typer(log)
 
 Trace = Annotated[
     str,
@@ -36,7 +38,7 @@ IsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def find_directory(directory: str | None) -> Path:
     """Return the directory of segments that a command is about; what is in a store is brought here."""
-    from otel_agentops.record.shipping import mirror_store
+    from otel_agentops.recorder.commands.shipping import mirror_store
 
     path = directory or os.environ.get("OTEL_AGENTOPS_RECORDER", "").strip()
     if not path:
@@ -69,7 +71,7 @@ def print_json(document: object) -> None:
 @contextmanager
 def load_trace(text: str, directory: str | None) -> Iterator[tuple[Bundle, int | None]]:
     """Load what the argument TRACE names."""
-    from otel_agentops.record.bundle import load_bundle
+    from otel_agentops.recorder.commands.bundle import load_bundle
 
     if text.partition("#")[0].endswith((".json", ".html")):
         yield load_bundle(text)
@@ -106,7 +108,7 @@ def list_traces(
     is_json: IsJson = False,
 ) -> None:
     """List traces, oldest first: what ran in each, and how it ended."""
-    from otel_agentops.record.lists import dump_trace, list_traces
+    from otel_agentops.recorder.commands.lists import dump_trace, list_traces
 
     with stop_on_error("record traces"), open_index(directory) as index:
         wanted = _make_filter(model, prompt, tool, index_name, tenant, service, verdict, since, until, task)
@@ -144,7 +146,7 @@ def _print_table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> No
     from rich.markup import escape
     from rich.table import Table
 
-    from otel_agentops.record.screen import mask_controls
+    from otel_agentops.recorder.commands.screen import mask_controls
 
     table = Table(box=None, pad_edge=False)
     for column in columns:
@@ -177,7 +179,7 @@ def list_touched(
 
     Exit 0: the list is complete. 3: entries of that time are known to be missing, and standard error says how many.
     """
-    from otel_agentops.record.lists import list_touched as find_touched
+    from otel_agentops.recorder.commands.lists import list_touched as find_touched
 
     with stop_on_error("record touched"), open_index(directory) as index:
         wanted = _make_filter(model, prompt, tool, index_name, tenant, service, None, since, until)
@@ -195,7 +197,7 @@ def list_touched(
 @app.command("stats")
 def show_stats(directory: Directory = None, since: Since = None, until: Until = None, is_json: IsJson = False) -> None:
     """Say how much is recorded: entries by kind, model and service, bytes on disk, and what is missing."""
-    from otel_agentops.record.lists import count_entries
+    from otel_agentops.recorder.commands.lists import count_entries
 
     with stop_on_error("record stats"), open_index(directory) as index:
         stats = count_entries(index, _make_filter(*(None,) * 7, since, until))
@@ -211,8 +213,8 @@ def show_stats(directory: Directory = None, since: Since = None, until: Until = 
 @app.command("show")
 def show_trace(trace: Trace, directory: Directory = None, is_json: IsJson = False) -> None:
     """Show a trace as a conversation: what was said, which tools ran, what came back. `TRACE#3` is its third call."""
-    from otel_agentops.record.screen import print_turns
-    from otel_agentops.record.view import build_turns, dump_turns
+    from otel_agentops.recorder.commands.screen import print_turns
+    from otel_agentops.recorder.commands.view import build_turns, dump_turns
 
     with stop_on_error("record show"), load_trace(trace, directory) as (bundle, number):
         turns = [turn for turn in build_turns(bundle.steps) if number is None or turn.number == number]
@@ -235,9 +237,9 @@ def diff_traces(
 
     Exit 0: nothing differs. 1: something does.
     """
-    from otel_agentops.record.diff import CHANGED, compare_texts, compare_variables, dump_diff
-    from otel_agentops.record.screen import print_diff
-    from otel_agentops.record.steps import list_calls
+    from otel_agentops.recorder.commands.diff import CHANGED, compare_texts, compare_variables, dump_diff
+    from otel_agentops.recorder.commands.screen import print_diff
+    from otel_agentops.recorder.commands.steps import list_calls
 
     sides = []
     with stop_on_error("record diff", 2):
@@ -274,9 +276,9 @@ def export_trace(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that this command did not write.")] = False,
 ) -> None:
     """Write a trace as evidence for others: one page, or its data. Secrets are taken out by pattern."""
-    from otel_agentops.record.bundle import dump_bundle, redact_bundle
-    from otel_agentops.record.page import render_bundle
-    from otel_agentops.record.tables import write_parquet
+    from otel_agentops.recorder.commands.bundle import dump_bundle, redact_bundle
+    from otel_agentops.recorder.commands.page import render_bundle
+    from otel_agentops.recorder.commands.tables import write_parquet
     from otel_agentops.written_files import add_mark, write_all_generated
 
     if not (html or bundle_file or parquet) or (trace is None and (html or bundle_file)):
@@ -315,7 +317,7 @@ def serve_trace(
 
     A request that was not recorded gets 409, which names the first difference.
     """
-    from otel_agentops.record.serving import ReplayServer
+    from otel_agentops.recorder.commands.serving import ReplayServer
 
     with stop_on_error("record serve", 1, OSError), load_trace(trace, directory) as (bundle, _):
         server = ReplayServer(bundle, port=port, is_lenient=lenient, has_times=times)
@@ -354,8 +356,8 @@ def replay_call(
 
     Tools never run. Exit 0: the arms differ, or nothing was sent. 3: no difference is shown, or too few answers.
     """
-    from otel_agentops.record import replay
-    from otel_agentops.record.steps import list_calls
+    from otel_agentops.recorder.commands import replay
+    from otel_agentops.recorder.commands.steps import list_calls
 
     with stop_on_error("record replay"), load_trace(trace, directory) as (bundle, number):
         calls = list_calls(bundle.steps)
@@ -409,7 +411,7 @@ def ship_records(
 
     It is a process of its own, from cron or a sidecar: inside an application no store is ever talked to.
     """
-    from otel_agentops.record.shipping import open_store, ship_segments
+    from otel_agentops.recorder.commands.shipping import open_store, ship_segments
 
     with stop_on_error("record ship", 1, OSError):
         shipment = ship_segments(find_directory(directory), open_store(url))

@@ -21,7 +21,7 @@ def ask(text):
 def tests(pytester: pytest.Pytester, refunds: Path) -> pytest.Pytester:
     made = run_command("export", "task-bad", "--html", pytester.path / "incident.html", "--dir", refunds)
     assert made.exit_code == 0, made.output
-    pytester.makeconftest('pytest_plugins = ["otel_agentops.record.pytest_plugin"]')
+    pytester.makeconftest('pytest_plugins = ["otel_agentops.recorder.pytest_plugin"]')
     return pytester
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from recorded_tasks import SYSTEM, record_into, run_command, run_refund
 
-from otel_agentops.record.diff import compare_words
-from otel_agentops.record.index import COLUMNS, FILE_NAME, Filter, RecordIndex
+import otel_agentops
+from otel_agentops.recorder.commands.diff import compare_words
+from otel_agentops.recorder.commands.index import COLUMNS, FILE_NAME, Filter, RecordIndex
 from otel_agentops.testing.fake_provider import FakeProvider
 
 
@@ -148,6 +151,28 @@ def test_open_segment_is_read_as_it_grows(provider: FakeProvider, tmp_path: Path
         run_refund(provider.openai_url, "first")
         run_refund(provider.openai_url, "second")
     assert [trace["task"] for trace in run_json(tmp_path, "traces")["traces"]] == ["first", "second"]
+
+
+def test_segment_sealed_after_the_look_up_is_read(provider: FakeProvider, tmp_path: Path) -> None:
+    with record_into(tmp_path):
+        run_refund(provider.openai_url, "task-open")
+        end, rows = time.monotonic() + 10, []
+        while len(rows) < 2 and time.monotonic() < end:
+            rows = list(RecordIndex(tmp_path).find_rows())
+        assert rows[0]["file"].endswith(".open")
+    entries = RecordIndex(tmp_path).load_entries(rows)
+    assert {entry.task_id for entry in entries} == {"task-open"}
+
+
+def test_embedding_shows_its_input_and_no_vectors(provider: FakeProvider, tmp_path: Path) -> None:
+    with record_into(tmp_path):
+        client = openai.OpenAI(api_key="k", base_url=provider.openai_url, max_retries=0)
+        with otel_agentops.task("search", id="task-search"):
+            client.embeddings.create(model="embed-x", input=["where is it"])
+    (turn,) = run_json(tmp_path, "show", "task-search")["turns"]
+    assert turn["title"] == "embeddings embed-x"
+    assert turn["lines"] == [{"role": "input", "text": '["where is it"]'}]
+    assert turn["notes"] == ["the vectors are left out here"]
 
 
 def test_missing_directory_is_one_sentence(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
-from otel_agentops.record.conversation import (
+from otel_agentops.recorder.commands.conversation import (
     Exchange,
     Message,
     count_common,
@@ -17,8 +17,8 @@ from otel_agentops.record.conversation import (
     join_parts,
     read_exchange,
 )
-from otel_agentops.record.steps import VARIABLES, Step, list_calls
-from otel_agentops.record.view import format_tool
+from otel_agentops.recorder.commands.steps import VARIABLES, Step, list_calls
+from otel_agentops.recorder.commands.view import format_tool
 from otel_agentops.recorder.entries import ToolRun
 from otel_agentops.semconv import attributes as A
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from otel_agentops.record.bundle import Bundle, dump_bundle
-from otel_agentops.record.steps import dump_json
-from otel_agentops.record.view import build_turns, dump_turns, format_time
+from otel_agentops.recorder.commands.bundle import Bundle, dump_bundle
+from otel_agentops.recorder.commands.steps import dump_json
+from otel_agentops.recorder.commands.view import build_turns, dump_turns, format_time
 
 _PACKED_FROM = 262_144  # characters of data
 _UNSAFE = "<>&\u2028\u2029"  # could end the data block

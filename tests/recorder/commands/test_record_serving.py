@@ -9,9 +9,9 @@ import openai
 import pytest
 from recorded_tasks import answer_as_agent, record_into, run_refund
 
-from otel_agentops.record.bundle import Bundle, load_bundle
-from otel_agentops.record.index import RecordIndex
-from otel_agentops.record.serving import ReplayServer, find_difference
+from otel_agentops.recorder.commands.bundle import Bundle, load_bundle
+from otel_agentops.recorder.commands.index import RecordIndex
+from otel_agentops.recorder.commands.serving import ReplayServer, find_difference
 from otel_agentops.testing.fake_provider import FakeProvider, Status
 
 

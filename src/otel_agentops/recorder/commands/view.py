@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from otel_agentops.operations import Value
-from otel_agentops.record.conversation import (
+from otel_agentops.recorder.commands.conversation import (
     Exchange,
     find_new_messages,
     format_value,
     join_parts,
     read_exchange,
 )
-from otel_agentops.record.steps import Step, list_attempts
+from otel_agentops.recorder.commands.steps import Step, list_attempts
 from otel_agentops.recorder.entries import (
     Call,
     Gap,
@@ -77,7 +77,10 @@ def build_turns(steps: Sequence[Step]) -> list[Turn]:
         if isinstance(step.entry, Call):
             number += 1
             exchange = read_exchange(step)
-            lines += _read_call(step, exchange, before.get(step.lane), notes)
+            if step.entry.attributes.get(A.GEN_AI_OPERATION_NAME) == "embeddings":
+                lines += _read_embedding(step, notes)
+            else:
+                lines += _read_call(step, exchange, before.get(step.lane), notes)
             if exchange.is_read:
                 before[step.lane] = exchange
         else:
@@ -100,6 +103,14 @@ def build_turns(steps: Sequence[Step]) -> list[Turn]:
             )
         )
     return turns
+
+
+def _read_embedding(step: Step, notes: list[str]) -> Iterator[Line]:
+    body = step.read_json("request")
+    if body is not None:
+        yield Line("input", format_value(body.get("input", body) if isinstance(body, Mapping) else body))
+    if step.read("response") is not None:
+        notes.append("the vectors are left out here")
 
 
 def _read_call(step: Step, exchange: Exchange, before: Exchange | None, notes: list[str]) -> Iterator[Line]:

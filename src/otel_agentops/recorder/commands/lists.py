@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from otel_agentops.record.index import Filter, RecordIndex, Row
-from otel_agentops.record.view import format_time
+from otel_agentops.recorder.commands.index import Filter, RecordIndex, Row
+from otel_agentops.recorder.commands.view import format_time
 from otel_agentops.recorder.reading import list_segment_files
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from recorded_tasks import run_command
 
-from otel_agentops.record.shipping import mirror_store, open_store, ship_segments
+from otel_agentops.recorder.commands.shipping import mirror_store, open_store, ship_segments
 
 
 @pytest.fixture(autouse=True)

@@ -30,8 +30,8 @@ from typing import Any, NamedTuple
 
 from otel_agentops._redaction import Redactor, redact_secrets
 from otel_agentops._yaml import InputError
-from otel_agentops.record.index import RecordIndex
-from otel_agentops.record.steps import Step, load_steps
+from otel_agentops.recorder.commands.index import RecordIndex
+from otel_agentops.recorder.commands.steps import Step, load_steps
 from otel_agentops.recorder.cutting import Cutter
 from otel_agentops.recorder.entries import REDACTED, Entry, Part
 from otel_agentops.recorder.notes import parse_checkpoint

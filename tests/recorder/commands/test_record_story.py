@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from recorded_tasks import answer_as_agent, run_command, run_refund
 
-from otel_agentops.record.bundle import read_bundle
-from otel_agentops.record.serving import ReplayServer
+from otel_agentops.recorder.commands.bundle import read_bundle
+from otel_agentops.recorder.commands.serving import ReplayServer
 from otel_agentops.testing.fake_provider import FakeProvider
 
 

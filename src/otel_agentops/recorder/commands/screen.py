@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from otel_agentops.record.diff import CHANGED, UNKNOWN, TextDiff, VariableDiff, compare_words
-from otel_agentops.record.view import Turn
+from otel_agentops.recorder.commands.diff import CHANGED, UNKNOWN, TextDiff, VariableDiff, compare_words
+from otel_agentops.recorder.commands.view import Turn
 
 _COLOURS = {"system": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow", "result": "yellow"}
 _STATES = {CHANGED: "bold red", UNKNOWN: "yellow"}

@@ -17,10 +17,17 @@ import pytest
 from openai.types.chat import ChatCompletion
 from recorded_tasks import record_into, run_command
 
-from otel_agentops.record.bundle import Bundle, dump_bundle, load_bundle, parse_bundle, read_bundle, redact_bundle
-from otel_agentops.record.index import RecordIndex
-from otel_agentops.record.page import render_bundle
-from otel_agentops.record.serving import ReplayServer
+from otel_agentops.recorder.commands.bundle import (
+    Bundle,
+    dump_bundle,
+    load_bundle,
+    parse_bundle,
+    read_bundle,
+    redact_bundle,
+)
+from otel_agentops.recorder.commands.index import RecordIndex
+from otel_agentops.recorder.commands.page import render_bundle
+from otel_agentops.recorder.commands.serving import ReplayServer
 from otel_agentops.recorder.notes import parse_checkpoint, verify_checkpoint
 from otel_agentops.recorder.tree import hash_leaf, verify_inclusion
 from otel_agentops.testing.fake_provider import Answer, FakeProvider

@@ -10,8 +10,8 @@ import pytest
 from recorded_tasks import run_command
 
 from otel_agentops._yaml import InputError
-from otel_agentops.record.intervals import compute_newcombe, compute_wilson
-from otel_agentops.record.replay import Arm, format_arm, judge_arms, parse_expectation, swap_members
+from otel_agentops.recorder.commands.intervals import compute_newcombe, compute_wilson
+from otel_agentops.recorder.commands.replay import Arm, format_arm, judge_arms, parse_expectation, swap_members
 from otel_agentops.testing.fake_provider import Answer, Call, FakeProvider, Status
 
 BODY = {"model": "gpt-x", "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]}

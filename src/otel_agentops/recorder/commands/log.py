@@ -1,4 +1,4 @@
-"""`otel-agentops record`: what is in the flight recorder, and whether it is still what was recorded."""
+"""`record ls` and `record verify`: the entries of the log, and the proof that they are what was recorded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from otel_agentops.recorder.reading import open_records
 from otel_agentops.recorder.segment import SegmentError
 from otel_agentops.recorder.verifying import KeptHead, verify_records
 
-app = typer.Typer(help="The flight recorder: what models were sent and answered.", no_args_is_help=True)
+app = typer.Typer()
 _PATH = typer.Argument(..., help="A directory of the recorder, or one segment.", envvar="OTEL_AGENTOPS_RECORDER")
 _KEY = typer.Option(None, "--key", help="The master key of encrypted content.", envvar="OTEL_AGENTOPS_RECORDER_KEY")
 _HEADS = typer.Option([], "--head", help="WRITER:SIZE:ROOT of a head that the backend has kept.")

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 
 from otel_agentops._redaction import Redactor
 from otel_agentops.operations import Value
-from otel_agentops.record.bundle import Bundle, redact_body
-from otel_agentops.record.steps import Step, list_attempts, list_calls, parse_json, unwrap_event
+from otel_agentops.recorder.commands.bundle import Bundle, redact_body
+from otel_agentops.recorder.commands.steps import Step, list_attempts, list_calls, parse_json, unwrap_event
 from otel_agentops.recorder.entries import Attempt
 from otel_agentops.recorder.redaction import PieceRedactor
 from otel_agentops.testing.fake_provider.provider import Addresses

@@ -20,7 +20,7 @@ from otel_agentops.clients._protocols import (
 )
 from otel_agentops.clients.bedrock import _content as bedrock_content
 from otel_agentops.clients.google_genai import _content as google_content
-from otel_agentops.record.steps import Step, unwrap_event
+from otel_agentops.recorder.commands.steps import Step, unwrap_event
 from otel_agentops.semconv import attributes as A
 
 Message = Mapping[str, Any]

@@ -1,7 +1,7 @@
 """A recorded incident as a regression test: the model's answers are those of a bundle.
 
     # conftest.py
-    pytest_plugins = ["otel_agentops.record.pytest_plugin"]
+    pytest_plugins = ["otel_agentops.recorder.pytest_plugin"]
 
     # test_refunds.py
     @pytest.mark.recorded("incident.html")
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from otel_agentops.record.serving import ReplayServer
+    from otel_agentops.recorder.commands.serving import ReplayServer
 
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "CO_API_KEY",
          "TOGETHER_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # fmt: skip
@@ -46,8 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def serve_bundle(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReplayServer]:
     """Serve the bundle of the test's mark."""
     from otel_agentops._yaml import InputError
-    from otel_agentops.record.bundle import read_bundle
-    from otel_agentops.record.serving import ReplayServer
+    from otel_agentops.recorder.commands.bundle import read_bundle
+    from otel_agentops.recorder.commands.serving import ReplayServer
 
     mark = request.node.get_closest_marker("recorded")
     if mark is None or not mark.args:
