@@ -48,16 +48,20 @@ def read_query(fetch: Fetch, args: Arguments, kwargs: Keywords) -> Query | None:
     requests = [each for each in requests if _read_order(each) not in _ORDERS | {None}]
     if not requests:
         return None
-    limits = {each.get("top_k") or each.get("limit") for each in requests}
-    limit = limits.pop() if len(limits) == 1 else None
+    limits = {_read_limit(each) for each in requests}
     kinds = {DISTANCE if _read_order(each) in _BY_VECTOR else SIMILARITY for each in requests}
     key = _locate(args, kwargs)
     return Query(
         key[1],
-        limit.get("total") if isinstance(limit, Mapping) else limit,
+        limits.pop() if len(limits) == 1 else None,
         RESOLVER.find(key, fetch, args[0]._client),
         score_kind=kinds.pop() if len(kinds) == 1 else None,
     )
+
+
+def _read_limit(request: Mapping[str, Any]) -> object:
+    limit = request.get("top_k") or request.get("limit")
+    return limit.get("total") if isinstance(limit, Mapping) else limit
 
 
 def _read_order(request: Mapping[str, Any]) -> str | None:

@@ -49,6 +49,11 @@ async def test_namespace_may_be_an_argument(seen: Capture, client: Any, server: 
     assert seen.spans == [describe_retrieval("docs", 2, 2, **SCORES)]
 
 
+async def test_limit_may_have_a_total(seen: Capture, client: Any, server: TurbopufferServer) -> None:
+    await ask(client, top_k=None, limit={"total": 2})
+    assert seen.spans == [describe_retrieval("docs", 2, 2, **SCORES)]
+
+
 async def test_query_by_words_has_similarities(seen: Capture, client: Any, server: TurbopufferServer) -> None:
     server.rows = [("a", 3.5), ("b", 1.5)]
     await ask(client, rank_by=("text", "BM25", "parcel"))
