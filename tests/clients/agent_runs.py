@@ -104,6 +104,37 @@ def describe_tool(name: str, task: str, varying: dict[str, Any], tool_hash: str,
     }
 
 
+def describe_model_call(operation: str = "chat", parent: str | None = None, **more: Any) -> Record:
+    """Return the span of a call of `house-1`, a model of a provider that no client here is for."""
+    return {
+        "name": f"{operation} house-1",
+        "kind": "CLIENT",
+        "status": "UNSET",
+        "parent": parent,
+        "attributes": {
+            "gen_ai.operation.name": operation,
+            "gen_ai.request.model": "house-1",
+            "gen_ai.request.temperature": 0.2,
+            "gen_ai.response.model": "house-1-2026-03-01",
+            "gen_ai.usage.input_tokens": 12,
+            "gen_ai.usage.output_tokens": 3,
+            "otel_agentops.model.resolution": "resolved",
+            "otel_agentops.param.temperature.source": "explicit",
+            "otel_agentops.params.hash": identity({"temperature": 0.2}),
+            **more,
+        },
+    }
+
+
+INSTRUCTED = {"otel_agentops.prompt.hash": identity(["Be brief."]), "otel_agentops.prompt.source": "instructions"}
+# What a model says that knows its provider, and gives its answers an id.
+NAMED = {
+    "gen_ai.provider.name": "house",
+    "gen_ai.response.finish_reasons": ["stop"],
+    "gen_ai.response.id": "msg-1",
+}
+
+
 def find_offered(seen: Capture) -> dict[str, str]:
     """Return tool name -> hash, as models were offered them."""
     versions: Sequence[Any] = [span["attributes"].get("otel_agentops.tools.versions", []) for span in seen.spans]

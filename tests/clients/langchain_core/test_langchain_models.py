@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from agent_runs import INSTRUCTED, NAMED, describe_model_call
 from house_models import ASK, WAYS, Plain, Streaming, Unnamed, run_invoke, run_stream
 from langchain_core.caches import InMemoryCache
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -13,10 +14,9 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
 import otel_agentops
-from otel_agentops._hashing import identity
 from otel_agentops.clients import openai
 from otel_agentops.frameworks.langchain_core import Instrumentor
-from otel_agentops.testing import Capture, Record, capture
+from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 
 
@@ -26,28 +26,7 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-SPAN: Record = {
-    "name": "chat house-1",
-    "kind": "CLIENT",
-    "status": "UNSET",
-    "parent": None,
-    "attributes": {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "house",
-        "gen_ai.request.model": "house-1",
-        "gen_ai.request.temperature": 0.2,
-        "gen_ai.response.finish_reasons": ["stop"],
-        "gen_ai.response.id": "msg-1",
-        "gen_ai.response.model": "house-1-2026-03-01",
-        "gen_ai.usage.input_tokens": 12,
-        "gen_ai.usage.output_tokens": 3,
-        "otel_agentops.model.resolution": "resolved",
-        "otel_agentops.param.temperature.source": "explicit",
-        "otel_agentops.params.hash": identity({"temperature": 0.2}),
-        "otel_agentops.prompt.hash": identity(["Be brief."]),
-        "otel_agentops.prompt.source": "instructions",
-    },
-}
+SPAN = describe_model_call(**INSTRUCTED, **NAMED)
 
 
 @pytest.mark.parametrize("make", [Plain, Streaming])

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from agent_runs import INSTRUCTED, describe_model_call
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata
 from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.llms.openai import OpenAI
 
 import otel_agentops
-from otel_agentops._hashing import identity
 from otel_agentops.frameworks.llama_index import LIBRARY, Instrumentor
 from otel_agentops.testing import Capture, Record
 from otel_agentops.testing.fake_provider import FakeProvider
@@ -96,27 +96,6 @@ COMPLETIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def expect_span(name: str, **changes: Any) -> Record:
-    """Return the span of a call; a change that is None takes an attribute away."""
-    attributes = {
-        "gen_ai.operation.name": name,
-        "gen_ai.request.model": "house-1",
-        "gen_ai.request.temperature": 0.2,
-        "gen_ai.response.model": "house-1-2026-03-01",
-        "gen_ai.usage.input_tokens": 12,
-        "gen_ai.usage.output_tokens": 3,
-        "otel_agentops.model.resolution": "resolved",
-        "otel_agentops.param.temperature.source": "explicit",
-        "otel_agentops.params.hash": identity({"temperature": 0.2}),
-        **changes,
-    }
-    present = {key: value for key, value in attributes.items() if value is not None}
-    return {"name": f"{name} house-1", "kind": "CLIENT", "status": "UNSET", "parent": None, "attributes": present}
-
-
-INSTRUCTED = {"otel_agentops.prompt.hash": identity(["Be brief."]), "otel_agentops.prompt.source": "instructions"}
-
-
 def read_only_span(seen: Capture) -> Record:
     (span,) = seen.spans
     span["attributes"].pop("gen_ai.response.time_to_first_chunk", None)
@@ -126,14 +105,14 @@ def read_only_span(seen: Capture) -> Record:
 @pytest.mark.parametrize("way", CHATS)
 def test_chat_without_a_client_is_one_call(seen: Capture, way: str) -> None:
     assert "Sunny." in str(CHATS[way](Chatting()))
-    assert read_only_span(seen) == expect_span("chat", **INSTRUCTED)
+    assert read_only_span(seen) == describe_model_call(**INSTRUCTED)
     assert sorted(point["sum"] for point in seen.metrics["gen_ai.client.token.usage"]) == [3, 12]
 
 
 @pytest.mark.parametrize("way", COMPLETIONS)
 def test_completion_without_a_client_is_one_call(seen: Capture, way: str) -> None:
     assert "Sunny." in str(COMPLETIONS[way](Plain()))
-    assert read_only_span(seen) == expect_span("text_completion", **{"otel_agentops.prompt.source": "none"})
+    assert read_only_span(seen) == describe_model_call("text_completion", **{"otel_agentops.prompt.source": "none"})
 
 
 @pytest.mark.parametrize("way", CHATS)

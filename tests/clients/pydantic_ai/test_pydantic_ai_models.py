@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from agent_runs import INSTRUCTED, NAMED, describe_model_call
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import Model
@@ -17,7 +18,6 @@ from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.usage import RequestUsage
 
-from otel_agentops._hashing import identity
 from otel_agentops.frameworks.pydantic_ai import LIBRARY, Instrumentor
 from otel_agentops.testing import Capture, Record
 
@@ -67,29 +67,7 @@ class Streaming(House):
             yield response
 
 
-SPAN: Record = {
-    "name": "chat house-1",
-    "kind": "CLIENT",
-    "status": "UNSET",
-    "parent": ROOT,
-    "attributes": {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "house",
-        "gen_ai.request.model": "house-1",
-        "gen_ai.request.temperature": 0.2,
-        "gen_ai.response.finish_reasons": ["stop"],
-        "gen_ai.response.id": "msg-1",
-        "gen_ai.response.model": "house-1-2026-03-01",
-        "gen_ai.usage.input_tokens": 12,
-        "gen_ai.usage.output_tokens": 3,
-        "otel_agentops.model.resolution": "resolved",
-        "otel_agentops.param.temperature.source": "explicit",
-        "otel_agentops.params.hash": identity({"temperature": 0.2}),
-        "otel_agentops.prompt.hash": identity(["Be brief."]),
-        "otel_agentops.prompt.source": "instructions",
-        "otel_agentops.task.name": "weather agent",
-    },
-}
+SPAN = describe_model_call(parent=ROOT, **INSTRUCTED, **NAMED, **{"otel_agentops.task.name": "weather agent"})
 
 
 def make_agent(model: Any, **options: Any) -> Agent[None, Any]:
