@@ -103,8 +103,8 @@ def measure_rules(folder: Path, services: int, days: float) -> Cost:
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Counters, services, end - DAY * 60)) as target:
         address = f"127.0.0.1:{target.server_port}"
         for path in write_history(folder, services, days, end, address):
-            command = [toolchain.find("promtool"), "tsdb", "create-blocks-from", "openmetrics"]
-            subprocess.run([*command, path, folder / "prometheus"], check=True, capture_output=True)
+            command = [toolchain.find("promtool"), "tsdb", "create-blocks-from", "openmetrics", path]
+            subprocess.run([*command, folder / "prometheus"], check=True, capture_output=True)
             path.unlink()
         threading.Thread(target=target.serve_forever, daemon=True).start()
         with stack.prometheus([address], [folder / "rules.yaml"], folder, f"{SCRAPED}s") as server:
@@ -247,9 +247,9 @@ def _list_counters(service: int, tasks: int, target: Mapping[str, str] = NO_LABE
         yield f"{M.METRICS[M.SLI_BAD].prometheus}{_write_labels(sli)} {bad}"
         for variable, scope, value in VALUES if indicator == INDICATORS[0] else ():
             change = {A.CHANGE_VARIABLE: variable, A.CHANGE_SCOPE: "/".join(scope), A.CHANGE_VALUE: value}
-            labels = _write_labels({**sli, **change})
-            yield f"{M.METRICS[M.SLI_VALUE_EVENTS].prometheus}{labels} {tasks}"
-            yield f"{M.METRICS[M.SLI_VALUE_BAD].prometheus}{labels} {bad}"
+            by_value = _write_labels({**sli, **change})
+            yield f"{M.METRICS[M.SLI_VALUE_EVENTS].prometheus}{by_value} {tasks}"
+            yield f"{M.METRICS[M.SLI_VALUE_BAD].prometheus}{by_value} {bad}"
 
 
 def _list_buckets(service: int, tasks: int, target: Mapping[str, str] = NO_LABELS) -> Iterator[str]:
