@@ -69,7 +69,7 @@ def test_every_range_begins_with_the_tested_version() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.rotation("ends", name, 36)) for name in ENVIRONMENTS]
+    "name", [pytest.param(name, marks=pytest.mark.rotation("ends", name, 48)) for name in ENVIRONMENTS]
 )
 def test_contract_holds_at_the_end(name: str) -> None:
     code, output = run_session(f"ends({name})")
