@@ -103,7 +103,7 @@ def measure_rules(folder: Path, services: int, days: float) -> Cost:
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Counters, services, end - DAY * 60)) as target:
         address = f"127.0.0.1:{target.server_port}"
         for path in write_history(folder, services, days, end, address):
-            command = [toolchain.find("promtool"), "tsdb", "create-blocks-from", "openmetrics", path]
+            command: list[str | Path] = [toolchain.find("promtool"), "tsdb", "create-blocks-from", "openmetrics", path]
             subprocess.run([*command, folder / "prometheus"], check=True, capture_output=True)
             path.unlink()
         threading.Thread(target=target.serve_forever, daemon=True).start()

@@ -312,8 +312,8 @@ TEXTS = {  # verdict, worst, undo
     ),
     "spotless": (
         f"It is model gpt-x: new. {NAMED} 100% of the excess. "
-        "9.375% are bad with it, 0% without it in the same minutes.",
-        "model gpt-x new: 9.375% bad.",
+        "9.688% are bad with it, 0% without it in the same minutes.",
+        "model gpt-x new: 9.688% bad.",
         "Take new of gpt-x out of use: it did not move, it has become worse.",
     ),
     "always": (
