@@ -174,16 +174,13 @@ def measure_bytes(is_idle: bool) -> dict[str, float]:
 def _wait_for_disk(writer: Any) -> None:
     count = writer._frontier.size
     writer._is_urgent = True
-    writer._wake.set()
+    writer._wake.put(None)
     while writer._frontier.size == count:
         time.sleep(0.001)
 
 
 def measure_bytecodes() -> dict[str, float]:
-    """Return the bytecodes that the recorder adds to a call on the caller's thread.
-
-    The least of a few rounds, because a call that finds the writer idle has to wake it.
-    """
+    """Return the bytecodes that the recorder adds to a call on the caller's thread; the least of a few rounds."""
     call = WORKLOADS["openai"].sync_call("typical")
     with tempfile.TemporaryDirectory() as directory:
         with_recorder, without = install(directory), install(None)

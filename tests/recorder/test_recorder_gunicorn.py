@@ -74,9 +74,11 @@ def test_gunicorn_workers_lose_no_answered_call(tmp_path: Path, provider: FakePr
     recorded: dict[str, str] = {}
     processes: defaultdict[str, set[str]] = defaultdict(set)  # by writer
     for entry in open_records(tmp_path):
-        assert isinstance(entry, Call) and (body := read_request(entry)) is not None
+        assert isinstance(entry, Call) and not entry.missing
+        body = read_request(entry)
+        assert body is not None
         process, question = json.loads(body)["messages"][0]["content"].split()
-        assert question not in recorded and not entry.missing
+        assert question not in recorded
         recorded[question] = process
         processes[entry.ref.partition("/")[0]].add(process)
     assert {question: recorded.get(question) for question in answered} == answered, log

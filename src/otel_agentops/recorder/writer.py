@@ -14,8 +14,10 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from otel_agentops._guard import guard, log, say_once
@@ -142,7 +144,8 @@ class RecordWriter:
         self._drops: deque[tuple[str, int]] = deque()
         self._start_token = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
         self._is_idle = self._is_urgent = self._is_closing = self._is_dirty = False
-        self._wake, self._closed = threading.Event(), threading.Event()
+        self._wake: SimpleQueue[None] = SimpleQueue()  # to set an event would take the caller 100 bytecodes
+        self._closed = threading.Event()
         self._segment: SegmentWriter | None = None
         self._file: BinaryIO | None = None
         self._path = Path()
@@ -183,14 +186,14 @@ class RecordWriter:
             self._start()
         if synced is not None:
             self._is_urgent = True
-            self._wake.set()
+            self._wake.put(None)
             if not synced.wait(deadline_s):
                 say_once("recorder-sync", "the intent of a tool was not on disk within %s s; the tool runs", deadline_s)
         elif queued_bytes > _URGENT_BYTES and not self._is_urgent:
             self._is_urgent = True
-            self._wake.set()
+            self._wake.put(None)
         elif self._is_idle:
-            self._wake.set()
+            self._wake.put(None)
         return f"{self.id}/{number}"
 
     def _start(self) -> None:
@@ -209,7 +212,7 @@ class RecordWriter:
         self._is_closing = self._is_urgent = True
         if self._start_token:
             return True
-        self._wake.set()
+        self._wake.put(None)
         return self._closed.wait(deadline_s)
 
     # -- the thread
@@ -231,13 +234,22 @@ class RecordWriter:
         if not self._queue and not self._drops and not self._has_pending():
             self._is_idle = True
             if not self._queue and not self._is_closing:  # one may have come before it could see that we are idle
-                self._wake.wait(_HEAD_S)
+                self._sleep(_HEAD_S)
             self._is_idle = False
-        self._wake.clear()  # before the flags are read: who sets one sets this after it
+        self._forget_wakes()  # before the flags are read: who sets one wakes us after it
         if not self._is_urgent and not self._is_closing:
-            self._wake.wait(_RETRY_S if self.trouble else FLUSH_S)
+            self._sleep(_RETRY_S if self.trouble else FLUSH_S)
         self._is_urgent = False
-        self._wake.clear()
+        self._forget_wakes()
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait until somebody wakes the thread, or until the time is over."""
+        with suppress(Empty):
+            self._wake.get(timeout=seconds)
+
+    def _forget_wakes(self) -> None:
+        while not self._wake.empty():
+            self._wake.get()
 
     def _has_pending(self) -> bool:
         return self.trouble is not None or bool(self._waiting) or (self._segment is not None and self._is_dirty)
