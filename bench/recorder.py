@@ -1,6 +1,6 @@
-"""The flight recorder's figures: bytes a call, microseconds added on the caller's thread, and a sustained rate.
+"""The flight recorder's figures: bytes a call, what is added on the caller's thread, and a sustained rate.
 
-    python -m bench.recorder [bytes] [caller] [rate] [--seconds 60] [--rate 500]
+    python -m bench.recorder [bytes] [bytecodes] [caller] [rate] [--seconds 60] [--rate 500]
 
 The workload is an agent of 20 turns with a system prompt of 8,192 bytes and 20 tools; a tool's result brings three new
 passages of 450 bytes each turn, and no text comes twice; its words are as frequent as in a language. It goes through
@@ -29,6 +29,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from bench.bytecodes import CALLS, count_bytecodes
 from bench.workload import WORKLOADS, _api, _http
 from otel_agentops import _config, _telemetry, task
 from otel_agentops.clients.openai import Instrumentor
@@ -173,9 +174,25 @@ def measure_bytes(is_idle: bool) -> dict[str, float]:
 def _wait_for_disk(writer: Any) -> None:
     count = writer._frontier.size
     writer._is_urgent = True
-    writer._wake.set()
+    writer._wake.put(None)
     while writer._frontier.size == count:
         time.sleep(0.001)
+
+
+def measure_bytecodes() -> dict[str, float]:
+    """Return the bytecodes that the recorder adds to a call on the caller's thread; the least of a few rounds."""
+    call = WORKLOADS["openai"].sync_call("typical")
+    with tempfile.TemporaryDirectory() as directory:
+        with_recorder, without = install(directory), install(None)
+        least: dict[int, float] = {}
+        for telemetry in (without, with_recorder) * 5:
+            use(telemetry)
+            count = sum(count_bytecodes(call).values()) / CALLS
+            least[id(telemetry)] = min(count, least.get(id(telemetry), count))
+        assert with_recorder._recorder is not None
+        assert with_recorder._recorder.writer.close(60)
+        on, off = least[id(with_recorder)], least[id(without)]
+        return {"call with": on, "call without": off, "added": on - off}
 
 
 def measure_caller() -> dict[str, float]:
@@ -266,7 +283,7 @@ def _offer(sink: Any, body: tuple[bytes, bytes], number: int) -> None:
 def main() -> None:
     """Print the figures that are asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", nargs="*", default=["bytes", "caller", "rate"])
+    parser.add_argument("what", nargs="*", default=["bytes", "bytecodes", "caller", "rate"])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=int, default=500)
     options = parser.parse_args()
@@ -274,6 +291,8 @@ def main() -> None:
     if "bytes" in options.what:
         print("busy", measure_bytes(is_idle=False))
         print("idle", measure_bytes(is_idle=True))
+    if "bytecodes" in options.what:
+        print("bytecodes", measure_bytecodes())
     if "caller" in options.what:
         print("caller", measure_caller())
     if "rate" in options.what:

@@ -7,7 +7,7 @@ threads it keeps references and times; reading them is the writer's work. The sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic_ns
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Meter
 from opentelemetry.metrics import Observation as Measurement
-from opentelemetry.trace import SpanContext, get_current_span
+from opentelemetry.trace import Span, SpanContext, get_current_span
 from opentelemetry.util.types import AnyValue
 
 from otel_agentops._config import Config
@@ -61,10 +61,21 @@ _PART_NAMES = {
     A.GEN_AI_RETRIEVAL_DOCUMENTS: "documents",
 }
 _serialise = guard(serialise, has_content=True)
+# Made once, because each step of a call looks at them.
+_CLIENT_CALLS = (ModelCall, Fetch)
+_WITH_PARTS = (ToolCall, Retrieval)
+_SPANS = (OwnSpan, ForeignSpan)
+# The fields of a model call around its texts and tools, which are in the bytes of the request.
+_BEFORE_TEXTS = slice(ModelCall._fields.index("instructions"))
+_NO_TEXTS = (None, None)
+_AFTER_TEXTS = slice(ModelCall._fields.index("tools") + 1, None)
 
 
 class _Ended(NamedTuple):
-    """The facts of an operation that is over, without the application's objects: those may change, and are many."""
+    """The facts of an operation that is over, without the application's objects: those may change, and are many.
+
+    It is made on the writer's thread.
+    """
 
     operation: Operation
     request_attributes: Attributes
@@ -75,39 +86,27 @@ class _Ended(NamedTuple):
     cost_usd: float | None
     started_ns: int
     first_chunk_ns: int | None
-    chunk_count: int
     recording: _Recording
-    duration_ns: int
+    monotonic_ns: int
     place: SpanContext
 
 
 class _Recording:
     """The content of one operation so far: references alone, with the times at which they came."""
 
-    __slots__ = (
-        "answer",
-        "chunks",
-        "finished_ns",
-        "headers",
-        "intent",
-        "parts",
-        "requests",
-        "size",
-        "started_ns",
-        "wire",
-    )
+    # Defaults of the class cost nothing on the application's thread.
+    answer: Any = None
+    wire: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    intent: str | None = None
+    size = _ENTRY_BYTES
+    parts: tuple[tuple[str, bytes], ...] = ()
 
     def __init__(self) -> None:
         self.started_ns = monotonic_ns()
         self.requests: list[tuple[int, Any]] = []
         self.finished_ns: list[int] = []
         self.chunks: list[tuple[int, Any]] = []
-        self.parts: list[tuple[str, bytes]] = []
-        self.answer: Any = None
-        self.wire: bytes | None = None
-        self.headers: Mapping[str, str] | None = None
-        self.intent: str | None = None
-        self.size = _ENTRY_BYTES
 
 
 class RecorderSink:
@@ -134,14 +133,14 @@ class RecorderSink:
 
     def started(self, observation: Observation) -> None:
         """Begin to record; a run of an agent is known by its steps."""
-        if not isinstance(observation.operation, AgentRun):
-            observation.recording = _Recording()
+        observation.recording = None if isinstance(observation.operation, AgentRun) else _Recording()
 
     def request_read(self, observation: Observation, body: Any) -> None:
         """Keep the arguments of a tool or the query of a retrieval, before it can change them."""
-        operation, recording = observation.operation, getattr(observation, "recording", None)
-        if recording is None or not isinstance(operation, (ToolCall, Retrieval)):
+        operation = observation.operation
+        if not isinstance(operation, _WITH_PARTS):
             return
+        recording: _Recording = observation.recording
         self._keep_content(observation, recording, body, is_request=True)
         if isinstance(operation, ToolCall) and operation.attributes.get(A.TOOL_EFFECT) in EFFECTS:
             self._record_intent(observation, operation, recording)
@@ -157,7 +156,7 @@ class RecorderSink:
         for key, name in _PART_NAMES.items():
             if key in content:
                 data = serialise(content[key])
-                recording.parts.append((name, data))
+                recording.parts += ((name, data),)
                 recording.size += len(data)
 
     def _record_intent(self, observation: Observation, call: ToolCall, recording: _Recording) -> None:
@@ -168,31 +167,34 @@ class RecorderSink:
             "monotonic_ns": recording.started_ns,
             "tool": call.name,
             "effect": call.attributes.get(A.TOOL_EFFECT),
-            **_write_place(_find_place(observation)),
+            **_write_place(_find_span(observation).get_span_context()),
         }
-        encode = partial(self._encode_intent, head, observation.request_attributes, tuple(recording.parts))
+        encode = partial(self._encode_intent, head, observation.request_attributes, recording.parts)
         recording.intent = self.writer.offer(recording.size, encode, has_effect=True, deadline_s=_INTENT_DEADLINE_S)
 
     def request_sent(self, observation: Observation, content: Any) -> None:
         """Keep the exact bytes of an attempt; a protobuf message is made to bytes now, for it may change."""
-        recording = getattr(observation, "recording", None)
-        if recording is None:
+        recording: _Recording | None = getattr(observation, "recording", None)
+        if recording is None:  # the operation passes unobserved
             return
-        if not isinstance(content, bytes) and self._maker.mode != "redacted":
-            content = content.SerializeToString()
+        if isinstance(content, bytes):
+            recording.size += len(content)
+        else:
+            recording.size += content.ByteSize()
+            if self._maker.mode != "redacted":
+                content = content.SerializeToString()
         recording.requests.append((monotonic_ns(), content))
         recording.wire = None  # that was the answer to the attempt before
-        recording.size += len(content) if isinstance(content, bytes) else content.ByteSize()
 
     def attempt_finished(self, observation: Observation, attempt: Attempt) -> None:
         """Keep when an attempt ended."""
-        recording = getattr(observation, "recording", None)
+        recording: _Recording | None = observation.recording
         if recording is not None:
             recording.finished_ns.append(monotonic_ns())
 
     def wire_received(self, observation: Observation, headers: Mapping[str, str] | None, content: bytes | None) -> None:
         """Keep the exact bytes of an answer, and its headers, as far as the client has them."""
-        recording = getattr(observation, "recording", None)
+        recording: _Recording | None = observation.recording
         if recording is None:
             return
         if headers is not None:
@@ -203,31 +205,31 @@ class RecorderSink:
 
     def response_received(self, observation: Observation, result: Any) -> None:
         """Keep the answer."""
-        recording = getattr(observation, "recording", None)
+        recording: _Recording | None = observation.recording
         if recording is None:
             return
-        if isinstance(observation.operation, (ToolCall, Retrieval)):
+        if isinstance(observation.operation, _WITH_PARTS):
             self._keep_content(observation, recording, result, is_request=False)
         if recording.wire is None and not isinstance(observation.operation, ToolCall):  # else its bytes are there
             recording.answer = result
 
     def chunk_received(self, observation: Observation, chunk: Any) -> None:
         """Keep a chunk of a stream and when it came."""
-        recording = getattr(observation, "recording", None)
+        recording: _Recording | None = observation.recording
         if recording is not None:
             recording.chunks.append((monotonic_ns(), chunk))
 
     def ended(self, observation: Observation) -> None:
         """Hand the operation over and say on its span what became of it."""
-        recording: _Recording | None = getattr(observation, "recording", None)
+        recording: _Recording | None = observation.recording
         if recording is None:
             return
-        operation = observation.operation
-        if isinstance(operation, ModelCall):  # the texts and tools are in the request's bytes
-            operation = operation._replace(instructions=None, tools=None)
-        assert operation is not None
-        ended = _Ended(
-            operation,
+        span = _find_span(observation)
+        fields: Any = observation.operation
+        kind = type(fields)
+        if kind is ModelCall:
+            fields = fields[_BEFORE_TEXTS] + _NO_TEXTS + fields[_AFTER_TEXTS]
+        facts = (  # a plain tuple, because `_Ended` is made by a Python function
             observation.request_attributes,
             observation.late_attributes,
             observation.result,
@@ -236,23 +238,24 @@ class RecorderSink:
             observation.cost_usd,
             observation.started_ns,
             observation.first_chunk_ns,
-            observation.chunk_count,
             recording,
-            monotonic_ns() - recording.started_ns,
-            _find_place(observation),
+            monotonic_ns(),
+            span.get_span_context(),
         )
-        size = recording.size + _OBJECT_BYTES * (len(recording.chunks) + (recording.answer is not None))
-        ref = self.writer.offer(size, partial(self._encode, ended), has_effect=recording.intent is not None)
+        ref = self.writer.offer(
+            recording.size + _OBJECT_BYTES * (len(recording.chunks) + (recording.answer is not None)),
+            partial(self._encode, kind, fields, facts),
+            has_effect=recording.intent is not None,
+        )
         state: dict[str, Value] = {A.CONTENT_STATE: "dropped" if ref is None else self._state}
         if ref is not None:
             state[A.CONTENT_REF] = ref
             if recording.wire is not None:
                 state[A.CONTENT_BYTES] = recording.size - _ENTRY_BYTES
-        span = observation.span
-        if isinstance(operation, (ModelCall, Fetch)):
-            observation.late_attributes = {**observation.late_attributes, **state}
-        elif isinstance(span, (OwnSpan, ForeignSpan)) and span.span.is_recording():
-            span.span.set_attributes(state)
+        if kind in _CLIENT_CALLS:
+            observation.late_attributes = observation.late_attributes | state
+        elif isinstance(observation.span, _SPANS) and span.is_recording():
+            span.set_attributes(state)
 
     def record_outcome(self, attributes: Mapping[str, AnyValue], timestamp_ns: int) -> None:
         """Record the truth about a task."""
@@ -260,7 +263,15 @@ class RecorderSink:
 
     # -- on the writer's thread
 
-    def _encode(self, ended: _Ended) -> Encoded:
+    def _encode(self, kind: type[Operation], fields: Iterable[Any], facts: Iterable[Any]) -> Encoded:
+        """Return the entry of an operation that is over.
+
+        Args:
+            kind: Its class.
+            fields: Its fields, without the texts and tools of a model call.
+            facts: The fields of `_Ended` after the operation.
+        """
+        ended = _Ended(kind._make(fields), *facts)
         operation, recording, place = ended.operation, ended.recording, _write_place(ended.place)
         attributes = {**ended.request_attributes, **answer_attributes(ended)}
         if isinstance(operation, Judgement):  # of another operation it is on the event alone
@@ -268,19 +279,19 @@ class RecorderSink:
         lane = attributes.get(A.TASK_ID) or place.get("trace_id")
         parts = self._make_parts(operation, recording, lane)
         head: dict[str, Any] = {
-            "kind": _KINDS[type(operation)],
+            "kind": _KINDS[kind],
             "time_ns": ended.started_ns,
             "monotonic_ns": recording.started_ns,
             **place,
-            "duration_ns": ended.duration_ns,
+            "duration_ns": ended.monotonic_ns - recording.started_ns,
         }
         if (error_type := attributes.get(A.ERROR_TYPE)) is not None:
             head["error_type"] = error_type
-        if isinstance(operation, (ModelCall, Fetch)):
+        if isinstance(operation, _CLIENT_CALLS):
             head["attempts"] = list(_describe_attempts(ended.attempts or (), recording))
             if ended.first_chunk_ns is not None:
                 head["first_chunk_ns"] = ended.first_chunk_ns - ended.started_ns
-                head["chunk_count"] = ended.chunk_count
+                head["chunk_count"] = len(recording.chunks)
         elif isinstance(operation, ToolCall):
             head["tool"], head["effect"] = operation.name, operation.attributes.get(A.TOOL_EFFECT)
             if recording.intent is not None:
@@ -295,7 +306,7 @@ class RecorderSink:
             is_wire = isinstance(content, bytes)
             data = content if is_wire else serialise(read_message(content))
             parts.append(make("request", data, lane, form=WIRE if is_wire else OBJECT, attempt=number))
-        if isinstance(operation, (ModelCall, Fetch)) or recording.requests:
+        if isinstance(operation, _CLIENT_CALLS) or recording.requests:
             if recording.wire is not None:
                 parts.append(make("response", recording.wire, lane))
             elif recording.chunks:
@@ -365,10 +376,10 @@ _KINDS = {
 }
 
 
-def _find_place(observation: Observation) -> SpanContext:
-    """Return the trace and span of an operation; of one without a span those around it."""
+def _find_span(observation: Observation) -> Span:
+    """Return the span of an operation; of one without a span the one around it."""
     span = observation.span
-    return (span.span if isinstance(span, (OwnSpan, ForeignSpan)) else get_current_span()).get_span_context()
+    return span.span if isinstance(span, _SPANS) else get_current_span()
 
 
 def _write_place(context: SpanContext) -> dict[str, str]:
@@ -396,7 +407,7 @@ def _find_missing(ended: _Ended, attributes: Mapping[str, Any], parts: set[str])
     operation = ended.operation
     has_failed = A.ERROR_TYPE in attributes
     wanted: dict[str, bool] = {}
-    if isinstance(operation, (ModelCall, Fetch)):
+    if isinstance(operation, _CLIENT_CALLS):
         wanted = {
             "request": "request" in parts or isinstance(operation, Fetch),
             "response": has_failed or bool(parts & {"response", "chunks"}),

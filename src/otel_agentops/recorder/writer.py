@@ -14,9 +14,11 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from queue import Empty, SimpleQueue
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from otel_agentops._guard import guard, log, say_once
 from otel_agentops.recorder import files, notes
@@ -65,11 +67,9 @@ class Encoded(NamedTuple):
 Encode = Callable[[], Encoded]
 
 
-class _Item(NamedTuple):
-    number: int
-    size: int
-    encode: Encode
-    synced: threading.Event | None
+# Number, size, what makes it, and the event of somebody who waits for it. A plain tuple, for a named one is made by a
+# call of Python on the application's thread.
+_Item: TypeAlias = "tuple[int, int, Encode, threading.Event | None]"
 
 
 class TreeHead(NamedTuple):
@@ -122,6 +122,7 @@ class RecordWriter:
         emit_head: Callable[[TreeHead], object] | None = None,
     ) -> None:
         self._settings = settings
+        self._effect_limit, self._limit = settings.queue_bytes, settings.queue_bytes - RESERVE
         self._describe = describe
         self._emit_head = None if emit_head is None else guard(emit_head)
         self._drain_guarded = guard(self._drain, has_content=True)
@@ -143,7 +144,8 @@ class RecordWriter:
         self._drops: deque[tuple[str, int]] = deque()
         self._start_token = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
         self._is_idle = self._is_urgent = self._is_closing = self._is_dirty = False
-        self._wake, self._closed = threading.Event(), threading.Event()
+        self._wake: SimpleQueue[None] = SimpleQueue()  # to set an event would take the caller 100 bytecodes
+        self._closed = threading.Event()
         self._segment: SegmentWriter | None = None
         self._file: BinaryIO | None = None
         self._path = Path()
@@ -169,26 +171,29 @@ class RecordWriter:
             deadline_s: How long to wait until it is on the disk; 0 not to wait.
         """
         number = next(self._numbers)
-        limit = self._settings.queue_bytes if has_effect else self._settings.queue_bytes - RESERVE
-        is_full = self._queued_bytes + size > limit
-        if is_full or self._is_closing:
+        limit = self._effect_limit if has_effect else self._limit
+        queued_bytes = self._queued_bytes + size
+        if queued_bytes > limit or self._is_closing:
             reason = "closed" if self._is_closing else "disk" if self.trouble else "queue_full"
             self._drops.append((reason, number))
             if self._start_token:
                 self._start()
             return None
         synced = threading.Event() if deadline_s and not self.trouble else None
-        self._queued_bytes += size  # two threads at once may lose one: it is counted anew whenever the queue is empty
-        self._queue.append(_Item(number, size, encode, synced))
+        self._queued_bytes = queued_bytes  # two threads at once may lose one: it is 0 whenever the queue is empty
+        self._queue.append((number, size, encode, synced))
         if self._start_token:
             self._start()
-        if synced is not None or (self._queued_bytes > _URGENT_BYTES and not self._is_urgent):
+        if synced is not None:
             self._is_urgent = True
-            self._wake.set()
+            self._wake.put(None)
+            if not synced.wait(deadline_s):
+                say_once("recorder-sync", "the intent of a tool was not on disk within %s s; the tool runs", deadline_s)
+        elif queued_bytes > _URGENT_BYTES and not self._is_urgent:
+            self._is_urgent = True
+            self._wake.put(None)
         elif self._is_idle:
-            self._wake.set()
-        if synced is not None and not synced.wait(deadline_s):
-            say_once("recorder-sync", "the intent of a tool was not on disk within %s s; the tool runs", deadline_s)
+            self._wake.put(None)
         return f"{self.id}/{number}"
 
     def _start(self) -> None:
@@ -207,7 +212,7 @@ class RecordWriter:
         self._is_closing = self._is_urgent = True
         if self._start_token:
             return True
-        self._wake.set()
+        self._wake.put(None)
         return self._closed.wait(deadline_s)
 
     # -- the thread
@@ -229,13 +234,22 @@ class RecordWriter:
         if not self._queue and not self._drops and not self._has_pending():
             self._is_idle = True
             if not self._queue and not self._is_closing:  # one may have come before it could see that we are idle
-                self._wake.wait(_HEAD_S)
+                self._sleep(_HEAD_S)
             self._is_idle = False
-        self._wake.clear()  # before the flags are read: who sets one sets this after it
+        self._forget_wakes()  # before the flags are read: who sets one wakes us after it
         if not self._is_urgent and not self._is_closing:
-            self._wake.wait(_RETRY_S if self.trouble else FLUSH_S)
+            self._sleep(_RETRY_S if self.trouble else FLUSH_S)
         self._is_urgent = False
-        self._wake.clear()
+        self._forget_wakes()
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait until somebody wakes the thread, or until the time is over."""
+        with suppress(Empty):
+            self._wake.get(timeout=seconds)
+
+    def _forget_wakes(self) -> None:
+        while not self._wake.empty():
+            self._wake.get()
 
     def _has_pending(self) -> bool:
         return self.trouble is not None or bool(self._waiting) or (self._segment is not None and self._is_dirty)
@@ -249,9 +263,11 @@ class RecordWriter:
                 self._open_segment()
             self._count_drops()
             while self._queue and self._segment is not None:
-                item = self._queue.popleft()
-                self._queued_bytes = self._queued_bytes - item.size if self._queue else 0
-                self._write_item(item)
+                number, size, encode, synced = self._queue.popleft()
+                self._queued_bytes = self._queued_bytes - size if self._queue else 0
+                if synced is not None:
+                    self._waiting.append(synced)
+                self._write_entry(number, encode)
                 if len(self._queue) < _FEW:
                     time.sleep(0)  # let the application have the interpreter
             self._write_gaps()
@@ -274,17 +290,15 @@ class RecordWriter:
         gap = self._gaps.setdefault(reason, [0, number, number])
         gap[0], gap[1], gap[2] = gap[0] + 1, min(gap[1], number), max(gap[2], number)
 
-    def _write_item(self, item: _Item) -> None:
+    def _write_entry(self, number: int, encode: Encode) -> None:
         assert self._segment is not None
-        if item.synced is not None:
-            self._waiting.append(item.synced)
-        encoded = self._encode_guarded(item.encode)
+        encoded = self._encode_guarded(encode)
         if encoded is None:
-            self._lose("encoding", item.number)
+            self._lose("encoding", number)
             return
         self._summarise(encoded.head)
         self._is_dirty = True
-        self._segment.add({"ref": item.number, **encoded.head}, encoded.parts, encoded.lane, encoded.cipher)
+        self._segment.add({"ref": number, **encoded.head}, encoded.parts, encoded.lane, encoded.cipher)
         if self._segment.size >= _SEGMENT_BYTES or self._segment.piece_bytes >= _PIECE_BYTES:
             self._seal()
             self._open_segment()
