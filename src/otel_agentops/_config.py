@@ -12,7 +12,7 @@
 | OTEL_AGENTOPS_CONTENT_LIMIT | bytes of one attribute of content | 65536 |
 | OTEL_AGENTOPS_INDEX_TTL | seconds between two questions to a store for the version of an index; 0 asks never | 60 |
 | OTEL_AGENTOPS_RECORDER | directory of the flight recorder, see docs/recorder.md | none |
-| OTEL_AGENTOPS_RECORDER_MODE | what it keeps of content: off, hashes, redacted, full | off |
+| OTEL_AGENTOPS_RECORDER_MODE | what it keeps of content: off, hashes, redacted, full; by class and tenant | off |
 | OTEL_AGENTOPS_RECORDER_SYNC | when it waits for the disk: effects, second, each | effects |
 | OTEL_AGENTOPS_RECORDER_QUEUE | bytes that may wait in memory | 64 MiB |
 | OTEL_AGENTOPS_RECORDER_SIGNING_KEY | file with the Ed25519 key of its checkpoints | a new one each process |
@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from otel_agentops._guard import log, say_once
 
@@ -36,7 +36,9 @@ T = TypeVar("T")
 
 _MAX_LIMIT = 999_999_999
 MODES = ("auto", "own", "enrich")
-RECORDER_MODES = ("off", "hashes", "redacted", "full")
+RECORDER_MODES = ("off", "hashes", "redacted", "full")  # the strictest first
+CONTENT_CLASSES = ("request", "response", "headers", "arguments", "result", "query", "documents", "configuration")
+_TENANT = "tenant:"
 RECORDER_SYNCS = ("effects", "second", "each")
 CAPTURE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CONTENT_MODES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
@@ -58,6 +60,44 @@ VARIABLES = frozenset([
 ])  # fmt: skip
 
 
+class RecorderModes(NamedTuple):
+    """What the flight recorder keeps of content.
+
+    Attributes:
+        default: The mode of what has none of its own.
+        by_class: The modes of classes of content, each one of `CONTENT_CLASSES`.
+        by_tenant: The modes of tenants.
+    """
+
+    default: str = "off"
+    by_class: Mapping[str, str] = {}
+    by_tenant: Mapping[str, str] = {}
+
+    def list_classes(self, tenant_mode: str | None) -> dict[str, str]:
+        """Return the mode of each class of content.
+
+        Args:
+            tenant_mode: The mode of the tenant; None if it has none of its own.
+        """
+        modes = {}
+        for name in CONTENT_CLASSES:
+            mode = tenant_mode or self.default
+            if name == "headers" and mode != "off":
+                mode = "full"  # they are an allow-list without secrets: the mode of a class alone is stricter
+            own = self.by_class.get(name, mode)
+            modes[name] = own if tenant_mode is None else min(own, mode, key=RECORDER_MODES.index)
+        return modes
+
+    def list_modes(self) -> set[str]:
+        """Return every mode that some class of content of some tenant is kept in."""
+        return {mode for tenant in (None, *self.by_tenant.values()) for mode in self.list_classes(tenant).values()}
+
+    def __str__(self) -> str:
+        """Return the setting as it is written."""
+        tenants = {_TENANT + tenant: mode for tenant, mode in self.by_tenant.items()}
+        return ",".join([self.default, *(f"{name}={mode}" for name, mode in {**self.by_class, **tenants}.items())])
+
+
 class Config(NamedTuple):
     """The settings of one process."""
 
@@ -72,7 +112,7 @@ class Config(NamedTuple):
     index_ttl: int = 60
     gold_ratio: float | None = None
     recorder: str | None = None
-    recorder_mode: str = "off"
+    recorder_mode: RecorderModes = RecorderModes()
     recorder_sync: str = "effects"
     recorder_queue: int = 67_108_864
     recorder_signing_key: str | None = None
@@ -99,7 +139,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         index_ttl=_parse_limit("OTEL_AGENTOPS_INDEX_TTL", environ, default.index_ttl, lowest=0),
         gold_ratio=_parse_ratio("OTEL_AGENTOPS_GOLD_RATIO", environ),
         recorder=environ.get("OTEL_AGENTOPS_RECORDER", "").strip() or None,
-        recorder_mode=_parse_choice("OTEL_AGENTOPS_RECORDER_MODE", environ, RECORDER_MODES, default.recorder_mode),
+        recorder_mode=_parse_recorder_modes(environ.get("OTEL_AGENTOPS_RECORDER_MODE", "")),
         recorder_sync=_parse_choice("OTEL_AGENTOPS_RECORDER_SYNC", environ, RECORDER_SYNCS, default.recorder_sync),
         recorder_queue=_parse_limit("OTEL_AGENTOPS_RECORDER_QUEUE", environ, default.recorder_queue),
         recorder_signing_key=environ.get("OTEL_AGENTOPS_RECORDER_SIGNING_KEY", "").strip() or None,
@@ -177,6 +217,29 @@ def _parse_groups(text: str, default: frozenset[str]) -> frozenset[str]:
         return names
     wanted = "a comma-separated list of " + ", ".join(BAGGAGE_GROUPS) + ", or none"
     return _refuse_value("OTEL_AGENTOPS_BAGGAGE", text, wanted, default)
+
+
+def _parse_recorder_modes(text: str) -> RecorderModes:
+    """Return the modes of a setting such as `redacted,documents=hashes,tenant:acme=off`."""
+    first, *words = (word.strip() for word in text.split(","))
+    modes = RecorderModes(first.lower() or "off", {}, {})
+    wrong = None if modes.default in RECORDER_MODES and (first or not words) else first
+    for word in words:
+        name, _, mode = (part.strip() for part in word.rpartition("="))
+        is_tenant = name.startswith(_TENANT) and name != _TENANT
+        name = name.removeprefix(_TENANT) if is_tenant else name.lower()
+        by_name = cast(dict[str, str], modes.by_tenant if is_tenant else modes.by_class)
+        if mode.lower() not in RECORDER_MODES or name in by_name or not (is_tenant or name in CONTENT_CLASSES):
+            wrong = wrong or word
+        by_name[name] = mode.lower()
+    if wrong is None:
+        return modes
+    log.warning(
+        "OTEL_AGENTOPS_RECORDER_MODE=%r: %r is wrong; write one of %s, then each class (%s) or tenant:NAME once, as in "
+        "redacted,documents=hashes,tenant:acme=off; off is used",
+        text, wrong, ", ".join(RECORDER_MODES), ", ".join(CONTENT_CLASSES),
+    )  # fmt: skip
+    return RecorderModes()
 
 
 def _refuse_value(name: str, value: str, wanted: str, default: T) -> T:

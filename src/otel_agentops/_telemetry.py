@@ -106,7 +106,7 @@ class Telemetry:
 
     def _make_recorder_sinks(self, meter: metrics.Meter) -> Iterable[object]:
         """Return the flight recorder; nothing of it is imported unless it is on."""
-        if self.config.recorder is None or self.config.recorder_mode == "off":
+        if self.config.recorder is None or self.config.recorder_mode.list_modes() == {"off"}:
             return ()
         from otel_agentops._sinks.recorder import make_recorder
 

@@ -217,7 +217,8 @@ def check_recorder(environ: Mapping[str, str]) -> Iterator[Finding]:
     if config.recorder is None:
         return
     root = Path(config.recorder)
-    if config.recorder_mode == "off":
+    modes = config.recorder_mode.list_modes()
+    if modes == {"off"}:
         text = f"OTEL_AGENTOPS_RECORDER={root}, and the mode is off: nothing is recorded"
         yield Finding("warning", "recorder", text, "set OTEL_AGENTOPS_RECORDER_MODE to hashes, redacted or full")
         return
@@ -232,7 +233,7 @@ def check_recorder(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(
                 "note", "recorder", f"{package} is not installed: {lack}", "pip install 'otel-agentops[recorder]'"
             )
-    if config.recorder_key is None and config.recorder_mode != "hashes":
+    if config.recorder_key is None and modes & {"redacted", "full"}:
         yield Finding("note", "recorder", "content is not encrypted on disk", "see OTEL_AGENTOPS_RECORDER_KEY")
     yield from _report_gaps(root)
 

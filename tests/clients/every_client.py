@@ -49,9 +49,9 @@ def make_bench(subject: Subject, kind: str, provider: FakeProvider) -> Bench:
 
 
 @contextmanager
-def record_calls(subject: Subject, seen: Capture, folder: Path) -> Iterator[ReadBack]:
+def record_calls(subject: Subject, seen: Capture, folder: Path, mode: str = "full") -> Iterator[ReadBack]:
     """Instrument with a recorder; the function ends it and reads what it wrote."""
-    config = _config.read_config({"OTEL_AGENTOPS_RECORDER": str(folder), "OTEL_AGENTOPS_RECORDER_MODE": "full"})
+    config = _config.read_config({"OTEL_AGENTOPS_RECORDER": str(folder), "OTEL_AGENTOPS_RECORDER_MODE": mode})
     telemetry = _telemetry.Telemetry(config, **seen.providers)
     before = _telemetry.replace_default(telemetry)
     instrumentor = subject.instrumentor()

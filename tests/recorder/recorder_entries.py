@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otel_agentops.recorder.entries import Entry
 from otel_agentops.recorder.parts import PartMaker
-from otel_agentops.recorder.reading import open_records, read_request
+from otel_agentops.recorder.reading import open_records, open_segments, read_parts, read_request
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
 from otel_agentops.semconv import attributes as A
 
@@ -35,7 +35,9 @@ def make_encode(number: int, size: int = 0, maker: PartMaker | None = None, task
             "attempts": [{"status": 200}],
             "attributes": {A.TASK_ID: task, "number": number},
         }
-        part = (maker or PartMaker("full", None, None)).make("request", make_body(number, size), task, attempt=0)
+        part = (maker or PartMaker({"request": "full"}, None, None)).make(
+            "request", make_body(number, size), task, attempt=0
+        )
         return Encoded(head, [] if part is None else [part], task)
 
     return encode
@@ -55,6 +57,18 @@ def read_numbers(root: Path) -> list[int]:
             assert body is not None and json.loads(body)["messages"][1]["content"].startswith(f"{number} ")
             numbers.append(number)
     return numbers
+
+
+def dump_disk(root: Path) -> str:
+    """All that is on disk, uncompressed: heads, manifests and pieces."""
+    texts = []
+    for segment in open_segments(root):
+        for entry in open_records(segment.path):
+            texts.append(entry.line.decode())
+            assert entry.segment is not None
+            read_parts(entry)
+            texts += [piece.decode() for pieces in entry.segment._pieces.values() for piece in pieces]
+    return "\n".join(texts)
 
 
 def list_kinds(root: Path) -> list[str]:

@@ -10,12 +10,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from recorder_entries import dump_disk
 
 import otel_agentops
 from otel_agentops import _config, _telemetry
 from otel_agentops.clients.openai import Instrumentor
+from otel_agentops.recorder.commands.steps import load_steps
 from otel_agentops.recorder.entries import Call, Entry, ToolRun
-from otel_agentops.recorder.reading import open_records, open_segments, read_chunks, read_json, read_parts, read_request
+from otel_agentops.recorder.reading import open_records, read_chunks, read_json, read_parts, read_request
+from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status
 
@@ -38,10 +41,10 @@ def seen() -> Capture:
 
 
 @pytest.fixture
-def telemetry(seen: Capture, tmp_path: Path) -> Iterator[_telemetry.Telemetry]:
+def telemetry(seen: Capture, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[_telemetry.Telemetry]:
     environ = {
         "OTEL_AGENTOPS_RECORDER": str(tmp_path),
-        "OTEL_AGENTOPS_RECORDER_MODE": "redacted",
+        "OTEL_AGENTOPS_RECORDER_MODE": getattr(request, "param", "redacted"),
         "OTEL_AGENTOPS_REDACT": f"{__name__}:hide_mail",
     }
     telemetry = _telemetry.Telemetry(_config.read_config(environ), **seen.providers)
@@ -56,18 +59,6 @@ def telemetry(seen: Capture, tmp_path: Path) -> Iterator[_telemetry.Telemetry]:
 def read_all(telemetry: _telemetry.Telemetry, root: Path) -> list[Entry]:
     assert telemetry._recorder is not None and telemetry._recorder.writer.close(10)
     return list(open_records(root))
-
-
-def dump_disk(root: Path) -> str:
-    """All that is on disk, uncompressed: heads, manifests and pieces."""
-    texts = []
-    for segment in open_segments(root):
-        for entry in open_records(segment.path):
-            texts.append(entry.line.decode())
-            assert entry.segment is not None
-            read_parts(entry)
-            texts += [piece.decode() for pieces in entry.segment._pieces.values() for piece in pieces]
-    return "\n".join(texts)
 
 
 def find_leaks(*texts: str) -> list[str]:
@@ -141,3 +132,35 @@ def test_request_without_secrets_keeps_its_bytes(
     (part,) = [part for part in read_parts(call) if part.name == "request"]
     assert part.sha256 == provider.requests[0].sha256
     assert part.form == "wire"
+
+
+@pytest.mark.parametrize("telemetry", ["redacted,response=hashes,headers=off,tenant:acme=off"], indirect=True)
+def test_client_calls_keep_each_class_in_its_mode(
+    telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path, provider: FakeProvider
+) -> None:
+    client = openai.OpenAI(base_url=f"{provider.url}/v1", api_key="none", max_retries=0)
+    provider.answer(lambda call: Answer(text="nobody may keep this", chunks=3))
+    turns = [{"role": "user", "content": f"my key is {USER}"}]
+    for tenant in ("globex", "acme"):
+        with otel_agentops.task("support", tenant=tenant):
+            client.chat.completions.create(model="gpt-x", messages=turns)
+            usage = {"include_usage": True}
+            list(client.chat.completions.create(model="gpt-x", messages=turns, stream=True, stream_options=usage))
+    entries = read_all(telemetry, tmp_path)
+    assert [(entry.kind, entry.tenant, entry.missing) for entry in entries] == [("call", "globex", ())] * 2
+    kept = [
+        [(part.name, part.form, part.sha256 is not None, content is not None) for part, content in pairs]
+        for pairs in (zip(step.parts, step.contents, strict=True) for step in load_steps(entries))
+    ]
+    request, headers = ("request", "redacted", True, True), ("headers", "off", False, False)
+    whole, stream = ("response", "wire", True, False), ("chunks", "object", True, False)
+    assert kept == [[request, whole, headers], [request, stream, headers]]
+    disk = dump_disk(tmp_path)
+    assert find_leaks(disk) == [] and "may keep" not in disk and "acme" not in disk and "content-type" not in disk
+    calls = [span["attributes"] for span in seen.spans if A.GEN_AI_REQUEST_MODEL in span["attributes"]]
+    assert [(call[A.TRAFFIC_TENANT], call.get(A.CONTENT_STATE), A.CONTENT_REF in call) for call in calls] == [
+        ("globex", "recorded", True),
+        ("globex", "recorded", True),
+        ("acme", None, False),
+        ("acme", None, False),
+    ]

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from recorder_entries import dump_disk
 
 import otel_agentops
 from otel_agentops import _config, _telemetry, doctor
 from otel_agentops.recorder.entries import Entry, Gap, Intent, Judgement, Outcome, Retrieval, ToolRun
-from otel_agentops.recorder.reading import open_records, read_json, read_parts
+from otel_agentops.recorder.reading import open_records, read_json, read_part, read_parts
+from otel_agentops.recorder.verifying import verify_records
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
@@ -47,15 +49,15 @@ def read_all(telemetry: _telemetry.Telemetry, root: Path) -> list[Entry]:
     return list(open_records(root))
 
 
-def run_task() -> None:
+def run_task(tenant: str | None = None) -> None:
     @otel_agentops.tool("refund", effect="irreversible")
     def refund(order: str) -> dict[str, str]:
         return {"refunded": order}
 
-    with otel_agentops.task("support") as run:
+    with otel_agentops.task("support", tenant=tenant) as run:
         refund("A-1")
         with otel_agentops.retrieval("articles", version="7", query="where is it") as search:
-            search.documents([{"id": "a", "score": 0.5, "text": "here"}])
+            search.documents([{"id": "shelf-9", "score": 0.5, "text": "here"}])
         with otel_agentops.judge("tone", model="j", threshold=0.5) as verdict:
             verdict.score(0.9)
         receipt = run.receipt()
@@ -70,13 +72,15 @@ def test_every_kind_is_recorded_with_its_content(telemetry: _telemetry.Telemetry
     assert isinstance(tool, ToolRun) and (tool.effect, tool.intent) == ("irreversible", intent.ref)
     assert read_json(tool, "result") == {"refunded": "A-1"}
     assert isinstance(retrieval, Retrieval) and read_json(retrieval, "query") == "where is it"
-    assert read_json(retrieval, "documents")[0]["id"] == "a"
+    assert read_json(retrieval, "documents")[0]["id"] == "shelf-9"
     assert isinstance(judgement, Judgement) and judgement.attributes[A.GEN_AI_EVALUATION_SCORE_VALUE] == 0.9
     assert judgement.attributes[A.GEN_AI_EVALUATION_NAME] == "tone"
     assert read_json(judgement, "configuration")["model"] == "j"
     assert isinstance(outcome, Outcome) and outcome.attributes[A.TRUTH_VERDICT] == "good"
     assert {entry.task_id for entry in (intent, tool, retrieval, judgement, outcome)} == {intent.task_id}
     assert [entry.missing for entry in (intent, tool, retrieval, judgement, outcome)] == [()] * 5
+    disk = dump_disk(tmp_path)
+    assert all(word in disk for word in ("refunded", "A-1", "where is it", "shelf-9"))
 
 
 def test_unsampled_tool_with_effects_is_recorded(tmp_path: Path, seen: Capture) -> None:
@@ -107,6 +111,60 @@ def test_hashes_mode_keeps_no_word(telemetry: _telemetry.Telemetry, tmp_path: Pa
     parts = [part for entry in entries for part in read_parts(entry)]
     assert parts and all(part.hmac and part.sha256 is None and part.byte_size for part in parts)
     assert all(read_json(entry, "result") is None for entry in entries)
+
+
+TENANT_MODES = "full,documents=hashes,result=off,tenant:acme=off,tenant:globex=hashes,tenant:initech=full"
+
+
+@pytest.mark.parametrize("telemetry", [{"mode": TENANT_MODES}], indirect=True)
+@pytest.mark.parametrize(
+    ("tenant", "others", "state"),
+    [(None, "full", "recorded"), ("initech", "full", "recorded"), ("globex", "hashes", "hashes")],
+)
+def test_class_and_tenant_have_modes_of_their_own(
+    telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path, tenant: str | None, others: str, state: str
+) -> None:
+    run_task(tenant)
+    entries = read_all(telemetry, tmp_path)
+    kept = {
+        (entry.kind, part.name): "full" if read_part(entry, part.name) else "hashes" if part.sha256 else part.form
+        for entry in entries
+        for part in read_parts(entry)
+    }
+    assert kept == {
+        ("intent", "arguments"): others,
+        ("tool", "arguments"): others,
+        ("tool", "result"): "off",
+        ("retrieval", "query"): others,
+        ("retrieval", "documents"): "hashes",
+        ("judgement", "configuration"): others,
+    }
+    assert [(entry.kind, entry.tenant, entry.mode, entry.missing) for entry in entries] == [
+        (kind, tenant, others, ()) for kind in ("intent", "tool", "retrieval", "judgement", "outcome")
+    ]
+    disk = dump_disk(tmp_path)
+    words = {word: word in disk for word in ("refunded", "A-1", "where is it", "shelf-9")}
+    assert words == {"refunded": False, "A-1": others == "full", "where is it": others == "full", "shelf-9": False}
+    states = [span["attributes"][A.CONTENT_STATE] for span in seen.spans if A.CONTENT_STATE in span["attributes"]]
+    assert states == [state] * 2
+    assert {finding.level for finding in verify_records(tmp_path)} == {"ok"}
+
+
+@pytest.mark.parametrize("telemetry", [{"mode": TENANT_MODES}], indirect=True)
+def test_tenant_that_is_off_leaves_no_trace(telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path) -> None:
+    run_task("acme")
+    assert read_all(telemetry, tmp_path) == []
+    assert not any(A.CONTENT_STATE in span["attributes"] for span in seen.spans)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("telemetry", [{"mode": "off,tenant:acme=full"}], indirect=True)
+def test_one_tenant_alone_can_be_recorded(telemetry: _telemetry.Telemetry, tmp_path: Path) -> None:
+    run_task()
+    run_task("acme")
+    assert [(entry.kind, entry.tenant) for entry in read_all(telemetry, tmp_path)] == [
+        (kind, "acme") for kind in ("intent", "tool", "retrieval", "judgement", "outcome")
+    ]
 
 
 def test_head_of_the_log_is_told_at_the_end(telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path) -> None:
@@ -149,6 +207,13 @@ def test_mode_is_off_unless_it_is_named(tmp_path: Path) -> None:
     assert telemetry._recorder is None
     (finding,) = doctor.check_recorder({"OTEL_AGENTOPS_RECORDER": str(tmp_path)})
     assert finding.level == "warning" and "the mode is off" in finding.text
+
+
+def test_doctor_names_the_modes_of_classes_and_tenants(tmp_path: Path) -> None:
+    environ = {"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_MODE": "hashes, tenant:acme=full"}
+    findings = {finding.text: finding.level for finding in doctor.check_recorder(environ)}
+    assert findings[f"hashes,tenant:acme=full content goes to {tmp_path}"] == "ok"
+    assert findings["content is not encrypted on disk"] == "note"
 
 
 def test_nothing_is_imported_unless_it_is_on() -> None:

@@ -92,7 +92,7 @@ def test_command_line_lists_and_verifies(tmp_path: Path) -> None:
 
 def write_encrypted(root: Path, ring: KeyRing, tenants: Sequence[str] = ("acme", "globex"), count: int = 20) -> None:
     recorder = make_writer(root)
-    maker = PartMaker("full", None, None)
+    maker = PartMaker({"request": "full"}, None, None)
     for number in range(count):
         tenant = tenants[number % len(tenants)]
 

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_agentops import _config, _guard
-from otel_agentops._config import Config
+from otel_agentops._config import Config, RecorderModes
 from otel_agentops._config import read_config as read
 
 ROOT = Path(__file__).parents[2]
 Said = Callable[[], list[str]]
 MODE, KEY, LIMIT, BAGGAGE = (f"OTEL_AGENTOPS_{name}" for name in ("MODE", "HASH_KEY", "PROMPT_LIMIT", "BAGGAGE"))
+RECORDER_MODE = "OTEL_AGENTOPS_RECORDER_MODE"
 
 
 def test_an_empty_environment_gives_the_defaults(said: Said) -> None:
@@ -43,6 +44,60 @@ def test_an_empty_environment_gives_the_defaults(said: Said) -> None:
 def test_valid_value_sets_its_field_alone(said: Said, name: str, text: str, field: str, value: Any) -> None:
     assert read({name: text}) == Config()._replace(**{field: value})
     assert said() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "modes"),
+    [
+        ("", RecorderModes()),
+        (" Full ", RecorderModes("full")),
+        ("redacted, Documents=HASHES", RecorderModes("redacted", {"documents": "hashes"})),
+        ("off,tenant:Acme=full,tenant:a=b=off", RecorderModes("off", {}, {"Acme": "full", "a=b": "off"})),
+    ],
+)
+def test_recorder_modes_are_read_by_class_and_tenant(said: Said, text: str, modes: RecorderModes) -> None:
+    assert read({RECORDER_MODE: text}).recorder_mode == modes
+    assert read({RECORDER_MODE: str(modes)}).recorder_mode == modes
+    assert said() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("all", "all"),
+        ("documents=hashes", "documents=hashes"),
+        (",documents=hashes", ""),
+        ("full,", ""),
+        ("full,off", "off"),
+        ("full,documents=none", "documents=none"),
+        ("full,docs=off,query=none", "docs=off"),
+        ("full,query=off,query=full", "query=full"),
+        ("full,tenant:=off", "tenant:=off"),
+        ("full,acme=off", "acme=off"),
+    ],
+)
+def test_wrong_recorder_mode_is_off_with_one_warning(said: Said, text: str, wrong: str) -> None:
+    assert read({RECORDER_MODE: text}).recorder_mode == RecorderModes()
+    assert said() == [
+        f"OTEL_AGENTOPS_RECORDER_MODE={text!r}: {wrong!r} is wrong; write one of off, hashes, redacted, full, then "
+        "each class (request, response, headers, arguments, result, query, documents, configuration) or tenant:NAME "
+        "once, as in redacted,documents=hashes,tenant:acme=off; off is used"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "tenant_mode", "classes"),
+    [
+        ("hashes", None, {"request": "hashes", "documents": "hashes", "headers": "full"}),
+        ("redacted,documents=full,headers=off", None, {"request": "redacted", "documents": "full", "headers": "off"}),
+        ("redacted,documents=off,headers=full", "full", {"request": "full", "documents": "off", "headers": "full"}),
+        ("full,documents=redacted", "hashes", {"request": "hashes", "documents": "hashes", "headers": "full"}),
+        ("full,documents=full", "off", {"request": "off", "documents": "off", "headers": "off"}),
+    ],
+)
+def test_stricter_mode_of_class_and_tenant_holds(text: str, tenant_mode: str | None, classes: dict[str, str]) -> None:
+    modes = read({RECORDER_MODE: text}).recorder_mode.list_classes(tenant_mode)
+    assert {name: modes[name] for name in classes} == classes
 
 
 @pytest.mark.parametrize(

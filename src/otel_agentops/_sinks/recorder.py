@@ -17,6 +17,7 @@ from opentelemetry.metrics import CallbackOptions, Meter
 from opentelemetry.metrics import Observation as Measurement
 from opentelemetry.trace import Span, SpanContext, get_current_span
 from opentelemetry.util.types import AnyValue
+from typing_extensions import override
 
 from otel_agentops._config import Config
 from otel_agentops._endpoint import ContentReader
@@ -60,6 +61,8 @@ _PART_NAMES = {
     A.GEN_AI_RETRIEVAL_QUERY_TEXT: "query",
     A.GEN_AI_RETRIEVAL_DOCUMENTS: "documents",
 }
+# The classes of what goes over the wire for an operation, there and back.
+_WIRE_CLASSES = {ToolCall: ("arguments", "result"), Retrieval: ("query", "documents")}
 _serialise = guard(serialise, has_content=True)
 # Made once, because each step of a call looks at them.
 _CLIENT_CALLS = (ModelCall, Fetch)
@@ -114,6 +117,8 @@ class RecorderSink:
 
     Args:
         writer: The queue and thread of this process.
+        mode: How content is kept, unless its class has a mode of its own.
+        modes: The mode of each class of content.
         maker: Makes the parts of entries; used on the writer's thread alone.
         key_source: Where the master key is, if content is encrypted; None if it is not.
         root: The directory, for its data keys.
@@ -122,14 +127,25 @@ class RecorderSink:
     has_content = True  # its failures may quote what was said
 
     def __init__(
-        self, writer: RecordWriter, maker: PartMaker, key_source: str | None = None, root: Path = Path()
+        self,
+        writer: RecordWriter,
+        mode: str,
+        modes: Mapping[str, str],
+        maker: PartMaker,
+        key_source: str | None = None,
+        root: Path = Path(),
     ) -> None:
         self.writer = writer
         self._key_source = key_source
         self._root = root
         self._ring: KeyRing | None = None
         self._maker = maker
-        self._state = "hashes" if maker.mode == "hashes" else "recorded"
+        self._mode = mode
+        self._keeps_stops = modes["request"] == "full"
+        self._is_redacted = "redacted" in (mode, *modes.values())
+        self._keeps_messages = modes["request"] == "redacted"
+        has_words = any(mode in ("redacted", "full") for name, mode in modes.items() if name != "headers")
+        self._state = "recorded" if has_words else "hashes"
 
     def started(self, observation: Observation) -> None:
         """Begin to record; a run of an agent is known by its steps."""
@@ -181,7 +197,7 @@ class RecorderSink:
             recording.size += len(content)
         else:
             recording.size += content.ByteSize()
-            if self._maker.mode != "redacted":
+            if not self._keeps_messages:
                 content = content.SerializeToString()
         recording.requests.append((monotonic_ns(), content))
         recording.wire = None  # that was the answer to the attempt before
@@ -227,10 +243,13 @@ class RecorderSink:
         span = _find_span(observation)
         fields: Any = observation.operation
         kind = type(fields)
+        attributes = observation.request_attributes
         if kind is ModelCall:
             fields = fields[_BEFORE_TEXTS] + _NO_TEXTS + fields[_AFTER_TEXTS]
+        elif kind is Judgement and (tenant := observation.scope.facts.get(A.TRAFFIC_TENANT)) is not None:
+            attributes = {**attributes, A.TRAFFIC_TENANT: tenant}  # its event does not name the tenant
         facts = (  # a plain tuple, because `_Ended` is made by a Python function
-            observation.request_attributes,
+            attributes,
             observation.late_attributes,
             observation.result,
             observation.error_type,
@@ -301,18 +320,19 @@ class RecorderSink:
 
     def _make_parts(self, operation: Operation, recording: _Recording, lane: Value | None) -> list[PartData]:
         make = self._maker.make
+        sent, answered = _WIRE_CLASSES.get(type(operation), ("request", "response"))
         parts: list[PartData | None] = []
         for number, (_, content) in enumerate(recording.requests):
             is_wire = isinstance(content, bytes)
             data = content if is_wire else serialise(read_message(content))
-            parts.append(make("request", data, lane, form=WIRE if is_wire else OBJECT, attempt=number))
+            parts.append(make("request", data, lane, sent, form=WIRE if is_wire else OBJECT, attempt=number))
         if isinstance(operation, _CLIENT_CALLS) or recording.requests:
             if recording.wire is not None:
-                parts.append(make("response", recording.wire, lane))
+                parts.append(make("response", recording.wire, lane, answered))
             elif recording.chunks:
-                parts.append(self._maker.make_chunks(recording.chunks, recording.started_ns, lane))
+                parts.append(self._maker.make_chunks(recording.chunks, recording.started_ns, lane, answered))
             elif recording.answer is not None and (data := _serialise(recording.answer)) is not None:
-                parts.append(make("response", data, lane, form=OBJECT))
+                parts.append(make("response", data, lane, answered, form=OBJECT))
             if recording.headers is not None:
                 parts.append(self._maker.make_headers(recording.headers))
         if isinstance(operation, Judgement):
@@ -344,12 +364,11 @@ class RecorderSink:
         lane: Value | None,
     ) -> Encoded:
         """Return an entry whose attributes are as clean as its content."""
-        mode = self._maker.mode
-        if mode != "full":
+        if not self._keeps_stops:
             attributes = {name: value for name, value in attributes.items() if name != A.GEN_AI_REQUEST_STOP_SEQUENCES}
-        if mode == "redacted":
+        if self._is_redacted:
             attributes = redact_secrets(attributes)
-        full_head = {**head, "attributes": attributes, "mode": mode}
+        full_head = {**head, "attributes": attributes, "mode": self._mode}
         if missing:
             full_head["missing"] = missing
         return Encoded(full_head, parts, lane, self._find_cipher(attributes, head["time_ns"]) if parts else None)
@@ -365,6 +384,58 @@ class RecorderSink:
             self._ring = KeyRing(self._root, load_master_key(self._key_source))
         tenant = attributes.get(A.TRAFFIC_TENANT)
         return self._ring.find_key(None if tenant is None else str(tenant), time_ns)
+
+
+class TenantRecorderSink(RecorderSink):
+    """A recorder whose modes depend on the tenant, who is known when an operation starts.
+
+    Args:
+        default: The sink of tenants that have no mode of their own; None if nothing of theirs is recorded.
+        by_tenant: The sinks of the others.
+        writer: The writer of all.
+    """
+
+    def __init__(
+        self, default: RecorderSink | None, by_tenant: Mapping[str, RecorderSink | None], writer: RecordWriter
+    ) -> None:
+        self.writer = writer
+        self._default = default
+        self._by_tenant = by_tenant
+
+    def _find_sink(self, attributes: Mapping[str, Any]) -> RecorderSink | None:
+        return self._by_tenant.get(str(attributes.get(A.TRAFFIC_TENANT, "")), self._default)
+
+    @override
+    def started(self, observation: Observation) -> None:
+        """Begin to record, unless nothing of this tenant is recorded."""
+        if self._find_sink(observation.scope.facts) is None:
+            observation.recording = None
+        else:
+            super().started(observation)
+
+    @override
+    def request_read(self, observation: Observation, body: Any) -> None:
+        """Keep the content as the tenant's sink does."""
+        if (sink := self._find_sink(observation.scope.facts)) is not None:
+            sink.request_read(observation, body)
+
+    @override
+    def request_sent(self, observation: Observation, content: Any) -> None:
+        """Keep the bytes of an attempt as the tenant's sink does."""
+        if (sink := self._find_sink(observation.scope.facts)) is not None:
+            sink.request_sent(observation, content)
+
+    @override
+    def ended(self, observation: Observation) -> None:
+        """Hand the operation over as the tenant's sink does."""
+        if (sink := self._find_sink(observation.scope.facts)) is not None:
+            sink.ended(observation)
+
+    @override
+    def record_outcome(self, attributes: Mapping[str, AnyValue], timestamp_ns: int) -> None:
+        """Record the truth about a task as the tenant's sink does."""
+        if (sink := self._find_sink(attributes)) is not None:
+            sink.record_outcome(attributes, timestamp_ns)
 
 
 _KINDS = {
@@ -469,10 +540,10 @@ def make_recorder(
             attributes[A.RECORDER_VERIFIER_KEY] = head.verifier_key
         emit_event(E.RECORDER_HEAD, attributes)
 
-    root = Path(str(config.recorder))
+    root, modes = Path(str(config.recorder)), config.recorder_mode
     settings = Settings(
         root,
-        config.recorder_mode,
+        modes.default,
         config.recorder_queue,
         config.recorder_sync,
         config.recorder_signing_key,
@@ -485,6 +556,18 @@ def make_recorder(
 
     metric = M.METRICS[M.RECORDER_LOST]
     meter.create_observable_counter(metric.name, [observe_losses], metric.unit, metric.brief)
-    redactor = PieceRedactor(Redactor(config.redact)) if config.recorder_mode == "redacted" else None
-    maker = PartMaker(config.recorder_mode, redactor, config.hash_key)
-    return RecorderSink(writer, maker, config.recorder_key, root)
+    redactor = PieceRedactor(Redactor(config.redact)) if "redacted" in modes.list_modes() else None
+
+    def make_sink(tenant_mode: str | None) -> RecorderSink | None:
+        classes = modes.list_classes(tenant_mode)
+        if set(classes.values()) == {"off"}:
+            return None
+        maker = PartMaker(classes, redactor, config.hash_key)
+        return RecorderSink(writer, tenant_mode or modes.default, classes, maker, config.recorder_key, root)
+
+    default = make_sink(None)
+    if default is not None and not modes.by_tenant:
+        return default
+    by_mode = {mode: make_sink(mode) for mode in modes.by_tenant.values()}
+    by_tenant = {tenant: by_mode[mode] for tenant, mode in modes.by_tenant.items()}
+    return TenantRecorderSink(default, by_tenant, writer)

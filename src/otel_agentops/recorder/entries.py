@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from otel_agentops.recorder.segment import Segment
 
 MODES = ("off", "hashes", "redacted", "full")
-WIRE, OBJECT, REDACTED = "wire", "object", "redacted"  # the forms of a part
+WIRE, OBJECT, REDACTED, OFF = "wire", "object", "redacted", "off"  # the forms of a part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Entry:
         trace_id: 32 hex digits; None outside of a trace.
         span_id: 16 hex digits; None if it has no span.
         attributes: What its span has, or would have if it were sampled, by the names of `semconv`.
-        mode: How content was kept: full, redacted or hashes.
+        mode: How content was kept, unless its class has a mode of its own: full, redacted, hashes or off.
         missing: The mandatory fields that could not be recorded.
         commitment: SHA-256 of the content's manifest, which has a salt; None without content.
         line: The bytes on which the leaf of the tree is made.
@@ -245,10 +245,10 @@ class Part:
         name: request, response, chunks, headers, arguments, result, query, documents or configuration.
         attempt: Of a request: the number of its attempt, from 0; else None.
         form: wire (the very bytes that went over the network), object (the client's object, written as JSON by us) or
-            redacted (either, with secrets taken out).
+            redacted (either, with secrets taken out); off if it was there and the mode of its class keeps nothing.
         byte_size: How long it is.
         sha256: Of its bytes as they are recorded; None if only a keyed hash is kept.
-        hmac: Of its bytes under the project's key, in the mode hashes; None in others.
+        hmac: Of its bytes under the project's key, if its hash alone is kept; else None.
         times_ns: Of chunks: when each came, in ns after the call began.
     """
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from otel_agentops._redaction import redact_secrets
 from otel_agentops.recorder.cutting import Cutter
-from otel_agentops.recorder.entries import OBJECT, REDACTED, WIRE
+from otel_agentops.recorder.entries import OBJECT, OFF, REDACTED, WIRE
 from otel_agentops.recorder.redaction import PieceRedactor
 from otel_agentops.recorder.segment import PartData
 
@@ -80,31 +80,37 @@ def select_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class PartMaker:
-    """Makes the parts of entries as one mode wants them.
+    """Makes the parts of entries as the modes of their classes want them.
 
     Args:
-        mode: full, redacted or hashes.
-        redactor: Redacts pieces; needed in the mode redacted alone.
+        modes: The mode of each class of content: full, redacted, hashes or off.
+        redactor: Redacts pieces; needed for the mode redacted alone.
         hash_key: The project's key; None if it has none.
     """
 
-    def __init__(self, mode: str, redactor: PieceRedactor | None, hash_key: bytes | None) -> None:
-        self.mode = mode
+    def __init__(self, modes: Mapping[str, str], redactor: PieceRedactor | None, hash_key: bytes | None) -> None:
+        self._modes = modes
         self._redactor = redactor
         self._hash_key = hash_key
         self._cutter = Cutter()
 
-    def make(self, name: str, data: bytes, lane: Hashable, *, form: str = WIRE, **facts: Any) -> PartData | None:
+    def make(
+        self, name: str, data: bytes, lane: Hashable, kind: str | None = None, *, form: str = WIRE, **facts: Any
+    ) -> PartData | None:
         """Return a part; None if it may not be kept at all.
 
         Args:
             name: Its name.
             data: Its bytes.
             lane: The conversation that it belongs to.
+            kind: The class of its content; None if that is its name.
             form: wire or object.
             facts: Further members of its manifest.
         """
-        if self.mode == "hashes":
+        mode = self._modes[kind or name]
+        if mode == "off":
+            return PartData(name, (), {"form": OFF, "byte_size": 0})  # it was there: that alone is said
+        if mode == "hashes":
             digest = (
                 {"sha256": hashlib.sha256(data).hexdigest()}
                 if self._hash_key is None
@@ -112,7 +118,7 @@ class PartMaker:
             )
             return PartData(name, (), {**facts, "form": form, "byte_size": len(data), **digest})
         pieces = self._cutter.cut(data, (lane, name)) if name != "chunks" else [data]
-        if self.mode == "redacted":
+        if mode == "redacted":
             assert self._redactor is not None
             redacted = self._redactor.redact_body(name, pieces)
             if redacted is None:
@@ -121,20 +127,24 @@ class PartMaker:
                 pieces, form = list(redacted), REDACTED
         return PartData(name, pieces, {**facts, "form": form})
 
-    def make_headers(self, headers: Mapping[str, str]) -> PartData:
+    def make_headers(self, headers: Mapping[str, str]) -> PartData | None:
         """Return the headers of an answer, which are short enough to be in the manifest itself."""
-        selected = select_headers(headers)
-        return PartData("headers", (), {"form": OBJECT, "value": redact_secrets(selected), "byte_size": 0})
+        selected = redact_secrets(select_headers(headers))
+        if self._modes["headers"] in ("off", "hashes"):
+            return self.make("headers", serialise(selected), None, form=OBJECT)
+        return PartData("headers", (), {"form": OBJECT, "value": selected, "byte_size": 0})
 
-    def make_chunks(self, chunks: Sequence[tuple[int, object]], start_ns: int, lane: Hashable) -> PartData | None:
+    def make_chunks(
+        self, chunks: Sequence[tuple[int, object]], start_ns: int, lane: Hashable, kind: str
+    ) -> PartData | None:
         """Return the chunks of a stream as one part, a line each."""
         lines = [serialise(chunk).replace(b"\n", b" ") for _, chunk in chunks]
         times = [time_ns - start_ns for time_ns, _ in chunks]
-        if self.mode == "redacted":
+        if self._modes[kind] == "redacted":
             assert self._redactor is not None
             redacted = self._redactor.redact_chunks(lines)
             if redacted is None:
                 return None
             form, lines = (OBJECT, lines) if redacted is lines else (REDACTED, redacted)
             return PartData("chunks", [b"\n".join(lines)], {"form": form, "times_ns": times})
-        return self.make("chunks", b"\n".join(lines), lane, form=OBJECT, times_ns=times)
+        return self.make("chunks", b"\n".join(lines), lane, kind, form=OBJECT, times_ns=times)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from otel_agentops.recorder.entries import KINDS, Attempt, Call, Chunk, Entry, Part, SegmentHead
+from otel_agentops.recorder.entries import KINDS, OFF, Attempt, Call, Chunk, Entry, Part, SegmentHead
 from otel_agentops.recorder.segment import Content, Decipher, Segment, SegmentError, iterate_lines
 
 _PART_MEMBERS = ("name", "attempt", "form", "byte_size", "sha256", "hmac")
@@ -152,9 +152,11 @@ def read_part(entry: Entry, name: str, attempt: int | None = None) -> bytes | No
         count = len(entry.attempts) if isinstance(entry, Call) else 0
         wanted = attempt + count if attempt < 0 else attempt
         numbers = [number for number in numbers if content.manifest["parts"][number].get("attempt") == wanted]
-    if not numbers or "hmac" in content.manifest["parts"][numbers[-1]] or entry.mode == "hashes":
+    if not numbers:
         return None
-    return entry.segment.rebuild(entry.frame, content.recipes[numbers[-1]])
+    facts, recipe = content.manifest["parts"][numbers[-1]], content.recipes[numbers[-1]]
+    is_left_out = "hmac" in facts or facts["form"] == OFF or bool(facts["byte_size"] and not recipe)
+    return None if is_left_out or entry.mode == "hashes" else entry.segment.rebuild(entry.frame, recipe)
 
 
 def read_request(call: Call, attempt: int | None = None) -> bytes | None:
@@ -171,7 +173,7 @@ def read_headers(call: Call) -> Mapping[str, str]:
     """Return the headers of the answer that are recorded; none if the client does not show them."""
     content = _read_content(call)
     parts = () if content is None else content.manifest["parts"]
-    return next((part["value"] for part in parts if part["name"] == "headers"), {})
+    return next((part["value"] for part in parts if part["name"] == "headers" and "value" in part), {})
 
 
 def read_chunks(call: Call) -> list[Chunk]:

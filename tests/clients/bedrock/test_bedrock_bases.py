@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
-from bedrock_subject import call
+from bedrock_subject import BedrockSubject, call, made
 from both import done, drained
 from content_schemas import read_content, read_words
+from every_client import record_calls
 
 from otel_agentops import task
 from otel_agentops._hashing import identity
+from otel_agentops.recorder.reading import read_part, read_parts
 from otel_agentops.testing import SECONDS, Capture
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.subject import name_sources
@@ -108,6 +112,24 @@ async def test_lookup_is_a_retrieval_span(provider: FakeProvider, seen: Capture,
     }
     assert seen.spans == [span(f"retrieval {BASE}", found)]
     assert "otel_agentops.model.resolution" not in found
+
+
+def test_lookup_is_recorded_as_query_and_documents(provider: FakeProvider, tmp_path: Path) -> None:
+    mode = "full,query=hashes,documents=off"
+    with (
+        record_calls(BedrockSubject(), Capture(), tmp_path, mode) as read,
+        closing(made("sync", "bedrock-agent-runtime", provider.url)) as client,
+    ):
+        client.retrieve(**LOOKUP)
+        (entry,) = read()
+    assert entry.kind == "retrieval"
+    assert {part.name: (part.form, part.sha256 is None, read_part(entry, part.name)) for part in read_parts(entry)} == {
+        "request": ("wire", False, None),
+        "response": ("off", True, None),
+        "headers": ("object", True, b""),
+        "query": ("object", False, None),
+        "documents": ("off", True, None),
+    }
 
 
 async def test_retrieve_and_generate_is_one_span(provider: FakeProvider, seen: Capture, make: Any) -> None:

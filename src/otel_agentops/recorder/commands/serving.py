@@ -24,7 +24,7 @@ from otel_agentops._redaction import Redactor
 from otel_agentops.operations import Value
 from otel_agentops.recorder.commands.bundle import Bundle, redact_body
 from otel_agentops.recorder.commands.steps import Step, list_attempts, list_calls, parse_json, unwrap_event
-from otel_agentops.recorder.entries import Attempt
+from otel_agentops.recorder.entries import REDACTED, Attempt
 from otel_agentops.recorder.redaction import PieceRedactor
 from otel_agentops.testing.fake_provider.provider import Addresses
 from otel_agentops.testing.fake_provider.wire import Dialect, match_path
@@ -101,7 +101,7 @@ class Playlist:
         self._is_lenient = is_lenient
         self._lock = threading.Lock()
         self._lane: Value | None = None
-        is_redacted = bundle.is_redacted or any(step.entry.mode == "redacted" for step in bundle.steps)
+        is_redacted = bundle.is_redacted or any(part.form == REDACTED for step in bundle.steps for part in step.parts)
         self._redactor = PieceRedactor(Redactor()) if is_redacted else None
         self.waiting = list(list_turns(bundle.steps))
         self.misses: list[Miss] = []

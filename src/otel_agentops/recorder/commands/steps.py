@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from otel_agentops.operations import Value
-from otel_agentops.recorder.entries import Attempt, Call, Entry, Operation, Part
+from otel_agentops.recorder.entries import OFF, Attempt, Call, Entry, Operation, Part
 from otel_agentops.recorder.reading import read_headers, read_part, read_parts
 from otel_agentops.recorder.segment import SegmentError
 from otel_agentops.semconv import attributes as A
@@ -89,7 +89,7 @@ def load_step(entry: Entry) -> Step:
         parts = read_parts(entry)
         contents = tuple(
             dump_json(read_headers(entry)).encode()
-            if isinstance(entry, Call) and part.name == "headers"
+            if isinstance(entry, Call) and part.name == "headers" and not (part.form == OFF or part.sha256 or part.hmac)
             else read_part(entry, part.name, part.attempt)
             for part in parts
         )

@@ -73,6 +73,8 @@ def build_turns(steps: Sequence[Step]) -> list[Turn]:
             notes.append(step.trouble)
         elif step.entry.mode == "hashes":
             notes.append("hashes alone were kept")
+        elif names := [part.name for part, content in zip(step.parts, step.contents, strict=True) if content is None]:
+            notes.append(f"no words kept of: {', '.join(names)}")
         lines: list[Line] = []
         if isinstance(step.entry, Call):
             number += 1
