@@ -195,7 +195,7 @@ def _describe_runtime(end: str) -> Environment:
 def _describe_coexistence() -> Environment:
     home = ROOT / "tests" / "coexistence"
     requirements = (str(list_ranges()["openai"][0]), *_read_requirements(home / "requirements.txt"))
-    tests = tuple(f"{home.relative_to(ROOT)}/test_{name}.py" for name in ("frameworks", "platforms"))
+    tests = tuple(f"{home.relative_to(ROOT)}/test_{name}.py" for name in ("frameworks", "platforms", "agents_beside"))
     options = ("--group", "ends")
     return Environment("coexistence", "coexistence", NEWEST, home, requirements, options, tests, tests)
 

@@ -159,8 +159,10 @@ def _operations_by_attempt_name(span: object) -> Mapping[str, str]:
 
 def find_tool_name(span: Span) -> str:
     """Return the tool that an `execute_tool` span of anybody is about."""
-    name = read_attributes(span).get(A.GEN_AI_TOOL_NAME)
-    return str(name or getattr(span, "name", "").partition(" ")[2])
+    attributes, span_name = read_attributes(span), getattr(span, "name", "")
+    name = attributes.get(A.GEN_AI_TOOL_NAME) or attributes.get("tool.name") or span_name.partition(" ")[2]
+    # OpenInference calls the span of a tool of OpenAI Agents by the tool alone.
+    return str(name or (span_name if "openinference.span.kind" in attributes else ""))
 
 
 def was_started_for(span: Span, operation: str, model: str | None) -> bool:

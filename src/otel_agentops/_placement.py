@@ -43,14 +43,14 @@ class Placement(NamedTuple):
 
 # The places that differ from what their scope says.
 _placements: weakref.WeakKeyDictionary[Span, Placement] = weakref.WeakKeyDictionary()
-# Their spans by id: if both ends of a request are in this process, the far end knows its parent by the id alone.
+# Their spans by id: if both ends of a request are in this process, the far end knows its parent by the id alone, and
+# logfire makes a wrapper of a span current that is not the span that processors see.
 _placed_spans: weakref.WeakValueDictionary[int, Span] = weakref.WeakValueDictionary()
 
 
 def placement_below(span: Span, scope: Scope) -> Placement:
     """Return the place of what starts under a span, in a scope."""
-    context = span.get_span_context()
-    above = _placements.get(_placed_spans.get(context.span_id, span) if context.is_remote else span)
+    above = _placements.get(_placed_spans.get(span.get_span_context().span_id, span))
     if above is None or above.task is not scope.task:
         return Placement(scope.task, scope.depth)
     return above._replace(depth=max(above.depth, scope.depth))
