@@ -40,6 +40,7 @@ ADAPTERS = {
     "strands": ("frameworks.strands", ["strands"]),
     "autoevals": ("judges.autoevals", ["autoevals"]),
     "deepeval": ("judges.deepeval", ["deepeval.metrics.base_metric"]),
+    "inspect_ai": ("judges.inspect_ai", ["inspect_ai._eval"]),
     "mlflow": ("judges.mlflow", ["mlflow.genai"]),
     "openevals": ("judges.openevals", ["openevals"]),
     "phoenix_evals": ("judges.phoenix_evals", ["phoenix.evals.evaluators"]),

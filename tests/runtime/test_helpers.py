@@ -251,7 +251,8 @@ def test_receipt_holds_facts_of_the_answer_not_of_the_judge(seen: Capture, gpt: 
         with retrieval("help", version="v7"), retrieval("help", version="v7"):
             gpt.embeddings.create(model="embed-x", input="hi")
         ask(gpt, tools=[weather], temperature=0)
-        with judge("grounded", model="claude-x"):
+        with judge("grounded", model="claude-x") as judgement:
+            judgement.skip()
             claude.messages.create(model="claude-x", max_tokens=9, messages=[{"role": "user", "content": "ok?"}])
         with task("planner", segment="inner") as agent:
             inner = agent.receipt()
@@ -424,8 +425,18 @@ IDENTITIES = {
 }  # fmt: skip
 
 
+RECEIPT = {"otel_agentops.task.name": "support", "gen_ai.response.model": "gpt-x-2026-03-01"}
+
+
 def verdict(in_span: bool = False, **attributes: Any) -> dict[str, Any]:
     return {"event_name": "gen_ai.evaluation.result", "in_span": in_span, "attributes": {**JUDGED, **attributes}}
+
+
+def silence(**attributes: Any) -> dict[str, Any]:
+    """Return the event of a judge that ended without a verdict, and whose model did not answer."""
+    event = verdict(**{**attributes, "error.type": "no_verdict"})
+    del event["attributes"]["otel_agentops.judge.revision"]  # a failure is no other judge
+    return event
 
 
 def test_verdict_is_an_event_with_the_facts_of_its_task(seen: Capture, gpt: openai.OpenAI, claude: Any) -> None:
@@ -483,10 +494,9 @@ def test_agent_of_a_judge_is_no_task(seen: Capture, gpt: openai.OpenAI) -> None:
 
 
 def test_late_judgement_carries_the_receipt_not_its_own_task(seen: Capture) -> None:
-    receipt = {"otel_agentops.task.name": "support", "gen_ai.response.model": "gpt-x-2026-03-01"}
     with task("nightly-grading", segment="batch"), judge("grounded", **CONFIGURATION) as judgement:
-        judgement.score(0.25, task={**receipt, "otel_agentops.task.llm_calls": 3})
-    expected = verdict(in_span=True, **receipt, **{"gen_ai.evaluation.score.value": 0.25})
+        judgement.score(0.25, task={**RECEIPT, "otel_agentops.task.llm_calls": 3})
+    expected = verdict(in_span=True, **RECEIPT, **{"gen_ai.evaluation.score.value": 0.25})
     assert [without_ids(event) for event in seen.events] == [expected]
 
 
@@ -494,7 +504,8 @@ def test_late_judgement_carries_the_receipt_not_its_own_task(seen: Capture) -> N
 def test_decorated_judge_returns_its_score(seen: Capture, way: Callable[..., Any]) -> None:
     assert way(judge("grounded", **CONFIGURATION), lambda: 1) == 1
     assert way(judge("grounded", **CONFIGURATION), lambda: True) is True  # no score
-    assert [without_ids(event) for event in seen.events] == [verdict(**{"gen_ai.evaluation.score.value": 1.0})]
+    expected = [verdict(**{"gen_ai.evaluation.score.value": 1.0}), silence()]
+    assert [without_ids(event) for event in seen.events] == expected
 
 
 def test_failed_judge_has_an_error_and_no_score(seen: Capture) -> None:
@@ -503,6 +514,45 @@ def test_failed_judge_has_an_error_and_no_score(seen: Capture) -> None:
     expected = verdict(**{"error.type": "ZeroDivisionError"})
     del expected["attributes"]["otel_agentops.judge.revision"]  # no model answered: a failure is no other judge
     assert [without_ids(event) for event in seen.events] == [expected]
+
+
+def say_nothing(judgement: judge) -> None:
+    pass
+
+
+def score_nothing(judgement: judge) -> None:
+    """Record a first try without a number, then a second one."""
+    for _ in range(2):
+        judgement.score(None, response_id="resp_1", task=RECEIPT)
+
+
+def score_no_number(judgement: judge) -> None:
+    judgement.score(float("nan"), task=RECEIPT)
+
+
+@pytest.mark.parametrize(
+    ("fall_silent", "facts"),
+    [(say_nothing, {}), (score_nothing, {**RECEIPT, "gen_ai.response.id": "resp_1"}), (score_no_number, RECEIPT)],
+)
+def test_judge_that_falls_silent_is_counted_once(
+    seen: Capture, fall_silent: Callable[[judge], None], facts: dict[str, Any]
+) -> None:
+    with judge("grounded", **CONFIGURATION) as judgement:
+        fall_silent(judgement)
+    assert [without_ids(event) for event in seen.events] == [silence(**facts)]
+
+
+def test_verdict_after_a_silent_try_is_the_only_one(seen: Capture) -> None:
+    with judge("grounded", **CONFIGURATION) as judgement:
+        judgement.score(None)
+        judgement.score(1)
+    assert [without_ids(event) for event in seen.events] == [verdict(**{"gen_ai.evaluation.score.value": 1.0})]
+
+
+def test_judge_that_does_not_apply_has_no_verdict(seen: Capture) -> None:
+    with judge("grounded", **CONFIGURATION) as judgement:
+        judgement.skip()
+    assert seen.events == []
 
 
 def list_revisions(seen: Capture) -> list[str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 
@@ -20,6 +21,8 @@ from otel_agentops.helpers._receipt import read_identities
 from otel_agentops.operations import Attributes, Judgement, Value, Verdict
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
+
+NO_VERDICT = "no_verdict"  # `error.type` of a judge that ended without a score, a label and an error
 
 
 class judge(Block):  # noqa: N801  a verb, used like contextlib's own
@@ -68,10 +71,12 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         self._scope = NO_SCOPE
         self._judgement: Judgement | None = None
         self._has_verdict = False
+        self._silent_try: tuple[Attributes, Mapping[str, Value] | None] = {}, None
 
     @override
     def enter_block(self, stack: ExitStack) -> None:
         self._has_verdict = False
+        self._silent_try = {}, None
         self._judgement = _coerce.identify_json("a judge's configuration", self._identify_judge) or Judgement(
             self.name, {}, {A.JUDGE_NAME: self.name}
         )
@@ -95,17 +100,27 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
     ) -> None:
         """Record the verdict, as a score, a label or both.
 
+        A call without both is no verdict. The judge may get one in a second try, before the block ends.
+
         Args:
-            value: The score.
+            value: The score; NaN is none.
             label: The label.
             response_id: Of the answer that was judged.
             task: The receipt of the judged task, if the judgement is made later or elsewhere.
         """
-        attributes = {
-            A.GEN_AI_EVALUATION_SCORE_VALUE: _coerce.as_number("score", value),
-            **_coerce.as_texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label, A.GEN_AI_RESPONSE_ID: response_id}),
-        }
-        self._record_verdict(_coerce.drop_none(attributes), task, None)
+        facts: Attributes = {**_coerce.as_texts({A.GEN_AI_RESPONSE_ID: response_id})}
+        verdict: Attributes = {**_coerce.as_texts({A.GEN_AI_EVALUATION_SCORE_LABEL: label})}
+        number = _coerce.as_number("score", value)
+        if number is not None and not math.isnan(number):
+            verdict[A.GEN_AI_EVALUATION_SCORE_VALUE] = number
+        if verdict:
+            self._record_verdict({**facts, **verdict}, task, None)
+        else:
+            self._silent_try = facts, task
+
+    def skip(self) -> None:
+        """Record nothing: the judge does not apply to the case."""
+        self._has_verdict = True
 
     @override
     def record_result(self, result: object) -> None:
@@ -115,9 +130,10 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
 
     @override
     def exit_block(self, error: BaseException | None) -> None:
-        """Record a judge that failed: an evaluation without a score."""
-        if error is not None and not self._has_verdict:
-            self._record_verdict({}, None, error_type_of(error))
+        """Record a judge that failed or fell silent: an evaluation without a score."""
+        if not self._has_verdict:
+            facts, receipt = self._silent_try
+            self._record_verdict(facts, receipt, NO_VERDICT if error is None else error_type_of(error))
 
     def _find_telemetry(self) -> Telemetry:
         """Return where the verdict goes; an adapter has an installation of its own."""

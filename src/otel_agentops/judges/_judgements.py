@@ -26,7 +26,6 @@ from otel_agentops.helpers._judge import judge
 from otel_agentops.operations import Attributes
 from otel_agentops.semconv import attributes as A
 
-NO_VERDICT = "no_verdict"  # `error.type` of a judge that ended without a score, a label and an error
 _MAX_DEPTH = 8  # of a configuration, whose objects may hold each other
 
 
@@ -94,20 +93,9 @@ class LibraryJudgement(judge):
             named: Attributes = {} if name is None else {A.GEN_AI_EVALUATION_NAME: name}
             self._record_verdict({**named, **verdict}, None, None)
 
-    def skip(self) -> None:
-        """Record nothing: the judge does not apply to the case."""
-        self._has_verdict = True
-
     def fail(self, error_type: str) -> None:
         """Record a failure that the library reports without an exception."""
         self._record_verdict({}, None, error_type)
-
-    @override
-    def exit_block(self, error: BaseException | None) -> None:
-        """Record a judge that failed or fell silent."""
-        super().exit_block(error)
-        if not self._has_verdict:
-            self.fail(NO_VERDICT)
 
 
 def begin_judgement(library: PatchedLibrary, make: Callable[[], LibraryJudgement]) -> LibraryJudgement | None:
