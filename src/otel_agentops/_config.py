@@ -61,7 +61,7 @@ VARIABLES = frozenset([
 
 
 class RecorderModes(NamedTuple):
-    """What the flight recorder keeps of content.
+    """The modes in which the flight recorder keeps content.
 
     Attributes:
         default: The mode of what has none of its own.

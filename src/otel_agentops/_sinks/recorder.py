@@ -243,13 +243,10 @@ class RecorderSink:
         span = _find_span(observation)
         fields: Any = observation.operation
         kind = type(fields)
-        attributes = observation.request_attributes
         if kind is ModelCall:
             fields = fields[_BEFORE_TEXTS] + _NO_TEXTS + fields[_AFTER_TEXTS]
-        elif kind is Judgement and (tenant := observation.scope.facts.get(A.TRAFFIC_TENANT)) is not None:
-            attributes = {**attributes, A.TRAFFIC_TENANT: tenant}  # its event does not name the tenant
         facts = (  # a plain tuple, because `_Ended` is made by a Python function
-            attributes,
+            observation.request_attributes,
             observation.late_attributes,
             observation.result,
             observation.error_type,
