@@ -18,7 +18,7 @@ from judgements import MODEL, RESOLVED, describe_judgement, list_judges, list_re
 from otel_agentops.judges.inspect_ai import Instrumentor
 from otel_agentops.testing import Capture, Record
 from otel_agentops.testing.fake_provider import FakeProvider
-from otel_agentops.testing.fake_provider.behaviour import Answer, Status
+from otel_agentops.testing.fake_provider.behaviour import Answer
 
 VERSION = importlib.metadata.version("inspect-ai")
 GRADER = f"openai/{MODEL}"
@@ -89,11 +89,18 @@ def test_one_edit_moves_the_revision(seen: Capture, tmp_path: Path, edit: dict[s
     assert first == second != third
 
 
-def test_judge_that_fails_has_an_error_and_no_score(seen: Capture, provider: FakeProvider, tmp_path: Path) -> None:
-    provider.script(Status(403))
-    assert evaluate(tmp_path, model_graded_qa(model=GRADER)).status == "error"
-    failed = {"error__type": "openai.PermissionDeniedError", "otel_agentops__judge__revision": None}
-    assert seen.events == [describe_event(resolved=[], **failed)]
+@scorer(metrics=[accuracy()])
+def break_down() -> Any:
+    async def score(state: Any, target: Any) -> Score:
+        raise ZeroDivisionError
+
+    return score
+
+
+def test_judge_that_fails_has_an_error_and_no_score(seen: Capture, tmp_path: Path) -> None:
+    assert evaluate(tmp_path, break_down()).status == "error"
+    prompt = write_prompt({"scorer": "break_down", "version": VERSION})
+    assert seen.events == [describe_judgement("break_down", prompt=prompt, error__type="ZeroDivisionError")]
 
 
 def test_grader_without_a_grade_is_counted(seen: Capture, provider: FakeProvider, tmp_path: Path) -> None:
