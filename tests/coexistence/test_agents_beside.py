@@ -21,7 +21,7 @@ BOTH = {"ours": 2, "theirs": 2}
 UNNAMED = {**OURS, "tokens": BOTH}  # their span does not say that it is a call of a model
 TWO_SPANS = {**OURS, "models": BOTH, "tokens": BOTH}
 AGENT_WAYS = ("chat", "chat stream", "responses", "responses stream")
-# LangChain calls the callback of an async run in another context: nothing tells that its span is of this call.
+# Their span of an async run is not found, so that there are two.
 LANGFUSE_ASYNC = {**OURS, "models": BOTH, "tools": {"ours": 1, "theirs": 1}}
 CELLS: dict[tuple[str, str], dict[str, Any]] = {
     ("openai_agents", "OpenInference"): dict.fromkeys(AGENT_WAYS, THEIRS),
