@@ -197,7 +197,9 @@ def _describe_coexistence() -> Environment:
     requirements = (str(list_ranges()["openai"][0]), *_read_requirements(home / "requirements.txt"))
     tests = tuple(f"{home.relative_to(ROOT)}/test_{name}.py" for name in ("frameworks", "platforms", "agents_beside"))
     options = ("--group", "ends")
-    return Environment("coexistence", "coexistence", NEWEST, home, requirements, options, tests, tests)
+    return Environment(
+        "coexistence", "coexistence", NEWEST, home, requirements, options, (*tests, "-m", "not slow"), tests
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -40,7 +40,7 @@ CELLS: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("order", ["ours-first", "theirs-first"])
+@pytest.mark.parametrize("order", [pytest.param("ours-first", marks=pytest.mark.slow), "theirs-first"])
 @pytest.mark.parametrize(("framework", "peer"), CELLS)
 def test_agent_beside_a_peer_is_counted_once(framework: str, peer: str, order: str) -> None:
     path = os.pathsep.join(map(str, (HERE, CLIENTS, CLIENTS / "langgraph")))
