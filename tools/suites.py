@@ -190,9 +190,14 @@ WITHOUT_TESTS = {
         ("deepeval", "elasticsearch", "opensearchpy", "pinecone", "pydantic_evals", "pymilvus", "qdrant_client"),
         "its source distribution has none",
     ),
-    **dict.fromkeys(("crewai", "smolagents", "strands"), "its tests were not compared yet"),
+    **dict.fromkeys(
+        ("crewai", "instructor", "openevals", "ragas", "redis", "smolagents", "strands", "turbopuffer"),
+        "its tests were not compared yet",
+    ),
+    **dict.fromkeys(("inspect_ai", "mlflow"), "its source distribution has only those of tools beside the scorers"),
+    "pgvector": "psycopg's source distribution has none, and those of asyncpg know no vectors",
     "dspy": "its source distribution has only those of the code that it vendors",
-    "faiss": "it has no source distribution",
+    **dict.fromkeys(("faiss", "lancedb", "weaviate"), "it has no source distribution"),
     "phoenix_evals": "its source distribution has only those of its clients of models, none of an evaluator",
 }
 

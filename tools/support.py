@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import otel_agentops
@@ -52,16 +53,25 @@ def write_adapters() -> str:
     ]
     for folder in FOLDERS:
         for name, libraries in load_adapters(folder).items():
-            packages = ", ".join(f'"{find_package(library)}"' for library in libraries)
+            packages = ", ".join(f'"{package}"' for library in libraries for package in find_packages(library))
             lines.append(f'    "{name}": ("{folder}.{name}", [{packages}]),')
     return "\n".join([*lines, "}", ""])
 
 
-def find_package(library: PatchedLibrary) -> str:
-    """Return the longest module path that all patched modules share: nothing is patched before it is imported."""
-    paths = [target.module.split(".") for target in library.targets]
-    shared = [parts[0] for parts in zip(*paths, strict=False) if len(set(parts)) == 1]
-    return ".".join(shared)
+def find_packages(library: PatchedLibrary) -> list[str]:
+    """Return the longest module path that the patched modules of each top-level package share.
+
+    Nothing is patched before one of these is imported.
+    """
+    modules = sorted({target.module for target in library.targets})
+    packages = [[*group] for _, group in itertools.groupby(modules, key=lambda module: module.partition(".")[0])]
+    return [name_shared_path(group) for group in packages]
+
+
+def name_shared_path(modules: Sequence[str]) -> str:
+    """Return the longest path that all modules are in."""
+    levels = zip(*(module.split(".") for module in modules), strict=False)
+    return ".".join(parts[0] for parts in itertools.takewhile(lambda parts: len(set(parts)) == 1, levels))
 
 
 def write_support() -> Iterator[str]:

@@ -138,7 +138,7 @@ def test_render_command_adds_no_second_overlay() -> None:
         (["nope.yaml"], "nope.yaml: No such file or directory"),
         (
             [str(BASE), "--with", "nope"],
-            "nope: neither a file nor a fragment; there are content, content-redact, guard",
+            "nope: neither a file nor a fragment; there are content, content-redact, gold, guard",
         ),
     ],
 )

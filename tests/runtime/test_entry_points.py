@@ -173,6 +173,15 @@ def test_entry_point_is_registered(name: str) -> None:
     assert entry.load() is entry.load()() is getattr(_entry_points, name), "run make setup"
 
 
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_entry_point_waits_for_each_patched_module(name: str) -> None:
+    module, packages = ADAPTERS[name]
+    libraries = importlib.import_module(f"otel_agentops.{module}").Instrumentor.libraries
+    patched = {target.module for library in libraries for target in library.targets}
+    lost = {each for each in patched if not any(f"{each}.".startswith(f"{package}.") for package in packages)}
+    assert lost == set()
+
+
 # -- in one line
 
 
