@@ -10,7 +10,6 @@ import pytest
 from bedrock_subject import BedrockSubject, call, made
 from both import done, drained
 from content_schemas import read_content, read_words
-from every_client import record_calls
 
 from otel_agentops import task
 from otel_agentops._hashing import identity
@@ -115,6 +114,8 @@ async def test_lookup_is_a_retrieval_span(provider: FakeProvider, seen: Capture,
 
 
 def test_lookup_is_recorded_as_query_and_documents(provider: FakeProvider, tmp_path: Path) -> None:
+    from every_client import record_calls  # it needs tools/, which the programs of tests/coexistence do not have
+
     mode = "full,query=hashes,documents=off"
     with (
         record_calls(BedrockSubject(), Capture(), tmp_path, mode) as read,
