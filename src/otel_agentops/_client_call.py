@@ -468,9 +468,9 @@ class ClientCall(Observation, Generic[C]):
     def _show_error_body(self, error: BaseException) -> None:
         """Hand over the answer that refuses the call, if the client has read it: its exception has it with it.
 
-        Ollama's does not, but was raised while that of httpx was handled.
+        Ollama's does not, but hides that of httpx. Any other context may be an exception that the application handles.
         """
-        for source in (error, error.__context__):
+        for source in (error, error.__context__ if error.__suppress_context__ else None):
             response = getattr(source, "response", None) or getattr(source, "raw_response", None)
             # `content` would read what nobody has read; aiohttp's is `_body`.
             content = getattr(response, "_content", None) or getattr(response, "_body", None)

@@ -103,6 +103,21 @@ def test_body_of_an_error_response_is_recorded(bench: Bench, read_back: ReadBack
     assert part.form == "wire"
 
 
+def test_failure_while_another_is_handled_has_no_body_of_that(tmp_path: Path) -> None:
+    subject = load_subject("openai")
+    with run_provider(subject) as provider, record_calls(subject, Capture(), tmp_path) as read_back:
+        bench = make_bench(subject, "sync", provider)
+        provider.script(Status(400, message="the order A-17 is unknown"))
+        try:
+            bench.chat(REQUEST)
+        except Exception:  # noqa: BLE001  of the client's own class
+            with pytest.raises(TypeError, match="not JSON serializable"):
+                bench.chat(ChatRequest(user=object()))  # type: ignore[arg-type]
+        refused, failed = (entry for entry in read_back() if isinstance(entry, Call))
+    assert read_response(refused)
+    assert (failed.error_type, read_response(failed)) == ("TypeError", None)
+
+
 def test_stream_is_recorded_with_all_chunks(bench: Bench, read_back: ReadBack) -> None:
     items = bench.stream(REQUEST)
     call = read_only_call(read_back)
