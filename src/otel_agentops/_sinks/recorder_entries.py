@@ -1,0 +1,262 @@
+"""What the flight recorder keeps of one operation, and the entry that becomes of it on the writer's thread.
+
+On the application's threads a `Recording` collects references and times. Everything else is the work of the
+`EntryMaker` that it was given: reading them, taking out secrets, and saying what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from time import monotonic_ns
+from typing import Any, NamedTuple
+
+from opentelemetry.trace import SpanContext
+from opentelemetry.util.types import AnyValue
+
+from otel_agentops._guard import guard
+from otel_agentops._redaction import redact_secrets
+from otel_agentops._sinks.answer import answer_attributes
+from otel_agentops.operations import (
+    Answer,
+    Attempt,
+    Attributes,
+    Fetch,
+    Judgement,
+    ModelCall,
+    Operation,
+    Result,
+    Retrieval,
+    ToolCall,
+    Value,
+)
+from otel_agentops.recorder.entries import OBJECT, WIRE
+from otel_agentops.recorder.keys import DataKey
+from otel_agentops.recorder.parts import PartMaker, read_message, serialise
+from otel_agentops.recorder.segment import PartData
+from otel_agentops.recorder.writer import Encoded
+from otel_agentops.semconv import attributes as A
+
+ENTRY_BYTES = 2048  # what an entry weighs in memory, about
+CLIENT_CALLS = (ModelCall, Fetch)  # made once, because each step of a call looks at them
+_KINDS = {
+    ModelCall: "call",
+    Fetch: "call",
+    ToolCall: "tool",
+    Retrieval: "retrieval",
+    Judgement: "judgement",
+}
+# The classes of what goes over the wire for an operation, there and back.
+_WIRE_CLASSES = {ToolCall: ("arguments", "result"), Retrieval: ("query", "documents")}
+_serialise = guard(serialise, has_content=True)
+# The key for the content of an entry, from its attributes and time; None if content is not encrypted.
+FindKey = Callable[[Mapping[str, Any], int], "DataKey | None"]
+
+
+class Ended(NamedTuple):
+    """The facts of an operation that is over, without the application's objects: those may change, and are many.
+
+    It is made on the writer's thread.
+    """
+
+    operation: Operation
+    request_attributes: Attributes
+    late_attributes: Attributes
+    result: Result | None
+    error_type: str | None
+    attempts: Sequence[Attempt] | None
+    cost_usd: float | None
+    started_ns: int
+    first_chunk_ns: int | None
+    recording: Recording
+    monotonic_ns: int
+    place: SpanContext
+
+
+class Recording:
+    """The content of one operation so far: references alone, with the times at which they came."""
+
+    # Defaults of the class cost nothing on the application's thread.
+    answer: Any = None
+    wire: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    intent: str | None = None
+    size = ENTRY_BYTES
+    parts: tuple[tuple[str, bytes], ...] = ()
+
+    def __init__(self, maker: EntryMaker) -> None:
+        self.maker = maker
+        self.started_ns = monotonic_ns()
+        self.requests: list[tuple[int, Any]] = []
+        self.finished_ns: list[int] = []
+        self.chunks: list[tuple[int, Any]] = []
+
+
+class EntryMaker:
+    """Makes entries whose content is kept as the modes of its classes say.
+
+    Args:
+        mode: How content is kept, unless its class has a mode of its own.
+        modes: The mode of each class of content.
+        parts: Makes the parts of entries; used on the writer's thread alone.
+        find_key: Finds the key for the content of an entry.
+
+    Attributes:
+        state: What becomes of content that is recorded, as in `otel_agentops.content.state`.
+        keeps_messages: True if a request that is a message is read later, because it is redacted member by member.
+    """
+
+    def __init__(self, mode: str, modes: Mapping[str, str], parts: PartMaker, find_key: FindKey) -> None:
+        has_words = any(mode in ("redacted", "full") for name, mode in modes.items() if name != "headers")
+        self.state = "recorded" if has_words else "hashes"
+        self.keeps_messages = modes["request"] == "redacted"
+        self._mode = mode
+        self._keeps_stops = modes["request"] == "full"
+        self._is_redacted = "redacted" in (mode, *modes.values())
+        self._parts = parts
+        self._find_key = find_key
+
+    def encode(self, kind: type[Operation], fields: Iterable[Any], facts: Iterable[Any]) -> Encoded:
+        """Return the entry of an operation that is over.
+
+        Args:
+            kind: Its class.
+            fields: Its fields, without the texts and tools of a model call.
+            facts: The fields of `Ended` after the operation.
+        """
+        ended = Ended(kind._make(fields), *facts)
+        operation, recording, place = ended.operation, ended.recording, write_place(ended.place)
+        attributes = {**ended.request_attributes, **answer_attributes(ended)}
+        if isinstance(operation, Judgement):  # of another operation it is on the event alone
+            attributes.setdefault(A.GEN_AI_EVALUATION_NAME, operation.name)
+        lane = attributes.get(A.TASK_ID) or place.get("trace_id")
+        parts = self._make_parts(operation, recording, lane)
+        head: dict[str, Any] = {
+            "kind": _KINDS[kind],
+            "time_ns": ended.started_ns,
+            "monotonic_ns": recording.started_ns,
+            **place,
+            "duration_ns": ended.monotonic_ns - recording.started_ns,
+        }
+        if (error_type := attributes.get(A.ERROR_TYPE)) is not None:
+            head["error_type"] = error_type
+        if isinstance(operation, CLIENT_CALLS):
+            head["attempts"] = list(_describe_attempts(ended.attempts or (), recording))
+            if ended.first_chunk_ns is not None:
+                head["first_chunk_ns"] = ended.first_chunk_ns - ended.started_ns
+                head["chunk_count"] = len(recording.chunks)
+        elif isinstance(operation, ToolCall):
+            head["tool"], head["effect"] = operation.name, operation.attributes.get(A.TOOL_EFFECT)
+            if recording.intent is not None:
+                head["intent"] = recording.intent
+        missing = _find_missing(ended, attributes, {part.name for part in parts})
+        return self._finish(head, attributes, missing, parts, lane)
+
+    def _make_parts(self, operation: Operation, recording: Recording, lane: Value | None) -> list[PartData]:
+        make = self._parts.make
+        sent, answered = _WIRE_CLASSES.get(type(operation), ("request", "response"))
+        parts: list[PartData | None] = []
+        for number, (_, content) in enumerate(recording.requests):
+            is_wire = isinstance(content, bytes)
+            data = content if is_wire else serialise(read_message(content))
+            parts.append(make("request", data, lane, sent, form=WIRE if is_wire else OBJECT, attempt=number))
+        if isinstance(operation, CLIENT_CALLS) or recording.requests:
+            if recording.wire is not None:
+                parts.append(make("response", recording.wire, lane, answered))
+            elif recording.chunks:
+                parts.append(self._parts.make_chunks(recording.chunks, recording.started_ns, lane, answered))
+            elif recording.answer is not None and (data := _serialise(recording.answer)) is not None:
+                parts.append(make("response", data, lane, answered, form=OBJECT))
+            if recording.headers is not None:
+                parts.append(self._parts.make_headers(recording.headers))
+        if isinstance(operation, Judgement):
+            configuration = _serialise(dict(operation.configuration))
+            parts.append(None if configuration is None else make("configuration", configuration, lane, form=OBJECT))
+        parts += [make(name, data, lane, form=OBJECT) for name, data in recording.parts]
+        return [part for part in parts if part is not None]
+
+    def encode_intent(
+        self, head: Mapping[str, Any], attributes: Attributes, contents: Sequence[tuple[str, bytes]]
+    ) -> Encoded:
+        """Return the entry of a tool that is about to run."""
+        lane = attributes.get(A.TASK_ID) or head.get("trace_id")
+        made = [self._parts.make(name, data, lane, form=OBJECT) for name, data in contents]
+        parts = [part for part in made if part is not None]
+        missing = [] if parts else ["arguments"]
+        return self._finish(head, attributes, missing, parts, lane)
+
+    def encode_outcome(self, attributes: Mapping[str, AnyValue], timestamp_ns: int, monotonic: int) -> Encoded:
+        """Return the entry of the truth about a task."""
+        head = {"kind": "outcome", "time_ns": timestamp_ns, "monotonic_ns": monotonic}
+        missing = [name for name, key in (("task", A.TASK_ID), ("verdict", A.TRUTH_VERDICT)) if key not in attributes]
+        return self._finish(head, attributes, missing, [], None)
+
+    def _finish(
+        self,
+        head: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+        missing: Sequence[str],
+        parts: Sequence[PartData],
+        lane: Value | None,
+    ) -> Encoded:
+        """Return an entry whose attributes are as clean as its content."""
+        if not self._keeps_stops:
+            attributes = {name: value for name, value in attributes.items() if name != A.GEN_AI_REQUEST_STOP_SEQUENCES}
+        if self._is_redacted:
+            attributes = redact_secrets(attributes)
+        full_head = {**head, "attributes": attributes, "mode": self._mode}
+        if missing:
+            full_head["missing"] = missing
+        return Encoded(full_head, parts, lane, self._find_key(attributes, head["time_ns"]) if parts else None)
+
+
+def write_place(context: SpanContext) -> dict[str, str]:
+    """Return the trace and the span of an entry; none if there is no span."""
+    if not context.is_valid:
+        return {}
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+
+
+def _describe_attempts(attempts: Sequence[Attempt], recording: Recording) -> Iterator[dict[str, Any]]:
+    for number in range(max(len(attempts), len(recording.requests))):
+        described: dict[str, Any] = {}
+        if number < len(recording.requests):
+            described["sent_ns"] = recording.requests[number][0] - recording.started_ns
+        if number < len(recording.finished_ns):
+            described["finished_ns"] = recording.finished_ns[number] - recording.started_ns
+        if number < len(attempts):
+            described["status"] = attempts[number].status
+            if attempts[number].retry_after is not None:
+                described["retry_after"] = attempts[number].retry_after
+        yield described
+
+
+def _find_missing(ended: Ended, attributes: Mapping[str, Any], parts: set[str]) -> list[str]:
+    """Return the mandatory fields that an entry lacks."""
+    operation = ended.operation
+    has_failed = A.ERROR_TYPE in attributes
+    wanted: dict[str, bool] = {}
+    if isinstance(operation, CLIENT_CALLS):
+        wanted = {
+            "request": "request" in parts or isinstance(operation, Fetch),
+            "response": has_failed or bool(parts & {"response", "chunks"}),
+            "headers": has_failed or "headers" in parts,
+            "attempts": ended.attempts is not None,
+            "model": isinstance(operation, Fetch) or operation.model is not None,
+            "answered_model": has_failed or A.GEN_AI_RESPONSE_MODEL in attributes,
+            "usage": has_failed or not isinstance(ended.result, Answer) or ended.result.input_tokens is not None,
+        }
+    elif isinstance(operation, ToolCall):
+        wanted = {
+            "arguments": "arguments" in parts,
+            "result": has_failed or "result" in parts,
+            "effect": A.TOOL_EFFECT in attributes,
+        }
+    elif isinstance(operation, Retrieval):
+        wanted = {
+            "query": bool(parts & {"query", "request"}),
+            "documents": has_failed or bool(parts & {"documents", "response"}),
+            "index_version": operation.version is not None,
+        }
+    elif isinstance(operation, Judgement):
+        wanted = {"score": has_failed or A.GEN_AI_EVALUATION_SCORE_VALUE in attributes}
+    return [name for name, is_there in wanted.items() if not is_there]
