@@ -1,17 +1,45 @@
-"""Events of judgements as the tests of every judge library expect them: whole, with the revision computed anew."""
+"""Judges on a fake provider, and their events as the tests expect them: whole, with the revision computed anew."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
 from otel_agentops._hashing import identity
-from otel_agentops.testing import Capture, Record
+from otel_agentops.clients import openai
+from otel_agentops.testing import Capture, Record, capture
+from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.fake_provider.behaviour import Answer, Call, ToolCall
 
 MODEL = "gpt-4o"
 RESOLVED = "gpt-4o-2024-11-20"
+
+
+def see_judgements(instrumentor: BaseInstrumentor) -> Iterator[Capture]:
+    """Yield what a judge library and the client of its model emit; a conftest makes it the fixture `seen`."""
+    with capture(openai.Instrumentor(), instrumentor) as everything:
+        yield everything
+
+
+@contextmanager
+def run_provider(answer: Callable[[Call], Answer]) -> Iterator[FakeProvider]:
+    """Run the provider of a judge's model, which is an alias."""
+    with FakeProvider() as running:
+        running.alias(MODEL, RESOLVED)
+        running.answer(answer)
+        yield running
+
+
+def make_client(kind: str, provider: FakeProvider) -> Any:
+    """Return a sync or an async client of OpenAI that asks the provider."""
+    import openai as library
+
+    owner = library.OpenAI if kind == "sync" else library.AsyncOpenAI
+    return owner(api_key="k", base_url=provider.openai_url, max_retries=0)
 
 
 def write_prompt(parts: Mapping[str, Any]) -> str:

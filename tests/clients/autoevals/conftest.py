@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from judgements import MODEL, RESOLVED
+from judgements import make_client, run_provider, see_judgements
 
-from otel_agentops.clients import openai
 from otel_agentops.judges.autoevals import Instrumentor
-from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.fake_provider.behaviour import Answer, Call, ToolCall
 
@@ -21,10 +19,7 @@ def instrumentor() -> Instrumentor:
     return Instrumentor()
 
 
-@pytest.fixture
-def seen(instrumentor: Instrumentor) -> Iterator[Capture]:
-    with capture(openai.Instrumentor(), instrumentor) as everything:
-        yield everything
+seen = pytest.fixture(see_judgements)
 
 
 @pytest.fixture
@@ -33,15 +28,10 @@ def provider() -> Iterator[FakeProvider]:
         verdict = json.dumps({"choice": "good", "reasons": "as scripted"})
         return Answer(text="", tool_calls=(ToolCall("select_choice", verdict),))
 
-    with FakeProvider() as running:
-        running.alias(MODEL, RESOLVED)
-        running.answer(answer)
+    with run_provider(answer) as running:
         yield running
 
 
 @pytest.fixture(params=["sync", "async"])
 def client(request: pytest.FixtureRequest, provider: FakeProvider) -> Any:
-    import openai as library
-
-    kind = library.OpenAI if request.param == "sync" else library.AsyncOpenAI
-    return kind(api_key="k", base_url=provider.openai_url, max_retries=0)
+    return make_client(request.param, provider)

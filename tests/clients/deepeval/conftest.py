@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judgements import see_judgements
 
-from otel_agentops.clients import openai
 from otel_agentops.judges.deepeval import Instrumentor
-from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.fake_provider.behaviour import Answer, Call
 
@@ -27,10 +26,7 @@ def instrumentor() -> Instrumentor:
     return Instrumentor()
 
 
-@pytest.fixture
-def seen(instrumentor: Instrumentor) -> Iterator[Capture]:
-    with capture(openai.Instrumentor(), instrumentor) as everything:
-        yield everything
+seen = pytest.fixture(see_judgements)
 
 
 @pytest.fixture

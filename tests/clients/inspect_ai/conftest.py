@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from judgements import MODEL, RESOLVED
+from judgements import MODEL, RESOLVED, see_judgements
 
-from otel_agentops.clients import openai
 from otel_agentops.judges.inspect_ai import Instrumentor
-from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.fake_provider.behaviour import Answer
 
@@ -19,10 +17,7 @@ def instrumentor() -> Instrumentor:
     return Instrumentor()
 
 
-@pytest.fixture
-def seen(instrumentor: Instrumentor) -> Iterator[Capture]:
-    with capture(openai.Instrumentor(), instrumentor) as everything:
-        yield everything
+seen = pytest.fixture(see_judgements)
 
 
 @pytest.fixture(scope="module")

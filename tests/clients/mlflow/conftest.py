@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from judgements import MODEL, RESOLVED
+from judgements import run_provider
 
 from otel_agentops.judges.mlflow import Instrumentor
 from otel_agentops.testing.fake_provider import FakeProvider
@@ -23,9 +23,7 @@ def instrumentor() -> Instrumentor:
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    with FakeProvider() as running:
-        running.alias(MODEL, RESOLVED)
-        running.answer(lambda call: Answer(text=json.dumps({"result": "yes", "rationale": "as scripted"})))
+    with run_provider(lambda call: Answer(text=json.dumps({"result": "yes", "rationale": "as scripted"}))) as running:
         monkeypatch.setenv("OPENAI_API_KEY", "k")
         monkeypatch.setenv("OPENAI_API_BASE", running.openai_url)
         yield running

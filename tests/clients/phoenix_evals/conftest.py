@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from judgements import MODEL, RESOLVED, answer_in_form
+from judgements import MODEL, answer_in_form, run_provider
 from opentelemetry import trace
 
 from otel_agentops.clients import openai
@@ -34,9 +34,7 @@ def seen(instrumentor: Instrumentor, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as running:
-        running.alias(MODEL, RESOLVED)
-        running.answer(lambda call: answer_in_form(call, json.dumps(VERDICT)))
+    with run_provider(lambda call: answer_in_form(call, json.dumps(VERDICT))) as running:
         yield running
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from judgements import MODEL, RESOLVED, answer_in_form
+from judgements import MODEL, answer_in_form, run_provider
 
 from otel_agentops.clients import openai
 from otel_agentops.frameworks import pydantic_ai
@@ -31,9 +31,7 @@ def seen(instrumentor: Instrumentor) -> Iterator[Capture]:
 
 @pytest.fixture
 def provider() -> Iterator[FakeProvider]:
-    with FakeProvider() as running:
-        running.alias(MODEL, RESOLVED)
-        running.answer(lambda call: answer_in_form(call, json.dumps(VERDICT)))
+    with run_provider(lambda call: answer_in_form(call, json.dumps(VERDICT))) as running:
         yield running
 
 

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from judgements import MODEL, RESOLVED, answer_in_form
+from judgements import MODEL, answer_in_form, make_client, run_provider, see_judgements
 
-from otel_agentops.clients import openai
 from otel_agentops.judges.ragas import Instrumentor
-from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.fake_provider.behaviour import Answer, Call
 
@@ -24,10 +22,7 @@ def instrumentor() -> Instrumentor:
     return Instrumentor()
 
 
-@pytest.fixture
-def seen(instrumentor: Instrumentor) -> Iterator[Capture]:
-    with capture(openai.Instrumentor(), instrumentor) as everything:
-        yield everything
+seen = pytest.fixture(see_judgements)
 
 
 @pytest.fixture
@@ -45,9 +40,7 @@ def provider() -> Iterator[FakeProvider]:
         verdict = {"verdict": 1} if "verdict" in asked else {"value": "good"}
         return answer_in_form(call, json.dumps({"reason": "as scripted", **verdict}))
 
-    with FakeProvider() as running:
-        running.alias(MODEL, RESOLVED)
-        running.answer(answer)
+    with run_provider(answer) as running:
         yield running
 
 
@@ -58,8 +51,6 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def llm(kind: str, provider: FakeProvider) -> Any:
-    import openai as library
     from ragas.llms import llm_factory  # not installed where its tests are left out
 
-    client = library.OpenAI if kind == "sync" else library.AsyncOpenAI
-    return llm_factory(MODEL, client=client(api_key="k", base_url=provider.openai_url, max_retries=0))
+    return llm_factory(MODEL, client=make_client(kind, provider))
