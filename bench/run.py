@@ -1,6 +1,6 @@
 """One table from one run: what observing a call costs, for us and for the others, in fresh processes that alternate.
 
-make bench                                    every client (seven minutes with --rounds 2 --calls 25)
+make bench                                    every client (half an hour with --rounds 2 --calls 25)
 make bench ARGS="--client openai"             one, with start-up and memory
 make bench ARGS="--markdown --json out.json"  to paste, and the samples
 make bench ARGS="--rounds 15 --only ours"     more rounds, one variant beside the run without
