@@ -1,4 +1,4 @@
-"""What the flight recorder keeps of one operation, and the entry that becomes of it on the writer's thread.
+"""Recordings of operations, and the entries that they become on the writer's thread.
 
 On the application's threads a `Recording` collects references and times. Everything else is the work of the
 `EntryMaker` that it was given: reading them, taking out secrets, and saying what is missing.
