@@ -34,10 +34,11 @@ def find_name(evaluator: Any) -> str:
 
 def find_function(evaluator: Any) -> Any:
     """Return the function that an evaluator was made of; None if it is an object of a class of evaluators."""
-    function = getattr(evaluator, "__wrapped__", None)
-    # A function that is not given the run but parts of it is inside another one.
-    inner = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
-    return inner.get("func", function) if getattr(function, "__module__", None) == _MODULE else function
+    function: Any = getattr(evaluator, "__wrapped__", None)
+    if getattr(function, "__module__", None) != _MODULE:
+        return function
+    # A function that is not given the run but parts of it is inside one of the library's.
+    return inspect.getclosurevars(function).nonlocals.get("func", function)
 
 
 def describe_evaluator(evaluator: Any) -> tuple[object, dict[str, object]]:
