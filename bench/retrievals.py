@@ -1,16 +1,18 @@
 """Added time of a query of a store: ours, OpenLLMetry's, and ours while the store does not tell its metadata.
 
-    python -m bench.retrievals
+    python -m bench.retrievals [bytecodes]
 
 Run it where chromadb, qdrant-client and OpenLLMetry's packages for both are installed. What the stores do below the
 patched method is replaced by a ready answer, so that the time that is left is the client's and the instrumentation's.
-Variants take turns in one process, and the least CPU time of all rounds is shown: the machine is not ours alone.
+Variants take turns in one process, and the least CPU time of all rounds is shown: the machine is not ours alone. The
+bytecodes of the calling thread are the same on any machine.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+
+from bench import bytecodes
 
 ROUNDS, CALLS = 15, 300
 VECTOR = [0.1] * 256
@@ -80,11 +84,15 @@ def make_instrumentor(name: str, variant: str) -> Any:
     return importlib.import_module(f"otel_agentops.stores.{OURS[name]}").Instrumentor()
 
 
-def time_calls(call: Callable[[], object]) -> float:
-    """Return microseconds of CPU time of this thread per call."""
+def warm_up(call: Callable[[], object]) -> None:
     call()
     time.sleep(0.05)  # the first question about the index is answered, or hangs
     call()
+
+
+def time_calls(call: Callable[[], object]) -> float:
+    """Return microseconds of CPU time of this thread per call."""
+    warm_up(call)
     gc.collect()
     started = time.thread_time()
     for _ in range(CALLS):
@@ -92,19 +100,27 @@ def time_calls(call: Callable[[], object]) -> float:
     return (time.thread_time() - started) / CALLS * 1e6
 
 
-def main() -> None:
+def count_bytecodes(call: Callable[[], object]) -> float:
+    """Return the bytecodes of this thread per call."""
+    warm_up(call)
+    return sum(bytecodes.count_bytecodes(lambda _: call()).values()) / bytecodes.CALLS
+
+
+def main(of_bytecodes: bool) -> None:
+    measure, rounds = (count_bytecodes, 1) if of_bytecodes else (time_calls, ROUNDS)
     trace.set_tracer_provider(provider := TracerProvider())
-    print(f"{'us per query':12}{'alone':>10}{'+ ours':>10}{'+ ours, hanging':>18}{'+ OpenLLMetry':>16}")
+    unit = "bytecodes" if of_bytecodes else "us per query"
+    print(f"{unit:12}{'alone':>10}{'+ ours':>10}{'+ ours, hanging':>18}{'+ OpenLLMetry':>16}")
     for name, make in MAKERS.items():
         best: dict[str, float] = {}
-        for number in range(ROUNDS):
+        for number in range(rounds):
             for variant in ("none", "ours", "OpenLLMetry", "ours, hanging"):
-                if variant == "ours, hanging" and number < ROUNDS - 5:
+                if variant == "ours, hanging" and number < rounds - 5:
                     continue  # a question that hangs is the last one that the process asks
                 instrumentor = make_instrumentor(name, variant)
                 if instrumentor is not None:
                     instrumentor.instrument(tracer_provider=provider)
-                best[variant] = min(best.get(variant, 1e9), time_calls(make(variant == "ours, hanging")))
+                best[variant] = min(best.get(variant, 1e9), measure(make(variant == "ours, hanging")))
                 if instrumentor is not None:
                     instrumentor.uninstrument()
         added = [best[variant] - best["none"] for variant in ("ours", "ours, hanging", "OpenLLMetry")]
@@ -112,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] == ["bytecodes"])

@@ -43,7 +43,7 @@ def serve_json(serve: Serve, write_head: WriteHead = lambda _: {}) -> Iterator[s
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

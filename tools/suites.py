@@ -150,6 +150,9 @@ SOURCES = {
             *_list_files("state", "tracing_interops"),
         ),
     ),
+    "langsmith": Source(
+        "langsmith", ("-o", "addopts=", "tests/unit_tests/evaluation", "tests/unit_tests/test_beta_evals.py")
+    ),
     "mcp": Source(
         "mcp",
         ("-o", "addopts=", "-p", "anyio", *(f"tests/{name}" for name in ("client", "issues", "server", "shared"))),

@@ -41,6 +41,7 @@ ADAPTERS = {
     "autoevals": ("judges.autoevals", ["autoevals"]),
     "deepeval": ("judges.deepeval", ["deepeval.metrics.base_metric"]),
     "inspect_ai": ("judges.inspect_ai", ["inspect_ai._eval"]),
+    "langsmith": ("judges.langsmith", ["langsmith.evaluation.evaluator"]),
     "mlflow": ("judges.mlflow", ["mlflow.genai"]),
     "openevals": ("judges.openevals", ["openevals"]),
     "phoenix_evals": ("judges.phoenix_evals", ["phoenix.evals.evaluators"]),

@@ -21,6 +21,11 @@ PATIENCE = 120  # seconds until it is named
 PROGRAM = Path(__file__).with_name("index_program.py")
 
 
+def list_builds(service: stack.Server) -> list[str]:
+    """Return the builds that the service has searched so far, in order."""
+    return [line for line in service.output.splitlines() if " " not in line]
+
+
 @pytest.mark.collector
 @pytest.mark.slow
 @pytest.mark.rotation("long runs", "rebuilt index", 9, seconds=40)
@@ -43,12 +48,12 @@ def test_rebuilt_index_is_named(library: str, tmp_path: Path) -> None:
         variables = {"PYTHONPATH": os.pathsep.join(sys.path)} if library != "chromadb" else {}
         service = stack.Server("searcher", command, tmp_path / "searcher.log", variables)
         try:
+            service.wait_until(lambda: bool(list_builds(service)), PATIENCE)  # Chroma takes its time to import
             time.sleep(HEALTHY)
             moment.touch()
             query = 'otel_agentops:variable:moved{variable="index",scope="docs"}'
             prometheus.wait_until(lambda: bool(prometheus.query(query)), PATIENCE)
             ((labels, _),) = prometheus.query(query)
-            builds = [line for line in service.output.splitlines() if " " not in line]
-            assert [labels["previous"], labels["value"]] == builds
+            assert [labels["previous"], labels["value"]] == list_builds(service)
         finally:
             service.stop()

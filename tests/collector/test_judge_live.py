@@ -32,6 +32,11 @@ def repoint_model(provider: FakeProvider, moment: Path) -> None:
     provider.alias(MODEL, f"{MODEL}-2026-11-01")
 
 
+def list_revisions(service: stack.Server) -> list[str]:
+    """Return the revisions that the service has judged with so far, in order."""
+    return [line for line in service.output.splitlines() if len(line) == 16 and " " not in line]
+
+
 @pytest.mark.collector
 @pytest.mark.slow
 @pytest.mark.rotation("long runs", "reconfigured judge", 9, seconds=40)
@@ -52,14 +57,14 @@ def test_reconfigured_judge_is_named(reconfigure: Callable[[FakeProvider, Path],
         command = [python, PROGRAM, collector.otlp, provider.openai_url, moment]
         service = stack.Server("judged", command, tmp_path / "judged.log", {})
         try:
+            service.wait_until(lambda: bool(list_revisions(service)), PATIENCE)  # DeepEval takes its time to import
             time.sleep(HEALTHY)
             reconfigure(provider, moment)
             query = 'otel_agentops:variable:moved{service_name="judged"}'
             prometheus.wait_until(lambda: bool(prometheus.query(query)), PATIENCE)
             moves = [labels for labels, _ in prometheus.query(query)]
-            revisions = [line for line in service.output.splitlines() if len(line) == 16 and " " not in line]
             assert [(move["variable"], move["scope"], move["previous"], move["value"]) for move in moves] == [
-                ("judge", "Correctness", *revisions)
+                ("judge", "Correctness", *list_revisions(service))
             ]
         finally:
             service.stop()

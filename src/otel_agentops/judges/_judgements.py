@@ -32,7 +32,8 @@ _MAX_DEPTH = 8  # of a configuration, whose objects may hold each other
 class LibraryJudgement(judge):
     """One judgement by a library.
 
-    The prompt is described once: the instructions that are sent are made from it and from the judged case.
+    The prompt of a judge of the library is described once: the instructions that are sent are made from it and from the
+    judged case.
 
     Args:
         library: The library.
@@ -42,10 +43,9 @@ class LibraryJudgement(judge):
         rubric_version: Version of the rubric, if the library knows one.
         threshold: A score below it is bad.
         params: Sampling and whatever else shapes the verdict.
-        gives_way: True if the judge is a function of the application: the verdict is that of a judge which it asks.
+        is_application_code: True if the judge is code of the application. Its prompt is then what it sends, and the
+            verdict is that of a judge which it asks.
     """
-
-    reads_sent_prompts = False
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class LibraryJudgement(judge):
         rubric_version: str | None = None,
         threshold: float | None = None,
         params: Mapping[str, object] | None = None,
-        gives_way: bool = False,
+        is_application_code: bool = False,
     ) -> None:
         if prompt is not None and not isinstance(prompt, str):
             prompt = json.dumps(prompt, ensure_ascii=False, sort_keys=True)
@@ -70,7 +70,7 @@ class LibraryJudgement(judge):
             params=params or None,
         )
         self._library = library
-        self.gives_way = gives_way
+        self.gives_way = self.reads_sent_prompts = is_application_code
 
     @override
     def _find_telemetry(self) -> Telemetry:

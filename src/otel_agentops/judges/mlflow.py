@@ -67,9 +67,13 @@ def _begin(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Librar
     def make() -> LibraryJudgement:
         scorer = args[0]
         prompt, params = describe_scorer(scorer)
-        gives_way = scorer.kind.value not in _OF_THE_LIBRARY
         return LibraryJudgement(
-            library, scorer.name, model=find_model(scorer), prompt=prompt, params=params, gives_way=gives_way
+            library,
+            scorer.name,
+            model=find_model(scorer),
+            prompt=prompt,
+            params=params,
+            is_application_code=scorer.kind.value not in _OF_THE_LIBRARY,
         )
 
     return begin_judgement(library, make)

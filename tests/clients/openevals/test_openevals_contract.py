@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import importlib.metadata
+from datetime import datetime, timezone
 from typing import Any
+from uuid import uuid4
 
 import openai
 import pytest
 from both import done
 from judgements import MODEL, RESOLVED, answer_in_form, describe_judgement, list_judges, list_revisions, write_prompt
 from langchain_openai import ChatOpenAI
+from langsmith.evaluation import run_evaluator
+from langsmith.schemas import Run
 from openevals.exact import exact_match
 from openevals.llm import create_async_llm_as_judge, create_llm_as_judge
 from openevals.trajectory.llm import create_trajectory_llm_as_judge
 
+from otel_agentops.clients.openai import Instrumentor as OpenAIInstrumentor
+from otel_agentops.judges.langsmith import Instrumentor as LangsmithInstrumentor
 from otel_agentops.judges.openevals import Instrumentor
-from otel_agentops.testing import Capture, Record
+from otel_agentops.testing import Capture, Record, capture
 from otel_agentops.testing.fake_provider import FakeProvider
 from otel_agentops.testing.fake_provider.behaviour import Status
 
@@ -113,6 +119,23 @@ def test_evaluator_without_a_model_is_a_judgement(seen: Capture) -> None:
     assert seen.events == [
         describe_judgement("exact_match", prompt=text, gen_ai__evaluation__score__value=value) for value in (1.0, 0.0)
     ]
+
+
+async def test_evaluator_that_langsmith_runs_is_one_judgement(client: Any) -> None:
+    """LangSmith makes an evaluator of its own of the function, and that gives way."""
+    run = Run(
+        id=uuid4(),
+        name="answer",
+        run_type="chain",
+        start_time=datetime.now(timezone.utc),
+        inputs={"question": "2 + 2"},
+        outputs={"answer": "4"},
+    )
+    evaluator = run_evaluator(make_evaluator(client))
+    with capture(OpenAIInstrumentor(), Instrumentor(), LangsmithInstrumentor()) as seen:
+        result = await evaluator.aevaluate_run(run) if evaluator.is_async else evaluator.evaluate_run(run)
+    assert (result.key, result.score) == ("right", True)
+    assert seen.events == [describe_event(client, **PASSED)]
 
 
 async def test_uninstrumented_evaluator_passes(seen: Capture, instrumentor: Instrumentor, client: Any) -> None:
