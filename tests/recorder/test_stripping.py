@@ -20,7 +20,7 @@ from otel_agentops.recorder.entries import Call, Entry, Tombstone
 from otel_agentops.recorder.keys import KeyRing
 from otel_agentops.recorder.parts import PartMaker
 from otel_agentops.recorder.reading import list_segment_files, open_records, read_parts, read_request
-from otel_agentops.recorder.segment import SegmentError
+from otel_agentops.recorder.segment import KeyGoneError, SegmentError
 from otel_agentops.recorder.stripping import strip_segment
 from otel_agentops.recorder.subjects import DeletionError, Plan, Subject, _lock_directory, delete_subject, plan_deletion
 from otel_agentops.recorder.verifying import verify_records
@@ -237,6 +237,20 @@ def test_segment_that_is_written_is_left_alone(tmp_path: Path) -> None:
     assert recorder.close(10)
     assert delete(tmp_path).entry_count == 1
     assert read_bodies(tmp_path) == [None]
+
+
+def test_keys_of_a_tenant_make_what_is_written_unreadable(tmp_path: Path) -> None:
+    recorder = make_writer(tmp_path)
+    offer_call(recorder, 0, "task-a", KeyRing(tmp_path, bytes(32)))
+    wait_until(lambda: bool(read_bodies(tmp_path, KeyRing(tmp_path, bytes(32)))))
+    subject = Subject("tenant", ("tenant-task-a",))
+    assert plan_deletion(tmp_path, subject, KeyRing(tmp_path, bytes(32))).open_count == 1
+    assert delete(tmp_path, subject, KeyRing(tmp_path, bytes(32))) == Plan({}, 0, (), None)
+    with pytest.raises(KeyGoneError):
+        read_bodies(tmp_path, KeyRing(tmp_path, bytes(32)))
+    (stone,) = [entry for entry in open_records(tmp_path) if isinstance(entry, Tombstone)]
+    assert (stone.scope, stone.count) == (subject.scope, 1)
+    assert recorder.close(10)
 
 
 @pytest.mark.parametrize("step", ["fsync", "utime"])

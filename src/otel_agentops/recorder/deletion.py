@@ -1,4 +1,4 @@
-"""Deletion: of segments that are too old or too many, and of a tenant's keys; each leaves a tombstone in the log.
+"""Deletion of segments that are too old or too many, which leaves a tombstone in the log.
 
 `otel_agentops.recorder.subjects` deletes the content of a task, a conversation, a trace or a tenant.
 
@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from otel_agentops.recorder.keys import KeyRing
 from otel_agentops.recorder.reading import list_segment_files
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
 
@@ -93,16 +92,6 @@ def find_hold(file: Path, root: Path) -> Path | None:
     """Return the file that keeps a segment from being deleted; None if there is none."""
     folders = (folder for folder in file.parents if folder.is_relative_to(root))
     return next((folder / HOLD for folder in folders if (folder / HOLD).exists()), None)
-
-
-def delete_tenant(root: Path, master_key: bytes, tenant: str, *, actor: str, reason: str) -> int:
-    """Destroy the keys of a tenant, so that nobody can read its content; return how many.
-
-    Heads and trees stay as they are, and still verify.
-    """
-    count = len(KeyRing(root, master_key).delete_tenant(tenant))
-    write_tombstone(root, {"actor": actor, "reason": reason, "scope": f"tenant {tenant}"}, count)
-    return count
 
 
 def write_tombstone(root: Path, facts: Mapping[str, Any], count: int) -> None:

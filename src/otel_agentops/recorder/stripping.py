@@ -8,11 +8,12 @@ and keeps the hash of the footer that the writer wrote, because the next segment
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from otel_agentops.recorder import codec
 from otel_agentops.recorder.entries import Entry
@@ -32,6 +33,7 @@ from otel_agentops.recorder.segment import (
     Segment,
     SegmentError,
     dump_line,
+    iterate_frames,
     pack_frame,
 )
 from otel_agentops.recorder.verifying import verify_records
@@ -66,6 +68,15 @@ def _has_content(segment: Segment, entry: Entry) -> bool:
     except KeyGoneError:
         return False
     return contents[entry.position] is not None
+
+
+def read_strips(file: BinaryIO) -> Sequence[Mapping[str, Any]] | None:
+    """Return what a segment says of deletions, oldest first; None if the file is no whole, sealed segment."""
+    *_, last = (None, *iterate_frames(file))
+    if last is None or last.kind != FOOT:
+        return None
+    strips: Sequence[Mapping[str, Any]] = json.loads(last.heads).get(STRIPPED, ())
+    return strips
 
 
 def strip_segment(path: Path, is_wanted: IsWanted, note: Mapping[str, Any], keys: Keys | None = None) -> int:

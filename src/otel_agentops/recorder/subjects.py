@@ -66,7 +66,7 @@ class Plan(NamedTuple):
         segments: How many entries have content, by sealed segment.
         open_count: Entries with content in segments that are still written: they cannot be deleted yet.
         torn: Files that a crash left beside these segments: they are deleted whole.
-        hold: The file of a legal hold on one of these segments; None if there is none.
+        hold: The file of a legal hold on a segment with such content; None if there is none.
     """
 
     segments: Mapping[Path, int]
@@ -79,6 +79,17 @@ class Plan(NamedTuple):
         """Return how many entries lose their content."""
         return sum(self.segments.values())
 
+    def describe(self, root: Path) -> dict[str, object]:
+        """Return it as JSON has it."""
+        names = {path.relative_to(root).as_posix(): count for path, count in self.segments.items()}
+        return {
+            "entries": self.entry_count,
+            "segments": names,
+            "entries_still_written": self.open_count,
+            "torn": [path.relative_to(root).as_posix() for path in self.torn],
+            "hold": None if self.hold is None else str(self.hold),
+        }
+
 
 def plan_deletion(root: Path, subject: Subject, keys: KeyRing | None = None) -> Plan:
     """Return what a deletion would take away; nothing is changed.
@@ -86,17 +97,17 @@ def plan_deletion(root: Path, subject: Subject, keys: KeyRing | None = None) -> 
     Raises:
         SegmentError: A segment is damaged, or content is encrypted and no key is at hand.
     """
+    counts: dict[Path, int] = {}
     segments: dict[Path, int] = {}
-    open_count = 0
     for segment in open_segments(root, keys):
-        count = len(find_content(segment, subject.has))
-        if count and segment.is_sealed:
-            segments[segment.path] = count
-        else:
-            open_count += count
+        if count := len(find_content(segment, subject.has)):
+            counts[segment.path] = count
+            if segment.is_sealed:
+                segments[segment.path] = count
     torn = tuple(file for path in segments for file in sorted(path.parent.glob(f"{path.stem}.torn-*")))
-    holds = (find_hold(path, root) for path in segments)
-    return Plan(segments, open_count, torn, next((hold for hold in holds if hold is not None), None))
+    holds = (find_hold(path, root) for path in counts)
+    hold = next((hold for hold in holds if hold is not None), None)
+    return Plan(segments, sum(counts.values()) - sum(segments.values()), torn, hold)
 
 
 def delete_subject(root: Path, subject: Subject, *, actor: str, reason: str, keys: KeyRing | None = None) -> Plan:
@@ -128,8 +139,10 @@ def delete_subject(root: Path, subject: Subject, *, actor: str, reason: str, key
             strip_segment(path, subject.has, note, keys)
         for file in plan.torn:
             file.unlink(missing_ok=True)
-        destroyed = [] if keys is None or subject.kind != "tenant" else map(keys.delete_tenant, subject.names)
-        key_count = sum(map(len, destroyed))
+        key_count = 0
+        if keys is not None and subject.kind == "tenant":
+            key_count = sum(len(keys.delete_tenant(name)) for name in subject.names)
+            plan = plan._replace(open_count=plan_deletion(root, subject, keys).open_count)  # unreadable by now
         if plan.entry_count or key_count:
             write_tombstone(root, note, plan.entry_count or key_count)
         return plan

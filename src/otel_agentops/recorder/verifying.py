@@ -96,13 +96,14 @@ def _verify_segment(
                 problems += [] if entry is None else _check_content(entry, segment, stripped)
             except SegmentError:
                 unread += 1
-    if len(stripped) > sum(strip["count"] for strip in segment.strips):
+    if len(stripped) > sum(strip.get("count", 0) for strip in segment.strips):
         problems.append(f"the content of {len(stripped)} entries is gone, and its footer names no such deletion")
     problems += _check_end(segment, frontier)
     logs[writer] = _Log(frontier, segment.sealed_digest, segment.head["number"])
     findings = [Finding("problem", segment.path, text) for text in problems]
     for strip in segment.strips:
-        text = "the content of {count} entries was stripped: {scope}, by {actor}: {reason}".format_map(strip)
+        lost, scope, actor, reason = (strip.get(name) for name in ("count", "scope", "actor", "reason"))
+        text = f"the content of {lost} entries was stripped: {scope}, by {actor}: {reason}"
         findings.append(Finding("note", segment.path, text))
     if unread:
         findings.append(Finding("note", segment.path, f"the content of {unread} entries was not read: no key"))
