@@ -37,6 +37,7 @@ LAYERS = (
         "prometheus_api",
         "_content_limits",
         "gold",
+        "personal_data",
     ),
     ("_redaction", "_task_values", "_retries"),
     (

@@ -5,7 +5,7 @@
 noxfile.py makes the environments; this module says what belongs in them. A client is the name of its entry point
 without `agentops_`; an adapter that patches two distributions has environments for each. `runtime` is the package
 itself with its command line, and the oldest versions of all that it requires. `coexistence` has the newest of packages
-that call clients and of those that trace them.
+that call clients and of those that trace them. `personal-data` has the extra of that name.
 
 The versions that uv resolved are kept beside the tests (tests/clients/<client>/<distribution>-oldest.txt; `-newest.txt`
 if the development environment lacks the client). Their first line names the Python, and a hash of the requirements:
@@ -112,7 +112,7 @@ class Environment(NamedTuple):
 def list_environments() -> list[Environment]:
     """Return the environments of the runtime and of every client, at both ends."""
     clients = [each for end in RESOLUTION for each in (_describe_runtime(end), *_describe_clients(end))]
-    return [*clients, _describe_coexistence()]
+    return [*clients, _describe_coexistence(), _describe_personal_data()]
 
 
 def list_kept() -> list[Environment]:
@@ -202,10 +202,18 @@ def _describe_coexistence() -> Environment:
     )
 
 
+def _describe_personal_data() -> Environment:
+    home = ROOT / "tests" / "personal_data"
+    ours = map(Requirement, importlib.metadata.requires("otel-agentops") or ())
+    named = tuple(f"{each.name}{each.specifier}" for each in ours if "personal-data" in str(each.marker))
+    tests = (str(home.relative_to(ROOT)),)
+    return Environment("personal-data", "personal-data", NEWEST, home, named, ("--group", "ends"), tests, tests)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run nox for the chosen environments, several at a time."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    clients = ["runtime", "coexistence", *list_ranges()]
+    clients = ["runtime", "coexistence", "personal-data", *list_ranges()]
     parser.add_argument("--client", action="append", choices=clients, help="default: all")
     parser.add_argument("--end", choices=[*RESOLUTION], help="default: both")
     parser.add_argument("--lock", action="store_true", help="write the kept versions anew, if `make test` needs them")

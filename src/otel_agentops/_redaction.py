@@ -75,7 +75,7 @@ def copy_json(value: object, change_text: Callable[[str], str] = str, depth: int
     if depth >= _MAX_DEPTH:
         return None
     if isinstance(value, Mapping):
-        return {str(name): copy_json(member, change_text, depth + 1) for name, member in value.items()}
+        return {change_text(str(name)): copy_json(member, change_text, depth + 1) for name, member in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [copy_json(member, change_text, depth + 1) for member in value]
     return copy_json(_read_object(value), change_text, depth + 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otel_agentops.recorder.entries import Entry
 from otel_agentops.recorder.parts import PartMaker
-from otel_agentops.recorder.reading import open_records, open_segments, read_parts, read_request
+from otel_agentops.recorder.reading import open_records, open_segments, read_request
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
 from otel_agentops.semconv import attributes as A
 
@@ -66,7 +66,8 @@ def dump_disk(root: Path) -> str:
         for entry in open_records(segment.path):
             texts.append(entry.line.decode())
             assert entry.segment is not None
-            read_parts(entry)
+            contents = entry.segment.load_contents(entry.frame) if entry.commitment else ()
+            texts += [content.line.decode() for content in contents if content is not None]
             texts += [piece.decode() for pieces in entry.segment._pieces.values() for piece in pieces]
     return "\n".join(texts)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from recorder_entries import make_body, make_writer, offer
 
 from otel_agentops.recorder.reading import list_segment_files
+from otel_agentops.recorder.stripping import strip_segment
 
 PAGE = Path(__file__).parents[2] / "docs" / "recorder-format.md"
 
@@ -45,3 +46,14 @@ def test_lines_of_the_docs_rebuild_every_part(tmp_path: Path) -> None:
     for number in range(40):
         body = make_body(number)
         assert repr(body) in printed
+
+
+def test_lines_of_the_docs_rebuild_what_a_deletion_left(tmp_path: Path) -> None:
+    write_segment(tmp_path)
+    (file,) = list_segment_files(tmp_path)
+    gone = range(5, 40, 3)
+    strip_segment(file, lambda entry: entry.attributes["number"] in gone, {"scope": "some"})
+    reading, rebuilding = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    script = "\n".join(["import json; pieces, recipes = [], []", *reading.splitlines()[:-1], rebuilding])
+    printed = run_script(script, tmp_path)
+    assert [repr(make_body(number)) in printed for number in range(40)] == [number not in gone for number in range(40)]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -20,19 +22,38 @@ from otel_agentops.recorder.entries import Call, Entry, ToolRun
 from otel_agentops.recorder.reading import open_records, read_chunks, read_json, read_parts, read_request
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import Capture
-from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status
+from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
 
 openai = pytest.importorskip("openai", reason="the environment of another client")
-KEYS = [
-    f"sk-proj-{name}4f9Qw2Er7Ty1Ui8Op3As"
-    for name in ("SYSTEM", "USER", "ARGS", "RESULT", "STREAM", "BASE64", "QUERY", "ERROR", "HEAD")
-]
-SYSTEM, USER, ARGS, RESULT, STREAM, BASE64, QUERY, ERROR, HEAD = KEYS
-MAIL = "jane.roe@example.com"
+# Where secrets and personal data can be in what is recorded, and what has no place on disk in any mode.
+RECORDED = (
+    "system", "user", "assistant", "metadata", "stop", "tool_description", "schema", "image_url",
+    "call_arguments", "member_name", "tool_message", "base64", "base64_url", "url_query", "json_in_json",
+    "answer", "answer_arguments", "stream", "stream_arguments", "error_body", "response_header",
+    "embedding", "tool_arguments", "tool_result", "retrieval_query", "document", "judge",
+)  # fmt: skip
+NOWHERE = ("request_header", "other_header", "tool_exception", "judge_exception", "request_query")
+POSITIONS = (*RECORDED, *NOWHERE)
+ON_SPANS = {"stop"}  # the convention has them as an attribute of the span, with or without a recorder
+MAIL = re.compile(r"[a-z0-9]+\.roe@example\.com")
+
+
+def make_key(position: str) -> str:
+    return f"sk-proj-{position.replace('_', '')}4f9Qw2Er7Ty1Ui8Op3As"
+
+
+def make_mail(position: str) -> str:
+    return f"{position.replace('_', '')}.roe@example.com"
+
+
+def seed(position: str) -> str:
+    """A text with a secret and an address that tell where they were."""
+    assert position in POSITIONS
+    return f"my key is {make_key(position)}, write to {make_mail(position)}"
 
 
 def hide_mail(name: str, value: object) -> object:
-    return json.loads(json.dumps(value).replace(MAIL, "[mail]"))
+    return json.loads(MAIL.sub("[mail]", json.dumps(value)))
 
 
 @pytest.fixture
@@ -61,14 +82,116 @@ def read_all(telemetry: _telemetry.Telemetry, root: Path) -> list[Entry]:
     return list(open_records(root))
 
 
-def find_leaks(*texts: str) -> list[str]:
-    hidden = [
-        form for key in (*KEYS, MAIL) for form in (key, base64.b64encode(key.encode()).decode().rstrip("="), quote(key))
+def find_leaks(*texts: str) -> set[str]:
+    """The positions whose secret or address is in a text, in the clear or encoded."""
+    whole = "\n".join(texts)
+    return {
+        position
+        for position in POSITIONS
+        for hidden in (make_key(position), make_mail(position))
+        if any(form in whole for form in (hidden, quote(hidden), *encode_base64(hidden)))
+    }
+
+
+def encode_base64(text: str) -> list[str]:
+    """What is in the base64 of any longer text that has this one in it: one form for each place modulo 3."""
+    return [base64.b64encode(b" " * shift + text.encode()).decode()[4:-4] for shift in range(3)]
+
+
+def run_all_positions(provider: FakeProvider) -> None:
+    client = openai.OpenAI(
+        base_url=f"{provider.url}/v1",
+        api_key=make_key("request_header"),
+        default_headers={"x-mail": seed("request_header")},
+        default_query={"note": seed("request_query")},
+        max_retries=0,
+    )
+    turns: Any = [
+        {"role": "system", "content": f"Use {seed('system')}. " + "You help. " * 20},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": seed("user")},
+                {"type": "image_url", "image_url": {"url": f"https://x.example/{quote(seed('image_url'))}.png"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": seed("assistant"),
+            "tool_calls": [
+                {
+                    "id": "1",
+                    "type": "function",
+                    "function": {
+                        "name": "f",
+                        "arguments": json.dumps(
+                            {"password": seed("call_arguments"), "token": "hunter2hunter2", seed("member_name"): 1}
+                        ),
+                    },
+                }
+            ],
+        },
+        {
+            "role": "tool",
+            "tool_call_id": "1",
+            "content": json.dumps(
+                {
+                    "standard": base64.b64encode(f"a {seed('base64')}".encode()).decode(),
+                    "safe": base64.urlsafe_b64encode(f"b? {seed('base64_url')}".encode()).decode(),
+                    "link": f"https://x.example/?key={quote(seed('url_query'))}",
+                    "text": seed("tool_message"),
+                    "inner": json.dumps({"more": json.dumps([seed("json_in_json")])}),
+                }
+            ),
+        },
     ]
-    return [secret for secret in hidden if any(secret in text for text in texts)]
+    tools: Any = [
+        {"type": "function", "function": {"name": "f", "description": seed("tool_description"), "parameters": {}}}
+    ]
+    schema: Any = {"name": "s", "schema": {"type": "object", "description": seed("schema")}}
+    more: Any = {
+        "tools": tools,
+        "stop": [seed("stop")],
+        "metadata": {"note": seed("metadata")},
+        "response_format": {"type": "json_schema", "json_schema": schema},
+    }
+    headers = (("x-ratelimit-note", seed("response_header")), ("x-other", seed("other_header")))
+    call = ToolCall("f", json.dumps({"note": seed("answer_arguments")}))
+    provider.answer(lambda _: Answer(text=seed("answer"), tool_calls=(call,), headers=headers))
+    client.chat.completions.create(model="gpt-x", messages=turns, **more)
+    call_in_stream = ToolCall("f", json.dumps({"note": seed("stream_arguments")}))
+    provider.answer(lambda _: Answer(text=seed("stream"), tool_calls=(call_in_stream,), chunks=7))
+    list(client.chat.completions.create(model="gpt-x", messages=turns, stream=True))
+    client.embeddings.create(model="gpt-x", input=[seed("embedding")])
+    provider.script(Status(400, message=seed("error_body")))
+    with pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(model="gpt-x", messages=turns)
+
+    @otel_agentops.tool("lookup", effect="write")
+    def lookup(account: str, api_key: str) -> dict[str, str]:
+        return {"secret": "hunter2hunter2", "note": seed("tool_result")}
+
+    @otel_agentops.tool("fail", effect="read")
+    def fail() -> None:
+        raise ValueError(seed("tool_exception"))
+
+    with otel_agentops.task("support"):
+        lookup(seed("tool_arguments"), make_key("tool_arguments"))
+        with pytest.raises(ValueError, match="my key"):
+            fail()
+        with otel_agentops.retrieval("articles", version="7", query=seed("retrieval_query")) as search:
+            search.documents([{"id": "1", "score": 0.5, "text": seed("document")}])
+        with otel_agentops.judge("tone", model="j", params={"note": seed("judge")}) as verdict:
+            verdict.score(0.9)
+        with pytest.raises(ValueError, match="my key"), otel_agentops.judge("tone", model="j"):
+            raise ValueError(seed("judge_exception"))
 
 
-def test_no_secret_reaches_disk_span_or_log(
+def dump_telemetry(seen: Capture) -> str:
+    return json.dumps([seen.spans, seen.events, {name: seen.metrics[name] for name in seen.metrics}], default=str)
+
+
+def test_no_secret_reaches_disk_span_metric_or_log(
     telemetry: _telemetry.Telemetry,
     seen: Capture,
     tmp_path: Path,
@@ -76,50 +199,35 @@ def test_no_secret_reaches_disk_span_or_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "otel_agentops")
-    client = openai.OpenAI(base_url=f"{provider.url}/v1", api_key=HEAD, max_retries=0)
-    encoded = base64.b64encode(f"the key is {BASE64}".encode()).decode()
-    turns = [
-        {"role": "system", "content": f"Use {SYSTEM}. " + "You help. " * 20},
-        {"role": "user", "content": f"my key is {USER}, write to {MAIL}"},
-        {
-            "role": "assistant",
-            "content": None,
-            "tool_calls": [
-                {
-                    "id": "1",
-                    "type": "function",
-                    "function": {"name": "f", "arguments": json.dumps({"password": ARGS, "token": "hunter2hunter2"})},
-                }
-            ],
-        },
-        {"role": "tool", "tool_call_id": "1", "content": f"data {encoded} and https://x.example/?key={quote(QUERY)}"},
-    ]
-    provider.answer(lambda call: Answer(text=f"here it is: {RESULT}"))
-    client.chat.completions.create(model="gpt-x", messages=turns)
-    provider.answer(lambda call: Answer(text=f"streamed {STREAM} to {MAIL}", chunks=7))
-    list(client.chat.completions.create(model="gpt-x", messages=turns, stream=True))
-    provider.script(Status(400, message=f"bad key {ERROR}"))
-    with pytest.raises(openai.BadRequestError):
-        client.chat.completions.create(model="gpt-x", messages=turns)
-
-    @otel_agentops.tool("lookup", effect="write")
-    def lookup(account: str, api_key: str) -> dict[str, str]:
-        return {"secret": RESULT, "note": f"{account} has {encoded}"}
-
-    lookup(MAIL, ARGS)
+    run_all_positions(provider)
     entries = read_all(telemetry, tmp_path)
-    spans = json.dumps([span["attributes"] for span in seen.spans], default=str)
-    assert find_leaks(dump_disk(tmp_path), spans, caplog.text) == []
-    assert "hunter2" not in dump_disk(tmp_path)
-    whole, stream, failed = [entry for entry in entries if isinstance(entry, Call)]
+    disk = dump_disk(tmp_path)
+    assert find_leaks(disk) == set()
+    assert find_leaks(dump_telemetry(seen), caplog.text) == ON_SPANS
+    assert "hunter2" not in disk
+    whole, stream, _, failed = [entry for entry in entries if isinstance(entry, Call)]
     assert {part.form for part in read_parts(whole) if part.name == "request"} == {"redacted"}
     sent = json.loads(read_request(whole) or b"")
-    assert sent["messages"][0]["content"].startswith("Use [redacted]. You help.")
-    assert sent["messages"][1]["content"] == "my key is [redacted], write to [mail]"
-    assert "streamed [redacted] to" in b"".join(chunk.data for chunk in read_chunks(stream)).decode()
+    assert sent["messages"][0]["content"].startswith("Use my key is [redacted], write to [mail]. You help.")
+    assert sent["messages"][1]["content"][0]["text"] == "my key is [redacted], write to [mail]"
+    assert "my key is [redacted], write to [mail]" in b"".join(chunk.data for chunk in read_chunks(stream)).decode()
     assert failed.error_type is not None
-    (tool,) = [entry for entry in entries if isinstance(entry, ToolRun)]
-    assert read_json(tool, "arguments") == {"account": "[mail]", "api_key": "[redacted]"}
+    tool, _ = [entry for entry in entries if isinstance(entry, ToolRun)]
+    assert read_json(tool, "arguments") == {
+        "account": "my key is [redacted], write to [mail]",
+        "api_key": "[redacted]",
+    }
+
+
+@pytest.mark.parametrize("telemetry", ["full"], indirect=True)
+def test_every_position_is_one_that_is_recorded(
+    telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path, provider: FakeProvider
+) -> None:
+    """Without redaction all of them are on disk, so a test that finds none shows something; spans have none ever."""
+    run_all_positions(provider)
+    read_all(telemetry, tmp_path)
+    assert find_leaks(dump_disk(tmp_path)) == set(RECORDED) - {"stream"}  # which no chunk has whole
+    assert find_leaks(dump_telemetry(seen)) == ON_SPANS
 
 
 def test_request_without_secrets_keeps_its_bytes(
@@ -140,7 +248,7 @@ def test_client_calls_keep_each_class_in_its_mode(
 ) -> None:
     client = openai.OpenAI(base_url=f"{provider.url}/v1", api_key="none", max_retries=0)
     provider.answer(lambda call: Answer(text="nobody may keep this", chunks=3))
-    turns = [{"role": "user", "content": f"my key is {USER}"}]
+    turns = [{"role": "user", "content": seed("user")}]
     for tenant in ("globex", "acme"):
         with otel_agentops.task("support", tenant=tenant):
             client.chat.completions.create(model="gpt-x", messages=turns)
@@ -156,7 +264,7 @@ def test_client_calls_keep_each_class_in_its_mode(
     whole, stream = ("response", "wire", True, False), ("chunks", "object", True, False)
     assert kept == [[request, whole, headers], [request, stream, headers]]
     disk = dump_disk(tmp_path)
-    assert find_leaks(disk) == [] and "may keep" not in disk and "acme" not in disk and "content-type" not in disk
+    assert find_leaks(disk) == set() and "may keep" not in disk and "acme" not in disk and "content-type" not in disk
     calls = [span["attributes"] for span in seen.spans if A.GEN_AI_REQUEST_MODEL in span["attributes"]]
     assert [(call[A.TRAFFIC_TENANT], call.get(A.CONTENT_STATE), A.CONTENT_REF in call) for call in calls] == [
         ("globex", "recorded", True),

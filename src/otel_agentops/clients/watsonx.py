@@ -10,7 +10,7 @@ public repository; patched are, in its wheel, `foundation_models/inference/*_inf
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from otel_agentops import _patching
@@ -51,6 +51,7 @@ GENERATION = Fields(
     sampling=("temperature", "top_p", "top_k", "random_seed", "stop_sequences"),
 )
 ReadRequest: TypeAlias = "Callable[[Mapping[str, object], Server], ModelCall]"
+AsyncMethod: TypeAlias = "Callable[..., Awaitable[object]]"
 
 
 # -- requests; that of a deployment names it in its address, and no model
@@ -177,11 +178,37 @@ def _wrap_decorator(original: Method, library: PatchedLibrary) -> Method:
         @functools.wraps(request_function)
         def post(*args: object, **request: object) -> object:
             _start_attempt(request)
-            return request_function(*args, **request)
+            response = request_function(*args, **request)
+            _hand_over_answer(response)
+            return response
 
         return original(decorator, post, **kwargs)
 
     return rate_limited
+
+
+def _wrap_async_decorator(original: Method, library: PatchedLibrary) -> Method:
+    """Return the wrapper of the decorator of a coroutine function."""
+
+    def rate_limited(decorator: object, request_function: AsyncMethod, **kwargs: object) -> object:
+        @functools.wraps(request_function)
+        async def post(*args: object, **request: object) -> object:
+            _start_attempt(request)
+            response = await request_function(*args, **request)
+            _hand_over_answer(response)
+            return response
+
+        return original(decorator, post, **kwargs)
+
+    return rate_limited
+
+
+@guard
+def _hand_over_answer(response: object) -> None:
+    """Hand on the bytes that were received, which the SDK makes JSON of; a stream is a context manager without any."""
+    call, content = active_call(MethodCall), getattr(response, "_content", None)
+    if call is not None and isinstance(content, bytes) and call.hooks.wire_received:
+        call.wire_received(getattr(response, "headers", None), content)
 
 
 @guard
@@ -251,12 +278,12 @@ _METHODS = (
         )
     ),
 )
-_DECORATORS = (
-    "rate_limited_retry",
-    "rate_limited_async_retry",
-    "rate_limited_retry_stream",
-    "rate_limited_async_retry_stream",
-)
+_DECORATORS = {
+    "rate_limited_retry": _wrap_decorator,
+    "rate_limited_async_retry": _wrap_async_decorator,
+    "rate_limited_retry_stream": _wrap_decorator,
+    "rate_limited_async_retry_stream": _wrap_decorator,
+}
 _STEPS = (
     ("retry_transport", "RetryTransport", "handle_request", wrap_step(Around(_hand_over_content))),
     ("async_retry_transport", "AsyncRetryTransport", "handle_async_request", wrap_step(Around(_hand_over_content))),
@@ -279,8 +306,8 @@ LIBRARY = PatchedLibrary(
     (
         *(Target(*method) for method in _METHODS),
         *(
-            Target(_DECORATOR, "RateLimitedRetryDecorator", name, _wrap_decorator, ("request_function",))
-            for name in _DECORATORS
+            Target(_DECORATOR, "RateLimitedRetryDecorator", name, wrap, ("request_function",))
+            for name, wrap in _DECORATORS.items()
         ),
         *(Target(f"{_TRANSPORT}.{module}", owner, name, wrap) for module, owner, name, wrap in _STEPS),
     ),

@@ -1,4 +1,6 @@
-"""Deletion: of segments that are too old or too many, and of a tenant's content; each leaves a tombstone in the log.
+"""Deletion of segments that are too old or too many, which leaves a tombstone in the log.
+
+`otel_agentops.recorder.subjects` deletes the content of a task, a conversation, a trace or a tenant.
 
 A file `hold` in a day's folder, or in that of a service, keeps what is below it (legal hold).
 """
@@ -11,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from otel_agentops.recorder.keys import KeyRing
 from otel_agentops.recorder.reading import list_segment_files
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
 
@@ -63,7 +64,7 @@ def prune_segments(root: Path, limits: Limits) -> int:
     """
     deleted = delete_surplus(root, limits)
     if deleted:
-        _write_tombstone(root, RETENTION, deleted)
+        write_tombstone(root, RETENTION, deleted)
     return deleted
 
 
@@ -73,7 +74,7 @@ def delete_surplus(root: Path, limits: Limits) -> int:
     Raises:
         OSError: One cannot be deleted.
     """
-    files = [file for file in list_segment_files(root) if file.suffix == ".seg" and not _is_held(file, root)]
+    files = [file for file in list_segment_files(root) if file.suffix == ".seg" and find_hold(file, root) is None]
     facts = sorted((file.stat().st_mtime, file.parent.name, file) for file in files)
     total = sum(file.stat().st_size for file in files)
     deleted, now = 0, time.time()
@@ -87,21 +88,13 @@ def delete_surplus(root: Path, limits: Limits) -> int:
     return deleted
 
 
-def _is_held(file: Path, root: Path) -> bool:
-    return any((folder / HOLD).exists() for folder in file.parents if folder.is_relative_to(root))
+def find_hold(file: Path, root: Path) -> Path | None:
+    """Return the file that keeps a segment from being deleted; None if there is none."""
+    folders = (folder for folder in file.parents if folder.is_relative_to(root))
+    return next((folder / HOLD for folder in folders if (folder / HOLD).exists()), None)
 
 
-def delete_tenant(root: Path, master_key: bytes, tenant: str, *, actor: str, reason: str) -> int:
-    """Destroy the keys of a tenant, so that nobody can read its content; return how many.
-
-    Heads and trees stay as they are, and still verify.
-    """
-    count = len(KeyRing(root, master_key).delete_tenant(tenant))
-    _write_tombstone(root, {"actor": actor, "reason": reason, "scope": f"tenant {tenant}"}, count)
-    return count
-
-
-def _write_tombstone(root: Path, facts: Mapping[str, Any], count: int) -> None:
+def write_tombstone(root: Path, facts: Mapping[str, Any], count: int) -> None:
     """Write a tombstone as a writer of its own: the log of a running one is not ours to change."""
     head = {
         "kind": "tombstone",

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from otel_agentops.recorder.segment import SegmentError
+from otel_agentops.recorder.segment import KeyGoneError, SegmentError
 
 _COMMAND = "command:"
 _COMMAND_S = 30
@@ -135,22 +135,34 @@ class KeyRing:
         """Return a block as it was.
 
         Raises:
-            SegmentError: Its key is gone, or the block was changed.
+            KeyGoneError: Its key is gone.
+            SegmentError: The block was changed.
         """
         from cryptography.exceptions import InvalidTag
 
+        aead = self._find_by_id(key).aead
+        try:
+            data: bytes = aead.decrypt(block[:_NONCE], block[_NONCE:], associated)
+        except InvalidTag:
+            raise SegmentError(f"the content under the key {key.hex()} was changed") from None
+        return data
+
+    def encrypt(self, key: bytes, block: bytes, associated: bytes) -> bytes:
+        """Return a block that is written anew under the key that it had.
+
+        Raises:
+            KeyGoneError: The key is gone.
+        """
+        return self._find_by_id(key).encrypt(block, associated)
+
+    def _find_by_id(self, key: bytes) -> DataKey:
         if key not in self._by_id:
             for path in self._folder.glob("*.key"):
                 loaded = self._read(path)
                 self._by_id[loaded.id] = loaded
-        data_key = self._by_id.get(key)
-        if data_key is None:
-            raise SegmentError(f"the key {key.hex()} of the content is gone")
-        try:
-            data: bytes = data_key.aead.decrypt(block[:_NONCE], block[_NONCE:], associated)
-        except InvalidTag:
-            raise SegmentError(f"the content under the key {key.hex()} was changed") from None
-        return data
+        if key not in self._by_id:
+            raise KeyGoneError(f"the key {key.hex()} of the content is gone")
+        return self._by_id[key]
 
     def delete_tenant(self, tenant: str | None) -> list[str]:
         """Delete the keys of a tenant, of every month; return their names."""

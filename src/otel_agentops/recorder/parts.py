@@ -130,6 +130,10 @@ class PartMaker:
     def make_headers(self, headers: Mapping[str, str]) -> PartData | None:
         """Return the headers of an answer, which are short enough to be in the manifest itself."""
         selected = redact_secrets(select_headers(headers))
+        if self._redactor is not None and "redacted" in self._modes.values():
+            selected = self._redactor.redact_headers(selected)
+            if selected is None:
+                return None
         if self._modes["headers"] in ("off", "hashes"):
             return self.make("headers", serialise(selected), None, form=OBJECT)
         return PartData("headers", (), {"form": OBJECT, "value": selected, "byte_size": 0})

@@ -1,7 +1,8 @@
 """Redaction of what is recorded: on pieces, before they are in a segment, each distinct piece once.
 
-Secrets are always taken out by the patterns of `otel_agentops._redaction`, also inside base64; a function of the user
-comes before that. A piece in which nothing is found keeps its very bytes; another is written anew as JSON.
+Secrets are always taken out by the patterns of `otel_agentops._redaction`, also inside base64. A function of the user
+comes before that, and sees what is hidden so as well. A piece in which nothing is found keeps its very bytes; another
+is written anew as JSON.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import binascii
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from otel_agentops._redaction import REDACTED, Redactor, redact_secrets, redact_text
+from otel_agentops._redaction import REDACTED, Redactor
 
 _MOST_PIECES = 4096  # whose result is remembered
 _LONGEST = 65_536  # bytes of a piece whose result is remembered
@@ -91,7 +93,9 @@ class PieceRedactor:
                 text = body.decode()
             except UnicodeDecodeError:
                 return None
-            redacted_text = redact_hidden(redact_text(text))
+            redacted_text = self._redact_value(name, text)
+            if not isinstance(redacted_text, str):
+                return None
             return body if redacted_text == text else redacted_text.encode()
         redacted = self._redact_value(name, value)
         if redacted is _REFUSED:
@@ -100,8 +104,16 @@ class PieceRedactor:
 
     def _redact_value(self, name: str, value: Any) -> Any:
         """Return a JSON value without secrets; `_REFUSED` if the user's function leaves it out."""
-        redacted = self._redactor.redact(f"recorder.{name}", value)
-        return _REFUSED if redacted is None and value is not None else _map_texts(redacted, redact_hidden)
+        redact = partial(self._redactor.redact, f"recorder.{name}")
+        redacted = redact(value)
+        if redacted is None and value is not None:
+            return _REFUSED
+        return _map_texts(redacted, lambda text: redact_hidden(text, redact))
+
+    def redact_headers(self, headers: Mapping[str, str]) -> Mapping[str, str] | None:
+        """Return headers without secrets; None if nothing of them may stay."""
+        redacted = self._redact_value("headers", dict(headers))
+        return redacted if isinstance(redacted, dict) else None
 
     def redact_chunks(self, lines: list[bytes]) -> list[bytes] | None:
         """Return the chunks of a stream without secrets, also those that are spread over several chunks.
@@ -139,8 +151,13 @@ class PieceRedactor:
 _REFUSED = object()
 
 
-def redact_hidden(text: str) -> str:
-    """Return a text without secrets that are inside base64, percent-encoding, or JSON within it."""
+def redact_hidden(text: str, redact: Callable[[Any], Any]) -> str:
+    """Return a text without what is hidden inside base64, percent-encoding, or JSON within it.
+
+    Args:
+        text: Any text.
+        redact: Returns a JSON value without what may not stay; None if nothing of it may.
+    """
     if len(text) < _SHORTEST:
         return text
     if text[0] in "{[":
@@ -149,34 +166,37 @@ def redact_hidden(text: str) -> str:
         except (ValueError, RecursionError):
             pass
         else:
-            redacted = _map_texts(redact_secrets(value), redact_hidden)
+            redacted = _map_texts(redact(value), lambda inner: redact_hidden(inner, redact))
             return text if redacted == value else _dump(redacted).decode()
-    return _ENCODED.sub(_redact_percent, _BASE64.sub(_redact_base64, text))
+    text = _BASE64.sub(lambda match: _redact_base64(match, redact), text)
+    return _ENCODED.sub(lambda match: _redact_percent(match, redact), text)
 
 
-def _redact_base64(match: re.Match[str]) -> str:
+def _redact_base64(match: re.Match[str], redact: Callable[[Any], Any]) -> str:
     text = match[0].rstrip("=").replace("-", "+").replace("_", "/")
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4)).decode()
     except (binascii.Error, UnicodeDecodeError):
         return match[0]
-    return match[0] if redact_text(decoded) == decoded else REDACTED
+    return match[0] if redact(decoded) == decoded else REDACTED
 
 
-def _redact_percent(match: re.Match[str]) -> str:
+def _redact_percent(match: re.Match[str], redact: Callable[[Any], Any]) -> str:
     text = unquote(match[0])
-    redacted = redact_text(text)
-    return match[0] if redacted == text else redacted
+    redacted = redact(text)
+    if redacted == text:
+        return match[0]
+    return redacted if isinstance(redacted, str) else REDACTED
 
 
 def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """Return a JSON value with every text changed."""
+    """Return a JSON value with every text changed, also the names of members."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
         return [_map_texts(member, change) for member in value]
     if isinstance(value, dict):
-        return {name: _map_texts(member, change) for name, member in value.items()}
+        return {change(name): _map_texts(member, change) for name, member in value.items()}
     return value
 
 

@@ -28,6 +28,7 @@ NO_KEY = bytes(8)
 # key; hash of the frame before; CRC-32 of all before it and of the body.
 _HEADER = struct.Struct(">IIIcB?x8s32sI")
 HEADER_SIZE = _HEADER.size
+STRIPPED, SEALED_DIGEST = "stripped", "sealed_digest"  # members of the footer of a segment that lost content
 _LARGEST = 1 << 30  # bytes of a body: more is a torn length
 _MOST_RECIPES = 256  # that later ones may refer to
 _MOST_STREAMS = 16  # of keys whose content is compressed with what came before: each takes 3 MB
@@ -131,7 +132,7 @@ class Cipher(Protocol):
         """Return a block encrypted."""
 
 
-class _KeySpace:
+class KeySpace:
     """The pieces that the frames of one key have so far, and the entries that wait for the next."""
 
     def __init__(self) -> None:
@@ -144,6 +145,52 @@ class _KeySpace:
         self.manifests: list[bytes] = []
         self.entry_recipes: list[list[Any]] = []
         self.size = 0
+
+    def add_entry(self, line: bytes, manifest: bytes, recipes: list[list[Any]]) -> None:
+        """Add an entry to the next frame."""
+        self.lines.append(line)
+        self.manifests.append(manifest)
+        self.entry_recipes.append(recipes)
+        self.size += len(manifest)
+
+    def add_recipe(self, name: str, pieces: Sequence[bytes], lane: Hashable) -> list[Any]:
+        """Return how to rebuild a part: as much of an earlier recipe as is the same, and the pieces between."""
+        numbers = []
+        for piece in pieces:
+            number = self.numbers.get(piece)
+            if number is None:
+                number = self.numbers[piece] = len(self.numbers)
+                self.pieces.append(piece)
+                self.size += len(piece)
+            numbers.append(number)
+        last = self.last_recipes
+        recipe: list[Any] = [numbers]
+        latest = last.get((lane, name)) or last.get(name)
+        if latest is not None:
+            base_number, base = latest
+            shorter = min(len(base), len(numbers))
+            head = next((place for place in range(shorter) if base[place] != numbers[place]), shorter)
+            most = shorter - head
+            tail = next((place for place in range(most) if base[-1 - place] != numbers[-1 - place]), most)
+            if head + tail > 3:
+                recipe = [numbers[head : len(numbers) - tail], base_number, head, tail]
+        for key in ((lane, name), name):
+            last[key] = self.recipe_count, numbers
+            last.move_to_end(key)
+        while len(last) > _MOST_RECIPES:
+            last.popitem(last=False)
+        self.recipe_count += 1
+        return recipe
+
+    def take_texts(self) -> tuple[bytes, bytes] | None:
+        """Return the second block of the next frame, as two texts that differ in kind; None if it has no content."""
+        texts = None
+        if any(self.entry_recipes):
+            table = {"pieces": list(map(len, self.pieces)), "recipes": self.entry_recipes}
+            texts = b"\n".join((dump_line(table), *self.manifests, b"")), b"".join(self.pieces)
+        self.first_piece += len(self.pieces)
+        self.lines, self.manifests, self.entry_recipes, self.pieces, self.size = [], [], [], [], 0
+        return texts
 
 
 class SegmentWriter:
@@ -159,7 +206,7 @@ class SegmentWriter:
     def __init__(self, file: BinaryIO, head: Mapping[str, Any], frontier: Frontier, previous: bytes) -> None:
         self._file = file
         self._digest = previous
-        self._spaces: dict[bytes, _KeySpace] = {}
+        self._spaces: dict[bytes, KeySpace] = {}
         self._ciphers: dict[bytes, Cipher] = {}
         self.frontier = frontier
         self.size = self.piece_bytes = self.entry_count = 0
@@ -191,8 +238,8 @@ class SegmentWriter:
             self._ciphers[key] = cipher
         space = self._spaces.get(key)
         if space is None:
-            space = self._spaces[key] = _KeySpace()
-        manifest = b"null"
+            space = self._spaces[key] = KeySpace()
+        manifest, size = b"null", space.size
         recipes: list[list[Any]] = []
         if parts:
             listed: list[Mapping[str, Any]] = []
@@ -207,16 +254,13 @@ class SegmentWriter:
                 digest = hash_bytes(whole).hex()
                 listed.append({"name": part.name, **part.facts, "byte_size": len(whole), "sha256": digest})
                 hidden.append(digest)
-                recipes.append(self._add_recipe(space, part, lane))
+                recipes.append(space.add_recipe(part.name, part.pieces, lane))
+            self.piece_bytes += space.size - size
             manifest = dump_line({"salt": self._make_salt(), "parts": listed})
             head = {**head, "commitment": hashlib.sha256(manifest).hexdigest()}
             for digest in hidden:  # it follows from the pieces, and cannot be compressed
                 manifest = manifest.replace(b'"sha256":"%s"' % digest.encode(), b'"sha256":null')
-        line = dump_line(head)
-        space.lines.append(line)
-        space.manifests.append(manifest)
-        space.entry_recipes.append(recipes)
-        space.size += len(manifest)
+        space.add_entry(dump_line(head), manifest, recipes)
         if space.size >= FULL_FRAME:
             self._flush_space(key, space)
 
@@ -227,36 +271,6 @@ class SegmentWriter:
         salt, self._random = self._random[:16], self._random[16:]
         return salt.hex()
 
-    def _add_recipe(self, space: _KeySpace, part: PartData, lane: Hashable) -> list[Any]:
-        """Return how to rebuild a part: as much of an earlier recipe as is the same, and the pieces between."""
-        numbers = []
-        for piece in part.pieces:
-            number = space.numbers.get(piece)
-            if number is None:
-                number = space.numbers[piece] = len(space.numbers)
-                space.pieces.append(piece)
-                space.size += len(piece)
-                self.piece_bytes += len(piece)
-            numbers.append(number)
-        last = space.last_recipes
-        recipe: list[Any] = [numbers]
-        latest = last.get((lane, part.name)) or last.get(part.name)
-        if latest is not None:
-            base_number, base = latest
-            shorter = min(len(base), len(numbers))
-            head = next((place for place in range(shorter) if base[place] != numbers[place]), shorter)
-            most = shorter - head
-            tail = next((place for place in range(most) if base[-1 - place] != numbers[-1 - place]), most)
-            if head + tail > 3:
-                recipe = [numbers[head : len(numbers) - tail], base_number, head, tail]
-        for name in ((lane, part.name), part.name):
-            last[name] = space.recipe_count, numbers
-            last.move_to_end(name)
-        while len(last) > _MOST_RECIPES:
-            last.popitem(last=False)
-        space.recipe_count += 1
-        return recipe
-
     def flush(self) -> None:
         """Write what waits for a frame."""
         self._write_unwritten()
@@ -264,28 +278,24 @@ class SegmentWriter:
             if space.lines:
                 self._flush_space(key, space)
 
-    def _flush_space(self, key: bytes, space: _KeySpace) -> None:
+    def _flush_space(self, key: bytes, space: KeySpace) -> None:
         self._write_unwritten()
         block, begins_stream = b"", False
-        if any(space.entry_recipes):
-            table = {"pieces": list(map(len, space.pieces)), "recipes": space.entry_recipes}
-            about = b"\n".join((dump_line(table), *space.manifests, b""))
+        lines, first_piece = space.lines, space.first_piece
+        if (texts := space.take_texts()) is not None:
             begins_stream = key not in self._streams
             if begins_stream:
                 self._streams[key] = codec.Compressor(codec.BEST)
-            block = self._streams[key].compress(about, b"".join(space.pieces))
+            block = self._streams[key].compress(*texts)
             self._streams.move_to_end(key)
             if len(self._streams) > _MOST_STREAMS:
                 self._streams.popitem(last=False)
-        heads = self._heads_stream.compress(b"\n".join(space.lines))
+        heads = self._heads_stream.compress(b"\n".join(lines))
         if block and key != NO_KEY:
             block = self._ciphers[key].encrypt(block, heads)
-        number, first_piece = codec.BEST, space.first_piece
-        frame = pack_frame(DATA, heads, self._digest, block, number, key, first_piece, begins_stream)
+        frame = pack_frame(DATA, heads, self._digest, block, codec.BEST, key, first_piece, begins_stream)
         # From here on the streams go on behind this frame: it is written before any other, however often that fails.
-        self._unwritten = frame, space.lines
-        space.first_piece += len(space.pieces)
-        space.lines, space.manifests, space.entry_recipes, space.pieces, space.size = [], [], [], [], 0
+        self._unwritten = frame, lines
         self._write_unwritten()
 
     def _write_unwritten(self) -> None:
@@ -336,6 +346,10 @@ class SegmentError(ValueError):
     """A segment, or an entry of it, that cannot be read."""
 
 
+class KeyGoneError(SegmentError):
+    """Content whose key was destroyed: nobody can read it any more."""
+
+
 class Decipher(Protocol):
     """A source of the keys of encrypted content."""
 
@@ -365,6 +379,7 @@ class Segment:
         path: The file.
         is_sealed: True if its last frame is a footer.
         is_torn: True if bytes are behind the last good frame.
+        strips: What was deleted since it was sealed, oldest first.
     """
 
     def __init__(self, path: Path, decipher: Decipher | None = None) -> None:
@@ -380,10 +395,17 @@ class Segment:
         self.is_torn = self.frames[-1].end != self.file_size
         self.head: dict[str, Any] = json.loads(self.frames[0].heads)
         self.foot: dict[str, Any] | None = json.loads(self.frames[-1].heads) if self.is_sealed else None
+        self.strips: Sequence[Mapping[str, Any]] = (self.foot or {}).get(STRIPPED, ())
         self._pieces: dict[bytes, list[bytes]] = {}
         self._streams: dict[bytes, codec.Decompressor] = {}
         self._recipes: dict[bytes, list[list[int]]] = {}
         self._contents: dict[int, list[Content | None]] = {}
+
+    @property
+    def sealed_digest(self) -> bytes:
+        """Return the hash of the last frame as the writer left it, on which the next segment follows."""
+        digest: str | None = (self.foot or {}).get(SEALED_DIGEST)
+        return self.frames[-1].digest if digest is None else bytes.fromhex(digest)
 
     def read_content(self, frame_number: int, position: int) -> Content | None:
         """Return the content of an entry; None if it has none, or if it was stripped.
@@ -391,13 +413,7 @@ class Segment:
         Raises:
             SegmentError: Its key is gone or not at hand, or the block is damaged.
         """
-        if frame_number not in self._contents:
-            key = self.frames[frame_number].key
-            for number in range(1, frame_number + 1):  # a recipe may need any frame of its key before
-                frame = self.frames[number]
-                if frame.kind == DATA and frame.key == key and number not in self._contents:
-                    self._contents[number] = self._decode(frame)
-        contents = self._contents[frame_number]
+        contents = self.load_contents(frame_number)
         content = contents[position] if position < len(contents) else None
         if content is None:
             return None
@@ -409,6 +425,20 @@ class Segment:
         ]
         manifest = {**content.manifest, "parts": parts}
         return Content(manifest, dump_line(manifest), content.recipes)
+
+    def load_contents(self, frame_number: int) -> Sequence[Content | None]:
+        """Return the contents of a frame's entries as they are on disk, without hashes; nothing if no entry has any.
+
+        Raises:
+            SegmentError: Their key is gone or not at hand, or the block is damaged.
+        """
+        if frame_number not in self._contents:
+            key = self.frames[frame_number].key
+            for number in range(1, frame_number + 1):  # a recipe may need any frame of its key before
+                frame = self.frames[number]
+                if frame.kind == DATA and frame.key == key and number not in self._contents:
+                    self._contents[number] = self._decode(frame)
+        return self._contents[frame_number]
 
     def _decode(self, frame: Frame) -> list[Content | None]:
         block = frame.content
@@ -446,5 +476,9 @@ class Segment:
 
     def rebuild(self, frame_number: int, recipe: Sequence[int]) -> bytes:
         """Return the bytes of a part."""
+        return b"".join(self.find_pieces(frame_number, recipe))
+
+    def find_pieces(self, frame_number: int, recipe: Sequence[int]) -> list[bytes]:
+        """Return the pieces of a part."""
         pieces = self._pieces[self.frames[frame_number].key]
-        return b"".join(pieces[number] for number in recipe)
+        return [pieces[number] for number in recipe]

@@ -82,6 +82,7 @@ def _verify_segment(
     problems = list(_check_start(segment, frontier, logs.get(writer)))
     kept = wanted.get(writer, {})
     count = unread = 0
+    stripped: list[str] = []
     for number, lines in iterate_lines(segment.frames):
         for position, line in enumerate(lines):
             frontier.append(hash_leaf(line))
@@ -92,12 +93,18 @@ def _verify_segment(
             place: Mapping[str, object] = {"line": line, "segment": segment, "frame": number, "position": position}
             entry = parse_entry(line, writer, frontier.size - 1, place) if reads_content else None
             try:
-                problems += [] if entry is None else _check_content(entry, segment)
+                problems += [] if entry is None else _check_content(entry, segment, stripped)
             except SegmentError:
                 unread += 1
+    if len(stripped) > sum(strip.get("count", 0) for strip in segment.strips):
+        problems.append(f"the content of {len(stripped)} entries is gone, and its footer names no such deletion")
     problems += _check_end(segment, frontier)
-    logs[writer] = _Log(frontier, segment.frames[-1].digest, segment.head["number"])
+    logs[writer] = _Log(frontier, segment.sealed_digest, segment.head["number"])
     findings = [Finding("problem", segment.path, text) for text in problems]
+    for strip in segment.strips:
+        lost, scope, actor, reason = (strip.get(name) for name in ("count", "scope", "actor", "reason"))
+        text = f"the content of {lost} entries was stripped: {scope}, by {actor}: {reason}"
+        findings.append(Finding("note", segment.path, text))
     if unread:
         findings.append(Finding("note", segment.path, f"the content of {unread} entries was not read: no key"))
     if not problems:
@@ -114,8 +121,8 @@ def _check_start(segment: Segment, frontier: Frontier, before: _Log | None) -> I
             yield "its tree does not go on from the segment before it"
 
 
-def _check_content(entry: Entry, segment: Segment) -> Iterator[str]:
-    """Yield what is wrong with the content of an entry.
+def _check_content(entry: Entry, segment: Segment, stripped: list[str]) -> Iterator[str]:
+    """Yield what is wrong with the content of an entry; add its ref to those that were stripped if it is gone.
 
     Raises:
         SegmentError: It cannot be read.
@@ -123,7 +130,9 @@ def _check_content(entry: Entry, segment: Segment) -> Iterator[str]:
     if entry.commitment is None:
         return
     content = segment.read_content(entry.frame, entry.position)
-    if content is not None and hashlib.sha256(content.line).hexdigest() != entry.commitment:
+    if content is None:
+        stripped.append(entry.ref)
+    elif hashlib.sha256(content.line).hexdigest() != entry.commitment:
         yield f"{entry.ref}: its content is not what was recorded"
 
 

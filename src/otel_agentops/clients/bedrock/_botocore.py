@@ -207,6 +207,12 @@ def parse_aws_retry_after(headers: Mapping[str, str]) -> float | None:
     return int(milliseconds) / 1000 if milliseconds.isdigit() else parse_retry_after(headers)
 
 
+def _get_read_content(response: object) -> bytes | None:
+    """Return the body that the parser has read; `content` of aiobotocore's response is a coroutine."""
+    content = getattr(response, "_content", None)
+    return content if isinstance(content, bytes) else None
+
+
 def _finish_attempt(call: ClientCall[BedrockCall], outcome: Any, args: Arguments, kwargs: Keywords) -> None:
     """Record the end of an attempt.
 
@@ -219,13 +225,13 @@ def _finish_attempt(call: ClientCall[BedrockCall], outcome: Any, args: Arguments
     if response.status_code >= _FIRST_ERROR_STATUS:
         call.attempt_finished(response.status_code, parse_aws_retry_after(response.headers))
         if call.hooks.wire_received:
-            call.wire_received(response.headers, response.content)  # the parser of errors has read it
+            call.wire_received(response.headers, _get_read_content(response))
         return
     call.attempt_finished(response.status_code)
     operation = call.context.operation
     if call.hooks.wire_received:  # what streams is not read here
         is_read = operation.events_member is None and operation.body_member is None
-        call.wire_received(response.headers, response.content if is_read else None)
+        call.wire_received(response.headers, _get_read_content(response) if is_read else None)
     if operation.events_member is not None:
         vars(parsed[operation.events_member])[_KEY] = HeldCall(call)
     elif operation.body_member is not None:

@@ -102,6 +102,7 @@ def fail_attempt(call: Call, error: BaseException) -> None:
     responses = (getattr(cause, "response", None) for cause in _list_causes(error))
     response = next((response for response in responses if response is not None), None)
     status, headers = getattr(response, "status_code", None), getattr(response, "headers", None)
+    _hand_over_answer(call, response)
     call.attempt_finished(status if type(status) is int else 0, parse_retry_after(headers), headers)
 
 
@@ -163,6 +164,7 @@ def _find_post(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> Ca
 
 def _finish_post(call: Call, response: Response, args: Arguments, kwargs: Keywords) -> None:
     _hand_over_content(call, response)
+    _hand_over_answer(call, response)
     call.attempt_finished(response.status_code, None, response.headers)
 
 
@@ -178,6 +180,13 @@ def _hand_over_content(call: Call, source: object) -> None:
         content = getattr(request, "_content", None)
         if content is not None:
             call.request_sent(content)
+
+
+def _hand_over_answer(call: Call, response: object) -> None:
+    """Hand on the headers and the bytes that were received; those of a stream are not read yet."""
+    if response is not None and call.hooks.wire_received:
+        content = getattr(response, "_content", None)  # `content` raises if nobody has read it
+        call.wire_received(getattr(response, "headers", None), content if isinstance(content, bytes) else None)
 
 
 # -- `ResponseMetadata.apply`: the answer is complete; whoever made a span for the call still has it open

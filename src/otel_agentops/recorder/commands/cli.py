@@ -19,6 +19,7 @@ from otel_agentops.recorder.keys import KeyRing, load_master_key
 
 if TYPE_CHECKING:
     from otel_agentops.recorder.commands.bundle import Bundle
+    from otel_agentops.recorder.subjects import Plan, Subject
 
 app = typer.Typer(no_args_is_help=True, help="The flight recorder: what models were sent and answered.")
 app.add_typer(log)
@@ -50,17 +51,21 @@ def find_directory(directory: str | None) -> Path:
 def open_index(directory: str | None) -> Iterator[RecordIndex]:
     """Open the index of a directory."""
     root = find_directory(directory)
-    key = os.environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip()
-    try:
-        folder = Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or root)  # the keys are where they were made
-        ring = KeyRing(folder, load_master_key(key)) if key else None
-    except (OSError, ValueError) as error:
-        raise InputError(f"OTEL_AGENTOPS_RECORDER_KEY: {error}") from None
-    index = RecordIndex(root, ring)
+    index = RecordIndex(root, load_keys(root))
     try:
         yield index
     finally:
         index.close()
+
+
+def load_keys(root: Path) -> KeyRing | None:
+    """Return the keys of encrypted content; None if no master key is named."""
+    key = os.environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip()
+    try:
+        folder = Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or root)  # the keys are where they were made
+        return KeyRing(folder, load_master_key(key)) if key else None
+    except (OSError, ValueError) as error:
+        raise InputError(f"OTEL_AGENTOPS_RECORDER_KEY: {error}") from None
 
 
 def print_json(document: object) -> None:
@@ -421,3 +426,90 @@ def ship_records(
         typer.echo(
             f"{len(shipment.names)} segments, {shipment.byte_count} bytes put; {shipment.present_count} were there"
         )
+    for name in shipment.kept:
+        text = f"{name}: content was deleted there and is still here; run the same `record delete` here"
+        typer.echo(f"otel-agentops record ship: {text}", err=True)
+
+
+Names = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Its content; again for more.")]
+
+
+@app.command("delete")
+def delete_content(
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it stays readable in the log.")],
+    directory: Directory = None,
+    task: Names = None,
+    conversation: Names = None,
+    trace: Names = None,
+    tenant: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Its content and its keys; again for more.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option(metavar="NAME", help="Who deletes it; by default your login.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it nothing is changed.")] = False,
+    is_json: IsJson = False,
+) -> None:
+    """Delete what was recorded of a task, a conversation, a trace or a tenant; names, times and hashes stay.
+
+    A tombstone says who and why, and the log still verifies. Exit 0: all of it is gone, or nothing was to be changed.
+    1: a legal hold keeps it, or the input is wrong. 3: some is in a segment that is still written; run it again later.
+    """
+    from otel_agentops.recorder import subjects
+    from otel_agentops.recorder.commands.shipping import open_store, ship_segments
+    from otel_agentops.recorder.segment import SegmentError
+
+    named = {"task": task, "conversation": conversation, "trace": trace, "tenant": tenant}
+    given = [subjects.Subject(kind, tuple(names)) for kind, names in named.items() if names]
+    if len(given) != 1:
+        raise typer.BadParameter("name a task, a conversation, a trace or a tenant, and one kind of them alone")
+    (subject,) = given
+    place = directory or os.environ.get("OTEL_AGENTOPS_RECORDER", "").strip()
+    with stop_on_error("record delete", 1, OSError, SegmentError, subjects.DeletionError):
+        root = find_directory(directory)
+        keys = load_keys(root)
+        if subject.kind == "trace":
+            subject = _resolve_traces(root, subject)
+        if not yes:
+            plan = subjects.plan_deletion(root, subject, keys)
+        else:
+            plan = subjects.delete_subject(root, subject, actor=actor or _find_login(), reason=reason, keys=keys)
+            if "://" in place:
+                ship_segments(root, open_store(place))
+    if is_json:
+        print_json({"scope": subject.scope, "is_deleted": yes, **plan.describe(root)})
+    else:
+        _print_plan(subject.scope, plan, is_deleted=yes)
+    raise typer.Exit(3 if yes and plan.open_count else 0)
+
+
+def _resolve_traces(root: Path, subject: Subject) -> Subject:
+    """Return the traces whose first digits somebody wrote."""
+    index = RecordIndex(root)
+    try:
+        found = {text: index.find_traces(text) for text in subject.names}
+    finally:
+        index.close()
+    for text, wanted in found.items():
+        if wanted is None or wanted.trace is None:
+            raise InputError(f"{text}: no trace begins so in {root}")
+    return subject._replace(names=tuple(str(wanted.trace) for wanted in found.values() if wanted is not None))
+
+
+def _find_login() -> str:
+    """Return who runs this; a container may know a number alone."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def _print_plan(scope: str, plan: Plan, *, is_deleted: bool) -> None:
+    typer.echo(f"{scope}: the content of {plan.entry_count} entries in {len(plan.segments)} segments")
+    if plan.torn:
+        typer.echo(f"{len(plan.torn)} files with bytes that a crash tore off, beside these segments")
+    if plan.open_count:
+        typer.echo(f"{plan.open_count} entries are in segments that are still written; they cannot be deleted yet")
+    if plan.hold is not None:
+        typer.echo(f"a legal hold keeps it: {plan.hold}")
+    typer.echo("deleted" if is_deleted else "nothing was deleted; --yes deletes it")

@@ -1,18 +1,21 @@
 """Sealed segments in an object store: put there by a process of its own, and brought back to be read.
 
-`obstore` is used if it is installed and knows the URL, else `fsspec`; for a directory neither is needed. A segment
-never changes after it is sealed, so one that is there already is not put again.
+`obstore` is used if it is installed and knows the URL, else `fsspec`; for a directory neither is needed. A sealed
+segment changes when content is deleted from it, and then its size does: one of the same name and size is not put again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from otel_agentops._yaml import InputError
+from otel_agentops.recorder.deletion import HOLD
+from otel_agentops.recorder.stripping import read_strips
 
 _ENDINGS = (".seg", ".note")
 
@@ -26,8 +29,8 @@ class Store(Protocol):
     def read(self, name: str) -> bytes:
         """Return what has a name."""
 
-    def write(self, name: str, data: bytes) -> None:
-        """Put bytes under a name that is free."""
+    def write(self, name: str, data: bytes, *, replaces: bool = False) -> None:
+        """Put bytes under a name that is free, or that `replaces` says may be taken."""
 
 
 class _ObjectStore:
@@ -45,9 +48,9 @@ class _ObjectStore:
     def read(self, name: str) -> bytes:
         return bytes(self._obstore.get(self._store, name).bytes())
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, *, replaces: bool = False) -> None:
         try:
-            self._obstore.put(self._store, name, data, mode="create")
+            self._obstore.put(self._store, name, data, mode="overwrite" if replaces else "create")
         except self._obstore.exceptions.AlreadyExistsError:  # another process was faster; the bytes are the same
             return
 
@@ -67,7 +70,7 @@ class _FileSystem:
     def read(self, name: str) -> bytes:
         return bytes(self._files.cat_file(f"{self._root}/{name}"))
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, *, replaces: bool = False) -> None:
         path = f"{self._root}/{name}"
         self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
         self._files.pipe_file(path, data)
@@ -87,7 +90,7 @@ class _Folder:
     def read(self, name: str) -> bytes:
         return (self._root / name).read_bytes()
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, *, replaces: bool = False) -> None:
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
@@ -129,27 +132,51 @@ def open_store(url: str) -> Store:
 
 
 class Shipment(NamedTuple):
-    """The segments that were put into a store: names, bytes in all, and how many were there before."""
+    """The segments that were put into a store.
+
+    Attributes:
+        names: Of those that were put, new ones and those that lost content here.
+        byte_count: In all.
+        present_count: How many were there before.
+        kept: Of those that lost content there and have it here: the store's were left as they are.
+    """
 
     names: list[str]
     byte_count: int
     present_count: int
+    kept: list[str]
 
 
 def ship_segments(root: Path, store: Store) -> Shipment:
-    """Put the sealed segments of a directory into a store."""
+    """Put the sealed segments of a directory into a store; content that was deleted here goes there, too."""
     present = dict(store.list_names())
-    names, byte_count, present_count = [], 0, 0
+    names, byte_count, present_count, kept = [], 0, 0, []
     for path in sorted(path for path in root.rglob("*") if path.suffix in _ENDINGS):
         name = path.relative_to(root).as_posix()
         data = path.read_bytes()
         if present.get(name) == len(data):
             present_count += 1
             continue
-        store.write(name, data)
+        if name in present and not _is_behind(store.read(name), data):
+            kept.append(name)
+            continue
+        store.write(name, data, replaces=name in present)
         names.append(name)
         byte_count += len(data)
-    return Shipment(names, byte_count, present_count)
+    return Shipment(names, byte_count, present_count, kept)
+
+
+def _is_behind(there: bytes, here: bytes) -> bool:
+    """Return True if a segment of a store lost nothing that it still has here, or if it was not put whole."""
+    strips = read_strips(io.BytesIO(there))
+    if strips is None:
+        return True
+    scopes = {strip["scope"] for strip in read_strips(io.BytesIO(here)) or ()}
+    return all(strip["scope"] in scopes for strip in strips)
+
+
+def _is_mirrored(name: str) -> bool:
+    return name.endswith(_ENDINGS) or name.rpartition("/")[2] == HOLD
 
 
 def mirror_store(url: str) -> Path:
@@ -164,11 +191,11 @@ def mirror_store(url: str) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     here = _Folder(folder)
     present = dict(here.list_names())
-    wanted = {name: size for name, size in store.list_names() if name.endswith(_ENDINGS)}
+    wanted = {name: size for name, size in store.list_names() if _is_mirrored(name)}
     for name, size in wanted.items():
         if present.get(name) != size:
             here.write(name, store.read(name))
     for name in present.keys() - wanted.keys():
-        if name.endswith(_ENDINGS):  # deleted there, so it may not stay here
+        if _is_mirrored(name):  # deleted there, so it may not stay here
             (folder / name).unlink()
     return folder

@@ -93,6 +93,8 @@ def load_step(entry: Entry) -> Step:
             else read_part(entry, part.name, part.attempt)
             for part in parts
         )
+        if entry.commitment is not None and not parts:
+            return Step(entry, trouble="its content was deleted")
         content = entry.segment.read_content(entry.frame, entry.position) if parts and entry.segment else None
     except SegmentError as error:
         return Step(entry, trouble=str(error))

@@ -1,0 +1,156 @@
+"""Deletion on the command line: what it says before it does it, and what becomes of copies in a store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from recorded_tasks import record_into, run_command, run_refund
+
+from otel_agentops.recorder.commands.index import FILE_NAME
+from otel_agentops.recorder.commands.shipping import mirror_store, open_store, ship_segments
+from otel_agentops.recorder.entries import Tombstone
+from otel_agentops.recorder.reading import open_records
+from otel_agentops.testing.fake_provider import FakeProvider
+
+SECRETIVE = "I am Jane Roe of Elm Street"
+
+
+@pytest.fixture
+def records(tmp_path: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two tasks of two people, in one segment."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "records"
+    with record_into(folder):
+        run_refund(provider.openai_url, "task-jane", user=SECRETIVE)
+        run_refund(provider.openai_url, "task-joe", user="I am Joe Bloggs of Oak Street")
+    return folder
+
+
+def show(folder: Path | str, task: str) -> str:
+    return run_command("show", task, "--dir", folder).output
+
+
+def delete(folder: Path | str, *options: str) -> list[str]:
+    return run_command(
+        "delete", *options, "--dir", folder, "--reason", "request 4711", "--actor", "ann"
+    ).output.splitlines()
+
+
+def count_tombstones(folder: Path) -> int:
+    return sum(isinstance(entry, Tombstone) for entry in open_records(folder))
+
+
+def test_nothing_is_deleted_without_a_word_of_consent(records: Path) -> None:
+    assert SECRETIVE in show(records, "task-jane")
+    (before,) = records.glob("v1/*/*/*.seg")
+    data = before.read_bytes()
+    assert delete(records, "--task", "task-jane") == [
+        "task task-jane: the content of 1 entries in 1 segments",
+        "nothing was deleted; --yes deletes it",
+    ]
+    assert [path.read_bytes() for path in records.glob("v1/*/*/*.seg")] == [data]
+
+
+def test_deleted_task_is_shown_as_deleted_and_verifies(records: Path) -> None:
+    show(records, "task-jane")  # makes the index
+    (trace,) = json.loads(run_command("traces", "--task", "task-jane", "--dir", records, "--json").stdout)["traces"]
+    options = ["--dir", records, "--reason", "request 4711", "--actor", "ann", "--json", "--yes"]
+    done = run_command("delete", "--trace", trace["name"][:12], *options)
+    (name,) = [
+        path.relative_to(records).as_posix() for path in records.glob("v1/*/*/*.seg") if "-record" not in str(path)
+    ]
+    assert (done.exit_code, json.loads(done.stdout)) == (
+        0,
+        {"scope": f"trace {trace['name']}", "is_deleted": True, "entries": 1, "segments": {name: 1},
+         "entries_still_written": 0, "torn": [], "hold": None},
+    )  # fmt: skip
+    shown = show(records, "task-jane")
+    assert SECRETIVE not in shown and "its content was deleted" in shown
+    assert "Joe Bloggs" in show(records, "task-joe")
+    verified = run_command("verify", records)
+    assert verified.exit_code == 0
+    assert f"the content of 1 entries was stripped: trace {trace['name']}, by ann: request 4711" in verified.output
+    assert SECRETIVE.encode() not in (records / FILE_NAME).read_bytes()
+    assert [entry.scope for entry in open_records(records) if isinstance(entry, Tombstone)] == [
+        f"trace {trace['name']}"
+    ]
+
+
+def test_wrong_input_of_a_deletion_is_a_sentence(records: Path) -> None:
+    two = run_command("delete", "--task", "a", "--tenant", "acme", "--reason", "x", "--dir", records)
+    assert two.exit_code == 2 and "one kind of them alone" in two.output
+    unknown = run_command("delete", "--trace", "ffff", "--reason", "x", "--dir", records)
+    assert (unknown.exit_code, unknown.output) == (
+        1,
+        f"otel-agentops record delete: ffff: no trace begins so in {records}\n",
+    )
+    hold = records / "v1" / "hold"
+    hold.touch()
+    assert delete(records, "--task", "task-jane")[1:] == [
+        f"a legal hold keeps it: {hold}",
+        "nothing was deleted; --yes deletes it",
+    ]
+    assert delete(records, "--task", "task-jane", "--yes") == [
+        f"otel-agentops record delete: {hold}: task task-jane: a legal hold keeps it, and nothing was deleted; "
+        "remove the file first"
+    ]
+    assert SECRETIVE in show(records, "task-jane")
+
+
+@pytest.mark.parametrize("scheme", ["file", "memory"])
+def test_copies_in_a_store_follow_a_deletion(records: Path, tmp_path: Path, scheme: str) -> None:
+    if scheme == "memory":
+        pytest.importorskip("fsspec", reason="fsspec is not installed here")
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        MemoryFileSystem.store.clear()
+    url = f"{scheme}://{tmp_path}/store"
+    ship_segments(records, open_store(url))
+    assert SECRETIVE in show(url, "task-jane")
+    delete(records, "--task", "task-jane", "--yes")
+    assert SECRETIVE in show(url, "task-jane")
+    shipped = ship_segments(records, open_store(url))
+    assert (len(shipped.names), shipped.kept) == (2, [])  # the segment, and that of the tombstone
+    assert SECRETIVE not in show(url, "task-jane") and "Joe Bloggs" in show(url, "task-joe")
+    assert count_tombstones(mirror_store(url)) == 1
+    assert ship_segments(records, open_store(url)).present_count == 2
+
+
+def test_deletion_in_a_store_is_not_undone_by_shipping(records: Path, tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/store"
+    ship_segments(records, open_store(url))
+    delete(url, "--task", "task-jane", "--yes")
+    assert SECRETIVE not in show(url, "task-jane") and "Joe Bloggs" in show(url, "task-joe")
+    shipped = run_command("ship", tmp_path / "store", "--dir", records)
+    (file,) = [path for path in records.glob("v1/*/*/*.seg") if "-record" not in str(path)]
+    name = file.relative_to(records).as_posix()
+    assert shipped.stderr == (
+        f"otel-agentops record ship: {name}: content was deleted there and is still here; "
+        "run the same `record delete` here\n"
+    )
+    assert SECRETIVE not in show(url, "task-jane")
+    delete(records, "--task", "task-jane", "--yes")
+    delete(records, "--task", "task-joe", "--yes")
+    assert ship_segments(records, open_store(url)).kept == []
+    assert "Joe Bloggs" not in show(url, "task-joe")
+
+
+def test_hold_in_a_store_keeps_what_is_there(records: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    url = f"file://{store}"
+    ship_segments(records, open_store(url))
+    (store / "v1" / "hold").touch()
+    assert "a legal hold keeps it, and nothing was deleted" in delete(url, "--task", "task-jane", "--yes")[0]
+    (store / "v1" / "hold").unlink()
+    assert delete(url, "--task", "task-jane", "--yes")[-1] == "deleted"
+
+
+def test_half_a_copy_in_a_store_is_put_again(records: Path, tmp_path: Path) -> None:
+    store = open_store(f"{tmp_path}/store")
+    (name,) = ship_segments(records, store).names
+    whole = store.read(name)
+    store.write(name, whole[:-10])
+    assert ship_segments(records, store).names == [name]
+    assert store.read(name) == whole
