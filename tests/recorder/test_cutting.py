@@ -69,6 +69,15 @@ def test_new_lane_is_cut_like_the_last_body() -> None:
     assert len(set(after) - set(before)) <= 3
 
 
+def test_number_that_goes_on_is_one_piece() -> None:
+    """The bodies are the same up to a place where the one before was cut."""
+    cutter = Cutter()
+    number = int("7" * 40)
+    cutter.cut(json.dumps({"values": [number, number]}).encode(), LANE)
+    longer = json.dumps({"values": [number, number * 10 + 7]}).encode()
+    assert cutter.cut(longer, LANE) == Cutter().cut(longer, LANE)
+
+
 def test_pieces_do_not_depend_on_the_body_before() -> None:
     cutter = Cutter()
     cutter.cut(make_body(8), LANE)
