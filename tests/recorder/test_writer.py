@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from itertools import pairwise
@@ -29,6 +30,8 @@ from otel_agentops.recorder.reading import (
     read_part,
 )
 from otel_agentops.recorder.tree import compute_root, hash_leaf
+
+NOBODY = 65534
 
 
 def test_entries_are_read_back_in_order(tmp_path: Path) -> None:
@@ -171,6 +174,34 @@ def test_full_disk_loses_nothing_that_fits_in_memory(tmp_path: Path) -> None:
     assert run_in_child(fill) == 0
     assert read_numbers(tmp_path) == list(range(200))
     assert all(segment.is_sealed and not segment.is_torn for segment in open_segments(tmp_path))
+
+
+def test_lost_permission_loses_nothing_that_fits_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_PIECE_BYTES", 4000)  # a new file every few entries
+    with tempfile.TemporaryDirectory() as directory:  # that of pytest is closed to other users
+        root = Path(directory)
+        warm = make_writer(root / "warm")  # imports what the child may not be allowed to read
+        offer(warm, 0)
+        assert warm.close(10)
+
+        def work() -> None:
+            if os.geteuid() == 0:  # nothing is forbidden to root
+                os.chown(root, NOBODY, NOBODY)
+                os.seteuid(NOBODY)
+            recorder = make_writer(root / "records")
+            offer(recorder, 0, deadline_s=10)
+            (file,) = list_segment_files(root / "records")
+            file.parent.chmod(0o500)
+            assert all(offer(recorder, number) for number in range(1, 200))
+            wait_until(lambda: recorder.trouble is not None)
+            assert "Permission denied" in str(recorder.trouble)
+            file.parent.chmod(0o700)
+            wait_until(lambda: recorder.trouble is None)
+            assert recorder.close(10) and recorder.losses == {}
+
+        assert run_in_child(work) == 0
+        assert read_numbers(root / "records") == list(range(200))
+        assert all(segment.is_sealed and not segment.is_torn for segment in open_segments(root / "records"))
 
 
 def test_fork_writes_a_segment_of_its_own(tmp_path: Path) -> None:

@@ -139,41 +139,37 @@ def _find_cuts(data: bytes, base: _Body) -> tuple[list[Cut], int, int]:
 
     Also how many pieces at its beginning, and at its end, are those of the one before.
     """
-    prefix = _measure_common_prefix(data, base.data)
-    # The byte behind a cut has to be the same as well: a number may go on.
-    cuts = [cut for cut in base.cuts if cut[0] < prefix]
-    offset = len(data) - len(base.data)
-    suffix_start = len(data) - _measure_common_suffix(data, base.data)
-    same_end = {(place + offset, state): number for number, (place, state) in enumerate(base.cuts)}
-    head = len(cuts)
+    head = _count_same_at_start(data, base)
+    cuts, offset = base.cuts[:head], len(data) - len(base.data)
+    end_cuts = [
+        (place + offset, state) for place, state in base.cuts[len(base.cuts) - _count_same_at_end(data, base) :]
+    ]
+    numbers = {cut: number for number, cut in enumerate(end_cuts)}
     start, state = cuts[-1] if cuts else (0, "")
     for cut in scan_object(data.decode("latin-1"), start, state):
-        if cut[0] >= suffix_start and (number := same_end.get(cut)) is not None:
-            tail = [(place + offset, state) for place, state in base.cuts[number:]]
-            return cuts + tail, head, len(tail)
+        if (number := numbers.get(cut)) is not None:
+            return cuts + end_cuts[number:], head, len(end_cuts) - number
         if cut[0] - start >= _SHORTEST:
             cuts.append(cut)
             start = cut[0]
     return cuts, head, 0
 
 
-def _measure_common_prefix(first: bytes, second: bytes) -> int:
-    low, high = 0, min(len(first), len(second))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[low:middle] == second[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _count_same_at_start(data: bytes, base: _Body) -> int:
+    """Return before how many cuts both bodies are the same."""
+    end = 0
+    for number, piece in enumerate(base.pieces):  # compared in place: a slice would be copied
+        if not data.startswith(piece, end):
+            return max(number - (data[end : end + 1] != base.data[end : end + 1]), 0)
+        end += len(piece)
+    return len(base.cuts)
 
 
-def _measure_common_suffix(first: bytes, second: bytes) -> int:
-    low, high = 0, min(len(first), len(second))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[len(first) - middle : len(first) - low] == second[len(second) - middle : len(second) - low]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _count_same_at_end(data: bytes, base: _Body) -> int:
+    """Return behind how many cuts both bodies are the same."""
+    end = len(data)
+    for number, piece in enumerate(reversed(base.pieces)):
+        if not data.endswith(piece, 0, end):
+            return number
+        end -= len(piece)
+    return len(base.cuts)
