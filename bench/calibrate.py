@@ -41,6 +41,7 @@ ALLOWED = {20: 0.05, 100: 0.01}
 BATCH = 50  # days in one run of promtool
 RECORDS = (  # from what came in each minute to the evidence
     S.SLI_VALUE_SHARE,
+    S.SLI_VALUE_CONTRAST_INCREASE,
     S.SLI_BAD_SPREAD,
     S.SLI_VALUE_STEP,
     S.SLI_VALUE_LOG,

@@ -19,7 +19,7 @@ from bench.detect.world import LABEL, READ, SAMPLE, query_end, write_json
 from otel_agentops import slo
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule
-from otel_agentops.slo.evidence import build_evidence_rules
+from otel_agentops.slo.evidence import build_evidence_rules, build_surface_rules
 from otel_agentops.slo.prometheus.burn import build_burn_rules
 from otel_agentops.slo.prometheus.moves import build_move_alerts
 from otel_agentops.slo.prometheus.ratios import build_ratio_rules
@@ -237,7 +237,11 @@ def answers(promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> Answers
     folder = tmp_path_factory.mktemp("evidence")
     burns = [rule for rule in build_burn_rules([PROMISE], CLOCK) if not _is_input(rule)]
     burns += [rule for rule in build_move_alerts([PROMISE], CLOCK) if rule.get("alert") == "OtelAgentopsBurnAfterMove"]
-    group = {"name": "evidence", "interval": "1s", "rules": [*build_evidence_rules(CLOCK), *burns]}
+    group = {
+        "name": "evidence",
+        "interval": "1s",
+        "rules": [*build_evidence_rules(CLOCK), *build_surface_rules(CLOCK), *burns],
+    }
     (folder / "rules.yaml").write_text(json.dumps({"groups": [group]}))
     series = [{"series": 'up{job="otelcol", instance="c"}', "values": f"1x{END}"}]
     series += [each for name, world in WORLDS.items() for each in list_series(name, world)]

@@ -209,8 +209,6 @@ FOR_PEOPLE = {  # no rule reads them
     "otel_agentops:slo_truth:delay",
     "otel_agentops:traffic:distance",
     # triage and the texts of alerts read these
-    "otel_agentops:sli_value_events:increase1h",
-    "otel_agentops:sli_value_bad:increase1h",
     "otel_agentops:sli_value_events:increase6h",
     "otel_agentops:sli_value_bad:increase5m",
     "otel_agentops:sli_value_bad:increase6h",

@@ -10,24 +10,23 @@ from otel_agentops.slo._promql import Clock, Rule
 from otel_agentops.slo.evidence.contrast import build_contrast_rules
 from otel_agentops.slo.evidence.explained import build_before_rule, build_explained_rules
 from otel_agentops.slo.evidence.increments import build_increment_rules, build_long_increment_rules
-from otel_agentops.slo.evidence.sick import build_sick_rules, build_usual_rules
+from otel_agentops.slo.evidence.sick import build_surface_rules, build_usual_rules
 from otel_agentops.slo.evidence.steps import build_step_rules
 from otel_agentops.slo.evidence.suspects import build_suspect_rules
 from otel_agentops.slo.evidence.verdicts import build_verdict_rules
 
-__all__ = ["build_evidence_rules", "build_history_rules"]
+__all__ = ["build_evidence_rules", "build_history_rules", "build_surface_rules"]
 
 
 def build_evidence_rules(clock: Clock) -> list[Rule]:
     """Return the rules of each evaluation, in the order in which they read each other."""
     return [
         *build_increment_rules(clock),
-        *build_step_rules(clock),
         *build_contrast_rules(clock),
+        *build_step_rules(clock),
         *build_explained_rules(clock),
         *build_suspect_rules(clock),
         *build_verdict_rules(clock),
-        *build_sick_rules(clock),
     ]
 
 

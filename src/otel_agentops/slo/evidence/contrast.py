@@ -11,7 +11,10 @@ from otel_agentops.slo.evidence.start import build_sum_rule
 
 
 def build_contrast_rules(clock: Clock) -> Iterator[Rule]:
-    """Yield the four counts of a contrast, their sums since the start, and the two ratios."""
+    """Yield the share, the four counts of a contrast, their sums since the start, and the two ratios."""
+    events = S.SLI_VALUE_EVENTS_INCREASE + KNOWN
+    share = f"{events} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({events}) > 0 < 1"
+    yield make_rule(S.SLI_VALUE_SHARE, share)
     increases = {"events": S.SLI_VALUE_EVENTS_INCREASE, "bad": S.SLI_VALUE_BAD_INCREASE}
     for counted, increase in increases.items():
         record, share = S.SLI_VALUE_CONTRAST_INCREASE, S.SLI_VALUE_SHARE
@@ -22,6 +25,9 @@ def build_contrast_rules(clock: Clock) -> Iterator[Rule]:
     for record, increase in (
         (S.SLI_VALUE_EVENTS_SINCE, S.SLI_VALUE_EVENTS_INCREASE),
         (S.SLI_VALUE_BAD_SINCE, S.SLI_VALUE_BAD_INCREASE),
+    ):
+        yield build_sum_rule(record, increase, clock, S.name_window(increase, "1h"))
+    for record, increase in (
         (S.SLI_EVENTS_SINCE, S.SLI_EVENTS_INCREASE),
         (S.SLI_BAD_SINCE, S.SLI_BAD_INCREASE),
     ):
@@ -32,6 +38,6 @@ def build_contrast_rules(clock: Clock) -> Iterator[Rule]:
     yield make_rule(S.SLI_VALUE_RATIO_OTHERS, divide_counts(select_count("other_bad"), select_count("other_events")))
 
 
-def select_count(counted: str) -> str:
-    """Return one count of a contrast since the start."""
-    return f'sum without (counted) ({S.SLI_VALUE_CONTRAST_SINCE}{{counted="{counted}"}})'
+def select_count(counted: str, series: str = S.SLI_VALUE_CONTRAST_SINCE) -> str:
+    """Return one count of a contrast, by default since the start."""
+    return f'sum without (counted) ({series}{{counted="{counted}"}})'

@@ -44,7 +44,7 @@ class Look(NamedTuple):
     ago: str = ""
 
 
-def build_sick_rules(clock: Clock) -> Iterator[Rule]:
+def build_surface_rules(clock: Clock) -> Iterator[Rule]:
     """Yield operations, the figures of now, and which surfaces are sick or well."""
     for surface in SURFACES:
         growth = _name_surface(express_growth(f"{_DURATION}_count{_select_operations(surface)}", clock), surface)

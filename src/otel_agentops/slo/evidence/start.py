@@ -11,19 +11,26 @@ from otel_agentops.slo._promql import Clock, Rule, make_rule
 from otel_agentops.slo.evidence.increments import INDICATOR
 
 
-def build_sum_rule(record: str, increase: str, clock: Clock) -> Rule:
+def build_sum_rule(record: str, increase: str, clock: Clock, hour: str = "") -> Rule:
     """Return the rule that sums an increase since the start.
 
     While a budget burns the sum is carried on from evaluation to evaluation, also over a gap of some minutes.
+
+    Args:
+        record: The series to record.
+        increase: What came since the last evaluation.
+        clock: The time scale.
+        hour: The sum of the last hour, if an earlier rule of the group recorded it.
     """
     last = recall_last(record, clock)
+    hour = hour or f"sum_over_time({increase}[{clock.to_range('1h')}])"
     expr = f"""\
 (
   {last} + {increase}
   or {last}
 ) and on ({INDICATOR}) {select_burning(clock)}
 or
-sum_over_time({increase}[{clock.to_range("1h")}])"""
+{hour}"""
     return make_rule(record, expr)
 
 

@@ -18,7 +18,8 @@ from math import log
 
 from otel_agentops.slo import series as S
 from otel_agentops.slo._promql import Clock, Rule, make_rule
-from otel_agentops.slo.evidence.increments import INDICATOR, KNOWN, SCOPE
+from otel_agentops.slo.evidence.contrast import select_count
+from otel_agentops.slo.evidence.increments import INDICATOR
 from otel_agentops.slo.evidence.start import build_sum_rule, recall_last, select_burning
 
 THETAS = (1.5, 3, 6, 12, 25)
@@ -26,16 +27,15 @@ _MOST = 500  # of a logarithm, so that the mean is a number
 
 
 def build_step_rules(clock: Clock) -> Iterator[Rule]:
-    """Yield share, spread, steps, their sums and the evidence."""
-    events, bad = S.SLI_VALUE_EVENTS_INCREASE + KNOWN, S.SLI_VALUE_BAD_INCREASE + KNOWN
-    share = S.SLI_VALUE_SHARE
-    yield make_rule(share, f"{events} / on ({SCOPE}) group_left () sum by ({SCOPE}) ({events}) > 0 < 1")
+    """Yield spread, steps, their sums and the evidence."""
+    # The counts of a contrast are of scopes with several values alone, which most do not have.
+    bad, other_bad = (select_count(counted, S.SLI_VALUE_CONTRAST_INCREASE) for counted in ("bad", "other_bad"))
     yield make_rule(S.SLI_BAD_SPREAD, _express_spread(clock))
     for theta in THETAS:
         expr = f"""\
 (
   {bad} * {log(theta):.6g}
-  - ln(1 + {theta - 1:g} * {share}) * on ({SCOPE}) group_left () sum by ({SCOPE}) ({bad})
+  - ln(1 + {theta - 1:g} * {S.SLI_VALUE_SHARE}) * ({bad} + {other_bad})
 ) / on ({INDICATOR}) group_left () {S.SLI_BAD_SPREAD}"""
         yield make_rule(S.SLI_VALUE_STEP, expr, theta=f"{theta:g}")
     yield build_sum_rule(S.SLI_VALUE_LOG, S.SLI_VALUE_STEP, clock)

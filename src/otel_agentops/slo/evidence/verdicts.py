@@ -49,7 +49,7 @@ def build_verdict_rules(clock: Clock) -> Iterator[Rule]:
         verdict, f"{evidence} and {reported} and on ({VALUE}) ({_express_cleared()}) {before}", word="moved_not_it"
     )
     before = f"unless on ({VALUE}) {_select_words('it_is|likely|moved_not_it')}"
-    yield make_rule(verdict, f"{_express_no_contrast()} and {reported} {before}", word="moved_no_contrast")
+    yield make_rule(verdict, f"{_express_no_contrast(reported)} {before}", word="moved_no_contrast")
     yield from _build_leader_rules()
 
 
@@ -86,8 +86,8 @@ def _express_worsened(clock: Clock) -> str:
     )
 
 
-def _express_no_contrast() -> str:
-    """Select values that the whole scope has now, of which too little came beside the others to compare.
+def _express_no_contrast(reported: str) -> str:
+    """Select moved values that the whole scope has now, of which too little came beside the others to compare.
 
     The evidence of such a value is 1.
     """
@@ -95,7 +95,8 @@ def _express_no_contrast() -> str:
     share = f"{recent} / on ({SCOPE}) group_left () (sum by ({SCOPE}) ({recent}) > 0)"
     compared = f"{select_count('events')} * {select_count('other_bad')} / {select_count('other_events')}"
     return f"""\
-({S.SLI_VALUE_EVIDENCE} or {share} * 0 + 1)
+({S.SLI_VALUE_EVIDENCE} or {recent} * 0 + 1)
+and {reported}
 and on ({VALUE}) {share} >= {ALL}
 unless on ({VALUE}) {compared} >= {FEWEST}"""
 

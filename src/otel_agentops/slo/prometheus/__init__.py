@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from otel_agentops.slo._promql import Clock, Rule, RuleFile
-from otel_agentops.slo.evidence import build_evidence_rules, build_history_rules
+from otel_agentops.slo.evidence import build_evidence_rules, build_history_rules, build_surface_rules
 from otel_agentops.slo.links import NO_LINKS, Links, add_links
 from otel_agentops.slo.moves import build_variable_rules
 from otel_agentops.slo.prometheus._text import render_resource, render_yaml
@@ -77,6 +77,8 @@ def build_rules(
         ),
         ("otel_agentops_variables", clock.tick, [*build_variable_rules(clock), *build_move_alerts(slos, clock)]),
         ("otel_agentops_evidence", clock.tick, build_evidence_rules(clock)),
+        # The rules of evidence and those of surfaces do not read each other, so that two cores can share them.
+        ("otel_agentops_surfaces", clock.tick, [*build_surface_rules(clock)]),
         ("otel_agentops_history", clock.to_seconds("5m", 1), build_history_rules(clock)),
         ("otel_agentops_standing", clock.tick, [*build_standing_alerts()]),
         ("otel_agentops_budget", clock.to_seconds("5m", 1), [*_build_slow_rules(slos, clock)]),
