@@ -161,7 +161,8 @@ PEERS = {
 
 def keep_transaction(event: Any, hint: Any) -> None:
     """Count the spans of a transaction, and send none."""
-    SENTRY_SPANS.update(span["op"] for span in event["spans"] if span.get("op", "").startswith("gen_ai"))
+    operations = [span.get("op") or "" for span in event["spans"]]
+    SENTRY_SPANS.update(operation for operation in operations if operation.startswith("gen_ai"))
 
 
 def trace_by_sentry() -> AbstractContextManager[object]:

@@ -30,6 +30,7 @@ CELLS: dict[tuple[str, str], dict[str, Any]] = {
         **dict.fromkeys(AGENT_WAYS[:2], UNNAMED),
         **dict.fromkeys(AGENT_WAYS[2:], TWO_SPANS),
     },
+    ("openai_agents", "sentry"): dict.fromkeys(AGENT_WAYS, OURS),
     ("pydantic_ai", "logfire"): dict.fromkeys(("run", "stream"), THEIRS),
     ("langgraph", "Langfuse"): {
         "invoke": {**THEIRS, "tools": {"ours": 1, "theirs": 1}},

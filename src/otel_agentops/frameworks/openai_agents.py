@@ -109,6 +109,11 @@ def read_run(args: Arguments, kwargs: Keywords) -> AgentRun:
     return AgentRun(name, conversation_id or settings.get("group_id"), arguments.get("streamed_result"))
 
 
+def read_shared_run(args: Arguments, kwargs: Keywords) -> AgentRun:
+    """Read a run from the arguments of a method that is bound to its runner."""
+    return read_run((None, *args), kwargs)
+
+
 def tell_result(run: AgentRun, result: Any) -> None:
     """Tell how a run ended that raised nothing; a stream keeps for its reader what ended it."""
     if (streamed := run.streamed) is not None:
@@ -206,6 +211,10 @@ LIBRARY = PatchedLibrary(
     ">=0.15,<0.25",
     (
         Target(RUNNER, "AgentRunner", "run", wrap_block(read_run, "coroutine", tell_result), ("starting_agent",)),
+        # Sentry puts a wrapper of the unpatched method on the one runner that everybody uses, if it comes first.
+        Target(
+            RUNNER, "DEFAULT_AGENT_RUNNER", "run", wrap_block(read_shared_run, "coroutine", tell_result), own_only=True
+        ),
         Target(RUNNER, "", "start_streaming", wrap_block(read_run, "coroutine", tell_result), ("streamed_result",)),
         Target(RUNNER, "", "agent_span", _AGENT, ("name",)),
         Target("agents.run_internal.run_loop", "", "agent_span", _AGENT, ("name",)),
