@@ -19,7 +19,6 @@ THEIRS = {"models": {"theirs": 2}, "tools": {"theirs": 1}, "tokens": {"theirs": 
 OURS = {"models": {"ours": 2}, "tools": {"ours": 1}, "tokens": {"ours": 2}, "sums": SUMS}
 BOTH = {"ours": 2, "theirs": 2}
 UNNAMED = {**OURS, "tokens": BOTH}  # their span does not say that it is a call of a model
-TWO_SPANS = {**OURS, "models": BOTH, "tokens": BOTH}
 AGENT_WAYS = ("chat", "chat stream", "responses", "responses stream")
 # Their span of an async run is not found, so that there are two.
 LANGFUSE_ASYNC = {**OURS, "models": BOTH, "tools": {"ours": 1, "theirs": 1}}
@@ -28,7 +27,7 @@ CELLS: dict[tuple[str, str], dict[str, Any]] = {
     ("openai_agents", "OpenLLMetry"): dict.fromkeys(AGENT_WAYS, THEIRS),
     ("openai_agents", "logfire"): {
         **dict.fromkeys(AGENT_WAYS[:2], UNNAMED),
-        **dict.fromkeys(AGENT_WAYS[2:], TWO_SPANS),
+        **dict.fromkeys(AGENT_WAYS[2:], {**THEIRS, "tools": {"ours": 1}}),
     },
     ("openai_agents", "sentry"): dict.fromkeys(AGENT_WAYS, OURS),
     ("pydantic_ai", "logfire"): dict.fromkeys(("run", "stream"), THEIRS),

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from otel_agentops import _patching
 from otel_agentops._context import current_scope
+from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
@@ -255,6 +256,8 @@ LIBRARY = PatchedLibrary(
         ),
         one_line=("one task around several runs: `with trace('support'):`",),
         unknown=("tokens of a stream, unless `include_usage` asks for them",),
+        # Of logfire. Its span of a chat completion names the model that was asked for as the one that answered.
+        foreign_spans=ForeignSpans(operations_by_name={"Responses API with {gen_ai.request.model!r}": "chat"}),
     ),
 )
 
