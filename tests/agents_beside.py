@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 FOLDERS = [Path(__file__).parent / name for name in ("coexistence", "clients", "clients/langgraph")]
-SUMS = [[2, 1, 22, 10]]  # model calls, tools, tokens in and out
+SUMS = [[2, 1, 22, 10, 0, 0]]  # model calls, tools, tokens in and out, agents of the task, their depth
 THEIRS = {"models": {"theirs": 2}, "tools": {"theirs": 1}, "tokens": {"theirs": 2}, "sums": SUMS}
 OURS = {"models": {"ours": 2}, "tools": {"ours": 1}, "tokens": {"ours": 2}, "sums": SUMS}
 every_order = pytest.mark.parametrize("order", [pytest.param("ours-first", marks=pytest.mark.slow), "theirs-first"])

@@ -66,6 +66,7 @@ class ForeignSpans(NamedTuple):
         own_parent_scopes: Scopes whose span may have a parent that the application names, and not the current span.
         suppressing_scopes: Scopes that suppress spans of model calls below every span of theirs, also below one that is
             of no call.
+        run_scopes: Scopes whose spans of agents are of runs that the adapter of the library observes itself.
     """
 
     operations_by_name: Mapping[str, str] = {}
@@ -75,6 +76,7 @@ class ForeignSpans(NamedTuple):
     unmeasured_scopes: frozenset[str] = frozenset()
     own_parent_scopes: frozenset[str] = frozenset()
     suppressing_scopes: frozenset[str] = frozenset()
+    run_scopes: frozenset[str] = frozenset()
 
 
 _operations_by_name: dict[str, str] = {}
@@ -84,6 +86,7 @@ _never_ends_stream_scopes: set[str] = set()
 _unmeasured_scopes: set[str] = set()
 _own_parent_scopes: set[str] = set()
 _suppressing_scopes: set[str] = {_SUPPRESSING_SCOPE}
+_run_scopes: set[str] = set()
 
 
 def register_foreign_spans(spans: ForeignSpans) -> None:
@@ -95,6 +98,7 @@ def register_foreign_spans(spans: ForeignSpans) -> None:
     _unmeasured_scopes.update(spans.unmeasured_scopes)
     _own_parent_scopes.update(spans.own_parent_scopes)
     _suppressing_scopes.update(spans.suppressing_scopes)
+    _run_scopes.update(spans.run_scopes)
 
 
 def is_suppressed(context: Context) -> bool:
@@ -152,6 +156,11 @@ def is_ours(span: object) -> bool:
 def is_of_one_attempt(span: object) -> bool:
     """Return True if its maker starts a span for every attempt and never ends those of the attempts that failed."""
     return bool(_operations_by_attempt_name(span))
+
+
+def is_of_observed_run(span: object) -> bool:
+    """Return True if an adapter of ours observes the runs of agents that its maker makes spans of."""
+    return _scope_name(span) in _run_scopes
 
 
 def never_ends_stream_span(span: object) -> bool:

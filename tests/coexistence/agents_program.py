@@ -237,7 +237,7 @@ def summarise_spans(spans: Sequence[Any]) -> dict[str, Any]:
             makers["tokens"][maker] += any(name in values for name in TOKENS)
         makers["tools"][maker] += kind in TOOL_KINDS
         if "otel_agentops.task.llm_calls" in values and span.name.startswith("invoke_workflow"):
-            sums.append(read_sums(span_as_dict(span), *SUMS))
+            sums.append(read_sums(span_as_dict(span), *SUMS, "agents", "depth"))
     return {name: dict(+count) for name, count in makers.items()} | {"sums": sums}
 
 

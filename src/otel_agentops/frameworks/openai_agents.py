@@ -256,8 +256,13 @@ LIBRARY = PatchedLibrary(
         ),
         one_line=("one task around several runs: `with trace('support'):`",),
         unknown=("tokens of a stream, unless `include_usage` asks for them",),
-        # Of logfire. Its span of a chat completion names the model that was asked for as the one that answered.
-        foreign_spans=ForeignSpans(operations_by_name={"Responses API with {gen_ai.request.model!r}": "chat"}),
+        foreign_spans=ForeignSpans(
+            # Of logfire. Its span of a chat completion names the model that was asked for as the one that answered.
+            operations_by_name={"Responses API with {gen_ai.request.model!r}": "chat"},
+            run_scopes=frozenset(
+                {"openinference.instrumentation.openai_agents", "opentelemetry.instrumentation.openai_agents"}
+            ),
+        ),
     ),
 )
 
