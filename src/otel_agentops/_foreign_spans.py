@@ -12,7 +12,7 @@ installed.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -67,6 +67,7 @@ class ForeignSpans(NamedTuple):
         suppressing_scopes: Scopes that suppress spans of model calls below every span of theirs, also below one that is
             of no call.
         run_scopes: Scopes whose spans of agents are of runs that the adapter of the library observes itself.
+        tool_names: By scope, span name to the tool that it is of, as models are offered it.
     """
 
     operations_by_name: Mapping[str, str] = {}
@@ -77,6 +78,7 @@ class ForeignSpans(NamedTuple):
     own_parent_scopes: frozenset[str] = frozenset()
     suppressing_scopes: frozenset[str] = frozenset()
     run_scopes: frozenset[str] = frozenset()
+    tool_names: Mapping[str, Callable[[str], str]] = {}
 
 
 _operations_by_name: dict[str, str] = {}
@@ -87,6 +89,7 @@ _unmeasured_scopes: set[str] = set()
 _own_parent_scopes: set[str] = set()
 _suppressing_scopes: set[str] = {_SUPPRESSING_SCOPE}
 _run_scopes: set[str] = set()
+_tool_names: dict[str, Callable[[str], str]] = {}
 
 
 def register_foreign_spans(spans: ForeignSpans) -> None:
@@ -99,6 +102,7 @@ def register_foreign_spans(spans: ForeignSpans) -> None:
     _own_parent_scopes.update(spans.own_parent_scopes)
     _suppressing_scopes.update(spans.suppressing_scopes)
     _run_scopes.update(spans.run_scopes)
+    _tool_names.update(spans.tool_names)
 
 
 def is_suppressed(context: Context) -> bool:
@@ -182,6 +186,8 @@ def find_tool_name(span: Span) -> str:
     attributes, span_name = read_attributes(span), getattr(span, "name", "")
     if _descriptions and (description := _descriptions.get(span)) is not None:
         return description.tool_name
+    if (read_name := _tool_names.get(_scope_name(span) or "")) is not None:
+        return read_name(span_name)
     name = attributes.get(A.GEN_AI_TOOL_NAME) or attributes.get("tool.name") or span_name.partition(" ")[2]
     # OpenInference calls the span of a tool of OpenAI Agents by the tool alone.
     return str(name or (span_name if "openinference.span.kind" in attributes else ""))

@@ -22,7 +22,7 @@ from typing import Any
 import opentelemetry.trace
 from agent_runs import SUMS, read_sums
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_agentops import _deferred_work
@@ -134,11 +134,35 @@ def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
     return {"run": run_whole, "stream": read_stream}
 
 
+def list_crewai(provider: FakeProvider, handlers: list[Any]) -> Ways:
+    from crewai import LLM, Agent, Crew, Task
+    from crewai.tools import tool
+
+    def make_crew() -> Crew:
+        model = LLM(model="openai/gpt-x", base_url=provider.openai_url, api_key="k", max_retries=0)
+        agent = Agent(role="forecaster", goal="Tell.", backstory="Old.", llm=model, tools=[tool("weather")(weather)])
+        work = Task(description="How is it?", expected_output="A word.", agent=agent)
+        return Crew(name=NAME, agents=[agent], tasks=[work])
+
+    def read_stream() -> None:
+        crew = make_crew()
+        crew.stream = True
+        for _ in crew.kickoff():
+            pass
+
+    return {  # it refuses to run in a loop
+        "kickoff": lambda: asyncio.to_thread(make_crew().kickoff),
+        "akickoff": lambda: make_crew().akickoff(),
+        "stream": lambda: asyncio.to_thread(read_stream),
+    }
+
+
 FRAMEWORKS: dict[str, Callable[[FakeProvider, list[Any]], Ways]] = {
     "openai_agents": list_openai_agents,
     "pydantic_ai": list_pydantic_ai,
     "langgraph": list_langgraph,
     "llama_index": list_llama_index,
+    "crewai": list_crewai,
 }
 OURS = {"langgraph": ("langgraph", "langchain_core")}  # if it is not the framework's own alone
 
@@ -173,16 +197,34 @@ class Sentry:
         )
 
 
+class CrewTelemetry:
+    """CrewAI's own telemetry, which is on by default; it sends nothing here."""
+
+    def instrument(self) -> None:
+        import_module("crewai_core.telemetry").SafeOTLPSpanExporter = lambda **options: PrivateExporter()
+        os.environ.pop("CREWAI_DISABLE_TELEMETRY")
+
+
+class PrivateExporter(InMemorySpanExporter):
+    """Counts the spans that a library keeps to itself."""
+
+    def export(self, spans: Sequence[Any]) -> SpanExportResult:
+        PRIVATE_SPANS.update(span.name for span in spans)
+        return super().export(spans)
+
+
 HANDLERS: list[Any] = []  # of LangChain
 PRIVATE_SPANS: Counter[str] = Counter()  # by operation, of those that do not come to the application's provider
 PEERS = {
     "OpenInference": {
         "openai_agents": "openinference.instrumentation.openai_agents:OpenAIAgentsInstrumentor",
         "llama_index": "openinference.instrumentation.llama_index:LlamaIndexInstrumentor",
+        "crewai": "openinference.instrumentation.crewai:CrewAIInstrumentor",
     },
     "OpenLLMetry": {
         "openai_agents": "opentelemetry.instrumentation.openai_agents:OpenAIAgentsInstrumentor",
         "llama_index": "opentelemetry.instrumentation.llamaindex:LlamaIndexInstrumentor",
+        "crewai": "opentelemetry.instrumentation.crewai:CrewAIInstrumentor",
     },
 }
 
@@ -205,7 +247,7 @@ def load_object(path: str) -> Any:
 
 
 def load_peer(framework: str, peer: str) -> Any:
-    own = {"logfire": Logfire, "Langfuse": Langfuse, "sentry": Sentry}
+    own = {"logfire": Logfire, "Langfuse": Langfuse, "sentry": Sentry, "itself": CrewTelemetry}
     return own[peer]() if peer in own else load_object(PEERS[peer][framework])
 
 
@@ -229,7 +271,10 @@ def summarise_spans(spans: Sequence[Any]) -> dict[str, Any]:
     sums = []
     for span in spans:
         values = span.attributes
-        maker = "ours" if span.instrumentation_scope.name == "otel_agentops" else "theirs"
+        scope = span.instrumentation_scope.name
+        maker = "ours" if scope == "otel_agentops" else "theirs"
+        if scope == "crewai.telemetry":
+            makers["own telemetry"] = Counter(theirs=1)
         kind = str(next((values[key] for key in KINDS if key in values), "")).lower()
         if kind in MODEL_KINDS:
             makers["models"][maker] += 1
@@ -272,6 +317,8 @@ async def run_ways(framework: str, exporter: InMemorySpanExporter) -> dict[str, 
 
 
 def main(framework: str, peer: str, order: str) -> None:
+    # CrewAI sends something home, and asks to be allowed to, if nobody says this before it is imported.
+    os.environ.update(CREWAI_DISABLE_TELEMETRY="true", CREWAI_TRACING_ENABLED="false", CREWAI_TESTING="true")
     errors = Errors()
     logging.getLogger().addHandler(errors)
     exporter = set_up_spans(peer)
@@ -281,6 +328,8 @@ def main(framework: str, peer: str, order: str) -> None:
     for instrumentor in [*instrumentors, *theirs] if order == "ours-first" else [*theirs, *instrumentors]:
         instrumentor.instrument()
     results = asyncio.run(run_ways(framework, exporter))
+    if peer == "itself":
+        import_module("crewai.telemetry.telemetry").Telemetry().provider.force_flush()
     print(json.dumps({"ways": results, "errors": errors.lines, "private": sorted(PRIVATE_SPANS)}))
 
 
