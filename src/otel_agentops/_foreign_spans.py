@@ -12,7 +12,7 @@ installed.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -64,6 +64,10 @@ class ForeignSpans(NamedTuple):
             they know none.
         unmeasured_scopes: Scopes of the client's own tracing, which records no client metrics.
         own_parent_scopes: Scopes whose span may have a parent that the application names, and not the current span.
+        suppressing_scopes: Scopes that suppress spans of model calls below every span of theirs, also below one that is
+            of no call.
+        run_scopes: Scopes whose spans of agents are of runs that the adapter of the library observes itself.
+        tool_names: By scope, span name to the tool that it is of, as models are offered it.
     """
 
     operations_by_name: Mapping[str, str] = {}
@@ -72,6 +76,9 @@ class ForeignSpans(NamedTuple):
     never_ends_stream_scopes: frozenset[str] = frozenset()
     unmeasured_scopes: frozenset[str] = frozenset()
     own_parent_scopes: frozenset[str] = frozenset()
+    suppressing_scopes: frozenset[str] = frozenset()
+    run_scopes: frozenset[str] = frozenset()
+    tool_names: Mapping[str, Callable[[str], str]] = {}
 
 
 _operations_by_name: dict[str, str] = {}
@@ -80,6 +87,9 @@ _attempt_scopes: dict[str, Mapping[str, str]] = {}
 _never_ends_stream_scopes: set[str] = set()
 _unmeasured_scopes: set[str] = set()
 _own_parent_scopes: set[str] = set()
+_suppressing_scopes: set[str] = {_SUPPRESSING_SCOPE}
+_run_scopes: set[str] = set()
+_tool_names: dict[str, Callable[[str], str]] = {}
 
 
 def register_foreign_spans(spans: ForeignSpans) -> None:
@@ -90,6 +100,9 @@ def register_foreign_spans(spans: ForeignSpans) -> None:
     _never_ends_stream_scopes.update(spans.never_ends_stream_scopes)
     _unmeasured_scopes.update(spans.unmeasured_scopes)
     _own_parent_scopes.update(spans.own_parent_scopes)
+    _suppressing_scopes.update(spans.suppressing_scopes)
+    _run_scopes.update(spans.run_scopes)
+    _tool_names.update(spans.tool_names)
 
 
 def is_suppressed(context: Context) -> bool:
@@ -100,12 +113,16 @@ def is_suppressed(context: Context) -> bool:
 def is_model_call_suppressed(context: Context) -> bool:
     """Return True if somebody has a span for a call of a model that is made in this context.
 
-    OpenLLMetry leaves its key in the context of a task after LangChain's `ainvoke`: then its span has ended.
+    OpenLLMetry leaves its key in the context of a task after LangChain's `ainvoke`: then its span has ended. It sets
+    the key below every span of LlamaIndex: then its span is of no call.
     """
     if not context.get(_SUPPRESS_MODEL_CALLS_KEY):
         return False
-    theirs = [started for started in _STARTED.get() if started.scope == _SUPPRESSING_SCOPE]
-    return not theirs or theirs[-1].find_recording() is not None
+    theirs = next((started for started in reversed(_STARTED.get()) if started.scope in _suppressing_scopes), None)
+    if theirs is None:
+        return True
+    span = theirs.find_recording()
+    return span is not None and (theirs.scope == _SUPPRESSING_SCOPE or find_operation(span) in MODEL_CALLS)
 
 
 def find_operation(span: Span) -> str | None:
@@ -117,6 +134,8 @@ def find_operation(span: Span) -> str | None:
     for key in _KIND_KEYS:
         if (kind := attributes.get(key)) is not None:
             return _OPERATIONS_BY_KIND.get(str(kind).lower())
+    if _descriptions and (description := _descriptions.get(span)) is not None:
+        return description.operation
     name = str(getattr(span, "name", ""))
     by_name = _operations_by_attempt_name(span).get(name) or _operations_by_name.get(name)
     if by_name is not None:
@@ -143,6 +162,11 @@ def is_of_one_attempt(span: object) -> bool:
     return bool(_operations_by_attempt_name(span))
 
 
+def is_of_observed_run(span: object) -> bool:
+    """Return True if an adapter of ours observes the runs of agents that its maker makes spans of."""
+    return _scope_name(span) in _run_scopes
+
+
 def never_ends_stream_span(span: object) -> bool:
     """Return True if its maker leaves the span of some streams open for ever."""
     return _scope_name(span) in _never_ends_stream_scopes
@@ -160,6 +184,10 @@ def _operations_by_attempt_name(span: object) -> Mapping[str, str]:
 def find_tool_name(span: Span) -> str:
     """Return the tool that an `execute_tool` span of anybody is about."""
     attributes, span_name = read_attributes(span), getattr(span, "name", "")
+    if _descriptions and (description := _descriptions.get(span)) is not None:
+        return description.tool_name
+    if (read_name := _tool_names.get(_scope_name(span) or "")) is not None:
+        return read_name(span_name)
     name = attributes.get(A.GEN_AI_TOOL_NAME) or attributes.get("tool.name") or span_name.partition(" ")[2]
     # OpenInference calls the span of a tool of OpenAI Agents by the tool alone.
     return str(name or (span_name if "openinference.span.kind" in attributes else ""))
@@ -247,6 +275,24 @@ def remember_started(span: Span) -> None:
         if started.find_recording() is not None or scope != _SUPPRESSING_SCOPE == started.scope
     ]
     _STARTED.set((*kept[1 - _MAX_STARTED :], StartedSpan(weakref.ref(span), scope)))
+
+
+class Description(NamedTuple):
+    """The operation that a span stands for, and its tool, as an adapter knows them before the span says it."""
+
+    operation: str
+    tool_name: str = ""
+
+
+_descriptions: weakref.WeakKeyDictionary[Span, Description] = weakref.WeakKeyDictionary()
+
+
+def describe_started(scope: str, name: str, description: Description) -> None:
+    """Say what the span stands for that was started last in this context, if it has this scope and name."""
+    if (started_spans := _STARTED.get()) and started_spans[-1].scope == scope:
+        span = started_spans[-1].find_recording()
+        if span is not None and getattr(span, "name", None) == name:
+            _descriptions[span] = description
 
 
 def is_unmeasured(span: Span, operation: str, model: str | None) -> bool:

@@ -87,7 +87,7 @@ class ScopeProcessor(SpanProcessor):
             return above._replace(tool_name=tool_name, is_ours=False, pending=pending).enter_surface(span)
         if operation == RETRIEVAL:
             return above._replace(pending=self._begin(span, Retrieval("", None, None, {}), scope)).enter_surface(span)
-        if operation in AGENT_RUNS:
+        if operation in AGENT_RUNS and not _foreign_spans.is_of_observed_run(span):
             depth = above.depth + 1
             Observation(self._telemetry).adopt(AgentRun("", {}, depth=depth), scope)
             return above._replace(depth=depth)

@@ -6,7 +6,7 @@ the SDK gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic
 
 from typing_extensions import NamedTuple, TypeVar
@@ -106,6 +106,14 @@ def wrap_step(around: Around[Any], *, is_async: bool = False) -> Wrap:
         return async_method if is_async else method
 
     return wrap
+
+
+def list_wrapper_modules(function: object) -> Iterator[str]:
+    """Yield the modules of the wrappers that others put around a function by wrapt, the outermost first."""
+    while (wrapped := getattr(function, "__wrapped__", None)) is not None:
+        if (wrapper := getattr(function, "_self_wrapper", None)) is not None:
+            yield type(wrapper).__module__
+        function = wrapped
 
 
 def _guard_all(around: Around[Any]) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:

@@ -20,10 +20,9 @@ from importlib import import_module
 from typing import Any
 
 import opentelemetry.trace
-import sentry_sdk
 from agent_runs import SUMS, read_sums
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_agentops import _deferred_work
@@ -111,10 +110,59 @@ def list_langgraph(provider: FakeProvider, handlers: list[Any]) -> Ways:
     return {"invoke": run_sync, "ainvoke": lambda: agent.ainvoke(ways.ASK), "astream": read_stream}
 
 
+def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
+    from llama_index.core.agent.workflow import FunctionAgent
+    from llama_index.llms.openai import OpenAI
+
+    usage = {"stream_options": {"include_usage": True}}
+    options = {"api_base": provider.openai_url, "api_key": "k", "max_retries": 0}
+    models = [OpenAI(model="gpt-4o", **options, additional_kwargs=more) for more in ({}, usage)]
+    whole, streamed = (
+        FunctionAgent(name=NAME, description="Ask.", llm=model, tools=[weather], streaming=is_streamed)
+        for is_streamed, model in enumerate(models)
+    )
+
+    async def run_whole() -> None:
+        await whole.run(user_msg="How is it?")
+
+    async def read_stream() -> None:
+        handler = streamed.run(user_msg="How is it?")
+        async for _ in handler.stream_events():
+            pass
+        await handler
+
+    return {"run": run_whole, "stream": read_stream}
+
+
+def list_crewai(provider: FakeProvider, handlers: list[Any]) -> Ways:
+    from crewai import LLM, Agent, Crew, Task
+    from crewai.tools import tool
+
+    def make_crew() -> Crew:
+        model = LLM(model="openai/gpt-x", base_url=provider.openai_url, api_key="k", max_retries=0)
+        agent = Agent(role="forecaster", goal="Tell.", backstory="Old.", llm=model, tools=[tool("weather")(weather)])
+        work = Task(description="How is it?", expected_output="A word.", agent=agent)
+        return Crew(name=NAME, agents=[agent], tasks=[work])
+
+    def read_stream() -> None:
+        crew = make_crew()
+        crew.stream = True
+        for _ in crew.kickoff():
+            pass
+
+    return {  # it refuses to run in a loop
+        "kickoff": lambda: asyncio.to_thread(make_crew().kickoff),
+        "akickoff": lambda: make_crew().akickoff(),
+        "stream": lambda: asyncio.to_thread(read_stream),
+    }
+
+
 FRAMEWORKS: dict[str, Callable[[FakeProvider, list[Any]], Ways]] = {
     "openai_agents": list_openai_agents,
     "pydantic_ai": list_pydantic_ai,
     "langgraph": list_langgraph,
+    "llama_index": list_llama_index,
+    "crewai": list_crewai,
 }
 OURS = {"langgraph": ("langgraph", "langchain_core")}  # if it is not the framework's own alone
 
@@ -144,29 +192,53 @@ class Sentry:
     """Sentry's client, which finds the libraries that it traces by itself. Its spans are not OpenTelemetry's."""
 
     def instrument(self) -> None:
-        sentry_sdk.init(dsn="http://k@127.0.0.1:9/1", traces_sample_rate=1.0, before_send_transaction=keep_transaction)
+        import_module("sentry_sdk").init(
+            dsn="http://k@127.0.0.1:9/1", traces_sample_rate=1.0, before_send_transaction=keep_transaction
+        )
+
+
+class CrewTelemetry:
+    """CrewAI's own telemetry, which is on by default; it sends nothing here."""
+
+    def instrument(self) -> None:
+        import_module("crewai_core.telemetry").SafeOTLPSpanExporter = lambda **options: PrivateExporter()
+        os.environ.pop("CREWAI_DISABLE_TELEMETRY")
+
+
+class PrivateExporter(InMemorySpanExporter):
+    """Counts the spans that a library keeps to itself."""
+
+    def export(self, spans: Sequence[Any]) -> SpanExportResult:
+        PRIVATE_SPANS.update(span.name for span in spans)
+        return super().export(spans)
 
 
 HANDLERS: list[Any] = []  # of LangChain
-SENTRY_SPANS: Counter[str] = Counter()  # by operation
+PRIVATE_SPANS: Counter[str] = Counter()  # by operation, of those that do not come to the application's provider
 PEERS = {
     "OpenInference": {
         "openai_agents": "openinference.instrumentation.openai_agents:OpenAIAgentsInstrumentor",
+        "llama_index": "openinference.instrumentation.llama_index:LlamaIndexInstrumentor",
+        "crewai": "openinference.instrumentation.crewai:CrewAIInstrumentor",
     },
     "OpenLLMetry": {
         "openai_agents": "opentelemetry.instrumentation.openai_agents:OpenAIAgentsInstrumentor",
+        "llama_index": "opentelemetry.instrumentation.llamaindex:LlamaIndexInstrumentor",
+        "crewai": "opentelemetry.instrumentation.crewai:CrewAIInstrumentor",
     },
 }
 
 
 def keep_transaction(event: Any, hint: Any) -> None:
     """Count the spans of a transaction, and send none."""
-    SENTRY_SPANS.update(span["op"] for span in event["spans"] if span.get("op", "").startswith("gen_ai"))
+    operations = [span.get("op") or "" for span in event["spans"]]
+    PRIVATE_SPANS.update(operation for operation in operations if operation.startswith("gen_ai"))
 
 
 def trace_by_sentry() -> AbstractContextManager[object]:
     """Return the transaction of a run, which does nothing without Sentry."""
-    return sentry_sdk.start_transaction(name="run") if sentry_sdk.get_client().is_active() else nullcontext()
+    sentry = sys.modules.get("sentry_sdk")
+    return sentry.start_transaction(name="run") if sentry and sentry.get_client().is_active() else nullcontext()
 
 
 def load_object(path: str) -> Any:
@@ -175,7 +247,7 @@ def load_object(path: str) -> Any:
 
 
 def load_peer(framework: str, peer: str) -> Any:
-    own = {"logfire": Logfire, "Langfuse": Langfuse, "sentry": Sentry}
+    own = {"logfire": Logfire, "Langfuse": Langfuse, "sentry": Sentry, "itself": CrewTelemetry}
     return own[peer]() if peer in own else load_object(PEERS[peer][framework])
 
 
@@ -199,7 +271,10 @@ def summarise_spans(spans: Sequence[Any]) -> dict[str, Any]:
     sums = []
     for span in spans:
         values = span.attributes
-        maker = "ours" if span.instrumentation_scope.name == "otel_agentops" else "theirs"
+        scope = span.instrumentation_scope.name
+        maker = "ours" if scope == "otel_agentops" else "theirs"
+        if scope == "crewai.telemetry":
+            makers["own telemetry"] = Counter(theirs=1)
         kind = str(next((values[key] for key in KINDS if key in values), "")).lower()
         if kind in MODEL_KINDS:
             makers["models"][maker] += 1
@@ -207,7 +282,7 @@ def summarise_spans(spans: Sequence[Any]) -> dict[str, Any]:
             makers["tokens"][maker] += any(name in values for name in TOKENS)
         makers["tools"][maker] += kind in TOOL_KINDS
         if "otel_agentops.task.llm_calls" in values and span.name.startswith("invoke_workflow"):
-            sums.append(read_sums(span_as_dict(span), *SUMS))
+            sums.append(read_sums(span_as_dict(span), *SUMS, "agents", "depth"))
     return {name: dict(+count) for name, count in makers.items()} | {"sums": sums}
 
 
@@ -242,6 +317,8 @@ async def run_ways(framework: str, exporter: InMemorySpanExporter) -> dict[str, 
 
 
 def main(framework: str, peer: str, order: str) -> None:
+    # CrewAI sends something home, and asks to be allowed to, if nobody says this before it is imported.
+    os.environ.update(CREWAI_DISABLE_TELEMETRY="true", CREWAI_TRACING_ENABLED="false", CREWAI_TESTING="true")
     errors = Errors()
     logging.getLogger().addHandler(errors)
     exporter = set_up_spans(peer)
@@ -251,7 +328,9 @@ def main(framework: str, peer: str, order: str) -> None:
     for instrumentor in [*instrumentors, *theirs] if order == "ours-first" else [*theirs, *instrumentors]:
         instrumentor.instrument()
     results = asyncio.run(run_ways(framework, exporter))
-    print(json.dumps({"ways": results, "errors": errors.lines, "sentry": sorted(SENTRY_SPANS)}))
+    if peer == "itself":
+        import_module("crewai.telemetry.telemetry").Telemetry().provider.force_flush()
+    print(json.dumps({"ways": results, "errors": errors.lines, "private": sorted(PRIVATE_SPANS)}))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from otel_agentops._wrapping import list_wrapper_modules
+
 OFFICIAL = "opentelemetry.instrumentation.genai.langchain"
 OPENLLMETRY = "opentelemetry.instrumentation.langchain"
 OPENINFERENCE = "openinference.instrumentation.langchain"
@@ -12,10 +14,5 @@ def find_tracers() -> set[str]:
     """Return the packages that make spans of LangChain's runs: all of them wrap the same constructor."""
     from langchain_core.callbacks import BaseCallbackManager
 
-    packages: set[str] = set()
-    constructor = vars(BaseCallbackManager)["__init__"]
-    while wrapped := getattr(constructor, "__wrapped__", None):
-        module = type(getattr(constructor, "_self_wrapper", None)).__module__
-        packages.update(package for package in _PACKAGES if module == package or module.startswith(f"{package}."))
-        constructor = wrapped
-    return packages
+    modules = list(list_wrapper_modules(vars(BaseCallbackManager)["__init__"]))
+    return {package for package in _PACKAGES for module in modules if f"{module}.".startswith(f"{package}.")}

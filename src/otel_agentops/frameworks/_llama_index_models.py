@@ -123,6 +123,7 @@ _WRAPS: Mapping[str, Wrap] = {
     **dict.fromkeys(("stream_chat", "stream_complete"), _wrap_stream),
     **dict.fromkeys(("astream_chat", "astream_complete"), _wrap_async_stream),
 }
+MODEL_METHODS = frozenset(_WRAPS)
 
 
 @guard

@@ -7,14 +7,20 @@ https://github.com/crewAIInc/crewAI/blob/main/lib/crewai/src/crewai/tools/base_t
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
+from opentelemetry.trace import get_current_span
+
 from otel_agentops import _patching
+from otel_agentops._foreign_spans import ForeignSpans, find_operation, find_tool_name
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
-from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops._telemetry import get_default
+from otel_agentops._wrapping import Arguments, Keywords, list_wrapper_modules
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, wrap_block
 from otel_agentops.helpers import tool
+from otel_agentops.operations import EXECUTE_TOOL
 
 
 def read_run(args: Arguments, kwargs: Keywords) -> Run | None:
@@ -62,6 +68,24 @@ def read_tool(args: Arguments, kwargs: Keywords) -> tool | None:
     return tool(name, schema=schema, description=instance.description, arguments=arguments)
 
 
+def read_traced_tool(args: Arguments, kwargs: Keywords) -> tool | None:
+    """Read a tool that OpenInference may trace as well; None if it makes its span inside, which is then counted."""
+    run, span = read_tool(args, kwargs), get_current_span()
+    is_inside_theirs = run is not None and find_operation(span) == EXECUTE_TOOL and find_tool_name(span) == run.name
+    if run is None or is_inside_theirs or get_default().config.mode == "own":
+        return run
+    modules = list_wrapper_modules(inspect.getattr_static(type(args[0]), "run"))
+    return None if any(module.startswith(f"{OPENINFERENCE}.") for module in modules) else run
+
+
+def name_traced_tool(span_name: str) -> str:
+    """Return the tool of a span of OpenInference, which is named after the tool and the method."""
+    from crewai.utilities.string_utils import sanitize_tool_name
+
+    name: str = sanitize_tool_name(span_name.rpartition(".")[0])
+    return name
+
+
 def read_structured_tool(args: Arguments, kwargs: Keywords) -> tool | None:
     """Read a tool that gets its arguments as one."""
     arguments = args[1] if len(args) > 1 else kwargs.get("input")
@@ -73,10 +97,13 @@ def tell_output(run: tool, result: object) -> None:
     run.record_result(result)
 
 
+# The scopes of others.
+OPENINFERENCE = "openinference.instrumentation.crewai"
+OPENLLMETRY = "opentelemetry.instrumentation.crewai.instrumentation"
 AGENT, CREW, FLOW = ("crewai.agent.core", "Agent"), ("crewai.crew", "Crew"), ("crewai.flow.runtime", "Flow")
 BASE_TOOL, FUNCTION = ("crewai.tools.base_tool", "BaseTool"), ("crewai.tools.base_tool", "Tool")
 STRUCTURED = ("crewai.tools.structured_tool", "CrewStructuredTool")
-_CALL, _COROUTINE = wrap_block(read_tool, "call", tell_output), wrap_block(read_tool, "coroutine", tell_output)
+_CALL, _COROUTINE = wrap_block(read_traced_tool, "call", tell_output), wrap_block(read_tool, "coroutine", tell_output)
 LIBRARY = PatchedLibrary(
     "crewai",
     ">=1.15,<2",
@@ -102,6 +129,9 @@ LIBRARY = PatchedLibrary(
             "the ids of tool calls",
             "failures that a tool returns as a text",
             "a run that ran out of iterations",
+        ),
+        foreign_spans=ForeignSpans(
+            run_scopes=frozenset({OPENINFERENCE, OPENLLMETRY}), tool_names={OPENINFERENCE: name_traced_tool}
         ),
     ),
 )

@@ -16,14 +16,19 @@ from uuid import UUID
 from typing_extensions import override
 
 from otel_agentops import _patching
+from otel_agentops._foreign_spans import Description, ForeignSpans, describe_started
+from otel_agentops._guard import guard
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
-from otel_agentops.frameworks._llama_index_models import TARGETS, UNKNOWN_MODEL
+from otel_agentops.frameworks._llama_index_models import MODEL_METHODS, TARGETS, UNKNOWN_MODEL
 from otel_agentops.frameworks._runs import INTERRUPTED, PulledRun, Run, ToolRun, continue_run, current_run
 from otel_agentops.helpers import retrieval
 from otel_agentops.helpers._observed import error_type_of
+from otel_agentops.operations import EXECUTE_TOOL
 
+# The scopes of others.
+OPENINFERENCE, OPENLLMETRY = "openinference.instrumentation.llama_index", "opentelemetry.instrumentation.llamaindex"
 _STEP = "step"  # a wait whose question is an event that a step returned, and whose answer begins another step
 HANDOFF = "handoff"  # the tool that is no more than a way to another agent
 Tell: TypeAlias = "Callable[[Any], object]"  # reads the result of a step
@@ -318,9 +323,10 @@ _BEGIN: Mapping[str, Callable[[ExitStack, Any, Mapping[str, Any]], Tell | None]]
     "run": _begin_workflow,
     **dict.fromkeys(("query", "aquery", "chat", "achat", "stream_chat", "astream_chat"), _begin_engine),
     **dict.fromkeys(("retrieve", "aretrieve"), _begin_retrieval),
-    **dict.fromkeys(("__call__", "call", "acall"), _begin_tool),
     "call_tool": _begin_call,
 }
+# Of what begins after others have made their span, which may stand for it, and ends before that.
+_BEGIN_INSIDE = dict.fromkeys(("__call__", "call", "acall"), _begin_tool)
 
 
 class Step:
@@ -335,26 +341,65 @@ class Step:
         self.stack = ExitStack()
         self.tell: Tell | None = None
 
+    @guard
+    def leave(self, result: Any, error: BaseException | None) -> None:
+        """Tell the result, and leave all that was entered."""
+        try:
+            if error is None and self.tell is not None:
+                self.tell(result)
+        finally:
+            self.stack.__exit__(None if error is None else type(error), error, None)
+
 
 _STEPS: dict[str, Step] = {}  # by the id that the library gave it
+_INNER_STEPS: dict[str, Step] = {}
 
 
-def _enter_step(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> None:
+def _enter_step(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> PatchedLibrary | None:
     if not library.active or "bound_args" not in kwargs:
-        return
+        return None
     step_id, arguments = kwargs["id_"], kwargs["bound_args"].arguments
-    begin = _BEGIN.get(step_id.partition("-")[0].rpartition(".")[2])
+    begin = _BEGIN.get(_name_method(step_id))
     agent = None
     if isinstance(run := current_run(), WorkflowRun):
         _see_events(run, arguments.values())
         agent = run.agent
-    if begin is None and agent is None:
+    if begin is not None or agent is not None:
+        _STEPS[step_id] = step = Step()
+        if agent is not None:
+            step.stack.enter_context(agent.pull())
+        if begin is not None:
+            step.tell = begin(step.stack, kwargs.get("instance"), arguments)
+    return library
+
+
+def _enter_inner_step(library: PatchedLibrary, result: None, args: Arguments, kwargs: Keywords) -> None:
+    step_id, instance = kwargs["id_"], kwargs.get("instance")
+    _describe_span(step_id, instance)
+    if (begin := _BEGIN_INSIDE.get(_name_method(step_id))) is not None:
+        _INNER_STEPS[step_id] = step = Step()
+        step.tell = begin(step.stack, instance, kwargs["bound_args"].arguments)
+
+
+def _name_method(step_id: str) -> str:
+    return step_id.partition("-")[0].rpartition(".")[2]
+
+
+def _describe_span(step_id: str, instance: Any) -> None:
+    """Say of OpenInference's span of a step what it stands for, which it says itself when it ends."""
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.base.llms.base import BaseLLM
+    from llama_index.core.tools.types import BaseTool
+
+    if isinstance(instance, BaseTool):
+        description = Description(EXECUTE_TOOL, str(instance.metadata.name))
+    elif isinstance(instance, BaseEmbedding):
+        description = Description("embeddings")
+    elif isinstance(instance, BaseLLM) and _name_method(step_id) in MODEL_METHODS:
+        description = Description("chat")
+    else:
         return
-    _STEPS[step_id] = step = Step()
-    if agent is not None:
-        step.stack.enter_context(agent.pull())
-    if begin is not None:
-        step.tell = begin(step.stack, kwargs.get("instance"), arguments)
+    describe_started(OPENINFERENCE, step_id.partition("-")[0], description)
 
 
 def _see_events(run: WorkflowRun, arguments: Iterable[object]) -> None:
@@ -372,25 +417,29 @@ def _find_step(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> St
     """Return a step that is about to end; those whom the library tells of it may have put a span inside of ours."""
     if type(kwargs.get("result")).__name__ == "InputRequiredEvent" and (run := _find_workflow_run()) is not None:
         run.waits.add(_STEP)
-    return _STEPS.pop(kwargs.get("id_", ""), None)
+    step_id = kwargs.get("id_", "")
+    if (inner := _INNER_STEPS.pop(step_id, None)) is not None:
+        inner.leave(kwargs.get("result"), kwargs.get("err"))
+    return _STEPS.pop(step_id, None)
 
 
 def _exit_step(step: Step, result: None, args: Arguments, kwargs: Keywords) -> None:
-    error = kwargs.get("err")
-    try:
-        if error is None and step.tell is not None:
-            step.tell(kwargs.get("result"))
-    finally:
-        step.stack.__exit__(None if error is None else type(error), error, None)
+    step.leave(kwargs.get("result"), kwargs.get("err"))
 
 
 _DISPATCHER = ("llama_index.core.instrumentation", "Dispatcher")
+_ENTER = wrap_step(Around(_enter_step, _enter_inner_step))
 _END = wrap_step(Around(_find_step, _exit_step))
 LIBRARY = PatchedLibrary(
     "llama-index-core",
     ">=0.14.5,<0.15",
     (
-        Target(*_DISPATCHER, "span_enter", wrap_step(Around(_enter_step)), ("id_", "bound_args", "instance")),
+        Target(
+            *_DISPATCHER,
+            "span_enter",
+            wrap_step(Around(_enter_step, _enter_inner_step)),
+            ("id_", "bound_args", "instance"),
+        ),
         Target(*_DISPATCHER, "span_exit", _END, ("id_", "result")),
         Target(*_DISPATCHER, "span_drop", _END, ("id_", "err")),
         Target(
@@ -421,6 +470,7 @@ LIBRARY = PatchedLibrary(
             "effect and tier of a tool: `@tool('name', effect='read')` on its function",
         ),
         unknown=("the version of an index, unless a store inside tells it",),
+        foreign_spans=ForeignSpans(suppressing_scopes=frozenset({OPENLLMETRY})),
     ),
 )
 

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from otel_agentops import _patching
 from otel_agentops._context import current_scope
+from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
@@ -107,6 +108,11 @@ def read_run(args: Arguments, kwargs: Keywords) -> AgentRun:
     with suppress(ValueError):  # a session at the provider has no id before its first request
         conversation_id = conversation_id or getattr(arguments.get("session"), "session_id", None)
     return AgentRun(name, conversation_id or settings.get("group_id"), arguments.get("streamed_result"))
+
+
+def read_shared_run(args: Arguments, kwargs: Keywords) -> AgentRun:
+    """Read a run from the arguments of a method that is bound to its runner."""
+    return read_run((None, *args), kwargs)
 
 
 def tell_result(run: AgentRun, result: Any) -> None:
@@ -206,6 +212,10 @@ LIBRARY = PatchedLibrary(
     ">=0.15,<0.25",
     (
         Target(RUNNER, "AgentRunner", "run", wrap_block(read_run, "coroutine", tell_result), ("starting_agent",)),
+        # Sentry puts a wrapper of the unpatched method on the one runner that everybody uses, if it comes first.
+        Target(
+            RUNNER, "DEFAULT_AGENT_RUNNER", "run", wrap_block(read_shared_run, "coroutine", tell_result), own_only=True
+        ),
         Target(RUNNER, "", "start_streaming", wrap_block(read_run, "coroutine", tell_result), ("streamed_result",)),
         Target(RUNNER, "", "agent_span", _AGENT, ("name",)),
         Target("agents.run_internal.run_loop", "", "agent_span", _AGENT, ("name",)),
@@ -246,6 +256,13 @@ LIBRARY = PatchedLibrary(
         ),
         one_line=("one task around several runs: `with trace('support'):`",),
         unknown=("tokens of a stream, unless `include_usage` asks for them",),
+        foreign_spans=ForeignSpans(
+            # Of logfire. Its span of a chat completion names the model that was asked for as the one that answered.
+            operations_by_name={"Responses API with {gen_ai.request.model!r}": "chat"},
+            run_scopes=frozenset(
+                {"openinference.instrumentation.openai_agents", "opentelemetry.instrumentation.openai_agents"}
+            ),
+        ),
     ),
 )
 

@@ -29,7 +29,7 @@ from opentelemetry import trace
 
 import otel_agentops
 from otel_agentops._context import NO_SCOPE, current_scope
-from otel_agentops.frameworks.llama_index import _STEPS, LIBRARY, Instrumentor
+from otel_agentops.frameworks.llama_index import _INNER_STEPS, _STEPS, LIBRARY, Instrumentor
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider
 
@@ -97,7 +97,7 @@ every_way = pytest.mark.parametrize("run", [run_whole, read_events])
 @pytest.fixture(autouse=True)
 def _leave_nothing_open() -> Any:
     yield
-    assert _STEPS == {}
+    assert _STEPS == _INNER_STEPS == {}
 
 
 @every_way
