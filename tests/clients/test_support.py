@@ -43,9 +43,6 @@ def test_client_has_a_contract_test(name: str) -> None:
     assert "(Contract)" in (folder / f"test_{name}_contract.py").read_text()
 
 
-NOT_RUN = {"DSPy"}  # its start has no test yet
-
-
 def test_readme_leads_to_the_start_of_every_framework() -> None:
     """Each section has its five lines, and a test in the framework's folder runs them."""
     linked = re.findall(r"\]\(docs/frameworks\.md#([a-z-]+)\)", (ROOT / "README.md").read_text())
@@ -58,7 +55,8 @@ def test_readme_leads_to_the_start_of_every_framework() -> None:
         name: re.findall(r"run_(?:agent|start)\(\s*\"(.+?)\"", read_contract(folder))
         for name, folder in folders.items()
     }
-    assert sorted(heading for each in run.values() for heading in each) == sorted({*headings} - NOT_RUN)
+    assert sorted(heading for each in run.values() for heading in each) == sorted(headings)
+    assert all(len(each) == 1 for each in run.values()), run
 
 
 def read_contract(folder: Path) -> str:
