@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 from urllib.parse import urlsplit
 
 import httpx
@@ -150,6 +150,7 @@ class Show:
         """
         self.world.check_servers()
         _send_translations(self.world)
+        _send_own_metrics(self.world, time.time() - self.start_time)
         while self._rest_of_story and time.time() - self.start_time >= self._rest_of_story[0][0]:
             _, act = self._rest_of_story.pop(0)
             act(self.world)
@@ -209,7 +210,33 @@ def _send_translations(world: World) -> None:
     _send_records(world, "logs", "translator", "", [_build_event(E.OUTCOME, outcome) for outcome in outcomes * 2])
 
 
-Record = Mapping[str, object]  # a span or a log record in OTLP's JSON
+def _send_own_metrics(world: World, seconds: float) -> None:
+    """Send what the process of the third service counts by itself: retries, fallbacks, waits and limits.
+
+    All of it grows with the seconds of the show, as cumulative sums do. The provider's limits are nearly used up.
+    """
+    model: dict[str, str | bool] = {A.GEN_AI_PROVIDER_NAME: "openai", A.GEN_AI_REQUEST_MODEL: "gpt-x"}
+    task = {A.TASK_NAME: "translate"}
+    grown = 1 + int(seconds)
+    sums: list[_Point] = [
+        *((M.RETRIES, {A.RETRY_LEVEL: level, **task}, grown * each) for each, level in enumerate(_LEVELS, 1)),
+        (M.FALLBACKS, {A.FALLBACK_FROM: "gpt-x", **task}, grown),
+        *((M.RETRY_AFTER_WAITS, {A.RETRY_AFTER_HONOURED: kept, **model}, grown * each) for kept, each in _WAITS),
+    ]
+    gauges: list[_Point] = [
+        (metric, {A.RATE_LIMIT_KIND: kind, **model}, value)
+        for kind in ("requests", "tokens")
+        for metric, value in ((M.RATE_LIMIT_LIMIT, 1000), (M.RATE_LIMIT_REMAINING, max(40, 900 - 12 * grown)))
+    ]
+    records = [_build_metric(*one, is_sum=True) for one in sums] + [_build_metric(*one) for one in gauges]
+    _send_records(world, "metrics", "translator", "", records)
+
+
+_Point: TypeAlias = tuple[str, Mapping[str, str | bool], int]  # of which metric, with which attributes, the value
+_LEVELS = A.RETRY_LEVEL_VALUES
+_WAITS = ((True, 3), (False, 1))
+
+Record = Mapping[str, object]  # a span, a log record or a metric in OTLP's JSON
 
 
 def _send_records(world: World, signal: str, service: str, region: str, records: Sequence[Record]) -> None:
@@ -220,11 +247,16 @@ def _send_records(world: World, signal: str, service: str, region: str, records:
         A.DEPLOYMENT_ENVIRONMENT_NAME: "demo",
         **({A.CLOUD_REGION: region} if region else {}),
     }
-    outer, inner, each = (
-        ("resourceLogs", "scopeLogs", "logRecords") if signal == "logs" else ("resourceSpans", "scopeSpans", "spans")
-    )
+    outer, inner, each = _ENVELOPES[signal]
     body = {outer: [{"resource": {"attributes": _encode_attributes(resource)}, inner: [{each: records}]}]}
     httpx.post(f"{world.collector.otlp}/v1/{signal}", json=body).raise_for_status()
+
+
+_ENVELOPES = {
+    "logs": ("resourceLogs", "scopeLogs", "logRecords"),
+    "metrics": ("resourceMetrics", "scopeMetrics", "metrics"),
+    "traces": ("resourceSpans", "scopeSpans", "spans"),
+}
 
 
 def _list_attributes(variable: str) -> list[str]:
@@ -243,8 +275,19 @@ def _build_event(name: str, attributes: Mapping[str, str]) -> Record:
     return {"timeUnixNano": "1", "eventName": name, "attributes": _encode_attributes(attributes)}
 
 
-def _encode_attributes(values: Mapping[str, str]) -> list[Record]:
-    return [{"key": key, "value": {"stringValue": value}} for key, value in values.items()]
+def _build_metric(name: str, attributes: Mapping[str, str | bool], value: int, is_sum: bool = False) -> Record:
+    """Return a metric with one point: a cumulative sum, or a gauge."""
+    metric = M.METRICS[name]
+    point = {"timeUnixNano": str(time.time_ns()), "asInt": str(value), "attributes": _encode_attributes(attributes)}
+    data: Record = {"dataPoints": [point], **({"aggregationTemporality": 2, "isMonotonic": True} if is_sum else {})}
+    return {"name": name, "unit": metric.unit, "description": metric.brief, "sum" if is_sum else "gauge": data}
+
+
+def _encode_attributes(values: Mapping[str, str | bool]) -> list[Record]:
+    return [
+        {"key": key, "value": {"boolValue" if isinstance(value, bool) else "stringValue": value}}
+        for key, value in values.items()
+    ]
 
 
 STORY: tuple[tuple[float, Callable[[World], None]], ...] = (
@@ -269,11 +312,26 @@ def run_show(directory: Path) -> Iterator[Show]:
     with ExitStack() as running:
         lock = directory / "lock.yaml"
         lock.write_text(fragment.render_text([load(_write_lock(directory / "agentops.lock"))]), "utf-8")
-        demo = running.enter_context(run_world(directory, None, RATE, 1, "1s", [lock, CROWDED], SURVEY))
-        targets = [urlsplit(url).netloc for url in (demo.collector.metrics, demo.collector.internal)]
+        (port,) = stack.free_ports(1)
+        own_metrics = directory / "own-metrics.yaml"
+        own_metrics.write_text(_OWN_METRICS.format(port=port), "utf-8")
+        configs = [lock, CROWDED, own_metrics]
+        demo = running.enter_context(run_world(directory, None, RATE, 1, "1s", configs, SURVEY))
+        urls = (demo.collector.metrics, demo.collector.internal)
+        targets = [*(urlsplit(url).netloc for url in urls), f"127.0.0.1:{port}"]
         server = running.enter_context(stack.prometheus(targets, [rules], directory, itself=True))
         server.wait_until(lambda: bool(server.query(_TASKS)), 120)
         yield Show(demo, server)
+
+
+# The way of the metrics that applications record themselves, as backends/grafana/README.md shows it.
+_OWN_METRICS = """\
+exporters:
+  prometheus/applications: {{endpoint: "127.0.0.1:{port}", resource_to_telemetry_conversion: {{enabled: true}}}}
+service:
+  pipelines:
+    metrics: {{exporters: [prometheus/applications]}}
+"""
 
 
 # A promise of a service that never ran, which a panel names.

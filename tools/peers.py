@@ -124,6 +124,7 @@ class Suite:
                 "PEERS_ONLY": str(wanted) if only else "",
                 "PEERS_PART": "" if only or alone else self.part or "",
                 "TEST_API_BASE_URL": os.environ.get("TEST_API_BASE_URL", api),
+                "LANGSMITH_TEST_TRACKING": "false",  # openevals' tests then send no results to LangSmith
                 "NO_DOCKER": "true",  # langgraph's and langchain's tests then need no database server
                 "OTEL_AGENTOPS_STRICT": "1" if strict else "",
                 "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("src", "tools")),

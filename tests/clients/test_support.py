@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,26 @@ def test_client_has_a_contract_test(name: str) -> None:
     folder = ROOT / "tests" / "clients" / name
     assert (folder / f"{name}_subject.py").exists()
     assert "(Contract)" in (folder / f"test_{name}_contract.py").read_text()
+
+
+def test_readme_leads_to_the_start_of_every_framework() -> None:
+    """Each section has its five lines, and a test in the framework's folder runs them."""
+    linked = re.findall(r"\]\(docs/frameworks\.md#([a-z-]+)\)", (ROOT / "README.md").read_text())
+    page = (ROOT / "docs" / "frameworks.md").read_text()
+    headings = re.findall(r"^## (.+)\n\n```python\n", page, re.MULTILINE)
+    assert sorted(linked) == sorted(heading.lower().replace(" ", "-") for heading in headings)
+    folders = {name: ROOT / "tests" / "clients" / name for name in support.load_adapters("frameworks")}
+    del folders["langchain_core"]  # the start of LangGraph's section is an agent of LangChain
+    run = {
+        name: re.findall(r"run_(?:agent|start)\(\s*\"(.+?)\"", read_contract(folder))
+        for name, folder in folders.items()
+    }
+    assert sorted(heading for each in run.values() for heading in each) == sorted(headings)
+    assert all(len(each) == 1 for each in run.values()), run
+
+
+def read_contract(folder: Path) -> str:
+    return (folder / f"test_{folder.name}_contract.py").read_text()
 
 
 def test_support_tables_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:

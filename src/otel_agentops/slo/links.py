@@ -16,6 +16,7 @@ from otel_agentops.slo.series import SERVICE
 # The dashboard of each alert; any other alert is about the budget. The first panel of a dashboard says most.
 DASHBOARDS = {
     "agentops-moved": ("VariableMoved", "VariableSkewed", "ModelDrifted", "UnlistedValue", "EvalSetStale"),
+    "agentops-triage": ("RateLimitNear",),
     "agentops-trust": ("ProxyDisagreesWithTruth", "GroundTruthStale", "ProxyWithoutTruth"),
     "agentops-pipeline": ("NoData", "CollectorNotScraped", "ScrapedTooSeldom", "CountsMissing", "RulesStale"),
 }

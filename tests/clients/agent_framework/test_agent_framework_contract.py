@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from agent_framework import Agent, ResponseStream, tool
 from agent_framework.openai import OpenAIChatCompletionClient
+from documented_starts import STARTED, run_agent
 from opentelemetry import trace
 
 import otel_agentops
@@ -217,3 +218,7 @@ def test_sums_of_parallel_runs_are_exact(provider: FakeProvider, seen: Capture, 
     roots = [span["attributes"] for span in seen.spans if span["name"] == ROOT]
     sums = {tuple(root[f"otel_agentops.task.{name}"] for name in SUMS) for root in roots}
     assert (len(roots), sums) == (50, {(0, 0, 2, 1, 0, 22, 10)})
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_agent("Agent Framework", provider, seen, monkeypatch) == STARTED

@@ -13,6 +13,7 @@ from autogen_agentchat.agents import AssistantAgent, BaseChatAgent
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_ext.models.openai import OpenAIChatCompletionClient
+from documented_starts import run_agent
 from opentelemetry import trace
 
 import otel_agentops
@@ -201,3 +202,9 @@ def test_sums_of_parallel_runs_are_exact(provider: FakeProvider, seen: Capture, 
     asyncio.run(run_all())
     sums = [tuple(read_sums(span, *SUMS)) for span in seen.spans if span["name"] == ROOT]
     assert (len(sums), set(sums)) == (20, {(0, 0, 2, 1, 0, 22, 10)})
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked is the model that calls the tool, whose result is the answer."""
+    started = run_agent("AutoGen", provider, seen, monkeypatch)
+    assert started == ["invoke_workflow support", "completed", 1, 1, 0]

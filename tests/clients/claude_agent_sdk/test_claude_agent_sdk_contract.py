@@ -18,6 +18,7 @@ from claude_agent_sdk import (
     query,
     tool,
 )
+from documented_starts import run_start
 
 import otel_agentops
 from otel_agentops._context import NO_SCOPE, current_scope
@@ -200,3 +201,13 @@ def test_uninstrumented_client_is_itself_again() -> None:
     assert ClaudeSDKClient.receive_response is not before
     instrumentor.uninstrument()
     assert ClaudeSDKClient.receive_response is before
+
+
+def test_documented_start_is_a_task(make_options: Make, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = make_options()
+    for name, value in options.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(str(options.cwd))
+    run_start("Claude Agent SDK")
+    root = find_span(seen, "invoke_workflow support")
+    assert (root["attributes"][OUTCOME], *read_sums(root, "llm_calls", "tool_calls")) == ("completed", 1, 0)

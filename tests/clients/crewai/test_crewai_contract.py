@@ -11,6 +11,7 @@ import pytest
 from crewai import LLM, Agent, Crew, Task
 from crewai.flow.flow import Flow, listen, start
 from crewai.tools import BaseTool, tool
+from documented_starts import STARTED, find_order, run_agent
 from opentelemetry import trace
 
 import otel_agentops
@@ -242,3 +243,10 @@ def test_sums_of_parallel_crews_are_exact(provider: FakeProvider, seen: Capture)
     roots = [span for span in seen.spans if span["name"] == ROOT]
     sums = [tuple(read_sums(root, "llm_calls", "tool_calls", "input_tokens", "output_tokens")) for root in roots]
     assert sums == [(2, 1, 22, 10)] * 50
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LLM(model="openai/gpt-5", base_url=provider.openai_url, api_key="k", max_retries=0)
+    clerk = Agent(role="clerk", goal="Help.", backstory="Old.", tools=[tool("find_order")(find_order)], llm=model)
+    search = Task(description="Where is order {order}?", expected_output="A word.", agent=clerk)
+    assert run_agent("CrewAI", provider, seen, monkeypatch, clerk=clerk, search=search) == STARTED

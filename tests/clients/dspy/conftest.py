@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -28,8 +29,9 @@ def provider() -> Iterator[FakeProvider]:
 
     def answer(call: Call) -> Answer:
         prompt = str(call.body["messages"][-1]["content"])
-        tool = "finish" if "observation_0" in prompt else "weather" if "(1) weather" in str(call.body) else "broken"
-        arguments = "{}" if tool == "finish" else '{"city": "Oslo"}'
+        offered = re.search(r"\(1\) (weather|find_order)", str(call.body))
+        tool = "finish" if "observation_0" in prompt else offered[1] if offered else "broken"
+        arguments = {"finish": "{}", "find_order": '{"order": "4711"}'}.get(tool, '{"city": "Oslo"}')
         calls = json.dumps({"tool_calls": [{"name": tool, "args": json.loads(arguments)}]})
         fields = {
             "next_thought": "Look.",
@@ -48,7 +50,18 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture(autouse=True)
-def _use_model(provider: FakeProvider) -> Iterator[None]:
+def _use_model(provider: FakeProvider, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Set the model of a test, unless its program does so by itself."""
+    if "program_sets_model" in request.fixturenames:
+        yield
+        return
     model = make_model(provider)
     with library.context(lm=model, adapter=library.ChatAdapter()):
         yield
+
+
+@pytest.fixture
+def program_sets_model() -> Iterator[None]:
+    """Let the program of a test set the model, which holds for the whole process."""
+    yield
+    library.settings.configure(lm=None)

@@ -9,6 +9,7 @@ from typing import Any
 import dspy
 import pytest
 from agent_runs import OUTCOME, describe_root, describe_tool, find_span, fix_root, list_sums, read_sums
+from documented_starts import run_agent
 from dspy_models import ENGINE, make_model
 from opentelemetry import trace
 
@@ -248,3 +249,10 @@ def test_sums_of_parallel_runs_are_exact(seen: Capture, is_in_task: bool) -> Non
     else:
         WeatherAgent().batch(examples, num_threads=10, disable_progress_bar=True)
         assert list_sums(seen, ROOT) == [(3, 1, 33, 15)] * 50
+
+
+@pytest.mark.usefixtures("program_sets_model")
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked are the model that calls the tool, that finishes, and that answers."""
+    started = run_agent("DSPy", provider, seen, monkeypatch, answer=None)
+    assert started == ["invoke_workflow ReAct", "completed", 3, 1, 0]

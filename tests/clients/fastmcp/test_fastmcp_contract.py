@@ -6,6 +6,7 @@ from typing import Any
 
 import fastmcp
 import pytest
+from documented_starts import find_order, run_start
 from fastmcp.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
@@ -113,3 +114,9 @@ def test_uninstrumented_server_is_itself_again() -> None:
     assert module.server_span is not before
     instrumentor.uninstrument()
     assert module.server_span is before
+
+
+def test_documented_start_counts_the_call(seen: Capture) -> None:
+    run_start("FastMCP", find_order=find_order)
+    server, _, called = list_calls(seen, "find_order")
+    assert [span["attributes"]["otel_agentops.tool.server"] for span in (server, called)] == ["orders", "orders"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from documented_starts import STARTED, run_agent
 from google.adk.agents import LlmAgent, RunConfig
 from google.adk.agents.invocation_context import LlmCallsLimitExceededError
 from google.adk.models import Gemini
@@ -232,3 +233,7 @@ def test_sums_of_parallel_runs_are_exact(provider: FakeProvider, seen: Capture) 
     assert sorted(int(root["gen_ai.conversation.id"]) for root in roots) == list(range(50))
     sums = {tuple(root[f"otel_agentops.task.{name}"] for name in SUMS) for root in roots}
     assert sums == {(0, 0, 2, 1, 0, 22, 10)}
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_agent("Google ADK", provider, seen, monkeypatch) == STARTED

@@ -11,6 +11,7 @@ import anthropic
 import instructor
 import openai
 import pytest
+from documented_starts import point_clients_to, run_start
 from instructor.core import InstructorRetryException
 from pydantic import BaseModel, field_validator
 from tenacity import Retrying, stop_after_attempt
@@ -156,3 +157,17 @@ def test_uninstrumented_call_is_itself_again(provider: FakeProvider, seen: Captu
     with otel_agentops.task("weather"):
         assert ask_with_tools(provider, 2).city == "Oslo"
     assert list_marks(seen) == [{}, {}]
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Order(BaseModel):
+        number: int
+
+    point_clients_to(provider, monkeypatch)
+    numbers = iter(("none", 4711))
+    provider.answer(lambda _: Answer("", (ToolCall("Order", json.dumps({"number": next(numbers)})),)))
+    run_start("instructor", Order=Order, messages=ASK)
+    first, again, root = seen.spans
+    assert root["name"] == "invoke_workflow support"
+    assert "otel_agentops.retry.level" not in first["attributes"]
+    assert AGAIN.items() <= again["attributes"].items()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
 import pytest
+from documented_starts import STARTED, run_agent
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphRecursionError
 from langgraph.graph import START, MessagesState, StateGraph
@@ -248,3 +249,9 @@ def test_sums_of_parallel_graphs_are_exact(provider: FakeProvider, seen: Capture
     assert sorted(int(root["gen_ai.conversation.id"]) for root in roots) == list(range(50))
     names = ("llm_calls", "tool_calls", "input_tokens", "output_tokens")
     assert {tuple(root[f"otel_agentops.task.{name}"] for name in names) for root in roots} == {(2, 1, 22, 10)}
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("langchain.agents", reason="langchain is not installed")
+    pytest.importorskip("langchain_openai")
+    assert run_agent("LangGraph and LangChain", provider, seen, monkeypatch) == STARTED

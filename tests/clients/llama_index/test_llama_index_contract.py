@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from agent_runs import OUTCOME, describe_root, describe_tool, find_offered, find_span, fix_root, list_sums, read_sums
+from documented_starts import STARTED, run_agent
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent, base_agent
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -449,3 +450,7 @@ async def test_sums_of_parallel_runs_are_exact(provider: FakeProvider, seen: Cap
     model = make_model(provider)
     await asyncio.gather(*(run(make_agent(provider, llm=model)) for _ in range(50)))
     assert list_sums(seen, ROOT) == [(2, 1, 22, 10)] * 50
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_agent("LlamaIndex", provider, seen, monkeypatch) == STARTED

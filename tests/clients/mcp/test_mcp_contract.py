@@ -9,6 +9,7 @@ from typing import Any
 
 import mcp
 import pytest
+from documented_starts import find_order, run_start
 from mcp.types import CallToolResult, ListToolsResult, Tool, ToolAnnotations
 from mcp_sessions import IS_2, Connect, ConnectTo, connect_in_memory
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -367,3 +368,12 @@ async def test_content_has_arguments_and_result(connect: Connect, monkeypatch: p
     added, refused = ([span.get(name) for name in names] for span in spans)
     assert [json.loads(added[0]), json.loads(added[1])] == [{"a": 1, "b": 2}, {"result": 3}]
     assert refused == ["{}", None], "a tool that failed has no result"
+
+
+@pytest.mark.skipif(not IS_2, reason="mcp 1.x has no `Client`")
+def test_documented_start_is_a_call(seen: Capture) -> None:
+    server = make_server()
+    server.tool()(find_order)
+    run_start("MCP", ('"http://localhost:8000/mcp"', "server"), server=server)
+    names = [(span["name"], span["kind"]) for span in seen.spans if span["name"].startswith("tools/call")]
+    assert names == [("tools/call find_order", "SERVER"), ("tools/call find_order", "CLIENT")]

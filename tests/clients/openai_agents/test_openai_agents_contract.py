@@ -25,6 +25,7 @@ from agents import (
     trace,
 )
 from agents.tool import ToolOrigin, ToolOriginType
+from documented_starts import STARTED, run_agent
 from opentelemetry import trace as otel_trace
 
 import otel_agentops
@@ -445,3 +446,7 @@ def test_sums_of_parallel_runs_are_exact(provider: FakeProvider, seen: Capture, 
     assert sorted(int(root["gen_ai.conversation.id"]) for root in roots) == list(range(50))
     names = ("llm_calls", "tool_calls", "input_tokens", "output_tokens")
     assert {tuple(root[f"otel_agentops.task.{name}"] for name in names) for root in roots} == {(2, 1, 22, 10)}
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_agent("OpenAI Agents SDK", provider, seen, monkeypatch) == STARTED

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from documented_starts import STARTED, run_agent
 from opentelemetry import trace
 from pydantic import BaseModel
 from pydantic_ai import (
@@ -359,3 +360,7 @@ def test_output_that_is_refused_is_asked_for_again(
 def test_tool_that_asks_for_another_try_is_told(make_agent: Any, seen: Capture) -> None:
     run_sync(make_agent(refusing))
     assert read_retries(seen) == [None, "model", 1]
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_agent("Pydantic AI", provider, seen, monkeypatch) == STARTED

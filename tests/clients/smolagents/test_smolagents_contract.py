@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from documented_starts import STARTED, run_agent
 from opentelemetry import trace
 from smolagents import CodeAgent, OpenAIModel, Tool, ToolCallingAgent, tool
 from smolagents.utils import AgentError
@@ -251,3 +252,7 @@ def test_sums_of_parallel_runs_are_exact(provider: FakeProvider, seen: Capture, 
     roots = [span for span in seen.spans if span["name"] == ROOT]
     sums = [tuple(read_sums(root, "llm_calls", "tool_calls", "input_tokens", "output_tokens")) for root in roots]
     assert sums == [(2, 1, 22, 10)] * 50
+
+
+def test_documented_start_is_a_task(provider: FakeProvider, seen: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_agent("smolagents", provider, seen, monkeypatch) == STARTED

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from agent_runs import run_tool_model
 
-from otel_agentops.clients import openai
+from otel_agentops.clients import bedrock, openai
 from otel_agentops.frameworks import strands
 from otel_agentops.testing import Capture, capture
 from otel_agentops.testing.fake_provider import FakeProvider
@@ -15,7 +15,7 @@ from otel_agentops.testing.fake_provider import FakeProvider
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
-    with capture(openai.Instrumentor(), strands.Instrumentor()) as everything:
+    with capture(openai.Instrumentor(), bedrock.Instrumentor(), strands.Instrumentor()) as everything:
         # The library asks for the global provider, and keeps the tracer that it was given.
         monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", everything.tracer_provider)
         monkeypatch.setattr("strands.telemetry.tracer._tracer_instance", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -50,6 +51,8 @@ async def test_namespace_may_be_an_argument(seen: Capture, client: Any, server: 
 
 
 async def test_limit_may_have_a_total(seen: Capture, client: Any, server: TurbopufferServer) -> None:
+    if "limit" not in inspect.signature(client.namespace("docs").query).parameters:
+        pytest.skip("a query of this turbopuffer has no `limit`")
     await ask(client, top_k=None, limit={"total": 2})
     assert seen.spans == [describe_retrieval("docs", 2, 2, **SCORES)]
 
@@ -69,6 +72,17 @@ async def test_several_queries_are_one_retrieval(seen: Capture, client: Any, ser
 async def test_order_of_an_attribute_is_no_retrieval(seen: Capture, client: Any, server: TurbopufferServer) -> None:
     await ask(client, rank_by=("id", "asc"))
     assert seen.spans == []
+
+
+async def test_question_takes_no_records_of_the_client(seen: Capture, client: Any, server: TurbopufferServer) -> None:
+    """Records of a request go with the next request of the application, as without us."""
+    pytest.importorskip("turbopuffer.lib.telemetry", reason="this turbopuffer has no telemetry of its own")
+    await ask_twice(client)
+    recording = client.with_options(telemetry=True)
+    await done(recording.namespace("docs").delete_all())
+    await settle()
+    await ask(recording)
+    assert server.reports[-3:] == [False, False, True], "deletion, question about the version, query"
 
 
 async def test_namespace_made_anew_here_is_told_at_once(seen: Capture, client: Any, server: TurbopufferServer) -> None:

@@ -6,7 +6,7 @@ No real server is here: what is tested is that the client's requests and answers
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,7 @@ class TurbopufferServer:
         status: That of an answer about metadata.
         may_tell: Cleared to let questions about metadata hang.
         was_asked: Set by the first such question.
+        reports: For each request, True if it carried records of earlier ones, as the client's own telemetry sends.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,13 @@ class TurbopufferServer:
         self.may_tell.set()
         self.was_asked = threading.Event()
         self.questions = 0
+        self.reports: list[bool] = []
         self.url = ""
+
+    def read_head(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Note if a request carries records, and answer with no further headers."""
+        self.reports.append("x-turbopuffer-client-telemetry" in map(str.lower, headers))
+        return {}
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Return status and JSON of a request."""
@@ -78,7 +85,7 @@ class TurbopufferServer:
 def run_turbopuffer_server() -> Iterator[TurbopufferServer]:
     """Run the server on loopback for the length of a block."""
     store = TurbopufferServer()
-    with serve_json(store.answer) as store.url:
+    with serve_json(store.answer, store.read_head) as store.url:
         try:
             yield store
         finally:

@@ -19,12 +19,14 @@ from otel_agentops.slo.grafana._queries import (
     TASK,
     TOOL,
     estimate_quantile,
+    select_series,
     show_label,
     sum_increase,
     sum_rate,
 )
 from otel_agentops.slo.grafana.moved import plot_share, select_share
-from otel_agentops.slo.series import spell_label
+from otel_agentops.slo.prometheus.headroom import LIMITED
+from otel_agentops.slo.series import SERVICE, spell_label
 
 CALLS = f'{OPERATION}=~"chat|generate_content|text_completion|embeddings"'
 TAGGED = f'{SURFACE}!=""'
@@ -40,6 +42,7 @@ def build_dashboard() -> Dashboard:
         rows=(
             _build_surfaces_row(),
             _build_model_row(),
+            _build_retries_row(),
             Row("Prompt", (_plot_use("prompt", "calls"), plot_share("prompt"))),
             Row(
                 "Retrieval",
@@ -120,6 +123,55 @@ def _build_model_row() -> Row:
                 "Versions that answered",
                 "Of the calls to each model that was asked for, the part that each resolved version answered.",
                 Query(select_share("model"), f"{SERVED} {{{{scope}}}}: {{{{value}}}}"),
+            ),
+        ),
+    )
+
+
+def _build_retries_row() -> Row:
+    """Build the row of metrics that the application's process records, and the collector does not count from spans."""
+    level, replaced = spell_label(A.RETRY_LEVEL), spell_label(A.FALLBACK_FROM)
+    limited = ", ".join((SERVICE[0], *LIMITED))
+    left, limit = map(select_series, (M.RATE_LIMIT_REMAINING, M.RATE_LIMIT_LIMIT))
+    early = f'{spell_label(A.RETRY_AFTER_HONOURED)}="false"'
+    waits, cut_short = (
+        sum_rate(M.RETRY_AFTER_WAITS, SERVICE[0], MODEL, matchers=matchers, per=1) for matchers in ((), (early,))
+    )
+    return Row(
+        "Retries, fallbacks and limits",
+        (
+            plot_lines(
+                "Operations done again, by level",
+                "Per minute, by who does it again: the model is asked once more, a framework enters a node again, the "
+                "model calls the same tool again, or the application sends the same request. Requests that a client "
+                "sends again by itself are the attempts per call above.",
+                "none",
+                Query(sum_rate(M.RETRIES, SERVICE[0], level), f"{SERVED} {show_label(A.RETRY_LEVEL)}"),
+            ),
+            plot_lines(
+                "Operations in place of a refused one",
+                "Fallbacks per minute: another model, provider or tool that stands in for the one named, which refused "
+                "for want of capacity.",
+                "none",
+                Query(sum_rate(M.FALLBACKS, SERVICE[0], replaced), f"{SERVED} for {show_label(A.FALLBACK_FROM)}"),
+            ),
+            plot_shares(
+                "Retry-After honoured",
+                "Of the waits that a provider asked for, the part after which the next request to the model came no "
+                "earlier. The others use up the limit and are refused again.",
+                Query(
+                    f"({waits} - ({cut_short} or {waits} * 0)) / ({waits} > 0)",
+                    f"{SERVED} {show_label(A.GEN_AI_REQUEST_MODEL)}",
+                ),
+            ),
+            plot_shares(
+                "Left of the rate limit",
+                "The part of each limit that is left, as the provider says in the headers of its responses; the lowest "
+                "of all processes. At 0 it refuses.",
+                Query(
+                    f"min by ({limited}) ({left}) / (max by ({limited}) ({limit}) > 0)",
+                    f"{SERVED} {show_label(A.GEN_AI_REQUEST_MODEL)} {show_label(A.RATE_LIMIT_KIND)}",
+                ),
             ),
         ),
     )

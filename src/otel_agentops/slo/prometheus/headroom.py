@@ -7,15 +7,15 @@ from otel_agentops.semconv import metrics as M
 from otel_agentops.slo._promql import Clock, Rule
 from otel_agentops.slo.series import spell_label
 
-_LIMITED = tuple(map(spell_label, (A.GEN_AI_PROVIDER_NAME, A.GEN_AI_REQUEST_MODEL, A.RATE_LIMIT_KIND)))
-_WHO = ", ".join(("service_name", "deployment_environment_name", *_LIMITED))
+LIMITED = tuple(map(spell_label, (A.GEN_AI_PROVIDER_NAME, A.GEN_AI_REQUEST_MODEL, A.RATE_LIMIT_KIND)))
+_WHO = ", ".join(("service_name", "deployment_environment_name", *LIMITED))
 _LEAST = 0.1
 
 
 def build_headroom_alert(clock: Clock) -> Rule:
     """Build the alert: less than a tenth of a limit was left for five minutes."""
     left, limit = (M.METRICS[name].prometheus for name in (M.RATE_LIMIT_REMAINING, M.RATE_LIMIT_LIMIT))
-    provider, model, kind = (f"{{{{ $labels.{label} }}}}" for label in _LIMITED)
+    provider, model, kind = (f"{{{{ $labels.{label} }}}}" for label in LIMITED)
     return {
         "alert": "OtelAgentopsRateLimitNear",
         "expr": f"min by ({_WHO}) ({left}) / (max by ({_WHO}) ({limit}) > 0) < {_LEAST}",
