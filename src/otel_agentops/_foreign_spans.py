@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, get_current_span
 
 from otel_agentops.operations import AGENT_RUNS, EXECUTE_TOOL, FETCH, INFERENCE, MODEL_CALLS, RETRIEVAL
 from otel_agentops.semconv import attributes as A
@@ -191,6 +191,12 @@ def find_tool_name(span: Span) -> str:
     name = attributes.get(A.GEN_AI_TOOL_NAME) or attributes.get("tool.name") or span_name.partition(" ")[2]
     # OpenInference calls the span of a tool of OpenAI Agents by the tool alone.
     return str(name or (span_name if "openinference.span.kind" in attributes else ""))
+
+
+def is_inside_tool(name: str) -> bool:
+    """Return True if the current span is an execution of this tool."""
+    span = get_current_span()
+    return find_operation(span) == EXECUTE_TOOL and find_tool_name(span) == name
 
 
 def was_started_for(span: Span, operation: str, model: str | None) -> bool:

@@ -10,17 +10,14 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from opentelemetry.trace import get_current_span
-
 from otel_agentops import _patching
-from otel_agentops._foreign_spans import ForeignSpans, find_operation, find_tool_name
+from otel_agentops._foreign_spans import ForeignSpans, is_inside_tool
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Keywords, list_wrapper_modules
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, wrap_block
 from otel_agentops.helpers import tool
-from otel_agentops.operations import EXECUTE_TOOL
 
 
 def read_run(args: Arguments, kwargs: Keywords) -> Run | None:
@@ -70,9 +67,8 @@ def read_tool(args: Arguments, kwargs: Keywords) -> tool | None:
 
 def read_traced_tool(args: Arguments, kwargs: Keywords) -> tool | None:
     """Read a tool that OpenInference may trace as well; None if it makes its span inside, which is then counted."""
-    run, span = read_tool(args, kwargs), get_current_span()
-    is_inside_theirs = run is not None and find_operation(span) == EXECUTE_TOOL and find_tool_name(span) == run.name
-    if run is None or is_inside_theirs or get_default().config.mode == "own":
+    run = read_tool(args, kwargs)
+    if run is None or is_inside_tool(run.name) or get_default().config.mode == "own":
         return run
     modules = list_wrapper_modules(inspect.getattr_static(type(args[0]), "run"))
     return None if any(module.startswith(f"{OPENINFERENCE}.") for module in modules) else run
