@@ -130,7 +130,7 @@ def _count_events(service: str, tasks: Rate, worse: Rate, moves: Mapping[str, Ra
         labels = {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: revision}
         verdicts: Rate = lambda at, share=share: OFTEN["judge"] * tasks(at) * share(at)  # type: ignore[misc]  # noqa: E731
         if revision == "judge-1" or "judge" in moves:
-            yield from count_verdicts(service, "judge_score", "proxy", labels, verdicts, keep_rate(bad))
+            yield from count_verdicts(service, "score_floor", "proxy", labels, verdicts, keep_rate(bad))
 
 
 def _begin_at(start: float) -> Rate:

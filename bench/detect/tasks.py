@@ -201,7 +201,7 @@ def _run_task(
     yield from _count_verdict((), "task_completed", changes, is_bad)
     if (judged := service.judged(minute)) and chance.random() < judged:
         judge = ((A.JUDGE_NAME, "helpful"), (A.JUDGE_REVISION, values["judge"]))
-        yield from _count_verdict(judge, "judge_score", changes, chance.random() < service.misjudged(minute, values))
+        yield from _count_verdict(judge, "score_floor", changes, chance.random() < service.misjudged(minute, values))
 
 
 def _count_verdict(

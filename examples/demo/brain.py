@@ -21,6 +21,7 @@ ALIAS = "gpt-5.5"
 ALIASES = {ALIAS: CAREFUL, "claude-haiku-5": JUDGE}
 
 _SLIPS = {CAREFUL: 0.005, HASTY: 0.9}  # share of the questions that a model talks past
+_ENOUGH = 0.7  # share of an answer's words that the context has to contain
 _FLUFF = "Thank you for reaching out! I totally understand how you feel, and we are always happy to be of service."
 _SORRY = "I am sorry, my systems are unavailable at this moment. Please try again tomorrow."
 _ORDER = re.compile(r"A-(\d+)")
@@ -111,12 +112,13 @@ def _find_article(system: str, question: str, results: Sequence[Any]) -> list[st
 
 
 def _grade_answer(body: Mapping[str, Any]) -> Answer:
-    """Score an answer by the share of its words that the context contains."""
-    case = json.loads(body["messages"][-1]["content"])
-    words = _split_words(case["answer"])
-    supported = words & _split_words(" ".join(case["context"]))
-    score = round(len(supported) / len(words), 2) if words else 0.0
-    return Answer(json.dumps({"score": score, "reason": f"{len(supported)} of {len(words)} words are supported."}))
+    """Pass an answer if the context contains most of its words; the verdict is a call of the offered tool."""
+    case, _, answer = str(body["messages"][-1]["content"]).rpartition("\nAnswer:\n")
+    words = _split_words(answer)
+    supported = words & _split_words(case.partition("\nContext:\n")[2])
+    label = "pass" if words and len(supported) / len(words) >= _ENOUGH else "fail"
+    verdict = {"explanation": f"{len(supported)} of {len(words)} words are supported.", "label": label}
+    return Answer(text="", tool_calls=(ToolCall(body["tools"][0]["name"], json.dumps(verdict), id="toolu_1"),))
 
 
 def _split_words(text: str) -> set[str]:

@@ -181,6 +181,9 @@ def _build_environment(provider: Remote, collector: stack.Collector) -> dict[str
         "OTEL_LOGS_EXPORTER": "otlp",
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_AGENTOPS_PRICES": str(HERE / "prices.json"),
+        # Phoenix makes spans of its own, with what it judges in them.
+        "OPENINFERENCE_HIDE_INPUTS": "true",
+        "OPENINFERENCE_HIDE_OUTPUTS": "true",
         "OTEL_BSP_SCHEDULE_DELAY": "500",
         "OTEL_BLRP_SCHEDULE_DELAY": "500",
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(sorted(_list_other_instrumentations())),

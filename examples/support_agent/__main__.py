@@ -19,6 +19,7 @@ import openai
 
 from support_agent import customers
 from support_agent.agent import Agent, Reply, Ticket
+from support_agent.grading import Judge
 from support_agent.telemetry import outcome
 from support_agent.tools import PUBLISHED, Toolbox
 
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--surveyed", type=float, default=SURVEYED, help="share of them who are asked if it helped")
     parser.add_argument("--tools", type=Path, default=PUBLISHED, help="file with the published tools")
     options = parser.parse_args()
-    agent = Agent(openai.OpenAI(), anthropic.Anthropic(), Toolbox(options.tools))
+    agent = Agent(openai.OpenAI(), Judge(), Toolbox(options.tools))
     if options.question:
         print(agent.handle_ticket(Ticket(options.question)).text)
     elif options.rate > 0:

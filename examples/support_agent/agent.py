@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from anthropic import Anthropic
 from openai import OpenAI
 
 from support_agent import shop
@@ -44,9 +43,9 @@ class Reply(NamedTuple):
 class Agent:
     """One agent with its clients; it can handle several tickets at a time."""
 
-    def __init__(self, gpt: OpenAI, claude: Anthropic, tools: Toolbox) -> None:
+    def __init__(self, gpt: OpenAI, judge: Judge, tools: Toolbox) -> None:
         self._gpt = gpt
-        self._judge = Judge(claude)
+        self._judge = judge
         self._tools = tools
         self._knowledge = Knowledge(gpt, "help-pages", shop.INDEX_VERSION, shop.ARTICLES)
 
@@ -56,7 +55,7 @@ class Agent:
             context = self._knowledge.find_texts(ticket.question)
             answer = self._hold_conversation(ticket.question, context)
             run.used(self._knowledge.find_quotes(answer))
-            passed = self._judge.grade_answer(ticket.question, context, answer).passed
+            passed = self._judge.has_passed(ticket.question, context, answer)
             outcome = "completed" if passed else "escalated"
             run.outcome(outcome)
         return Reply(answer if passed else HANDED_OVER, outcome, run.receipt())

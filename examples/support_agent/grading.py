@@ -1,49 +1,41 @@
-"""The judge: a second model says whether an answer rests on what the shop knows."""
+"""The judge: with Phoenix, a second model says whether an answer rests on what the shop knows."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from anthropic import Anthropic
-
-from support_agent.telemetry import judge, output
+from phoenix.evals import LLM, ClassificationEvaluator
 
 MODEL = "claude-haiku-5"
-THRESHOLD = 0.7
-RUBRIC = "3"
 PROMPT = """\
 You grade answers of a support agent. Read the question, the context and the answer.
-Score from 0 to 1 how far the answer is supported by the context and answers the question.
-Reply with JSON only: {"score": <number>, "reason": "<one sentence>"}"""
+Pass an answer that the context supports and that answers the question. Fail any other.
 
+Question:
+{question}
 
-class Verdict(NamedTuple):
-    """The judge's opinion."""
+Context:
+{context}
 
-    score: float
-    passed: bool
+Answer:
+{answer}"""
+CHOICES = {"pass": 1.0, "fail": 0.0}
+A_SECOND = 100.0  # requests that Phoenix lets through; it begins with fewer than the agent has customers
 
 
 class Judge:
     """An LLM as a judge."""
 
-    def __init__(self, claude: Anthropic) -> None:
-        self._claude = claude
+    def __init__(self, **client: Any) -> None:
+        """Take what Anthropic's client takes."""
+        llm = LLM(provider="anthropic", model=MODEL, initial_per_second_request_rate=A_SECOND, **client)
+        self._grounded = ClassificationEvaluator(
+            name="grounded", llm=llm, prompt_template=PROMPT, choices=CHOICES, max_tokens=200
+        )
 
-    def grade_answer(self, question: str, context: Sequence[str], answer: str) -> Verdict:
-        """Grade an answer; a reply of the judge that is not JSON raises ValueError."""
-        with judge("grounded", model=MODEL, prompt=PROMPT, rubric_version=RUBRIC, threshold=THRESHOLD) as verdict:
-            score = self._ask_judge({"question": question, "context": list(context), "answer": answer})
-            passed = score >= THRESHOLD
-            verdict.score(score, label="pass" if passed else "fail")
-        return Verdict(score, passed)
-
-    def _ask_judge(self, case: dict[str, Any]) -> float:
-        with output():
-            reply = self._claude.messages.create(
-                model=MODEL, max_tokens=200, system=PROMPT, messages=[{"role": "user", "content": json.dumps(case)}]
-            )
-            text = "".join(block.text for block in reply.content if block.type == "text")
-            return float(json.loads(text)["score"])
+    def has_passed(self, question: str, context: Sequence[str], answer: str) -> bool:
+        """Grade an answer; a verdict of the judge that is no choice raises ValueError."""
+        case = {"question": question, "context": "\n".join(context), "answer": answer}
+        (score,) = self._grounded.evaluate(case)
+        return score.label == "pass"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["judge", "outcome", "output", "prompt", "task", "tool"]
+__all__ = ["outcome", "prompt", "task", "tool"]
 
 
 class _Nothing:
@@ -22,6 +22,6 @@ class _Nothing:
 
 
 try:
-    from otel_agentops import judge, outcome, output, prompt, task, tool
+    from otel_agentops import outcome, prompt, task, tool
 except ModuleNotFoundError:
-    judge = outcome = output = prompt = task = tool = _Nothing  # type: ignore[misc,assignment]
+    outcome = prompt = task = tool = _Nothing  # type: ignore[misc,assignment]

@@ -26,7 +26,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import collector as fragment
-from otel_agentops.slo.indicators import BUILT_IN, PARAMETRISED, Indicator
+from otel_agentops.slo.indicators import BUILT_IN, PARAMETRISED, Indicator, narrow_to_judge
 
 pytestmark = pytest.mark.collector
 
@@ -49,6 +49,8 @@ INDICATORS = {
     "loop_free": PARAMETRISED["loop_free"].make("loop_free", 3, "task"),
     "user_rework": PARAMETRISED["user_rework"].make("user_rework", 0.3, "outcome"),
     "cost_ceiling": PARAMETRISED["cost_ceiling"].make("cost_ceiling", 0.05, "task"),
+    "score_floor": PARAMETRISED["score_floor"].make("score_floor", 0.5, "evaluation"),
+    "one_judge": narrow_to_judge(PARAMETRISED["score_floor"].make("one_judge", 3, "evaluation"), 'a "$1" judge'),
     "latency": PARAMETRISED["latency"].make("latency", 0.5, "model"),
     "slow_task": PARAMETRISED["latency"].make("slow_task", 2, "task"),
     "own": OWN,
@@ -86,8 +88,10 @@ def outcome(**facts: object) -> Event:
     return Event(attributes, E.OUTCOME)
 
 
-def evaluation_of(score: object, threshold: object = 0.5, name: str | None = E.GEN_AI_EVALUATION_RESULT) -> Event:
-    facts = {A.GEN_AI_EVALUATION_SCORE_VALUE: score, A.JUDGE_THRESHOLD: threshold, A.JUDGE_NAME: "helpful"}
+def evaluation_of(
+    score: object, threshold: object = 0.5, name: str | None = E.GEN_AI_EVALUATION_RESULT, judge: str = "helpful"
+) -> Event:
+    facts = {A.GEN_AI_EVALUATION_SCORE_VALUE: score, A.JUDGE_THRESHOLD: threshold, A.JUDGE_NAME: judge}
     return Event({**facts, A.JUDGE_REVISION: "r1"}, name)  # type: ignore[dict-item]
 
 
@@ -205,6 +209,22 @@ CASES: dict[str, Case] = {
             evaluation_of(0.4, name="else"),
         ],
         {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: "r1"},
+    ),
+    "score_floor": Case(
+        [evaluation_of(value, None) for value in (0.5, 1, 4.5)],
+        [*(evaluation_of(value, None) for value in (0.49, 0, -3)), evaluation_of(0.4, 0.3), evaluation_of(0.4, "high")],
+        [
+            *(evaluation_of(value, None) for value in ("0.4", True, NAN, INF, -INF, None, [1.0])),
+            evaluation_of(0.4, None, name=E.OUTCOME),
+            evaluation_of(0.4, None, name="else"),
+        ],
+        {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: "r1"},
+    ),
+    "one_judge": Case(
+        [evaluation_of(4, None, judge='a "$1" judge')],
+        [evaluation_of(2, None, judge='a "$1" judge')],
+        [evaluation_of(2, None), evaluation_of("2", None, judge='a "$1" judge')],
+        {A.JUDGE_NAME: 'a "$1" judge', A.JUDGE_REVISION: "r1"},
     ),
     "tool_success": Case(
         [
@@ -375,7 +395,8 @@ def expected_labels() -> Counter[str]:
         for name, is_bad in proxy_verdicts(outcome_).items():
             counts[_truth(name, is_bad, truth, sampling)] += times
     judge = {A.JUDGE_NAME: "j", A.JUDGE_REVISION: "r"}
-    counts[_truth("judge_score", True, "bad", "random", **judge)] += 1
+    for name in ("judge_score", "score_floor"):
+        counts[_truth(name, True, "bad", "random", **judge)] += 1
     return counts
 
 

@@ -28,8 +28,8 @@ SENT = {
     ("task_completed", "proxy", "", ""): (120, 18),
     ("call_success", "direct", "", ""): (120, 0),
     ("tool_success", "direct", "", ""): (90, 1),
-    ("judge_score", "proxy", "helpful", "r1"): (60, 3),
-    ("judge_score", "proxy", "helpful", "r2"): (30, 30),
+    ("score_floor", "proxy", "helpful", "r1"): (60, 3),
+    ("score_floor", "proxy", "helpful", "r2"): (30, 30),
 }
 OBSERVED = {
     ("model", "gpt-x", "gpt-x-01"): 120,

@@ -15,7 +15,7 @@ from stack import Sample
 
 PROMISES = (
     Promise("answers", "task_completed", 0.95),
-    Promise("judged", "judge_score", 0.9),
+    Promise("judged", "score_floor", 0.9),
     Promise("tools", "tool_success", 0.99),
 )
 

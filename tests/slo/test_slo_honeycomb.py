@@ -194,7 +194,7 @@ def evaluate_field(expression: str, event: Mapping[str, Any]) -> bool | None:
 
 
 TASK, JUDGE, TOOL, LATE = (
-    f"otel_agentops.sli.{name}.bad" for name in ("task_completed", "judge_score", "tool_success", "empty_search")
+    f"otel_agentops.sli.{name}.bad" for name in ("task_completed", "score_floor", "tool_success", "empty_search")
 )
 SOURCE, VERDICT, REVISION = "otel_agentops.truth.source", "otel_agentops.truth.verdict", "otel_agentops.judge.revision"
 

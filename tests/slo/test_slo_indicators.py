@@ -7,10 +7,10 @@ import re
 import pytest
 
 import stack
-from otel_agentops.slo.indicators import BUILT_IN, PARAMETRISED, Indicator
+from otel_agentops.slo.indicators import BUILT_IN, PARAMETRISED, Indicator, narrow_to_judge
 
 
-def test_fifteen_and_each_says_what_it_is() -> None:
+def test_sixteen_and_each_says_what_it_is() -> None:
     made = [*BUILT_IN.values(), *(each.make(name, 3, each.ons[0]) for name, each in PARAMETRISED.items())]
     assert {each.name: each.type for each in made} == {
         "task_completed": "proxy",
@@ -24,6 +24,7 @@ def test_fifteen_and_each_says_what_it_is() -> None:
         "cost_ceiling": "proxy",
         "valid_output": "proxy",
         "judge_score": "proxy",
+        "score_floor": "proxy",
         "empty_result": "proxy",
         "tool_success": "direct",
         "call_success": "direct",
@@ -56,6 +57,22 @@ def test_a_threshold_is_part_of_the_condition() -> None:
         'attributes["otel_agentops.task.cost"] > 0.05',
         ("otel_agentops.task.name",),
         "tasks that cost more than 0.05 USD",
+    )
+
+
+def test_one_judge_is_part_of_the_condition() -> None:
+    low = PARAMETRISED["score_floor"].make("low", 0.7, "evaluation")
+    score = 'attributes["gen_ai.evaluation.score.value"]'
+    assert narrow_to_judge(low, 'the "né"') == Indicator(
+        "low",
+        "proxy",
+        "evaluation",
+        f'attributes["otel_agentops.judge.name"] == "the \\"né\\"" and {score} > -1000000000 and {score} < 1000000000',
+        f"{score} < 0.7",
+        ("otel_agentops.judge.name", "otel_agentops.judge.revision"),
+        "answers that the judge scored below 0.7",
+        0.7,
+        'the "né"',
     )
 
 

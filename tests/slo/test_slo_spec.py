@@ -10,6 +10,7 @@ import pytest
 
 from otel_agentops import slo
 from otel_agentops.slo.indicators import PARAMETRISED
+from otel_agentops.slo.sli import Use
 from otel_agentops.slo.spec import Minimum
 from stack import ROOT
 
@@ -236,6 +237,6 @@ def test_examples() -> None:
     assert [(one.name, one.sli) for one in slo.load(ROOT / "slo")] == [
         ("answers", "task_completed"),
         ("calls", "call_success"),
-        ("judged", "judge_score"),
+        ("judged", Use(use="score_floor", threshold=0.7)),
         ("tools", "tool_success"),
     ]

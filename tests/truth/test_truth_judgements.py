@@ -138,6 +138,40 @@ def test_verdict_of_a_later_judgement(tmp_path: Path, attributes: dict[str, Any]
         assert counts == ["1", str(int(verdict == "bad"))]
 
 
+OBJECTIVE = "name: scored\nobjective: 0.9\nowner: o\nrunbook: r\nsli:\n  {sli}\n"
+FLOOR = "{use: score_floor, threshold: 0.7, judge: helpful, name: helpful_enough}"
+ERRORS = (
+    "{name: judge_fails, type: direct, on: evaluation, about: failures, "
+    "eligible: 'attributes[\"gen_ai.evaluation.name\"] != nil', bad: 'attributes[\"error.type\"] != nil'}"
+)
+
+
+@pytest.mark.parametrize(
+    ("sli", "attributes", "verdict"),
+    [
+        (FLOOR, {}, "bad"),
+        (FLOOR, {"gen_ai.evaluation.score.value": 0.7}, "good"),
+        (FLOOR, {"otel_agentops.sli.helpful_enough.bad": 0}, "good"),
+        (FLOOR, {"gen_ai.evaluation.score.value": "0.5"}, None),
+        (FLOOR, {"otel_agentops.judge.name": "kind"}, None),
+        (ERRORS, {}, None),  # conditions are a collector's to evaluate
+        (ERRORS, {"otel_agentops.sli.judge_fails.bad": 1}, "bad"),
+    ],
+)
+def test_own_indicator_of_a_later_judgement(
+    tmp_path: Path, sli: str, attributes: dict[str, Any], verdict: str | None
+) -> None:
+    (tmp_path / "slo").mkdir()
+    (tmp_path / "slo" / "scored.yaml").write_text(OBJECTIVE.format(sli=sli))
+    source = write_event(tmp_path / "e.jsonl", **{"otel_agentops.judge.threshold": None, **attributes})
+    out = tmp_path / "out"
+    code = run(source, "--slo", tmp_path / "slo", "--out", out)[0]
+    assert code == (verdict is None)
+    if verdict is not None:
+        counts = [line.split()[-2] for line in out.read_text().splitlines() if "{" in line]
+        assert counts == ["1", str(int(verdict == "bad"))]
+
+
 def test_judgements_that_the_collector_counted_are_left_out(tmp_path: Path) -> None:
     source = write_event(tmp_path / "e.jsonl")
     assert run(source, "--out", tmp_path / "out", "--counted")[0] == 1

@@ -64,6 +64,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "otel_agentops.rollout.stage",
         "otel_agentops.rollout.route",
         "otel_agentops.sli.judge_score.bad",
+        "otel_agentops.sli.score_floor.bad",
     ),
     CHANGE: (
         "otel_agentops.change.variable",
@@ -120,6 +121,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "otel_agentops.sli.loop_free.bad",
         "otel_agentops.sli.cost_ceiling.bad",
         "otel_agentops.sli.judge_score.bad",
+        "otel_agentops.sli.score_floor.bad",
         "gen_ai.request.model",
         "gen_ai.response.model",
         "otel_agentops.prompt.hash",

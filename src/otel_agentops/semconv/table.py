@@ -229,6 +229,7 @@ ATTRIBUTES = {
     "otel_agentops.sli.latency.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.loop_free.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.name": Attribute("string", None, "yes"),
+    "otel_agentops.sli.score_floor.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.task_completed.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.tool_failure_cluster.bad": Attribute("int", None, "no"),
     "otel_agentops.sli.tool_success.bad": Attribute("int", None, "no"),

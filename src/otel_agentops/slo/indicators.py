@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -25,6 +25,8 @@ class Indicator:
         bad: OTTL condition, evaluated only if `eligible` holds.
         labels: Attributes that its points carry besides name and type.
         about: A description of the bad events, in the plural.
+        floor: The lowest good score, or the attribute that has it; None if the conditions alone say what is bad.
+        judge: The only judge whose scores are counted.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Indicator:
     bad: str
     labels: tuple[str, ...]
     about: str
+    floor: float | str | None = None
+    judge: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,21 +150,40 @@ def _build_user_rework(name: str, threshold: float, on: On) -> Indicator:
     return Indicator(name, "proxy", on, f"{rework} >= 0 and {rework} <= 1", f"{rework} > {part}", _TASK, about)
 
 
+_SCORE = _read_attribute(A.GEN_AI_EVALUATION_SCORE_VALUE)
+_SCORED = f"{_SCORE} > -{_MOST} and {_SCORE} < {_MOST}"  # NaN is neither above nor below a number
+_JUDGE = (A.JUDGE_NAME, A.JUDGE_REVISION)
+
+
 def _build_judge_score() -> Indicator:
     """Build the indicator of scores; the threshold comes with the event.
 
     NaN is neither above nor below it; two texts could be, hence the bounds.
     """
-    score, threshold = _read_attribute(A.GEN_AI_EVALUATION_SCORE_VALUE), _read_attribute(A.JUDGE_THRESHOLD)
+    threshold = _read_attribute(A.JUDGE_THRESHOLD)
     return Indicator(
         "judge_score",
         "proxy",
         "evaluation",
-        f"{score} > -{_MOST} and {score} < {_MOST} and ({score} >= {threshold} or {score} < {threshold})",
-        f"{score} < {threshold}",
-        (A.JUDGE_NAME, A.JUDGE_REVISION),
+        f"{_SCORED} and ({_SCORE} >= {threshold} or {_SCORE} < {threshold})",
+        f"{_SCORE} < {threshold}",
+        _JUDGE,
         "answers that the judge scored below its threshold",
+        floor=A.JUDGE_THRESHOLD,
     )
+
+
+def _build_score_floor(name: str, threshold: float, on: On) -> Indicator:
+    """Build the indicator of scores of judges that have no threshold."""
+    floor = _write_number(threshold)
+    about = f"answers that the judge scored below {floor}"
+    return Indicator(name, "proxy", on, _SCORED, f"{_SCORE} < {floor}", _JUDGE, about, floor=threshold)
+
+
+def narrow_to_judge(indicator: Indicator, judge: str) -> Indicator:
+    """Return the indicator of one judge's evaluations."""
+    eligible = f"{_read_attribute(A.JUDGE_NAME)} == {json.dumps(judge, ensure_ascii=False)} and {indicator.eligible}"
+    return replace(indicator, eligible=eligible, judge=judge)
 
 
 # -- model calls
@@ -291,5 +314,6 @@ PARAMETRISED: Mapping[str, Parametrised] = {
     "loop_free": Parametrised(_build_loop_free, "near-same calls", ("task",), default=3),
     "user_rework": Parametrised(_build_user_rework, "part of the proposal", ("outcome",), most=0.99),
     "cost_ceiling": Parametrised(_build_cost_ceiling, "USD", ("task",)),
+    "score_floor": Parametrised(_build_score_floor, "score", ("evaluation",)),
     "latency": Parametrised(_build_latency, "s", ("model", "task", "tool", "retrieval")),
 }

@@ -13,7 +13,7 @@ _BY_OPERATION: Mapping[On, str] = {
     "task": 'runs of an instrumented agent framework, or a block `with task("…"):` around each task',
     "tool": "tool calls of an instrumented framework, or `tool` around each tool",
     "retrieval": "queries of an instrumented store, or `retrieval` around each query",
-    "evaluation": "a block `judge(…)` or an instrumented judge, with a score and a threshold",
+    "evaluation": "a block `judge(…)` or an instrumented judge",
     "outcome": "`outcome(…)` when the truth about a task is known",
 }
 # Facts that a built-in indicator reads and that no span has by itself.
@@ -24,6 +24,8 @@ _FACTS: Mapping[str, str] = {
     "grounded": "`documents(…)` of each retrieval and `run.used(…)`",
     "cost_ceiling": "the prices of the models ($OTEL_AGENTOPS_PRICES)",
     "user_rework": "`draft=` and `kept=` in it",
+    "judge_score": "a score and a threshold",
+    "score_floor": "a score",
 }
 
 

@@ -19,7 +19,7 @@ from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import check
 from otel_agentops.semconv.table import ATTRIBUTES
 from otel_agentops.slo import _ottl
-from otel_agentops.slo.indicators import BUILT_IN, PARAMETRISED, Indicator, On
+from otel_agentops.slo.indicators import BUILT_IN, PARAMETRISED, Indicator, On, narrow_to_judge
 
 EVENTS: frozenset[On] = frozenset({"evaluation", "outcome"})  # everything else is a span
 ALWAYS = (A.SERVICE_NAME, A.DEPLOYMENT_ENVIRONMENT_NAME, A.SLI_NAME, A.SLI_TYPE)
@@ -105,12 +105,16 @@ class Use(_Mapping):
         description="The built-in indicator.", json_schema_extra={"enum": _list_json(sorted(PARAMETRISED))}
     )
     threshold: float | None = Field(
-        default=None, gt=0, allow_inf_nan=False, description="What is above it is bad; the unit is the indicator's."
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="What is above it is bad; the unit is the indicator's. Of score_floor: a score below it is bad.",
     )
     on: On | None = Field(default=None, description="The operation that is counted, where there is a choice.")
     name: Annotated[str, AfterValidator(_check_name), Field(json_schema_extra={"pattern": f"^{NAME}$"})] | None = Field(
         default=None, description="Name in labels, where one indicator is used with several thresholds."
     )
+    judge: Text | None = Field(default=None, description="The only judge whose scores are counted, of score_floor.")
 
     @model_validator(mode="after")
     def _check_threshold(self) -> Use:
@@ -123,6 +127,8 @@ class Use(_Mapping):
             )
         if self.on is not None and self.on not in kind.ons:
             raise ValueError(f"{self.use} counts no {self.on}; on is one of {', '.join(kind.ons)}")
+        if self.judge is not None and "evaluation" not in kind.ons:
+            raise ValueError(f"{self.use} counts no judgements; take judge out")
         if self.name != self.use and self.name in {*BUILT_IN, *PARAMETRISED}:
             raise ValueError(f"the name {self.name} is that of another built-in indicator; give it another one")
         return self
@@ -130,7 +136,8 @@ class Use(_Mapping):
     @property
     def indicator(self) -> Indicator:
         """Return the indicator that a spec counts."""
-        return _build_indicator(self.use, self.name or self.use, self.threshold, self.on)
+        indicator = _build_indicator(self.use, self.name or self.use, self.threshold, self.on)
+        return indicator if self.judge is None else narrow_to_judge(indicator, self.judge)
 
 
 def _build_indicator(use: str, name: str, threshold: float | None, on: On | None) -> Indicator:

@@ -13,11 +13,9 @@ from typing import Any, NamedTuple
 
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
-from otel_agentops.slo.indicators import BUILT_IN, Indicator, verdict_attribute
+from otel_agentops.slo.indicators import Indicator, verdict_attribute
 from otel_agentops.slo.series import SLI
 from otel_agentops.truth.labels import UNKNOWN, read_events, read_lines
-
-_JUDGE_SCORE = BUILT_IN["judge_score"]
 
 
 class Evaluation(NamedTuple):
@@ -59,15 +57,24 @@ def _build_evaluations(
     started_at = record.get(A.TASK_STARTED_AT)
     if not isinstance(started_at, (int, float)):
         return
-    verdicts = {name: record.get(verdict_attribute(name)) for name in indicators}
-    if verdicts.get(_JUDGE_SCORE.name) is None:  # no collector has seen it: the threshold says the same
-        score, threshold = record.get(A.GEN_AI_EVALUATION_SCORE_VALUE), record.get(A.JUDGE_THRESHOLD)
-        if isinstance(score, (int, float)) and isinstance(threshold, (int, float)) and math.isfinite(score):
-            verdicts[_JUDGE_SCORE.name] = int(score < threshold)
-    for name, verdict in verdicts.items():
+    for name, indicator in indicators.items():
+        verdict = record.get(verdict_attribute(name))
+        if verdict is None:  # no collector has seen it
+            verdict = _compare_score(record, indicator)
         if verdict in (0, 1):
-            facts = {**resource, **record, A.SLI_NAME: name, A.SLI_TYPE: indicators[name].type}
+            facts = {**resource, **record, A.SLI_NAME: name, A.SLI_TYPE: indicator.type}
             known = {A.SERVICE_NAME: UNKNOWN, A.DEPLOYMENT_ENVIRONMENT_NAME: UNKNOWN, **facts}
             labels = {key.replace(".", "_"): str(value) for key, value in known.items()}
             judged = {key: labels[key] for key in SLI if key in labels}
-            yield Evaluation(float(started_at), indicators[name], verdict == 1, judged)
+            yield Evaluation(float(started_at), indicator, verdict == 1, judged)
+
+
+def _compare_score(record: Mapping[str, Any], indicator: Indicator) -> int | None:
+    """Return 1 for a score below the floor of an indicator, 0 for another, None if it is not eligible."""
+    if indicator.judge is not None and record.get(A.JUDGE_NAME) != indicator.judge:
+        return None
+    score = record.get(A.GEN_AI_EVALUATION_SCORE_VALUE)
+    floor = record.get(indicator.floor) if isinstance(indicator.floor, str) else indicator.floor
+    if not isinstance(score, (int, float)) or not isinstance(floor, (int, float)) or not math.isfinite(score):
+        return None
+    return int(score < floor)

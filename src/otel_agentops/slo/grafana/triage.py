@@ -231,12 +231,12 @@ def _plot_duration(title: str, noun: str, operation: str, by: str, width: int) -
 
 def _plot_scores() -> Panel:
     return plot_lines(
-        "Answers below the threshold",
-        "By judge and revision, which are never added up. A proxy: a new revision may be what is wrong, not the "
-        "answers.",
+        "Answers that judges call bad",
+        "By indicator, judge and revision, which are never added up. A proxy: a new revision may be what is wrong, not "
+        "the answers.",
         "percentunit",
         Query(
-            f'{S.name_window(S.SLI_ERROR_RATIO, "5m")}{{{OF}, {SLI_NAME}="judge_score"}}',
-            f"{SERVED} {{{{{spell_label(A.JUDGE_NAME)}}}}} {{{{{REVISION}}}}}",
+            f'{S.name_window(S.SLI_ERROR_RATIO, "5m")}{{{OF}, {REVISION}!=""}}',
+            f"{SERVED} {{{{{SLI_NAME}}}}} {{{{{spell_label(A.JUDGE_NAME)}}}}} {{{{{REVISION}}}}}",
         ),
     )
