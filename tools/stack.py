@@ -26,6 +26,7 @@ from otel_agentops.prometheus_api import PrometheusClient
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAY = ROOT / "collector-config" / "otel-agentops.yaml"
+PROMISES = ROOT / "backends" / "collector" / "otel-agentops.slo.yaml"  # behind the overlay: what slo/ promises
 BASE = ROOT / "collector-config" / "examples" / "base.yaml"
 
 OPENMETRICS = {"accept": "application/openmetrics-text; version=1.0.0"}

@@ -109,7 +109,7 @@ def run_world(
     tools.write_text(PUBLISHED.read_text())
     with ExitStack() as running:
         provider = running.enter_context(_run_provider(directory / "provider.log"))
-        all_of_them = [stack.BASE, stack.OVERLAY, HERE / "collector.yaml", *configs]
+        all_of_them = [stack.BASE, stack.OVERLAY, stack.PROMISES, HERE / "collector.yaml", *configs]
         collector = running.enter_context(stack.collector(all_of_them, directory, {"DEMO_TRACES": str(traces)}))
         prometheus = None
         if rules is not None:

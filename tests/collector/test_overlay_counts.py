@@ -177,9 +177,9 @@ def _count_call(counts: Counter[str], call: Call, task: dict[str, str]) -> None:
 def _count_judged(counts: Counter[str], judged: Judged) -> None:
     judge = {A.JUDGE_NAME: "helpful", A.JUDGE_REVISION: judged.revision}
     counts[series(M.JUDGE_OBSERVATIONS, judge)] += 1
-    if judged.score is not None:
-        labels = {A.SLI_NAME: "score_floor", A.SLI_TYPE: "proxy", **judge}
-        _pair(counts, labels, judged.score < 0.7)
+    if judged.score is not None and judged.threshold is not None:
+        labels = {A.SLI_NAME: "judge_score", A.SLI_TYPE: "proxy", **judge}
+        _pair(counts, labels, judged.score < judged.threshold)
 
 
 PER_TASK = {
@@ -238,7 +238,7 @@ def test_unnamed_service_counts_as_unknown(collector: Collector, sender: Sender)
     sender.events(None, Event({A.GEN_AI_EVALUATION_SCORE_VALUE: 0.1, A.JUDGE_THRESHOLD: 0.5}))
     samples = wait_until_settled(collector, sender)
     tool = {A.SLI_NAME: "tool_success", A.SLI_TYPE: "direct", A.GEN_AI_TOOL_NAME: "unknown"}
-    judge = {A.SLI_NAME: "score_floor", A.SLI_TYPE: "proxy", A.JUDGE_NAME: "unknown", A.JUDGE_REVISION: "unknown"}
+    judge = {A.SLI_NAME: "judge_score", A.SLI_TYPE: "proxy", A.JUDGE_NAME: "unknown", A.JUDGE_REVISION: "unknown"}
     call = {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_PROVIDER_NAME: "unknown", A.GEN_AI_REQUEST_MODEL: "unknown"}
     expected: Counter[str] = Counter({series(M.LLM_CALLS, {**call, A.TASK_NAME: "unknown"}): 1})
     _pair(expected, tool, True)

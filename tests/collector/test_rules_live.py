@@ -117,7 +117,7 @@ class Numbers:
 @pytest.fixture
 def collector(otelcol: Path, tmp_path: Path) -> Iterator[stack.Collector]:
     """Not the shared one: it shows an exemplar for 200 ms, and Prometheus comes once a second."""
-    with stack.collector([stack.BASE, stack.OVERLAY], tmp_path) as running:
+    with stack.collector([stack.BASE, stack.OVERLAY, stack.PROMISES], tmp_path) as running:
         yield running
 
 

@@ -43,10 +43,10 @@ def test_the_committed_fragment_is_that_of_slo() -> None:
     assert collector.files(slo.load(stack.ROOT / "slo")) == made
 
 
-def test_the_overlay_has_the_defaults_of_slo() -> None:
+def test_the_overlay_has_the_default_indicators() -> None:
     text = stack.OVERLAY.read_text()
     assert overlay.fill_marks(text) == text
-    ours, fragment = parsed(text), parsed(collector.files(slo.load(stack.ROOT / "slo"))[collector.PATH])
+    ours, fragment = parsed(text), fragment_of(*(BUILT_IN[name] for name in overlay.DEFAULTS))
     for section, components in fragment.items():
         for id_, component in components.items():
             assert ours[section][id_] == component
