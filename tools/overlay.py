@@ -25,7 +25,10 @@ def main(arguments: list[str]) -> int:
     before = OVERLAY.read_text()
     after = fill_marks(before)
     if "--check" in arguments and before != after:
-        print(f"{OVERLAY.relative_to(ROOT)} does not follow from the indicators; run `make gen` and commit it", file=sys.stderr)
+        print(
+            f"{OVERLAY.relative_to(ROOT)} does not follow from the indicators; run `make gen` and commit it",
+            file=sys.stderr,
+        )
         return 1
     if before != after:
         OVERLAY.write_text(after)
