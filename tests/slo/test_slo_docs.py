@@ -23,7 +23,7 @@ def test_example_is_a_valid_spec(tmp_path: Path, text: str) -> None:
 
 
 def test_examples_show_every_form_in_six_lines() -> None:
-    assert [text.partition(":")[0] for text in EXAMPLES] == ["name", "sli", "sli", "sli"]
+    assert [text.partition(":")[0] for text in EXAMPLES] == ["name", "sli", "sli", "sli", "sli"]
     assert len(EXAMPLES[0].splitlines()) == 6
 
 
