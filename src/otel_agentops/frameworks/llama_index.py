@@ -434,12 +434,7 @@ LIBRARY = PatchedLibrary(
     "llama-index-core",
     ">=0.14.5,<0.15",
     (
-        Target(
-            *_DISPATCHER,
-            "span_enter",
-            wrap_step(Around(_enter_step, _enter_inner_step)),
-            ("id_", "bound_args", "instance"),
-        ),
+        Target(*_DISPATCHER, "span_enter", _ENTER, ("id_", "bound_args", "instance")),
         Target(*_DISPATCHER, "span_exit", _END, ("id_", "result")),
         Target(*_DISPATCHER, "span_drop", _END, ("id_", "err")),
         Target(
