@@ -81,7 +81,8 @@ class Alert(NamedTuple):
         return read_move(dict(self.labels))
 
 
-_HIDDEN = ("__name__", "alertname", "alertstate", "deployment_environment_name", "service_name")
+# `explains` changes to yes as soon as there is evidence: the alert is the one that has fired all the time.
+_HIDDEN = ("__name__", "alertname", "alertstate", "deployment_environment_name", "explains", "service_name")
 
 
 def read_move(labels: Mapping[str, str]) -> Move | None:

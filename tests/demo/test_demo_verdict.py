@@ -86,6 +86,12 @@ def test_burn_from_the_phase_before_is_no_error() -> None:
     assert wrong(GOOD_MOVES, {BURNS: 39.0, blames(MODEL): 39.5}) == {}
 
 
+def test_evidence_that_comes_in_the_next_phase_is_of_the_same_alert() -> None:
+    about = {"alertname": JOINED, "slo": "answers", **MODEL._asdict()}
+    seen = ((Alert.from_labels({**about, "explains": explains}), at) for explains, at in (("no", 39.0), ("yes", 41.0)))
+    assert join_spells(seen) == [(blames(MODEL), Spell(39.0, 41.0))]
+
+
 def test_restoration_may_not_be_blamed() -> None:
     found = wrong(GOOD_MOVES, {**GOOD_ALERTS, blames(reverse_move(MODEL)): 46.0})
     assert found == {"restored": [f"blamed for a burn that was there before: {reverse_move(MODEL)}"]}
