@@ -23,6 +23,7 @@ NAMES = sorted(path.stem for path in EXPECTED.glob("*.txt"))
 STORIES = tell_stories()
 TO = ("--to", "2026-11-12T03:30Z")
 EXIT_CODES = {
+    "just_started": 3,
     "nothing_moved": 3,
     "too_few": 3,
     "two_at_once": 3,
@@ -64,7 +65,7 @@ def test_burns_of_all_services_are_listed_worst_first(url: str) -> None:
     heads = [line.partition("/")[0] for line in text.splitlines() if line and not line.startswith(" ")]
     pages = ["provider-down", "arm-rotted", "model-repointed", "two-at-once", "schema-drifted", "replica-lost"]
     pages += ["prompt-hotfixed", "traffic-shifted"]
-    assert heads == [*pages, "judge-reconfigured", "nothing-moved", "too-few", "calm"]
+    assert heads == [*pages, "judge-reconfigured", "just-started", "nothing-moved", "too-few", "calm"]
     assert (code, note) == (3, "")
     assert run(url, "--environment", "staging", *TO)[0] == 4
 
@@ -191,8 +192,8 @@ def test_unknown_service_is_told_which_ones_there_are(url: str) -> None:
     assert (code, text) == (4, "")
     assert note == (
         f"otel-agentops triage: {url}: no events of modle-repointed were counted within a day; it knows arm-rotted, "
-        "calm, judge-reconfigured, model-repointed, nothing-moved, prompt-hotfixed, provider-down, replica-lost, "
-        "schema-drifted, too-few, traffic-shifted, two-at-once\n"
+        "calm, judge-reconfigured, just-started, model-repointed, nothing-moved, prompt-hotfixed, provider-down, "
+        "replica-lost, schema-drifted, too-few, traffic-shifted, two-at-once\n"
     )
     code, _, note = run(url, "--to", "2020-01-01T00:00Z")
     assert (code, note) == (

@@ -157,7 +157,7 @@ def test_many_moves_are_cut_and_traces_come_first() -> None:
         INCIDENT,
         suspects=moves,
         traces=["4bf92f35", "a01c77e2"],
-        surfaces=[Surface("tool", f"t{number}", is_well=number != 6) for number in range(7)],
+        surfaces=[Surface("tool", f"t{number}", is_well=number < 6, is_new=number == 7) for number in range(8)],
         contact=Contact(),
     )
     lines = describe_incident(incident)
@@ -165,7 +165,8 @@ def test_many_moves_are_cut_and_traces_come_first() -> None:
     assert find_line(incident, "more") == "2 more moves are in --json"
     assert find_line(incident, "well") == "tool t0, t1, t2, t3 and 2 more"
     assert find_line(incident, "not observed") == (
-        "prompt, provider, retrieval (no data), t6 (too few operations): not cleared"
+        "prompt, provider, retrieval (no data), t6 (too few operations), t7 (no earlier hour to compare with): "
+        "not cleared"
     )
     assert find_line(incident, "look at") == "4bf92f35  a01c77e2"
     assert find_line(incident, "find more").startswith("TraceQL { resource.service.name")

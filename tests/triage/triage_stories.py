@@ -364,6 +364,25 @@ def _tell_arm_rotted() -> Story:
     return story
 
 
+def _tell_just_started() -> Story:
+    """A service that is twenty minutes old."""
+    begin = AT - 20 * MINUTE
+    story = Story(
+        "just-started",
+        2,
+        onset=begin,
+        events=lambda time: EVENTS * (time > begin),
+        word="nothing_moved",
+        severity="ticket",
+    )
+    of = {**story.service, "variable": "model", "scope": "gpt-5.5", "value": "gpt-5.5-2026-03-05"}
+    story.add(S.VARIABLE_INCREASE, of, dict.fromkeys(range(begin, AT + 1, MINUTE), 10.0))
+    for kind, now in (("errors", 0.2), ("latency", 1.5)):
+        surface = {**story.service, "surface": "provider", "name": "openai", "kind": kind}
+        story.add(S.SURFACE_NOW, surface, {AT: now})
+    return story
+
+
 def _tell_calm() -> Story:
     story = Story("calm", 0.2)
     story.observe_all("judge")

@@ -109,6 +109,7 @@ class Surface:
         name: Its name.
         signs: The ways in which it is ill.
         is_well: True if there is enough to say so; if it is neither sick nor well, there is too little.
+        is_new: True if it has no earlier hour to be compared with.
         downstream: Peer and status of the requests below it that failed in bad events, the most frequent first.
     """
 
@@ -116,6 +117,7 @@ class Surface:
     name: str
     signs: Sequence[Sign] = ()
     is_well: bool = False
+    is_new: bool = False
     downstream: Sequence[str] = ()
 
 

@@ -292,7 +292,18 @@ class Reader:
                     break
                 if not gap:
                     begins[variable] = time_s - self.clock.to_seconds(HOUR, 1)
+        start_s = self.at_s - self.clock.to_seconds(MEMORY)
+        for begin_s in {time_s for time_s in begins.values() if time_s > start_s}:
+            firsts = self._find_firsts(of, begin_s)
+            begins |= {name: firsts.get(name, begin_s) for name, time_s in begins.items() if time_s == begin_s}
         return begins
+
+    def _find_firsts(self, of: str, begin_s: float) -> dict[str, float]:
+        """Return the time of the first observation of each variable in the hour that begins at a time."""
+        end_s = begin_s + self.clock.to_seconds(HOUR, 1)
+        counted = f"sum by (variable) ({S.VARIABLE_INCREASE}{of}) > 0"
+        series = self._client.query_range(counted, begin_s, end_s, self.clock.tick)
+        return {each.labels["variable"]: min(time_s for time_s, _ in each.points) for each in series}
 
     def _query_memory(self, expression: str) -> list[tuple[Labels, list[tuple[float, float]]]]:
         step_s = self.clock.to_seconds(HOUR, 1)
@@ -301,7 +312,7 @@ class Reader:
         return [(each.labels, each.points) for each in self._client.query_range(expression, start_s, self.at_s, step_s)]
 
     def _read_surfaces(self, labels: Mapping[str, str]) -> list[Surface]:
-        names = "|".join((S.SURFACE_SICK, S.SURFACE_USUAL, S.SURFACE_WELL))
+        names = "|".join((S.SURFACE_NOW, S.SURFACE_SICK, S.SURFACE_USUAL, S.SURFACE_WELL))
         signs: dict[tuple[str, str], dict[str, float]] = {}
         usual: dict[tuple[str, str, str], float] = {}
         well: set[tuple[str, str]] = set()
@@ -312,8 +323,9 @@ class Reader:
                 usual[surface, name, kind] = value
             elif each["__name__"] == S.SURFACE_SICK:
                 kinds[kind] = value
-            else:
+            elif each["__name__"] == S.SURFACE_WELL:
                 well.add((surface, name))
+        compared = {(surface, name) for surface, name, _ in usual}
         window = f"{self.clock.to_duration('6h')}:{self.clock.tick}s"
         begins = {
             tuple(each.get(label, "") for label in ("surface", "name", "kind")): value
@@ -333,6 +345,7 @@ class Reader:
                     for kind, now in sorted(kinds.items())
                 ],
                 is_well=surface in well,
+                is_new=surface not in well and not kinds and surface not in compared,
                 downstream=() if surface[0] == "provider" else downstream.get(surface[1], ()),
             )
             for surface, kinds in sorted(signs.items())

@@ -251,10 +251,12 @@ def _describe_rest(incident: Incident, verdict: Verdict) -> Iterator[Line]:
         yield Line("usual", " · ".join([*usual[:MOST_MOVES], *["and more"] * (len(usual) > MOST_MOVES)]))
     unseen = [one.name for one in incident.variables if one.same_since_s is None and not one.moves]
     unseen += [kind for kind in SURFACES if kind not in {surface.surface for surface in incident.surfaces}]
-    few = [one.name for one in incident.surfaces if not one.signs and not one.is_well]
-    if unseen or few:
+    unknown = [one for one in incident.surfaces if not one.signs and not one.is_well]
+    few, new = ([one.name for one in unknown if one.is_new is is_new] for is_new in (False, True))
+    if unseen or unknown:
         parts = [f"{', '.join(unseen)} (no data)"] if unseen else []
         parts += [f"{_join_names(few)} (too few operations)"] if few else []
+        parts += [f"{_join_names(new)} (no earlier hour to compare with)"] if new else []
         yield Line("not observed", f"{', '.join(parts)}: not cleared")
     if incident.sick and verdict is not Verdict.SICK:
         yield Line("sick", "; ".join(_describe_sick(incident, surface) for surface in incident.sick))
