@@ -49,7 +49,8 @@ class Scene:
         """Store a look, and note each change since the last one as an event."""
         before, self.look = self.look, look
         self.named |= look.moves - before.moves
-        self.joined |= any(alert.name == JOINED for alert in look.alerts - before.alerts)
+        new = look.alerts - before.alerts
+        self.joined |= any(alert.name == JOINED and alert.move == self.phase.move for alert in new)
         self.events += [(look.at, line) for line in list_changes(before, look)]
         for budget in look.budgets:
             self.burns[budget.promise.name].append(budget.burn or 0.0)

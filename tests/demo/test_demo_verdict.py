@@ -124,6 +124,7 @@ def test_script_moves_there_and_back() -> None:
     ]
 
 
-def test_script_is_shorter_than_two_minutes() -> None:
-    assert sum(phase.at_most for phase in phases.build_script()) <= 106
-    assert all(phase.at_least <= phase.at_most for phase in phases.build_script())
+def test_script_is_short_and_patient_with_a_busy_machine() -> None:
+    script = phases.build_script()
+    assert sum(phase.at_least for phase in script) <= 90
+    assert all(phase.at_most >= 2 * phase.at_least for phase in script if phase.act is not None)
