@@ -40,6 +40,7 @@ HEAD = (
     "burn",
     "named",
     "after evidence",
+    "changes",
     "false",
     "",
 )
@@ -64,6 +65,12 @@ FIRSTS = {
     "bench:tied": f"max by (service_name) ({S.SLI_VALUE_TIED}) and {_BURNS}",
 }
 _LAST = f"max by (service_name, word) ({S.SLO_BURN_VERDICT})"
+# 1 while the alert of a burn says that a move explains it, 0 while it does not: each change is another message.
+_BURN = "service_name, slo, severity"
+_EXPLAINED = f"""\
+max by ({_BURN}) ({S.SLO_BURN_VERDICT}{{word=~"it_is|likely"}}) ^ 0 and on ({_BURN}) {S.SLO_BURN_SINCE}
+or max by ({_BURN}) ({S.SLO_BURN_SINCE}) * 0"""
+_CHANGES = f"max by (service_name) (changes(bench:explained[{END:g}m]))"
 _SERIES = re.compile(S.VARIABLE_MOVED.partition(":")[0] + r":\w+:\w+")
 
 
@@ -76,6 +83,7 @@ class Run(NamedTuple):
         named: The first name was given.
         evidence: There was enough evidence for the culprit.
         false_names: Wrong names at any time.
+        changes: How often the alert of the burn began or ceased to say that a move explains it.
     """
 
     outcome: str
@@ -83,6 +91,7 @@ class Run(NamedTuple):
     named: float | None
     evidence: float | None
     false_names: Sequence[str]
+    changes: float = 0
 
 
 def simulate_cause(promtool: Path, folder: Path, cause: Cause, seeds: Sequence[int]) -> list[Run]:
@@ -97,7 +106,7 @@ def simulate_cause(promtool: Path, folder: Path, cause: Cause, seeds: Sequence[i
             for seed, service in services.items()
             for each in build_service_series(service, round(END), 1, f"{seed} {cause.name}")
         ]
-        answers = query_end(promtool, folder, folder / "causes.yaml", clock, series, END, [*FIRSTS, _LAST])
+        answers = query_end(promtool, folder, folder / "causes.yaml", clock, series, END, [*FIRSTS, _LAST, _CHANGES])
         for name in services:
             of = {
                 query: [(labels, at) for labels, at in samples if labels["service_name"] == name]
@@ -109,8 +118,9 @@ def simulate_cause(promtool: Path, folder: Path, cause: Cause, seeds: Sequence[i
 
 def select_rules(clock: Clock) -> list[RuleGroup]:
     """Return the rules that the verdict of a burn needs, and those that keep when it was first given."""
-    firsts: list[Rule] = [{"record": name, "expr": f"{name} or ({expr}) * 0 + time()"} for name, expr in FIRSTS.items()]
-    return choose_rules(clock, firsts, [_LAST], without=("budget", "history"))
+    rules: list[Rule] = [{"record": name, "expr": f"{name} or ({expr}) * 0 + time()"} for name, expr in FIRSTS.items()]
+    rules.append({"record": "bench:explained", "expr": _EXPLAINED})
+    return choose_rules(clock, rules, [_LAST], without=("budget", "history"))
 
 
 def choose_rules(
@@ -174,7 +184,8 @@ def _judge_run(cause: Cause, of: Mapping[str, Sequence[tuple[Mapping[str, str], 
     sources = (stands,) if cause.is_standing else (crossed, moved)
     of_culprits = ({key: at for key, at in each.items() if key in cause.culprits} for each in sources)
     evidence = min(next(filter(None, of_culprits), {}).values(), default=None)
-    return Run(outcome, burn, first, evidence, false_names)
+    changes = max((value for _, value in of[_CHANGES]), default=0)
+    return Run(outcome, burn, first, evidence, false_names, changes)
 
 
 def is_good(cause: Cause, runs: Sequence[Run]) -> bool:
@@ -203,9 +214,10 @@ def build_row(cause: Cause, runs: Sequence[Run]) -> tuple[str, ...]:
         str(outcomes.count("tie")),
         str(unnamed),
         str(outcomes.count("wrong")),
-        _describe_minutes([run.burn for run in runs if run.burn is not None]),
-        _describe_minutes([run.named for run in runs if run.named is not None]),
-        _describe_minutes(lags) + (f" ({late} late)" if late else ""),
+        _describe_range([run.burn for run in runs if run.burn is not None]),
+        _describe_range([run.named for run in runs if run.named is not None]),
+        _describe_range(lags) + (f" ({late} late)" if late else ""),
+        _describe_range([run.changes for run in runs if run.burn is not None]),
         ", ".join(f"{name} {count}x" for name, count in sorted(false_names.items())) or "0",
         "ok" if is_good(cause, runs) else "MISSED",
     )
@@ -216,6 +228,6 @@ def _list_lags(runs: Sequence[Run]) -> list[float]:
     return [run.named - run.evidence for run in runs if run.named is not None and run.evidence is not None]
 
 
-def _describe_minutes(minutes: Sequence[float]) -> str:
+def _describe_range(figures: Sequence[float]) -> str:
     """Return median and highest."""
-    return f"{median(minutes):.0f}, {max(minutes):.0f}" if minutes else "-"
+    return f"{median(figures):.0f}, {max(figures):.0f}" if figures else "-"

@@ -70,6 +70,7 @@ def test_causes_are_named_and_a_tie_is_a_tie(promtool: Path, tmp_path: Path) -> 
         "outage, nothing moved": [("right", [])],
     }
     assert all(outcomes.is_good(cause, runs[cause.name]) for cause in causes)
+    assert all(run.changes <= 1 for each in runs.values() for run in each), "whoever is paged is told once, or twice"
 
 
 NAMED = Run("right", 5, 7, 5, ())
