@@ -86,7 +86,7 @@ def test_burn_from_the_phase_before_is_no_error() -> None:
     assert wrong(GOOD_MOVES, {BURNS: 39.0, blames(MODEL): 39.5}) == {}
 
 
-def test_evidence_that_comes_in_the_next_phase_is_of_the_same_alert() -> None:
+def test_evidence_in_the_next_phase_is_of_the_same_alert() -> None:
     about = {"alertname": JOINED, "slo": "answers", **MODEL._asdict()}
     seen = ((Alert.from_labels({**about, "explains": explains}), at) for explains, at in (("no", 39.0), ("yes", 41.0)))
     assert join_spells(seen) == [(blames(MODEL), Spell(39.0, 41.0))]
