@@ -62,6 +62,7 @@ LAYERS = (
     ("_sinks.metrics", "_sinks.open_tasks", "_sinks.retries", "_sinks.rate_limits", "_sinks.content"),
     ("_sinks.task_totals",),
     ("recorder", "recorder.*"),
+    ("_sinks.recorder_users",),
     ("_sinks.recorder_entries",),
     ("_sinks.recorder",),
     ("_processor",),

@@ -7,12 +7,13 @@ threads it keeps references and times; reading them is the writer's work. The sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
+from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter
 from opentelemetry.metrics import Observation as Measurement
 from opentelemetry.trace import Span, get_current_span
@@ -30,14 +31,17 @@ from otel_agentops._sinks.recorder_entries import (
     ENTRY_BYTES,
     EntryMaker,
     FindKey,
+    HashUsers,
     Recording,
     write_place,
 )
+from otel_agentops._sinks.recorder_users import Origin, find_users, keep_parent
 from otel_agentops.operations import AgentRun, Attempt, ModelCall, Retrieval, ToolCall, Value
 from otel_agentops.recorder.deletion import RETENTION, delete_surplus, parse_limits
 from otel_agentops.recorder.keys import DataKey, KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker, serialise
 from otel_agentops.recorder.redaction import PieceRedactor
+from otel_agentops.recorder.users import hash_user, load_user_key
 from otel_agentops.recorder.writer import RecordWriter, Settings, TreeHead
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
@@ -45,6 +49,7 @@ from otel_agentops.semconv import metrics as M
 
 EFFECTS = frozenset({"write", "irreversible"})  # of tools whose intent is on disk before they run
 _INTENT_DEADLINE_S = 1.0
+_BACKLOG_BYTES = 1024 * 1024  # that wait for the writer: with more it is late, and spans may be large
 _OBJECT_BYTES = 2048  # what an object of a client weighs in memory, about
 _PART_NAMES = {
     A.GEN_AI_TOOL_CALL_ARGUMENTS: "arguments",
@@ -71,6 +76,7 @@ class RecorderSink:
     """
 
     has_content = True  # its failures may quote what was said
+    keep_parent = staticmethod(keep_parent)
 
     def __init__(
         self, writer: RecordWriter, default: EntryMaker | None, by_tenant: Mapping[str, EntryMaker | None]
@@ -86,7 +92,7 @@ class RecorderSink:
         """Begin to record, unless nothing of this tenant is; a run of an agent is known by its steps."""
         maker = self._find_maker(observation.scope.facts) if self._by_tenant else self._default
         is_run = isinstance(observation.operation, AgentRun)
-        observation.recording = None if maker is None or is_run else Recording(maker)
+        observation.recording = None if maker is None or is_run else Recording(maker, observation.scope.users)
 
     def request_read(self, observation: Observation, body: Any) -> None:
         """Keep the arguments of a tool or the query of a retrieval, before it can change them."""
@@ -121,7 +127,10 @@ class RecorderSink:
             "effect": call.attributes.get(A.TOOL_EFFECT),
             **write_place(_find_span(observation).get_span_context()),
         }
-        encode = partial(recording.maker.encode_intent, head, observation.request_attributes, recording.parts)
+        if self.writer.queued_bytes > _BACKLOG_BYTES:
+            _forget_context(recording)
+        origin = Origin(recording.users, recording.context)
+        encode = partial(recording.maker.encode_intent, head, observation.request_attributes, recording.parts, origin)
         recording.intent = self.writer.offer(recording.size, encode, has_effect=True, deadline_s=_INTENT_DEADLINE_S)
 
     def request_sent(self, observation: Observation, content: Any) -> None:
@@ -194,6 +203,8 @@ class RecorderSink:
             monotonic_ns(),
             span.get_span_context(),
         )
+        if self.writer.queued_bytes > _BACKLOG_BYTES:
+            _forget_context(recording)
         ref = self.writer.offer(
             recording.size + _OBJECT_BYTES * (len(recording.chunks) + (recording.answer is not None)),
             partial(recording.maker.encode, kind, fields, facts),
@@ -216,26 +227,56 @@ class RecorderSink:
             self.writer.offer(ENTRY_BYTES, encode)
 
 
+@guard
+def _forget_context(recording: Recording) -> None:
+    """Read on the application's thread who is behind an operation, so that no span of it waits for the writer."""
+    recording.users = find_users(Origin(recording.users, recording.context), ())
+    recording.context = Context()
+
+
 def _find_span(observation: Observation) -> Span:
     """Return the span of an operation; of one without a span the one around it."""
     span = observation.span
     return span.span if isinstance(span, _SPANS) else get_current_span()
 
 
-def _make_key_finder(root: Path, key_source: str | None) -> FindKey:
+LoadRing = Callable[[], "KeyRing | None"]
+
+
+def _make_ring_loader(root: Path, key_source: str | None) -> LoadRing:
+    """Return the function that loads the keys of content; it returns None if content is not encrypted."""
+    return cache(lambda: None if key_source is None else KeyRing(root, load_master_key(key_source)))
+
+
+def _make_key_finder(load_ring: LoadRing) -> FindKey:
     """Return the function that finds the key for the content of an entry.
 
     If the key cannot be had it raises, and the entry is lost and counted: it must not be on disk in the clear.
     """
-    load_ring = cache(lambda: KeyRing(root, load_master_key(str(key_source))))
 
     def find_key(attributes: Mapping[str, Any], time_ns: int) -> DataKey | None:
-        if key_source is None:
+        ring = load_ring()
+        if ring is None:
             return None
         tenant = attributes.get(A.TRAFFIC_TENANT)
-        return load_ring().find_key(None if tenant is None else str(tenant), time_ns)
+        return ring.find_key(None if tenant is None else str(tenant), time_ns)
 
     return find_key
+
+
+def _make_user_hasher(root: Path, hash_key: bytes | None, load_ring: LoadRing) -> HashUsers:
+    """Return the function that hashes who is behind an operation; the key is loaded when somebody is known."""
+
+    @cache
+    def load_key() -> bytes:
+        key = hash_key or load_user_key(root, load_ring(), creates=True)
+        assert key is not None  # it was made
+        return key
+
+    def hash_users(origin: Origin, requests: Sequence[object]) -> list[str]:
+        return [hash_user(load_key(), user) for user in find_users(origin, requests)]
+
+    return guard(hash_users, has_content=True)
 
 
 def _make_retirement(root: Path, keep: str | None) -> Callable[[], Mapping[str, Any] | None] | None:
@@ -290,7 +331,9 @@ def make_recorder(
     metric = M.METRICS[M.RECORDER_LOST]
     meter.create_observable_counter(metric.name, [observe_losses], metric.unit, metric.brief)
     redactor = PieceRedactor(Redactor(config.redact)) if "redacted" in modes.list_modes() else None
-    find_key = _make_key_finder(root, config.recorder_key)
+    load_ring = _make_ring_loader(root, config.recorder_key)
+    find_key = _make_key_finder(load_ring)
+    hash_users = _make_user_hasher(root, config.hash_key, load_ring)
 
     @cache
     def make_maker(tenant_mode: str | None) -> EntryMaker | None:
@@ -298,7 +341,7 @@ def make_recorder(
         if set(classes.values()) == {"off"}:
             return None
         parts = PartMaker(classes, redactor, config.hash_key)
-        return EntryMaker(tenant_mode or modes.default, classes, parts, find_key)
+        return EntryMaker(tenant_mode or modes.default, classes, parts, find_key, hash_users)
 
     by_tenant = {tenant: make_maker(mode) for tenant, mode in modes.by_tenant.items()}
     return RecorderSink(writer, make_maker(None), by_tenant)

@@ -1,6 +1,6 @@
 """Deletion of segments that are too old or too many, which leaves a tombstone in the log.
 
-`otel_agentops.recorder.subjects` deletes the content of a task, a conversation, a trace or a tenant.
+`otel_agentops.recorder.subjects` deletes the content of a task, a conversation, a trace, a tenant or a person.
 
 A file `hold` in a day's folder, or in that of a service, keeps what is below it (legal hold).
 """

@@ -8,7 +8,7 @@ Each has a clear head, which is these records, and perhaps content: what was sai
 `otel_agentops.recorder.reading` alone, when it is asked for; it may be gone (stripped, or its key destroyed) while the
 head stays and still verifies.
 
-    Entry             every kind has: ref, time, trace, span, attributes, mode, missing, commitment
+    Entry             every kind has: ref, time, trace, span, attributes, mode, missing, commitment, users
     ├─ Operation      + how long it took, error_type
     │  ├─ Call        + attempts, chunks; content: request (one an attempt), response or chunks, headers
     │  ├─ ToolRun     + tool, effect; content: arguments, result
@@ -55,6 +55,7 @@ class Entry:
         mode: How content was kept, unless its class has a mode of its own: full, redacted, hashes or off.
         missing: The mandatory fields that could not be recorded.
         commitment: SHA-256 of the content's manifest, which has a salt; None without content.
+        users: Keyed hashes of the ids of the person behind it; none if the application does not say who that is.
         line: The bytes on which the leaf of the tree is made.
         segment: The file that it is in.
         frame: The number of its frame there.
@@ -71,6 +72,7 @@ class Entry:
     mode: str = "full"
     missing: tuple[str, ...] = ()
     commitment: str | None = None
+    users: tuple[str, ...] = ()
     line: bytes = field(default=b"", repr=False, compare=False)
     segment: Segment | None = field(default=None, repr=False, compare=False)
     frame: int = field(default=0, repr=False, compare=False)

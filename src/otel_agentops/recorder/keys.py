@@ -13,15 +13,17 @@ import os
 import shlex
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from otel_agentops.recorder.files import sync_folder
 from otel_agentops.recorder.segment import KeyGoneError, SegmentError
 
 _COMMAND = "command:"
 _COMMAND_S = 30
 _NONCE = 12
-_KEY = 32
+KEY_BYTES = 32
 NO_TENANT = "-"  # in the place of a tenant where the application names none
 
 
@@ -43,7 +45,7 @@ def load_master_key(source: str) -> bytes:
         data = result.stdout
     else:
         data = Path(source).read_bytes()
-    if len(data) == _KEY:
+    if len(data) == KEY_BYTES:
         return data
     text = data.strip()
     for decode in (binascii.unhexlify, lambda each: base64.b64decode(each, validate=True)):
@@ -51,7 +53,7 @@ def load_master_key(source: str) -> bytes:
             key = decode(text)
         except (ValueError, binascii.Error):
             continue
-        if len(key) == _KEY:
+        if len(key) == KEY_BYTES:
             return bytes(key)
     raise ValueError("OTEL_AGENTOPS_RECORDER_KEY: the key is not 32 bytes, raw, as hex or as base64")
 
@@ -107,29 +109,33 @@ class KeyRing:
         if name not in self._keys:
             path = self._folder / f"{name}.key"
             if not path.exists():
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                nonce, key = os.urandom(_NONCE), os.urandom(_KEY)
-                new = path.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
-                new.write_bytes(nonce + self._master.encrypt(nonce, key, name.encode()))
-                new.chmod(0o600)
-                try:
-                    os.link(new, path)  # of two processes that make it at once the first one's counts
-                except FileExistsError:
-                    pass
-                finally:
-                    new.unlink()
+                create_key_file(path, self.wrap(path, os.urandom(KEY_BYTES)))
             self._keys[name] = self._read(path)
         return self._keys[name]
 
-    def _read(self, path: Path) -> DataKey:
+    def wrap(self, path: Path, key: bytes) -> bytes:
+        """Return what the file of a key is to have."""
+        nonce = os.urandom(_NONCE)
+        wrapped: bytes = self._master.encrypt(nonce, key, path.stem.encode())
+        return nonce + wrapped
+
+    def unwrap(self, path: Path, data: bytes) -> bytes:
+        """Return the key that a file has.
+
+        Raises:
+            SegmentError: Another master key has wrapped it.
+        """
         from cryptography.exceptions import InvalidTag
 
-        data = path.read_bytes()
         try:
-            key = self._master.decrypt(data[:_NONCE], data[_NONCE:], path.stem.encode())
+            key: bytes = self._master.decrypt(data[:_NONCE], data[_NONCE:], path.stem.encode())
         except InvalidTag:
             raise SegmentError(f"{path}: another master key has wrapped this key") from None
-        return DataKey(hashlib.sha256(data).digest()[:8], _make_aead(key))
+        return key
+
+    def _read(self, path: Path) -> DataKey:
+        data = path.read_bytes()
+        return DataKey(hashlib.sha256(data).digest()[:8], _make_aead(self.unwrap(path, data)))
 
     def decrypt(self, key: bytes, block: bytes, associated: bytes) -> bytes:
         """Return a block as it was.
@@ -173,6 +179,26 @@ class KeyRing:
         self._keys.clear()
         self._by_id.clear()
         return deleted
+
+
+def create_key_file(path: Path, data: bytes) -> None:
+    """Create the file of a key on the disk; of two processes that do it at once the first one's counts.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(new, path)
+        sync_folder(path.parent)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def name_tenant(tenant: str | None) -> str:

@@ -93,7 +93,7 @@ def parse_entry(line: bytes, writer: str, index: int, place: Mapping[str, Any]) 
     fields = kind.__dataclass_fields__
     members = {name: value for name, value in members.items() if name in fields}
     members["ref"] = f"{writer}/{members['ref']}"
-    for name in ("missing", "refs"):
+    for name in ("missing", "refs", "users"):
         if members.get(name) is not None:
             members[name] = tuple(members[name])
     if kind is Call:

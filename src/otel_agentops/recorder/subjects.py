@@ -1,4 +1,4 @@
-"""Deletion of what was recorded of one subject: a task, a conversation, a trace or a tenant.
+"""Deletion of what was recorded of one subject: a task, a conversation, a trace, a tenant or a person.
 
     subject = Subject("task", ("T-17",))
     plan = plan_deletion("/var/lib/recorder", subject)      # reads alone
@@ -10,7 +10,7 @@ made of them. They have the names that the application gave to tasks, conversati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from otel_agentops.recorder.reading import open_segments
 from otel_agentops.recorder.stripping import UNFINISHED, find_content, strip_segment
 from otel_agentops.semconv import attributes as A
 
-KINDS = ("task", "conversation", "trace", "tenant")
+KINDS = ("task", "conversation", "trace", "tenant", "user")
 _LOCK = "deletion.lock"
 
 
@@ -35,8 +35,9 @@ class Subject(NamedTuple):
     """The entries that a deletion is about.
 
     Attributes:
-        kind: task, conversation, trace or tenant.
-        names: An entry of any of these belongs to it.
+        kind: task, conversation, trace, tenant or user.
+        names: An entry of any of these belongs to it; of a user the hashes of `otel_agentops.recorder.users`, so that
+            no id comes into the log.
     """
 
     kind: str
@@ -49,14 +50,14 @@ class Subject(NamedTuple):
 
     def has(self, entry: Entry) -> bool:
         """Return True if an entry belongs to it."""
-        values: Mapping[str, object] = {
-            "task": entry.task_id,
-            "conversation": entry.attributes.get(A.GEN_AI_CONVERSATION_ID),
-            "trace": entry.trace_id,
-            "tenant": entry.tenant,
+        values: Mapping[str, Sequence[object]] = {
+            "task": (entry.task_id,),
+            "conversation": (entry.attributes.get(A.GEN_AI_CONVERSATION_ID),),
+            "trace": (entry.trace_id,),
+            "tenant": (entry.tenant,),
+            "user": entry.users,
         }
-        value = values[self.kind]
-        return value is not None and str(value) in self.names
+        return any(value is not None and str(value) in self.names for value in values[self.kind])
 
 
 class Plan(NamedTuple):

@@ -112,6 +112,7 @@ class RecordWriter:
     Attributes:
         id: Of the writer, in file names and refs.
         losses: Entries lost so far, by reason.
+        queued_bytes: That wait in memory, about.
         trouble: What the disk said last; None while it takes everything.
     """
 
@@ -140,7 +141,7 @@ class RecordWriter:
         self.trouble: str | None = None
         self._numbers = count()
         self._queue: deque[_Item] = deque()
-        self._queued_bytes = 0
+        self.queued_bytes = 0
         self._drops: deque[tuple[str, int]] = deque()
         self._start_token = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
         self._is_idle = self._is_urgent = self._is_closing = self._is_dirty = False
@@ -172,7 +173,7 @@ class RecordWriter:
         """
         number = next(self._numbers)
         limit = self._effect_limit if has_effect else self._limit
-        queued_bytes = self._queued_bytes + size
+        queued_bytes = self.queued_bytes + size
         if queued_bytes > limit or self._is_closing:
             reason = "closed" if self._is_closing else "disk" if self.trouble else "queue_full"
             self._drops.append((reason, number))
@@ -180,7 +181,7 @@ class RecordWriter:
                 self._start()
             return None
         synced = threading.Event() if deadline_s and not self.trouble else None
-        self._queued_bytes = queued_bytes  # two threads at once may lose one: it is 0 whenever the queue is empty
+        self.queued_bytes = queued_bytes  # two threads at once may lose one: it is 0 whenever the queue is empty
         self._queue.append((number, size, encode, synced))
         if self._start_token:
             self._start()
@@ -264,7 +265,7 @@ class RecordWriter:
             self._count_drops()
             while self._queue and self._segment is not None:
                 number, size, encode, synced = self._queue.popleft()
-                self._queued_bytes = self._queued_bytes - size if self._queue else 0
+                self.queued_bytes = self.queued_bytes - size if self._queue else 0
                 if synced is not None:
                     self._waiting.append(synced)
                 self._write_entry(number, encode)

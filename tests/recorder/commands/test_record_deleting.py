@@ -12,9 +12,11 @@ from otel_agentops.recorder.commands.index import FILE_NAME
 from otel_agentops.recorder.commands.shipping import mirror_store, open_store, ship_segments
 from otel_agentops.recorder.entries import Tombstone
 from otel_agentops.recorder.reading import open_records
+from otel_agentops.recorder.users import hash_user, list_user_keys
 from otel_agentops.testing.fake_provider import FakeProvider
 
 SECRETIVE = "I am Jane Roe of Elm Street"
+JANE = "jane.roe@example.org"
 
 
 @pytest.fixture
@@ -23,8 +25,8 @@ def records(tmp_path: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "records"
     with record_into(folder):
-        run_refund(provider.openai_url, "task-jane", user=SECRETIVE)
-        run_refund(provider.openai_url, "task-joe", user="I am Joe Bloggs of Oak Street")
+        run_refund(provider.openai_url, "task-jane", user=SECRETIVE, person=JANE)
+        run_refund(provider.openai_url, "task-joe", user="I am Joe Bloggs of Oak Street", person="joe")
     return folder
 
 
@@ -76,6 +78,35 @@ def test_deleted_task_is_shown_as_deleted_and_verifies(records: Path) -> None:
     assert [entry.scope for entry in open_records(records) if isinstance(entry, Tombstone)] == [
         f"trace {trace['name']}"
     ]
+
+
+def test_content_of_a_person_goes_and_nothing_names_the_person(records: Path) -> None:
+    (key,) = list_user_keys(records, None, None)
+    scope = f"user {hash_user(key, JANE)}"
+    assert delete(records, "--user", "mary", "--yes")[0].endswith("the content of 0 entries in 0 segments")
+    assert delete(records, "--user", JANE)[0] == f"{scope}: the content of 1 entries in 1 segments"
+    assert delete(records, "--user", JANE, "--yes")[-1] == "deleted"
+    assert SECRETIVE not in show(records, "task-jane")
+    assert "Joe Bloggs" in show(records, "task-joe")
+    assert (
+        f"the content of 1 entries was stripped: {scope}, by ann: request 4711" in run_command("verify", records).output
+    )
+    assert [entry.scope for entry in open_records(records) if isinstance(entry, Tombstone)] == [scope]
+    assert JANE.encode() not in b"".join(path.read_bytes() for path in records.rglob("*") if path.is_file())
+    assert not any(JANE.encode() in entry.line for entry in open_records(records))
+
+
+def test_person_is_found_in_a_store_by_who_has_the_key(
+    records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    ship_segments(records, open_store(str(store)))
+    assert not list(store.rglob("*users*"))
+    assert delete(f"file://{store}", "--user", JANE, "--yes")[0].startswith("otel-agentops record delete: ")
+    assert SECRETIVE in show(f"file://{store}", "task-jane")
+    monkeypatch.setenv("OTEL_AGENTOPS_RECORDER", str(records))
+    assert delete(f"file://{store}", "--user", JANE, "--yes")[-1] == "deleted"
+    assert SECRETIVE not in show(f"file://{store}", "task-jane")
 
 
 def test_wrong_input_of_a_deletion_is_a_sentence(records: Path) -> None:
