@@ -63,7 +63,7 @@ LAYERS = (
     ("_sinks.task_totals",),
     ("recorder", "recorder.*"),
     ("_sinks.recorder_users",),
-    ("_sinks.recorder_entries",),
+    ("_sinks.recorder_entries", "_sinks.recorder_keys"),
     ("_sinks.recorder",),
     ("_processor",),
     ("_telemetry",),

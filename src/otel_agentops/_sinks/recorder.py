@@ -7,7 +7,7 @@ threads it keeps references and times; reading them is the writer's work. The sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from time import monotonic_ns
@@ -30,18 +30,15 @@ from otel_agentops._sinks.recorder_entries import (
     CLIENT_CALLS,
     ENTRY_BYTES,
     EntryMaker,
-    FindKey,
-    HashUsers,
     Recording,
     write_place,
 )
+from otel_agentops._sinks.recorder_keys import ProcessKeys
 from otel_agentops._sinks.recorder_users import Origin, find_users, keep_parent
 from otel_agentops.operations import AgentRun, Attempt, ModelCall, Retrieval, ToolCall, Value
 from otel_agentops.recorder.deletion import RETENTION, delete_surplus, parse_limits
-from otel_agentops.recorder.keys import DataKey, KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker, serialise
 from otel_agentops.recorder.redaction import PieceRedactor
-from otel_agentops.recorder.users import hash_user, load_user_key
 from otel_agentops.recorder.writer import RecordWriter, Settings, TreeHead
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
@@ -240,45 +237,6 @@ def _find_span(observation: Observation) -> Span:
     return span.span if isinstance(span, _SPANS) else get_current_span()
 
 
-LoadRing = Callable[[], "KeyRing | None"]
-
-
-def _make_ring_loader(root: Path, key_source: str | None) -> LoadRing:
-    """Return the function that loads the keys of content; it returns None if content is not encrypted."""
-    return cache(lambda: None if key_source is None else KeyRing(root, load_master_key(key_source)))
-
-
-def _make_key_finder(load_ring: LoadRing) -> FindKey:
-    """Return the function that finds the key for the content of an entry.
-
-    If the key cannot be had it raises, and the entry is lost and counted: it must not be on disk in the clear.
-    """
-
-    def find_key(attributes: Mapping[str, Any], time_ns: int) -> DataKey | None:
-        ring = load_ring()
-        if ring is None:
-            return None
-        tenant = attributes.get(A.TRAFFIC_TENANT)
-        return ring.find_key(None if tenant is None else str(tenant), time_ns)
-
-    return find_key
-
-
-def _make_user_hasher(root: Path, hash_key: bytes | None, load_ring: LoadRing) -> HashUsers:
-    """Return the function that hashes who is behind an operation; the key is loaded when somebody is known."""
-
-    @cache
-    def load_key() -> bytes:
-        key = hash_key or load_user_key(root, load_ring(), creates=True)
-        assert key is not None  # it was made
-        return key
-
-    def hash_users(origin: Origin, requests: Sequence[object]) -> list[str]:
-        return [hash_user(load_key(), user) for user in find_users(origin, requests)]
-
-    return guard(hash_users, has_content=True)
-
-
 def _make_retirement(root: Path, keep: str | None) -> Callable[[], Mapping[str, Any] | None] | None:
     """Return the function that deletes what is kept no longer; None if everything is kept."""
     limits = None if keep is None else guard(parse_limits)(keep)
@@ -315,6 +273,7 @@ def make_recorder(
         emit_event(E.RECORDER_HEAD, attributes)
 
     root, modes = Path(str(config.recorder)), config.recorder_mode
+    keys = ProcessKeys(root, config.recorder_key, config.hash_key)
     settings = Settings(
         root,
         modes.default,
@@ -322,6 +281,7 @@ def make_recorder(
         config.recorder_sync,
         config.recorder_signing_key,
         _make_retirement(root, config.recorder_keep),
+        keys.look_again,
     )
     writer = RecordWriter(settings, describe, emit_head)
 
@@ -331,9 +291,7 @@ def make_recorder(
     metric = M.METRICS[M.RECORDER_LOST]
     meter.create_observable_counter(metric.name, [observe_losses], metric.unit, metric.brief)
     redactor = PieceRedactor(Redactor(config.redact)) if "redacted" in modes.list_modes() else None
-    load_ring = _make_ring_loader(root, config.recorder_key)
-    find_key = _make_key_finder(load_ring)
-    hash_users = _make_user_hasher(root, config.hash_key, load_ring)
+    hash_users = guard(keys.hash_users, has_content=True)
 
     @cache
     def make_maker(tenant_mode: str | None) -> EntryMaker | None:
@@ -341,7 +299,7 @@ def make_recorder(
         if set(classes.values()) == {"off"}:
             return None
         parts = PartMaker(classes, redactor, config.hash_key)
-        return EntryMaker(tenant_mode or modes.default, classes, parts, find_key, hash_users)
+        return EntryMaker(tenant_mode or modes.default, classes, parts, keys.find_key, hash_users)
 
     by_tenant = {tenant: make_maker(mode) for tenant, mode in modes.by_tenant.items()}
     return RecorderSink(writer, make_maker(None), by_tenant)

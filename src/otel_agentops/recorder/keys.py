@@ -96,6 +96,8 @@ class KeyRing:
         self._folder = root / "keys"
         self._master = _make_aead(master_key)
         self._keys: dict[str, DataKey] = {}
+        self._files: dict[str, tuple[int, int]] = {}  # inode and time of those that they were loaded from
+        self._looked_at: set[str] = set()
         self._by_id: dict[bytes, DataKey] = {}
 
     def find_key(self, tenant: str | None, time_ns: int) -> DataKey:
@@ -106,12 +108,21 @@ class KeyRing:
             SegmentError: It is there, and another master key has wrapped it.
         """
         name = f"{name_tenant(tenant)}-{time.strftime('%Y-%m', time.gmtime(time_ns / 1e9))}"
-        if name not in self._keys:
-            path = self._folder / f"{name}.key"
-            if not path.exists():
-                create_key_file(path, self.wrap(path, os.urandom(KEY_BYTES)))
-            self._keys[name] = self._read(path)
+        if name not in self._looked_at:
+            self._look_at(name)
+            self._looked_at.add(name)
         return self._keys[name]
+
+    def _look_at(self, name: str) -> None:
+        """Load a key unless its file is the one that it was loaded from."""
+        path = self._folder / f"{name}.key"
+        if not path.exists():
+            create_key_file(path, self.wrap(path, os.urandom(KEY_BYTES)))
+        state = path.stat()
+        file = (state.st_ino, state.st_mtime_ns)
+        if self._files.get(name) != file:
+            self._keys[name] = self._read(path)
+            self._files[name] = file
 
     def wrap(self, path: Path, key: bytes) -> bytes:
         """Return what the file of a key is to have."""
@@ -170,6 +181,10 @@ class KeyRing:
             raise KeyGoneError(f"the key {key.hex()} of the content is gone")
         return self._by_id[key]
 
+    def look_again(self) -> None:
+        """Look at the file of each key when it is next used: another process may have destroyed it."""
+        self._looked_at.clear()
+
     def delete_tenant(self, tenant: str | None) -> list[str]:
         """Delete the keys of a tenant, of every month; return their names."""
         deleted = []
@@ -177,6 +192,8 @@ class KeyRing:
             path.unlink()
             deleted.append(path.stem)
         self._keys.clear()
+        self._files.clear()
+        self._looked_at.clear()
         self._by_id.clear()
         return deleted
 

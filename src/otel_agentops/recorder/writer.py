@@ -91,6 +91,8 @@ class Settings(NamedTuple):
         sync: effects (tools with effects at once, the rest each second), second, or each (frame).
         signing_key: A file with the key of checkpoints; None for one of the process alone.
         retire: Deletes what is kept no longer, after each segment; returns a tombstone if there was something.
+        renew_keys: Has the keys looked at again when they are next used, each second and for each segment: they may
+            have been destroyed.
     """
 
     root: Path
@@ -99,6 +101,7 @@ class Settings(NamedTuple):
     sync: str = "effects"
     signing_key: str | None = None
     retire: Callable[[], Mapping[str, Any] | None] | None = None
+    renew_keys: Callable[[], object] | None = None
 
 
 class RecordWriter:
@@ -326,6 +329,7 @@ class RecordWriter:
         if is_due or (self._waiting and self._settings.sync != "second") or self._settings.sync == "each":
             self._segment.sync()
             self._synced_s, self._is_dirty = now, False
+            self._renew_keys()
             if os.fstat(self._file.fileno()).st_nlink == 0:
                 self._abandon_segment()
         for event in self._waiting:
@@ -336,6 +340,10 @@ class RecordWriter:
             self._tell_head()
         if now - self._segment_start_s >= _SEGMENT_S and self._segment is not None and self._segment.entry_count:
             self._seal()
+
+    def _renew_keys(self) -> None:
+        if self._settings.renew_keys is not None:
+            self._settings.renew_keys()
 
     def _abandon_segment(self) -> None:
         """Go on in a new file, because somebody removed this one."""
@@ -348,6 +356,7 @@ class RecordWriter:
         self._write_own({"kind": "gap", "reason": "removed", "count": lost, "detail": f"{self._path.name} was removed"})
 
     def _open_segment(self) -> None:
+        self._renew_keys()
         if self._signer is None:
             self._signer = notes.make_signer(f"otel-agentops/{self.id}", self._settings.signing_key)
         resource = dict(self._describe())
