@@ -17,7 +17,7 @@ head stays and still verifies.
     ├─ Outcome        content: none
     ├─ Intent         + tool, effect; content: arguments
     ├─ Gap            + reason, count
-    └─ Tombstone      + actor, reason, count
+    └─ Tombstone      + actor, reason, scope, count
 
 A `SegmentHead` is what a file says of itself.
 """
@@ -217,13 +217,15 @@ class Tombstone(Entry):
         actor: Who deleted it.
         reason: Why.
         scope: What was deleted, e.g. `tenant acme`.
-        count: How many keys, segments or entries.
+        count: How many keys, segments or entries; None if nobody knows.
+        deletion: The id of the deletion, which the footers of stripped segments have as well; None of retention.
     """
 
     actor: str = ""
     reason: str = ""
     scope: str = ""
     count: int | None = None
+    deletion: str | None = None
 
 
 KINDS: Mapping[str, type[Entry]] = {

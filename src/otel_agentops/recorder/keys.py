@@ -187,15 +187,18 @@ class KeyRing:
 
     def delete_tenant(self, tenant: str | None) -> list[str]:
         """Delete the keys of a tenant, of every month; return their names."""
-        deleted = []
-        for path in sorted(self._folder.glob(f"{name_tenant(tenant)}-*.key")):
+        paths = self.list_tenant(tenant)
+        for path in paths:
             path.unlink()
-            deleted.append(path.stem)
         self._keys.clear()
         self._files.clear()
         self._looked_at.clear()
         self._by_id.clear()
-        return deleted
+        return [path.stem for path in paths]
+
+    def list_tenant(self, tenant: str | None) -> list[Path]:
+        """Return the files of a tenant's keys."""
+        return sorted(self._folder.glob(f"{name_tenant(tenant)}-*.key"))
 
 
 def create_key_file(path: Path, data: bytes) -> None:

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from otel_agentops._guard import guard, log, say_once
 from otel_agentops.recorder import files, notes
+from otel_agentops.recorder.journal import find_unfinished
 from otel_agentops.recorder.segment import FORMAT, Cipher, PartData, SegmentWriter
 from otel_agentops.recorder.tree import Frontier
 from otel_agentops.semconv import attributes as A
@@ -397,6 +398,13 @@ class RecordWriter:
 
     def _repair_orphans(self) -> list[Mapping[str, Any]]:
         """Seal what earlier writers left open, and return a gap for each."""
+        for path, deletion in find_unfinished(self._settings.root).items():
+            say_once(
+                f"unfinished:{path}",
+                "%s: the deletion of %s is not finished; the next `record delete` does that",
+                path,
+                deletion.scope,
+            )
         gaps: list[Mapping[str, Any]] = []
         for path in sorted(self._settings.root.glob("v1/*/*/*.open")):
             try:

@@ -11,6 +11,7 @@ from recorded_tasks import record_into, run_command, run_refund
 from otel_agentops.recorder.commands.index import FILE_NAME
 from otel_agentops.recorder.commands.shipping import mirror_store, open_store, ship_segments
 from otel_agentops.recorder.entries import Tombstone
+from otel_agentops.recorder.journal import Deletion, write_journal
 from otel_agentops.recorder.reading import open_records
 from otel_agentops.recorder.users import hash_user, list_user_keys
 from otel_agentops.testing.fake_provider import FakeProvider
@@ -66,7 +67,7 @@ def test_deleted_task_is_shown_as_deleted_and_verifies(records: Path) -> None:
     assert (done.exit_code, json.loads(done.stdout)) == (
         0,
         {"scope": f"trace {trace['name']}", "is_deleted": True, "entries": 1, "segments": {name: 1},
-         "entries_still_written": 0, "torn": [], "hold": None},
+         "entries_still_written": 0, "torn": [], "hold": None, "unfinished": []},
     )  # fmt: skip
     shown = show(records, "task-jane")
     assert SECRETIVE not in shown and "its content was deleted" in shown
@@ -107,6 +108,21 @@ def test_person_is_found_in_a_store_by_who_has_the_key(
     monkeypatch.setenv("OTEL_AGENTOPS_RECORDER", str(records))
     assert delete(f"file://{store}", "--user", JANE, "--yes")[-1] == "deleted"
     assert SECRETIVE not in show(f"file://{store}", "task-jane")
+
+
+def test_deletion_that_was_killed_is_told_and_finished(records: Path) -> None:
+    write_journal(records, Deletion("1f", "bob", "request 4700", "task", ("task-joe",)))
+    assert delete(records, "--task", "task-jane")[1:] == [
+        "an earlier deletion was not finished, and --yes does that: task task-joe",
+        "nothing was deleted; --yes deletes it",
+    ]
+    assert delete(records, "--task", "task-jane", "--yes") == [
+        "task task-jane: the content of 1 entries in 1 segments",
+        "an earlier deletion is finished now: task task-joe",
+        "deleted",
+    ]
+    assert "Joe Bloggs" not in show(records, "task-joe")
+    assert run_command("verify", records).exit_code == 0
 
 
 def test_wrong_input_of_a_deletion_is_a_sentence(records: Path) -> None:
