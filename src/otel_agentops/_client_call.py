@@ -471,7 +471,9 @@ class ClientCall(Observation, Generic[C]):
         Ollama's does not, but hides that of httpx. Any other context may be an exception that the application handles.
         """
         for source in (error, error.__context__ if error.__suppress_context__ else None):
-            response = getattr(source, "response", None) or getattr(source, "raw_response", None)
+            response = getattr(source, "response", None)  # one of `requests` that tells of an error is False
+            if response is None:
+                response = getattr(source, "raw_response", None)
             # `content` would read what nobody has read; aiohttp's is `_body`.
             content = getattr(response, "_content", None) or getattr(response, "_body", None)
             if isinstance(content, bytes) and content:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,8 @@ WITHOUT_ERROR_BODY = {
 def test_body_of_an_error_response_is_recorded(bench: Bench, read_back: ReadBack) -> None:
     if bench.subject.name in WITHOUT_ERROR_BODY:
         pytest.skip(WITHOUT_ERROR_BODY[bench.subject.name])
+    if (bench.subject.name, bench.kind) == ("huggingface_hub", "async") and version("huggingface_hub") < "1":
+        pytest.skip("before 1 the async client closes the response of aiohttp and keeps its parsed JSON alone")
     bench.provider.script(Status(400, message="the order A-17 is unknown"))
     with pytest.raises(Exception, match=r"(?s).+"):
         bench.chat(REQUEST)
