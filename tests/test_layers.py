@@ -39,6 +39,7 @@ LAYERS = (
         "gold",
         "personal_data",
     ),
+    ("_body_bytes",),
     ("_redaction", "_task_values", "_retries"),
     (
         "_endpoint",

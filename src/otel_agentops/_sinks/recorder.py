@@ -177,6 +177,13 @@ class RecorderSink:
         if recording is not None:
             recording.chunks.append((monotonic_ns(), chunk))
 
+    def body_received(self, observation: Observation, data: bytes) -> None:
+        """Keep bytes of a stream."""
+        recording: Recording | None = observation.recording
+        if recording is not None and recording.maker.keeps_bodies:
+            recording.body.append(data)
+            recording.size += len(data)
+
     def ended(self, observation: Observation) -> None:
         """Hand the operation over and say on its span what became of it."""
         recording: Recording | None = observation.recording

@@ -95,6 +95,7 @@ class Recording:
         self.requests: list[tuple[int, Any]] = []
         self.finished_ns: list[int] = []
         self.chunks: list[tuple[int, Any]] = []
+        self.body: list[bytes] = []
 
 
 class EntryMaker:
@@ -110,6 +111,7 @@ class EntryMaker:
     Attributes:
         state: What becomes of content that is recorded, as in `otel_agentops.content.state`.
         keeps_messages: True if a request that is a message is read later, because it is redacted member by member.
+        keeps_bodies: True if the bytes of streams are kept; no pattern finds a secret that is spread over their events.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class EntryMaker:
         has_words = any(mode in ("redacted", "full") for name, mode in modes.items() if name != "headers")
         self.state = "recorded" if has_words else "hashes"
         self.keeps_messages = modes["request"] == "redacted"
+        self.keeps_bodies = modes["response"] == "full"
         self._mode = mode
         self._keeps_stops = modes["request"] == "full"
         self._is_redacted = "redacted" in (mode, *modes.values())
@@ -188,6 +191,8 @@ class EntryMaker:
                 parts.append(self._parts.make_chunks(recording.chunks, recording.started_ns, lane, answered))
             elif recording.answer is not None and (data := _serialise(recording.answer)) is not None:
                 parts.append(make("response", data, lane, answered, form=OBJECT))
+            if recording.body:
+                parts.append(make("stream", b"".join(recording.body), lane, answered))
             if recording.headers is not None:
                 parts.append(self._parts.make_headers(recording.headers))
         if isinstance(operation, Judgement):

@@ -10,7 +10,7 @@ head stays and still verifies.
 
     Entry             every kind has: ref, time, trace, span, attributes, mode, missing, commitment, users
     ├─ Operation      + how long it took, error_type
-    │  ├─ Call        + attempts, chunks; content: request (one an attempt), response or chunks, headers
+    │  ├─ Call        + attempts, chunks; content: request (one an attempt), response or chunks and stream, headers
     │  ├─ ToolRun     + tool, effect; content: arguments, result
     │  ├─ Retrieval   content: query, documents
     │  └─ Judgement   content: configuration
@@ -246,7 +246,7 @@ class Part:
     """One piece of content of an entry.
 
     Attributes:
-        name: request, response, chunks, headers, arguments, result, query, documents or configuration.
+        name: request, response, chunks, stream, headers, arguments, result, query, documents or configuration.
         attempt: Of a request: the number of its attempt, from 0; else None.
         form: wire (the very bytes that went over the network), object (the client's object, written as JSON by us) or
             redacted (either, with secrets taken out); off if it was there and the mode of its class keeps nothing.

@@ -185,6 +185,11 @@ def read_chunks(call: Call) -> list[Chunk]:
     return [Chunk(time_ns=time, data=line) for time, line in zip(times, data.split(b"\n"), strict=True)]
 
 
+def read_stream(call: Call) -> bytes | None:
+    """Return the bytes of a stream as far as the client has read them; None of what was no stream, or not recorded."""
+    return read_part(call, "stream")
+
+
 def read_json(entry: Entry, name: str) -> Any:
     """Return a part as JSON: arguments, result, query, documents or configuration; None if it is not recorded."""
     data = read_part(entry, name)

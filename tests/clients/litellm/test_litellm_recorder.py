@@ -13,7 +13,7 @@ from every_client import ReadBack, record_calls
 from litellm_subject import LitellmSubject, ThroughOpenai
 
 from otel_agentops.recorder.entries import Call
-from otel_agentops.recorder.reading import read_chunks, read_parts, read_request, read_response
+from otel_agentops.recorder.reading import read_chunks, read_parts, read_request, read_response, read_stream
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import FakeProvider, Status
 
@@ -116,6 +116,7 @@ def test_stream_of_a_route_is_recorded_once(ask: Ask, provider: FakeProvider, re
     assert hash_requests(call) == ([] if route == UNSEEN else [provider.requests[0].sha256])
     assert (list_forms(call, "chunks"), list_forms(call, "response")) == (["object"], [])
     assert b"Hell" in b"".join(chunk.data for chunk in read_chunks(call))  # the provider cuts the word
+    assert (read_stream(call) is None) == (route == UNSEEN) and b"Hell" in (read_stream(call) or b"Hell")
 
 
 def test_error_of_a_route_is_recorded_once(ask: Ask, provider: FakeProvider, read_back: ReadBack, route: str) -> None:
