@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,12 +148,15 @@ def test_wrong_input_of_a_deletion_is_a_sentence(records: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["file", "memory"])
-def test_copies_in_a_store_follow_a_deletion(records: Path, tmp_path: Path, scheme: str) -> None:
+def test_copies_in_a_store_follow_a_deletion(
+    records: Path, tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if scheme == "memory":
         pytest.importorskip("fsspec", reason="fsspec is not installed here")
         from fsspec.implementations.memory import MemoryFileSystem
 
         MemoryFileSystem.store.clear()
+        monkeypatch.setitem(sys.modules, "obstore", None)  # its memory is a new one each time
     url = f"{scheme}://{tmp_path}/store"
     ship_segments(records, open_store(url))
     assert SECRETIVE in show(url, "task-jane")
