@@ -29,7 +29,8 @@ _MOST_USERS = 8  # baggage may come from anybody
 _MEMBERS = ("user", "safety_identifier")
 _METADATA, _METADATA_MEMBER = "metadata", "user_id"
 # Few requests have one of them, and those alone are parsed; `"role":"user"` is none of them.
-_MARKS = tuple(f'"{name}":'.encode() for name in (*_MEMBERS, _METADATA_MEMBER))
+_MARKS = tuple(f'"{name}":'.encode() for name in _MEMBERS)
+_METADATA_MARKS = tuple(f'"{name}":'.encode() for name in (_METADATA, _METADATA_MEMBER))
 
 # The parent of each span of this process.
 _parents: weakref.WeakKeyDictionary[trace.Span, trace.Span] = weakref.WeakKeyDictionary()
@@ -84,9 +85,13 @@ def _read_spans(context: Context) -> Iterator[object]:
         span = _parents.get(span) or _parents.get(getattr(span, "span", span))
 
 
+def _may_name_user(content: bytes) -> bool:
+    return any(mark in content for mark in _MARKS) or all(mark in content for mark in _METADATA_MARKS)
+
+
 def _read_bodies(requests: Sequence[object]) -> Iterator[object]:
     for content in requests[-1:]:
-        if isinstance(content, bytes) and any(mark in content for mark in _MARKS):
+        if isinstance(content, bytes) and _may_name_user(content):
             try:
                 body = json.loads(content)
             except ValueError:
