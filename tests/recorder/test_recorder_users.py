@@ -183,6 +183,23 @@ def test_words_that_look_like_a_user_are_none() -> None:
     assert [find_users(Origin((), otel_context.Context()), [body]) for body in bodies] == [[]] * 4
 
 
+class WrappedSpan(trace.NonRecordingSpan):
+    """A span as logfire makes it current: processors see the one inside."""
+
+    def __init__(self, span: trace.Span) -> None:
+        super().__init__(span.get_span_context())
+        self.span = span
+
+
+def test_user_is_found_above_a_wrapped_span(provider: FakeProvider, tmp_path: Path) -> None:
+    with record(tmp_path) as recorded, recorded.tracer.start_as_current_span("work", attributes={"user.id": JANE}):
+        with trace.use_span(WrappedSpan(recorded.tracer.start_span("inside"))):
+            ask(provider)
+        (call,) = recorded.end()
+    (key,) = list_user_keys(tmp_path, None, None)
+    assert call.users == (hash_user(key, JANE),)
+
+
 def test_hash_is_the_same_for_months_and_in_no_other_directory(tmp_path: Path) -> None:
     hashes = []
     for folder in ("a", "a", "b"):

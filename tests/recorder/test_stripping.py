@@ -312,6 +312,17 @@ def test_killed_deletion_waits_for_the_end_of_a_hold(tmp_path: Path, caplog: pyt
     assert not journal.exists() and read_bodies(tmp_path) == keep_bodies(TASKS, "task-a")
 
 
+def test_killed_deletion_waits_for_its_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_log(tmp_path, keys=KeyRing(tmp_path, bytes(32)))
+    journal = write_journal(tmp_path, Deletion("1f", "jane", "asked for it", *TASK_A))
+    with pytest.raises(SegmentError, match="no key is at hand"):
+        delete(tmp_path, Subject("task", ("task-c",)))
+    assert journal.exists() and f"the earlier deletion of {TASK_A.scope} is still not finished" in caplog.text
+    keys = KeyRing(tmp_path, bytes(32))
+    assert delete(tmp_path, Subject("task", ("task-c",)), keys).unfinished == (TASK_A.scope,)
+    assert not journal.exists() and read_bodies(tmp_path, keys) == keep_bodies(TASKS, "task-a", "task-c")
+
+
 def test_writer_that_starts_names_a_killed_deletion(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_journal(tmp_path, Deletion("1f", "jane", "asked for it", *TASK_A))
     with lock_deletions(tmp_path):
