@@ -11,7 +11,7 @@ made of them. They have the names that the application gave to tasks, conversati
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,7 +128,15 @@ def _find_torn(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.stem}.torn-*"))
 
 
-def delete_subject(root: Path, subject: Subject, *, actor: str, reason: str, keys: KeyRing | None = None) -> Plan:
+def delete_subject(
+    root: Path,
+    subject: Subject,
+    *,
+    actor: str,
+    reason: str,
+    keys: KeyRing | None = None,
+    publish: Callable[[], object] | None = None,
+) -> Plan:
     """Delete the content of a subject from all sealed segments, leave a tombstone, and return what was deleted.
 
     Of a tenant the keys are destroyed as well, so that copies of its segments are unreadable, too. Deletions that were
@@ -140,6 +148,7 @@ def delete_subject(root: Path, subject: Subject, *, actor: str, reason: str, key
         actor: Who deletes it, for the tombstone.
         reason: Why, for the tombstone; it stays readable.
         keys: Of encrypted content; None if there are none at hand.
+        publish: Brings what was changed to where others read it; only then a deletion is over. None for nowhere.
 
     Raises:
         DeletionError: A legal hold keeps some of it, or another deletion is at work.
@@ -151,7 +160,7 @@ def delete_subject(root: Path, subject: Subject, *, actor: str, reason: str, key
             raise DeletionError(f"{root}: another deletion is at work there; run this one again when it has ended")
         for left in root.glob(f"v1/*/*/*{UNFINISHED}"):
             left.unlink()
-        unfinished = tuple(earlier.scope for earlier in _finish_earlier(root, keys))
+        unfinished = tuple(earlier.scope for earlier in _finish_earlier(root, keys, publish))
         plan = plan_deletion(root, subject, keys)._replace(unfinished=unfinished)
         deletion = Deletion(os.urandom(8).hex(), actor, reason, *subject)
         if plan.hold is not None:
@@ -161,7 +170,7 @@ def delete_subject(root: Path, subject: Subject, *, actor: str, reason: str, key
             journal = write_journal(root, deletion)
             count = _take_content(root, deletion, plan, keys, plan.segments)
             write_tombstone(root, deletion.note, count)
-            journal.unlink()
+            _end(journal, publish)
         if has_keys:
             plan = plan._replace(open_count=plan_deletion(root, subject, keys).open_count)  # unreadable by now
         return plan
@@ -171,7 +180,13 @@ def _describe_hold(hold: Path, deletion: Deletion) -> str:
     return f"{hold}: {deletion.scope}: a legal hold keeps it, and nothing was deleted; remove the file first"
 
 
-def _finish_earlier(root: Path, keys: KeyRing | None) -> Iterator[Deletion]:
+def _end(journal: Path, publish: Callable[[], object] | None) -> None:
+    if publish is not None:
+        publish()
+    journal.unlink()
+
+
+def _finish_earlier(root: Path, keys: KeyRing | None, publish: Callable[[], object] | None) -> Iterator[Deletion]:
     """Finish the deletions that are in the journal, and yield them; one that cannot be finished yet stays there."""
     for journal, deletion in read_journals(root).items():
         try:
@@ -184,7 +199,7 @@ def _finish_earlier(root: Path, keys: KeyRing | None) -> Iterator[Deletion]:
             continue
         if not has_tombstone(root, deletion.id):
             write_tombstone(root, deletion.note, count)
-        journal.unlink()
+        _end(journal, publish)
         yield deletion
 
 

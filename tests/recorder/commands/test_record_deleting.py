@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from recorded_tasks import record_into, run_command, run_refund
 
+from otel_agentops.recorder.commands import shipping
 from otel_agentops.recorder.commands.index import FILE_NAME
 from otel_agentops.recorder.commands.shipping import mirror_store, open_store, ship_segments
 from otel_agentops.recorder.entries import Tombstone
@@ -186,6 +187,28 @@ def test_deletion_in_a_store_is_not_undone_by_shipping(records: Path, tmp_path: 
     delete(records, "--task", "task-joe", "--yes")
     assert ship_segments(records, open_store(url)).kept == []
     assert "Joe Bloggs" not in show(url, "task-joe")
+
+
+def test_deletion_that_did_not_reach_the_store_is_finished(
+    records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"file://{tmp_path}/store"
+    ship_segments(records, open_store(url))
+
+    def fail(*_: object) -> None:
+        raise OSError(111, "Connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shipping, "ship_segments", fail)
+        assert "Connection refused" in delete(url, "--task", "task-jane", "--yes")[0]
+    assert SECRETIVE in show(url, "task-jane")
+    assert delete(url, "--task", "nobody", "--yes")[1:] == [
+        "an earlier deletion is finished now: task task-jane",
+        "deleted",
+    ]
+    assert SECRETIVE not in show(url, "task-jane") and "Joe Bloggs" in show(url, "task-joe")
+    assert count_tombstones(mirror_store(url)) == 1
+    assert not list(mirror_store(url).glob("deletion-*"))
 
 
 def test_hold_in_a_store_keeps_what_is_there(records: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -480,9 +481,14 @@ def delete_content(
         if not yes:
             plan = subjects.plan_deletion(root, subject, keys)
         else:
-            plan = subjects.delete_subject(root, subject, actor=actor or _find_login(), reason=reason, keys=keys)
-            if "://" in place:
-                ship_segments(root, open_store(place))
+            plan = subjects.delete_subject(
+                root,
+                subject,
+                actor=actor or _find_login(),
+                reason=reason,
+                keys=keys,
+                publish=partial(ship_segments, root, open_store(place)) if "://" in place else None,
+            )
     if is_json:
         print_json({"scope": subject.scope, "is_deleted": yes, **plan.describe(root)})
     else:
