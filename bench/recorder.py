@@ -246,7 +246,7 @@ def measure_own_work(tasks: int) -> dict[str, str]:
                     agent.call_ns = times[id(telemetry)]
                     agent.call(messages, answer)
             writer._queue.clear()
-            writer._queued_bytes = 0
+            writer.queued_bytes = 0
         return describe_times(times[id(with_recorder)], times[id(without)])
 
 
@@ -309,7 +309,7 @@ def measure_rate(rate: int, seconds: float) -> dict[str, float]:
             while sent[0] < due:
                 offer_call(telemetry, bodies[sent[0] % len(bodies)], sent[0])
                 sent[0] += 1
-            deepest = max(deepest, writer._queued_bytes)
+            deepest = max(deepest, writer.queued_bytes)
             time.sleep(0.002)
         elapsed = time.monotonic() - start
         assert writer.close(60)

@@ -39,6 +39,7 @@ LAYERS = (
         "gold",
         "personal_data",
     ),
+    ("_body_bytes",),
     ("_redaction", "_task_values", "_retries"),
     (
         "_endpoint",
@@ -62,7 +63,8 @@ LAYERS = (
     ("_sinks.metrics", "_sinks.open_tasks", "_sinks.retries", "_sinks.rate_limits", "_sinks.content"),
     ("_sinks.task_totals",),
     ("recorder", "recorder.*"),
-    ("_sinks.recorder_entries",),
+    ("_sinks.recorder_users",),
+    ("_sinks.recorder_entries", "_sinks.recorder_keys"),
     ("_sinks.recorder",),
     ("_processor",),
     ("_telemetry",),

@@ -82,7 +82,7 @@ def _metrics(registry: Registry) -> Iterator[str]:
 
 def _write_borrowed(registry: Registry) -> Iterator[str]:
     yield "## Borrowed names\n"
-    yield "Attributes of the OpenTelemetry conventions that are emitted as they are defined there.\n"
+    yield "Attributes of the OpenTelemetry conventions that are emitted, or read, as they are defined there.\n"
     foreign = [attribute for attribute in registry.attributes if not attribute.own]
     rows = ((_name(a.name), _type(a, "string, known values"), _label(a.label)) for a in foreign)
     yield _table(("Name", "Type", "Label"), rows)

@@ -16,6 +16,7 @@ from opentelemetry.context import detach, get_current
 from opentelemetry.trace import get_current_span
 from typing_extensions import Self, TypeVar
 
+from otel_agentops._body_bytes import follow_body
 from otel_agentops._context import detach_baggage
 from otel_agentops._deferred_work import defer
 from otel_agentops._derive import name_error
@@ -302,6 +303,19 @@ class ClientCall(Observation, Generic[C]):
             for hook in call.hooks.wire_received:
                 hook(call, headers, content)
 
+    def follow_body(self, response: Any) -> None:
+        """Hand the bytes of a stream to the sinks that want them, as the client reads them from a response of httpx."""
+        call = self._observed_call()
+        if call.span is not None and call.hooks.body_received:
+            follow_body(response, call.body_received)
+
+    @guard
+    def body_received(self, data: bytes) -> None:
+        """Hand on what the client has just read of a stream's body."""
+        if self.is_open:
+            for hook in self.hooks.body_received:
+                hook(self, data)
+
     @guard
     def response_received(self, result: Any) -> None:
         """Record that the whole answer has come, though the application may not have it yet.
@@ -471,7 +485,9 @@ class ClientCall(Observation, Generic[C]):
         Ollama's does not, but hides that of httpx. Any other context may be an exception that the application handles.
         """
         for source in (error, error.__context__ if error.__suppress_context__ else None):
-            response = getattr(source, "response", None) or getattr(source, "raw_response", None)
+            response = getattr(source, "response", None)  # one of `requests` that tells of an error is False
+            if response is None:
+                response = getattr(source, "raw_response", None)
             # `content` would read what nobody has read; aiohttp's is `_body`.
             content = getattr(response, "_content", None) or getattr(response, "_body", None)
             if isinstance(content, bytes) and content:

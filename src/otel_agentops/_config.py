@@ -3,7 +3,7 @@
 | variable | meaning | default |
 |---|---|---|
 | OTEL_AGENTOPS_MODE | auto: enrich a span that was started for the call, else make one; own; enrich | auto |
-| OTEL_AGENTOPS_HASH_KEY | key of the identity hashes; without one short prompts can be guessed from theirs | none |
+| OTEL_AGENTOPS_HASH_KEY | key of the hashes of identities and users; without one short prompts can be guessed | none |
 | OTEL_AGENTOPS_PROMPT_LIMIT | distinct prompt hashes of one scope before it is called unbounded | 100 |
 | OTEL_AGENTOPS_PRICES | file with the prices of models, see docs/tasks.md; without one no cost is given | none |
 | OTEL_AGENTOPS_BAGGAGE | facts that travel over HTTP, out and in: task, traffic, tenant, rollout; or none | task |

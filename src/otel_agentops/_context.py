@@ -58,6 +58,7 @@ class Scope(NamedTuple):
         depth: How many agents deep below the task root.
         held_spans: Collects the spans of model calls until their output is validated; None if nobody validates.
         step_retry: The step of a framework around, if it may be done again; None if there is none.
+        users: Ids of the person who is served, for the flight recorder alone: on no span, and in no baggage.
     """
 
     task: TaskTotals | None = None
@@ -67,6 +68,7 @@ class Scope(NamedTuple):
     depth: int = 0
     held_spans: HeldSpans | None = None
     step_retry: StepRetry | None = None
+    users: tuple[str, ...] = ()
 
 
 NO_SCOPE = Scope()

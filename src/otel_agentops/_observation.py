@@ -27,7 +27,8 @@ class Hooks(NamedTuple):
     started: the request is known. request_read: also given the body that it was read from. attempt_started: one try
     begins. request_sent: also given the exact bytes of that try, if the SDK has made them. attempt_finished: also given
     the `Attempt`. wire_received: also given the headers of the answer and its exact bytes, each None if the client
-    does not have them. response_received: also given the body or the SDK's object. chunk_received: also given the raw
+    does not have them. body_received: also given the bytes of a stream's body that the client has just read.
+    response_received: also given the body or the SDK's object. chunk_received: also given the raw
     chunk. answer_known: the whole answer is known, though the application may not have it yet. ended: the operation is
     over; sinks are told in reverse order, so that what started first ends last.
     """
@@ -38,6 +39,7 @@ class Hooks(NamedTuple):
     request_sent: tuple[Hook, ...]
     attempt_finished: tuple[Hook, ...]
     wire_received: tuple[Hook, ...]
+    body_received: tuple[Hook, ...]
     response_received: tuple[Hook, ...]
     chunk_received: tuple[Hook, ...]
     answer_known: tuple[Hook, ...]

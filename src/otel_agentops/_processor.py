@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import trace
@@ -36,6 +37,7 @@ from otel_agentops.operations import (
 from otel_agentops.semconv import attributes as A
 from otel_agentops.task_totals import open_tasks, record_unattributed
 
+KeepParent = Callable[[trace.Span, trace.Span], object]
 _UNCOUNTED: dict[str | None, ToolCall | Retrieval] = {
     EXECUTE_TOOL: ToolCall("", {}),
     RETRIEVAL: Retrieval("", None, None, {}),
@@ -43,16 +45,24 @@ _UNCOUNTED: dict[str | None, ToolCall | Retrieval] = {
 
 
 class ScopeProcessor(SpanProcessor):
-    """Stamps task, traffic and rollout facts, judge and tool identities on GenAI spans that are not ours."""
+    """Stamps task, traffic and rollout facts, judge and tool identities on GenAI spans that are not ours.
 
-    def __init__(self, telemetry: Installation) -> None:
+    Args:
+        telemetry: Is told of the operations that spans of frameworks are.
+        keep_parent: Is told of each span that starts, and of the span above it; None if nobody wants to know.
+    """
+
+    def __init__(self, telemetry: Installation, keep_parent: KeepParent | None = None) -> None:
         self._telemetry = telemetry
+        self._keep_parent = keep_parent
         # By span id; what holds them is the placement of their span, so a span that is dropped takes its own along.
         self._pending: weakref.WeakValueDictionary[int, PendingForeignOperation] = weakref.WeakValueDictionary()
 
     @override
     @guard
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        if self._keep_parent is not None:
+            self._keep_parent(span, trace.get_current_span(parent_context))
         is_ours = _foreign_spans.is_ours(span)
         if is_ours and entered_scope().task is None:
             return  # most calls of most programs: it brought its facts with it, and there is no task to have a place in
@@ -154,8 +164,8 @@ _stamped_providers: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDic
 
 
 @guard
-def add_scope_processor(provider: Any, telemetry: Installation) -> None:
+def add_scope_processor(provider: Any, telemetry: Installation, keep_parent: KeepParent | None = None) -> None:
     """Add a `ScopeProcessor` to a tracer provider, once; one that takes no processors is left alone."""
     if hasattr(provider, "add_span_processor") and _stamped_providers.get(id(provider)) is not provider:
         _stamped_providers[id(provider)] = provider
-        add_span_processor(provider, ScopeProcessor(telemetry))
+        add_span_processor(provider, ScopeProcessor(telemetry, keep_parent))

@@ -217,7 +217,7 @@ class Telemetry:
         provider = self._tracer_provider or trace.get_tracer_provider()
         if provider is not self._watched_provider:
             self._watched_provider = provider
-            add_scope_processor(provider, self)
+            add_scope_processor(provider, self, None if self._recorder is None else self._recorder.keep_parent)
 
     def emit_event(
         self,

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from recorder_entries import dump_disk
+from recorder_entries import dump_disk, wait_until
 
 import otel_agentops
 from otel_agentops import _config, _telemetry, doctor
 from otel_agentops.recorder.entries import Entry, Gap, Intent, Judgement, Outcome, Retrieval, ToolRun
-from otel_agentops.recorder.reading import open_records, read_json, read_part, read_parts
+from otel_agentops.recorder.keys import KeyRing
+from otel_agentops.recorder.reading import list_segment_files, open_records, read_json, read_part, read_parts
+from otel_agentops.recorder.subjects import Subject, delete_subject
 from otel_agentops.recorder.verifying import verify_records
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
@@ -247,3 +249,55 @@ def test_object_of_the_application_is_not_kept_alive(telemetry: _telemetry.Telem
     assert telemetry._recorder.writer._queue and order() is None
     telemetry._recorder.writer._start_token.append(True)
     read_all(telemetry, tmp_path)
+
+
+# Records one tool for each line that it is told, each in a segment of its own, and says so.
+RECORDS_ON = """
+import sys
+import otel_agentops
+from otel_agentops import _telemetry
+from otel_agentops.recorder import writer
+writer._PIECE_BYTES = 1
+for line in sys.stdin:
+    with otel_agentops.task("t", tenant=line.strip()), otel_agentops.tool("pay", effect="write", arguments={"n": 1}):
+        pass
+    recorder = _telemetry.get_default()._recorder
+    print(recorder.writer.id, flush=True)
+"""
+
+
+def test_running_process_leaves_a_destroyed_key(tmp_path: Path) -> None:
+    master, root = tmp_path / "master.key", tmp_path / "log"
+    master.write_bytes(bytes(32))
+    environ = {
+        "OTEL_AGENTOPS_RECORDER": str(root),
+        "OTEL_AGENTOPS_RECORDER_MODE": "full",
+        "OTEL_AGENTOPS_RECORDER_KEY": str(master),
+    }
+
+    def list_sealed() -> list[Path]:
+        return [file for file in list_segment_files(root) if file.suffix == ".seg"]
+
+    with subprocess.Popen(
+        [sys.executable, "-c", RECORDS_ON], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+
+        def record_tool(tenant: str) -> None:
+            count = len(list_sealed())
+            print(tenant, file=process.stdin, flush=True)
+            assert process.stdout is not None and process.stdout.readline()
+            wait_until(lambda: len(list_sealed()) >= count + 2)  # one of the intent, one of the tool
+
+        record_tool("acme")
+        record_tool("globex")
+        subject = Subject("tenant", ("acme",))
+        deleted = delete_subject(root, subject, actor="jane", reason="left", keys=KeyRing(root, bytes(32)))
+        assert deleted.entry_count == 2
+        record_tool("acme")
+        record_tool("globex")
+    states = []
+    for entry in open_records(root, KeyRing(root, bytes(32))):
+        if entry.kind == "intent":
+            states.append((entry.tenant, read_json(entry, "arguments")))
+    assert states == [("acme", None), ("globex", {"n": 1}), ("acme", {"n": 1}), ("globex", {"n": 1})]

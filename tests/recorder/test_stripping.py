@@ -15,14 +15,15 @@ from pathlib import Path
 import pytest
 from recorder_entries import dump_disk, make_writer, wait_until
 
-from otel_agentops.recorder import segment, stripping, writer
+from otel_agentops.recorder import files, segment, stripping, writer
 from otel_agentops.recorder.entries import Call, Entry, Tombstone
+from otel_agentops.recorder.journal import Deletion, lock_deletions, write_journal
 from otel_agentops.recorder.keys import KeyRing
 from otel_agentops.recorder.parts import PartMaker
 from otel_agentops.recorder.reading import list_segment_files, open_records, read_parts, read_request
 from otel_agentops.recorder.segment import KeyGoneError, SegmentError
 from otel_agentops.recorder.stripping import strip_segment
-from otel_agentops.recorder.subjects import DeletionError, Plan, Subject, _lock_directory, delete_subject, plan_deletion
+from otel_agentops.recorder.subjects import DeletionError, Plan, Subject, delete_subject, plan_deletion
 from otel_agentops.recorder.verifying import verify_records
 from otel_agentops.recorder.writer import Encoded, RecordWriter
 from otel_agentops.semconv import attributes as A
@@ -268,34 +269,72 @@ def test_failed_deletion_leaves_the_segment_as_it_was(
         patch.setattr(os, step, fail)
         delete(tmp_path)
     assert [path.name for path in file.parent.iterdir()] == [file.name] and file.read_bytes() == before
-    assert delete(tmp_path).entry_count == 2
-
-
-KILLED = """
-import os, sys
-from pathlib import Path
-from otel_agentops.recorder.subjects import Subject, delete_subject
-os.{step} = lambda *_, **__: os._exit(9)
-delete_subject(Path(sys.argv[1]), Subject("task", ("task-a",)), actor="jane", reason="asked for it")
-"""
-
-
-@pytest.mark.parametrize("step", ["utime", "replace", "rename", "fsync"])
-def test_killed_deletion_can_be_run_again(tmp_path: Path, step: str) -> None:
-    write_log(tmp_path)
-    (file,) = list_segment_files(tmp_path)
-    script = KILLED.format(step=step)
-    assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode == 9
-    assert {level for level, _ in find_levels(tmp_path)} <= {"ok", "note"}
-    assert read_bodies(file) in (keep_bodies(TASKS), keep_bodies(TASKS, "task-a"))
     delete(tmp_path)
-    assert [path.suffix for path in file.parent.iterdir()] == [".seg"]
     assert read_bodies(file) == keep_bodies(TASKS, "task-a")
+
+
+def test_killed_deletion_is_finished_by_the_next(tmp_path: Path) -> None:
+    script = str(Path(__file__).parent / "killed_deletions.py")
+    done = subprocess.run([sys.executable, script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("of them on their way\n")
+
+
+def test_deletion_whose_tombstone_fails_is_finished_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_log(tmp_path)
+
+    def fail(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=r"tombstone could not be written: .*No space"):
+        patch.setattr(files, "create_file", fail)
+        delete(tmp_path)
+    assert read_bodies(tmp_path) == keep_bodies(TASKS, "task-a")
+    (journal,) = tmp_path.glob("deletion-*.json")
+    text = f"the deletion of {TASK_A.scope}, by jane, is not finished; the next `record delete` does that"
+    assert ("problem", text) in find_levels(tmp_path)
+    assert delete(tmp_path, Subject("task", ("nobody",))) == Plan({}, 0, (), None, (TASK_A.scope,))
+    (stone,) = [entry for entry in open_records(tmp_path) if isinstance(entry, Tombstone)]
+    assert (stone.actor, stone.reason, stone.scope, stone.count) == ("jane", "asked for it", TASK_A.scope, 2)
+    assert not journal.exists() and {level for level, _ in find_levels(tmp_path)} == {"note", "ok"}
+
+
+def test_killed_deletion_waits_for_the_end_of_a_hold(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_log(tmp_path)
+    journal = write_journal(tmp_path, Deletion("1f", "jane", "asked for it", *TASK_A))
+    hold = tmp_path / "v1" / "hold"
+    hold.touch()
+    assert delete(tmp_path, Subject("task", ("nobody",))).unfinished == ()
+    assert journal.exists() and f"{hold}: {TASK_A.scope}: a legal hold keeps it" in caplog.text
+    assert read_bodies(tmp_path) == keep_bodies(TASKS)
+    hold.unlink()
+    assert delete(tmp_path, Subject("task", ("nobody",))).unfinished == (TASK_A.scope,)
+    assert not journal.exists() and read_bodies(tmp_path) == keep_bodies(TASKS, "task-a")
+
+
+def test_killed_deletion_waits_for_its_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_log(tmp_path, keys=KeyRing(tmp_path, bytes(32)))
+    journal = write_journal(tmp_path, Deletion("1f", "jane", "asked for it", *TASK_A))
+    with pytest.raises(SegmentError, match="no key is at hand"):
+        delete(tmp_path, Subject("task", ("task-c",)))
+    assert journal.exists() and f"the earlier deletion of {TASK_A.scope} is still not finished" in caplog.text
+    keys = KeyRing(tmp_path, bytes(32))
+    assert delete(tmp_path, Subject("task", ("task-c",)), keys).unfinished == (TASK_A.scope,)
+    assert not journal.exists() and read_bodies(tmp_path, keys) == keep_bodies(TASKS, "task-a", "task-c")
+
+
+def test_writer_that_starts_names_a_killed_deletion(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_journal(tmp_path, Deletion("1f", "jane", "asked for it", *TASK_A))
+    with lock_deletions(tmp_path):
+        write_log(tmp_path)
+    assert caplog.text == ""  # somebody is about to finish it
+    write_log(tmp_path)
+    assert f"the deletion of {TASK_A.scope} is not finished; the next `record delete` does that" in caplog.text
 
 
 def test_two_deletions_do_not_work_at_once(tmp_path: Path) -> None:
     write_log(tmp_path)
-    with _lock_directory(tmp_path), pytest.raises(DeletionError, match="another deletion is at work"):
+    with lock_deletions(tmp_path), pytest.raises(DeletionError, match="another deletion is at work"):
         delete(tmp_path)
     assert read_bodies(tmp_path) == keep_bodies(TASKS)
 

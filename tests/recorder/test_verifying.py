@@ -146,6 +146,18 @@ def test_key_of_another_master_is_refused(tmp_path: Path) -> None:
         KeyRing(tmp_path, bytes([1]) * 32).find_key("acme", 0)
 
 
+def test_key_that_another_process_replaced_is_loaded_anew(tmp_path: Path) -> None:
+    rings = [KeyRing(tmp_path, bytes(32)) for _ in range(3)]
+    old = [ring.find_key("acme", 0).id for ring in rings]
+    assert len(set(old)) == 1
+    rings[0].delete_tenant("acme")
+    new = rings[1].find_key("acme", 0).id
+    assert new == old[0]  # it has not looked again
+    for ring in rings[1:]:
+        ring.look_again()
+    assert rings[1].find_key("acme", 0).id == rings[2].find_key("acme", 0).id != old[0]
+
+
 def test_master_key_comes_from_a_command(tmp_path: Path) -> None:
     assert load_master_key(f"command:echo {'ab' * 32}") == bytes.fromhex("ab" * 32)
     with pytest.raises(ValueError, match="exits with 1"):

@@ -62,6 +62,20 @@ def test_footer_has_root_and_signature_of_all_entries(tmp_path: Path) -> None:
     assert not verify_checkpoint(segment.foot["checkpoint"].replace("\n50\n", "\n51\n"), key)
 
 
+def test_head_of_the_log_is_told_while_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_HEAD_S", 0.0)  # a minute
+    heads: list[writer.TreeHead] = []
+    recorder = writer.RecordWriter(writer.Settings(tmp_path), dict, heads.append)
+    offer(recorder, 0)
+    wait_until(lambda: bool(heads))
+    offer(recorder, 1)
+    wait_until(lambda: heads[-1].size == 2)
+    assert recorder.close(10)
+    leaves = [hash_leaf(entry.line) for entry in open_records(tmp_path)]
+    assert {head.size for head in heads} == {1, 2}
+    assert all(head.root == compute_root(leaves[: head.size]) and head.writer == recorder.id for head in heads)
+
+
 def test_second_segment_goes_on_from_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "_PIECE_BYTES", 4000)
     recorder = make_writer(tmp_path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
+from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter
 from opentelemetry.metrics import Observation as Measurement
 from opentelemetry.trace import Span, get_current_span
@@ -29,13 +30,13 @@ from otel_agentops._sinks.recorder_entries import (
     CLIENT_CALLS,
     ENTRY_BYTES,
     EntryMaker,
-    FindKey,
     Recording,
     write_place,
 )
+from otel_agentops._sinks.recorder_keys import ProcessKeys
+from otel_agentops._sinks.recorder_users import Origin, find_users, keep_parent
 from otel_agentops.operations import AgentRun, Attempt, ModelCall, Retrieval, ToolCall, Value
 from otel_agentops.recorder.deletion import RETENTION, delete_surplus, parse_limits
-from otel_agentops.recorder.keys import DataKey, KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker, serialise
 from otel_agentops.recorder.redaction import PieceRedactor
 from otel_agentops.recorder.writer import RecordWriter, Settings, TreeHead
@@ -45,6 +46,7 @@ from otel_agentops.semconv import metrics as M
 
 EFFECTS = frozenset({"write", "irreversible"})  # of tools whose intent is on disk before they run
 _INTENT_DEADLINE_S = 1.0
+_BACKLOG_BYTES = 1024 * 1024  # that wait for the writer: with more it is late, and spans may be large
 _OBJECT_BYTES = 2048  # what an object of a client weighs in memory, about
 _PART_NAMES = {
     A.GEN_AI_TOOL_CALL_ARGUMENTS: "arguments",
@@ -71,6 +73,7 @@ class RecorderSink:
     """
 
     has_content = True  # its failures may quote what was said
+    keep_parent = staticmethod(keep_parent)
 
     def __init__(
         self, writer: RecordWriter, default: EntryMaker | None, by_tenant: Mapping[str, EntryMaker | None]
@@ -86,7 +89,7 @@ class RecorderSink:
         """Begin to record, unless nothing of this tenant is; a run of an agent is known by its steps."""
         maker = self._find_maker(observation.scope.facts) if self._by_tenant else self._default
         is_run = isinstance(observation.operation, AgentRun)
-        observation.recording = None if maker is None or is_run else Recording(maker)
+        observation.recording = None if maker is None or is_run else Recording(maker, observation.scope.users)
 
     def request_read(self, observation: Observation, body: Any) -> None:
         """Keep the arguments of a tool or the query of a retrieval, before it can change them."""
@@ -121,7 +124,10 @@ class RecorderSink:
             "effect": call.attributes.get(A.TOOL_EFFECT),
             **write_place(_find_span(observation).get_span_context()),
         }
-        encode = partial(recording.maker.encode_intent, head, observation.request_attributes, recording.parts)
+        if self.writer.queued_bytes > _BACKLOG_BYTES:
+            _forget_context(recording)
+        origin = Origin(recording.users, recording.context)
+        encode = partial(recording.maker.encode_intent, head, observation.request_attributes, recording.parts, origin)
         recording.intent = self.writer.offer(recording.size, encode, has_effect=True, deadline_s=_INTENT_DEADLINE_S)
 
     def request_sent(self, observation: Observation, content: Any) -> None:
@@ -171,6 +177,13 @@ class RecorderSink:
         if recording is not None:
             recording.chunks.append((monotonic_ns(), chunk))
 
+    def body_received(self, observation: Observation, data: bytes) -> None:
+        """Keep bytes of a stream."""
+        recording: Recording | None = observation.recording
+        if recording is not None and recording.maker.keeps_bodies:
+            recording.body.append(data)
+            recording.size += len(data)
+
     def ended(self, observation: Observation) -> None:
         """Hand the operation over and say on its span what became of it."""
         recording: Recording | None = observation.recording
@@ -194,6 +207,8 @@ class RecorderSink:
             monotonic_ns(),
             span.get_span_context(),
         )
+        if self.writer.queued_bytes > _BACKLOG_BYTES:
+            _forget_context(recording)
         ref = self.writer.offer(
             recording.size + _OBJECT_BYTES * (len(recording.chunks) + (recording.answer is not None)),
             partial(recording.maker.encode, kind, fields, facts),
@@ -216,26 +231,17 @@ class RecorderSink:
             self.writer.offer(ENTRY_BYTES, encode)
 
 
+@guard
+def _forget_context(recording: Recording) -> None:
+    """Read on the application's thread who is behind an operation, so that no span of it waits for the writer."""
+    recording.users = find_users(Origin(recording.users, recording.context), ())
+    recording.context = Context()
+
+
 def _find_span(observation: Observation) -> Span:
     """Return the span of an operation; of one without a span the one around it."""
     span = observation.span
     return span.span if isinstance(span, _SPANS) else get_current_span()
-
-
-def _make_key_finder(root: Path, key_source: str | None) -> FindKey:
-    """Return the function that finds the key for the content of an entry.
-
-    If the key cannot be had it raises, and the entry is lost and counted: it must not be on disk in the clear.
-    """
-    load_ring = cache(lambda: KeyRing(root, load_master_key(str(key_source))))
-
-    def find_key(attributes: Mapping[str, Any], time_ns: int) -> DataKey | None:
-        if key_source is None:
-            return None
-        tenant = attributes.get(A.TRAFFIC_TENANT)
-        return load_ring().find_key(None if tenant is None else str(tenant), time_ns)
-
-    return find_key
 
 
 def _make_retirement(root: Path, keep: str | None) -> Callable[[], Mapping[str, Any] | None] | None:
@@ -274,6 +280,7 @@ def make_recorder(
         emit_event(E.RECORDER_HEAD, attributes)
 
     root, modes = Path(str(config.recorder)), config.recorder_mode
+    keys = ProcessKeys(root, config.recorder_key, config.hash_key)
     settings = Settings(
         root,
         modes.default,
@@ -281,6 +288,7 @@ def make_recorder(
         config.recorder_sync,
         config.recorder_signing_key,
         _make_retirement(root, config.recorder_keep),
+        keys.look_again,
     )
     writer = RecordWriter(settings, describe, emit_head)
 
@@ -290,7 +298,7 @@ def make_recorder(
     metric = M.METRICS[M.RECORDER_LOST]
     meter.create_observable_counter(metric.name, [observe_losses], metric.unit, metric.brief)
     redactor = PieceRedactor(Redactor(config.redact)) if "redacted" in modes.list_modes() else None
-    find_key = _make_key_finder(root, config.recorder_key)
+    hash_users = guard(keys.hash_users, has_content=True)
 
     @cache
     def make_maker(tenant_mode: str | None) -> EntryMaker | None:
@@ -298,7 +306,7 @@ def make_recorder(
         if set(classes.values()) == {"off"}:
             return None
         parts = PartMaker(classes, redactor, config.hash_key)
-        return EntryMaker(tenant_mode or modes.default, classes, parts, find_key)
+        return EntryMaker(tenant_mode or modes.default, classes, parts, keys.find_key, hash_users)
 
     by_tenant = {tenant: make_maker(mode) for tenant, mode in modes.by_tenant.items()}
     return RecorderSink(writer, make_maker(None), by_tenant)

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import monotonic_ns
 from typing import Any, NamedTuple
 
+from opentelemetry.context import get_current
 from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import AnyValue
 
 from otel_agentops._guard import guard
 from otel_agentops._redaction import redact_secrets
 from otel_agentops._sinks.answer import answer_attributes
+from otel_agentops._sinks.recorder_users import Origin
 from otel_agentops.operations import (
     Answer,
     Attempt,
@@ -50,6 +52,8 @@ _WIRE_CLASSES = {ToolCall: ("arguments", "result"), Retrieval: ("query", "docume
 _serialise = guard(serialise, has_content=True)
 # The key for the content of an entry, from its attributes and time; None if content is not encrypted.
 FindKey = Callable[[Mapping[str, Any], int], "DataKey | None"]
+# The hashes of who is behind an operation, from where it began and what was sent for it; None if there is no key.
+HashUsers = Callable[[Origin, Sequence[object]], "list[str] | None"]
 
 
 class Ended(NamedTuple):
@@ -83,12 +87,15 @@ class Recording:
     size = ENTRY_BYTES
     parts: tuple[tuple[str, bytes], ...] = ()
 
-    def __init__(self, maker: EntryMaker) -> None:
+    def __init__(self, maker: EntryMaker, users: Sequence[str]) -> None:
         self.maker = maker
+        self.users = users
+        self.context = get_current()  # who is behind the operation is read from it later
         self.started_ns = monotonic_ns()
         self.requests: list[tuple[int, Any]] = []
         self.finished_ns: list[int] = []
         self.chunks: list[tuple[int, Any]] = []
+        self.body: list[bytes] = []
 
 
 class EntryMaker:
@@ -99,21 +106,27 @@ class EntryMaker:
         modes: The mode of each class of content.
         parts: Makes the parts of entries; used on the writer's thread alone.
         find_key: Finds the key for the content of an entry.
+        hash_users: Returns the hashes of who is behind an operation.
 
     Attributes:
         state: What becomes of content that is recorded, as in `otel_agentops.content.state`.
         keeps_messages: True if a request that is a message is read later, because it is redacted member by member.
+        keeps_bodies: True if the bytes of streams are kept; no pattern finds a secret that is spread over their events.
     """
 
-    def __init__(self, mode: str, modes: Mapping[str, str], parts: PartMaker, find_key: FindKey) -> None:
+    def __init__(
+        self, mode: str, modes: Mapping[str, str], parts: PartMaker, find_key: FindKey, hash_users: HashUsers
+    ) -> None:
         has_words = any(mode in ("redacted", "full") for name, mode in modes.items() if name != "headers")
         self.state = "recorded" if has_words else "hashes"
         self.keeps_messages = modes["request"] == "redacted"
+        self.keeps_bodies = modes["response"] == "full"
         self._mode = mode
         self._keeps_stops = modes["request"] == "full"
         self._is_redacted = "redacted" in (mode, *modes.values())
         self._parts = parts
         self._find_key = find_key
+        self._hash_users = hash_users
 
     def encode(self, kind: type[Operation], fields: Iterable[Any], facts: Iterable[Any]) -> Encoded:
         """Return the entry of an operation that is over.
@@ -149,7 +162,19 @@ class EntryMaker:
             if recording.intent is not None:
                 head["intent"] = recording.intent
         missing = _find_missing(ended, attributes, {part.name for part in parts})
+        origin = Origin(recording.users, recording.context)
+        self._add_users(head, missing, origin, [content for _, content in recording.requests])
         return self._finish(head, attributes, missing, parts, lane)
+
+    def _add_users(
+        self, head: dict[str, Any], missing: list[str], origin: Origin, requests: Sequence[object] = ()
+    ) -> None:
+        """Put the hashes of who is behind an operation into its head; say so if nobody can make them."""
+        users = self._hash_users(origin, requests)
+        if users is None:
+            missing.append("users")
+        elif users:
+            head["users"] = users
 
     def _make_parts(self, operation: Operation, recording: Recording, lane: Value | None) -> list[PartData]:
         make = self._parts.make
@@ -166,6 +191,8 @@ class EntryMaker:
                 parts.append(self._parts.make_chunks(recording.chunks, recording.started_ns, lane, answered))
             elif recording.answer is not None and (data := _serialise(recording.answer)) is not None:
                 parts.append(make("response", data, lane, answered, form=OBJECT))
+            if recording.body:
+                parts.append(make("stream", b"".join(recording.body), lane, answered))
             if recording.headers is not None:
                 parts.append(self._parts.make_headers(recording.headers))
         if isinstance(operation, Judgement):
@@ -175,13 +202,14 @@ class EntryMaker:
         return [part for part in parts if part is not None]
 
     def encode_intent(
-        self, head: Mapping[str, Any], attributes: Attributes, contents: Sequence[tuple[str, bytes]]
+        self, head: dict[str, Any], attributes: Attributes, contents: Sequence[tuple[str, bytes]], origin: Origin
     ) -> Encoded:
         """Return the entry of a tool that is about to run."""
         lane = attributes.get(A.TASK_ID) or head.get("trace_id")
         made = [self._parts.make(name, data, lane, form=OBJECT) for name, data in contents]
         parts = [part for part in made if part is not None]
         missing = [] if parts else ["arguments"]
+        self._add_users(head, missing, origin)
         return self._finish(head, attributes, missing, parts, lane)
 
     def encode_outcome(self, attributes: Mapping[str, AnyValue], timestamp_ns: int, monotonic: int) -> Encoded:

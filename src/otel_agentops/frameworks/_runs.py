@@ -39,6 +39,7 @@ class Run(task):
     Args:
         name: The name that the program gave it.
         conversation_id: The id under which the framework keeps the conversation; None if it keeps none.
+        user: The id of the person who is served; None if the framework is not told.
         pauses: Exceptions by which the framework stops a run that is to go on later, which is no failure.
         has_native_span: True if the framework may have a span of its own for this run, directly below.
 
@@ -53,10 +54,11 @@ class Run(task):
         name: str,
         *,
         conversation_id: object = None,
+        user: str | None = None,
         pauses: tuple[type[BaseException], ...] = (),
         has_native_span: bool = False,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, user=user)
         self._has_native_span = has_native_span
         self._declared[A.GEN_AI_CONVERSATION_ID] = None if conversation_id is None else str(conversation_id)
         self._pauses = pauses

@@ -15,10 +15,10 @@ from otel_agentops.frameworks._runs import INTERRUPTED, Run, wrap_block
 
 
 def read_run(args: Arguments, kwargs: Keywords) -> Run:
-    """Read the name of the root agent, and the session."""
+    """Read the name of the root agent, the session and the user."""
     runner = args[0]
     name = getattr(runner.agent, "name", None) or runner.app_name
-    return Run(name, conversation_id=kwargs.get("session_id"), has_native_span=True)
+    return Run(name, conversation_id=kwargs.get("session_id"), user=kwargs.get("user_id"), has_native_span=True)
 
 
 def tell_event(run: Run, event: object) -> None:

@@ -36,6 +36,8 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         name: Low-cardinality kind of task.
         id: None for a new one; it goes to other services, so no person should be in it.
         tenant: Whose request it is.
+        user: Id of the person who is served. It is on no span and goes nowhere: the flight recorder keeps a keyed hash
+            of it, by which `record delete --user` finds what is to go. Inside another task the outer one's counts, too.
         segment: Part of the traffic.
         intent: What the user wants, as a low-cardinality kind.
         stage: Stage of a roll-out.
@@ -52,6 +54,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         *,
         id: str | None = None,
         tenant: str | None = None,
+        user: str | None = None,
         segment: str | None = None,
         intent: str | None = None,
         stage: str | None = None,
@@ -61,12 +64,13 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         instructions: str | None = None,
     ) -> None:
         super().__init__(
-            name, id=id, tenant=tenant, segment=segment, intent=intent, stage=stage, route=route, retry=retry,
-            input=input, instructions=instructions,
+            name, id=id, tenant=tenant, user=user, segment=segment, intent=intent, stage=stage, route=route,
+            retry=retry, input=input, instructions=instructions,
         )  # fmt: skip
         self.name = str(name)
         self.id = id
         self._requested_id = id
+        self._user = user
         self._declared = {
             A.TRAFFIC_TENANT: tenant,
             A.TRAFFIC_SEGMENT: segment,
@@ -105,7 +109,9 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
             depth = placement_below(get_current_span(), outer).depth + 1
         declared = _coerce.as_texts(self._declared)
         facts: Attributes = {**outer.facts, **declared, A.TASK_ID: totals.id, A.TASK_NAME: totals.name}
-        self._scope = outer._replace(task=totals, facts=facts, depth=depth)
+        user = _coerce.as_text(self._user)
+        users = (*outer.users, user) if user else outer.users
+        self._scope = outer._replace(task=totals, facts=facts, depth=depth, users=users)
         stack.enter_context(enter_scope(self._scope, sends_baggage=True))
         run = AgentRun(self.name, totals.root_facts if self._is_root else {}, self._is_root, depth)
         self._observation = observation = observe_block(stack, run)

@@ -1,6 +1,6 @@
 """Deletion of segments that are too old or too many, which leaves a tombstone in the log.
 
-`otel_agentops.recorder.subjects` deletes the content of a task, a conversation, a trace or a tenant.
+`otel_agentops.recorder.subjects` deletes the content of a task, a conversation, a trace, a tenant or a person.
 
 A file `hold` in a day's folder, or in that of a service, keeps what is below it (legal hold).
 """
@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from otel_agentops.recorder.reading import list_segment_files
+from otel_agentops.recorder.entries import Tombstone
+from otel_agentops.recorder.reading import list_segment_files, open_segments, read_entries
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
 
 _LIMIT = re.compile(r"(\d+)\s*(d|h|GB|MB)")
 _UNITS = {"d": 86_400, "h": 3600, "GB": 1_000_000_000, "MB": 1_000_000}
 HOLD = "hold"
+_SERVICE = "otel-agentops-record"  # that tombstones are written as
 
 
 class Limits(NamedTuple):
@@ -94,8 +96,12 @@ def find_hold(file: Path, root: Path) -> Path | None:
     return next((folder / HOLD for folder in folders if (folder / HOLD).exists()), None)
 
 
-def write_tombstone(root: Path, facts: Mapping[str, Any], count: int) -> None:
-    """Write a tombstone as a writer of its own: the log of a running one is not ours to change."""
+def write_tombstone(root: Path, facts: Mapping[str, Any], count: int | None) -> None:
+    """Write a tombstone as a writer of its own: the log of a running one is not ours to change.
+
+    Raises:
+        OSError: It is not on the disk.
+    """
     head = {
         "kind": "tombstone",
         "time_ns": time.time_ns(),
@@ -103,6 +109,14 @@ def write_tombstone(root: Path, facts: Mapping[str, Any], count: int) -> None:
         **facts,
         "count": count,
     }
-    writer = RecordWriter(Settings(root), lambda: {"service.name": "otel-agentops-record"})
+    writer = RecordWriter(Settings(root), lambda: {"service.name": _SERVICE})
     writer.offer(0, lambda: Encoded(head), has_effect=True)
-    writer.close(30)
+    if not writer.close(30) or writer.trouble is not None:
+        raise OSError(f"{root}: the tombstone could not be written: {writer.trouble or 'the disk does not answer'}")
+
+
+def has_tombstone(root: Path, deletion: str) -> bool:
+    """Return True if the tombstone of a deletion is in the log."""
+    files = (file for file in list_segment_files(root) if file.parent.parent.name == _SERVICE)
+    entries = (entry for file in files for segment in open_segments(file) for entry in read_entries(segment))
+    return any(isinstance(entry, Tombstone) and entry.deletion == deletion for entry in entries)

@@ -8,16 +8,16 @@ Each has a clear head, which is these records, and perhaps content: what was sai
 `otel_agentops.recorder.reading` alone, when it is asked for; it may be gone (stripped, or its key destroyed) while the
 head stays and still verifies.
 
-    Entry             every kind has: ref, time, trace, span, attributes, mode, missing, commitment
+    Entry             every kind has: ref, time, trace, span, attributes, mode, missing, commitment, users
     ├─ Operation      + how long it took, error_type
-    │  ├─ Call        + attempts, chunks; content: request (one an attempt), response or chunks, headers
+    │  ├─ Call        + attempts, chunks; content: request (one an attempt), response or chunks and stream, headers
     │  ├─ ToolRun     + tool, effect; content: arguments, result
     │  ├─ Retrieval   content: query, documents
     │  └─ Judgement   content: configuration
     ├─ Outcome        content: none
     ├─ Intent         + tool, effect; content: arguments
     ├─ Gap            + reason, count
-    └─ Tombstone      + actor, reason, count
+    └─ Tombstone      + actor, reason, scope, count
 
 A `SegmentHead` is what a file says of itself.
 """
@@ -55,6 +55,7 @@ class Entry:
         mode: How content was kept, unless its class has a mode of its own: full, redacted, hashes or off.
         missing: The mandatory fields that could not be recorded.
         commitment: SHA-256 of the content's manifest, which has a salt; None without content.
+        users: Keyed hashes of the ids of the person behind it; none if the application does not say who that is.
         line: The bytes on which the leaf of the tree is made.
         segment: The file that it is in.
         frame: The number of its frame there.
@@ -71,6 +72,7 @@ class Entry:
     mode: str = "full"
     missing: tuple[str, ...] = ()
     commitment: str | None = None
+    users: tuple[str, ...] = ()
     line: bytes = field(default=b"", repr=False, compare=False)
     segment: Segment | None = field(default=None, repr=False, compare=False)
     frame: int = field(default=0, repr=False, compare=False)
@@ -215,13 +217,15 @@ class Tombstone(Entry):
         actor: Who deleted it.
         reason: Why.
         scope: What was deleted, e.g. `tenant acme`.
-        count: How many keys, segments or entries.
+        count: How many keys, segments or entries; None if nobody knows.
+        deletion: The id of the deletion, which the footers of stripped segments have as well; None of retention.
     """
 
     actor: str = ""
     reason: str = ""
     scope: str = ""
     count: int | None = None
+    deletion: str | None = None
 
 
 KINDS: Mapping[str, type[Entry]] = {
@@ -242,7 +246,7 @@ class Part:
     """One piece of content of an entry.
 
     Attributes:
-        name: request, response, chunks, headers, arguments, result, query, documents or configuration.
+        name: request, response, chunks, stream, headers, arguments, result, query, documents or configuration.
         attempt: Of a request: the number of its attempt, from 0; else None.
         form: wire (the very bytes that went over the network), object (the client's object, written as JSON by us) or
             redacted (either, with secrets taken out); off if it was there and the mode of its class keeps nothing.

@@ -13,15 +13,17 @@ import os
 import shlex
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from otel_agentops.recorder.files import sync_folder
 from otel_agentops.recorder.segment import KeyGoneError, SegmentError
 
 _COMMAND = "command:"
 _COMMAND_S = 30
 _NONCE = 12
-_KEY = 32
+KEY_BYTES = 32
 NO_TENANT = "-"  # in the place of a tenant where the application names none
 
 
@@ -43,7 +45,7 @@ def load_master_key(source: str) -> bytes:
         data = result.stdout
     else:
         data = Path(source).read_bytes()
-    if len(data) == _KEY:
+    if len(data) == KEY_BYTES:
         return data
     text = data.strip()
     for decode in (binascii.unhexlify, lambda each: base64.b64decode(each, validate=True)):
@@ -51,7 +53,7 @@ def load_master_key(source: str) -> bytes:
             key = decode(text)
         except (ValueError, binascii.Error):
             continue
-        if len(key) == _KEY:
+        if len(key) == KEY_BYTES:
             return bytes(key)
     raise ValueError("OTEL_AGENTOPS_RECORDER_KEY: the key is not 32 bytes, raw, as hex or as base64")
 
@@ -94,6 +96,8 @@ class KeyRing:
         self._folder = root / "keys"
         self._master = _make_aead(master_key)
         self._keys: dict[str, DataKey] = {}
+        self._files: dict[str, tuple[int, int]] = {}  # inode and time of those that they were loaded from
+        self._looked_at: set[str] = set()
         self._by_id: dict[bytes, DataKey] = {}
 
     def find_key(self, tenant: str | None, time_ns: int) -> DataKey:
@@ -104,32 +108,45 @@ class KeyRing:
             SegmentError: It is there, and another master key has wrapped it.
         """
         name = f"{name_tenant(tenant)}-{time.strftime('%Y-%m', time.gmtime(time_ns / 1e9))}"
-        if name not in self._keys:
-            path = self._folder / f"{name}.key"
-            if not path.exists():
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                nonce, key = os.urandom(_NONCE), os.urandom(_KEY)
-                new = path.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
-                new.write_bytes(nonce + self._master.encrypt(nonce, key, name.encode()))
-                new.chmod(0o600)
-                try:
-                    os.link(new, path)  # of two processes that make it at once the first one's counts
-                except FileExistsError:
-                    pass
-                finally:
-                    new.unlink()
-            self._keys[name] = self._read(path)
+        if name not in self._looked_at:
+            self._look_at(name)
+            self._looked_at.add(name)
         return self._keys[name]
 
-    def _read(self, path: Path) -> DataKey:
+    def _look_at(self, name: str) -> None:
+        """Load a key unless its file is the one that it was loaded from."""
+        path = self._folder / f"{name}.key"
+        if not path.exists():
+            create_key_file(path, self.wrap(path, os.urandom(KEY_BYTES)))
+        state = path.stat()
+        file = (state.st_ino, state.st_mtime_ns)
+        if self._files.get(name) != file:
+            self._keys[name] = self._read(path)
+            self._files[name] = file
+
+    def wrap(self, path: Path, key: bytes) -> bytes:
+        """Return what the file of a key is to have."""
+        nonce = os.urandom(_NONCE)
+        wrapped: bytes = self._master.encrypt(nonce, key, path.stem.encode())
+        return nonce + wrapped
+
+    def unwrap(self, path: Path, data: bytes) -> bytes:
+        """Return the key that a file has.
+
+        Raises:
+            SegmentError: Another master key has wrapped it.
+        """
         from cryptography.exceptions import InvalidTag
 
-        data = path.read_bytes()
         try:
-            key = self._master.decrypt(data[:_NONCE], data[_NONCE:], path.stem.encode())
+            key: bytes = self._master.decrypt(data[:_NONCE], data[_NONCE:], path.stem.encode())
         except InvalidTag:
             raise SegmentError(f"{path}: another master key has wrapped this key") from None
-        return DataKey(hashlib.sha256(data).digest()[:8], _make_aead(key))
+        return key
+
+    def _read(self, path: Path) -> DataKey:
+        data = path.read_bytes()
+        return DataKey(hashlib.sha256(data).digest()[:8], _make_aead(self.unwrap(path, data)))
 
     def decrypt(self, key: bytes, block: bytes, associated: bytes) -> bytes:
         """Return a block as it was.
@@ -164,15 +181,44 @@ class KeyRing:
             raise KeyGoneError(f"the key {key.hex()} of the content is gone")
         return self._by_id[key]
 
+    def look_again(self) -> None:
+        """Look at the file of each key when it is next used: another process may have destroyed it."""
+        self._looked_at.clear()
+
     def delete_tenant(self, tenant: str | None) -> list[str]:
         """Delete the keys of a tenant, of every month; return their names."""
-        deleted = []
-        for path in sorted(self._folder.glob(f"{name_tenant(tenant)}-*.key")):
+        paths = self.list_tenant(tenant)
+        for path in paths:
             path.unlink()
-            deleted.append(path.stem)
         self._keys.clear()
+        self._files.clear()
+        self._looked_at.clear()
         self._by_id.clear()
-        return deleted
+        return [path.stem for path in paths]
+
+    def list_tenant(self, tenant: str | None) -> list[Path]:
+        """Return the files of a tenant's keys."""
+        return sorted(self._folder.glob(f"{name_tenant(tenant)}-*.key"))
+
+
+def create_key_file(path: Path, data: bytes) -> None:
+    """Create the file of a key on the disk; of two processes that do it at once the first one's counts.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(new, path)
+        sync_folder(path.parent)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def name_tenant(tenant: str | None) -> str:

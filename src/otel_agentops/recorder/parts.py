@@ -27,6 +27,7 @@ _HEADERS = frozenset([
     "x-amzn-bedrock-invocation-latency", "x-amzn-bedrock-output-token-count", "x-amzn-requestid", "x-groq-region",
     "x-ms-region", "x-ms-served-model", "x-request-id", "x-trace-id",
 ])  # fmt: skip
+_UNCUT = frozenset({"chunks", "stream"})  # no text of JSON
 _HEADER_STARTS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit-", "x-ms-ratelimit-")
 
 
@@ -117,7 +118,7 @@ class PartMaker:
                 else {"hmac": hmac.digest(self._hash_key, data, "sha256").hex()}
             )
             return PartData(name, (), {**facts, "form": form, "byte_size": len(data), **digest})
-        pieces = self._cutter.cut(data, (lane, name)) if name != "chunks" else [data]
+        pieces = self._cutter.cut(data, (lane, name)) if name not in _UNCUT else [data]
         if mode == "redacted":
             assert self._redactor is not None
             redacted = self._redactor.redact_body(name, pieces)

@@ -93,7 +93,7 @@ def parse_entry(line: bytes, writer: str, index: int, place: Mapping[str, Any]) 
     fields = kind.__dataclass_fields__
     members = {name: value for name, value in members.items() if name in fields}
     members["ref"] = f"{writer}/{members['ref']}"
-    for name in ("missing", "refs"):
+    for name in ("missing", "refs", "users"):
         if members.get(name) is not None:
             members[name] = tuple(members[name])
     if kind is Call:
@@ -183,6 +183,11 @@ def read_chunks(call: Call) -> list[Chunk]:
         return []
     times = next(part.times_ns for part in read_parts(call) if part.name == "chunks")
     return [Chunk(time_ns=time, data=line) for time, line in zip(times, data.split(b"\n"), strict=True)]
+
+
+def read_stream(call: Call) -> bytes | None:
+    """Return the bytes of a stream as far as the client has read them; None of what was no stream, or not recorded."""
+    return read_part(call, "stream")
 
 
 def read_json(entry: Entry, name: str) -> Any:

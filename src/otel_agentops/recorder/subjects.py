@@ -1,4 +1,4 @@
-"""Deletion of what was recorded of one subject: a task, a conversation, a trace or a tenant.
+"""Deletion of what was recorded of one subject: a task, a conversation, a trace, a tenant or a person.
 
     subject = Subject("task", ("T-17",))
     plan = plan_deletion("/var/lib/recorder", subject)      # reads alone
@@ -10,21 +10,29 @@ made of them. They have the names that the application gave to tasks, conversati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from otel_agentops.recorder.deletion import find_hold, write_tombstone
+from otel_agentops._guard import log
+from otel_agentops.recorder.deletion import find_hold, has_tombstone, write_tombstone
 from otel_agentops.recorder.entries import Entry
-from otel_agentops.recorder.files import lock_file
+from otel_agentops.recorder.journal import (
+    Deletion,
+    describe_subject,
+    find_unfinished,
+    lock_deletions,
+    read_journals,
+    write_journal,
+)
 from otel_agentops.recorder.keys import KeyRing
-from otel_agentops.recorder.reading import open_segments
-from otel_agentops.recorder.stripping import UNFINISHED, find_content, strip_segment
+from otel_agentops.recorder.reading import list_segment_files, open_segments
+from otel_agentops.recorder.segment import SegmentError
+from otel_agentops.recorder.stripping import UNFINISHED, find_content, read_strips, strip_segment
 from otel_agentops.semconv import attributes as A
 
-KINDS = ("task", "conversation", "trace", "tenant")
-_LOCK = "deletion.lock"
+KINDS = ("task", "conversation", "trace", "tenant", "user")
 
 
 class DeletionError(ValueError):
@@ -35,8 +43,9 @@ class Subject(NamedTuple):
     """The entries that a deletion is about.
 
     Attributes:
-        kind: task, conversation, trace or tenant.
-        names: An entry of any of these belongs to it.
+        kind: task, conversation, trace, tenant or user.
+        names: An entry of any of these belongs to it; of a user the hashes of `otel_agentops.recorder.users`, so that
+            no id comes into the log.
     """
 
     kind: str
@@ -45,18 +54,18 @@ class Subject(NamedTuple):
     @property
     def scope(self) -> str:
         """Return it in words."""
-        return f"{self.kind} {', '.join(self.names)}"
+        return describe_subject(self.kind, self.names)
 
     def has(self, entry: Entry) -> bool:
         """Return True if an entry belongs to it."""
-        values: Mapping[str, object] = {
-            "task": entry.task_id,
-            "conversation": entry.attributes.get(A.GEN_AI_CONVERSATION_ID),
-            "trace": entry.trace_id,
-            "tenant": entry.tenant,
+        values: Mapping[str, Sequence[object]] = {
+            "task": (entry.task_id,),
+            "conversation": (entry.attributes.get(A.GEN_AI_CONVERSATION_ID),),
+            "trace": (entry.trace_id,),
+            "tenant": (entry.tenant,),
+            "user": entry.users,
         }
-        value = values[self.kind]
-        return value is not None and str(value) in self.names
+        return any(value is not None and str(value) in self.names for value in values[self.kind])
 
 
 class Plan(NamedTuple):
@@ -67,12 +76,14 @@ class Plan(NamedTuple):
         open_count: Entries with content in segments that are still written: they cannot be deleted yet.
         torn: Files that a crash left beside these segments: they are deleted whole.
         hold: The file of a legal hold on a segment with such content; None if there is none.
+        unfinished: The subjects of earlier deletions that were killed or failed, in words: the next one finishes them.
     """
 
     segments: Mapping[Path, int]
     open_count: int
     torn: tuple[Path, ...]
     hold: Path | None
+    unfinished: tuple[str, ...] = ()
 
     @property
     def entry_count(self) -> int:
@@ -88,6 +99,7 @@ class Plan(NamedTuple):
             "entries_still_written": self.open_count,
             "torn": [path.relative_to(root).as_posix() for path in self.torn],
             "hold": None if self.hold is None else str(self.hold),
+            "unfinished": list(self.unfinished),
         }
 
 
@@ -104,16 +116,31 @@ def plan_deletion(root: Path, subject: Subject, keys: KeyRing | None = None) -> 
             counts[segment.path] = count
             if segment.is_sealed:
                 segments[segment.path] = count
-    torn = tuple(file for path in segments for file in sorted(path.parent.glob(f"{path.stem}.torn-*")))
+    torn = tuple(file for path in segments for file in _find_torn(path))
     holds = (find_hold(path, root) for path in counts)
     hold = next((hold for hold in holds if hold is not None), None)
-    return Plan(segments, sum(counts.values()) - sum(segments.values()), torn, hold)
+    unfinished = tuple(deletion.scope for deletion in find_unfinished(root).values())
+    return Plan(segments, sum(counts.values()) - sum(segments.values()), torn, hold, unfinished)
 
 
-def delete_subject(root: Path, subject: Subject, *, actor: str, reason: str, keys: KeyRing | None = None) -> Plan:
+def _find_torn(path: Path) -> list[Path]:
+    """Return what a crash tore off a segment."""
+    return sorted(path.parent.glob(f"{path.stem}.torn-*"))
+
+
+def delete_subject(
+    root: Path,
+    subject: Subject,
+    *,
+    actor: str,
+    reason: str,
+    keys: KeyRing | None = None,
+    publish: Callable[[], object] | None = None,
+) -> Plan:
     """Delete the content of a subject from all sealed segments, leave a tombstone, and return what was deleted.
 
-    Of a tenant the keys are destroyed as well, so that copies of its segments are unreadable, too.
+    Of a tenant the keys are destroyed as well, so that copies of its segments are unreadable, too. Deletions that were
+    killed, or failed, are finished first.
 
     Args:
         root: The directory of the recorder.
@@ -121,39 +148,84 @@ def delete_subject(root: Path, subject: Subject, *, actor: str, reason: str, key
         actor: Who deletes it, for the tombstone.
         reason: Why, for the tombstone; it stays readable.
         keys: Of encrypted content; None if there are none at hand.
+        publish: Brings what was changed to where others read it; only then a deletion is over. None for nowhere.
 
     Raises:
         DeletionError: A legal hold keeps some of it, or another deletion is at work.
         SegmentError: A segment is damaged, or content is encrypted and no key is at hand.
-        OSError: A file cannot be written; what was done before is done, and it can be run again.
+        OSError: A file cannot be written; what was done before is done, and the next deletion finishes it.
     """
-    with _lock_directory(root):
-        plan = plan_deletion(root, subject, keys)
-        if plan.hold is not None:
-            text = (
-                f"{plan.hold}: {subject.scope}: a legal hold keeps it, and nothing was deleted; remove the file first"
-            )
-            raise DeletionError(text)
-        note = {"actor": actor, "reason": reason, "scope": subject.scope}
-        for path in plan.segments:
-            strip_segment(path, subject.has, note, keys)
-        for file in plan.torn:
-            file.unlink(missing_ok=True)
-        key_count = 0
-        if keys is not None and subject.kind == "tenant":
-            key_count = sum(len(keys.delete_tenant(name)) for name in subject.names)
-            plan = plan._replace(open_count=plan_deletion(root, subject, keys).open_count)  # unreadable by now
-        if plan.entry_count or key_count:
-            write_tombstone(root, note, plan.entry_count or key_count)
-        return plan
-
-
-@contextmanager
-def _lock_directory(root: Path) -> Iterator[None]:
-    """Let one deletion at a time work in a directory, and clear away what one that was killed has left."""
-    with (root / _LOCK).open("ab") as file:
-        if not lock_file(file):
+    with lock_deletions(root) as is_ours:
+        if not is_ours:
             raise DeletionError(f"{root}: another deletion is at work there; run this one again when it has ended")
         for left in root.glob(f"v1/*/*/*{UNFINISHED}"):
             left.unlink()
-        yield
+        unfinished = tuple(earlier.scope for earlier in _finish_earlier(root, keys, publish))
+        plan = plan_deletion(root, subject, keys)._replace(unfinished=unfinished)
+        deletion = Deletion(os.urandom(8).hex(), actor, reason, *subject)
+        if plan.hold is not None:
+            raise DeletionError(_describe_hold(plan.hold, deletion))
+        has_keys = keys is not None and subject.kind == "tenant" and any(map(keys.list_tenant, subject.names))
+        if plan.entry_count or has_keys:
+            journal = write_journal(root, deletion)
+            count = _take_content(root, deletion, plan, keys, plan.segments)
+            write_tombstone(root, deletion.note, count)
+            _end(journal, publish)
+        if has_keys:
+            plan = plan._replace(open_count=plan_deletion(root, subject, keys).open_count)  # unreadable by now
+        return plan
+
+
+def _describe_hold(hold: Path, deletion: Deletion) -> str:
+    return f"{hold}: {deletion.scope}: a legal hold keeps it, and nothing was deleted; remove the file first"
+
+
+def _end(journal: Path, publish: Callable[[], object] | None) -> None:
+    if publish is not None:
+        publish()
+    journal.unlink()
+
+
+def _finish_earlier(root: Path, keys: KeyRing | None, publish: Callable[[], object] | None) -> Iterator[Deletion]:
+    """Finish the deletions that are in the journal, and yield them; one that cannot be finished yet stays there."""
+    for journal, deletion in read_journals(root).items():
+        try:
+            plan = plan_deletion(root, Subject(deletion.kind, deletion.names), keys)
+            if plan.hold is not None:
+                raise DeletionError(_describe_hold(plan.hold, deletion))
+            count = _take_content(root, deletion, plan, keys, list_segment_files(root))
+        except (DeletionError, SegmentError) as error:
+            log.warning("the earlier deletion of %s is still not finished: %s", deletion.scope, error)
+            continue
+        if not has_tombstone(root, deletion.id):
+            write_tombstone(root, deletion.note, count)
+        _end(journal, publish)
+        yield deletion
+
+
+def _take_content(
+    root: Path, deletion: Deletion, plan: Plan, keys: KeyRing | None, changed: Iterable[Path]
+) -> int | None:
+    """Take each step of a deletion that is not taken yet; return of how many entries or keys, None if nobody knows.
+
+    Args:
+        root: The directory of the recorder.
+        deletion: What is asked for.
+        plan: What is still to be done.
+        keys: Of encrypted content; None if there are none at hand.
+        changed: The segments that may lose content by it, or have lost it before it was stopped.
+    """
+    subject = Subject(deletion.kind, deletion.names)
+    for path in plan.segments:
+        strip_segment(path, subject.has, deletion.note, keys)
+    count = 0
+    for path in changed:
+        with path.open("rb") as file:
+            strips = [strip for strip in read_strips(file) or () if strip.get("deletion") == deletion.id]
+        count += sum(strip["count"] for strip in strips)
+        for torn in _find_torn(path) if strips else ():
+            torn.unlink(missing_ok=True)
+    if keys is not None and deletion.kind == "tenant":
+        key_count = sum(len(keys.delete_tenant(name)) for name in deletion.names)
+        count = count or key_count
+    return count or None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otel_agentops.recorder.entries import Entry
+from otel_agentops.recorder.journal import find_unfinished
 from otel_agentops.recorder.notes import parse_checkpoint, verify_checkpoint
 from otel_agentops.recorder.reading import list_segment_files, parse_entry
 from otel_agentops.recorder.segment import Decipher, Segment, SegmentError, iterate_lines
@@ -67,6 +68,9 @@ def verify_records(
             findings.append(Finding("problem", file, str(error).removeprefix(f"{file}: ")))
             continue
         findings += _verify_segment(segment, logs, wanted, reads_content)
+    for file, deletion in find_unfinished(Path(path)).items():
+        what = f"the deletion of {deletion.scope}, by {deletion.actor}, is not finished"
+        findings.append(Finding("problem", file, f"{what}; the next `record delete` does that"))
     for writer, kept in wanted.items():
         for size in kept:
             text = f"writer {writer} had {size} entries when a head was kept, and no file here has that many"

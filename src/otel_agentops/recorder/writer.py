@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from otel_agentops._guard import guard, log, say_once
 from otel_agentops.recorder import files, notes
+from otel_agentops.recorder.journal import find_unfinished
 from otel_agentops.recorder.segment import FORMAT, Cipher, PartData, SegmentWriter
 from otel_agentops.recorder.tree import Frontier
 from otel_agentops.semconv import attributes as A
@@ -91,6 +92,8 @@ class Settings(NamedTuple):
         sync: effects (tools with effects at once, the rest each second), second, or each (frame).
         signing_key: A file with the key of checkpoints; None for one of the process alone.
         retire: Deletes what is kept no longer, after each segment; returns a tombstone if there was something.
+        renew_keys: Has the keys looked at again when they are next used, each second and for each segment: they may
+            have been destroyed.
     """
 
     root: Path
@@ -99,6 +102,7 @@ class Settings(NamedTuple):
     sync: str = "effects"
     signing_key: str | None = None
     retire: Callable[[], Mapping[str, Any] | None] | None = None
+    renew_keys: Callable[[], object] | None = None
 
 
 class RecordWriter:
@@ -112,6 +116,7 @@ class RecordWriter:
     Attributes:
         id: Of the writer, in file names and refs.
         losses: Entries lost so far, by reason.
+        queued_bytes: That wait in memory, about.
         trouble: What the disk said last; None while it takes everything.
     """
 
@@ -140,7 +145,7 @@ class RecordWriter:
         self.trouble: str | None = None
         self._numbers = count()
         self._queue: deque[_Item] = deque()
-        self._queued_bytes = 0
+        self.queued_bytes = 0
         self._drops: deque[tuple[str, int]] = deque()
         self._start_token = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
         self._is_idle = self._is_urgent = self._is_closing = self._is_dirty = False
@@ -172,7 +177,7 @@ class RecordWriter:
         """
         number = next(self._numbers)
         limit = self._effect_limit if has_effect else self._limit
-        queued_bytes = self._queued_bytes + size
+        queued_bytes = self.queued_bytes + size
         if queued_bytes > limit or self._is_closing:
             reason = "closed" if self._is_closing else "disk" if self.trouble else "queue_full"
             self._drops.append((reason, number))
@@ -180,7 +185,7 @@ class RecordWriter:
                 self._start()
             return None
         synced = threading.Event() if deadline_s and not self.trouble else None
-        self._queued_bytes = queued_bytes  # two threads at once may lose one: it is 0 whenever the queue is empty
+        self.queued_bytes = queued_bytes  # two threads at once may lose one: it is 0 whenever the queue is empty
         self._queue.append((number, size, encode, synced))
         if self._start_token:
             self._start()
@@ -264,7 +269,7 @@ class RecordWriter:
             self._count_drops()
             while self._queue and self._segment is not None:
                 number, size, encode, synced = self._queue.popleft()
-                self._queued_bytes = self._queued_bytes - size if self._queue else 0
+                self.queued_bytes = self.queued_bytes - size if self._queue else 0
                 if synced is not None:
                     self._waiting.append(synced)
                 self._write_entry(number, encode)
@@ -325,6 +330,7 @@ class RecordWriter:
         if is_due or (self._waiting and self._settings.sync != "second") or self._settings.sync == "each":
             self._segment.sync()
             self._synced_s, self._is_dirty = now, False
+            self._renew_keys()
             if os.fstat(self._file.fileno()).st_nlink == 0:
                 self._abandon_segment()
         for event in self._waiting:
@@ -335,6 +341,10 @@ class RecordWriter:
             self._tell_head()
         if now - self._segment_start_s >= _SEGMENT_S and self._segment is not None and self._segment.entry_count:
             self._seal()
+
+    def _renew_keys(self) -> None:
+        if self._settings.renew_keys is not None:
+            self._settings.renew_keys()
 
     def _abandon_segment(self) -> None:
         """Go on in a new file, because somebody removed this one."""
@@ -347,6 +357,7 @@ class RecordWriter:
         self._write_own({"kind": "gap", "reason": "removed", "count": lost, "detail": f"{self._path.name} was removed"})
 
     def _open_segment(self) -> None:
+        self._renew_keys()
         if self._signer is None:
             self._signer = notes.make_signer(f"otel-agentops/{self.id}", self._settings.signing_key)
         resource = dict(self._describe())
@@ -387,6 +398,13 @@ class RecordWriter:
 
     def _repair_orphans(self) -> list[Mapping[str, Any]]:
         """Seal what earlier writers left open, and return a gap for each."""
+        for path, deletion in find_unfinished(self._settings.root).items():
+            say_once(
+                f"unfinished:{path}",
+                "%s: the deletion of %s is not finished; the next `record delete` does that",
+                path,
+                deletion.scope,
+            )
         gaps: list[Mapping[str, Any]] = []
         for path in sorted(self._settings.root.glob("v1/*/*/*.open")):
             try:

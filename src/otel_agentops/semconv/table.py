@@ -11,6 +11,7 @@ ATTRIBUTES = {
     "aws.bedrock.knowledge_base.id": Attribute("string", None, "yes"),
     "cloud.region": Attribute("string", None, "yes"),
     "deployment.environment.name": Attribute("string", ("production", "staging", "test", "development"), "yes"),
+    "enduser.id": Attribute("string", None, "never"),
     "error.type": Attribute("string", ("_OTHER",), "yes"),
     "feature_flag.key": Attribute("string", None, "yes"),
     "feature_flag.result.variant": Attribute("string", None, "yes"),
@@ -288,4 +289,5 @@ ATTRIBUTES = {
     "server.port": Attribute("int", None, "yes"),
     "service.name": Attribute("string", None, "yes"),
     "service.version": Attribute("string", None, "yes"),
+    "user.id": Attribute("string", None, "never"),
 }

@@ -214,6 +214,19 @@ def test_stream_left_early_is_cancelled(provider: FakeProvider, seen: Capture) -
     assert find_span(seen, ROOT)["parent"] == "around"
 
 
+def test_user_of_a_run_is_in_its_scope_and_on_no_span(provider: FakeProvider, seen: Capture) -> None:
+    users: list[tuple[str, ...]] = []
+
+    def look(city: str) -> str:
+        """Look at the weather of a city."""
+        users.append(current_scope().users)
+        return city
+
+    run_async(make_runner(provider, look))
+    assert users == [("u",)]
+    assert "u" not in find_span(seen, ROOT)["attributes"].values()
+
+
 def test_uninstrumented_runner_is_itself_again(provider: FakeProvider) -> None:
     instrumentor = Instrumentor()
     instrumentor.instrument()

@@ -63,11 +63,13 @@ def find_order(number: str) -> dict[str, Any]:
     return {"number": number, "total": 80}
 
 
-def run_refund(base_url: str, task_id: str, *, model: str = "gpt-x", user: str = "Refund A-17") -> str:
+def run_refund(
+    base_url: str, task_id: str, *, model: str = "gpt-x", user: str = "Refund A-17", person: str | None = None
+) -> str:
     """Run the agent: a call, its tool, and the call with the result. Returns the last words."""
     client = openai.OpenAI(api_key="k", base_url=base_url, max_retries=0)
     messages: list[Any] = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
-    with otel_agentops.task("refund", id=task_id, tenant="acme") as task:
+    with otel_agentops.task("refund", id=task_id, tenant="acme", user=person) as task:
         while True:
             made = client.chat.completions.create(model=model, messages=messages, tools=TOOLS, temperature=0.5)
             said = made.choices[0].message

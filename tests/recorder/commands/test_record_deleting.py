@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from recorded_tasks import record_into, run_command, run_refund
 
+from otel_agentops.recorder.commands import shipping
 from otel_agentops.recorder.commands.index import FILE_NAME
 from otel_agentops.recorder.commands.shipping import mirror_store, open_store, ship_segments
 from otel_agentops.recorder.entries import Tombstone
+from otel_agentops.recorder.journal import Deletion, write_journal
 from otel_agentops.recorder.reading import open_records
+from otel_agentops.recorder.users import hash_user, list_user_keys
 from otel_agentops.testing.fake_provider import FakeProvider
 
 SECRETIVE = "I am Jane Roe of Elm Street"
+JANE = "jane.roe@example.org"
 
 
 @pytest.fixture
@@ -23,8 +28,8 @@ def records(tmp_path: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "records"
     with record_into(folder):
-        run_refund(provider.openai_url, "task-jane", user=SECRETIVE)
-        run_refund(provider.openai_url, "task-joe", user="I am Joe Bloggs of Oak Street")
+        run_refund(provider.openai_url, "task-jane", user=SECRETIVE, person=JANE)
+        run_refund(provider.openai_url, "task-joe", user="I am Joe Bloggs of Oak Street", person="joe")
     return folder
 
 
@@ -64,7 +69,7 @@ def test_deleted_task_is_shown_as_deleted_and_verifies(records: Path) -> None:
     assert (done.exit_code, json.loads(done.stdout)) == (
         0,
         {"scope": f"trace {trace['name']}", "is_deleted": True, "entries": 1, "segments": {name: 1},
-         "entries_still_written": 0, "torn": [], "hold": None},
+         "entries_still_written": 0, "torn": [], "hold": None, "unfinished": []},
     )  # fmt: skip
     shown = show(records, "task-jane")
     assert SECRETIVE not in shown and "its content was deleted" in shown
@@ -76,6 +81,50 @@ def test_deleted_task_is_shown_as_deleted_and_verifies(records: Path) -> None:
     assert [entry.scope for entry in open_records(records) if isinstance(entry, Tombstone)] == [
         f"trace {trace['name']}"
     ]
+
+
+def test_content_of_a_person_goes_and_nothing_names_the_person(records: Path) -> None:
+    (key,) = list_user_keys(records, None, None)
+    scope = f"user {hash_user(key, JANE)}"
+    assert delete(records, "--user", "mary", "--yes")[0].endswith("the content of 0 entries in 0 segments")
+    assert delete(records, "--user", JANE)[0] == f"{scope}: the content of 1 entries in 1 segments"
+    assert delete(records, "--user", JANE, "--yes")[-1] == "deleted"
+    assert SECRETIVE not in show(records, "task-jane")
+    assert "Joe Bloggs" in show(records, "task-joe")
+    assert (
+        f"the content of 1 entries was stripped: {scope}, by ann: request 4711" in run_command("verify", records).output
+    )
+    assert [entry.scope for entry in open_records(records) if isinstance(entry, Tombstone)] == [scope]
+    assert JANE.encode() not in b"".join(path.read_bytes() for path in records.rglob("*") if path.is_file())
+    assert not any(JANE.encode() in entry.line for entry in open_records(records))
+
+
+def test_person_is_found_in_a_store_by_who_has_the_key(
+    records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    ship_segments(records, open_store(str(store)))
+    assert not list(store.rglob("*users*"))
+    assert delete(f"file://{store}", "--user", JANE, "--yes")[0].startswith("otel-agentops record delete: ")
+    assert SECRETIVE in show(f"file://{store}", "task-jane")
+    monkeypatch.setenv("OTEL_AGENTOPS_RECORDER", str(records))
+    assert delete(f"file://{store}", "--user", JANE, "--yes")[-1] == "deleted"
+    assert SECRETIVE not in show(f"file://{store}", "task-jane")
+
+
+def test_deletion_that_was_killed_is_told_and_finished(records: Path) -> None:
+    write_journal(records, Deletion("1f", "bob", "request 4700", "task", ("task-joe",)))
+    assert delete(records, "--task", "task-jane")[1:] == [
+        "an earlier deletion was not finished, and --yes does that: task task-joe",
+        "nothing was deleted; --yes deletes it",
+    ]
+    assert delete(records, "--task", "task-jane", "--yes") == [
+        "task task-jane: the content of 1 entries in 1 segments",
+        "an earlier deletion is finished now: task task-joe",
+        "deleted",
+    ]
+    assert "Joe Bloggs" not in show(records, "task-joe")
+    assert run_command("verify", records).exit_code == 0
 
 
 def test_wrong_input_of_a_deletion_is_a_sentence(records: Path) -> None:
@@ -100,12 +149,15 @@ def test_wrong_input_of_a_deletion_is_a_sentence(records: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["file", "memory"])
-def test_copies_in_a_store_follow_a_deletion(records: Path, tmp_path: Path, scheme: str) -> None:
+def test_copies_in_a_store_follow_a_deletion(
+    records: Path, tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if scheme == "memory":
         pytest.importorskip("fsspec", reason="fsspec is not installed here")
         from fsspec.implementations.memory import MemoryFileSystem
 
         MemoryFileSystem.store.clear()
+        monkeypatch.setitem(sys.modules, "obstore", None)  # its memory is a new one each time
     url = f"{scheme}://{tmp_path}/store"
     ship_segments(records, open_store(url))
     assert SECRETIVE in show(url, "task-jane")
@@ -135,6 +187,28 @@ def test_deletion_in_a_store_is_not_undone_by_shipping(records: Path, tmp_path: 
     delete(records, "--task", "task-joe", "--yes")
     assert ship_segments(records, open_store(url)).kept == []
     assert "Joe Bloggs" not in show(url, "task-joe")
+
+
+def test_deletion_that_did_not_reach_the_store_is_finished(
+    records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"file://{tmp_path}/store"
+    ship_segments(records, open_store(url))
+
+    def fail(*_: object) -> None:
+        raise OSError(111, "Connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shipping, "ship_segments", fail)
+        assert "Connection refused" in delete(url, "--task", "task-jane", "--yes")[0]
+    assert SECRETIVE in show(url, "task-jane")
+    assert delete(url, "--task", "nobody", "--yes")[1:] == [
+        "an earlier deletion is finished now: task task-jane",
+        "deleted",
+    ]
+    assert SECRETIVE not in show(url, "task-jane") and "Joe Bloggs" in show(url, "task-joe")
+    assert count_tombstones(mirror_store(url)) == 1
+    assert not list(mirror_store(url).glob("deletion-*"))
 
 
 def test_hold_in_a_store_keeps_what_is_there(records: Path, tmp_path: Path) -> None:

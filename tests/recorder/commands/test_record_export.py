@@ -101,6 +101,24 @@ def test_secrets_are_taken_out_unless_asked_for(provider: FakeProvider, tmp_path
         assert answer.choices[0].message.content == "keep [redacted] safe"
 
 
+@pytest.mark.parametrize(("answer", "is_kept"), [(f"keep {SECRET} safe", False), ("keep it safe", True)])
+def test_bytes_of_a_stream_with_a_secret_are_left_out(
+    provider: FakeProvider, tmp_path: Path, answer: str, is_kept: bool
+) -> None:
+    provider.answer(lambda call: Answer(text=answer, chunks=9))  # the secret is spread over several events
+    with record_into(tmp_path):
+        client = openai.OpenAI(api_key="k", base_url=provider.openai_url)
+        turns: Any = [{"role": "user", "content": "what shall I do"}]
+        list(client.chat.completions.create(model="gpt-x", messages=turns, stream=True))
+    index = RecordIndex(tmp_path)
+    (row,) = index.find_rows()
+    index.close()
+    (step,) = redact_bundle(export(tmp_path, row["ref"])).steps
+    assert (step.read("stream") is not None, step.manifest is not None) == (is_kept, is_kept)
+    assert b"data: [DONE]" in (step.read("stream") or b"data: [DONE]")
+    assert len((step.read("chunks") or b"").splitlines()) > 3
+
+
 @pytest.mark.parametrize("ending", ["html", "json"])
 def test_exported_file_is_read_and_served(refunds: Path, tmp_path: Path, ending: str) -> None:
     file = tmp_path / f"incident.{ending}"

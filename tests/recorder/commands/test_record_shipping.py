@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from recorded_tasks import run_command
 
+from otel_agentops.recorder.commands import shipping
 from otel_agentops.recorder.commands.shipping import mirror_store, open_store, ship_segments
 
 
@@ -26,12 +29,15 @@ def test_segments_are_put_once(refunds: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["file", "memory"])
-def test_store_is_read_like_a_directory(refunds: Path, tmp_path: Path, scheme: str) -> None:
+def test_store_is_read_like_a_directory(
+    refunds: Path, tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if scheme == "memory":
         pytest.importorskip("fsspec", reason="fsspec is not installed here")
         from fsspec.implementations.memory import MemoryFileSystem
 
         MemoryFileSystem.store.clear()
+        monkeypatch.setitem(sys.modules, "obstore", None)  # its memory is a new one each time
     url = f"{scheme}://{tmp_path}/store"
     store = open_store(url)
     assert len(ship_segments(refunds, store).names) == 1
@@ -47,3 +53,22 @@ def test_what_is_deleted_in_the_store_is_not_kept(refunds: Path, tmp_path: Path)
     for segment in (tmp_path / "store").glob("v1/*/*/*.seg"):
         segment.unlink()
     assert list(mirror_store(url).glob("v1/*/*/*.seg")) == []
+
+
+def test_store_of_obstore_is_read_like_a_directory(
+    refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obstore = pytest.importorskip("obstore", reason="obstore is not installed here")
+    importlib.import_module("obstore.exceptions")
+    importlib.import_module("obstore.store")
+    (tmp_path / "bucket").mkdir()
+    store = shipping._ObjectStore(obstore, f"file://{tmp_path}/bucket")
+    monkeypatch.setattr(shipping, "open_store", lambda url: store)
+    (name,) = ship_segments(refunds, store).names
+    assert ship_segments(refunds, store).present_count == 1
+    mirrored = mirror_store("s3://bucket") / name
+    assert mirrored.read_bytes() == (refunds / name).read_bytes() == store.read(name)
+    store.write(name, b"other")
+    assert store.read(name) == mirrored.read_bytes()  # the first one that put it holds
+    store.write(name, b"other", replaces=True)
+    assert store.read(name) == b"other"

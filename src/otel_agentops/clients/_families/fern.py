@@ -132,6 +132,7 @@ def _observe_chunks(call: ClientCall[FernCall] | None, response: Any, observe: C
         call.attempt_finished(head.status_code, None, head.headers)
         if call.hooks.wire_received:
             call.wire_received(head.headers)
+        call.follow_body(head)
         response._data = observe(response._data, call)
 
 

@@ -215,6 +215,8 @@ def _finish_attempt(library: PatchedLibrary, args: Arguments, kwargs: Keywords) 
     response.extensions[_KEY] = call
     if call.hooks.wire_received:
         call.wire_received(response.headers, response.content if response.is_closed else None)
+    if not response.is_closed:
+        call.follow_body(response)
     if call.wants_early_answer and response.is_closed:
         call.response_received(_decode_object(response.content))  # now: its maker is about to end the span
 

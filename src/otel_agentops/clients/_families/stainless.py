@@ -168,6 +168,8 @@ class _Wrappers:
             response.extensions[KEY] = call
             if call.hooks.wire_received:  # the body is there unless it streams or the application reads it by itself
                 call.wire_received(response.headers, None if kwargs["stream"] else getattr(response, "_content", None))
+            if kwargs["stream"]:
+                call.follow_body(response)
         if kwargs["stream"]:
             # Here and not earlier: others (logfire) hand a subclass of the class that they get to the client, which
             # finds the type of the chunks in its first bases alone.

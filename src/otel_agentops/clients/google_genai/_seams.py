@@ -171,6 +171,8 @@ def _finish_attempt(call: ClientCall, response: object, args: Arguments, kwargs:
     if call.hooks.wire_received:  # of a stream the texts are still to come
         content = texts[0].encode() if type(texts) is list and len(texts) == 1 else None
         call.wire_received(getattr(response, "headers", None), content)
+    if type(texts) is not list:
+        call.follow_body(texts)
     if type(texts) is list and texts and _ERROR.match(texts[0]):
         call.response_received(json.loads(texts[0]))
 

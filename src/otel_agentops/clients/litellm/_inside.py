@@ -166,6 +166,8 @@ def _finish_post(call: Call, response: Response, args: Arguments, kwargs: Keywor
     _hand_over_content(call, response)
     _hand_over_answer(call, response)
     call.attempt_finished(response.status_code, None, response.headers)
+    if not hasattr(response, "_content"):  # it streams
+        call.follow_body(response)
 
 
 def _fail_post(call: Call, error: BaseException, args: Arguments, kwargs: Keywords) -> None:

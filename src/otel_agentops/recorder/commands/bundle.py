@@ -167,12 +167,30 @@ def redact_part(redactor: PieceRedactor, part: Part, content: bytes | None) -> t
     if part.name == "chunks":
         lines = redactor.redact_chunks(content.split(b"\n")) if content else []
         redacted = None if lines is None else b"\n".join(lines)
+    elif part.name == "stream":
+        redacted = content if _is_clean_stream(redactor, content) else None
     else:
         redacted = redact_body(redactor, part.name, content)
     if redacted == content:
         return part, content
     digest = None if redacted is None else hashlib.sha256(redacted).hexdigest()
     return replace(part, form=REDACTED, byte_size=len(redacted or b""), sha256=digest, hmac=None), redacted
+
+
+def _is_clean_stream(redactor: PieceRedactor, content: bytes) -> bool:
+    """Return True if no secret is in the bytes of a stream, also none that is spread over its events."""
+    payloads = [line for line in map(_read_payload, content.splitlines()) if line is not None]
+    return redactor.redact_chunks(payloads) == payloads and redact_body(redactor, "stream", content) == content
+
+
+def _read_payload(line: bytes) -> bytes | None:
+    """Return the JSON of a line of a stream; None if it has none, as `[DONE]`."""
+    payload = line.removeprefix(b"data:").strip()
+    try:
+        json.loads(payload)
+    except ValueError:
+        return None
+    return payload
 
 
 def redact_body(redactor: PieceRedactor, name: str, content: bytes) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,10 +63,14 @@ def load_keys(root: Path) -> KeyRing | None:
     """Return the keys of encrypted content; None if no master key is named."""
     key = os.environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip()
     try:
-        folder = Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or root)  # the keys are where they were made
-        return KeyRing(folder, load_master_key(key)) if key else None
+        return KeyRing(_find_key_root(root), load_master_key(key)) if key else None
     except (OSError, ValueError) as error:
         raise InputError(f"OTEL_AGENTOPS_RECORDER_KEY: {error}") from None
+
+
+def _find_key_root(root: Path) -> Path:
+    """Return the directory in which the keys were made; no store has them."""
+    return Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or root)
 
 
 def print_json(document: object) -> None:
@@ -444,11 +449,14 @@ def delete_content(
     tenant: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Its content and its keys; again for more.")
     ] = None,
+    user: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="A person's, as your application says it; again for more.")
+    ] = None,
     actor: Annotated[str | None, typer.Option(metavar="NAME", help="Who deletes it; by default your login.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it nothing is changed.")] = False,
     is_json: IsJson = False,
 ) -> None:
-    """Delete what was recorded of a task, a conversation, a trace or a tenant; names, times and hashes stay.
+    """Delete what was recorded of a task, a conversation, a trace, a tenant or a person; names, times and hashes stay.
 
     A tombstone says who and why, and the log still verifies. Exit 0: all of it is gone, or nothing was to be changed.
     1: a legal hold keeps it, or the input is wrong. 3: some is in a segment that is still written; run it again later.
@@ -457,10 +465,10 @@ def delete_content(
     from otel_agentops.recorder.commands.shipping import open_store, ship_segments
     from otel_agentops.recorder.segment import SegmentError
 
-    named = {"task": task, "conversation": conversation, "trace": trace, "tenant": tenant}
+    named = {"task": task, "conversation": conversation, "trace": trace, "tenant": tenant, "user": user}
     given = [subjects.Subject(kind, tuple(names)) for kind, names in named.items() if names]
     if len(given) != 1:
-        raise typer.BadParameter("name a task, a conversation, a trace or a tenant, and one kind of them alone")
+        raise typer.BadParameter("name a task, a conversation, a trace, a tenant or a user, and one kind of them alone")
     (subject,) = given
     place = directory or os.environ.get("OTEL_AGENTOPS_RECORDER", "").strip()
     with stop_on_error("record delete", 1, OSError, SegmentError, subjects.DeletionError):
@@ -468,12 +476,19 @@ def delete_content(
         keys = load_keys(root)
         if subject.kind == "trace":
             subject = _resolve_traces(root, subject)
+        elif subject.kind == "user":
+            subject = subject._replace(names=_hash_users(root, subject.names, keys))
         if not yes:
             plan = subjects.plan_deletion(root, subject, keys)
         else:
-            plan = subjects.delete_subject(root, subject, actor=actor or _find_login(), reason=reason, keys=keys)
-            if "://" in place:
-                ship_segments(root, open_store(place))
+            plan = subjects.delete_subject(
+                root,
+                subject,
+                actor=actor or _find_login(),
+                reason=reason,
+                keys=keys,
+                publish=partial(ship_segments, root, open_store(place)) if "://" in place else None,
+            )
     if is_json:
         print_json({"scope": subject.scope, "is_deleted": yes, **plan.describe(root)})
     else:
@@ -494,6 +509,21 @@ def _resolve_traces(root: Path, subject: Subject) -> Subject:
     return subject._replace(names=tuple(str(wanted.trace) for wanted in found.values() if wanted is not None))
 
 
+def _hash_users(root: Path, ids: Sequence[str], keys: KeyRing | None) -> tuple[str, ...]:
+    """Return the hashes that entries may have of users' ids."""
+    from otel_agentops._config import read_config
+    from otel_agentops.recorder.users import hash_user, list_user_keys
+
+    key_root = _find_key_root(root)
+    user_keys = list_user_keys(key_root, keys, read_config().hash_key)
+    if not user_keys:
+        raise InputError(
+            f"{key_root / 'keys'}: no key of users' hashes is there, so no entry can be found by a user; name the "
+            "directory of the recorder in OTEL_AGENTOPS_RECORDER, or set OTEL_AGENTOPS_HASH_KEY as it was"
+        )
+    return tuple(hash_user(key, user_id) for user_id in ids for key in user_keys)
+
+
 def _find_login() -> str:
     """Return who runs this; a container may know a number alone."""
     import getpass
@@ -512,4 +542,7 @@ def _print_plan(scope: str, plan: Plan, *, is_deleted: bool) -> None:
         typer.echo(f"{plan.open_count} entries are in segments that are still written; they cannot be deleted yet")
     if plan.hold is not None:
         typer.echo(f"a legal hold keeps it: {plan.hold}")
+    for scope in plan.unfinished:
+        state = "is finished now" if is_deleted else "was not finished, and --yes does that"
+        typer.echo(f"an earlier deletion {state}: {scope}")
     typer.echo("deleted" if is_deleted else "nothing was deleted; --yes deletes it")

@@ -108,12 +108,7 @@ def open_store(url: str) -> Store:
         return _Folder(Path(url))
     if url.startswith("file://"):
         return _Folder(Path(url.removeprefix("file://")))
-    try:
-        import obstore
-        import obstore.exceptions
-        import obstore.store
-    except ModuleNotFoundError:
-        obstore = None
+    obstore = _load_obstore()
     if obstore is not None:
         try:
             return _ObjectStore(obstore, url)
@@ -129,6 +124,17 @@ def open_store(url: str) -> Store:
         return _FileSystem(fsspec, url)
     except (ImportError, ValueError) as error:
         raise InputError(f"{url}: {error}") from None
+
+
+def _load_obstore() -> Any | None:
+    """Return the library; None if it is not installed."""
+    try:
+        import obstore
+        import obstore.exceptions
+        import obstore.store
+    except ModuleNotFoundError:
+        return None
+    return obstore
 
 
 class Shipment(NamedTuple):
