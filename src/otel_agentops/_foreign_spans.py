@@ -252,7 +252,9 @@ def _is_framework_retrieval(span: Span) -> bool:
 
 def _is_described(span: Span) -> bool:
     attributes = read_attributes(span)
-    return A.GEN_AI_OPERATION_NAME in attributes or any(key in attributes for key in _KIND_KEYS)
+    return (
+        A.GEN_AI_OPERATION_NAME in attributes or any(key in attributes for key in _KIND_KEYS) or span in _descriptions
+    )
 
 
 class StartedSpan(NamedTuple):
@@ -299,6 +301,13 @@ def describe_started(scope: str, name: str, description: Description) -> None:
         span = started_spans[-1].find_recording()
         if span is not None and getattr(span, "name", None) == name:
             _descriptions[span] = description
+
+
+def describe_span(span: Span, description: Description) -> None:
+    """Say what a span stands for that may have been started in another thread; it is found from here on."""
+    _descriptions[span] = description
+    if not any(started.ref() is span for started in _STARTED.get()):
+        remember_started(span)
 
 
 def is_unmeasured(span: Span, operation: str, model: str | None) -> bool:

@@ -3,7 +3,8 @@
     python tests/coexistence/agents_program.py FRAMEWORK PEER ours-first|theirs-first
 
 Prints, for each way to run the agent: the spans of model calls and of tools by maker, the spans that count input
-tokens, the sums of our task, and what was logged as an error. The global providers are used, as by an application.
+tokens, the sums of our task, and what was logged as an error. With SHOW_ATTRIBUTES in the environment it prints what
+those spans have of ours and of the convention instead. The global providers are used, as by an application.
 """
 
 from __future__ import annotations
@@ -286,6 +287,16 @@ def summarise_spans(spans: Sequence[Any]) -> dict[str, Any]:
     return {name: dict(+count) for name, count in makers.items()} | {"sums": sums}
 
 
+def list_attributes(spans: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the attributes of ours and of the convention, of each span of a model call or a tool."""
+    kinds = {"chat", "execute_tool"}
+    return [
+        {key: value for key, value in span.attributes.items() if key.startswith(("gen_ai.", "otel_agentops.", "error"))}
+        for span in spans
+        if span.attributes.get("gen_ai.operation.name") in kinds
+    ]
+
+
 def set_up_spans(peer: str) -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     if peer == "logfire":
@@ -311,7 +322,8 @@ async def run_ways(framework: str, exporter: InMemorySpanExporter) -> dict[str, 
             with trace_by_sentry():
                 await run()
             _deferred_work.run_deferred()
-            results[name] = summarise_spans(exporter.get_finished_spans())
+            read = list_attributes if "SHOW_ATTRIBUTES" in os.environ else summarise_spans
+            results[name] = read(exporter.get_finished_spans())
             exporter.clear()
     return results
 

@@ -116,7 +116,7 @@ class ToolRun(tool):
         super().enter_block(stack)
         span = get_current_span()
         if span is getattr(self._observation and self._observation.span, "span", None):
-            adopt_execution(span, current_scope())
+            adopt_execution(span, self.name, current_scope())
 
     @override
     def exit_block(self, error: BaseException | None) -> None:
