@@ -25,7 +25,7 @@ def is_model_call(attributes: dict[str, Any]) -> bool:
 
 
 def summarise(seen: Capture) -> dict[str, Any]:
-    """Return how many spans of model calls there are, how many have our identity, and the sums and the variables of the task."""
+    """Return the number of spans of model calls, of those with our identity, and sums and variables of the task."""
     calls = [span["attributes"] for span in seen.spans if is_model_call(span["attributes"])]
     (root,) = [span["attributes"] for span in seen.spans if span["name"] == "invoke_workflow weather"]
     sums = [root.get(f"otel_agentops.task.{name}") for name in ("llm_calls", "input_tokens", "output_tokens")]

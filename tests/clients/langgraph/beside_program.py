@@ -36,11 +36,12 @@ def find_kind(attributes: dict[str, Any]) -> str | None:
 
 
 def summarise(seen: Capture) -> dict[str, Any]:
-    """Return how many spans of tools and model calls there are, and the sums of the task."""
+    """Return how many spans of tools and model calls there are, those with a tool's hash, and the sums of the task."""
     kinds = Counter(find_kind(span["attributes"]) for span in seen.spans)
     (root,) = [span["attributes"] for span in seen.spans if span["name"] == ROOT]
     sums = [root.get(f"otel_agentops.task.{name}") for name in SUMS]
-    return {"tools": kinds["TOOL"], "models": kinds["LLM"], "sums": sums}
+    hashed = sum("otel_agentops.tool.hash" in span["attributes"] for span in seen.spans)
+    return {"tools": kinds["TOOL"], "hashed tools": hashed, "models": kinds["LLM"], "sums": sums}
 
 
 def main(peer: str, order: str) -> None:
