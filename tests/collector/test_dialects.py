@@ -112,6 +112,12 @@ DIALECTS = {
         M1,
         answered=("m", "other"),
     ),
+    "wrong-model": Dialect(
+        {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_RESPONSE_MODEL: "m", A.MODEL_SERVED: "m-1", **M1},
+        "chat",
+        M1,
+        answered=("m", "m-1"),
+    ),
     "openllmetry-chat": Dialect(
         {
             "llm.request.type": "chat",
