@@ -12,17 +12,12 @@ from agents_beside import OURS, THEIRS, every_order, run_agents
 
 if os.environ.get("AGENTOPS_END") != "coexistence" and importlib.util.find_spec("sentry_sdk") is None:
     pytest.skip('sentry-sdk is not installed here: `make ends ARGS="--client coexistence"`', allow_module_level=True)
-BOTH = {"ours": 2, "theirs": 2}
-UNNAMED = {**OURS, "tokens": BOTH}  # their span does not say that it is a call of a model
-RESPONSES = {**THEIRS, "tools": {"ours": 1}}
+LOGFIRE = {**THEIRS, "tools": {"ours": 1}}
 AGENT_WAYS = ("chat", "chat stream", "responses", "responses stream")
 CELLS: dict[tuple[str, str], dict[str, Any]] = {
     ("openai_agents", "OpenInference"): dict.fromkeys(AGENT_WAYS, THEIRS),
     ("openai_agents", "OpenLLMetry"): dict.fromkeys(AGENT_WAYS, THEIRS),
-    ("openai_agents", "logfire"): {
-        **dict.fromkeys(AGENT_WAYS[:2], UNNAMED),
-        **dict.fromkeys(AGENT_WAYS[2:], RESPONSES),
-    },
+    ("openai_agents", "logfire"): dict.fromkeys(AGENT_WAYS, LOGFIRE),
     ("openai_agents", "sentry"): dict.fromkeys(AGENT_WAYS, OURS),
     ("pydantic_ai", "logfire"): dict.fromkeys(("run", "stream"), THEIRS),
     ("langgraph", "Langfuse"): dict.fromkeys(("invoke", "ainvoke", "astream"), THEIRS),
@@ -45,3 +40,15 @@ def test_spans_of_langfuse_have_all_that_ours_have(order: str) -> None:
         span.pop("gen_ai.response.time_to_first_chunk", None)
     assert theirs == ours
     assert [len(spans) for spans in ours.values()] == [3, 3, 3]
+
+
+@every_order
+def test_span_of_logfire_names_the_model_that_answered(order: str) -> None:
+    ways = run_agents("openai_agents", "logfire", order, SHOW_ATTRIBUTES="1")["ways"]
+    models = {
+        way: {(span.get("gen_ai.response.model"), span.get("otel_agentops.model.served")) for span in spans[::2]}
+        for way, spans in ways.items()
+    }
+    answered = "gpt-x-2026-03-01"
+    chat, respond = {("gpt-x", answered)}, {(answered, None)}
+    assert models == dict(zip(AGENT_WAYS, (chat, chat, respond, respond), strict=True))
