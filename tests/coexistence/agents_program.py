@@ -1,6 +1,6 @@
 """One agent of a framework with one tool, which another instrumentation traces as well, in a process for each.
 
-    python tests/coexistence/agents_program.py FRAMEWORK PEER ours-first|theirs-first
+    python tests/coexistence/agents_program.py FRAMEWORK PEER ours-first|theirs-first|ours-again
 
 Prints, for each way to run the agent: the spans of model calls and of tools by maker, the spans that count input
 tokens, the sums of our task, and what was logged as an error. With SHOW_ATTRIBUTES in the environment it prints what
@@ -337,8 +337,12 @@ def main(framework: str, peer: str, order: str) -> None:
     ours = ["clients.openai", *(f"frameworks.{name}" for name in OURS.get(framework, (framework,)))]
     instrumentors = [load_object(f"otel_agentops.{name}:Instrumentor") for name in ours]
     theirs = [load_peer(framework, peer)] if peer != "-" else []
-    for instrumentor in [*instrumentors, *theirs] if order == "ours-first" else [*theirs, *instrumentors]:
+    for instrumentor in [*theirs, *instrumentors] if order == "theirs-first" else [*instrumentors, *theirs]:
         instrumentor.instrument()
+    if order == "ours-again":  # and theirs between
+        for instrumentor in instrumentors:
+            instrumentor.uninstrument()
+            instrumentor.instrument()
     results = asyncio.run(run_ways(framework, exporter))
     if peer == "itself":
         import_module("crewai.telemetry.telemetry").Telemetry().provider.force_flush()

@@ -32,6 +32,12 @@ def test_agent_beside_a_peer_is_counted_once(framework: str, peer: str, order: s
     assert run_agents(framework, peer, order) == {"ways": CELLS[framework, peer], "errors": [], "private": traced}
 
 
+def test_agent_is_counted_once_if_sentry_came_before_ours_again() -> None:
+    """Sentry keeps our wrapper of before in its own, on an object."""
+    results = run_agents("openai_agents", "sentry", "ours-again")
+    assert (results["ways"], results["errors"]) == (CELLS["openai_agents", "sentry"], [])
+
+
 @every_order
 def test_spans_of_langfuse_have_all_that_ours_have(order: str) -> None:
     ours, theirs = (run_agents("langgraph", peer, order, SHOW_ATTRIBUTES="1")["ways"] for peer in ("-", "Langfuse"))
