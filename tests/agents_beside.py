@@ -31,3 +31,17 @@ def run_agents(framework: str, peer: str, order: str, **variables: str) -> dict[
     assert ended.returncode == 0, ended.stderr[-3000:]
     results: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return results
+
+
+def compare_attributes(framework: str, peer: str, order: str) -> set[str]:
+    """Hold that each of their spans has all that ours has if nobody else is there; return the makers."""
+    alone, beside = (run_agents(framework, each, order, SHOW_ATTRIBUTES="1")["ways"] for each in ("-", peer))
+    assert all(alone.values())
+    spans = {which: [span for way in ways.values() for span in way] for which, ways in (("-", alone), (peer, beside))}
+    makers = {which: {span.pop("maker") for span in each} for which, each in spans.items()}
+    for span in (*spans["-"], *spans[peer]):
+        del span["otel_agentops.task.id"]
+        span.pop("gen_ai.response.time_to_first_chunk", None)
+    assert beside == alone
+    assert makers["-"] == {"otel_agentops"}
+    return makers[peer]

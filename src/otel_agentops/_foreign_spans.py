@@ -295,12 +295,16 @@ class Description(NamedTuple):
 _descriptions: weakref.WeakKeyDictionary[Span, Description] = weakref.WeakKeyDictionary()
 
 
-def describe_started(scope: str, name: str, description: Description) -> None:
-    """Say what the span stands for that was started last in this context, if it has this scope and name."""
-    if (started_spans := _STARTED.get()) and started_spans[-1].scope == scope:
-        span = started_spans[-1].find_recording()
-        if span is not None and getattr(span, "name", None) == name:
-            _descriptions[span] = description
+def find_last_started(scope: str) -> Span | None:
+    """Return the span that was started last in this context, if it has this scope and has not ended."""
+    started_spans = _STARTED.get()
+    return started_spans[-1].find_recording() if started_spans and started_spans[-1].scope == scope else None
+
+
+def is_described_as(span: Span, operation: str) -> bool:
+    """Return True if an adapter says that a span stands for this operation."""
+    description = _descriptions.get(span) if _descriptions else None
+    return description is not None and description.operation == operation
 
 
 def describe_span(span: Span, description: Description) -> None:

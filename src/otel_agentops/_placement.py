@@ -88,9 +88,15 @@ def adopt_execution(span: Span, tool_name: str, scope: Scope) -> None:
     """Let the span of a tool, ours or one that we enrich, stand for the framework's execution."""
     _framework_executions.add(span)
     if scope.task is not None:
-        place = placement_below(span, scope)._replace(tool_name=tool_name, is_ours=False)
-        is_surface = any(surface() is span for surface in place.surfaces)
-        place_span(span, place if is_surface else place.enter_surface(span), scope)
+        place_span(span, placement_below(span, scope)._replace(tool_name=tool_name, is_ours=False), scope)
+        adopt_surface(span, scope)
+
+
+def adopt_surface(span: Span, scope: Scope) -> None:
+    """Let the span of a tool or a retrieval, that we enrich, be what the requests inside are a part of."""
+    place = placement_below(span, scope)
+    if scope.task is not None and not any(surface() is span for surface in place.surfaces):
+        place_span(span, place.enter_surface(span), scope)
 
 
 def stands_for_framework(span: Span) -> bool:

@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_agentops import _deferred_work
+from otel_agentops import _deferred_work, task
 from otel_agentops.testing import span_as_dict
 from otel_agentops.testing.fake_provider import Answer, Call, FakeProvider, ToolCall
 
@@ -112,7 +112,9 @@ def list_langgraph(provider: FakeProvider, handlers: list[Any]) -> Ways:
 
 
 def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
+    from llama_index.core import Document, VectorStoreIndex
     from llama_index.core.agent.workflow import FunctionAgent
+    from llama_index.core.embeddings import MockEmbedding
     from llama_index.llms.openai import OpenAI
 
     usage = {"stream_options": {"include_usage": True}}
@@ -123,8 +125,16 @@ def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
         for is_streamed, model in enumerate(models)
     )
 
+    index = VectorStoreIndex.from_documents([Document(text="Sunny.")], embed_model=MockEmbedding(embed_dim=4))
+    index.set_index_id("weather")
+
     async def run_whole() -> None:
         await whole.run(user_msg="How is it?")
+
+    async def retrieve() -> None:
+        with task("ask"):
+            await index.as_retriever().aretrieve("How is it?")
+            index.as_retriever().retrieve("How is it?")
 
     async def read_stream() -> None:
         handler = streamed.run(user_msg="How is it?")
@@ -132,7 +142,7 @@ def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
             pass
         await handler
 
-    return {"run": run_whole, "stream": read_stream}
+    return {"run": run_whole, "stream": read_stream, "retrieve": retrieve}
 
 
 def list_crewai(provider: FakeProvider, handlers: list[Any]) -> Ways:
@@ -288,10 +298,11 @@ def summarise_spans(spans: Sequence[Any]) -> dict[str, Any]:
 
 
 def list_attributes(spans: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return the attributes of ours and of the convention, of each span of a model call or a tool."""
-    kinds = {"chat", "execute_tool"}
+    """Return the maker and the attributes of ours and of the convention, of each span of a call, tool or retrieval."""
+    kinds, ours = {"chat", "execute_tool", "retrieval"}, ("gen_ai.", "otel_agentops.", "error")
     return [
-        {key: value for key, value in span.attributes.items() if key.startswith(("gen_ai.", "otel_agentops.", "error"))}
+        {"maker": span.instrumentation_scope.name}
+        | {key: value for key, value in span.attributes.items() if key.startswith(ours)}
         for span in spans
         if span.attributes.get("gen_ai.operation.name") in kinds
     ]

@@ -103,11 +103,28 @@ DIALECTS = {
         M1,
         answered=("m", "m"),
     ),
-    # Kinds of LlamaIndex that are of the object, a model, and not of the method, which asks no model itself.
+    # The kind of a method of LlamaIndex is that of its object, also if another method does it.
     **{
-        f"openinference-{method}": Dialect({KIND: "LLM", **MODEL}, None, name=f"OpenAI.{method}", scope=LLAMA_INDEX)
-        for method in ("_prepare_chat_with_tools", "predict", "astream", "astream_structured_predict")
+        f"openinference-{method}": Dialect({KIND: kind, **MODEL}, None, name=f"OpenAI.{method}", scope=LLAMA_INDEX)
+        for kind, method in (
+            *(
+                ("LLM", name)
+                for name in ("_prepare_chat_with_tools", "predict", "astream", "stream_structured_predict")
+            ),
+            *(("EMBEDDING", name) for name in ("get_query_embedding", "aget_text_embedding_batch")),
+            *(("RETRIEVER", name) for name in ("_retrieve", "_aretrieve")),
+        )
     },
+    "openinference-retrieve": Dialect(
+        {KIND: "RETRIEVER"}, "retrieval", name="VectorIndexRetriever.retrieve", scope=LLAMA_INDEX
+    ),
+    "openinference-embed": Dialect(
+        {KIND: "EMBEDDING", "embedding.model_name": "m", "llm.provider": "openai"},
+        "embeddings",
+        M1,
+        name="OpenAIEmbedding._get_query_embedding",
+        scope=LLAMA_INDEX,
+    ),
     **{
         f"openinference-{scope}-{method}": Dialect(
             {KIND: "LLM", **MODEL}, "chat", M1, answered=("m", "m"), name=f"OpenAI.{method}", scope=scope

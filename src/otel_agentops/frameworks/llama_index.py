@@ -13,10 +13,11 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
+from opentelemetry.trace import Span
 from typing_extensions import override
 
 from otel_agentops import _patching
-from otel_agentops._foreign_spans import Description, ForeignSpans, describe_started
+from otel_agentops._foreign_spans import Description, ForeignSpans, describe_span, find_last_started
 from otel_agentops._guard import guard
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
@@ -25,7 +26,7 @@ from otel_agentops.frameworks._llama_index_models import MODEL_METHODS, TARGETS,
 from otel_agentops.frameworks._runs import INTERRUPTED, PulledRun, Run, ToolRun, continue_run, current_run
 from otel_agentops.helpers import retrieval
 from otel_agentops.helpers._observed import error_type_of
-from otel_agentops.operations import EXECUTE_TOOL
+from otel_agentops.operations import EXECUTE_TOOL, RETRIEVAL
 
 # The scopes of others.
 OPENINFERENCE, OPENLLMETRY = "openinference.instrumentation.llama_index", "opentelemetry.instrumentation.llamaindex"
@@ -322,11 +323,14 @@ def _name_wait(args: Arguments, kwargs: Keywords) -> str:
 _BEGIN: Mapping[str, Callable[[ExitStack, Any, Mapping[str, Any]], Tell | None]] = {
     "run": _begin_workflow,
     **dict.fromkeys(("query", "aquery", "chat", "achat", "stream_chat", "astream_chat"), _begin_engine),
-    **dict.fromkeys(("retrieve", "aretrieve"), _begin_retrieval),
     "call_tool": _begin_call,
 }
+_RETRIEVE = ("retrieve", "aretrieve")
 # Of what begins after others have made their span, which may stand for it, and ends before that.
-_BEGIN_INSIDE = dict.fromkeys(("__call__", "call", "acall"), _begin_tool)
+_BEGIN_INSIDE = {
+    **dict.fromkeys(("__call__", "call", "acall"), _begin_tool),
+    **dict.fromkeys(_RETRIEVE, _begin_retrieval),
+}
 
 
 class Step:
@@ -375,7 +379,8 @@ def _enter_step(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> P
 
 def _enter_inner_step(library: PatchedLibrary, result: None, args: Arguments, kwargs: Keywords) -> None:
     step_id, instance = kwargs["id_"], kwargs.get("instance")
-    _describe_span(step_id, instance)
+    if (span := find_last_started(OPENINFERENCE)) is not None:
+        _describe_span(span, step_id, instance)
     if (begin := _BEGIN_INSIDE.get(_name_method(step_id))) is not None:
         _INNER_STEPS[step_id] = step = Step()
         step.tell = begin(step.stack, instance, kwargs["bound_args"].arguments)
@@ -385,21 +390,26 @@ def _name_method(step_id: str) -> str:
     return step_id.partition("-")[0].rpartition(".")[2]
 
 
-def _describe_span(step_id: str, instance: Any) -> None:
+def _describe_span(span: Span, step_id: str, instance: Any) -> None:
     """Say of OpenInference's span of a step what it stands for, which it says itself when it ends."""
+    from llama_index.core.base.base_retriever import BaseRetriever
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.base.llms.base import BaseLLM
     from llama_index.core.tools.types import BaseTool
 
+    method = _name_method(step_id)
     if isinstance(instance, BaseTool):
         description = Description(EXECUTE_TOOL, str(instance.metadata.name))
     elif isinstance(instance, BaseEmbedding):
         description = Description("embeddings")
-    elif isinstance(instance, BaseLLM) and _name_method(step_id) in MODEL_METHODS:
+    elif isinstance(instance, BaseLLM) and method in MODEL_METHODS:
         description = Description("chat")
+    elif isinstance(instance, BaseRetriever) and method in _RETRIEVE:
+        description = Description(RETRIEVAL)
     else:
         return
-    describe_started(OPENINFERENCE, step_id.partition("-")[0], description)
+    if getattr(span, "name", None) == step_id.partition("-")[0]:
+        describe_span(span, description)
 
 
 def _see_events(run: WorkflowRun, arguments: Iterable[object]) -> None:
