@@ -366,7 +366,8 @@ def continue_run(run: PulledRun, stream: Any) -> Any:
         run: The run, which has begun.
         stream: A generator, or an asynchronous one.
     """
-    kind = AsyncRunIterator if hasattr(stream, "__anext__") else RunIterator
+    # A proxy of another instrumentation has the methods of both kinds, and the class of its stream.
+    kind = AsyncRunIterator if hasattr(stream.__class__, "__anext__") else RunIterator
     rest = object.__new__(kind)
     rest.__dict__.update(vars(run), _source=stream)
     run._has_ended = True
