@@ -33,15 +33,15 @@ def run_agents(framework: str, peer: str, order: str, **variables: str) -> dict[
     return results
 
 
-def compare_attributes(framework: str, peer: str, order: str) -> set[str]:
-    """Hold that each of their spans has all that ours has if nobody else is there; return the makers."""
-    alone, beside = (run_agents(framework, each, order, SHOW_ATTRIBUTES="1")["ways"] for each in ("-", peer))
-    assert all(alone.values())
-    spans = {which: [span for way in ways.values() for span in way] for which, ways in (("-", alone), (peer, beside))}
-    makers = {which: {span.pop("maker") for span in each} for which, each in spans.items()}
-    for span in (*spans["-"], *spans[peer]):
+def compare_attributes(framework: str, peer: str, order: str) -> tuple[set[str], set[str]]:
+    """Return the makers of spans beside a peer, and what theirs lack of ours alone; the rest is held to be the same."""
+    runs = [run_agents(framework, each, order, SHOW_ATTRIBUTES="1")["ways"] for each in ("-", peer)]
+    alone, beside = ([span for way in ways.values() for span in way] for ways in runs)
+    assert {span.pop("maker") for span in alone} == {"otel_agentops"}
+    makers = {span.pop("maker") for span in beside}
+    for span in (*alone, *beside):
         del span["otel_agentops.task.id"]
         span.pop("gen_ai.response.time_to_first_chunk", None)
-    assert beside == alone
-    assert makers["-"] == {"otel_agentops"}
-    return makers[peer]
+    pairs = list(zip(alone, beside, strict=True))
+    assert [{key: ours[key] for key in ours if key in theirs} for ours, theirs in pairs] == beside
+    return makers, {key for ours, theirs in pairs for key in ours if key not in theirs}

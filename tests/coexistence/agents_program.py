@@ -33,7 +33,7 @@ from otel_agentops.testing.fake_provider import Answer, Call, FakeProvider, Tool
 NAME = "weather agent"
 TOKENS = ("gen_ai.usage.input_tokens", "llm.token_count.prompt")
 KINDS = ("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "langfuse.observation.type")
-MODEL_KINDS, TOOL_KINDS = {"chat", "llm", "response", "generation"}, {"execute_tool", "tool"}
+MODEL_KINDS, TOOL_KINDS = {"chat", "text_completion", "llm", "response", "generation"}, {"execute_tool", "tool"}
 RUN_KINDS = {"invoke_agent", "invoke_workflow", "agent", "workflow", "chain"}  # they sum what is below them
 Ways = Mapping[str, Callable[[], Awaitable[object]]]
 
@@ -115,6 +115,7 @@ def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
     from llama_index.core import Document, VectorStoreIndex
     from llama_index.core.agent.workflow import FunctionAgent
     from llama_index.core.embeddings import MockEmbedding
+    from llama_index.core.llms import MockLLM
     from llama_index.llms.openai import OpenAI
 
     usage = {"stream_options": {"include_usage": True}}
@@ -131,10 +132,12 @@ def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
     async def run_whole() -> None:
         await whole.run(user_msg="How is it?")
 
-    async def retrieve() -> None:
+    async def ask_index() -> None:
         with task("ask"):
             await index.as_retriever().aretrieve("How is it?")
-            index.as_retriever().retrieve("How is it?")
+            index.as_query_engine(llm=MockLLM()).query("How is it?")
+            for _ in index.as_query_engine(llm=MockLLM(), streaming=True).query("How is it?").response_gen:
+                pass
 
     async def read_stream() -> None:
         handler = streamed.run(user_msg="How is it?")
@@ -142,7 +145,7 @@ def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
             pass
         await handler
 
-    return {"run": run_whole, "stream": read_stream, "retrieve": retrieve}
+    return {"run": run_whole, "stream": read_stream, "query": ask_index}
 
 
 def list_crewai(provider: FakeProvider, handlers: list[Any]) -> Ways:
@@ -299,7 +302,7 @@ def summarise_spans(spans: Sequence[Any]) -> dict[str, Any]:
 
 def list_attributes(spans: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the maker and the attributes of ours and of the convention, of each span of a call, tool or retrieval."""
-    kinds, ours = {"chat", "execute_tool", "retrieval"}, ("gen_ai.", "otel_agentops.", "error")
+    kinds, ours = {"chat", "text_completion", "execute_tool", "retrieval"}, ("gen_ai.", "otel_agentops.", "error")
     return [
         {"maker": span.instrumentation_scope.name}
         | {key: value for key, value in span.attributes.items() if key.startswith(ours)}

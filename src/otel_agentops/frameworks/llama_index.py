@@ -17,12 +17,14 @@ from opentelemetry.trace import Span
 from typing_extensions import override
 
 from otel_agentops import _patching
+from otel_agentops._client_call import active_call
 from otel_agentops._foreign_spans import Description, ForeignSpans, describe_span, find_last_started
 from otel_agentops._guard import guard
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
-from otel_agentops.frameworks._llama_index_models import MODEL_METHODS, TARGETS, UNKNOWN_MODEL
+from otel_agentops.frameworks._llama_index_models import MODEL_METHODS, TARGETS, UNKNOWN_MODEL, ModelRun
+from otel_agentops.frameworks._model_calls import FrameworkCall
 from otel_agentops.frameworks._runs import INTERRUPTED, PulledRun, Run, ToolRun, continue_run, current_run
 from otel_agentops.helpers import retrieval
 from otel_agentops.helpers._observed import error_type_of
@@ -293,6 +295,25 @@ def _read_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None if named.pop("args", None) else named
 
 
+# -- models
+
+
+def _begin_call_inside(stack: ExitStack, model: Any, arguments: Mapping[str, Any]) -> Tell | None:
+    """Tell a call inside the span that somebody else has of it: that ends before the method returns to us."""
+    call = active_call(ModelRun)
+    if not isinstance(call, FrameworkCall) or find_last_started(OPENINFERENCE) is None:
+        return None
+    stack.push(lambda kind, error, trace: None if error is None else call.start_late())
+    return call.response_received
+
+
+def _begin_stream_inside(stack: ExitStack, model: Any, arguments: Mapping[str, Any]) -> None:
+    """Remember the span that somebody else has of a stream, until its first chunk comes."""
+    call = active_call(ModelRun)
+    if isinstance(call, FrameworkCall):
+        call.foreign_span = find_last_started(OPENINFERENCE)
+
+
 # -- waits: a step, or a tool in it, that waits is stopped by an exception, and done again with the answer
 
 
@@ -330,6 +351,8 @@ _RETRIEVE = ("retrieve", "aretrieve")
 _BEGIN_INSIDE = {
     **dict.fromkeys(("__call__", "call", "acall"), _begin_tool),
     **dict.fromkeys(_RETRIEVE, _begin_retrieval),
+    **dict.fromkeys(("chat", "achat", "complete", "acomplete"), _begin_call_inside),
+    **dict.fromkeys(("stream_chat", "astream_chat", "stream_complete", "astream_complete"), _begin_stream_inside),
 }
 
 
@@ -475,7 +498,9 @@ LIBRARY = PatchedLibrary(
             "effect and tier of a tool: `@tool('name', effect='read')` on its function",
         ),
         unknown=("the version of an index, unless a store inside tells it",),
-        foreign_spans=ForeignSpans(suppressing_scopes=frozenset({OPENLLMETRY})),
+        foreign_spans=ForeignSpans(
+            suppressing_scopes=frozenset({OPENLLMETRY}), own_parent_scopes=frozenset({OPENINFERENCE})
+        ),
     ),
 )
 

@@ -20,11 +20,16 @@ LOGGED = {"OpenLLMetry": ["opentelemetry.context: Failed to detach context"]}  #
 @every_order
 @pytest.mark.parametrize("peer", CELLS)
 def test_agent_beside_a_peer_is_counted_once(peer: str, order: str) -> None:
-    retrieved = {"models": {}, "tools": {}, "tokens": {}, "sums": [[0, 0, None, None, 0, 0]]}
-    ways = {**dict.fromkeys(("run", "stream"), CELLS[peer]), "retrieve": retrieved}
+    # A model of the house, and its method around the call.
+    models = {"theirs": 4} if peer == "OpenInference" else {"ours": 2}
+    asked = {"models": models, "tools": {}, "tokens": {}, "sums": [[2, 0, None, None, 2, 1]]}
+    ways = {**dict.fromkeys(("run", "stream"), CELLS[peer]), "query": asked}
     assert run_agents("llama_index", peer, order) == {"ways": ways, "errors": LOGGED.get(peer, []), "private": []}
 
 
 @every_order
-def test_spans_of_openinference_have_all_that_ours_have(order: str) -> None:
-    assert compare_attributes("llama_index", "OpenInference", order) == {"openinference.instrumentation.llama_index"}
+def test_spans_of_openinference_have_what_ours_have(order: str) -> None:
+    """Of a stream of a model of the house it ends the span before we see the end."""
+    makers, missing = compare_attributes("llama_index", "OpenInference", order)
+    assert makers == {"openinference.instrumentation.llama_index"}
+    assert missing == {"otel_agentops.model.resolution"}
