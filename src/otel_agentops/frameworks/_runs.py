@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
 from typing_extensions import override
 
 from otel_agentops._block import Block
@@ -130,6 +130,12 @@ def current_run() -> Run | None:
     """Return the innermost run of a framework here; None outside of any."""
     run = otel_context.get_current().get(_RUN)
     return run if isinstance(run, Run) else None
+
+
+def enter_span(stack: ExitStack, span: Span) -> None:
+    """Make another's span current until the stack is left, which its maker could not do from another thread."""
+    if get_current_span() is not span:
+        stack.callback(otel_context.detach, otel_context.attach(set_span_in_context(span)))
 
 
 def keep_scope(function: Callable[..., T]) -> Callable[..., T]:

@@ -13,8 +13,6 @@ from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
-from opentelemetry import context as otel_context
-from opentelemetry.trace import get_current_span, set_span_in_context
 from typing_extensions import override
 
 from otel_agentops import _patching
@@ -35,7 +33,7 @@ from otel_agentops.frameworks._langchain_tracers import (
     find_tracers,
     keep_spans,
 )
-from otel_agentops.frameworks._runs import ToolRun, wrap_block
+from otel_agentops.frameworks._runs import ToolRun, enter_span, wrap_block
 from otel_agentops.operations import EXECUTE_TOOL
 
 
@@ -67,9 +65,7 @@ class LangChainToolRun(ToolRun):
         self.run_id = manager.run_id
         if (span := find_run_span(manager)) is not None:
             describe_span(span, Description(EXECUTE_TOOL, self.name))
-            if get_current_span() is not span:
-                token = otel_context.attach(set_span_in_context(span))
-                self._inside.callback(otel_context.detach, token)
+            enter_span(self._inside, span)
         super().enter_block(self._inside)
 
     def end(self, error: BaseException | None) -> None:

@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
-from opentelemetry.trace import Span
 from typing_extensions import override
 
 from otel_agentops import _patching
@@ -402,8 +401,7 @@ def _enter_step(library: PatchedLibrary, args: Arguments, kwargs: Keywords) -> P
 
 def _enter_inner_step(library: PatchedLibrary, result: None, args: Arguments, kwargs: Keywords) -> None:
     step_id, instance = kwargs["id_"], kwargs.get("instance")
-    if (span := find_last_started(OPENINFERENCE)) is not None:
-        _describe_span(span, step_id, instance)
+    _describe_span(step_id, instance)
     if (begin := _BEGIN_INSIDE.get(_name_method(step_id))) is not None:
         _INNER_STEPS[step_id] = step = Step()
         step.tell = begin(step.stack, instance, kwargs["bound_args"].arguments)
@@ -413,8 +411,10 @@ def _name_method(step_id: str) -> str:
     return step_id.partition("-")[0].rpartition(".")[2]
 
 
-def _describe_span(span: Span, step_id: str, instance: Any) -> None:
+def _describe_span(step_id: str, instance: Any) -> None:
     """Say of OpenInference's span of a step what it stands for, which it says itself when it ends."""
+    if (span := find_last_started(OPENINFERENCE)) is None:
+        return
     from llama_index.core.base.base_retriever import BaseRetriever
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.base.llms.base import BaseLLM
