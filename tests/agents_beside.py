@@ -15,6 +15,8 @@ FOLDERS = [Path(__file__).parent / name for name in ("coexistence", "clients", "
 SUMS = [[2, 1, 22, 10, 0, 0]]  # model calls, tools, tokens in and out, agents of the task, their depth
 THEIRS = {"models": {"theirs": 2}, "tools": {"theirs": 1}, "tokens": {"theirs": 2}, "sums": SUMS}
 OURS = {"models": {"ours": 2}, "tools": {"ours": 1}, "tokens": {"ours": 2}, "sums": SUMS}
+# What counts no call, tool or token: retrievals alone.
+RETRIEVED = {"models": {}, "tools": {}, "tokens": {}, "sums": [[0, 0, None, None, 0, 0]]}
 every_order = pytest.mark.parametrize("order", [pytest.param("ours-first", marks=pytest.mark.slow), "theirs-first"])
 
 

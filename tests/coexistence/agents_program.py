@@ -98,6 +98,8 @@ def list_pydantic_ai(provider: FakeProvider, handlers: list[Any]) -> Ways:
 
 
 def list_langgraph(provider: FakeProvider, handlers: list[Any]) -> Ways:
+    from langchain_core.runnables import RunnableConfig
+
     ways = import_module("langgraph_ways")
     agent = ways.make_agent(provider, name=NAME).with_config(callbacks=handlers)
 
@@ -108,7 +110,29 @@ def list_langgraph(provider: FakeProvider, handlers: list[Any]) -> Ways:
     async def run_sync() -> None:
         agent.invoke(ways.ASK)
 
-    return {"invoke": run_sync, "ainvoke": lambda: agent.ainvoke(ways.ASK), "astream": read_stream}
+    async def retrieve() -> None:
+        config = RunnableConfig(callbacks=handlers)
+        with task("ask"):
+            make_retriever().invoke("How is it?", config)
+            await make_retriever().ainvoke("How is it?", config=config)
+
+    return {
+        "invoke": run_sync,
+        "ainvoke": lambda: agent.ainvoke(ways.ASK),
+        "astream": read_stream,
+        "retrieve": retrieve,
+    }
+
+
+def make_retriever() -> Any:
+    from langchain_core.documents import Document
+    from langchain_core.retrievers import BaseRetriever
+
+    class WeatherRetriever(BaseRetriever):
+        def _get_relevant_documents(self, query: str, **options: Any) -> list[Document]:
+            return [Document("sunny")]
+
+    return WeatherRetriever()
 
 
 def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
@@ -234,6 +258,7 @@ PEERS = {
         "openai_agents": "openinference.instrumentation.openai_agents:OpenAIAgentsInstrumentor",
         "llama_index": "openinference.instrumentation.llama_index:LlamaIndexInstrumentor",
         "crewai": "openinference.instrumentation.crewai:CrewAIInstrumentor",
+        "langgraph": "openinference.instrumentation.langchain:LangChainInstrumentor",
     },
     "OpenLLMetry": {
         "openai_agents": "opentelemetry.instrumentation.openai_agents:OpenAIAgentsInstrumentor",

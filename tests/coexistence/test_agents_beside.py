@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 
-from agents_beside import OURS, THEIRS, compare_attributes, every_order, run_agents
+from agents_beside import OURS, RETRIEVED, THEIRS, compare_attributes, every_order, run_agents
 
 if os.environ.get("AGENTOPS_END") != "coexistence" and importlib.util.find_spec("sentry_sdk") is None:
     pytest.skip('sentry-sdk is not installed here: `make ends ARGS="--client coexistence"`', allow_module_level=True)
 LOGFIRE = {**THEIRS, "tools": {"ours": 1}}
 AGENT_WAYS = ("chat", "chat stream", "responses", "responses stream")
+GRAPH_WAYS = ("invoke", "ainvoke", "astream")
 CELLS: dict[tuple[str, str], dict[str, Any]] = {
     ("openai_agents", "OpenInference"): dict.fromkeys(AGENT_WAYS, THEIRS),
     ("openai_agents", "OpenLLMetry"): dict.fromkeys(AGENT_WAYS, THEIRS),
     ("openai_agents", "logfire"): dict.fromkeys(AGENT_WAYS, LOGFIRE),
     ("openai_agents", "sentry"): dict.fromkeys(AGENT_WAYS, OURS),
     ("pydantic_ai", "logfire"): dict.fromkeys(("run", "stream"), THEIRS),
-    ("langgraph", "Langfuse"): dict.fromkeys(("invoke", "ainvoke", "astream"), THEIRS),
-    ("langgraph", "sentry"): dict.fromkeys(("invoke", "ainvoke", "astream"), OURS),
+    ("langgraph", "Langfuse"): {**dict.fromkeys(GRAPH_WAYS, THEIRS), "retrieve": RETRIEVED},
+    ("langgraph", "OpenInference"): {**dict.fromkeys(GRAPH_WAYS, THEIRS), "retrieve": RETRIEVED},
+    ("langgraph", "sentry"): {**dict.fromkeys(GRAPH_WAYS, OURS), "retrieve": RETRIEVED},
 }
 
 
@@ -39,8 +41,11 @@ def test_agent_is_counted_once_if_sentry_came_before_ours_again() -> None:
 
 
 @every_order
-def test_spans_of_langfuse_have_all_that_ours_have(order: str) -> None:
-    assert compare_attributes("langgraph", "Langfuse", order) == ({"langfuse-sdk"}, set())
+@pytest.mark.parametrize(
+    ("peer", "scope"), [("Langfuse", "langfuse-sdk"), ("OpenInference", "openinference.instrumentation.langchain")]
+)
+def test_enriched_spans_have_all_that_ours_have(peer: str, scope: str, order: str) -> None:
+    assert compare_attributes("langgraph", peer, order) == ({scope}, set())
 
 
 @every_order
