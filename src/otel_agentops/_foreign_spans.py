@@ -6,7 +6,8 @@ for LangChain, Langfuse), or do not make the span of a call current (both, OpenL
 `messages.stream`). So spans are remembered in the context that started them, and recognised when a call is made there.
 
 What is known of the instrumentations of one client alone is in that client's `ForeignSpans`, registered when it is
-installed.
+installed. An adapter that knows which span somebody has for an operation, also if another thread started it, says so by
+`describe_span`.
 """
 
 from __future__ import annotations
