@@ -6,7 +6,8 @@ for LangChain, Langfuse), or do not make the span of a call current (both, OpenL
 `messages.stream`). So spans are remembered in the context that started them, and recognised when a call is made there.
 
 What is known of the instrumentations of one client alone is in that client's `ForeignSpans`, registered when it is
-installed.
+installed. An adapter that knows which span somebody has for an operation, also if another thread started it, says so by
+`describe_span`.
 """
 
 from __future__ import annotations
@@ -252,7 +253,9 @@ def _is_framework_retrieval(span: Span) -> bool:
 
 def _is_described(span: Span) -> bool:
     attributes = read_attributes(span)
-    return A.GEN_AI_OPERATION_NAME in attributes or any(key in attributes for key in _KIND_KEYS)
+    return (
+        A.GEN_AI_OPERATION_NAME in attributes or any(key in attributes for key in _KIND_KEYS) or span in _descriptions
+    )
 
 
 class StartedSpan(NamedTuple):
@@ -293,12 +296,23 @@ class Description(NamedTuple):
 _descriptions: weakref.WeakKeyDictionary[Span, Description] = weakref.WeakKeyDictionary()
 
 
-def describe_started(scope: str, name: str, description: Description) -> None:
-    """Say what the span stands for that was started last in this context, if it has this scope and name."""
-    if (started_spans := _STARTED.get()) and started_spans[-1].scope == scope:
-        span = started_spans[-1].find_recording()
-        if span is not None and getattr(span, "name", None) == name:
-            _descriptions[span] = description
+def find_last_started(scope: str) -> Span | None:
+    """Return the span that was started last in this context, if it has this scope and has not ended."""
+    started_spans = _STARTED.get()
+    return started_spans[-1].find_recording() if started_spans and started_spans[-1].scope == scope else None
+
+
+def is_described_as(span: Span, operation: str) -> bool:
+    """Return True if an adapter says that a span stands for this operation."""
+    description = _descriptions.get(span) if _descriptions else None
+    return description is not None and description.operation == operation
+
+
+def describe_span(span: Span, description: Description) -> None:
+    """Say what a span stands for that may have been started in another thread; it is found from here on."""
+    _descriptions[span] = description
+    if not any(started.ref() is span for started in _STARTED.get()):
+        remember_started(span)
 
 
 def is_unmeasured(span: Span, operation: str, model: str | None) -> bool:

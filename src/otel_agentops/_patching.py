@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import inspect
+import weakref
 from collections.abc import Callable, Collection, Iterable
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
@@ -168,6 +169,18 @@ def watch_subclasses(find_base: Callable[[], type | None], patch: Callable[[Patc
     return wrap
 
 
+_replacements: weakref.WeakSet[Method] = weakref.WeakSet()
+
+
+def _holds_ours(function: object) -> bool:
+    """Return True if somebody's wrapper kept one of ours from before an uninstall, which observes again by now."""
+    while function is not None:
+        if getattr(function, "__func__", function) in _replacements:
+            return True
+        function = getattr(function, "__wrapped__", None)
+    return False
+
+
 class PatchedLibrary:
     """One library: its targets, and the telemetry that its calls go to while it is active.
 
@@ -232,7 +245,7 @@ class PatchedLibrary:
     def _find_and_wrap(self, target: Target, module: ModuleType) -> Patch | None:
         owner = getattr(module, target.owner, None) if target.owner else module
         original = getattr(owner, target.name, None)
-        if target.own_only and (owner is None or target.name not in vars(owner)):
+        if target.own_only and (owner is None or target.name not in vars(owner) or _holds_ours(original)):
             return None
         if target.superseded_by and hasattr(owner, target.superseded_by):
             return None
@@ -258,7 +271,9 @@ class PatchedLibrary:
         if isinstance(raw, classmethod):  # read from its class it is bound to that, and a subclass would get it so
             function = raw.__func__
             return Patch(target, owner, raw, classmethod(functools.wraps(function)(target.wrap(function, self))))
-        return Patch(target, owner, original, functools.wraps(original)(target.wrap(original, self)))
+        replacement = functools.wraps(original)(target.wrap(original, self))
+        _replacements.add(replacement)
+        return Patch(target, owner, original, replacement)
 
     def _check_version(self) -> bool:
         try:

@@ -80,18 +80,27 @@ def find_placement(span_id: int) -> Placement | None:
     return None if span is None else _placements.get(span)
 
 
-# Our spans of executions that a framework asked for: a call of the same tool inside is a part of them.
+# Spans of executions that a framework asked for: a call of the same tool inside is a part of them.
 _framework_executions: weakref.WeakSet[Span] = weakref.WeakSet()
 
 
-def adopt_execution(span: Span, scope: Scope) -> None:
-    """Let our span of a tool stand for the framework's execution, as the framework's own span would."""
+def adopt_execution(span: Span, tool_name: str, scope: Scope) -> None:
+    """Let the span of a tool, ours or one that we enrich, stand for the framework's execution."""
     _framework_executions.add(span)
-    place_span(span, placement_below(span, scope)._replace(is_ours=False), scope)
+    if scope.task is not None:
+        place_span(span, placement_below(span, scope)._replace(tool_name=tool_name, is_ours=False), scope)
+        adopt_surface(span, scope)
+
+
+def adopt_surface(span: Span, scope: Scope) -> None:
+    """Let the span of a tool or a retrieval, that we enrich, be what the requests inside are a part of."""
+    place = placement_below(span, scope)
+    if scope.task is not None and not any(surface() is span for surface in place.surfaces):
+        place_span(span, place.enter_surface(span), scope)
 
 
 def stands_for_framework(span: Span) -> bool:
-    """Return True if a span of ours was adopted by `adopt_execution`."""
+    """Return True if a span was adopted by `adopt_execution`."""
     return span in _framework_executions
 
 

@@ -1,9 +1,10 @@
 """One agent of a framework with one tool, which another instrumentation traces as well, in a process for each.
 
-    python tests/coexistence/agents_program.py FRAMEWORK PEER ours-first|theirs-first
+    python tests/coexistence/agents_program.py FRAMEWORK PEER ours-first|theirs-first|ours-again
 
 Prints, for each way to run the agent: the spans of model calls and of tools by maker, the spans that count input
-tokens, the sums of our task, and what was logged as an error. The global providers are used, as by an application.
+tokens, the sums of our task, and what was logged as an error. With SHOW_ATTRIBUTES in the environment it prints what
+those spans have of ours and of the convention instead. The global providers are used, as by an application.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_agentops import _deferred_work
+from otel_agentops import _deferred_work, task
 from otel_agentops.testing import span_as_dict
 from otel_agentops.testing.fake_provider import Answer, Call, FakeProvider, ToolCall
 
 NAME = "weather agent"
 TOKENS = ("gen_ai.usage.input_tokens", "llm.token_count.prompt")
 KINDS = ("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "langfuse.observation.type")
-MODEL_KINDS, TOOL_KINDS = {"chat", "llm", "response", "generation"}, {"execute_tool", "tool"}
+MODEL_KINDS, TOOL_KINDS = {"chat", "text_completion", "llm", "response", "generation"}, {"execute_tool", "tool"}
 RUN_KINDS = {"invoke_agent", "invoke_workflow", "agent", "workflow", "chain"}  # they sum what is below them
 Ways = Mapping[str, Callable[[], Awaitable[object]]]
 
@@ -97,6 +98,8 @@ def list_pydantic_ai(provider: FakeProvider, handlers: list[Any]) -> Ways:
 
 
 def list_langgraph(provider: FakeProvider, handlers: list[Any]) -> Ways:
+    from langchain_core.runnables import RunnableConfig
+
     ways = import_module("langgraph_ways")
     agent = ways.make_agent(provider, name=NAME).with_config(callbacks=handlers)
 
@@ -107,11 +110,36 @@ def list_langgraph(provider: FakeProvider, handlers: list[Any]) -> Ways:
     async def run_sync() -> None:
         agent.invoke(ways.ASK)
 
-    return {"invoke": run_sync, "ainvoke": lambda: agent.ainvoke(ways.ASK), "astream": read_stream}
+    async def retrieve() -> None:
+        config = RunnableConfig(callbacks=handlers)
+        with task("ask"):
+            make_retriever().invoke("How is it?", config)
+            await make_retriever().ainvoke("How is it?", config=config)
+
+    return {
+        "invoke": run_sync,
+        "ainvoke": lambda: agent.ainvoke(ways.ASK),
+        "astream": read_stream,
+        "retrieve": retrieve,
+    }
+
+
+def make_retriever() -> Any:
+    from langchain_core.documents import Document
+    from langchain_core.retrievers import BaseRetriever
+
+    class WeatherRetriever(BaseRetriever):
+        def _get_relevant_documents(self, query: str, **options: Any) -> list[Document]:
+            return [Document("sunny")]
+
+    return WeatherRetriever()
 
 
 def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
+    from llama_index.core import Document, VectorStoreIndex
     from llama_index.core.agent.workflow import FunctionAgent
+    from llama_index.core.embeddings import MockEmbedding
+    from llama_index.core.llms import MockLLM
     from llama_index.llms.openai import OpenAI
 
     usage = {"stream_options": {"include_usage": True}}
@@ -122,8 +150,18 @@ def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
         for is_streamed, model in enumerate(models)
     )
 
+    index = VectorStoreIndex.from_documents([Document(text="Sunny.")], embed_model=MockEmbedding(embed_dim=4))
+    index.set_index_id("weather")
+
     async def run_whole() -> None:
         await whole.run(user_msg="How is it?")
+
+    async def ask_index() -> None:
+        with task("ask"):
+            await index.as_retriever().aretrieve("How is it?")
+            index.as_query_engine(llm=MockLLM()).query("How is it?")
+            for _ in index.as_query_engine(llm=MockLLM(), streaming=True).query("How is it?").response_gen:
+                pass
 
     async def read_stream() -> None:
         handler = streamed.run(user_msg="How is it?")
@@ -131,7 +169,7 @@ def list_llama_index(provider: FakeProvider, handlers: list[Any]) -> Ways:
             pass
         await handler
 
-    return {"run": run_whole, "stream": read_stream}
+    return {"run": run_whole, "stream": read_stream, "query": ask_index}
 
 
 def list_crewai(provider: FakeProvider, handlers: list[Any]) -> Ways:
@@ -220,6 +258,7 @@ PEERS = {
         "openai_agents": "openinference.instrumentation.openai_agents:OpenAIAgentsInstrumentor",
         "llama_index": "openinference.instrumentation.llama_index:LlamaIndexInstrumentor",
         "crewai": "openinference.instrumentation.crewai:CrewAIInstrumentor",
+        "langgraph": "openinference.instrumentation.langchain:LangChainInstrumentor",
     },
     "OpenLLMetry": {
         "openai_agents": "opentelemetry.instrumentation.openai_agents:OpenAIAgentsInstrumentor",
@@ -286,6 +325,17 @@ def summarise_spans(spans: Sequence[Any]) -> dict[str, Any]:
     return {name: dict(+count) for name, count in makers.items()} | {"sums": sums}
 
 
+def list_attributes(spans: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the maker and the attributes of ours and of the convention, of each span of a call, tool or retrieval."""
+    kinds, ours = {"chat", "text_completion", "execute_tool", "retrieval"}, ("gen_ai.", "otel_agentops.", "error")
+    return [
+        {"maker": span.instrumentation_scope.name}
+        | {key: value for key, value in span.attributes.items() if key.startswith(ours)}
+        for span in spans
+        if span.attributes.get("gen_ai.operation.name") in kinds
+    ]
+
+
 def set_up_spans(peer: str) -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     if peer == "logfire":
@@ -311,7 +361,8 @@ async def run_ways(framework: str, exporter: InMemorySpanExporter) -> dict[str, 
             with trace_by_sentry():
                 await run()
             _deferred_work.run_deferred()
-            results[name] = summarise_spans(exporter.get_finished_spans())
+            read = list_attributes if "SHOW_ATTRIBUTES" in os.environ else summarise_spans
+            results[name] = read(exporter.get_finished_spans())
             exporter.clear()
     return results
 
@@ -325,8 +376,12 @@ def main(framework: str, peer: str, order: str) -> None:
     ours = ["clients.openai", *(f"frameworks.{name}" for name in OURS.get(framework, (framework,)))]
     instrumentors = [load_object(f"otel_agentops.{name}:Instrumentor") for name in ours]
     theirs = [load_peer(framework, peer)] if peer != "-" else []
-    for instrumentor in [*instrumentors, *theirs] if order == "ours-first" else [*theirs, *instrumentors]:
+    for instrumentor in [*theirs, *instrumentors] if order == "theirs-first" else [*instrumentors, *theirs]:
         instrumentor.instrument()
+    if order == "ours-again":  # and theirs between
+        for instrumentor in instrumentors:
+            instrumentor.uninstrument()
+            instrumentor.instrument()
     results = asyncio.run(run_ways(framework, exporter))
     if peer == "itself":
         import_module("crewai.telemetry.telemetry").Telemetry().provider.force_flush()

@@ -63,6 +63,7 @@ class FrameworkCalls(Calls):
 class LangChainCalls(FrameworkCalls):
     """LangChain's classes for OpenAI, and the client itself after them."""
 
+    instrumentor = "frameworks:OursOfLangChain"
     peers = {
         "OpenLLMetry": "opentelemetry.instrumentation.langchain:LangchainInstrumentor",
         "OpenInference": "openinference.instrumentation.langchain:LangChainInstrumentor",
@@ -99,6 +100,14 @@ class LangChainCalls(FrameworkCalls):
             await done(plain_client.chat.completions.create(**CHAT))
 
         yield f"{kind} chat, and the client after it", call_client_too
+
+
+class OursOfLangChain:
+    """Our instrumentations of LangChain and of the client below it."""
+
+    def instrument(self) -> None:
+        for name in ("clients.openai", "frameworks.langchain_core"):
+            import_module(f"otel_agentops.{name}").Instrumentor().instrument()
 
 
 class LangfuseCalls(FrameworkCalls):

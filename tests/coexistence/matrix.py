@@ -202,11 +202,7 @@ BODIES: dict[str, dict[str, list[Any]]] = {
 FRAMEWORKS: dict[str, dict[str, dict[str, list[Any]]]] = {
     "langchain": {
         "OpenLLMetry": {"embed": OURS, "chat, and the client after it": OURS + THEIRS},
-        "OpenInference": {
-            **dict.fromkeys(["chat", "stream", "chain"], BESIDE),
-            "embed": OURS,
-            "chat, and the client after it": OURS + BESIDE,
-        },
+        "OpenInference": {"embed": OURS, "chat, and the client after it": OURS + THEIRS},
     },
     "langfuse": {"Langfuse": {}},
     "logfire": {"logfire": {"stream": ENDED}},

@@ -44,6 +44,7 @@ class Span(NamedTuple):
     error: bool = False
     seconds: float = 0.2
     events: Sequence[tuple[str, Attributes]] = ()
+    scope: str = __name__
 
 
 class Event(NamedTuple):
@@ -65,11 +66,10 @@ class Sender:
         finished = InMemorySpanExporter()
         provider = TracerProvider(resource=_resource(service, resource), shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(finished))
-        tracer = provider.get_tracer(__name__)
         end = time.time_ns()
         for span in spans:
             start = end - int(span.seconds * 1e9)
-            made = tracer.start_span(
+            made = provider.get_tracer(span.scope).start_span(
                 span.name, kind=SpanKind.INTERNAL, attributes=_present(span.attributes), start_time=start
             )
             for name, attributes in span.events:

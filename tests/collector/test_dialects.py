@@ -58,6 +58,7 @@ class Dialect(NamedTuple):
         calls: Labels of the model call that is counted for it.
         tool: The tool whose execution is counted.
         answered: The model asked for and the model that answered, if an observation is counted.
+        name, scope: Of the span, and of its instrumentation.
     """
 
     theirs: Attributes
@@ -65,10 +66,14 @@ class Dialect(NamedTuple):
     calls: dict[str, str] | None = None
     tool: str | None = None
     answered: tuple[str, str] | None = None
+    name: str = "span"
+    scope: str = "theirs"
 
 
 KIND, TRACELOOP = "openinference.span.kind", "traceloop.span.kind"
 M1 = {A.GEN_AI_PROVIDER_NAME: "openai", A.GEN_AI_REQUEST_MODEL: "m"}
+LLAMA_INDEX = "openinference.instrumentation.llama_index"
+MODEL = {"llm.model_name": "m", "llm.provider": "openai"}
 PARAMETERS = json.dumps({"temperature": 0.2, "model": "m"})
 
 DIALECTS = {
@@ -98,6 +103,34 @@ DIALECTS = {
         M1,
         answered=("m", "m"),
     ),
+    # The kind of a method of LlamaIndex is that of its object, also if another method does it.
+    **{
+        f"openinference-{method}": Dialect({KIND: kind, **MODEL}, None, name=f"OpenAI.{method}", scope=LLAMA_INDEX)
+        for kind, method in (
+            *(
+                ("LLM", name)
+                for name in ("_prepare_chat_with_tools", "predict", "astream", "stream_structured_predict")
+            ),
+            *(("EMBEDDING", name) for name in ("get_query_embedding", "aget_text_embedding_batch")),
+            *(("RETRIEVER", name) for name in ("_retrieve", "_aretrieve")),
+        )
+    },
+    "openinference-retrieve": Dialect(
+        {KIND: "RETRIEVER"}, "retrieval", name="VectorIndexRetriever.retrieve", scope=LLAMA_INDEX
+    ),
+    "openinference-embed": Dialect(
+        {KIND: "EMBEDDING", "embedding.model_name": "m", "llm.provider": "openai"},
+        "embeddings",
+        M1,
+        name="OpenAIEmbedding._get_query_embedding",
+        scope=LLAMA_INDEX,
+    ),
+    **{
+        f"openinference-{scope}-{method}": Dialect(
+            {KIND: "LLM", **MODEL}, "chat", M1, answered=("m", "m"), name=f"OpenAI.{method}", scope=scope
+        )
+        for scope, method in ((LLAMA_INDEX, "achat"), (LLAMA_INDEX, "stream_chat"), ("mine", "predict"))
+    },
     "openinference-embedding": Dialect(
         {KIND: "EMBEDDING", "embedding.model_name": "m", "llm.provider": "openai"}, "embeddings", M1
     ),
@@ -111,6 +144,12 @@ DIALECTS = {
         "text_completion",
         M1,
         answered=("m", "other"),
+    ),
+    "wrong-model": Dialect(
+        {A.GEN_AI_OPERATION_NAME: "chat", A.GEN_AI_RESPONSE_MODEL: "m", A.MODEL_SERVED: "m-1", **M1},
+        "chat",
+        M1,
+        answered=("m", "m-1"),
     ),
     "openllmetry-chat": Dialect(
         {
@@ -164,7 +203,7 @@ def expected_counts(dialect: Dialect) -> dict[str, float]:
 @pytest.mark.parametrize("name", DIALECTS)
 def test_a_dialect_is_counted_as_the_convention(running: stack.Collector, sender: Sender, name: str) -> None:
     dialect = DIALECTS[name]
-    sender.spans(name, Span("span", dialect.theirs))
+    sender.spans(name, Span(dialect.name, dialect.theirs, scope=dialect.scope))
     samples = wait_until_settled(running, sender)
     assert counters(samples, name) == expected_counts(dialect)
     operations = [sample for sample in samples if sample.labels.get("service_name") == name]

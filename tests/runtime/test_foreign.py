@@ -83,6 +83,23 @@ def test_a_span_for_this_call_is_enriched(
     assert seen.spans[0]["attributes"]["gen_ai.response.model"] == "gpt-x-2026-03-01"
 
 
+@pytest.mark.parametrize(
+    ("theirs", "served"),
+    [
+        ("gpt-x", "gpt-x-2026-03-01"),
+        ("gpt-x-2026-03-01", None),
+        ("openai/gpt-x-2026-03-01", None),
+    ],
+)
+def test_a_wrong_model_stays_beside_the_one_that_answered(
+    seen: Capture, gpt: openai.OpenAI, theirs: str, served: str | None
+) -> None:
+    call_inside(seen, gpt, "openai.chat", {"gen_ai.response.model": theirs})
+    attributes = seen.spans[0]["attributes"]
+    assert attributes["gen_ai.response.model"] == theirs
+    assert attributes.get("otel_agentops.model.served") == served
+
+
 @pytest.mark.parametrize(("name", "attributes"), NOT_ENRICHED)
 def test_a_span_for_something_else_is_left_alone(
     seen: Capture, gpt: openai.OpenAI, name: str, attributes: dict[str, Any]

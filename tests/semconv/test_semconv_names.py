@@ -20,7 +20,7 @@ INTERNAL = frozenset(
         f"otel_agentops.{key}"
         for key in (
             *("scope", "started", "tools", "call", "active_call", "run", "open_retrieval"),
-            *("openai_agents.tool", "llama_index.call", "mcp.served", "mcp.request"),
+            *("langchain_core.run", "openai_agents.tool", "llama_index.call", "mcp.served", "mcp.request"),
         )
     }
 )

@@ -79,14 +79,20 @@ class ForeignSpan:
 
     def write_answer(self, observation: Observation) -> None:
         """Add the answer before the operation has ended."""
-        self._add_missing(answer_attributes(observation))
+        attributes = answer_attributes(observation)
+        served, theirs = (
+            values.get(A.GEN_AI_RESPONSE_MODEL) for values in (attributes, _foreign_spans.read_attributes(self.span))
+        )
+        if served is not None and theirs is not None and not _foreign_spans.is_same_model(theirs, str(served)):
+            attributes[A.MODEL_SERVED] = served
+        self._add_missing(attributes)
 
     def finish(self, observation: Observation) -> None:
         """Add the result; end the span only if its maker never does."""
         try:
             if not self.span.is_recording():
                 return  # ended by its maker; what was known before is on it
-            self._add_missing(answer_attributes(observation))
+            self.write_answer(observation)
             if observation.error_type is not None and self.is_of_one_attempt:
                 self.span.set_status(ERROR)
                 self.span.end(observation.ended_ns)

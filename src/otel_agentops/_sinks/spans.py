@@ -24,13 +24,14 @@ from opentelemetry.trace import (
 
 from otel_agentops import _foreign_spans
 from otel_agentops._observation import NO_SPAN, Observation, OperationSpan
-from otel_agentops._placement import stands_for_framework
+from otel_agentops._placement import adopt_surface, stands_for_framework
 from otel_agentops._sinks.foreign_span import ForeignSpan
 from otel_agentops._sinks.own_span import OwnSpan
 from otel_agentops.operations import (
     CLIENT,
     EXECUTE_TOOL,
     INTERNAL,
+    RETRIEVAL,
     SERVER,
     Attempt,
     Attributes,
@@ -70,6 +71,8 @@ class SpanSink:
             return None
         if is_remote(operation):
             return self.find_call_span(operation)
+        if isinstance(operation, Retrieval):
+            return self._find_retrieval_span()
         return _find_tool_span(operation) if isinstance(operation, ToolCall) else None
 
     def passes(self, observation: Observation) -> bool:
@@ -86,6 +89,8 @@ class SpanSink:
         assert operation is not None
         if foreign is not None:
             self._enriched.add(foreign)
+            if isinstance(operation, Retrieval):
+                adopt_surface(foreign, observation.scope)
             model = operation.model if is_remote(operation) else None
             is_measured_kind = is_remote(operation) or isinstance(operation, ToolCall)
             is_unmeasured = is_measured_kind and _foreign_spans.is_unmeasured(foreign, operation.operation, model)
@@ -125,6 +130,12 @@ class SpanSink:
             if is_of_model and self._can_enrich(span, operation):
                 return span
         return None
+
+    def _find_retrieval_span(self) -> Span | None:
+        """Return the current span if an adapter says that it is of a retrieval, and no operation has enriched it."""
+        span = trace.get_current_span()
+        is_described = _foreign_spans.is_described_as(span, RETRIEVAL)
+        return span if is_described and span.is_recording() and span not in self._enriched else None
 
     def _can_enrich(self, span: Span, operation: ClientOperation) -> bool:
         """Return True if this recording span stands for this very call, and for no other before it."""

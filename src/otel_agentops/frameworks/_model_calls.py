@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from opentelemetry.trace import Span
 from typing_extensions import override
 
 from otel_agentops._client_call import ClientCall, begin_call
 from otel_agentops._endpoint import Endpoint, FoldState
+from otel_agentops._foreign_spans import Description, describe_span
 from otel_agentops._guard import guard
 from otel_agentops._patching import Method, PatchedLibrary
 from otel_agentops._wrapping import Arguments, Keywords
@@ -25,13 +27,19 @@ class ModelRun(Protocol):
 
 
 class FrameworkCall(ClientCall[Any]):
-    """A call of a model through a framework, which has no span as long as a client inside may make one."""
+    """A call of a model through a framework, which has no span as long as a client inside may make one.
 
-    __slots__ = ("is_covered",)
+    Attributes:
+        is_covered: True if a client inside has observed it.
+        foreign_span: The span that another instrumentation has of a stream, which may be read in another context.
+    """
+
+    __slots__ = ("foreign_span", "is_covered")
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.is_covered = False
+        self.foreign_span: Span | None = None
 
     @override
     def expects(self, operation: LibraryOperation) -> bool:
@@ -49,9 +57,9 @@ class FrameworkCall(ClientCall[Any]):
 
     @override
     def response_received(self, result: Any) -> None:
-        """Record the whole answer, unless a client inside has."""
+        """Record the whole answer, unless a client inside has, or it was told inside another's span."""
         self.start_late()
-        if self.has_started:
+        if self.has_started and not self.has_answer:
             super().response_received(result)
 
     @override
@@ -70,6 +78,8 @@ class FrameworkCall(ClientCall[Any]):
             self._outer.expects(operation)
         self.body = body
         self.operation = operation
+        if self.foreign_span is not None:
+            describe_span(self.foreign_span, Description("chat"))
         self.start_operation(operation)
 
     def start_operation(self, operation: ModelCall) -> None:

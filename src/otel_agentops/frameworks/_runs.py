@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
 from typing_extensions import override
 
 from otel_agentops._block import Block
@@ -118,7 +118,7 @@ class ToolRun(tool):
         super().enter_block(stack)
         span = get_current_span()
         if span is getattr(self._observation and self._observation.span, "span", None):
-            adopt_execution(span, current_scope())
+            adopt_execution(span, self.name, current_scope())
 
     @override
     def exit_block(self, error: BaseException | None) -> None:
@@ -132,6 +132,12 @@ def current_run() -> Run | None:
     """Return the innermost run of a framework here; None outside of any."""
     run = otel_context.get_current().get(_RUN)
     return run if isinstance(run, Run) else None
+
+
+def enter_span(stack: ExitStack, span: Span) -> None:
+    """Make another's span current until the stack is left, which its maker could not do from another thread."""
+    if get_current_span() is not span:
+        stack.callback(otel_context.detach, otel_context.attach(set_span_in_context(span)))
 
 
 def keep_scope(function: Callable[..., T]) -> Callable[..., T]:
@@ -368,7 +374,8 @@ def continue_run(run: PulledRun, stream: Any) -> Any:
         run: The run, which has begun.
         stream: A generator, or an asynchronous one.
     """
-    kind = AsyncRunIterator if hasattr(stream, "__anext__") else RunIterator
+    # A proxy of another instrumentation has the methods of both kinds, and the class of its stream.
+    kind = AsyncRunIterator if hasattr(stream.__class__, "__anext__") else RunIterator
     rest = object.__new__(kind)
     rest.__dict__.update(vars(run), _source=stream)
     run._has_ended = True

@@ -8,35 +8,39 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
 from typing import Any
 
+from typing_extensions import override
+
 from otel_agentops import _patching
-from otel_agentops._context import current_scope
-from otel_agentops._observation import Observation
+from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.frameworks._langchain_handlers import HANDLER_TARGETS, AwaitedRun
 from otel_agentops.frameworks._langchain_models import TARGETS
 from otel_agentops.frameworks._langchain_retrievers import RetrieverRun, read_retriever
-from otel_agentops.frameworks._langchain_tracers import OFFICIAL, OPENINFERENCE, OPENLLMETRY, find_tracers
+from otel_agentops.frameworks._langchain_tracers import (
+    LANGFUSE,
+    OFFICIAL,
+    OPENINFERENCE,
+    OPENLLMETRY,
+    find_tracers,
+    keep_spans,
+)
 from otel_agentops.frameworks._runs import ToolRun, wrap_block
-from otel_agentops.operations import ToolCall
+from otel_agentops.operations import EXECUTE_TOOL
 
 
-class LangChainToolRun(ToolRun):
+class LangChainToolRun(AwaitedRun, ToolRun):
     """One run of a tool of LangChain."""
 
-    has_span = True
+    operation = EXECUTE_TOOL
 
-    def observe(self, stack: ExitStack, call: ToolCall) -> Observation:
-        """Start the execution; without a span if another instrumentation makes one that we cannot tell yet."""
-        if self.has_span:
-            return super().observe(stack, call)
-        observation = Observation(get_default())
-        observation.adopt(call, current_scope())
-        return observation
+    @override
+    def tell(self, result: object) -> None:
+        tell_result(self, result)
 
 
 def read_run(args: Arguments, kwargs: Keywords) -> LangChainToolRun | None:
@@ -58,7 +62,9 @@ def read_run(args: Arguments, kwargs: Keywords) -> LangChainToolRun | None:
         call_id=kwargs.get("tool_call_id"),
         arguments=arguments,
     )
-    run.has_span = OPENINFERENCE not in tracers
+    run.awaits_span = get_default().config.mode != "own" and (
+        OPENINFERENCE in tracers or keep_spans(kwargs.get("callbacks")) or keep_spans(instance.callbacks)
+    )
     return run
 
 
@@ -91,6 +97,7 @@ LIBRARY = PatchedLibrary(
         Target(*TOOL, "run", wrap_block(read_run, "call", tell_result), ("tool_input", "tool_call_id")),
         Target(*TOOL, "arun", wrap_block(read_run, "coroutine", tell_result), ("tool_input", "tool_call_id")),
         *TARGETS,
+        *HANDLER_TARGETS,
         Target(*RETRIEVER, "invoke", wrap_block(read_retriever, "call", tell_documents), ("input",)),
         Target(*RETRIEVER, "ainvoke", wrap_block(read_retriever, "coroutine", tell_documents), ("input",)),
     ),
@@ -102,6 +109,8 @@ LIBRARY = PatchedLibrary(
         ),
         not_covered=("chains that are no graph: they run no agent", "`stream_events(version='v3')` of such a model"),
         one_line=("effect and tier of a tool: `@tool('name', effect='read')` on its function",),
+        # LangChain tells handlers which run a run is part of: their parent is not the span that is current.
+        foreign_spans=ForeignSpans(own_parent_scopes=frozenset({LANGFUSE, OPENINFERENCE})),
     ),
 )
 

@@ -16,16 +16,18 @@ from uuid import UUID
 from typing_extensions import override
 
 from otel_agentops import _patching
-from otel_agentops._foreign_spans import Description, ForeignSpans, describe_started
+from otel_agentops._client_call import active_call
+from otel_agentops._foreign_spans import Description, ForeignSpans, describe_span, find_last_started
 from otel_agentops._guard import guard
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
-from otel_agentops.frameworks._llama_index_models import MODEL_METHODS, TARGETS, UNKNOWN_MODEL
+from otel_agentops.frameworks._llama_index_models import MODEL_METHODS, TARGETS, UNKNOWN_MODEL, ModelRun
+from otel_agentops.frameworks._model_calls import FrameworkCall
 from otel_agentops.frameworks._runs import INTERRUPTED, PulledRun, Run, ToolRun, continue_run, current_run
 from otel_agentops.helpers import retrieval
 from otel_agentops.helpers._observed import error_type_of
-from otel_agentops.operations import EXECUTE_TOOL
+from otel_agentops.operations import EXECUTE_TOOL, RETRIEVAL
 
 # The scopes of others.
 OPENINFERENCE, OPENLLMETRY = "openinference.instrumentation.llama_index", "opentelemetry.instrumentation.llamaindex"
@@ -292,6 +294,25 @@ def _read_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None if named.pop("args", None) else named
 
 
+# -- models
+
+
+def _begin_call_inside(stack: ExitStack, model: Any, arguments: Mapping[str, Any]) -> Tell | None:
+    """Tell a call inside the span that somebody else has of it: that ends before the method returns to us."""
+    call = active_call(ModelRun)
+    if not isinstance(call, FrameworkCall) or find_last_started(OPENINFERENCE) is None:
+        return None
+    stack.push(lambda kind, error, trace: None if error is None else call.start_late())
+    return call.response_received
+
+
+def _begin_stream_inside(stack: ExitStack, model: Any, arguments: Mapping[str, Any]) -> None:
+    """Remember the span that somebody else has of a stream, until its first chunk comes."""
+    call = active_call(ModelRun)
+    if isinstance(call, FrameworkCall):
+        call.foreign_span = find_last_started(OPENINFERENCE)
+
+
 # -- waits: a step, or a tool in it, that waits is stopped by an exception, and done again with the answer
 
 
@@ -322,11 +343,16 @@ def _name_wait(args: Arguments, kwargs: Keywords) -> str:
 _BEGIN: Mapping[str, Callable[[ExitStack, Any, Mapping[str, Any]], Tell | None]] = {
     "run": _begin_workflow,
     **dict.fromkeys(("query", "aquery", "chat", "achat", "stream_chat", "astream_chat"), _begin_engine),
-    **dict.fromkeys(("retrieve", "aretrieve"), _begin_retrieval),
     "call_tool": _begin_call,
 }
+_RETRIEVE = ("retrieve", "aretrieve")
 # Of what begins after others have made their span, which may stand for it, and ends before that.
-_BEGIN_INSIDE = dict.fromkeys(("__call__", "call", "acall"), _begin_tool)
+_BEGIN_INSIDE = {
+    **dict.fromkeys(("__call__", "call", "acall"), _begin_tool),
+    **dict.fromkeys(_RETRIEVE, _begin_retrieval),
+    **dict.fromkeys(("chat", "achat", "complete", "acomplete"), _begin_call_inside),
+    **dict.fromkeys(("stream_chat", "astream_chat", "stream_complete", "astream_complete"), _begin_stream_inside),
+}
 
 
 class Step:
@@ -387,19 +413,26 @@ def _name_method(step_id: str) -> str:
 
 def _describe_span(step_id: str, instance: Any) -> None:
     """Say of OpenInference's span of a step what it stands for, which it says itself when it ends."""
+    if (span := find_last_started(OPENINFERENCE)) is None:
+        return
+    from llama_index.core.base.base_retriever import BaseRetriever
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.base.llms.base import BaseLLM
     from llama_index.core.tools.types import BaseTool
 
+    method = _name_method(step_id)
     if isinstance(instance, BaseTool):
         description = Description(EXECUTE_TOOL, str(instance.metadata.name))
     elif isinstance(instance, BaseEmbedding):
         description = Description("embeddings")
-    elif isinstance(instance, BaseLLM) and _name_method(step_id) in MODEL_METHODS:
+    elif isinstance(instance, BaseLLM) and method in MODEL_METHODS:
         description = Description("chat")
+    elif isinstance(instance, BaseRetriever) and method in _RETRIEVE:
+        description = Description(RETRIEVAL)
     else:
         return
-    describe_started(OPENINFERENCE, step_id.partition("-")[0], description)
+    if getattr(span, "name", None) == step_id.partition("-")[0]:
+        describe_span(span, description)
 
 
 def _see_events(run: WorkflowRun, arguments: Iterable[object]) -> None:
@@ -465,7 +498,9 @@ LIBRARY = PatchedLibrary(
             "effect and tier of a tool: `@tool('name', effect='read')` on its function",
         ),
         unknown=("the version of an index, unless a store inside tells it",),
-        foreign_spans=ForeignSpans(suppressing_scopes=frozenset({OPENLLMETRY})),
+        foreign_spans=ForeignSpans(
+            suppressing_scopes=frozenset({OPENLLMETRY}), own_parent_scopes=frozenset({OPENINFERENCE})
+        ),
     ),
 )
 

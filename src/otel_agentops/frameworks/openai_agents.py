@@ -257,8 +257,11 @@ LIBRARY = PatchedLibrary(
         one_line=("one task around several runs: `with trace('support'):`",),
         unknown=("tokens of a stream, unless `include_usage` asks for them",),
         foreign_spans=ForeignSpans(
-            # Of logfire. Its span of a chat completion names the model that was asked for as the one that answered.
-            operations_by_name={"Responses API with {gen_ai.request.model!r}": "chat"},
+            # Of logfire.
+            operations_by_name={
+                "Chat completion with {gen_ai.request.model!r}": "chat",
+                "Responses API with {gen_ai.request.model!r}": "chat",
+            },
             run_scopes=frozenset(
                 {"openinference.instrumentation.openai_agents", "opentelemetry.instrumentation.openai_agents"}
             ),

@@ -211,6 +211,7 @@ JUDGE_THRESHOLD = "otel_agentops.judge.threshold"
 LOCK_UNLISTED = "otel_agentops.lock.unlisted"
 MODEL_RESOLUTION = "otel_agentops.model.resolution"
 MODEL_RESOLUTION_VALUES = ("resolved", "echoed", "unreported")
+MODEL_SERVED = "otel_agentops.model.served"
 OUTPUT_VALID = "otel_agentops.output.valid"
 PARAM_SOURCE = "otel_agentops.param.{}.source"
 PARAM_SOURCE_VALUES = ("explicit", "framework", "echoed", "unset", "unknown")

@@ -196,6 +196,7 @@ ATTRIBUTES = {
     "otel_agentops.judge.threshold": Attribute("double", None, "no"),
     "otel_agentops.lock.unlisted": Attribute("string[]", None, "no"),
     "otel_agentops.model.resolution": Attribute("string", ("resolved", "echoed", "unreported"), "yes"),
+    "otel_agentops.model.served": Attribute("string", None, "no"),
     "otel_agentops.output.valid": Attribute("boolean", None, "no"),
     "otel_agentops.param.{}.source": Attribute("template[string]", ("explicit", "framework", "echoed", "unset", "unknown"), "no"),
     "otel_agentops.params.hash": Attribute("string", None, "yes"),

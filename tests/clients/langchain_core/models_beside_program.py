@@ -25,12 +25,18 @@ def is_model_call(attributes: dict[str, Any]) -> bool:
 
 
 def summarise(seen: Capture) -> dict[str, Any]:
-    """Return how many spans of model calls there are, and the sums and the variables of the task."""
+    """Return the number of spans of model calls, of those with our identity, and sums and variables of the task."""
     calls = [span["attributes"] for span in seen.spans if is_model_call(span["attributes"])]
     (root,) = [span["attributes"] for span in seen.spans if span["name"] == "invoke_workflow weather"]
     sums = [root.get(f"otel_agentops.task.{name}") for name in ("llm_calls", "input_tokens", "output_tokens")]
     values = root["otel_agentops.task.values"]
-    return {"calls": len(calls), "sums": sums, "values": [value.partition("=")[0] for value in values]}
+    identified = sum("otel_agentops.params.hash" in attributes for attributes in calls)
+    return {
+        "calls": len(calls),
+        "identified": identified,
+        "sums": sums,
+        "values": [value.partition("=")[0] for value in values],
+    }
 
 
 def main(peer: str, order: str) -> None:

@@ -27,4 +27,7 @@ def test_call_has_one_span(peer: str, order: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     one_call = {"calls": 1, "sums": [1, 12, 3], "values": ["model/house-1", "prompt/weather/unknown", "params/house-1"]}
     expected = {f"{way} {kind}": one_call for way in WAYS for kind in ("Plain", "Streaming")}
-    assert json.loads(done.stdout.splitlines()[-1]) == expected
+    results = json.loads(done.stdout.splitlines()[-1])
+    identified = {result.pop("identified") for result in results.values()}
+    assert results == expected
+    assert peer != "OpenInference" or identified == {1}

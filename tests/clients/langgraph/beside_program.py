@@ -29,13 +29,19 @@ def order_instrumentors(peer: str, order: str) -> list[Any]:
     return [*theirs, *ours] if order == "first" else [*ours, *theirs]
 
 
+def find_kind(attributes: dict[str, Any]) -> str | None:
+    """Return what a span stands for in the words of OpenInference, which may be beside those of the convention."""
+    kind = attributes.get("openinference.span.kind")
+    return kind or {"execute_tool": "TOOL", "chat": "LLM"}.get(attributes.get("gen_ai.operation.name", ""))
+
+
 def summarise(seen: Capture) -> dict[str, Any]:
-    """Return how many spans of tools and model calls there are, and the sums of the task."""
-    kinds = Counter(span["attributes"].get("gen_ai.operation.name") for span in seen.spans)
-    inner = Counter(span["attributes"].get("openinference.span.kind") for span in seen.spans)
+    """Return how many spans of tools and model calls there are, those with a tool's hash, and the sums of the task."""
+    kinds = Counter(find_kind(span["attributes"]) for span in seen.spans)
     (root,) = [span["attributes"] for span in seen.spans if span["name"] == ROOT]
     sums = [root.get(f"otel_agentops.task.{name}") for name in SUMS]
-    return {"tools": kinds["execute_tool"] + inner["TOOL"], "models": kinds["chat"], "sums": sums}
+    hashed = sum("otel_agentops.tool.hash" in span["attributes"] for span in seen.spans)
+    return {"tools": kinds["TOOL"], "hashed tools": hashed, "models": kinds["LLM"], "sums": sums}
 
 
 def main(peer: str, order: str) -> None:

@@ -33,8 +33,8 @@ def run_program(peer: str, order: str, **variables: str) -> dict[str, Any]:
 @pytest.mark.parametrize("order", ["first", "last"])
 @pytest.mark.parametrize("peer", PEERS)
 def test_tool_and_call_have_one_span(peer: str, order: str) -> None:
-    whole = {"tools": 1, "models": 2, "sums": [2, 1, 0, 22, 10]}
-    failing = {"tools": 1, "models": 1, "sums": [1, 1, 1, 11, 5]}
+    whole = {"tools": 1, "hashed tools": 1, "models": 2, "sums": [2, 1, 0, 22, 10]}
+    failing = {"tools": 1, "hashed tools": 1, "models": 1, "sums": [1, 1, 1, 11, 5]}
     assert run_program(peer, order) == {**dict.fromkeys(WAYS, whole), "failing tool": failing}
 
 

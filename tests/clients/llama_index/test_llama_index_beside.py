@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents_beside import OURS, THEIRS, every_order, run_agents
+from agents_beside import OURS, THEIRS, compare_attributes, every_order, run_agents
 
 pytest.importorskip("openinference.instrumentation.llama_index", reason="they are not installed here")
 CELLS: dict[str, dict[str, Any]] = {
@@ -20,5 +20,16 @@ LOGGED = {"OpenLLMetry": ["opentelemetry.context: Failed to detach context"]}  #
 @every_order
 @pytest.mark.parametrize("peer", CELLS)
 def test_agent_beside_a_peer_is_counted_once(peer: str, order: str) -> None:
-    ways = dict.fromkeys(("run", "stream"), CELLS[peer])
+    # A model of the house, and its method around the call.
+    models = {"theirs": 4} if peer == "OpenInference" else {"ours": 2}
+    asked = {"models": models, "tools": {}, "tokens": {}, "sums": [[2, 0, None, None, 2, 1]]}
+    ways = {**dict.fromkeys(("run", "stream"), CELLS[peer]), "query": asked}
     assert run_agents("llama_index", peer, order) == {"ways": ways, "errors": LOGGED.get(peer, []), "private": []}
+
+
+@every_order
+def test_spans_of_openinference_have_what_ours_have(order: str) -> None:
+    """Of a stream of a model of the house it ends the span before we see the end."""
+    makers, missing = compare_attributes("llama_index", "OpenInference", order)
+    assert makers == {"openinference.instrumentation.llama_index"}
+    assert missing == {"otel_agentops.model.resolution"}
