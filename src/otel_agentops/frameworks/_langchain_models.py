@@ -98,7 +98,7 @@ def read_result(result: Any) -> Answer:
     message = result.generations[0].message
     return make_answer(
         {**(result.llm_output or {}), **message.response_metadata},
-        message.usage_metadata,
+        getattr(message, "usage_metadata", None),  # a message of another class than AIMessage has none
         message.id,
         [(call["name"], call["args"]) for call in getattr(message, "tool_calls", ())],
     )
@@ -108,7 +108,7 @@ def fold_chunk(state: FoldState, chunk: Any) -> bool:
     """Add one chunk: what it says of the answer, and pieces of tool calls; no text is kept."""
     state.setdefault("metadata", {}).update(chunk.response_metadata)
     state.setdefault("id", chunk.id)  # that of the last one is made up
-    if (usage := chunk.usage_metadata) is not None:
+    if (usage := getattr(chunk, "usage_metadata", None)) is not None:
         state["usage"] = {
             key: state.get("usage", {}).get(key, 0) + usage[key] for key in ("input_tokens", "output_tokens")
         }
