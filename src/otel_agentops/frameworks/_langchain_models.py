@@ -6,7 +6,7 @@ https://github.com/langchain-ai/langchain/blob/master/libs/core/langchain_core/l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from typing_extensions import override
@@ -15,14 +15,12 @@ from otel_agentops._client_call import ClientCall, active_call, begin_call
 from otel_agentops._context import current_scope
 from otel_agentops._derive import derive_request
 from otel_agentops._endpoint import FoldState
-from otel_agentops._guard import guard
-from otel_agentops._patching import Method, PatchedLibrary, Target
-from otel_agentops._streams import observe_lazy_async_stream, observe_lazy_stream
+from otel_agentops._patching import PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.frameworks import _model_calls
 from otel_agentops.frameworks._langchain_tracers import find_tracers
-from otel_agentops.frameworks._model_calls import FrameworkCall, describe_call, take_response
+from otel_agentops.frameworks._model_calls import FrameworkCall, describe_call, take_response, wrap_stream
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -162,32 +160,12 @@ def _begin_cached(library: PatchedLibrary, args: Arguments, kwargs: Keywords) ->
         call.is_covered = True
 
 
-def _wrap_stream(original: Method, library: PatchedLibrary) -> Method:
-    begin = guard(_begin)
-
-    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        source: Iterator[Any] = original(*args, **kwargs)
-        return observe_lazy_stream(source, lambda: begin(library, args, kwargs)) if library.active else source
-
-    return stream
-
-
-def _wrap_async_stream(original: Method, library: PatchedLibrary) -> Method:
-    begin = guard(_begin)
-
-    def stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        source: AsyncIterator[Any] = original(*args, **kwargs)
-        return observe_lazy_async_stream(source, lambda: begin(library, args, kwargs)) if library.active else source
-
-    return stream
-
-
 _AROUND: Around[FrameworkCall] = Around(_begin, take_response)
 CHAT_MODEL = ("langchain_core.language_models.chat_models", "BaseChatModel")
 TARGETS = (
     Target(*CHAT_MODEL, "_generate_with_cache", wrap_call(_AROUND), ("messages", "stop")),
     Target(*CHAT_MODEL, "_agenerate_with_cache", wrap_call(_AROUND, is_async=True), ("messages", "stop")),
     Target(*CHAT_MODEL, "_convert_cached_generations", wrap_step(Around(_begin_cached)), optional=True),
-    Target(*CHAT_MODEL, "stream", _wrap_stream, ("input", "stop")),
-    Target(*CHAT_MODEL, "astream", _wrap_async_stream, ("input", "stop")),
+    Target(*CHAT_MODEL, "stream", wrap_stream(_begin), ("input", "stop")),
+    Target(*CHAT_MODEL, "astream", wrap_stream(_begin, is_async=True), ("input", "stop")),
 )
