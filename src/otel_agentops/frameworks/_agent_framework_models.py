@@ -45,7 +45,7 @@ class ModelRun(NamedTuple):
         name = self.options.get("model") or getattr(self.client, "model", None)
         call = describe_call(
             None,
-            name if isinstance(name, str) else None,
+            name,
             settings,
             [instructions, *texts] if isinstance(instructions, str) and instructions not in texts else texts,
             tools or None,

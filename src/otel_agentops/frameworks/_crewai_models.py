@@ -39,7 +39,7 @@ class ModelRun(NamedTuple):
         turns = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages or ())
         call = describe_call(
             None,
-            self.model.model,
+            getattr(self.model, "model", None),
             settings,
             [each["content"] for each in turns if each["role"] == "system"],
             self.given["tools"] or None,

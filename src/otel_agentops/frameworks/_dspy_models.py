@@ -37,12 +37,12 @@ class ModelRun(NamedTuple):
 
     def read_request(self) -> tuple[ModelCall, Mapping[str, Any]]:
         """Return the call, and its body as far as the library knows it."""
-        settings = {**self.model.kwargs, **self.given}
+        settings = {**(getattr(self.model, "kwargs", None) or {}), **self.given}
         wanted = {name: settings.get(name) for name in _PARAMETERS}
         turns = list(self.given["messages"] or [{"role": "user", "content": self.given["prompt"]}])
         call = describe_call(
             None,
-            self.model.model,
+            getattr(self.model, "model", None),
             wanted,
             [each["content"] for each in turns if each["role"] == "system"],
             self.given.get("tools"),
@@ -53,13 +53,12 @@ class ModelRun(NamedTuple):
 def read_answer(response: Any) -> Answer:
     """Read a response, which has the form of OpenAI's; a class may make its parts mappings or objects."""
     usage = _get(response, "usage")
-    tokens = (_get(usage, "prompt_tokens"), _get(usage, "completion_tokens"))
     choices = _get(response, "choices")
     reason = _get(choices[0], "finish_reason") if choices else None
     model = _get(response, "model")
     return make_answer(
         model if isinstance(model, str) else None,
-        (_count(tokens[0]), _count(tokens[1])),
+        (_get(usage, "prompt_tokens"), _get(usage, "completion_tokens")),
         None,
         reason if isinstance(reason, str) else None,
     )
@@ -67,10 +66,6 @@ def read_answer(response: Any) -> Answer:
 
 def _get(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int else None
 
 
 ENDPOINT = make_endpoint(read_answer)

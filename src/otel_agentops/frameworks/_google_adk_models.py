@@ -40,7 +40,7 @@ class ModelRun(NamedTuple):
         instructions = config.system_instruction
         call = describe_call(
             None,
-            request.model or self.model.model,
+            request.model or getattr(self.model, "model", None),
             settings,
             [instructions] if isinstance(instructions, str) and instructions else [],
             [_describe_tool(each) for group in config.tools or () for each in _list_functions(group)] or None,

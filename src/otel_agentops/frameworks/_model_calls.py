@@ -96,7 +96,7 @@ def take_response(call: FrameworkCall, response: Any, args: Arguments, kwargs: K
 
 def describe_call(
     provider: str | None,
-    model: str | None,
+    model: object,
     settings: Mapping[str, Any],
     instructions: Sequence[str],
     tools: Sequence[Any] | None,
@@ -106,13 +106,14 @@ def describe_call(
 
     Args:
         provider: `gen_ai.provider.name`; None if nobody says it.
-        model: The model asked for; None if it has no name.
+        model: The name of the model asked for; it is unknown if this is no text.
         settings: Parameters by OpenAI's names; those that are None are unknown.
         instructions: The texts of the system.
         tools: The tools offered, as OpenAI has them.
         operation: `gen_ai.operation.name`.
     """
     params = {name: value for name, value in settings.items() if value is not None}
+    model = model if isinstance(model, str) else None  # a class of a program may have anything in its place
     sampling = {
         A.GEN_AI_REQUEST_TEMPERATURE: params.get("temperature"),
         A.GEN_AI_REQUEST_MAX_TOKENS: params.get("max_tokens"),
@@ -149,16 +150,17 @@ def fold_last(state: FoldState, chunk: Any) -> bool:
 
 def make_answer(
     model: object,
-    tokens: tuple[int | None, int | None],
+    tokens: tuple[object, object],
     response_id: str | None = None,
     finish_reason: str | None = None,
     tool_calls: Sequence[tuple[str, Any]] = (),
 ) -> Answer:
-    """Return an answer; what the framework does not tell is None."""
+    """Return an answer; what the framework does not tell is None, and a count that is no number is unknown."""
     attributes: Attributes = {} if finish_reason is None else {A.GEN_AI_RESPONSE_FINISH_REASONS: [finish_reason]}
     if response_id:
         attributes[A.GEN_AI_RESPONSE_ID] = response_id
-    return Answer(str(model) if model else None, attributes, *tokens, tool_calls=list(tool_calls))
+    input_tokens, output_tokens = (count if type(count) is int else None for count in tokens)
+    return Answer(str(model) if model else None, attributes, input_tokens, output_tokens, tool_calls=list(tool_calls))
 
 
 # -- classes of models, whose methods are those of each class

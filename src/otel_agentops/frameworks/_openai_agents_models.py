@@ -42,7 +42,7 @@ class ModelRun(NamedTuple):
         name = getattr(self.model, "model", None)
         call = describe_call(
             None,
-            name if isinstance(name, str) else None,
+            name,
             settings,
             [instructions] if instructions else [],
             tools or None,

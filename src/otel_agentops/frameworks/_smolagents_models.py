@@ -38,11 +38,11 @@ class ModelRun(NamedTuple):
         from smolagents.models import get_tool_json_schema
 
         turns = [_describe_turn(each) for each in self.given["messages"]]
-        settings = {**self.model.kwargs, **self.given}
+        settings = {**(getattr(self.model, "kwargs", None) or {}), **self.given}
         wanted = {name: settings.get(name) for name in _PARAMETERS} | {"stop": self.given["stop_sequences"]}
         call = describe_call(
             None,
-            self.model.model_id,
+            getattr(self.model, "model_id", None),
             wanted,
             [each["content"] for each in turns if each["role"] == "system"],
             [get_tool_json_schema(each) for each in self.given["tools_to_call_from"] or ()] or None,

@@ -37,7 +37,9 @@ class ModelRun(NamedTuple):
 
     def read_request(self) -> tuple[ModelCall, Mapping[str, Any]]:
         """Return the call, and its body as far as the library knows it."""
-        config = self.model.get_config() or {}
+        config = self.model.get_config()
+        if not isinstance(config, Mapping):  # it may be of any class
+            config = {name: getattr(config, name, None) for name in ("model_id", *_PARAMETERS)}
         settings = {**(config.get("params") or {}), **config}
         wanted = {name: settings.get(name) for name in _PARAMETERS}
         instructions = self.given["system_prompt"]

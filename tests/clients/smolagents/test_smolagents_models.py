@@ -67,6 +67,22 @@ def test_call_has_a_span(seen: Capture) -> None:
     assert call == describe_house_call("invoke_workflow weather", **INSTRUCTED)
 
 
+def test_class_without_the_usual_attributes_is_counted(seen: Capture) -> None:
+    class Bare(House):
+        """A model that is not initialised as others are, and counts in numbers of its own."""
+
+        def __init__(self) -> None: ...
+
+        def generate(self, messages: Any, **kwargs: Any) -> ChatMessage:
+            return ChatMessage(MessageRole.ASSISTANT, "Sunny.", token_usage=TokenUsage(12.5, 0.5))  # type: ignore
+
+    with otel_agentops.task("weather"):
+        Bare().generate([{"role": "user", "content": "What is the weather?"}])
+    (call, _) = seen.spans
+    assert (call["name"], call["parent"]) == ("chat", "invoke_workflow weather")
+    assert "gen_ai.usage.input_tokens" not in call["attributes"]
+
+
 def test_client_inside_has_the_only_span(provider: FakeProvider, seen: Capture) -> None:
     model = OpenAIModel("gpt-x", api_base=provider.openai_url, api_key="k")
     with otel_agentops.task("weather"):
