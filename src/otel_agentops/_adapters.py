@@ -30,7 +30,7 @@ ADAPTERS = {
     "fastmcp": ("frameworks.fastmcp", ["fastmcp.server.server"]),
     "google_adk": ("frameworks.google_adk", ["google.adk"]),
     "instructor": ("frameworks.instructor", ["instructor.v2.core.patch"]),
-    "langchain_core": ("frameworks.langchain_core", ["langchain_core"]),
+    "langchain_core": ("frameworks.langchain_core", ["langchain_classic.output_parsers", "langchain_core"]),
     "langgraph": ("frameworks.langgraph", ["langchain.agents.factory", "langgraph.pregel"]),
     "llama_index": ("frameworks.llama_index", ["llama_index.core"]),
     "mcp": ("frameworks.mcp", ["mcp"]),
