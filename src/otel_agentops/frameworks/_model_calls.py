@@ -38,8 +38,9 @@ class FrameworkCall(ClientCall[Any]):
 
     @override
     def expects(self, operation: LibraryOperation) -> bool:
-        """Return False: what a client inside starts is the operation, and this call is none."""
-        self.is_covered = True
+        """Return False: an inference that a client inside starts is the operation, and this call is none."""
+        if isinstance(operation, ModelCall) and operation.is_inference:  # an embedding or a search is another
+            self.is_covered = True
         if self._outer is not None:
             self._outer.expects(operation)
         return False

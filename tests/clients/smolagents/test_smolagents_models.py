@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from agent_runs import INSTRUCTED
 from house_calls import ANSWER, TOKENS, check_house_run, describe_house_call
+from openai import OpenAI
 from smolagents import Model, OpenAIModel, ToolCallingAgent
 from smolagents.models import (
     ChatMessage,
@@ -22,7 +23,7 @@ from smolagents.monitoring import TokenUsage
 import otel_agentops
 from otel_agentops.frameworks.smolagents import Instrumentor
 from otel_agentops.testing import Capture, capture
-from otel_agentops.testing.fake_provider import FakeProvider
+from otel_agentops.testing.fake_provider import Answer, FakeProvider
 
 
 def call_final_answer() -> ChatMessageToolCallFunction:
@@ -81,6 +82,23 @@ def test_class_without_the_usual_attributes_is_counted(seen: Capture) -> None:
     (call, _) = seen.spans
     assert (call["name"], call["parent"]) == ("chat", "invoke_workflow weather")
     assert "gen_ai.usage.input_tokens" not in call["attributes"]
+
+
+def test_embedding_inside_is_another_call(provider: FakeProvider, seen: Capture) -> None:
+    provider.answer(lambda call: Answer())
+    client = OpenAI(api_key="k", base_url=provider.openai_url)
+
+    class Searching(House):
+        """A model that embeds the question before it answers."""
+
+        def generate(self, messages: Any, **kwargs: Any) -> ChatMessage:
+            client.embeddings.create(model="embed-x", input="What is the weather?")
+            return ChatMessage(MessageRole.ASSISTANT, ANSWER)
+
+    with otel_agentops.task("weather"):
+        Searching(model_id="house-1").generate([{"role": "user", "content": "What is the weather?"}])
+    assert [span["name"] for span in seen.spans] == ["embeddings embed-x", "chat house-1", "invoke_workflow weather"]
+    assert seen.spans[2]["attributes"]["otel_agentops.task.llm_calls"] == 2
 
 
 def test_client_inside_has_the_only_span(provider: FakeProvider, seen: Capture) -> None:
