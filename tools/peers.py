@@ -229,6 +229,10 @@ def _download_tests(client: str, version: str, digest: str, home: Path) -> None:
         (folder,) = unpacked.iterdir()
         for package in source.packages:
             (folder / package / "__init__.py").touch()
+        for name, text in source.stand_ins:
+            stand_in = folder / name
+            stand_in.parent.mkdir(exist_ok=True)
+            stand_in.write_text(text)
         folder.rename(home)
 
 

@@ -16,6 +16,7 @@ class Source(NamedTuple):
         tests: Arguments of pytest for all tests.
         quick: Arguments of pytest for the tests that `make test` runs.
         packages: Folders whose `__init__.py` the source distribution lacks.
+        stand_ins: Files that the source distribution lacks, with a text that is enough for the tests to be imported.
         asks_no_model: True if no test calls a model, so that no span of ours can be expected.
         is_installed: True if they are in the wheel; the arguments are then below site-packages.
         adapter: The entry point that observes it, if it is called otherwise than the suite.
@@ -25,6 +26,7 @@ class Source(NamedTuple):
     tests: tuple[str, ...] = ("tests",)
     quick: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    stand_ins: tuple[tuple[str, str], ...] = ()
     asks_no_model: bool = False
     is_installed: bool = False
     adapter: str = ""
@@ -46,6 +48,12 @@ def _describe_stainless(distribution: str, *quick: str) -> Source:
 
 _OPENEVALS = ("-o", "addopts=--import-mode=importlib")  # its files are no package
 _WITHOUT_TASKS = ("--deselect", "tests/tools/tool/test_argument_validation.py::TestTaskArgumentValidation")
+# The markers of smolagents' tests that need torch, soundfile or a service.
+_NEVER_RUN = """
+import pytest
+
+require_run_all = require_soundfile = require_torch = pytest.mark.skip(reason="not installed here")
+"""
 
 
 def _list_files(*names: str, folder: str = "tests") -> tuple[str, ...]:
@@ -215,6 +223,25 @@ SOURCES = {
         ("-o", "addopts=", "tests/unit"),
         ("-o", "addopts=", *_list_files("metric", "experiment", "async_evaluation", folder="tests/unit")),
     ),
+    # The others need a running Redis, those of searches one with the module that searches.
+    "redis": Source(
+        "redis",
+        ("-o", "addopts=", "-m", "fixed_client", "tests", "--ignore=tests/test_scenario"),
+        ("-o", "addopts=", "-m", "fixed_client", *_list_files("search", "search_result", "search_aggregation")),
+        asks_no_model=True,
+    ),
+    # The others need services, or extras that do not go with what is locked: mcpadapt has no version for mcp 2.
+    "smolagents": Source(
+        "smolagents",
+        (
+            *("-o", "addopts="),
+            *_list_files("agents", "default_tools", "final_answer", "function_type_hints_utils", "memory", "models"),
+            *_list_files("local_python_executor", "monitoring", "serialization", "tool_validation", "tools", "utils"),
+        ),
+        ("-o", "addopts=", *_list_files("agents", "default_tools", "final_answer", "memory", "monitoring", "tools")),
+        packages=("tests",),
+        stand_ins=(("tests/utils/__init__.py", ""), ("tests/utils/markers.py", _NEVER_RUN)),
+    ),
     "strands": Source(
         "strands-agents",
         (
@@ -249,8 +276,6 @@ WITHOUT_TESTS = {
     ),
     **dict.fromkeys(("inspect_ai", "mlflow"), "its source distribution has only those of tools beside the scorers"),
     "pgvector": "psycopg's source distribution has none, and those of asyncpg know no vectors",
-    "redis": "its tests of searches need a Redis with the module that searches",
-    "smolagents": "its tests were not compared yet",
     "dspy": "its source distribution has only those of the code that it vendors",
     **dict.fromkeys(("faiss", "lancedb", "weaviate"), "it has no source distribution"),
     "phoenix_evals": "its source distribution has only those of its clients of models, none of an evaluator",

@@ -133,6 +133,11 @@ class ClientCall(Observation, Generic[C]):
         return self.attempts is not None and self.sent_count > len(self.attempts)
 
     @property
+    def is_preparing(self) -> bool:
+        """Return True if a stream has begun, and its request may be sent for the next item only."""
+        return False
+
+    @property
     def wants_content(self) -> bool:
         """Return True if a sink wants the exact bytes of each request."""
         return bool(self.hooks.request_sent)

@@ -116,6 +116,8 @@ class ObservedStream(_StreamCore, Generator[Any, Any, Any]):
             call.stream_finished()
             raise StopIteration
         self._tell(item)
+        if call.is_preparing:
+            self._begin = lambda: call
         return item
 
     def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
@@ -185,6 +187,8 @@ class ObservedAsyncStream(_StreamCore, AsyncGenerator[Any, Any]):
             call.stream_finished()
             raise StopAsyncIteration
         self._tell(item)
+        if call.is_preparing:
+            self._begin = lambda: call
         return item
 
     async def _step(self, advance: Callable[..., Any], *args: Any) -> Any:

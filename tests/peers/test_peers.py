@@ -27,6 +27,7 @@ SUITES = (
     ("langchain", 1, 200),
     ("langgraph", 1, 150),
     ("mcp", 1, 150),
+    ("smolagents", 1, 50),
 )
 TURNS = 32
 

@@ -6,7 +6,7 @@ https://github.com/langchain-ai/langchain/blob/master/libs/core/langchain_core/l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from typing_extensions import override
@@ -15,14 +15,12 @@ from otel_agentops._client_call import ClientCall, active_call, begin_call
 from otel_agentops._context import current_scope
 from otel_agentops._derive import derive_request
 from otel_agentops._endpoint import FoldState
-from otel_agentops._guard import guard
-from otel_agentops._patching import Method, PatchedLibrary, Target
-from otel_agentops._streams import observe_lazy_async_stream, observe_lazy_stream
+from otel_agentops._patching import PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call, wrap_step
 from otel_agentops.frameworks import _model_calls
 from otel_agentops.frameworks._langchain_tracers import find_tracers
-from otel_agentops.frameworks._model_calls import FrameworkCall, describe_call, take_response
+from otel_agentops.frameworks._model_calls import FrameworkCall, describe_call, take_response, wrap_stream
 from otel_agentops.operations import Answer, ModelCall
 from otel_agentops.semconv import attributes as A
 
@@ -98,7 +96,7 @@ def read_result(result: Any) -> Answer:
     message = result.generations[0].message
     return make_answer(
         {**(result.llm_output or {}), **message.response_metadata},
-        message.usage_metadata,
+        getattr(message, "usage_metadata", None),  # a message of another class than AIMessage has none
         message.id,
         [(call["name"], call["args"]) for call in getattr(message, "tool_calls", ())],
     )
@@ -108,7 +106,7 @@ def fold_chunk(state: FoldState, chunk: Any) -> bool:
     """Add one chunk: what it says of the answer, and pieces of tool calls; no text is kept."""
     state.setdefault("metadata", {}).update(chunk.response_metadata)
     state.setdefault("id", chunk.id)  # that of the last one is made up
-    if (usage := chunk.usage_metadata) is not None:
+    if (usage := getattr(chunk, "usage_metadata", None)) is not None:
         state["usage"] = {
             key: state.get("usage", {}).get(key, 0) + usage[key] for key in ("input_tokens", "output_tokens")
         }
@@ -162,32 +160,12 @@ def _begin_cached(library: PatchedLibrary, args: Arguments, kwargs: Keywords) ->
         call.is_covered = True
 
 
-def _wrap_stream(original: Method, library: PatchedLibrary) -> Method:
-    begin = guard(_begin)
-
-    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        source: Iterator[Any] = original(*args, **kwargs)
-        return observe_lazy_stream(source, lambda: begin(library, args, kwargs)) if library.active else source
-
-    return stream
-
-
-def _wrap_async_stream(original: Method, library: PatchedLibrary) -> Method:
-    begin = guard(_begin)
-
-    def stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        source: AsyncIterator[Any] = original(*args, **kwargs)
-        return observe_lazy_async_stream(source, lambda: begin(library, args, kwargs)) if library.active else source
-
-    return stream
-
-
 _AROUND: Around[FrameworkCall] = Around(_begin, take_response)
 CHAT_MODEL = ("langchain_core.language_models.chat_models", "BaseChatModel")
 TARGETS = (
     Target(*CHAT_MODEL, "_generate_with_cache", wrap_call(_AROUND), ("messages", "stop")),
     Target(*CHAT_MODEL, "_agenerate_with_cache", wrap_call(_AROUND, is_async=True), ("messages", "stop")),
     Target(*CHAT_MODEL, "_convert_cached_generations", wrap_step(Around(_begin_cached)), optional=True),
-    Target(*CHAT_MODEL, "stream", _wrap_stream, ("input", "stop")),
-    Target(*CHAT_MODEL, "astream", _wrap_async_stream, ("input", "stop")),
+    Target(*CHAT_MODEL, "stream", wrap_stream(_begin), ("input", "stop")),
+    Target(*CHAT_MODEL, "astream", wrap_stream(_begin, is_async=True), ("input", "stop")),
 )

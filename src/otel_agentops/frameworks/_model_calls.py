@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 from opentelemetry.trace import Span
 from typing_extensions import override
@@ -12,8 +14,9 @@ from otel_agentops._client_call import ClientCall, begin_call
 from otel_agentops._endpoint import Endpoint, FoldState
 from otel_agentops._foreign_spans import Description, describe_span
 from otel_agentops._guard import guard
-from otel_agentops._patching import Method, PatchedLibrary
-from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops._patching import Method, PatchedLibrary, Target, Wrap, watch_subclasses
+from otel_agentops._streams import observe_lazy_async_stream, observe_lazy_stream
+from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_call
 from otel_agentops.clients._protocols.openai_chat import normalise_tool
 from otel_agentops.operations import Answer, Attributes, LibraryOperation, ModelCall
 from otel_agentops.semconv import attributes as A
@@ -43,8 +46,9 @@ class FrameworkCall(ClientCall[Any]):
 
     @override
     def expects(self, operation: LibraryOperation) -> bool:
-        """Return False: what a client inside starts is the operation, and this call is none."""
-        self.is_covered = True
+        """Return False: an inference that a client inside starts is the operation, and this call is none."""
+        if isinstance(operation, ModelCall) and operation.is_inference:  # an embedding or a search is another
+            self.is_covered = True
         if self._outer is not None:
             self._outer.expects(operation)
         return False
@@ -88,9 +92,11 @@ class FrameworkCall(ClientCall[Any]):
             self.span.detach()
 
 
-def begin_model_call(library: PatchedLibrary, endpoint: Endpoint, run: ModelRun) -> FrameworkCall | None:
+def begin_model_call(
+    library: PatchedLibrary, endpoint: Endpoint, run: ModelRun, kind: type[FrameworkCall] = FrameworkCall
+) -> FrameworkCall | None:
     """Return the observation of a call that is about to be made; None if it is to pass unobserved."""
-    call = begin_call(library, endpoint, run, accepts_nested=True, kind=FrameworkCall)
+    call = begin_call(library, endpoint, run, accepts_nested=True, kind=kind)
     return call if isinstance(call, FrameworkCall) else None
 
 
@@ -101,7 +107,7 @@ def take_response(call: FrameworkCall, response: Any, args: Arguments, kwargs: K
 
 def describe_call(
     provider: str | None,
-    model: str | None,
+    model: object,
     settings: Mapping[str, Any],
     instructions: Sequence[str],
     tools: Sequence[Any] | None,
@@ -111,13 +117,14 @@ def describe_call(
 
     Args:
         provider: `gen_ai.provider.name`; None if nobody says it.
-        model: The model asked for; None if it has no name.
+        model: The name of the model asked for; it is unknown if this is no text.
         settings: Parameters by OpenAI's names; those that are None are unknown.
         instructions: The texts of the system.
         tools: The tools offered, as OpenAI has them.
         operation: `gen_ai.operation.name`.
     """
     params = {name: value for name, value in settings.items() if value is not None}
+    model = model if isinstance(model, str) else None  # a class of a program may have anything in its place
     sampling = {
         A.GEN_AI_REQUEST_TEMPERATURE: params.get("temperature"),
         A.GEN_AI_REQUEST_MAX_TOKENS: params.get("max_tokens"),
@@ -154,13 +161,78 @@ def fold_last(state: FoldState, chunk: Any) -> bool:
 
 def make_answer(
     model: object,
-    tokens: tuple[int | None, int | None],
+    tokens: tuple[object, object],
     response_id: str | None = None,
     finish_reason: str | None = None,
     tool_calls: Sequence[tuple[str, Any]] = (),
 ) -> Answer:
-    """Return an answer; what the framework does not tell is None."""
+    """Return an answer; what the framework does not tell is None, and a count that is no number is unknown."""
     attributes: Attributes = {} if finish_reason is None else {A.GEN_AI_RESPONSE_FINISH_REASONS: [finish_reason]}
     if response_id:
         attributes[A.GEN_AI_RESPONSE_ID] = response_id
-    return Answer(str(model) if model else None, attributes, *tokens, tool_calls=list(tool_calls))
+    input_tokens, output_tokens = (count if type(count) is int else None for count in tokens)
+    return Answer(str(model) if model else None, attributes, input_tokens, output_tokens, tool_calls=list(tool_calls))
+
+
+# -- classes of models, whose methods are those of each class
+
+Kind = Literal["call", "coroutine", "iterator", "async_iterator"]
+Begin = Callable[[PatchedLibrary, Arguments, Keywords], "ClientCall | None"]
+
+
+def wrap_stream(begin: Begin, *, is_async: bool = False) -> Wrap:
+    """Return the wrapper of a method that returns a stream, which makes its request with the first item."""
+    observe: Callable[..., Any] = observe_lazy_async_stream if is_async else observe_lazy_stream
+    begin_guarded = guard(begin)
+
+    def wrap(original: Method, library: PatchedLibrary) -> Method:
+        def stream(*args: Any, **kwargs: Any) -> Any:
+            source = original(*args, **kwargs)
+            return observe(source, lambda: begin_guarded(library, args, kwargs)) if library.active else source
+
+        return stream
+
+    return wrap
+
+
+def wrap_method(begin: Begin, kind: Kind) -> Wrap:
+    """Return the wrapper of a method that asks a model."""
+    if kind in ("iterator", "async_iterator"):
+        return wrap_stream(begin, is_async=kind == "async_iterator")
+    around: Around[FrameworkCall] = Around(begin, take_response)
+    return wrap_call(around, is_async=kind == "coroutine")
+
+
+def patch_methods(library: PatchedLibrary, owner: type, methods: Mapping[str, Wrap]) -> None:
+    """Patch the methods that a class defines itself; an abstract one asks nothing."""
+    for name, wrap in methods.items():
+        method = vars(owner).get(name)
+        if inspect.isfunction(method) and not getattr(method, "__isabstractmethod__", False):
+            library.patch_class(owner, name, wrap)
+
+
+def watch_models(module: str, base: str, methods: Mapping[str, Wrap], leaves_out: str | None = None) -> Target:
+    """Return the target that patches the classes of models below a base class, also those that are made later.
+
+    Args:
+        module: A module of the library that has the base class, its own or one that imports it.
+        base: The base class.
+        methods: The wrappers of the methods that ask a model, by name.
+        leaves_out: The name of a package whose classes are left alone; None for none.
+    """
+
+    def find_base() -> type | None:
+        return getattr(sys.modules.get(module), base, None)
+
+    @guard
+    def patch_class(library: PatchedLibrary, owner: type) -> None:
+        if leaves_out is not None and f"{owner.__module__}.".startswith(f"{leaves_out}."):
+            return
+        patch_methods(library, owner, methods)
+
+    return Target(module, base, "__init_subclass__", watch_subclasses(find_base, patch_class))
+
+
+def name_arguments(names: Sequence[str], args: Arguments, kwargs: Keywords) -> dict[str, Any]:
+    """Return the arguments of a method by name; those that are not given are None."""
+    return {**dict.fromkeys(names), **dict(zip(names, args, strict=False)), **kwargs}

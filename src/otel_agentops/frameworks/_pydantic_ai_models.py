@@ -6,7 +6,6 @@ an object of it: https://github.com/pydantic/pydantic-ai/blob/main/pydantic_ai_s
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from otel_agentops.frameworks._model_calls import (
     describe_call,
     make_answer,
     make_endpoint,
+    patch_methods,
     take_response,
 )
 from otel_agentops.operations import Answer, ModelCall
@@ -143,13 +143,7 @@ def _patch_models(library: PatchedLibrary, args: Arguments, kwargs: Keywords) ->
     """Patch the classes of a model that is about to be asked."""
     for model in list_models(args[0] if args else kwargs["model"]):
         for owner in type(model).__mro__:
-            for name, wrap in _METHODS.items():
-                if inspect.isfunction(method := vars(owner).get(name)) and not _is_abstract(method):
-                    library.patch_class(owner, name, wrap)
-
-
-def _is_abstract(method: Method) -> bool:
-    return bool(getattr(method, "__isabstractmethod__", False))
+            patch_methods(library, owner, _METHODS)
 
 
 GRAPH = "pydantic_ai._agent_graph"

@@ -15,6 +15,7 @@ from otel_agentops import _patching
 from otel_agentops._deferred_work import defer
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
+from otel_agentops.frameworks._agent_framework_models import TARGET as MODELS
 from otel_agentops.frameworks._runs import INTERRUPTED, PulledRun, Run
 
 
@@ -79,9 +80,12 @@ def follow(stream: Any, steps: PulledRun, run: Run) -> None:
 LIBRARY = PatchedLibrary(
     "agent-framework-core",
     ">=1.10,<2",
-    (Target("agent_framework._agents", "Agent", "run", wrap_run, ("stream", "session")),),
+    (Target("agent_framework._agents", "Agent", "run", wrap_run, ("stream", "session")), MODELS),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (`Agent.run`, streamed or not)",),
+        operations=(
+            "invoke_workflow or invoke_agent (`Agent.run`, streamed or not)",
+            "chat (a model whose provider has no client here)",
+        ),
         native="on if there is a global tracer provider: its spans are below ours, and get what they lack",
         not_covered=("a run of a workflow, whose agents are observed one by one",),
         one_line=("a run of a workflow: `with task('support'):` around it",),

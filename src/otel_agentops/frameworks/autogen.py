@@ -10,6 +10,7 @@ from __future__ import annotations
 from otel_agentops import _patching
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.frameworks._autogen_models import TARGET as MODELS
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, wrap_block
 
 _HANDOFF = "HandoffMessage"
@@ -39,6 +40,7 @@ LIBRARY = PatchedLibrary(
     (
         Target(*_AGENT, "run", wrap_block(read_agent, "coroutine", tell_result), ("task",)),
         Target(*_AGENT, "run_stream", wrap_block(read_agent, "async_iterator", tell_result), ("task",)),
+        MODELS,
         Target(
             "autogen_agentchat.teams._group_chat._base_group_chat",
             "BaseGroupChat",
@@ -48,7 +50,10 @@ LIBRARY = PatchedLibrary(
         ),
     ),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (a run of an agent or a team)",),
+        operations=(
+            "invoke_workflow or invoke_agent (a run of an agent or a team)",
+            "chat (a model whose provider has no client here)",
+        ),
         native="on if there is a global tracer provider: its spans are below ours, and get what they lack",
         not_covered=("tools without its own tracing", "agents of `autogen-core` alone: they have no run"),
     ),

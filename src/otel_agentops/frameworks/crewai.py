@@ -16,6 +16,7 @@ from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Keywords, list_wrapper_modules
+from otel_agentops.frameworks._crewai_models import TARGET as MODELS
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, wrap_block
 from otel_agentops.helpers import tool
 
@@ -111,6 +112,7 @@ LIBRARY = PatchedLibrary(
         Target(*AGENT, "aexecute_task", wrap_block(read_agent, "coroutine")),
         Target(*AGENT, "kickoff", wrap_block(read_lone_agent, "call")),
         Target(*AGENT, "kickoff_async", wrap_block(read_agent, "coroutine")),
+        MODELS,
         Target(*BASE_TOOL, "run", _CALL),
         Target(*BASE_TOOL, "arun", _COROUTINE),
         Target(*FUNCTION, "run", _CALL, own_only=True),
@@ -119,7 +121,11 @@ LIBRARY = PatchedLibrary(
         Target(*STRUCTURED, "ainvoke", wrap_block(read_structured_tool, "coroutine", tell_output), ("input",)),
     ),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (a crew, a flow, an agent)", "execute_tool"),
+        operations=(
+            "invoke_workflow or invoke_agent (a crew, a flow, an agent)",
+            "execute_tool",
+            "chat (a model whose provider has no client here)",
+        ),
         one_line=("the name of the task: `name=` of the crew",),
         unknown=(
             "the ids of tool calls",

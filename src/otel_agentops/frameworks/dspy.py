@@ -15,6 +15,7 @@ from otel_agentops import _patching
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.frameworks import _dspy_models
 from otel_agentops.frameworks._dspy_client import TARGETS
 from otel_agentops.frameworks._runs import Run, ToolRun, current_run, keep_scope, wrap_block
 
@@ -84,12 +85,13 @@ LIBRARY = PatchedLibrary(
         Target(*TOOL, "acall", wrap_block(read_tool, "coroutine", tell_output)),
         Target("dspy.utils.parallelizer", "ParallelExecutor", "execute", keep_task, ("function", "data")),
         *TARGETS,
+        *_dspy_models.TARGETS,
     ),
     ClientInfo(
         operations=(
             "invoke_workflow or invoke_agent (a program, a ReAct loop)",
             "execute_tool",
-            "chat, without litellm",
+            "chat, without litellm; chat (a model or an engine of yours)",
         ),
         not_covered=("`ToolCalls.ToolCall.execute`: it calls the function, not the tool",),
         one_line=(

@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from otel_agentops import _patching
+from otel_agentops._foreign_spans import read_attributes
 from otel_agentops._guard import guard
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
 from otel_agentops.frameworks.mcp._server import ServedCall, read_served
@@ -26,18 +27,30 @@ def wrap_span(original: Method, library: PatchedLibrary) -> Method:
         with original(*args, **kwargs) as span:
             block = read_span(**dict(zip(_PARAMETERS, args, strict=False)), **kwargs) if library.active else None
             with block or nullcontext():
-                yield span
+                try:
+                    yield span
+                finally:
+                    if block is not None:
+                        tell_version(span)
 
     return server_span
 
 
 @guard
-def read_span(component_key: str = "", tool_name: str | None = None, **_: object) -> ServedCall | None:
-    """Read the call of a tool, whose version is a part of its key if it has one; None for another request."""
-    version = component_key.partition("@")[2]
-    return None if tool_name is None else read_served(tool_name, {A.TOOL_VERSION: version} if version else {})
+def read_span(tool_name: str | None = None, **_: object) -> ServedCall | None:
+    """Read the call of a tool; None for another request."""
+    return None if tool_name is None else read_served(tool_name, {})
 
 
+@guard
+def tell_version(span: Any) -> None:
+    """Tell the version that the tool declares: it is a part of its key, which the span has once the tool is found."""
+    version = str(read_attributes(span).get(_KEY, "")).partition("@")[2]
+    if version:
+        span.set_attribute(A.TOOL_VERSION, version)
+
+
+_KEY = "fastmcp.component.key"
 _PARAMETERS = ("name", "method", "server_name", "component_type", "component_key")
 LIBRARY = PatchedLibrary(
     "fastmcp",

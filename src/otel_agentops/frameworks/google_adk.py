@@ -11,6 +11,7 @@ from otel_agentops import _patching
 from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.frameworks._google_adk_models import TARGET as MODELS
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, wrap_block
 
 
@@ -38,9 +39,13 @@ LIBRARY = PatchedLibrary(
             wrap_block(read_run, "async_iterator", tell_event),
             ("session_id",),
         ),
+        MODELS,
     ),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (an invocation of a runner)",),
+        operations=(
+            "invoke_workflow or invoke_agent (an invocation of a runner)",
+            "chat (a model whose provider has no client here)",
+        ),
         native="on if there is a global tracer provider: its spans are below ours, and get what they lack",
         not_covered=("`run_live`",),
         # After parallel calls, each of which has a span, one says what they answered together.

@@ -18,6 +18,7 @@ from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._telemetry import get_default
 from otel_agentops._wrapping import Arguments, Keywords
+from otel_agentops.frameworks import _langchain_retries
 from otel_agentops.frameworks._langchain_handlers import HANDLER_TARGETS, AwaitedRun
 from otel_agentops.frameworks._langchain_models import TARGETS
 from otel_agentops.frameworks._langchain_retrievers import RetrieverRun, read_retriever
@@ -98,6 +99,7 @@ LIBRARY = PatchedLibrary(
         Target(*TOOL, "arun", wrap_block(read_run, "coroutine", tell_result), ("tool_input", "tool_call_id")),
         *TARGETS,
         *HANDLER_TARGETS,
+        *_langchain_retries.TARGETS,
         Target(*RETRIEVER, "invoke", wrap_block(read_retriever, "call", tell_documents), ("input",)),
         Target(*RETRIEVER, "ainvoke", wrap_block(read_retriever, "coroutine", tell_documents), ("input",)),
     ),
@@ -106,6 +108,7 @@ LIBRARY = PatchedLibrary(
             "execute_tool (`BaseTool.run` and `arun`, which `invoke` and `ainvoke` call)",
             "retrieval (`BaseRetriever.invoke` and `ainvoke`)",
             "chat (a chat model whose provider has no client here)",
+            "`otel_agentops.retry.level` of a call that a parser asks again",
         ),
         not_covered=("chains that are no graph: they run no agent", "`stream_events(version='v3')` of such a model"),
         one_line=("effect and tier of a tool: `@tool('name', effect='read')` on its function",),

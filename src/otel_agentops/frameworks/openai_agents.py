@@ -21,6 +21,7 @@ from otel_agentops._foreign_spans import ForeignSpans
 from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Around, Keywords, wrap_step
+from otel_agentops.frameworks._openai_agents_models import TARGET as MODELS
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, current_run, wrap_block
 from otel_agentops.helpers import tool
 from otel_agentops.helpers._observed import error_type_of
@@ -246,10 +247,15 @@ LIBRARY = PatchedLibrary(
             wrap_step(Around(_see_failure), is_async=True),
             ("error",),
         ),
+        MODELS,
         Target("agents.exceptions", "ToolTimeoutError", "__init__", wrap_step(Around(_see_failure))),
     ),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (a run, a hand-off, a `trace` block)", "execute_tool (functions)"),
+        operations=(
+            "invoke_workflow or invoke_agent (a run, a hand-off, a `trace` block)",
+            "execute_tool (functions)",
+            "chat (a model whose provider has no client here)",
+        ),
         not_covered=(
             "tools that are no functions (computer, shell, patches, hosted ones)",
             "realtime sessions: they are no runs",

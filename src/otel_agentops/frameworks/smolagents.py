@@ -20,6 +20,7 @@ from otel_agentops._offered_tools import find_tool_hash
 from otel_agentops._patching import ClientInfo, Method, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Keywords
 from otel_agentops.frameworks._runs import Run, wrap_block
+from otel_agentops.frameworks._smolagents_models import TARGET as MODELS
 from otel_agentops.helpers import tool
 
 FINAL_ANSWER = "final_answer"  # the tool that is no more than a way to end
@@ -106,10 +107,15 @@ LIBRARY = PatchedLibrary(
     (
         Target("smolagents.agents", "MultiStepAgent", "_run_stream", wrap_block(read_run, "iterator", tell_step)),
         Target("smolagents.tools", "Tool", "__call__", wrap_block(read_tool, "call", tell_output)),
+        MODELS,
         Target("smolagents.local_python_executor", "", "timeout", keep_context, ("timeout_seconds",)),
     ),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (a run of an agent)", "execute_tool"),
+        operations=(
+            "invoke_workflow or invoke_agent (a run of an agent)",
+            "execute_tool",
+            "chat (a model whose provider has no client here)",
+        ),
         not_covered=("tools in a remote executor: they run elsewhere",),
         one_line=("the name of the task: `name=` of the agent",),
         unknown=("the ids of tool calls",),

@@ -13,6 +13,7 @@ from otel_agentops import _patching
 from otel_agentops._patching import ClientInfo, PatchedLibrary, Target
 from otel_agentops._wrapping import Arguments, Keywords
 from otel_agentops.frameworks._runs import INTERRUPTED, Run, wrap_block
+from otel_agentops.frameworks._strands_models import TARGET as MODELS
 
 # Of results, by reasons of agents and states of graphs and swarms; what is not named here is an answer.
 _OUTCOMES = {
@@ -55,9 +56,13 @@ LIBRARY = PatchedLibrary(
         Target("strands.agent.agent", "Agent", "stream_async", _STREAM),
         Target("strands.multiagent.graph", "Graph", "stream_async", _STREAM),
         Target("strands.multiagent.swarm", "Swarm", "stream_async", _STREAM),
+        MODELS,
     ),
     ClientInfo(
-        operations=("invoke_workflow or invoke_agent (a run of an agent, a graph or a swarm)",),
+        operations=(
+            "invoke_workflow or invoke_agent (a run of an agent, a graph or a swarm)",
+            "chat (a model whose provider has no client here)",
+        ),
         native="on if there is a global tracer provider: its spans are below ours, and get what they lack",
         not_covered=("`bidi` agents", "A2A agents: they run on a server"),
         one_line=("the name of the task: `name=` of the agent",),

@@ -220,7 +220,7 @@ def test_tool_of_a_server_is_left_to_its_client(seen: Capture) -> None:
 
 
 def test_uninstrumented_program_is_itself_again(seen: Capture) -> None:
-    assert LIBRARY.patches.keys() == {target for target in LIBRARY.targets if ENGINE or "lm15" not in target.module}
+    assert LIBRARY.patches.keys() >= {target for target in LIBRARY.targets if ENGINE or "lm15" not in target.module}
     Instrumentor().uninstrument()
     assert LIBRARY.patches == {}
     run_sync(WeatherAgent())

@@ -70,6 +70,15 @@ async def test_call_is_three_spans_of_the_library(seen: Capture) -> None:
     assert len({span.context.trace_id for span in seen.finished_spans if span.name in CALLS}) == 1
 
 
+async def test_tool_that_was_not_listed_has_its_version(seen: Capture) -> None:
+    """Its client learns it from the list, which the library asks for to check the first result."""
+    async with fastmcp.Client(make_server()) as client:
+        await client.call_tool("add", {"a": 1, "b": 2})
+        await client.call_tool("add", {"a": 1, "b": 2})
+    versions = [span["attributes"].get("otel_agentops.tool.version") for span in list_calls(seen)]
+    assert versions == ["2.0", None, "3.2.1", "2.0", None, "2.0"]
+
+
 async def test_failure_is_one_of_both_sides(seen: Capture) -> None:
     async with fastmcp.Client(make_server()) as client:
         with pytest.raises(ToolError):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from agent_runs import INSTRUCTED, NAMED, describe_model_call
 from house_models import ASK, WAYS, Plain, Streaming, Unnamed, run_invoke, run_stream
 from langchain_core.caches import InMemoryCache
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import ChatMessage, ChatMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
@@ -64,6 +65,25 @@ def test_tools_have_their_identity(seen: Capture) -> None:
     (version,) = attributes["otel_agentops.tools.versions"]
     weather.invoke({"city": "Oslo"})
     assert version == f"weather@{seen.spans[1]['attributes']['otel_agentops.tool.hash']}"
+
+
+@pytest.mark.parametrize("make", [Plain, Streaming])
+def test_answer_of_another_class_has_no_tokens(seen: Capture, make: Any) -> None:
+    class Echo(make):
+        """A model whose answers are messages of a chat, which have no usage."""
+
+        def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+            message = ChatMessage("Sunny.", role="house", response_metadata={"model_name": "house-1-2026-03-01"})
+            return ChatResult(generations=[ChatGeneration(message=message)])
+
+        def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
+            metadata = {"model_name": "house-1-2026-03-01"}
+            yield ChatGenerationChunk(message=ChatMessageChunk("Sunny.", role="house", response_metadata=metadata))
+
+    (run_stream if make is Streaming else run_invoke)(Echo())
+    (attributes,) = [span["attributes"] for span in seen.spans]
+    assert attributes["gen_ai.response.model"] == "house-1-2026-03-01"
+    assert "gen_ai.usage.input_tokens" not in attributes
 
 
 def test_cached_answer_is_no_call(seen: Capture) -> None:

@@ -238,7 +238,7 @@ def test_tool_of_a_server_is_left_to_its_client(seen: Capture) -> None:
 
 
 def test_uninstrumented_agent_is_itself_again(provider: FakeProvider, seen: Capture) -> None:
-    assert len(LIBRARY.patches) == len(LIBRARY.targets)
+    assert LIBRARY.patches.keys() >= set(LIBRARY.targets)
     Instrumentor().uninstrument()
     assert LIBRARY.patches == {}
     run_whole(make_agent(provider))
