@@ -3,13 +3,12 @@
 killed_deletions.py <directory>
 """
 
-import os
 import shutil
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from killing import run_killed
 from test_stripping import TASKS, find_levels, keep_bodies, read_bodies, write_log
 
 from otel_agentops.recorder import writer
@@ -18,7 +17,6 @@ from otel_agentops.recorder.keys import KeyRing
 from otel_agentops.recorder.reading import list_segment_files, open_records
 from otel_agentops.recorder.subjects import Plan, Subject, delete_subject, plan_deletion
 
-STEPS = ("fdatasync", "fsync", "link", "open", "rename", "replace", "unlink", "utime")
 KILLED, LATER = Subject("tenant", ("tenant-task-a",)), Subject("task", ("task-b",))
 ROOT = Path(sys.argv[1])
 
@@ -29,23 +27,6 @@ def get_keys(root: Path) -> KeyRing:
 
 def delete(root: Path, subject: Subject) -> Plan:
     return delete_subject(root, subject, actor="jane", reason="asked for it", keys=get_keys(root))
-
-
-def kill_before(step: int) -> None:
-    """Let this process end before it takes a step, counted from 0."""
-    left = [step]
-
-    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if left[0] == 0:
-                os._exit(9)
-            left[0] -= 1
-            return function(*args, **kwargs)
-
-        return call
-
-    for name in STEPS:
-        setattr(os, name, wrap(getattr(os, name)))
 
 
 def check(root: Path, files: list[Path], has_begun: bool) -> None:
@@ -78,11 +59,7 @@ while status == 9:
     root = ROOT / str(step)
     shutil.copytree(log, root)
     (root / files[0]).with_suffix(".torn-1").write_bytes(b"half a frame of anybody")
-    if (pid := os.fork()) == 0:
-        kill_before(step)
-        delete(root, KILLED)
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = run_killed(step, partial(delete, root, KILLED))
     if status == 9:
         begun.append(any(root.glob("deletion-*.json")))
         check(root, [root / file for file in files], begun[-1])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from recorder_entries import dump_disk, wait_until
 
 import otel_agentops
 from otel_agentops import _config, _telemetry, doctor
-from otel_agentops.recorder.entries import Entry, Gap, Intent, Judgement, Outcome, Retrieval, ToolRun
+from otel_agentops._hashing import identity
+from otel_agentops.recorder.entries import Entry, FoundChunk, Gap, Intent, Judgement, Outcome, Retrieval, ToolRun
 from otel_agentops.recorder.keys import KeyRing
 from otel_agentops.recorder.reading import list_segment_files, open_records, read_json, read_part, read_parts
 from otel_agentops.recorder.subjects import Subject, delete_subject
@@ -113,6 +115,39 @@ def test_hashes_mode_keeps_no_word(telemetry: _telemetry.Telemetry, tmp_path: Pa
     parts = [part for entry in entries for part in read_parts(entry)]
     assert parts and all(part.hmac and part.sha256 is None and part.byte_size for part in parts)
     assert all(read_json(entry, "result") is None for entry in entries)
+
+
+SECRET = "sk-ant-api03-" + "a1B2" * 12
+
+
+@pytest.mark.parametrize("key", [None, b"k"])
+@pytest.mark.parametrize("mode", ["full", "redacted", "hashes", "off"])
+def test_found_chunks_are_named_in_their_order(seen: Capture, tmp_path: Path, mode: str, key: bytes | None) -> None:
+    """In every mode a text can be found again by its hash, and no id is there that the mode does not keep."""
+    settings = {} if key is None else {"HASH_KEY": key.decode()}
+    telemetry = install(seen, tmp_path, f"full,documents={mode}", **settings)
+    before = _telemetry.replace_default(telemetry)
+    texts = ["Refunds take a week.", f"the key is {SECRET}"]
+    with otel_agentops.retrieval("articles", query="refund") as search:
+        search.documents([{"id": "shelf-9", "score": 0.5, "text": texts[0]}, {"id": "shelf-2", "text": texts[1]}, "id"])
+    _telemetry.replace_default(before)
+    (entry,) = read_all(telemetry, tmp_path)
+    (part,) = [part for part in read_parts(entry) if part.name == "documents"]
+    if mode == "redacted" and key is None:
+        texts = [document["content"] for document in read_json(entry, "documents")[:2]]
+        assert SECRET not in texts[1]
+    names, hashes = ["shelf-9", "shelf-2", "id"], [*(identity(text, key) for text in texts), None]
+    chunks = [
+        FoundChunk(id_hash=identity(name, key), hash=text_hash)
+        if mode == "hashes"
+        else FoundChunk(id=name, hash=text_hash)
+        for name, text_hash in zip(names, hashes, strict=True)
+    ]
+    expected = (replace(chunks[0], score=0.5), *chunks[1:])
+    assert part.found == (() if mode == "off" else expected)
+    assert ("shelf" in dump_disk(tmp_path)) == (mode in ("full", "redacted"))
+    assert "shelf" not in entry.line.decode() and not any(each in entry.line.decode() for each in hashes[:2] if each)
+    assert {finding.level for finding in verify_records(tmp_path)} == {"ok"}
 
 
 TENANT_MODES = "full,documents=hashes,result=off,tenant:acme=off,tenant:globex=hashes,tenant:initech=full"

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from recorder_entries import list_kinds, make_body, make_encode, make_writer, offer, read_numbers
+from recorder_entries import make_body, make_encode, make_writer, offer
 from typer.testing import CliRunner
 
-from otel_agentops.recorder import deletion, segment, writer
+from otel_agentops.recorder import segment, writer
 from otel_agentops.recorder.commands import log
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker
@@ -165,19 +165,3 @@ def test_master_key_comes_from_a_command(tmp_path: Path) -> None:
     (tmp_path / "short").write_text("abc")
     with pytest.raises(ValueError, match="not 32 bytes"):
         load_master_key(str(tmp_path / "short"))
-
-
-def test_old_and_surplus_segments_are_deleted_with_a_tombstone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "_PIECE_BYTES", 500)
-    write_log(tmp_path)
-    before = list_segment_files(tmp_path)
-    sizes = [file.stat().st_size for file in before]
-    assert deletion.parse_limits("30d,2GB") == deletion.Limits(30 * 86_400, 2_000_000_000)
-    assert len(before) > 3
-    kept_bytes = sum(sizes[-2:])
-    assert deletion.prune_segments(tmp_path, deletion.Limits(None, kept_bytes)) == len(before) - 2
-    assert [file for file in list_segment_files(tmp_path) if file in before] == before[-2:]
-    assert "tombstone" in list_kinds(tmp_path)
-    assert find_problems(tmp_path) == []
-    assert read_numbers(tmp_path)[-1] == 59
-    assert deletion.prune_segments(tmp_path, deletion.Limits(0, None)) >= 2

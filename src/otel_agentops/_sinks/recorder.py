@@ -21,7 +21,7 @@ from opentelemetry.util.types import AnyValue
 
 from otel_agentops._config import Config
 from otel_agentops._endpoint import ContentReader
-from otel_agentops._guard import guard
+from otel_agentops._guard import guard, log
 from otel_agentops._observation import Observation
 from otel_agentops._redaction import Redactor
 from otel_agentops._sinks.foreign_span import ForeignSpan
@@ -36,9 +36,9 @@ from otel_agentops._sinks.recorder_entries import (
 from otel_agentops._sinks.recorder_keys import ProcessKeys
 from otel_agentops._sinks.recorder_users import Origin, find_users, keep_parent
 from otel_agentops.operations import AgentRun, Attempt, ModelCall, Retrieval, ToolCall, Value
-from otel_agentops.recorder.deletion import RETENTION, delete_surplus, parse_limits
 from otel_agentops.recorder.parts import PartMaker, serialise
 from otel_agentops.recorder.redaction import PieceRedactor
+from otel_agentops.recorder.retention import Retention, parse_limits
 from otel_agentops.recorder.writer import RecordWriter, Settings, TreeHead
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import events as E
@@ -244,17 +244,16 @@ def _find_span(observation: Observation) -> Span:
     return span.span if isinstance(span, _SPANS) else get_current_span()
 
 
-def _make_retirement(root: Path, keep: str | None) -> Callable[[], Mapping[str, Any] | None] | None:
+def _make_retirement(root: Path, keep: str | None, keys: ProcessKeys) -> Callable[[], bool] | None:
     """Return the function that deletes what is kept no longer; None if everything is kept."""
-    limits = None if keep is None else guard(parse_limits)(keep)
-    if limits is None:
+    if keep is None:
         return None
-
-    def retire() -> Mapping[str, Any] | None:
-        count = delete_surplus(root, limits)
-        return {"kind": "tombstone", **RETENTION, "count": count} if count else None
-
-    return retire
+    try:
+        limits = parse_limits(keep)
+    except ValueError as error:
+        log.warning("%s; everything is kept", error)
+        return None
+    return Retention(root, limits, keys.load_ring).run
 
 
 def make_recorder(
@@ -287,7 +286,7 @@ def make_recorder(
         config.recorder_queue,
         config.recorder_sync,
         config.recorder_signing_key,
-        _make_retirement(root, config.recorder_keep),
+        _make_retirement(root, config.recorder_keep, keys),
         keys.look_again,
     )
     writer = RecordWriter(settings, describe, emit_head)

@@ -33,7 +33,7 @@ class ProcessKeys:
 
         If the key cannot be had it raises, and the entry is lost and counted: it must not be on disk in the clear.
         """
-        ring = self._load_ring()
+        ring = self.load_ring()
         if ring is None:
             return None
         tenant = attributes.get(A.TRAFFIC_TENANT)
@@ -49,13 +49,14 @@ class ProcessKeys:
             self._ring.look_again()
         self._user_key = None
 
-    def _load_ring(self) -> KeyRing | None:
+    def load_ring(self) -> KeyRing | None:
+        """Return the keys of the directory; None if content is not encrypted."""
         if self._ring is None and self._master_source is not None:
             self._ring = KeyRing(self._root, load_master_key(self._master_source))
         return self._ring
 
     def _load_user_key(self) -> bytes:
         if self._user_key is None:
-            self._user_key = self._hash_key or load_user_key(self._root, self._load_ring(), creates=True)
+            self._user_key = self._hash_key or load_user_key(self._root, self.load_ring(), creates=True)
             assert self._user_key is not None  # it was made
         return self._user_key

@@ -242,6 +242,25 @@ KINDS_BY_CLASS: Mapping[type[Entry], str] = {kind: name for name, kind in KINDS.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundChunk:
+    """One document that a retrieval found.
+
+    Attributes:
+        id: Its id; None if it has none, or if hashes alone are kept.
+        id_hash: The identity of its id, if hashes alone are kept; else None.
+        score: How well it fits; None if the store does not say.
+        distance: How far it is from the query; None if the store does not say.
+        hash: The identity of its text; None if the text was not told.
+    """
+
+    id: str | None = None
+    id_hash: str | None = None
+    score: float | None = None
+    distance: float | None = None
+    hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One piece of content of an entry.
 
@@ -254,6 +273,7 @@ class Part:
         sha256: Of its bytes as they are recorded; None if only a keyed hash is kept.
         hmac: Of its bytes under the project's key, if its hash alone is kept; else None.
         times_ns: Of chunks: when each came, in ns after the call began.
+        found: Of documents: each, in the order in which they were found.
     """
 
     name: str
@@ -263,6 +283,7 @@ class Part:
     sha256: str | None = None
     hmac: str | None = None
     times_ns: tuple[int, ...] = ()
+    found: tuple[FoundChunk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,12 @@ def lock_file(file: BinaryIO) -> bool:
     return True
 
 
+def unlock_file(file: BinaryIO) -> None:
+    """Give a file free, for all processes that have inherited it as well."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
 def sync_folder(folder: Path) -> None:
     """Have the names in a folder on the disk."""
     if os.name == "nt":  # it cannot open a folder

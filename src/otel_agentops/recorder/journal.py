@@ -1,7 +1,8 @@
 """Deletions that have begun and are not over: a file for each, from before the first change until after the tombstone.
 
 A deletion that is killed on its way, or fails, is finished by the next one, and named by `record verify` and by a
-writer that starts. The file has what the deletion was asked for, and no content; of users their hashes.
+writer that starts. Retention is one, too. The file has what the deletion was asked for, and no content; of users their
+hashes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from otel_agentops.recorder.files import lock_file, sync_folder
+from otel_agentops.recorder.files import lock_file, sync_folder, unlock_file
 
 _LOCK = "deletion.lock"
 _UNWRITTEN = ".part"
@@ -26,8 +27,9 @@ class Deletion(NamedTuple):
         id: Of this one alone: its tombstone and the footers that it changed have it.
         actor: Who deletes.
         reason: Why.
-        kind: task, conversation, trace, tenant or user.
+        kind: task, conversation, trace, tenant or user; of retention: segments, or content of.
         names: Of the subject.
+        files: Of retention: what it is about, relative to the directory.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Deletion(NamedTuple):
     reason: str
     kind: str
     names: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
     @property
     def scope(self) -> str:
@@ -46,10 +49,15 @@ class Deletion(NamedTuple):
         """Return what footers and the tombstone say of it."""
         return {"actor": self.actor, "reason": self.reason, "scope": self.scope, "deletion": self.id}
 
+    @property
+    def finisher(self) -> str:
+        """Return what finishes it if it is killed."""
+        return "the next retention or `record delete`" if self.files else "the next `record delete`"
+
 
 def describe_subject(kind: str, names: Iterable[str]) -> str:
     """Return a subject in words."""
-    return f"{kind} {', '.join(names)}"
+    return f"{kind} {', '.join(names)}".rstrip()
 
 
 def write_journal(root: Path, deletion: Deletion) -> Path:
@@ -75,7 +83,8 @@ def read_journals(root: Path) -> dict[Path, Deletion]:
     for path in sorted(root.glob("deletion-*.json")):
         with suppress(FileNotFoundError):  # it has ended since
             members = json.loads(path.read_bytes())
-            journals[path] = Deletion(**{**members, "names": tuple(members["names"])})
+            lists = {name: tuple(members.get(name, ())) for name in ("names", "files")}
+            journals[path] = Deletion(**{**members, **lists})
     return journals
 
 
@@ -99,4 +108,7 @@ def lock_deletions(root: Path) -> Iterator[bool]:
         if is_ours:
             for part in root.glob(f"deletion-*{_UNWRITTEN}"):
                 part.unlink()
-        yield is_ours
+        try:
+            yield is_ours
+        finally:
+            unlock_file(file)  # a child that was forked meanwhile has the file open, too

@@ -13,6 +13,7 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+from otel_agentops._hashing import identity
 from otel_agentops._redaction import redact_secrets
 from otel_agentops.recorder.cutting import Cutter
 from otel_agentops.recorder.entries import OBJECT, OFF, REDACTED, WIRE
@@ -74,6 +75,16 @@ def read_message(message: Any) -> Any:
     return MessageToDict(message, preserving_proto_field_name=True)
 
 
+def _parse_documents(data: bytes) -> list[dict[str, Any]]:
+    """Return the documents of a part; none if it is something else."""
+    try:
+        documents = json.loads(data)
+    except (ValueError, RecursionError):
+        return []
+    is_listed = isinstance(documents, list) and all(isinstance(document, dict) for document in documents)
+    return documents if is_listed else []
+
+
 def select_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that are recorded."""
     lowered = {str(name).lower(): str(value) for name, value in headers.items()}
@@ -109,6 +120,7 @@ class PartMaker:
             facts: Further members of its manifest.
         """
         mode = self._modes[kind or name]
+        is_found = name == "documents" and mode != "off"
         if mode == "off":
             return PartData(name, (), {"form": OFF, "byte_size": 0})  # it was there: that alone is said
         if mode == "hashes":
@@ -117,6 +129,8 @@ class PartMaker:
                 if self._hash_key is None
                 else {"hmac": hmac.digest(self._hash_key, data, "sha256").hex()}
             )
+            if is_found:
+                facts["found"] = self._describe_found(data, None)
             return PartData(name, (), {**facts, "form": form, "byte_size": len(data), **digest})
         pieces = self._cutter.cut(data, (lane, name)) if name not in _UNCUT else [data]
         if mode == "redacted":
@@ -126,7 +140,38 @@ class PartMaker:
                 return None
             if redacted is not pieces:
                 pieces, form = list(redacted), REDACTED
+        if is_found:
+            facts["found"] = self._describe_found(data, b"".join(pieces))
         return PartData(name, pieces, {**facts, "form": form})
+
+    def _describe_found(self, data: bytes, kept: bytes | None) -> list[dict[str, Any]]:
+        """Return id, score and hash of each document, as `FoundChunk` has them.
+
+        Without the project's key the hash of a text that was redacted is that of what is left: who has the hash of the
+        whole could guess the secret.
+
+        Args:
+            data: The documents as they were found.
+            kept: What is recorded of them; None if hashes alone are.
+        """
+        shown = _parse_documents(data if kept is None else kept)
+        whole = shown if self._hash_key is None else _parse_documents(data)
+        found = []
+        for document, source in zip(shown, whole if len(whole) == len(shown) else shown, strict=True):
+            numbers = {name: document.get(name) for name in ("score", "distance")}
+            chunk = {name: value for name, value in numbers.items() if isinstance(value, (int, float))}
+            id_hash, text_hash = self._identify(source.get("id")), self._identify(source.get("content"))
+            members = {"id_hash": id_hash, **chunk} if kept is None else {"id": document.get("id"), **chunk}
+            members = {**members, "hash": text_hash}
+            found.append({name: value for name, value in members.items() if value is not None})
+        return found
+
+    def _identify(self, text: object) -> str | None:
+        """Return the identity of a text; None of anything else, and of one with half a character."""
+        try:
+            return identity(text, self._hash_key) if isinstance(text, str) else None
+        except ValueError:
+            return None
 
     def make_headers(self, headers: Mapping[str, str]) -> PartData | None:
         """Return the headers of an answer, which are short enough to be in the manifest itself."""

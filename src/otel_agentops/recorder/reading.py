@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from otel_agentops.recorder.entries import KINDS, OFF, Attempt, Call, Chunk, Entry, Part, SegmentHead
+from otel_agentops.recorder.entries import KINDS, OFF, Attempt, Call, Chunk, Entry, FoundChunk, Part, SegmentHead
 from otel_agentops.recorder.segment import Content, Decipher, Segment, SegmentError, iterate_lines
 
 _PART_MEMBERS = ("name", "attempt", "form", "byte_size", "sha256", "hmac")
@@ -127,7 +127,11 @@ def read_parts(entry: Entry) -> tuple[Part, ...]:
 
 def _make_part(facts: Mapping[str, Any]) -> Part:
     members = {name: facts[name] for name in _PART_MEMBERS if name in facts}
-    return Part(**members, times_ns=tuple(facts.get("times_ns", ())))
+    found = tuple(
+        FoundChunk(**{name: value for name, value in chunk.items() if name in FoundChunk.__dataclass_fields__})
+        for chunk in facts.get("found", ())
+    )
+    return Part(**members, times_ns=tuple(facts.get("times_ns", ())), found=found)
 
 
 def _read_content(entry: Entry) -> Content | None:

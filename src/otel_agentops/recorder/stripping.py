@@ -38,7 +38,7 @@ from otel_agentops.recorder.segment import (
 )
 from otel_agentops.recorder.verifying import verify_records
 
-UNFINISHED = ".stripping"  # ending of a segment that is being written anew
+_UNFINISHED = ".stripping"  # ending of a segment that is being written anew
 _PADDING = "padding"  # member of a footer
 
 IsWanted = Callable[[Entry], bool]
@@ -70,13 +70,25 @@ def _has_content(segment: Segment, entry: Entry) -> bool:
     return contents[entry.position] is not None
 
 
+def read_foot(file: BinaryIO) -> Mapping[str, Any] | None:
+    """Return the footer of a segment; None if the file is no whole, sealed segment."""
+    last = None
+    for last in iterate_frames(file):  # noqa: B007  a segment is larger than its footer: one frame at a time
+        pass
+    foot: Mapping[str, Any] | None = None if last is None or last.kind != FOOT else json.loads(last.heads)
+    return foot
+
+
 def read_strips(file: BinaryIO) -> Sequence[Mapping[str, Any]] | None:
     """Return what a segment says of deletions, oldest first; None if the file is no whole, sealed segment."""
-    *_, last = (None, *iterate_frames(file))
-    if last is None or last.kind != FOOT:
-        return None
-    strips: Sequence[Mapping[str, Any]] = json.loads(last.heads).get(STRIPPED, ())
-    return strips
+    foot = read_foot(file)
+    return None if foot is None else foot.get(STRIPPED, ())
+
+
+def remove_unfinished(root: Path) -> None:
+    """Remove what killed deletions had not yet put in the place of a segment."""
+    for left in root.glob(f"v1/*/*/*{_UNFINISHED}"):
+        left.unlink()
 
 
 def strip_segment(path: Path, is_wanted: IsWanted, note: Mapping[str, Any], keys: Keys | None = None) -> int:
@@ -160,7 +172,7 @@ def _keep_entries(segment: Segment, entries: Sequence[Entry], dropped: set[tuple
 def _replace_segment(segment: Segment, data: bytes, keys: Keys | None) -> None:
     """Put a new file in the place of a segment, once it is on the disk and has been checked."""
     path = segment.path
-    new = path.with_suffix(UNFINISHED)
+    new = path.with_suffix(_UNFINISHED)
     try:
         with os.fdopen(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
             file.write(data)

@@ -28,8 +28,9 @@ from otel_agentops.recorder.journal import (
 )
 from otel_agentops.recorder.keys import KeyRing
 from otel_agentops.recorder.reading import list_segment_files, open_segments
+from otel_agentops.recorder.retention import finish_retention, is_retention
 from otel_agentops.recorder.segment import SegmentError
-from otel_agentops.recorder.stripping import UNFINISHED, find_content, read_strips, strip_segment
+from otel_agentops.recorder.stripping import find_content, read_strips, remove_unfinished, strip_segment
 from otel_agentops.semconv import attributes as A
 
 KINDS = ("task", "conversation", "trace", "tenant", "user")
@@ -158,8 +159,7 @@ def delete_subject(
     with lock_deletions(root) as is_ours:
         if not is_ours:
             raise DeletionError(f"{root}: another deletion is at work there; run this one again when it has ended")
-        for left in root.glob(f"v1/*/*/*{UNFINISHED}"):
-            left.unlink()
+        remove_unfinished(root)
         unfinished = tuple(earlier.scope for earlier in _finish_earlier(root, keys, publish))
         plan = plan_deletion(root, subject, keys)._replace(unfinished=unfinished)
         deletion = Deletion(os.urandom(8).hex(), actor, reason, *subject)
@@ -189,6 +189,10 @@ def _end(journal: Path, publish: Callable[[], object] | None) -> None:
 def _finish_earlier(root: Path, keys: KeyRing | None, publish: Callable[[], object] | None) -> Iterator[Deletion]:
     """Finish the deletions that are in the journal, and yield them; one that cannot be finished yet stays there."""
     for journal, deletion in read_journals(root).items():
+        if is_retention(deletion):
+            finish_retention(root, journal, deletion, lambda: keys)
+            yield deletion
+            continue
         try:
             plan = plan_deletion(root, Subject(deletion.kind, deletion.names), keys)
             if plan.hold is not None:

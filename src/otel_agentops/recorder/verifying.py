@@ -70,7 +70,7 @@ def verify_records(
         findings += _verify_segment(segment, logs, wanted, reads_content)
     for file, deletion in find_unfinished(Path(path)).items():
         what = f"the deletion of {deletion.scope}, by {deletion.actor}, is not finished"
-        findings.append(Finding("problem", file, f"{what}; the next `record delete` does that"))
+        findings.append(Finding("problem", file, f"{what}; {deletion.finisher} does that"))
     for writer, kept in wanted.items():
         for size in kept:
             text = f"writer {writer} had {size} entries when a head was kept, and no file here has that many"

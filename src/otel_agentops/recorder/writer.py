@@ -32,6 +32,7 @@ _SYNC_S = 1.0
 _FEW = 64  # items: with more to do, the interpreter is shared at its own interval
 _HEAD_S = 60.0
 _RETRY_S = 1.0  # after the disk refused
+_RETIRE_S = 5.0  # between two parts of what is to be deleted, so that the application has its processor
 _CLOSE_S = 2.0  # that the end of the process waits for the thread
 _SEGMENT_BYTES = 8 * 1024 * 1024
 _SEGMENT_S = 600.0
@@ -91,7 +92,7 @@ class Settings(NamedTuple):
         queue_bytes: That may wait in memory.
         sync: effects (tools with effects at once, the rest each second), second, or each (frame).
         signing_key: A file with the key of checkpoints; None for one of the process alone.
-        retire: Deletes what is kept no longer, after each segment; returns a tombstone if there was something.
+        retire: Deletes what is kept no longer, after each segment; returns True if there is more to do soon.
         renew_keys: Has the keys looked at again when they are next used, each second and for each segment: they may
             have been destroyed.
     """
@@ -101,7 +102,7 @@ class Settings(NamedTuple):
     queue_bytes: int = 64 * 1024 * 1024
     sync: str = "effects"
     signing_key: str | None = None
-    retire: Callable[[], Mapping[str, Any] | None] | None = None
+    retire: Callable[[], bool] | None = None
     renew_keys: Callable[[], object] | None = None
 
 
@@ -131,12 +132,13 @@ class RecordWriter:
         self._describe = describe
         self._emit_head = None if emit_head is None else guard(emit_head)
         self._drain_guarded = guard(self._drain, has_content=True)
+        self._retire_guarded = guard(self._retire, has_content=True)
         self._encode_guarded = guard(lambda encode: encode(), has_content=True)
         self._reset()
-        reference = weakref.ref(self)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: _reset_in_child(reference))
-        atexit.register(lambda: _close_at_exit(reference))
+        if not _writers:  # one that is made later, for a tombstone, changes no order at the end of the process
+            atexit.unregister(_close_at_exit)
+            atexit.register(_close_at_exit)
+        _writers.add(self)
 
     def _reset(self) -> None:
         """Start with nothing: the queue and the files of before are the parent's."""
@@ -148,19 +150,18 @@ class RecordWriter:
         self.queued_bytes = 0
         self._drops: deque[tuple[str, int]] = deque()
         self._start_token = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
-        self._is_idle = self._is_urgent = self._is_closing = self._is_dirty = False
+        self._is_idle = self._is_urgent = self._is_closing = self._is_dirty = self._has_surplus = False
         self._wake: SimpleQueue[None] = SimpleQueue()  # to set an event would take the caller 100 bytecodes
         self._closed = threading.Event()
         self._segment: SegmentWriter | None = None
         self._file: BinaryIO | None = None
         self._path = Path()
         self._segment_number = 0
-        self._segment_start_s = self._synced_s = self._head_s = 0.0
+        self._segment_start_s = self._synced_s = self._head_s = self._retired_s = 0.0
         self._previous = bytes(32)
         self._frontier = Frontier()
         self._signer: notes.Signer | None = None
         self._waiting: list[threading.Event] = []
-        self._notices: list[Mapping[str, Any]] = []  # entries about the log itself, for the next segment
         self._gaps: dict[str, list[int]] = {}  # reason to count, first and last number
         self._summary: dict[str, set[str]] = {}
 
@@ -212,6 +213,13 @@ class RecordWriter:
         except RuntimeError:  # the system allows no more threads, or the interpreter ends
             self._start_token.append(True)
 
+    def write_alone(self, encode: Encode) -> None:
+        """Write one entry on this thread, in a segment of its own; `trouble` says if the disk did not take it."""
+        self._start_token.clear()
+        self.offer(0, encode, has_effect=True)
+        self._is_closing = self._is_urgent = True
+        self._run()
+
     def close(self, deadline_s: float = _CLOSE_S) -> bool:
         """Write what waits and seal the segment; return False if that took longer than the deadline."""
         self._is_closing = self._is_urgent = True
@@ -232,6 +240,8 @@ class RecordWriter:
                 if is_last:
                     self._seal_guarded()
                     return
+                if self._has_surplus and time.monotonic() - self._retired_s >= _RETIRE_S:
+                    self._retire_guarded()
         finally:
             self._closed.set()
 
@@ -257,7 +267,8 @@ class RecordWriter:
             self._wake.get()
 
     def _has_pending(self) -> bool:
-        return self.trouble is not None or bool(self._waiting) or (self._segment is not None and self._is_dirty)
+        is_unsynced = bool(self._waiting) or (self._segment is not None and self._is_dirty)
+        return self.trouble is not None or self._has_surplus or is_unsynced
 
     def _drain(self) -> None:
         """Write what waits, as far as the disk takes it."""
@@ -306,6 +317,7 @@ class RecordWriter:
         self._segment.add({"ref": number, **encoded.head}, encoded.parts, encoded.lane, encoded.cipher)
         if self._segment.size >= _SEGMENT_BYTES or self._segment.piece_bytes >= _PIECE_BYTES:
             self._seal()
+            self._retire_guarded()
             self._open_segment()
 
     def _write_gaps(self) -> None:
@@ -341,6 +353,7 @@ class RecordWriter:
             self._tell_head()
         if now - self._segment_start_s >= _SEGMENT_S and self._segment is not None and self._segment.entry_count:
             self._seal()
+            self._retire_guarded()
 
     def _renew_keys(self) -> None:
         if self._settings.renew_keys is not None:
@@ -392,18 +405,18 @@ class RecordWriter:
         self._segment_number += 1
         self._segment_start_s = self._synced_s = time.monotonic()
         self._summary = {}
-        notices, self._notices = [*repairs, *self._notices], []
-        for notice in notices:
-            self._write_own(notice)
+        for repair in repairs:
+            self._write_own(repair)
 
     def _repair_orphans(self) -> list[Mapping[str, Any]]:
         """Seal what earlier writers left open, and return a gap for each."""
         for path, deletion in find_unfinished(self._settings.root).items():
             say_once(
                 f"unfinished:{path}",
-                "%s: the deletion of %s is not finished; the next `record delete` does that",
+                "%s: the deletion of %s is not finished; %s does that",
                 path,
                 deletion.scope,
+                deletion.finisher,
             )
         gaps: list[Mapping[str, Any]] = []
         for path in sorted(self._settings.root.glob("v1/*/*/*.open")):
@@ -437,8 +450,17 @@ class RecordWriter:
         self._file.close()
         self._segment = self._file = None
         self._is_dirty = False
-        if self._settings.retire is not None and (tombstone := self._settings.retire()) is not None:
-            self._notices.append(tombstone)
+
+    def _retire(self) -> None:
+        """Delete what is kept no longer; a failure of that is no trouble of the log."""
+        self._has_surplus = False
+        if self._settings.retire is None:
+            return
+        try:
+            self._has_surplus = self._settings.retire()
+        except (OSError, ValueError) as error:
+            log.warning("%s: what is kept no longer cannot be deleted yet (%s)", self._settings.root, error)
+        self._retired_s = time.monotonic()
 
     def _seal_guarded(self) -> None:
         try:
@@ -448,6 +470,7 @@ class RecordWriter:
         self._tell_head()
         for event in self._waiting:
             event.set()
+        self._retire_guarded()
 
     def _tell_head(self) -> None:
         if self._emit_head is not None and self._frontier.size:
@@ -456,6 +479,8 @@ class RecordWriter:
 
     def _summarise(self, head: Mapping[str, Any]) -> None:
         """Remember what the footer says is in the segment, so that a reader can skip it."""
+        if "attributes" in head:
+            self._summary.setdefault("kinds", set()).add(head["kind"])
         attributes = head.get("attributes", {})
         for name, key in SUMMARY_KEYS.items():
             value = attributes.get(key)
@@ -464,13 +489,19 @@ class RecordWriter:
                 values.add(value)
 
 
-def _reset_in_child(reference: weakref.ReferenceType[RecordWriter]) -> None:
-    writer = reference()
-    if writer is not None:
+# Writers come and go, for each tombstone has one of its own; a hook at a fork would stay.
+_writers: weakref.WeakSet[RecordWriter] = weakref.WeakSet()
+
+
+def _reset_in_child() -> None:
+    for writer in list(_writers):
         writer._reset()
 
 
-def _close_at_exit(reference: weakref.ReferenceType[RecordWriter]) -> None:
-    writer = reference()
-    if writer is not None:
+def _close_at_exit() -> None:
+    for writer in list(_writers):
         writer.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_in_child)

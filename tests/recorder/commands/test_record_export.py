@@ -17,6 +17,8 @@ import pytest
 from openai.types.chat import ChatCompletion
 from recorded_tasks import record_into, run_command
 
+import otel_agentops
+from otel_agentops._hashing import identity
 from otel_agentops.recorder.commands.bundle import (
     Bundle,
     dump_bundle,
@@ -69,6 +71,21 @@ def test_bundle_keeps_every_byte(refunds: Path) -> None:
         for part, content in zip(other.parts, other.contents, strict=True):
             assert part.sha256 in (hashlib.sha256(content or b"").hexdigest(), None if part.name == "headers" else "")
     assert len(set(document["pieces"])) == len(document["pieces"])
+
+
+def test_found_chunks_are_shown_and_exported(tmp_path: Path) -> None:
+    with record_into(tmp_path), otel_agentops.task("support", id="T-1"):
+        for words in ("Refunds take a week.", f"the key is {SECRET}"):
+            with otel_agentops.retrieval("articles", query="refund") as search:
+                search.documents([{"id": "shelf-9", "score": 0.5, "text": words}])
+    shown = json.loads(run_command("show", "T-1", "--dir", tmp_path, "--json").stdout)
+    found = [turn["facts"]["found 1"] for turn in shown["turns"]]
+    assert found[0] == f"id shelf-9, score 0.5, hash {identity('Refunds take a week.')}"
+    bundle = export(tmp_path, "T-1")
+    again = parse_bundle(json.loads(json.dumps(dump_bundle(bundle))), "again")
+    assert [step.parts for step in again.steps] == [step.parts for step in bundle.steps]
+    counts = [[len(part.found) for part in step.parts] for step in redact_bundle(bundle).steps]
+    assert counts == [[0, 1], [0, 0]]  # a hash of the secret does not leave
 
 
 def test_proofs_lead_to_a_signed_checkpoint(refunds: Path) -> None:

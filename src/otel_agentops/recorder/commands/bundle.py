@@ -24,7 +24,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from otel_agentops._yaml import InputError
 from otel_agentops.recorder.commands.index import RecordIndex
 from otel_agentops.recorder.commands.steps import Step, load_steps
 from otel_agentops.recorder.cutting import Cutter
-from otel_agentops.recorder.entries import REDACTED, Entry, Part
+from otel_agentops.recorder.entries import REDACTED, Entry, FoundChunk, Part
 from otel_agentops.recorder.notes import parse_checkpoint
 from otel_agentops.recorder.reading import open_segments, parse_entry, read_entries, read_head
 from otel_agentops.recorder.redaction import PieceRedactor
@@ -174,7 +174,8 @@ def redact_part(redactor: PieceRedactor, part: Part, content: bytes | None) -> t
     if redacted == content:
         return part, content
     digest = None if redacted is None else hashlib.sha256(redacted).hexdigest()
-    return replace(part, form=REDACTED, byte_size=len(redacted or b""), sha256=digest, hmac=None), redacted
+    clean = replace(part, form=REDACTED, byte_size=len(redacted or b""), sha256=digest, hmac=None, found=())
+    return clean, redacted
 
 
 def _is_clean_stream(redactor: PieceRedactor, content: bytes) -> bool:
@@ -209,6 +210,7 @@ def dump_bundle(bundle: Bundle) -> dict[str, Any]:
         parts = []
         for part, content in zip(step.parts, step.contents, strict=True):
             facts = {name: getattr(part, name) for name in Part.__dataclass_fields__}
+            facts["found"] = tuple(map(asdict, part.found))
             described = {name: value for name, value in facts.items() if value not in (None, ())}
             if content is not None:
                 slices = _cut_text(cutter, content, part.name)
@@ -278,7 +280,8 @@ def _parse_step(document: Mapping[str, Any], pieces: Sequence[bytes]) -> Iterabl
     parts, contents = [], []
     for described in document["parts"]:
         facts = {name: value for name, value in described.items() if name != "pieces"}
-        parts.append(Part(**{**facts, "times_ns": tuple(facts.get("times_ns", ()))}))
+        found = tuple(FoundChunk(**chunk) for chunk in facts.get("found", ()))
+        parts.append(Part(**{**facts, "times_ns": tuple(facts.get("times_ns", ())), "found": found}))
         numbers = described.get("pieces")
         contents.append(None if numbers is None else b"".join(pieces[number] for number in numbers))
     manifest = _parse_piece(document["manifest"]) if "manifest" in document else None

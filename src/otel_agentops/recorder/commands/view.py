@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from otel_agentops.operations import Value
@@ -214,6 +215,9 @@ def list_facts(step: Step) -> Iterator[tuple[str, str]]:
             number = "" if part.attempt is None else f" {part.attempt + 1}"
             kept = f"sha256 {part.sha256}" if part.sha256 else f"hmac {part.hmac}"
             yield f"{part.name}{number}", f"{part.byte_size} bytes, {part.form}, {kept}"
+        for place, chunk in enumerate(part.found, 1):
+            members = {name: value for name, value in asdict(chunk).items() if value is not None}
+            yield f"found {place}", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in members.items())
 
 
 def format_time(time_ns: int) -> str:
