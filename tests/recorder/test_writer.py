@@ -30,6 +30,7 @@ from otel_agentops.recorder.reading import (
     read_part,
 )
 from otel_agentops.recorder.tree import compute_root, hash_leaf
+from otel_agentops.recorder.writer import Encoded
 
 NOBODY = 65534
 
@@ -159,6 +160,11 @@ def test_removed_directory_is_counted_and_made_again(tmp_path: Path, monkeypatch
     assert [(gap.reason, gap.count) for gap in find_gaps(tmp_path) if isinstance(gap, Gap)] == [("removed", 2)]
 
 
+def count_threads() -> int:
+    """Return how many threads the system has for this process."""
+    return len([*Path("/proc/self/task").iterdir()])
+
+
 def run_in_child(work: object) -> int:
     """Run a function in a forked child; return its exit status."""
     if (pid := os.fork()) == 0:
@@ -194,9 +200,11 @@ def test_lost_permission_loses_nothing_that_fits_in_memory(monkeypatch: pytest.M
     monkeypatch.setattr(writer, "_PIECE_BYTES", 4000)  # a new file every few entries
     with tempfile.TemporaryDirectory() as directory:  # that of pytest is closed to other users
         root = Path(directory)
+        threads = count_threads()
         warm = make_writer(root / "warm")  # imports what the child may not be allowed to read
         offer(warm, 0)
         assert warm.close(10)
+        wait_until(lambda: count_threads() == threads)  # OpenSSL takes locks while a thread ends
 
         def work() -> None:
             if os.geteuid() == 0:  # nothing is forbidden to root
@@ -236,6 +244,41 @@ def test_fork_writes_a_segment_of_its_own(tmp_path: Path) -> None:
         by_writer.setdefault(entry.ref.partition("/")[0], []).append(entry.attributes["number"])
     assert by_writer.pop(parent) == [1, 3]
     assert list(by_writer.values()) == [[2]]
+
+
+def test_fork_waits_until_the_thread_is_between_two_entries(tmp_path: Path) -> None:
+    """A lock of OpenSSL that the thread had at the fork is taken for ever in the child."""
+    recorder = make_writer(tmp_path)
+    is_encoding, steps = threading.Event(), list[str]()
+
+    def encode() -> Encoded:
+        is_encoding.set()
+        time.sleep(0.05)
+        steps.append("encoded")
+        return Encoded({"kind": "call", "time_ns": 1, "monotonic_ns": 1, "attributes": {}})
+
+    assert recorder.offer(100, encode)
+    assert is_encoding.wait(10)
+    assert run_in_child(lambda: steps.index("encoded")) == 0
+    assert recorder.close(10)
+
+
+def test_fork_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_FORK_S", 0.01)
+    recorder = make_writer(tmp_path)
+    is_encoding, is_over = threading.Event(), threading.Event()
+
+    def encode() -> Encoded:
+        is_encoding.set()
+        assert is_over.wait(10)
+        return Encoded({"kind": "call", "time_ns": 1, "monotonic_ns": 1, "attributes": {}})
+
+    assert recorder.offer(100, encode)
+    assert is_encoding.wait(10)
+    assert run_in_child(is_over.is_set) == 0
+    is_over.set()
+    assert recorder.close(10)
+    assert len(list(open_records(tmp_path))) == 1
 
 
 def test_clock_step_changes_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ _HEAD_S = 60.0
 _RETRY_S = 1.0  # after the disk refused
 _RETIRE_S = 5.0  # between two parts of what is to be deleted, so that the application has its processor
 _CLOSE_S = 2.0  # that the end of the process waits for the thread
+_FORK_S = 0.25  # that a fork waits until the thread is between two entries
 _SEGMENT_BYTES = 8 * 1024 * 1024
 _SEGMENT_S = 600.0
 _PIECE_BYTES = 16 * 1024 * 1024  # of distinct pieces that are kept to be recognised
@@ -161,6 +162,10 @@ class RecordWriter:
         self._previous = bytes(32)
         self._frontier = Frontier()
         self._signer: notes.Signer | None = None
+        # Held by the thread while it works. OpenSSL's locks are no better in a child than others: one that the thread
+        # had at the fork is taken there for ever.
+        self._working = threading.RLock()
+        self._is_fork_due = False
         self._waiting: list[threading.Event] = []
         self._gaps: dict[str, list[int]] = {}  # reason to count, first and last number
         self._summary: dict[str, set[str]] = {}
@@ -236,12 +241,13 @@ class RecordWriter:
             while True:
                 self._wait()
                 is_last = self._is_closing
-                self._drain_guarded()
-                if is_last:
-                    self._seal_guarded()
-                    return
-                if self._has_surplus and time.monotonic() - self._retired_s >= _RETIRE_S:
-                    self._retire_guarded()
+                with self._working:
+                    self._drain_guarded()
+                    if is_last:
+                        self._seal_guarded()
+                        return
+                    if self._has_surplus and time.monotonic() - self._retired_s >= _RETIRE_S:
+                        self._retire_guarded()
         finally:
             self._closed.set()
 
@@ -284,6 +290,8 @@ class RecordWriter:
                 if synced is not None:
                     self._waiting.append(synced)
                 self._write_entry(number, encode)
+                if self._is_fork_due:
+                    self._let_fork()
                 if len(self._queue) < _FEW:
                     time.sleep(0)  # let the application have the interpreter
             self._write_gaps()
@@ -295,6 +303,23 @@ class RecordWriter:
             self._count_drops()
         else:
             self.trouble = None
+
+    def _let_fork(self) -> None:
+        self._working.release()
+        time.sleep(0.001)  # who waits for the lock gets it
+        self._working.acquire()
+
+    def pause(self, deadline_s: float) -> bool:
+        """Hold the thread between two entries; return False if it is not there in time."""
+        self._is_fork_due = True
+        try:
+            return self._working.acquire(timeout=max(0.0, deadline_s))
+        finally:
+            self._is_fork_due = False
+
+    def resume(self) -> None:
+        """Let the thread go on, from the thread that held it."""
+        self._working.release()
 
     def _count_drops(self) -> None:
         while self._drops:
@@ -493,7 +518,21 @@ class RecordWriter:
 _writers: weakref.WeakSet[RecordWriter] = weakref.WeakSet()
 
 
+_paused = threading.local()
+
+
+def _pause_before_fork() -> None:
+    end_s = time.monotonic() + _FORK_S
+    _paused.writers = [writer for writer in list(_writers) if writer.pause(end_s - time.monotonic())]
+
+
+def _resume_in_parent() -> None:
+    for writer in _paused.__dict__.pop("writers", ()):
+        writer.resume()
+
+
 def _reset_in_child() -> None:
+    _paused.__dict__.clear()
     for writer in list(_writers):
         writer._reset()
 
@@ -504,4 +543,4 @@ def _close_at_exit() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_in_child)
+    os.register_at_fork(before=_pause_before_fork, after_in_parent=_resume_in_parent, after_in_child=_reset_in_child)
