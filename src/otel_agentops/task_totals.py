@@ -7,6 +7,7 @@ the path of a call.
 from __future__ import annotations
 
 import math
+import os
 import time
 import uuid
 import weakref
@@ -69,7 +70,8 @@ class TaskTotals:
 
     def __init__(self, name: str, id: str | None = None) -> None:
         self.name = name
-        self.id = id or uuid.uuid4().hex
+        # Not by uuid4: a program whose tests replace it with a counter would get other ids with us than without.
+        self.id = id or uuid.UUID(bytes=os.urandom(16), version=4).hex
         self.opened_at = 0.0  # seconds of a clock that only grows; 0 before its block is entered
         # Attempts, input tokens, output tokens, USD of each model call; None: not known.
         self.model_calls: list[tuple[int | None, int | None, int | None, float | None]] = []

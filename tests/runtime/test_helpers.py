@@ -187,6 +187,12 @@ def test_declared_outcome_wins_over_an_exception(seen: Capture) -> None:
     assert seen.spans[0]["attributes"]["otel_agentops.task.outcome"] == "escalated"
 
 
+def test_id_takes_no_number_of_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uuid, "uuid4", lambda: pytest.fail("a test of an application counts these"))
+    with task("support") as run:
+        assert run.id
+
+
 def test_task_keeps_the_id_of_the_application(seen: Capture) -> None:
     given = uuid.uuid4()
     with task("support", id=given, tenant=7) as run:  # type: ignore[arg-type]
