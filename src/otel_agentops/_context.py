@@ -7,8 +7,8 @@ facts travel as baggage (`_baggage`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar, Token
 from typing import NamedTuple
 
@@ -100,20 +100,21 @@ def swap_scope(scope: Scope) -> Scope:
     return before
 
 
-@contextmanager
-def enter_scope(scope: Scope, sends_baggage: bool = False) -> Iterator[Scope]:
-    """Make a scope current for the length of a block.
+def enter_scope(stack: ExitStack, scope: Scope, *, sends_baggage: bool = False) -> None:
+    """Make a scope current until a stack is closed.
 
-    sends_baggage: its facts that may travel are in the baggage of outgoing requests.
+    There is no generator in it: the garbage collector would end one of a dropped stream by itself, in the context of
+    whoever runs just then.
+
+    Args:
+        stack: Closed where the block ends.
+        scope: The scope.
+        sends_baggage: True if its facts that may travel are in the baggage of outgoing requests.
     """
-    token = _CURRENT.set(scope)
+    stack.callback(_CURRENT.reset, _CURRENT.set(scope))
     context = otel_context.set_value(_KEY, scope)
     attached = otel_context.attach(_baggage.add_facts(scope.facts, context) if sends_baggage else context)
-    try:
-        yield scope
-    finally:
-        otel_context.detach(attached)
-        _CURRENT.reset(token)
+    stack.callback(otel_context.detach, attached)
 
 
 def detach_baggage() -> Token[Context] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -47,7 +48,8 @@ def test_call_is_recorded_if_anything_needs_it(tracer_provider: Any, monkeypatch
     telemetry = make_telemetry(tracer_provider, NO_METRICS)
     with TracerProvider().get_tracer("a framework").start_as_current_span("chat gpt-x"):
         assert telemetry.may_record()
-    with enter_scope(Scope(task=TaskTotals("refund"))):
+    with ExitStack() as stack:
+        enter_scope(stack, Scope(task=TaskTotals("refund")))
         assert telemetry.may_record()
     token = otel_context.attach(baggage.set_baggage(A.TRAFFIC_TENANT, "acme"))
     assert telemetry.may_record()

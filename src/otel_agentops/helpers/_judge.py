@@ -87,7 +87,7 @@ class judge(Block):  # noqa: N801  a verb, used like contextlib's own
         if outer.judge is not None and outer.judge.inner_judges is not None:
             outer.judge.inner_judges.append(self.name)
         self._scope = outer._replace(judge=judge_scope, prompt=None, held_spans=None)
-        stack.enter_context(enter_scope(self._scope))
+        enter_scope(stack, self._scope)
 
     @guard
     def score(

@@ -28,7 +28,7 @@ class output(Block):  # noqa: N801
     @override
     def enter_block(self, stack: ExitStack) -> None:
         self._held_spans = HeldSpans()
-        stack.enter_context(enter_scope(current_scope()._replace(held_spans=self._held_spans)))
+        enter_scope(stack, current_scope()._replace(held_spans=self._held_spans))
 
     @guard
     def valid(self, valid: bool) -> None:

@@ -52,4 +52,4 @@ class prompt(Block):  # noqa: N801
         declared = _coerce.identify_json(
             "a prompt's template", lambda: identities.declare_template(name, version, self.template)
         )
-        stack.enter_context(enter_scope(current_scope()._replace(prompt=declared)))
+        enter_scope(stack, current_scope()._replace(prompt=declared))

@@ -112,7 +112,7 @@ class task(Block):  # noqa: N801  a verb, used like contextlib's own
         user = _coerce.as_text(self._user)
         users = (*outer.users, user) if user else outer.users
         self._scope = outer._replace(task=totals, facts=facts, depth=depth, users=users)
-        stack.enter_context(enter_scope(self._scope, sends_baggage=True))
+        enter_scope(stack, self._scope, sends_baggage=True)
         run = AgentRun(self.name, totals.root_facts if self._is_root else {}, self._is_root, depth)
         self._observation = observation = observe_block(stack, run)
         if self._is_root:

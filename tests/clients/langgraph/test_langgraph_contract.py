@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
@@ -19,6 +20,7 @@ from opentelemetry import trace
 
 import otel_agentops
 from otel_agentops._context import NO_SCOPE, current_scope
+from otel_agentops._deferred_work import run_deferred
 from otel_agentops._hashing import identity
 from otel_agentops.frameworks._runs import RunIterator
 from otel_agentops.frameworks.langgraph import Instrumentor
@@ -188,6 +190,21 @@ def test_stream_left_early_is_cancelled(provider: FakeProvider, seen: Capture) -
     for _ in make_agent(provider).stream(ASK):
         break
     assert outcome_of(seen) == "cancelled"
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_stream_that_the_collector_frees_is_cancelled(
+    provider: FakeProvider, seen: Capture, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stream in a cycle: its parts are finalised in any order, in the context of whoever allocates."""
+    cycle: list[object] = [make_agent(provider).stream(ASK)]
+    next(cycle[0])  # type: ignore[call-overload]
+    cycle.append(cycle)
+    del cycle
+    contextvars.copy_context().run(gc.collect)
+    run_deferred()
+    assert outcome_of(seen) == "cancelled"
+    assert caplog.records == []
 
 
 def test_async_stream_left_early_is_cancelled(provider: FakeProvider, seen: Capture) -> None:
