@@ -128,6 +128,22 @@ def test_segment_is_written_once_for_a_rule(tmp_path: Path, monkeypatch: pytest.
     assert len(looked_at) == 2
 
 
+def test_run_that_the_disk_refused_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_kinds(tmp_path, 8)
+    limits = Retention(tmp_path, parse_limits("retrieval=7d"))
+
+    def refuse(*args: object) -> Path:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retention, "write_journal", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            limits.run()
+    assert read_kinds(file) == ALL
+    limits.run()
+    assert "retrieval" not in read_kinds(file)
+
+
 def test_run_takes_a_few_segments_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [write_kinds(tmp_path, 30 - number) for number in range(5)]
     monkeypatch.setattr(retention, "_MOST_BYTES", max(file.stat().st_size for file in files) + 1)

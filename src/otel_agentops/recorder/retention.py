@@ -146,9 +146,10 @@ class Retention:
             surplus = self._find_surplus(segments)
             self._delete(_SEGMENTS, (), surplus)
             kept = [file for file in segments if file.path not in set(surplus)]
-            due, is_all = self._find_due(kept)
+            due, done, is_all = self._find_due(kept)
             for classes, paths in due.items():
                 self._delete(_CONTENT, classes, paths)
+            self._done = done  # only now: what the disk refused is looked at again
             return not is_all
 
     def _list_files(self, pattern: str) -> list[_File]:
@@ -173,28 +174,30 @@ class Retention:
         torn = self._list_files("*.torn-*") if shortest_s is not None else []
         return surplus + [file.path for file in torn if file.age_s > (shortest_s or 0)]
 
-    def _find_due(self, segments: Sequence[_File]) -> tuple[dict[tuple[str, ...], list[Path]], bool]:
-        """Return segments with content that is too old, by its classes, and True if those are all.
+    def _find_due(
+        self, segments: Sequence[_File]
+    ) -> tuple[dict[tuple[str, ...], list[Path]], dict[Path, frozenset[str]], bool]:
+        """Return segments with content that is too old, by its classes; what is done then; and True if those are all.
 
         The newest come first: they are due since the last run.
         """
         due: dict[tuple[str, ...], list[Path]] = {}
+        done = {file.path: self._done[file.path] for file in segments if file.path in self._done}
         if not self._limits.class_ages:
-            return due, True
-        self._done = {file.path: self._done[file.path] for file in segments if file.path in self._done}
+            return due, done, True
         looked_at = byte_size = 0
         for file in reversed(segments):
             wanted = self._limits.find_due(file.age_s)
-            if wanted <= self._done.get(file.path, frozenset()):
+            if wanted <= done.get(file.path, frozenset()):
                 continue
-            self._done[file.path] = wanted
+            done[file.path] = wanted
             looked_at += 1
             if classes := tuple(sorted(wanted & _find_classes(file.path))):
                 due.setdefault(classes, []).append(file.path)
                 byte_size += file.byte_size
             if looked_at == _MOST_LOOKED_AT or byte_size >= _MOST_BYTES:
-                return due, False
-        return due, True
+                return due, done, False
+        return due, done, True
 
     def _delete(self, kind: str, classes: Iterable[str], paths: Sequence[Path]) -> None:
         if paths:

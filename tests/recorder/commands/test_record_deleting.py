@@ -139,7 +139,7 @@ def test_wrong_input_of_a_deletion_is_a_sentence(records: Path) -> None:
     hold.touch()
     assert delete(records, "--task", "task-jane")[1:] == [
         f"a legal hold keeps it: {hold}",
-        "nothing was deleted; --yes deletes it",
+        "nothing was deleted; remove the file of the hold first",
     ]
     assert delete(records, "--task", "task-jane", "--yes") == [
         f"otel-agentops record delete: {hold}: task task-jane: a legal hold keeps it, and nothing was deleted; "

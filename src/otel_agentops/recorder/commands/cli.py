@@ -542,7 +542,8 @@ def _print_plan(scope: str, plan: Plan, *, is_deleted: bool) -> None:
         typer.echo(f"{plan.open_count} entries are in segments that are still written; they cannot be deleted yet")
     if plan.hold is not None:
         typer.echo(f"a legal hold keeps it: {plan.hold}")
-    for scope in plan.unfinished:
+    for earlier in plan.unfinished:
         state = "is finished now" if is_deleted else "was not finished, and --yes does that"
-        typer.echo(f"an earlier deletion {state}: {scope}")
-    typer.echo("deleted" if is_deleted else "nothing was deleted; --yes deletes it")
+        typer.echo(f"an earlier deletion {state}: {earlier}")
+    way = "--yes deletes it" if plan.hold is None else "remove the file of the hold first"
+    typer.echo("deleted" if is_deleted else f"nothing was deleted; {way}")
