@@ -16,6 +16,7 @@ from otel_agentops.frameworks._model_calls import (
     FrameworkCall,
     begin_model_call,
     describe_call,
+    describe_function,
     fold_last,
     make_answer,
     make_endpoint,
@@ -53,10 +54,7 @@ class ModelRun(NamedTuple):
 
 def _describe_tool(tool: Any) -> dict[str, Any]:
     schema = tool if isinstance(tool, Mapping) else tool.schema
-    return {
-        "type": "function",
-        "function": {name: schema[name] for name in ("name", "description", "parameters") if name in schema},
-    }
+    return describe_function(*map(schema.get, ("name", "description", "parameters")))
 
 
 def read_answer(result: Any) -> Answer:

@@ -17,6 +17,7 @@ from otel_agentops.frameworks._model_calls import (
     FrameworkCall,
     begin_model_call,
     describe_call,
+    describe_function,
     make_answer,
     make_endpoint,
     name_arguments,
@@ -92,15 +93,14 @@ class EngineRun(NamedTuple):
             settings["stop"] = list(settings["stop"])
         system = request.system
         texts = [system] if isinstance(system, str) else [each.text for each in system or () if hasattr(each, "text")]
-        tools = [_describe_tool(each) for each in request.tools if each.type == "function"]
+        tools = [
+            describe_function(each.name, each.description, each.parameters)
+            for each in request.tools
+            if each.type == "function"
+        ]
         turns = [{"role": each.role, "content": each.text} for each in request.messages]
         call = describe_call(None, request.model, settings, texts, tools or None)
         return call, {"messages": turns, **settings}
-
-
-def _describe_tool(tool: Any) -> dict[str, Any]:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-    return {"type": "function", "function": {name: value for name, value in function.items() if value is not None}}
 
 
 def read_response(response: Any) -> Answer:

@@ -15,6 +15,7 @@ from otel_agentops.frameworks._model_calls import (
     FrameworkCall,
     begin_model_call,
     describe_call,
+    describe_function,
     make_answer,
     make_endpoint,
     name_arguments,
@@ -60,8 +61,7 @@ def _describe_tool(declaration: Any) -> dict[str, Any]:
     schema = declaration.parameters_json_schema
     if schema is None and declaration.parameters is not None:
         schema = declaration.parameters.model_dump(mode="json", exclude_none=True)
-    function = {"name": declaration.name, "description": declaration.description, "parameters": schema}
-    return {"type": "function", "function": {name: value for name, value in function.items() if value is not None}}
+    return describe_function(declaration.name, declaration.description, schema)
 
 
 def fold_response(state: FoldState, response: Any) -> bool:

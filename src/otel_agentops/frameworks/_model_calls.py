@@ -143,6 +143,12 @@ def describe_call(
     )
 
 
+def describe_function(name: object, description: object, parameters: object) -> dict[str, Any]:
+    """Return a tool as OpenAI has it; what is None is left out."""
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": {key: value for key, value in function.items() if value is not None}}
+
+
 def _refuse_body(body: Mapping[str, Any], facts: Any) -> LibraryOperation:
     raise TypeError("the operation is read when the call is over")
 

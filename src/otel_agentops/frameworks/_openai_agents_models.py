@@ -16,6 +16,7 @@ from otel_agentops.frameworks._model_calls import (
     FrameworkCall,
     begin_model_call,
     describe_call,
+    describe_function,
     make_answer,
     make_endpoint,
     name_arguments,
@@ -52,8 +53,7 @@ class ModelRun(NamedTuple):
 
 
 def _describe_tool(tool: Any) -> dict[str, Any]:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.params_json_schema}
-    return {"type": "function", "function": function}
+    return describe_function(tool.name, tool.description, tool.params_json_schema)
 
 
 def read_answer(response: Any, model: str | None = None) -> Answer:

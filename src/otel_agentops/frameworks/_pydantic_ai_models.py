@@ -18,6 +18,7 @@ from otel_agentops.frameworks._model_calls import (
     FrameworkCall,
     begin_model_call,
     describe_call,
+    describe_function,
     make_answer,
     make_endpoint,
     patch_methods,
@@ -65,12 +66,7 @@ class ModelRun(NamedTuple):
 
 
 def _describe_tool(definition: Any) -> dict[str, Any]:
-    function = {
-        "name": definition.name,
-        "description": definition.description,
-        "parameters": definition.parameters_json_schema,
-    }
-    return {"type": "function", "function": {name: value for name, value in function.items() if value is not None}}
+    return describe_function(definition.name, definition.description, definition.parameters_json_schema)
 
 
 def read_answer(response: Any) -> Answer:

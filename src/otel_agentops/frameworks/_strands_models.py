@@ -18,6 +18,7 @@ from otel_agentops.frameworks._model_calls import (
     FrameworkCall,
     begin_model_call,
     describe_call,
+    describe_function,
     make_answer,
     make_endpoint,
     name_arguments,
@@ -44,14 +45,7 @@ class ModelRun(NamedTuple):
         wanted = {name: settings.get(name) for name in _PARAMETERS}
         instructions = self.given["system_prompt"]
         tools = [
-            {
-                "type": "function",
-                "function": {
-                    "name": each["name"],
-                    "description": each["description"],
-                    "parameters": each["inputSchema"]["json"],
-                },
-            }
+            describe_function(each["name"], each["description"], each["inputSchema"]["json"])
             for each in self.given["tool_specs"] or ()
         ]
         call = describe_call(
