@@ -12,7 +12,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from otel_agentops._context import NO_SCOPE, Scope
-from otel_agentops._guard import guard
+from otel_agentops._guard import guard_step
 from otel_agentops.operations import NO_ATTRIBUTES, Attempt, Attributes, ClientOperation, Operation, Result, Value
 
 if TYPE_CHECKING:
@@ -46,6 +46,18 @@ class Hooks(NamedTuple):
     ended: tuple[Hook, ...]
 
 
+# How many arguments the functions of each hook get, the observation included.
+_ARGUMENT_COUNTS = dict.fromkeys(Hooks._fields, 1) | {
+    "request_read": 2,
+    "request_sent": 2,
+    "attempt_finished": 2,
+    "wire_received": 3,
+    "body_received": 2,
+    "response_received": 2,
+    "chunk_received": 2,
+}
+
+
 def compile_hooks(sinks: Iterable[object]) -> Hooks:
     """Return one tuple of guarded methods per hook, in the order of the sinks; for `ended` in reverse order.
 
@@ -55,7 +67,7 @@ def compile_hooks(sinks: Iterable[object]) -> Hooks:
 
     def methods(name: str) -> tuple[Hook, ...]:
         return tuple(
-            guard(getattr(sink, name), has_content=getattr(sink, "has_content", False))
+            guard_step(getattr(sink, name), _ARGUMENT_COUNTS[name], has_content=getattr(sink, "has_content", False))
             for sink in ordered
             if hasattr(sink, name)
         )

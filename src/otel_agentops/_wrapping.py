@@ -12,7 +12,7 @@ from typing import Any, Generic
 from typing_extensions import NamedTuple, TypeVar
 
 from otel_agentops._client_call import UNOBSERVED, ClientCall
-from otel_agentops._guard import guard
+from otel_agentops._guard import guard_step
 from otel_agentops._patching import Method, PatchedLibrary, Wrap
 
 Arguments = tuple[Any, ...]
@@ -40,7 +40,7 @@ class Around(NamedTuple, Generic[Subject]):
 def wrap_call(around: Around[Any], *, is_async: bool = False) -> Wrap:
     """Return the wrapper of a method that is a whole call: the call is active while the method runs."""
     begin, returned, failed = _guard_all(around)
-    entered = None if around.entered is None else guard(around.entered)
+    entered = None if around.entered is None else guard_step(around.entered, 3)
 
     def wrap(original: Method, library: PatchedLibrary) -> Method:
         def method(*args: Any, **kwargs: Any) -> Any:
@@ -117,7 +117,8 @@ def list_wrapper_modules(function: object) -> Iterator[str]:
 
 
 def _guard_all(around: Around[Any]) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    return guard(around.begin), guard(around.returned or _do_nothing), guard(around.failed or _do_nothing)
+    returned, failed = around.returned or _do_nothing, around.failed or _do_nothing
+    return guard_step(around.begin, 3), guard_step(returned, 4), guard_step(failed, 4)
 
 
 def _do_nothing(*args: object) -> None:

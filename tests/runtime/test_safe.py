@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from otel_agentops import _guard
-from otel_agentops._guard import guard, say_once
+from otel_agentops._guard import guard, guard_step, say_once
 
 Said = Callable[[], list[str]]
 
@@ -45,6 +45,23 @@ def test_guard_logs_each_failure_once_in_production(production: None, said: Said
         "otel-agentops failed in halved (TypeError: unsupported operand type(s) for /: 'int' and 'str')",
     ]
     assert said()[0].endswith("the call of the application is unaffected, its telemetry may lack a part")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_guarded_step_fails_as_a_guarded_function(count: int, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    def divided(*numbers: int) -> float:
+        return 1 / sum(numbers)
+
+    step, quiet = guard_step(divided, count), guard_step(divided, count, has_content=True)
+    assert step(*[2] * count) == 1 / (2 * count)
+    with pytest.raises(ZeroDivisionError):
+        step(*[0] * count)
+    monkeypatch.setattr(_guard, "is_strict", False)
+    assert (step(*[0] * count), quiet(*["secret"] * count)) == (None, None)
+    assert [sentence.partition(";")[0].rpartition(".")[2] for sentence in said()] == [
+        "divided (ZeroDivisionError: division by zero)",
+        "divided (TypeError: its text may quote content)",
+    ]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
