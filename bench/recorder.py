@@ -237,6 +237,7 @@ def measure_own_work(tasks: int) -> dict[str, str]:
         with_recorder, without, agent = install(directory), install(None), Agent()
         writer = _get_writer(with_recorder)
         writer._start_token.clear()
+        writer._is_idle = False  # there is nobody to wake
         times: dict[int, list[int]] = {id(with_recorder): [], id(without): []}
         for number in range(tasks):
             for turn, (messages, answer) in enumerate(write_task()):

@@ -203,9 +203,10 @@ class ClientCall(Observation, Generic[C]):
 
         content: bytes, or an object that the SDK serialises to them (a protobuf message).
         """
-        call = self._observed_call()
-        for hook in call.hooks.request_sent:
-            hook(call, content)
+        call = self if self.span is not None else self._observed_call()
+        if call.span is not None:
+            for hook in call.hooks.request_sent:
+                hook(call, content)
 
     @guard
     def attempt_finished(
@@ -303,7 +304,7 @@ class ClientCall(Observation, Generic[C]):
             headers: None if the client does not have them.
             content: The whole body; None if it streams, or if the client has not kept it.
         """
-        call = self._observed_call()
+        call = self if self.span is not None else self._observed_call()
         if call.span is not None:
             for hook in call.hooks.wire_received:
                 hook(call, headers, content)

@@ -109,9 +109,10 @@ class Telemetry:
         if self.config.recorder is None or self.config.recorder_mode.list_modes() == {"off"}:
             return ()
         from otel_agentops._sinks.recorder import make_recorder
+        from otel_agentops._sinks.recorder_parts import RecorderPartsSink
 
         self._recorder = make_recorder(self.config, meter, self.emit_event, self._describe_resource)
-        return (self._recorder,)
+        return (self._recorder, RecorderPartsSink(self._recorder.writer))
 
     def _describe_resource(self) -> Mapping[str, object]:
         """Return the attributes of the resource of the spans; empty if the provider has none."""
@@ -120,9 +121,12 @@ class Telemetry:
         return attributes
 
     def compile_sinks(self) -> None:
-        """Compile the hooks of all operations, and of a client's call with a span of our own, in a task and in none."""
+        """Compile the hooks of all operations, and of a client's call with a span of our own, in a task and in none.
+
+        A sink with `hears_calls = False` has nothing to do in such a call.
+        """
         self.hooks = compile_hooks(self.sinks)
-        in_task = [sink for sink in self.sinks if not isinstance(sink, (ForeignSpanSink, EvaluationSink))]
+        in_task = [sink for sink in self.sinks if getattr(sink, "hears_calls", True)]
         self._call_hooks = compile_hooks(in_task)
         self._lone_call_hooks = compile_hooks(sink for sink in in_task if not isinstance(sink, TaskTotalsSink))
 

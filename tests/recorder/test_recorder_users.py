@@ -247,7 +247,7 @@ def test_entry_says_that_its_user_could_not_be_hashed(
 def test_spans_do_not_wait_for_a_writer_that_is_late(
     provider: FakeProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("otel_agentops._sinks.recorder._BACKLOG_BYTES", 0)
+    monkeypatch.setattr("otel_agentops._sinks.recorder.BACKLOG_BYTES", 0)
     with record(tmp_path) as recorded:
         assert recorded.telemetry._recorder is not None
         writer = recorded.telemetry._recorder.writer

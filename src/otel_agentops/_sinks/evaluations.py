@@ -16,6 +16,8 @@ EmitEvent = Callable[[str, Mapping[str, Value]], object]
 class EvaluationSink:
     """Emits one event per judgement."""
 
+    hears_calls = False
+
     def __init__(self, emit_event: EmitEvent) -> None:
         self._emit_event = emit_event
 

@@ -7,17 +7,21 @@ On the application's threads a `Recording` collects references and times. Everyt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter, itemgetter
 from time import monotonic_ns
 from typing import Any, NamedTuple
 
-from opentelemetry.context import get_current
-from opentelemetry.trace import SpanContext
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import SpanContext, get_current_span
 from opentelemetry.util.types import AnyValue
 
 from otel_agentops._guard import guard
+from otel_agentops._observation import Observation
 from otel_agentops._redaction import redact_secrets
 from otel_agentops._sinks.answer import answer_attributes
-from otel_agentops._sinks.recorder_users import Origin
+from otel_agentops._sinks.foreign_span import ForeignSpan
+from otel_agentops._sinks.own_span import OwnSpan
+from otel_agentops._sinks.recorder_users import Origin, find_users
 from otel_agentops.operations import (
     Answer,
     Attempt,
@@ -39,6 +43,7 @@ from otel_agentops.recorder.writer import Encoded
 from otel_agentops.semconv import attributes as A
 
 ENTRY_BYTES = 2048  # what an entry weighs in memory, about
+BACKLOG_BYTES = 1024 * 1024  # that wait for the writer: with more it is late, and spans may be large
 CLIENT_CALLS = (ModelCall, Fetch)  # made once, because each step of a call looks at them
 _KINDS = {
     ModelCall: "call",
@@ -49,6 +54,9 @@ _KINDS = {
 }
 # The classes of what goes over the wire for an operation, there and back.
 _WIRE_CLASSES = {ToolCall: ("arguments", "result"), Retrieval: ("query", "documents")}
+# The fields of a model call without its texts and tools, which are in the bytes of the request.
+_KEPT_FIELDS = tuple(name for name in ModelCall._fields if name not in ("instructions", "tools", "normalise_tool"))
+leave_texts_out = itemgetter(*map(ModelCall._fields.index, _KEPT_FIELDS))
 _serialise = guard(serialise, has_content=True)
 # The key for the content of an entry, from its attributes and time; None if content is not encrypted.
 FindKey = Callable[[Mapping[str, Any], int], "DataKey | None"]
@@ -59,7 +67,7 @@ HashUsers = Callable[[Origin, Sequence[object]], "list[str] | None"]
 class Ended(NamedTuple):
     """The facts of an operation that is over, without the application's objects: those may change, and are many.
 
-    It is made on the writer's thread.
+    It is made on the writer's thread, of what `read_facts` has read on the application's.
     """
 
     operation: Operation
@@ -71,13 +79,22 @@ class Ended(NamedTuple):
     cost_usd: float | None
     started_ns: int
     first_chunk_ns: int | None
-    recording: Recording
-    monotonic_ns: int
-    place: SpanContext
+
+
+read_facts = attrgetter(*Ended._fields[1:])
 
 
 class Recording:
-    """The content of one operation so far: references alone, with the times at which they came."""
+    """The content of one operation so far: references alone, with the times at which they came.
+
+    Args:
+        maker: Makes its entry.
+        observation: The operation.
+
+    Attributes:
+        context: In which it began; who is behind it is read from that later.
+        place: Its span; None if that is the span of `context`.
+    """
 
     # Defaults of the class cost nothing on the application's thread.
     answer: Any = None
@@ -86,16 +103,22 @@ class Recording:
     intent: str | None = None
     size = ENTRY_BYTES
     parts: tuple[tuple[str, bytes], ...] = ()
+    place: SpanContext | None = None
+    requests: tuple[tuple[int, Any], ...] = ()
+    finished_ns: tuple[int, ...] = ()
 
-    def __init__(self, maker: EntryMaker, users: Sequence[str]) -> None:
+    def __init__(self, maker: EntryMaker, observation: Observation) -> None:
         self.maker = maker
-        self.users = users
-        self.context = get_current()  # who is behind the operation is read from it later
+        self.users: Sequence[str] = observation.scope.users
+        span = observation.span
+        self.context: Context = span.context if type(span) is OwnSpan else get_current()
         self.started_ns = monotonic_ns()
-        self.requests: list[tuple[int, Any]] = []
-        self.finished_ns: list[int] = []
         self.chunks: list[tuple[int, Any]] = []
         self.body: list[bytes] = []
+
+    def find_place(self) -> SpanContext:
+        """Return its span, or of an operation without a span the one around it."""
+        return get_current_span(self.context).get_span_context() if self.place is None else self.place
 
 
 class EntryMaker:
@@ -128,16 +151,22 @@ class EntryMaker:
         self._find_key = find_key
         self._hash_users = hash_users
 
-    def encode(self, kind: type[Operation], fields: Iterable[Any], facts: Iterable[Any]) -> Encoded:
+    def encode(
+        self, kind: type[Operation], fields: Iterable[Any], facts: Iterable[Any], recording: Recording, ended_ns: int
+    ) -> Encoded:
         """Return the entry of an operation that is over.
 
         Args:
             kind: Its class.
-            fields: Its fields, without the texts and tools of a model call.
-            facts: The fields of `Ended` after the operation.
+            fields: Its fields; of a model call what `leave_texts_out` returns.
+            facts: What `read_facts` returns.
+            recording: Its content.
+            ended_ns: When it ended, on the monotonic clock.
         """
-        ended = Ended(kind._make(fields), *facts)
-        operation, recording, place = ended.operation, ended.recording, write_place(ended.place)
+        is_model_call = kind is ModelCall
+        operation = ModelCall(**dict(zip(_KEPT_FIELDS, fields, strict=True))) if is_model_call else kind._make(fields)
+        ended = Ended(operation, *facts)
+        place = write_place(recording.find_place())
         attributes = {**ended.request_attributes, **answer_attributes(ended)}
         if isinstance(operation, Judgement):  # of another operation it is on the event alone
             attributes.setdefault(A.GEN_AI_EVALUATION_NAME, operation.name)
@@ -148,7 +177,7 @@ class EntryMaker:
             "time_ns": ended.started_ns,
             "monotonic_ns": recording.started_ns,
             **place,
-            "duration_ns": ended.monotonic_ns - recording.started_ns,
+            "duration_ns": ended_ns - recording.started_ns,
         }
         if (error_type := attributes.get(A.ERROR_TYPE)) is not None:
             head["error_type"] = error_type
@@ -235,6 +264,20 @@ class EntryMaker:
         if missing:
             full_head["missing"] = missing
         return Encoded(full_head, parts, lane, self._find_key(attributes, head["time_ns"]) if parts else None)
+
+
+@guard
+def forget_context(recording: Recording) -> None:
+    """Read on the application's thread who is behind an operation, so that no span of it waits for the writer."""
+    recording.place = recording.find_place()
+    recording.users = find_users(Origin(recording.users, recording.context), ())
+    recording.context = Context()
+
+
+def find_place(observation: Observation) -> SpanContext:
+    """Return the span that an operation has now; of one without a span the one around it."""
+    span = observation.span
+    return (span.span if isinstance(span, (OwnSpan, ForeignSpan)) else get_current_span()).get_span_context()
 
 
 def write_place(context: SpanContext) -> dict[str, str]:

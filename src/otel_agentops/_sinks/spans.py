@@ -152,6 +152,8 @@ def _write_attempts(observation: Observation) -> None:
 class ForeignSpanSink:
     """Keeps a foreign span up to date while its operation runs, because its maker ends it when he likes."""
 
+    hears_calls = False
+
     def __init__(self, spans: SpanSink) -> None:
         self._spans = spans
 

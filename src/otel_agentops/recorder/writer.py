@@ -129,7 +129,6 @@ class RecordWriter:
         emit_head: Callable[[TreeHead], object] | None = None,
     ) -> None:
         self._settings = settings
-        self._effect_limit, self._limit = settings.queue_bytes, settings.queue_bytes - RESERVE
         self._describe = describe
         self._emit_head = None if emit_head is None else guard(emit_head)
         self._drain_guarded = guard(self._drain, has_content=True)
@@ -151,7 +150,9 @@ class RecordWriter:
         self.queued_bytes = 0
         self._drops: deque[tuple[str, int]] = deque()
         self._start_token = [True]  # popped by whoever starts the thread: a list's pop is atomic between threads
-        self._is_idle = self._is_urgent = self._is_closing = self._is_dirty = self._has_surplus = False
+        self._effect_limit, self._limit = self._settings.queue_bytes, self._settings.queue_bytes - RESERVE
+        self._is_idle = True  # whoever brings something starts or wakes the thread
+        self._is_urgent = self._is_closing = self._is_dirty = self._has_surplus = False
         self._wake: SimpleQueue[None] = SimpleQueue()  # to set an event would take the caller 100 bytecodes
         self._closed = threading.Event()
         self._segment: SegmentWriter | None = None
@@ -172,7 +173,7 @@ class RecordWriter:
 
     # -- the application's threads
 
-    def offer(self, size: int, encode: Encode, *, has_effect: bool = False, deadline_s: float = 0.0) -> str | None:
+    def offer(self, size: int, encode: Encode, has_effect: bool = False, deadline_s: float = 0.0) -> str | None:
         """Take an entry; return its ref, or None if it is dropped.
 
         Args:
@@ -182,30 +183,33 @@ class RecordWriter:
             deadline_s: How long to wait until it is on the disk; 0 not to wait.
         """
         number = next(self._numbers)
-        limit = self._effect_limit if has_effect else self._limit
         queued_bytes = self.queued_bytes + size
-        if queued_bytes > limit or self._is_closing:
-            reason = "closed" if self._is_closing else "disk" if self.trouble else "queue_full"
-            self._drops.append((reason, number))
-            if self._start_token:
-                self._start()
+        if queued_bytes > (self._effect_limit if has_effect else self._limit):
+            self._drop(number)
             return None
         synced = threading.Event() if deadline_s and not self.trouble else None
         self.queued_bytes = queued_bytes  # two threads at once may lose one: it is 0 whenever the queue is empty
         self._queue.append((number, size, encode, synced))
+        if self._is_idle or synced is not None or queued_bytes > _URGENT_BYTES:
+            self._rouse(is_urgent=synced is not None or queued_bytes > _URGENT_BYTES)
+        if synced is not None and not synced.wait(deadline_s):
+            say_once("recorder-sync", "the intent of a tool was not on disk within %s s; the tool runs", deadline_s)
+        return f"{self.id}/{number}"
+
+    def _drop(self, number: int) -> None:
+        self._drops.append(("closed" if self._is_closing else "disk" if self.trouble else "queue_full", number))
         if self._start_token:
             self._start()
-        if synced is not None:
-            self._is_urgent = True
-            self._wake.put(None)
-            if not synced.wait(deadline_s):
-                say_once("recorder-sync", "the intent of a tool was not on disk within %s s; the tool runs", deadline_s)
-        elif queued_bytes > _URGENT_BYTES and not self._is_urgent:
+
+    def _rouse(self, *, is_urgent: bool) -> None:
+        """Have the thread come, at once if it is urgent."""
+        if self._start_token:
+            self._start()
+        if is_urgent and not self._is_urgent:
             self._is_urgent = True
             self._wake.put(None)
         elif self._is_idle:
             self._wake.put(None)
-        return f"{self.id}/{number}"
 
     def _start(self) -> None:
         try:
@@ -222,20 +226,25 @@ class RecordWriter:
         """Write one entry on this thread, in a segment of its own; `trouble` says if the disk did not take it."""
         self._start_token.clear()
         self.offer(0, encode, has_effect=True)
-        self._is_closing = self._is_urgent = True
+        self._stop_taking()
         self._run()
 
     def close(self, deadline_s: float = _CLOSE_S) -> bool:
         """Write what waits and seal the segment; return False if that took longer than the deadline."""
-        self._is_closing = self._is_urgent = True
+        self._stop_taking()
         if self._start_token:
             return True
         self._wake.put(None)
         return self._closed.wait(deadline_s)
 
+    def _stop_taking(self) -> None:
+        self._effect_limit = self._limit = -1  # so that `offer` has one thing to look at
+        self._is_closing = self._is_urgent = True
+
     # -- the thread
 
     def _run(self) -> None:
+        self._is_idle = False
         self._head_s = time.monotonic()
         try:
             while True:
