@@ -281,6 +281,16 @@ def test_fork_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(list(open_records(tmp_path))) == 1
 
 
+def test_burst_of_two_seconds_is_kept_whole(tmp_path: Path) -> None:
+    """500 calls a second of 40 kB, and the disk takes none of them meanwhile."""
+    recorder = make_writer(tmp_path)
+    with recorder._working:
+        refs = [offer(recorder, number, size=40_000) for number in range(1000)]
+    assert None not in refs
+    assert recorder.close(60)
+    assert (read_numbers(tmp_path), recorder.losses) == (list(range(1000)), {})
+
+
 def test_clock_step_changes_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = make_writer(tmp_path)
     offer(recorder, 1, deadline_s=10)
