@@ -52,14 +52,19 @@ def provider() -> Iterator[FakeProvider]:
         yield running
 
 
-def _needed(name: str) -> Path:
+def _needed(name: str, *, make: bool = False) -> Path:
     """A program, or the test is skipped with the reason; with CI=true that is a failure."""
     try:
-        return toolchain.find(name, make=False)
+        return toolchain.find(name, make=make)
     except toolchain.UnavailableError as reason:
         if os.environ.get("CI") == "true":
             pytest.fail(str(reason))
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    return _needed(toolchain.BROWSER, make=True)
 
 
 @pytest.fixture(scope="session")

