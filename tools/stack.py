@@ -171,11 +171,12 @@ def collector(
     ports = {
         "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{otlp}",
         "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
-        "INTERNAL_PORT": str(internal),
         "OTEL_AGENTOPS_PROM_ENDPOINT": f"127.0.0.1:{metrics}",
         "OTEL_AGENTOPS_FLUSH": "1s",
     }
-    command: list[str | Path] = [binary, *(f"--config={config}" for config in configs), *flags]
+    # Port 8888 is the default of every collector, and two cannot have it; the last config wins.
+    every = [*configs, _OWN_METRICS.format(port=internal)]
+    command: list[str | Path] = [binary, *(f"--config={config}" for config in every), *flags]
     server = Collector(name, command, directory / f"{name}.log", {**ports, **(variables or {})})
     server.otlp = f"http://127.0.0.1:{otlp}"
     server.metrics = f"http://127.0.0.1:{metrics}/metrics"
@@ -184,6 +185,12 @@ def collector(
         stack.callback(server.stop)
         server.wait_until(lambda: _listens(otlp))  # receivers are started last
         yield server
+
+
+_OWN_METRICS = (
+    "yaml:service::telemetry::metrics::readers: "
+    "[{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {port}}}}}}}}}]"
+)
 
 
 @contextmanager

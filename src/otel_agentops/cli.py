@@ -69,16 +69,19 @@ def _build_app() -> typer.Typer:
     marks = {"ok": "[green]ok", "note": "[blue]note", "warning": "[yellow]warning", "problem": "[red]problem"}
 
     @app.command()
-    def doctor() -> None:
+    def doctor(
+        is_all: bool = typer.Option(False, "--all", help="Name each supported library that is not installed."),
+    ) -> None:
         """Show what will be patched, who else is there, what would go wrong. Start it as you start the program."""
         from otel_agentops.doctor import examine_environment
 
         findings = examine_environment(os.environ)
         table = Table(box=None, pad_edge=False, show_header=False)
         for finding in findings:
-            table.add_row(marks[finding.level], finding.subject, escape(finding.text))
-            if finding.advice:
-                table.add_row("", "", f"[bold]→ {escape(finding.advice)}")
+            names = f": {', '.join(finding.names)}" if is_all and finding.names else ""
+            table.add_row(marks[finding.level], finding.subject, escape(finding.text + names))
+            if advice := finding.advice or ("--all names them" if finding.names and not is_all else ""):
+                table.add_row("", "", f"[bold]→ {escape(advice)}")
         count = Counter(finding.level for finding in findings)
         Console(highlight=False).print(table, f"\nproblems: {count['problem']}, warnings: {count['warning']}")
         if count["problem"]:

@@ -11,7 +11,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -31,12 +32,14 @@ class Finding(NamedTuple):
         subject: The thing that was checked.
         text: The state of the subject.
         advice: The next step; empty if there is none.
+        names: The things that the text counts.
     """
 
     level: str
     subject: str
     text: str
     advice: str = ""
+    names: Sequence[str] = ()
 
 
 Check = Callable[[Mapping[str, str]], Iterator[Finding]]
@@ -52,24 +55,68 @@ def check_settings(environ: Mapping[str, str]) -> Iterator[Finding]:
     for name, nearest in _config.find_unknown_variables(environ).items():
         text = _config.describe_unknown_variable(name, nearest)
         yield Finding("problem", "settings", text, f"rename it to {nearest}" if nearest else "unset it")
-    records: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign, assignment]
-    _guard.log.addHandler(handler)
-    try:
-        path = _config.read_config(environ).prices
-        prices = _prices.load_prices(path)
-    finally:
-        _guard.log.removeHandler(handler)
-    for record in records:
-        yield Finding("problem", "settings", record.getMessage(), "correct or unset it")
+    with _collect_warnings() as warnings:
+        config = _config.read_config(environ)
+        prices = _prices.load_prices(config.prices)
+    for warning in warnings:
+        yield Finding("problem", "settings", warning.getMessage(), "correct or unset it")
+    yield from _check_recorder_values(config)
     if prices is not None:
-        with Path(str(path)).open(encoding="utf-8") as file:
+        with Path(str(config.prices)).open(encoding="utf-8") as file:
             notes = json.load(file)
         text = (
             f"{len(prices)} model names; date {notes.get('date', 'unknown')}, source {notes.get('source', 'unknown')}"
         )
         yield Finding("ok", "prices", text)
+
+
+@contextmanager
+def _collect_warnings() -> Iterator[list[logging.LogRecord]]:
+    """Collect the warnings of our log, which are findings here and no lines on standard error."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign, assignment]
+    _guard.log.addHandler(handler)
+    propagates, _guard.log.propagate = _guard.log.propagate, False
+    try:
+        yield records
+    finally:
+        _guard.log.propagate = propagates
+        _guard.log.removeHandler(handler)
+
+
+def _read_config(environ: Mapping[str, str]) -> _config.Config:
+    with _collect_warnings():  # `check_settings` reports them
+        return _config.read_config(environ)
+
+
+def _check_recorder_values(config: _config.Config) -> Iterator[Finding]:
+    """Check the settings of the recorder that no program reads before it records something."""
+    from otel_agentops.recorder import keys, notes, retention
+
+    if config.recorder_keep is not None:
+        try:
+            retention.parse_limits(config.recorder_keep)
+        except ValueError as error:
+            yield Finding("problem", "settings", f"{error}; everything is kept", "correct or unset it")
+    if config.recorder is None:
+        return
+    if (source := config.recorder_key) is not None:
+        value = "" if keys.decode_key(os.fsencode(source)) else f"={source!r}"  # a key itself is not for a terminal
+        try:
+            keys.KeyRing(Path(config.recorder), keys.load_master_key(source))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            text = f"OTEL_AGENTOPS_RECORDER_KEY{value}: {reason}; no entry is recorded"
+            advice = "name a file with 32 bytes, raw, as hex or as base64, or command: and a command that prints them"
+            yield Finding("problem", "settings", text, advice)
+    if (path := config.recorder_signing_key) is not None:
+        try:
+            notes.make_signer("doctor", path)
+        except (OSError, ValueError, TypeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no private key of Ed25519 is in it"
+            text = f"OTEL_AGENTOPS_RECORDER_SIGNING_KEY={path!r}: {reason}; nothing is recorded"
+            yield Finding("problem", "settings", text, "name a file with a key of Ed25519, as PEM or 32 raw bytes")
 
 
 def check_sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -85,8 +132,11 @@ def check_sdk(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def check_clients(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Check each supported client: version, switch, patches and other tracers."""
-    inactive, absent = [], []
-    for entry, client in _load_clients():
+    active: list[str] = []
+    inactive: list[str] = []
+    absent: list[str] = []
+    clients = list(_load_clients())
+    for entry, client in clients:
         version = _find_version(client.distribution)
         if version is None:
             absent.append(client.distribution)
@@ -102,11 +152,13 @@ def check_clients(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield _describe_coexistence(
                 client.distribution, _find_other_tracers(client, version, environ), _read_mode(environ)
             )
-            inactive += [] if client.active else [client.distribution]
+            (active if client.active else inactive).append(client.distribution)
     if absent:
-        yield Finding("note", "clients", f"not installed, and known where they are: {', '.join(absent)}")
+        text = f"{len(absent)} of {len(clients)} supported libraries are not installed"
+        yield Finding("note", "libraries", text, names=absent)
     if inactive:
-        text = f"{', '.join(inactive)} not patched here: this process was started without opentelemetry-instrument"
+        names = f"{', '.join(inactive)} not" if active else "nothing is"
+        text = f"{names} patched here: this process was started without opentelemetry-instrument"
         advice = "opentelemetry-instrument otel-agentops doctor checks the patches as well"
         yield Finding("note", "patches", text, advice)
 
@@ -196,7 +248,7 @@ def check_hash_key(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def check_content(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Report whether prompts and answers leave the process, and settings of others that are not honoured."""
-    config = _config.read_config(environ)
+    config = _read_config(environ)
     if config.content_mode == "NO_CONTENT":
         yield Finding("ok", "content", "no prompt and no answer leaves the process")
     else:
@@ -213,7 +265,7 @@ def check_content(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def check_recorder(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Check the flight recorder: mode, directory, packages, and what its log says was lost."""
-    config = _config.read_config(environ)
+    config = _read_config(environ)
     if config.recorder is None:
         return
     root = Path(config.recorder)
@@ -276,7 +328,7 @@ def _check_redaction(name: str) -> Iterator[Finding]:
 
 def check_indexes(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Report indexes whose store was asked in this process, and does not tell which build answers."""
-    if _config.read_config(environ).index_ttl == 0:
+    if _read_config(environ).index_ttl == 0:
         text = "OTEL_AGENTOPS_INDEX_TTL=0: no store is asked which build of an index answers"
         yield Finding("note", "indexes", text, "unset it, or declare the versions")
     module = sys.modules.get(f"{__package__}.stores._index_resolver")  # imported with the first store

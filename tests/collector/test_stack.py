@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 import stack
@@ -60,6 +63,22 @@ def test_collector_stops_with_its_block(otelcol: Path, tmp_path: Path) -> None:
         assert running.process.poll() is None
         assert running.scrape() == []
     assert running.process.poll() == 0
+
+
+@pytest.mark.collector
+def test_collector_serves_its_own_metrics_on_a_free_port(otelcol: Path, tmp_path: Path) -> None:
+    """Its config names a port that another program has; 8888, the default, is such a port beside another collector."""
+    with closing(socket.socket()) as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        reader = f"{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {other.getsockname()[1]}}}}}}}}}"
+        configs: list[Path | str] = [
+            stack.BASE,
+            stack.OVERLAY,
+            f"yaml:service::telemetry::metrics::readers: [{reader}]",
+        ]
+        with stack.collector(configs, tmp_path) as running:
+            assert "otelcol_process_uptime" in httpx.get(running.internal).raise_for_status().text
 
 
 @pytest.mark.collector

@@ -229,6 +229,32 @@ def test_lost_entries_are_in_the_metric_and_doctor(
     assert findings[f"full content goes to {tmp_path}"] == "ok"
 
 
+def test_signing_key_that_is_none_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "signing"
+    environ = {"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_SIGNING_KEY": str(path)}
+    name = f"OTEL_AGENTOPS_RECORDER_SIGNING_KEY='{path}'"
+    advice = "name a file with a key of Ed25519, as PEM or 32 raw bytes"
+    text = f"{name}: No such file or directory; nothing is recorded"
+    assert list(doctor.check_settings(environ)) == [doctor.Finding("problem", "settings", text, advice)]
+    path.write_text("no key\n")
+    text = f"{name}: no private key of Ed25519 is in it; nothing is recorded"
+    assert list(doctor.check_settings(environ)) == [doctor.Finding("problem", "settings", text, advice)]
+
+
+def test_right_settings_of_the_recorder_are_no_finding(tmp_path: Path) -> None:
+    (tmp_path / "signing").write_bytes(b"k" * 32)
+    environ = {
+        "OTEL_AGENTOPS_RECORDER": str(tmp_path),
+        "OTEL_AGENTOPS_RECORDER_MODE": "redacted,documents=hashes",
+        "OTEL_AGENTOPS_RECORDER_SYNC": "each",
+        "OTEL_AGENTOPS_RECORDER_QUEUE": "1000000",
+        "OTEL_AGENTOPS_RECORDER_KEEP": "90d,20GB,retrieval=7d",
+        "OTEL_AGENTOPS_RECORDER_KEY": f"command:echo {'ab' * 32}",
+        "OTEL_AGENTOPS_RECORDER_SIGNING_KEY": str(tmp_path / "signing"),
+    }
+    assert list(doctor.check_settings(environ)) == []
+
+
 @pytest.mark.parametrize("telemetry", [{"RECORDER_QUEUE": "1"}], indirect=True)
 def test_dropped_content_is_said_on_the_span(telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path) -> None:
     with otel_agentops.retrieval("articles", query="where is it"):

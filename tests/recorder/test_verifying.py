@@ -11,8 +11,8 @@ import pytest
 from recorder_entries import make_body, make_encode, make_writer, offer
 from typer.testing import CliRunner
 
-from otel_agentops.recorder import segment, writer
-from otel_agentops.recorder.commands import log
+from otel_agentops.recorder import keys, segment, writer
+from otel_agentops.recorder.commands import cli, log
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker
 from otel_agentops.recorder.reading import list_segment_files, open_records, read_part
@@ -158,10 +158,26 @@ def test_key_that_another_process_replaced_is_loaded_anew(tmp_path: Path) -> Non
     assert rings[1].find_key("acme", 0).id == rings[2].find_key("acme", 0).id != old[0]
 
 
-def test_master_key_comes_from_a_command(tmp_path: Path) -> None:
+def test_master_key_comes_from_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_master_key(f"command:echo {'ab' * 32}") == bytes.fromhex("ab" * 32)
     with pytest.raises(ValueError, match="exits with 1"):
         load_master_key("command:false")
     (tmp_path / "short").write_text("abc")
     with pytest.raises(ValueError, match="not 32 bytes"):
         load_master_key(str(tmp_path / "short"))
+    monkeypatch.setattr(keys, "_COMMAND_S", 0.1)
+    with pytest.raises(ValueError, match=r"the command takes longer than 0\.1 s"):
+        load_master_key("command:sleep 600")
+
+
+@pytest.mark.parametrize(
+    ("command", "subject"),
+    [("verify", "the master key"), ("traces", "otel-agentops record traces: OTEL_AGENTOPS_RECORDER_KEY")],
+)
+def test_key_in_the_place_of_its_file_is_not_printed(
+    command: str, subject: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_AGENTOPS_RECORDER_KEY", "ab" * 32)
+    monkeypatch.setenv("OTEL_AGENTOPS_RECORDER", str(tmp_path))
+    result = CliRunner().invoke(cli.app, [command])
+    assert (result.exit_code, result.output) == (1, f"{subject}: it is the key itself, not a file that has the key\n")

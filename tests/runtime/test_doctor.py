@@ -48,9 +48,10 @@ def run(*command: str | Path, **environ: str) -> tuple[int, str]:
     """A command as a person starts it, and what it prints, in an environment of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     ended = subprocess.run(
-        command, env={**kept, "COLUMNS": "300", **environ}, capture_output=True, text=True, timeout=60, check=False
+        command, env={**kept, "COLUMNS": "1000", **environ}, capture_output=True, text=True, timeout=60, check=False
     )
     assert "Traceback" not in ended.stderr, ended.stderr
+    assert "OTEL_AGENTOPS_" not in ended.stderr, "what is wrong is said on standard output, once"
     return ended.returncode, ended.stdout
 
 
@@ -64,6 +65,28 @@ def test_doctor_reports_wrong_settings() -> None:
         ("problem", "OTEL_AGENTOPS_PROMPT_LIMIT='-1' is not a whole number from 1 to 999999999; 100 is used"),
     ]
     assert found("settings", {"OTEL_AGENTOPS_MODE": "own"}) == []
+
+
+KEEP = (
+    "OTEL_AGENTOPS_RECORDER_KEEP='30 dayz': '30 dayz' is wrong; write an age (h, d or y), a size (MB or GB) and an age "
+    "for each class (call, tool, retrieval, judgement), such as 90d,20GB,retrieval=7d; everything is kept"
+)
+KEY_ADVICE = "name a file with 32 bytes, raw, as hex or as base64, or command: and a command that prints them"
+KEY_PROBLEMS = {
+    "/nope": "='/nope': No such file or directory",
+    "command:": "='command:': no command is named",
+    "command:nope": "='command:nope': No such file or directory",
+    "command:false": "='command:false': the command exits with 1",
+    "command:echo ab": "='command:echo ab': the key is not 32 bytes, raw, as hex or as base64",
+    "ab" * 32: ": it is the key itself, not a file that has the key",
+}
+
+
+@pytest.mark.parametrize("value", KEY_PROBLEMS)
+def test_recorder_key_that_cannot_be_had_is_a_problem(value: str, tmp_path: Path) -> None:
+    environ = {"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_KEY": value}
+    text = f"OTEL_AGENTOPS_RECORDER_KEY{KEY_PROBLEMS[value]}; no entry is recorded"
+    assert found("settings", environ) == [Finding("problem", "settings", text, KEY_ADVICE)]
 
 
 def test_missing_service_name_is_a_warning() -> None:
@@ -260,8 +283,67 @@ def test_doctor_command_under_opentelemetry_instrument_is_clean(listening: int) 
 def test_doctor_command_alone_says_what_it_skipped() -> None:
     code, printed = run(COMMAND, "doctor", **CONFIGURED, OTEL_LOGS_EXPORTER="none")
     assert code == 1, "the problem of the logs"
-    assert re.search(r"anthropic, .*not patched here", " ".join(printed.split()))
+    assert "nothing is patched here: this process was started without opentelemetry-instrument" in printed
     assert "→ opentelemetry-instrument otel-agentops doctor" in printed
+
+
+@pytest.mark.parametrize("options", [(), ("--all",)])
+def test_doctor_command_names_every_wrong_setting(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """The whole output, in an environment where all libraries are switched off: their versions alone are of here."""
+    code, printed = run(
+        COMMAND,
+        "doctor",
+        *options,
+        **CONFIGURED,
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*",
+        OTEL_TRACES_EXPORTER="console",
+        OTEL_LOGS_EXPORTER="console",
+        OTEL_AGENTOPS_RECORDER=str(tmp_path),
+        OTEL_AGENTOPS_RECORDER_MODE="ful",
+        OTEL_AGENTOPS_RECORDER_SYNC="never",
+        OTEL_AGENTOPS_RECORDER_QUEUE="64MiB",
+        OTEL_AGENTOPS_RECORDER_KEEP="30 dayz",
+        OTEL_AGENTOPS_RECORDER_KEY="/nope",
+    )
+    clients = [(entry.name, client.distribution) for entry, client in doctor._load_clients()]
+    here = [(entry, name, metadata.version(name)) for entry, name in clients if _installed(name)]
+    absent = [name for _, name in clients if not _installed(name)]
+    count = f"note libraries {len(absent)} of {len(clients)} supported libraries are not installed"
+    expected = [
+        "problem settings OTEL_AGENTOPS_RECORDER_MODE='ful': 'ful' is wrong; write one of off, hashes, redacted, full, "
+        "then each class (request, response, headers, arguments, result, query, documents, configuration) or "
+        "tenant:NAME once, as in redacted,documents=hashes,tenant:acme=off; off is used",
+        "→ correct or unset it",
+        "problem settings OTEL_AGENTOPS_RECORDER_SYNC='never' is not one of effects, second, each; effects is used",
+        "→ correct or unset it",
+        "problem settings OTEL_AGENTOPS_RECORDER_QUEUE='64MiB' is not a whole number from 1 to 999999999; 67108864 is "
+        "used",
+        "→ correct or unset it",
+        f"problem settings {KEEP}",
+        "→ correct or unset it",
+        f"problem settings OTEL_AGENTOPS_RECORDER_KEY{KEY_PROBLEMS['/nope']}; no entry is recorded",
+        f"→ {KEY_ADVICE}",
+        *(
+            line
+            for entry, name, version in here
+            for line in (
+                f"warning {name} {version}; switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+                f"→ remove {entry} from it",
+            )
+        ),
+        *([f"{count}: {', '.join(absent)}"] if options else [count, "→ --all names them"]),
+        "ok sampler parentbased_always_on: every call is counted",
+        "ok hash key identities are keyed",
+        "ok content no prompt and no answer leaves the process",
+        f"warning recorder OTEL_AGENTOPS_RECORDER={tmp_path}, and the mode is off: nothing is recorded",
+        "→ set OTEL_AGENTOPS_RECORDER_MODE to hashes, redacted or full",
+        "note exporter spans go to console, not to a collector",
+        "note exporter evaluations and outcomes go to console, not to a collector",
+        "",
+        f"problems: 5, warnings: {len(here) + 1}",
+    ]
+    assert [" ".join(line.split()) for line in printed.splitlines()] == expected
+    assert code == 1
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,13 @@ def test_used_variables_are_defined(path: Path) -> None:
     assert "datasource" in defined
 
 
+def test_each_dashboard_has_a_drawing_that_is_linked() -> None:
+    drawings = sorted((ROOT / "docs" / "grafana").glob("*.png"))
+    assert [path.stem for path in drawings] == [path.stem for path in FILES]
+    links = re.findall(r"^\| \[`[\w-]+`\]\((.+?)\)", (DIRECTORY / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted((DIRECTORY / link).resolve() for link in links) == drawings
+
+
 def test_dashboards_lead_to_each_other() -> None:
     assert len({read_dashboard(path)["uid"] for path in FILES}) == len(FILES)
     for path in FILES:

@@ -38,15 +38,35 @@ def load_master_key(source: str) -> bytes:
         OSError: The file cannot be read, or the command not be run.
     """
     if source.startswith(_COMMAND):
-        command = shlex.split(source.removeprefix(_COMMAND))
-        result = subprocess.run(command, capture_output=True, timeout=_COMMAND_S, check=False)
-        if result.returncode:
-            raise ValueError(f"OTEL_AGENTOPS_RECORDER_KEY: the command exits with {result.returncode}")
-        data = result.stdout
+        data = _run_command(source.removeprefix(_COMMAND))
     else:
-        data = Path(source).read_bytes()
-    if len(data) == KEY_BYTES:
-        return data
+        try:
+            data = Path(source).read_bytes()
+        except OSError:
+            if decode_key(os.fsencode(source)) is not None:
+                raise ValueError("it is the key itself, not a file that has the key") from None
+            raise
+    key = data if len(data) == KEY_BYTES else decode_key(data)
+    if key is None:
+        raise ValueError("the key is not 32 bytes, raw, as hex or as base64")
+    return key
+
+
+def _run_command(text: str) -> bytes:
+    command = shlex.split(text)
+    if not command:
+        raise ValueError("no command is named")
+    try:
+        result = subprocess.run(command, capture_output=True, timeout=_COMMAND_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"the command takes longer than {_COMMAND_S} s") from None
+    if result.returncode:
+        raise ValueError(f"the command exits with {result.returncode}")
+    return result.stdout
+
+
+def decode_key(data: bytes) -> bytes | None:
+    """Return the 32 bytes that a text has as hex or as base64; None if it has none."""
     text = data.strip()
     for decode in (binascii.unhexlify, lambda each: base64.b64decode(each, validate=True)):
         try:
@@ -55,7 +75,7 @@ def load_master_key(source: str) -> bytes:
             continue
         if len(key) == KEY_BYTES:
             return bytes(key)
-    raise ValueError("OTEL_AGENTOPS_RECORDER_KEY: the key is not 32 bytes, raw, as hex or as base64")
+    return None
 
 
 def _make_aead(key: bytes) -> Any:

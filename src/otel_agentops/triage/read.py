@@ -1,23 +1,21 @@
-"""The queries: everything that a Prometheus with our rules knows about what burns at one time.
+"""Everything that a Prometheus with our rules knows about what burns at one time.
 
 Evidence comes from the rules and is computed nowhere else. Onset, rarity and mix are computed from their increments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
-from otel_agentops.prometheus_api import Labels, PrometheusClient, PrometheusError, Sample
+from otel_agentops.prometheus_api import Labels, PrometheusClient, PrometheusError
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.slo import series as S
-from otel_agentops.slo._promql import Clock, quote_string
-from otel_agentops.slo.series import SERVICE, SLI, spell_label
+from otel_agentops.slo._promql import Clock
+from otel_agentops.slo.series import SERVICE, SLI
 from otel_agentops.slo.units import format_duration
-from otel_agentops.slo.variables import VALUE
 from otel_agentops.triage.facts import (
     VARIABLES,
     Burn,
@@ -25,28 +23,30 @@ from otel_agentops.triage.facts import (
     Contact,
     Incident,
     Mix,
-    Move,
-    Routine,
     Segment,
-    Sign,
     Snapshot,
-    Surface,
     Suspect,
     Truth,
     Variable,
 )
 from otel_agentops.triage.onset import Minute, compute_rarity, find_onset
+from otel_agentops.triage.queries import (
+    HOUR,
+    MEMORY,
+    Key,
+    Queries,
+    identify_value,
+    make_move,
+    read_values,
+    select_labels,
+)
+from otel_agentops.triage.service import Service, ServiceReader
 
-MEMORY, HOUR = "14d", "1h"
 LOOK_BACK = {"page": "6h", "ticket": "1d"}  # before a burn: about the time after which it is visible
-GAP = 6  # hours with events but without an observation, after which a variable counts as not observed
 MOST_TRACES = 3
-DOWNSTREAM = 'variable="downstream"'
 BAD_OUTCOMES = "failed|escalated|abandoned"
 BURN_ALERT = "OtelAgentopsErrorBudgetBurn"
 RANKS = {"it_is": 0, "likely": 1, "moved_no_contrast": 2, None: 3, "moved_not_it": 4}
-
-Key = tuple[str, str, str]  # variable, scope, value
 
 
 class Question(NamedTuple):
@@ -102,54 +102,12 @@ def list_services(client: PrometheusClient, at_s: float) -> list[str]:
     return sorted(sample.labels.get(SERVICE[0], "") for sample in samples)
 
 
-def select_labels(labels: Mapping[str, str], *more: str) -> str:
-    """Return the selector of series with these labels; an empty value selects series without the label."""
-    return "{" + ", ".join([*(f"{label}={quote_string(value)}" for label, value in labels.items()), *more]) + "}"
-
-
-@dataclass(frozen=True)
-class Service:
-    """Everything about a service that is the same for all of its burns.
-
-    Attributes:
-        moves: All moves that are remembered.
-        same_since_s: By variable the begin of its observations without a gap.
-        shares: Part of its scope that each value has now.
-        shares_before: The same before.
-        declared: Variables and values that change events announced; None if there are no change events.
-        unlisted: What the lock file does not have.
-        suspects: Moves that the rules hold against values: those of now, and those from before a burn.
-        surfaces: The surfaces that are observed.
-        distance: Part of the traffic that the day before did not have.
-        routines: Where new values within the last day were usual.
-        schema_changes: Tools, and the fields of their schemas that a process saw change within the last day.
-    """
-
-    moves: Sequence[Move]
-    same_since_s: Mapping[str, float]
-    shares: Mapping[Key, float]
-    shares_before: Mapping[Key, float]
-    declared: Collection[tuple[str, str]] | None
-    unlisted: Collection[Key]
-    suspects: Sequence[Move]
-    surfaces: Sequence[Surface]
-    distance: float | None
-    routines: Sequence[Routine]
-    schema_changes: Sequence[tuple[str, str]]
-
-
-class Reader:
-    """Queries about one time."""
+class Reader(Queries):
+    """Queries about what burns at one time, and about the services that are calm."""
 
     def __init__(self, client: PrometheusClient, at_s: float, clock: Clock) -> None:
-        self.at_s = at_s
-        self.clock = clock
-        self._client = client
-        self.read_service = cache(self._read_service)
-
-    def query_now(self, expression: str) -> list[Sample]:
-        """Return the series of a query at the time of the snapshot."""
-        return self._client.query_instant(expression, self.at_s)
+        super().__init__(client, at_s, clock)
+        self.read_service = cache(ServiceReader(client, at_s, clock).read_service)
 
     def read_burns(self, of: str) -> list[Burn]:
         """Return one burn for each objective and indicator, the worst first."""
@@ -172,7 +130,7 @@ class Reader:
                 ratio=ratio,
                 objective=objectives.get(labels.get("slo")),
                 word=verdicts.get(key, {}).get("word"),
-                about=_identify_value(verdicts[key]) if "variable" in verdicts.get(key, {}) else None,
+                about=identify_value(verdicts[key]) if "variable" in verdicts.get(key, {}) else None,
             )
             other = burns.get(key[:-1])
             if other is None or one.severity == "page":
@@ -223,7 +181,7 @@ class Reader:
         ]
         observed = [labels for labels, _ in self.query_now(f"count by ({by}, variable) ({lately}{of})")]
         recent = f"max_over_time({S.VARIABLE_MOVED}{of}[{self.clock.to_duration('1d')}])"
-        moves = [(labels, _make_move(labels, time_s)) for labels, time_s in self.query_now(recent)]
+        moves = [(labels, make_move(labels, time_s)) for labels, time_s in self.query_now(recent)]
         for service in sorted(services - {*burning}):
             names = {labels["variable"] for labels in observed if _name_service(labels) == service}
             own_moves = [move for labels, move in moves if _name_service(labels) == service]
@@ -234,125 +192,6 @@ class Reader:
                 last_move=max(own_moves, key=lambda move: move.time_s, default=None),
             )
 
-    # -- a service
-
-    def _read_service(self, name: str, environment: str) -> Service:
-        labels = dict(zip(SERVICE, (name, environment), strict=True))
-        of = select_labels(labels)
-        earlier = select_labels(labels, 'against!="whole"')
-        before = f"min by ({VALUE}) ({S.VARIABLE_SHARE_BEFORE}{earlier})"
-        declared = self.query_now(f"{S.VARIABLE_DECLARED}{of}")
-        routine = f"last_over_time({S.VARIABLE_ROUTINE}{of}[{self.clock.to_duration('1d')}])"
-        routines = self.query_now(f"count by (variable, scope, reason) ({routine})")
-        seen = f"last_over_time({M.METRICS[M.TOOL_CHANGES].prometheus}{of}[{self.clock.to_duration('1d')}])"
-        tool, fields = map(spell_label, (A.CHANGE_SCOPE, A.CHANGE_FIELDS))
-        schema_changes = self.query_now(f"count by ({tool}, {fields}) ({seen})")
-        distances = [value for _, value in self.query_now(f"{S.TRAFFIC_DISTANCE}{of}")]
-        return Service(
-            moves=self._read_moves(of),
-            same_since_s=self._read_observations(of),
-            shares=_read_values(self.query_now(f"{S.VARIABLE_SHARE}{of}")),
-            shares_before=_read_values(self.query_now(before)),
-            declared={(each.labels["variable"], each.labels["value"]) for each in declared} if declared else None,
-            unlisted={*_read_values(self.query_now(f"{S.VARIABLE_UNLISTED}{of}"))},
-            suspects=[
-                _make_move(*sample)
-                for sample in self.query_now(f"{S.VARIABLE_SUSPECT}{of} or on ({VALUE}) {S.VARIABLE_RECENT}{of}")
-            ],
-            surfaces=self._read_surfaces(labels),
-            distance=max(distances, default=None),
-            routines=sorted(
-                (Routine(*map(labels.__getitem__, ("variable", "scope", "reason"))) for labels, _ in routines),
-                key=lambda one: (one.variable, one.scope, one.reason),
-            ),
-            schema_changes=sorted((labels[tool], labels[fields]) for labels, _ in schema_changes),
-        )
-
-    def _read_moves(self, of: str) -> list[Move]:
-        """Read each move once: it is reported for two hours, so that a look each hour sees all."""
-        series = self._query_memory(f"max by ({VALUE}, previous) ({S.VARIABLE_MOVED}{of})")
-        moves = {_make_move(labels, time_s) for labels, points in series for _, time_s in points}
-        return sorted(moves, key=lambda move: move.time_s)
-
-    def _read_observations(self, of: str) -> dict[str, float]:
-        """Return the time since which each variable was observed whenever there were events."""
-        window = f"[{self.clock.to_range(HOUR, 1)}]"
-        counted = f"sum by (variable) (sum_over_time({S.VARIABLE_INCREASE}{of}{window})) > 0"
-        observed = {
-            labels["variable"]: {time_s for time_s, _ in points} for labels, points in self._query_memory(counted)
-        }
-        events = self._query_memory(f"sum(sum_over_time({S.SLI_EVENTS_INCREASE}{of}{window})) > 0")
-        active = {time_s for _, points in events for time_s, _ in points}.union(*observed.values())
-        begins: dict[str, float] = {}
-        for variable, times in observed.items():
-            gap = 0
-            for time_s in sorted(active, reverse=True):
-                gap = 0 if time_s in times else gap + 1
-                if gap == GAP:
-                    break
-                if not gap:
-                    begins[variable] = time_s - self.clock.to_seconds(HOUR, 1)
-        start_s = self.at_s - self.clock.to_seconds(MEMORY)
-        for begin_s in {time_s for time_s in begins.values() if time_s > start_s}:
-            firsts = self._find_firsts(of, begin_s)
-            begins |= {name: firsts.get(name, begin_s) for name, time_s in begins.items() if time_s == begin_s}
-        return begins
-
-    def _find_firsts(self, of: str, begin_s: float) -> dict[str, float]:
-        """Return the time of the first observation of each variable in the hour that begins at a time."""
-        end_s = begin_s + self.clock.to_seconds(HOUR, 1)
-        counted = f"sum by (variable) ({S.VARIABLE_INCREASE}{of}) > 0"
-        series = self._client.query_range(counted, begin_s, end_s, self.clock.tick)
-        return {each.labels["variable"]: min(time_s for time_s, _ in each.points) for each in series}
-
-    def _query_memory(self, expression: str) -> list[tuple[Labels, list[tuple[float, float]]]]:
-        step_s = self.clock.to_seconds(HOUR, 1)
-        steps = round(self.clock.to_seconds(MEMORY) / step_s) - 1  # the last hour that is looked at begins before it
-        start_s = self.at_s - steps * step_s
-        return [(each.labels, each.points) for each in self._client.query_range(expression, start_s, self.at_s, step_s)]
-
-    def _read_surfaces(self, labels: Mapping[str, str]) -> list[Surface]:
-        names = "|".join((S.SURFACE_NOW, S.SURFACE_SICK, S.SURFACE_USUAL, S.SURFACE_WELL))
-        signs: dict[tuple[str, str], dict[str, float]] = {}
-        usual: dict[tuple[str, str, str], float] = {}
-        well: set[tuple[str, str]] = set()
-        for each, value in self.query_now(select_labels(labels, f'__name__=~"{names}"')):
-            surface, name, kind = (each.get(label, "") for label in ("surface", "name", "kind"))
-            kinds = signs.setdefault((surface, name), {})
-            if each["__name__"] == S.SURFACE_USUAL:
-                usual[surface, name, kind] = value
-            elif each["__name__"] == S.SURFACE_SICK:
-                kinds[kind] = value
-            elif each["__name__"] == S.SURFACE_WELL:
-                well.add((surface, name))
-        compared = {(surface, name) for surface, name, _ in usual}
-        window = f"{self.clock.to_duration('6h')}:{self.clock.tick}s"
-        begins = {
-            tuple(each.get(label, "") for label in ("surface", "name", "kind")): value
-            for each, value in self.query_now(
-                f"min_over_time(timestamp({S.SURFACE_SICK}{select_labels(labels)})[{window}])"
-            )
-        }
-        failed = f"max by (scope, value) ({S.SLI_VALUE_BAD_SINCE}{select_labels(labels, DOWNSTREAM)}) > 0"
-        downstream: dict[str, list[str]] = {}
-        for each, _ in sorted(self.query_now(failed), key=lambda sample: -sample.value):
-            downstream.setdefault(each.get("scope", ""), []).append(each.get("value", ""))
-        return [
-            Surface(
-                *surface,
-                [
-                    Sign(kind, now, usual.get((*surface, kind)), begins.get((*surface, kind)))
-                    for kind, now in sorted(kinds.items())
-                ],
-                is_well=surface in well,
-                is_new=surface not in well and not kinds and surface not in compared,
-                downstream=() if surface[0] == "provider" else downstream.get(surface[1], ()),
-            )
-            for surface, kinds in sorted(signs.items())
-        ]
-
-    # -- a burn
-
     def _read_minutes(self, sli: Mapping[str, str], start_s: float) -> list[Minute]:
         """Return events and bad events of each minute up to now, as far back as there are any."""
         tick = self.clock.tick
@@ -360,7 +199,7 @@ class Reader:
         counts: list[dict[float, float]] = []
         for record in (S.SLI_EVENTS_INCREASE, S.SLI_BAD_INCREASE):
             expression = f"sum(sum_over_time({record}{select_labels(sli)}[{self.clock.to_range('1m', 1)}]))"
-            series = self._client.query_range(expression, start_s, self.at_s, tick)
+            series = self.client.query_range(expression, start_s, self.at_s, tick)
             counts.append({time_s: value for one in series for time_s, value in one.points})
         events, bad = counts
         first_s = min(events, default=self.at_s + tick)
@@ -374,8 +213,8 @@ class Reader:
         figures = (S.SLI_VALUE_EVIDENCE, S.SLI_VALUE_EXPLAINED, S.SLI_VALUE_RATIO, S.SLI_VALUE_RATIO_OTHERS)
         records = (*figures, S.SLI_VALUE_VERDICT, S.SLI_VALUE_LEADER, S.SLI_VALUE_TIED)
         samples = self.query_now(select_labels(sli, f'__name__=~"{"|".join(records)}"'))
-        of = {record: _read_values(one for one in samples if one.labels["__name__"] == record) for record in records}
-        words = {_identify_value(labels): labels["word"] for labels, _ in samples if "word" in labels}
+        of = {record: read_values(one for one in samples if one.labels["__name__"] == record) for record in records}
+        words = {identify_value(labels): labels["word"] for labels, _ in samples if "word" in labels}
         tied = {*of[S.SLI_VALUE_TIED], *of[S.SLI_VALUE_LEADER]} if of[S.SLI_VALUE_TIED] else set()
         remembered = (move for move in service.moves if move.time_s >= first_s)
         moves = {(move.variable, move.scope, move.value): move for move in (*service.suspects, *remembered)}
@@ -461,7 +300,7 @@ class Reader:
         events, bad = (
             {
                 labels["value"]: value
-                for labels, value in self._client.query_instant(
+                for labels, value in self.client.query_instant(
                     f"sum by (value) (sum_over_time({record}{of}[{window}]))", end_s
                 )
             }
@@ -494,7 +333,7 @@ class Reader:
         try:
             rules = [
                 rule
-                for rule in self._client.list_alert_rules()
+                for rule in self.client.list_alert_rules()
                 if rule.name == BURN_ALERT and rule.labels.get("slo") == burn.slo
             ]
         except PrometheusError:
@@ -514,7 +353,7 @@ class Reader:
         for bad in (f'{outcome}=~"{BAD_OUTCOMES}"', f'{surface}!=""'):
             durations = f"{M.METRICS[M.SPAN_DURATION].prometheus}_bucket{select_labels(of, bad)}"
             try:
-                exemplars = self._client.query_exemplars(durations, onset_s, self.at_s)
+                exemplars = self.client.query_exemplars(durations, onset_s, self.at_s)
             except PrometheusError:
                 return []
             latest = sorted(exemplars, key=lambda exemplar: -exemplar.time_s)
@@ -527,19 +366,6 @@ def _rank_suspect(suspect: Suspect, onset_s: float, about: Key | None) -> tuple[
     key = (suspect.variable, suspect.scope, suspect.value)
     distance_s = abs(suspect.move.time_s - onset_s) if suspect.move else float("inf")
     return key != about, RANKS.get(suspect.word, len(RANKS)), -(suspect.odds or 0), distance_s, key
-
-
-def _make_move(labels: Labels, time_s: float) -> Move:
-    previous = labels.get("previous")
-    return Move(*_identify_value(labels), previous if previous != "unknown" else None, time_s)
-
-
-def _read_values(samples: Iterable[Sample]) -> dict[Key, float]:
-    return {_identify_value(labels): value for labels, value in samples}
-
-
-def _identify_value(labels: Labels) -> Key:
-    return labels.get("variable", ""), labels.get("scope", ""), labels.get("value", "")
 
 
 def _identify_burn(labels: Labels) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
-"""Functions that the client executes by itself between two rounds: one `execute_tool` span for each execution."""
+"""Functions that the client executes by itself between two rounds: one `execute_tool` span for each execution.
 
-from __future__ import annotations
+This file does without `from __future__ import annotations`: the oldest versions execute no function whose annotations
+are strings.
+"""
 
 import asyncio
 import json
@@ -45,6 +47,7 @@ def make_async(function: Callable[[str], str]) -> Callable[..., Any]:
         return function(town)
 
     call_function.__name__, call_function.__doc__ = function.__name__, function.__doc__
+    call_function.__annotations__ = function.__annotations__
     return call_function
 
 
@@ -151,6 +154,25 @@ async def test_arguments_of_another_type_fail(provider: FakeProvider, seen: Capt
     call_first(provider, ToolCall("weather", '{"town": 7}'))
     await ask(adapt(weather))
     assert list_executions(seen) == [describe_execution(seen, "weather", ERROR)]
+
+
+async def test_annotations_as_strings_do_what_they_do(
+    provider: FakeProvider, seen: Capture, ask: Any, adapt: Any
+) -> None:
+    """The oldest versions tell the model of a failure."""
+
+    def find_coast(town: "str") -> "str":
+        """Name the coast of a town."""
+        return "west"
+
+    call_first(provider, ToolCall("find_coast", '{"town": "Rome"}'))
+    with suppress_instrumentation():
+        await ask(adapt(find_coast))
+    alone = provider.requests[-1].body
+    await ask(adapt(find_coast))
+    assert provider.requests[-1].body == alone
+    (execution,) = list_executions(seen)
+    assert execution["attributes"].get("error.type") == (None if "west" in str(alone) else "TypeError")
 
 
 async def test_each_of_two_functions_has_its_hash(provider: FakeProvider, seen: Capture, ask: Any, adapt: Any) -> None:

@@ -34,7 +34,7 @@ def open_ring(path: Path, key: str | None) -> KeyRing | None:
     try:
         return KeyRing(path, load_master_key(key))
     except (OSError, ValueError) as error:
-        sys.exit(f"{key}: {error}")
+        sys.exit(f"the master key: {error}")  # what is named may be the key itself
 
 
 @app.command("verify")
