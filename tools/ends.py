@@ -173,6 +173,10 @@ def _read_requirements(file: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+# The instrumentations of others that the runtime's tests run beside.
+OTHERS = ("opentelemetry-instrumentation-httpx>=0.60b0", "opentelemetry-instrumentation-threading>=0.60b0")
+
+
 def _describe_runtime(end: str) -> Environment:
     # The runtime's tests call these two clients. Another's requirements would hold up the oldest versions of ours.
     clients = tuple(str(requirement) for client in ("anthropic", "openai") for requirement in list_ranges()[client])
@@ -183,7 +187,7 @@ def _describe_runtime(end: str) -> Environment:
         "runtime",
         end,
         ROOT / "tests" / "runtime",
-        clients,
+        (*clients, *OTHERS),
         ("--extra", "cli", "--group", "ends", "--group", "testing"),
         RUNTIME_TESTS,
         ("tests/runtime", *(f"tests/clients/{name}" for name in sorted(general)), "-m", "not collector"),
