@@ -27,7 +27,7 @@ from otel_agentops._foreign_spans import (
     is_suppressed,
     recording_siblings,
 )
-from otel_agentops._guard import guard
+from otel_agentops._guard import guard, guard_step
 from otel_agentops._observation import Installation, Observation
 from otel_agentops._retry_after import parse_retry_after
 from otel_agentops._sinks.spans import is_remote
@@ -197,7 +197,7 @@ class ClientCall(Observation, Generic[C]):
             for hook in self.hooks.attempt_started:
                 hook(self)
 
-    @guard
+    @guard_step(2)
     def request_sent(self, content: Any) -> None:
         """Hand the exact bytes of this attempt to the sinks that want them.
 
@@ -315,14 +315,14 @@ class ClientCall(Observation, Generic[C]):
         if call.span is not None and call.hooks.body_received:
             follow_body(response, call.body_received)
 
-    @guard
+    @guard_step(2)
     def body_received(self, data: bytes) -> None:
         """Hand on what the client has just read of a stream's body."""
         if self.is_open:
             for hook in self.hooks.body_received:
                 hook(self, data)
 
-    @guard
+    @guard_step(2)
     def response_received(self, result: Any) -> None:
         """Record that the whole answer has come, though the application may not have it yet.
 
@@ -336,7 +336,7 @@ class ClientCall(Observation, Generic[C]):
             self._tell_answer()
         self._pass_model_on()
 
-    @guard
+    @guard_step(2)
     def chunk_received(self, chunk: Any) -> None:
         """Record one chunk of a stream on its way to the application."""
         if self.span is None:

@@ -43,46 +43,51 @@ def guard(step: Callable[P, R], *, has_content: bool = False) -> Callable[P, R |
     return guarded
 
 
-def guard_step(step: Callable[..., R], count: int, *, has_content: bool = False) -> Callable[..., R | None]:
-    """Wrap a step that each model call takes, which gets this many positional arguments and no others.
+def guard_step(  # noqa: C901  one short function of each count
+    count: int, *, has_content: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
+    """Return a `guard` for a step that each model call or chunk takes, which gets this many positional arguments.
 
-    Does what `guard` does at a third of its cost (0.09 µs in place of 0.22 of a call on CPython 3.11): a function that
-    takes any arguments makes a tuple and a dictionary of them, and the interpreter does not inline its calls.
+    It costs a third (0.09 µs a call in place of 0.22 on CPython 3.11): a function that takes any arguments makes a
+    tuple and a dictionary of them, and the interpreter does not inline its calls.
     """
 
-    def failed(error: Exception) -> None:
-        _report_failure(getattr(step, "__qualname__", type(step).__name__), error, has_content)
+    def wrap(step: Callable[..., R]) -> Callable[..., R | None]:
+        def failed(error: Exception) -> None:
+            _report_failure(getattr(step, "__qualname__", type(step).__name__), error, has_content)
 
-    def guarded_1(first: Any) -> R | None:
-        try:
-            return step(first)
-        except Exception as error:  # noqa: BLE001  this is the guard's module
-            failed(error)
-            return None
+        def guarded_1(first: Any) -> R | None:
+            try:
+                return step(first)
+            except Exception as error:  # noqa: BLE001  this is the guard's module
+                failed(error)
+                return None
 
-    def guarded_2(first: Any, second: Any) -> R | None:
-        try:
-            return step(first, second)
-        except Exception as error:  # noqa: BLE001  this is the guard's module
-            failed(error)
-            return None
+        def guarded_2(first: Any, second: Any) -> R | None:
+            try:
+                return step(first, second)
+            except Exception as error:  # noqa: BLE001  this is the guard's module
+                failed(error)
+                return None
 
-    def guarded_3(first: Any, second: Any, third: Any) -> R | None:
-        try:
-            return step(first, second, third)
-        except Exception as error:  # noqa: BLE001  this is the guard's module
-            failed(error)
-            return None
+        def guarded_3(first: Any, second: Any, third: Any) -> R | None:
+            try:
+                return step(first, second, third)
+            except Exception as error:  # noqa: BLE001  this is the guard's module
+                failed(error)
+                return None
 
-    def guarded_4(first: Any, second: Any, third: Any, fourth: Any) -> R | None:
-        try:
-            return step(first, second, third, fourth)
-        except Exception as error:  # noqa: BLE001  this is the guard's module
-            failed(error)
-            return None
+        def guarded_4(first: Any, second: Any, third: Any, fourth: Any) -> R | None:
+            try:
+                return step(first, second, third, fourth)
+            except Exception as error:  # noqa: BLE001  this is the guard's module
+                failed(error)
+                return None
 
-    guarded: Callable[..., R | None] = (guarded_1, guarded_2, guarded_3, guarded_4)[count - 1]
-    return guarded
+        guarded: Callable[..., R | None] = (guarded_1, guarded_2, guarded_3, guarded_4)[count - 1]
+        return functools.wraps(step)(guarded)
+
+    return wrap
 
 
 def try_call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Exception:

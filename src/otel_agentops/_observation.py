@@ -67,7 +67,7 @@ def compile_hooks(sinks: Iterable[object]) -> Hooks:
 
     def methods(name: str) -> tuple[Hook, ...]:
         return tuple(
-            guard_step(getattr(sink, name), _ARGUMENT_COUNTS[name], has_content=getattr(sink, "has_content", False))
+            guard_step(_ARGUMENT_COUNTS[name], has_content=getattr(sink, "has_content", False))(getattr(sink, name))
             for sink in ordered
             if hasattr(sink, name)
         )

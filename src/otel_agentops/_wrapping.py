@@ -40,7 +40,7 @@ class Around(NamedTuple, Generic[Subject]):
 def wrap_call(around: Around[Any], *, is_async: bool = False) -> Wrap:
     """Return the wrapper of a method that is a whole call: the call is active while the method runs."""
     begin, returned, failed = _guard_all(around)
-    entered = None if around.entered is None else guard_step(around.entered, 3)
+    entered = None if around.entered is None else guard_step(3)(around.entered)
 
     def wrap(original: Method, library: PatchedLibrary) -> Method:
         def method(*args: Any, **kwargs: Any) -> Any:
@@ -118,7 +118,7 @@ def list_wrapper_modules(function: object) -> Iterator[str]:
 
 def _guard_all(around: Around[Any]) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     returned, failed = around.returned or _do_nothing, around.failed or _do_nothing
-    return guard_step(around.begin, 3), guard_step(returned, 4), guard_step(failed, 4)
+    return guard_step(3)(around.begin), guard_step(4)(returned), guard_step(4)(failed)
 
 
 def _do_nothing(*args: object) -> None:

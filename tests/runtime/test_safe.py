@@ -52,7 +52,7 @@ def test_guarded_step_fails_as_a_guarded_function(count: int, said: Said, monkey
     def divided(*numbers: int) -> float:
         return 1 / sum(numbers)
 
-    step, quiet = guard_step(divided, count), guard_step(divided, count, has_content=True)
+    step, quiet = guard_step(count)(divided), guard_step(count, has_content=True)(divided)
     assert step(*[2] * count) == 1 / (2 * count)
     with pytest.raises(ZeroDivisionError):
         step(*[0] * count)
