@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from recorder_entries import dump_disk
+from recorder_entries import dump_disk, offer
 
 import otel_agentops
 from otel_agentops import _config, _telemetry
@@ -22,8 +22,17 @@ from otel_agentops.recorder.commands.steps import load_steps
 from otel_agentops.recorder.cutting import Cutter
 from otel_agentops.recorder.entries import Call, Entry, ToolRun
 from otel_agentops.recorder.parts import serialise
-from otel_agentops.recorder.reading import open_records, read_chunks, read_json, read_parts, read_request
+from otel_agentops.recorder.reading import (
+    open_records,
+    open_segments,
+    read_chunks,
+    read_head,
+    read_json,
+    read_parts,
+    read_request,
+)
 from otel_agentops.recorder.redaction import PieceRedactor
+from otel_agentops.recorder.writer import RecordWriter, Settings
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
@@ -221,6 +230,16 @@ def test_no_secret_reaches_disk_span_metric_or_log(
         "account": "my key is [redacted], write to [mail]",
         "api_key": "[redacted]",
     }
+
+
+def test_resource_of_a_segment_has_no_secret(tmp_path: Path) -> None:
+    """OpenTelemetry's detector of processes puts the command line among the attributes of the resource."""
+    line = f"app --key {make_key('user')}"
+    writer = RecordWriter(Settings(tmp_path), lambda: {"service.name": "shop", "process.command_line": line})
+    offer(writer, 1)
+    assert writer.close(10)
+    (segment,) = open_segments(tmp_path)
+    assert read_head(segment).resource == {"process.command_line": "app --key [redacted]"}
 
 
 @pytest.mark.parametrize("telemetry", ["full"], indirect=True)

@@ -118,6 +118,13 @@ def test_secrets_are_taken_out_unless_asked_for(provider: FakeProvider, tmp_path
         assert answer.choices[0].message.content == "keep [redacted] safe"
 
 
+def test_secrets_of_a_writers_resource_are_taken_out() -> None:
+    bundle = Bundle([], {}, {"w": {"service": "shop", "resource": {"process.command_line": f"app --key {SECRET}"}}})
+    assert redact_bundle(bundle).writers == {
+        "w": {"service": "shop", "resource": {"process.command_line": "app --key [redacted]"}}
+    }
+
+
 @pytest.mark.parametrize(("answer", "is_kept"), [(f"keep {SECRET} safe", False), ("keep it safe", True)])
 def test_bytes_of_a_stream_with_a_secret_are_left_out(
     provider: FakeProvider, tmp_path: Path, answer: str, is_kept: bool

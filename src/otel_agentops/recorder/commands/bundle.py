@@ -157,7 +157,10 @@ def redact_bundle(bundle: Bundle, user_function: str | None = None) -> Bundle:
         parts, contents = tuple(part for part, _ in pairs), tuple(content for _, content in pairs)
         manifest = step.manifest if contents == tuple(step.contents) else None  # its hashes are of the secrets
         steps.append(Step(entry, parts, contents, step.trouble, manifest))
-    return Bundle(steps, {**bundle.source, "is_redacted": True}, bundle.writers, proofs)
+    writers = {
+        writer: {**facts, "resource": redact_secrets(facts.get("resource"))} for writer, facts in bundle.writers.items()
+    }
+    return Bundle(steps, {**bundle.source, "is_redacted": True}, writers, proofs)
 
 
 def redact_part(redactor: PieceRedactor, part: Part, content: bytes | None) -> tuple[Part, bytes | None]:
