@@ -25,7 +25,9 @@ def test_segments_are_put_once(refunds: Path, tmp_path: Path) -> None:
     assert (len(first["names"]), first["present_count"]) == (1, 0)
     assert run_command("ship", store, "--dir", refunds).output == "0 segments, 0 bytes put; 1 were there\n"
     (segment,) = refunds.glob("v1/*/*/*.seg")
-    assert (store / first["names"][0]).read_bytes() == segment.read_bytes()
+    copy = store / first["names"][0]
+    assert copy.read_bytes() == segment.read_bytes()
+    assert copy.stat().st_mode & 0o777 == segment.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("scheme", ["file", "memory"])

@@ -94,8 +94,14 @@ class _Folder:
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
-        part.write_bytes(data)
+        with open(part, "wb", opener=_open_alone) as file:
+            file.write(data)
         part.replace(path)
+
+
+def _open_alone(path: str, flags: int) -> int:
+    """Open a file that only its owner can read, as the segment was where it came from."""
+    return os.open(path, flags, 0o600)
 
 
 def open_store(url: str) -> Store:
