@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +177,44 @@ def test_embedding_shows_its_input_and_no_vectors(provider: FakeProvider, tmp_pa
     assert turn["notes"] == ["the vectors are left out here"]
 
 
-def test_missing_directory_is_one_sentence(tmp_path: Path) -> None:
-    shown = run_command("traces", "--dir", tmp_path / "nowhere")
+COMMANDS = [
+    ("traces",),
+    ("touched",),
+    ("stats",),
+    ("show", "T-1"),
+    ("ship", "store"),
+    ("delete", "--task", "T-1", "--reason", "r"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_missing_directory_is_one_sentence(tmp_path: Path, command: Sequence[str]) -> None:
+    shown = run_command(*command, "--dir", tmp_path / "nowhere")
     assert shown.exit_code == 1
     assert "there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has" in shown.output
+
+
+def test_directory_of_somebody_else_is_one_sentence(refunds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list would be empty without a word, for `glob` passes over what it cannot read."""
+    day = next(refunds.glob("v1/*/*"))
+    scan = os.scandir
+
+    def refuse(path: Path) -> Any:
+        if Path(path) == day:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    shown = run_command("traces", "--dir", refunds)
+    sentence = f"{day}: cannot be read: Permission denied; run this as the user of the application"
+    assert (shown.exit_code, shown.output) == (1, f"otel-agentops record traces: {sentence}\n")
+
+
+def test_index_is_read_by_its_owner_alone(refunds: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(refunds, folder, ignore=shutil.ignore_patterns(f"{FILE_NAME}*"))
+    index = RecordIndex(folder)
+    index.find_rows()
+    modes = {file.name: file.stat().st_mode & 0o777 for file in folder.glob(f"{FILE_NAME}*")}
+    assert modes == {FILE_NAME: 0o600, f"{FILE_NAME}-shm": 0o600, f"{FILE_NAME}-wal": 0o600}
+    index.close()

@@ -13,7 +13,7 @@ import typer
 
 from otel_agentops._yaml import InputError
 from otel_agentops.command_line import stop_on_error
-from otel_agentops.recorder.commands.index import Filter, RecordIndex, Row
+from otel_agentops.recorder.commands.index import Filter, RecordIndex, Row, check_directory
 from otel_agentops.recorder.commands.log import app as log
 from otel_agentops.recorder.commands.steps import dump_json
 from otel_agentops.recorder.keys import KeyRing, load_master_key
@@ -39,13 +39,19 @@ IsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def find_directory(directory: str | None) -> Path:
-    """Return the directory of segments that a command is about; what is in a store is brought here."""
+    """Return the directory of segments that a command is about; what is in a store is brought here.
+
+    Raises:
+        InputError: None is named, or it cannot be read.
+    """
     from otel_agentops.recorder.commands.shipping import mirror_store
 
     path = directory or os.environ.get("OTEL_AGENTOPS_RECORDER", "").strip()
     if not path:
         raise InputError("no directory of the recorder; name it with --dir or in OTEL_AGENTOPS_RECORDER")
-    return mirror_store(path) if "://" in path else Path(path)
+    root = mirror_store(path) if "://" in path else Path(path)
+    check_directory(root)
+    return root
 
 
 @contextmanager

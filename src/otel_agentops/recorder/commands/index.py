@@ -6,6 +6,7 @@ whenever it has grown. If the directory cannot be written, the index is made in 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -91,6 +92,23 @@ _CONDITIONS = {
 }
 
 
+def check_directory(root: Path) -> None:
+    """Refuse a path at which nothing can be read: a list of what is there would be empty without a word.
+
+    Raises:
+        InputError: There is no such directory, or somebody else alone may read it.
+    """
+    if not root.exists():
+        raise InputError(f"{root}: there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has")
+    folders = [root] if root.is_dir() else []
+    try:
+        for _ in range(4):  # the directory, v1, services, days
+            folders = [Path(child.path) for folder in folders for child in os.scandir(folder) if child.is_dir()]
+    except OSError as error:
+        advice = "run this as the user of the application"
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror or error}; {advice}") from None
+
+
 class RecordIndex:
     """The index of one directory of the recorder.
 
@@ -99,12 +117,11 @@ class RecordIndex:
         decipher: The keys of encrypted content; None if there are none at hand.
 
     Raises:
-        InputError: The directory does not exist, or a file in it is no segment.
+        InputError: The directory does not exist or cannot be read, or a file in it is no segment.
     """
 
     def __init__(self, root: Path, decipher: Decipher | None = None) -> None:
-        if not root.exists():
-            raise InputError(f"{root}: there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has")
+        check_directory(root)
         self.root = root
         self._decipher = decipher
         try:
@@ -115,6 +132,11 @@ class RecordIndex:
             self._refresh()
 
     def _open(self, path: Path | str) -> sqlite3.Connection:
+        if isinstance(path, Path):
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # as segments: it has names of tasks and tenants
+            except OSError as error:
+                raise sqlite3.OperationalError(str(error)) from None
         base = sqlite3.connect(path, timeout=10)
         base.row_factory = sqlite3.Row
         if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
