@@ -17,6 +17,7 @@ from recorded_tasks import SYSTEM, record_into, run_command, run_refund
 import otel_agentops
 from otel_agentops.recorder.commands.diff import compare_words
 from otel_agentops.recorder.commands.index import COLUMNS, FILE_NAME, Filter, RecordIndex
+from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
 from otel_agentops.testing.fake_provider import FakeProvider
 
 
@@ -70,6 +71,66 @@ def test_touched_is_an_exact_list(refunds: Path) -> None:
     assert document["is_complete"]
     assert [(one["task"], one["tenant"], one["operations"]) for one in document["touched"]] == [("task-bad", "acme", 2)]
     assert run_json(refunds, "touched", "--model", "gpt-x-2026-06-01", "--until", "1h")["touched"] == []
+
+
+@pytest.mark.parametrize(
+    ("size", "tasks"), [(-100, {"task-good", "task-bad"}), (40, set())], ids=["its end", "its head"]
+)
+def test_damaged_segment_is_named_and_the_rest_is_read(
+    refunds: Path, tmp_path: Path, provider: FakeProvider, size: int, tasks: set[str]
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(refunds, folder)
+    (damaged,) = folder.glob("v1/*/*/*.seg")
+    damaged.write_bytes(damaged.read_bytes()[:size])
+    with record_into(folder):
+        run_refund(provider.openai_url, "task-new")
+    found = run_command("touched", "--dir", folder, "--json")
+    document = json.loads(found.stdout)
+    assert (found.exit_code, document["is_complete"]) == (3, False)
+    assert {one["task"] for one in document["touched"]} == {*tasks, "task-new"}
+    assert [(gap["reason"], gap["lost"], str(damaged) in gap["detail"]) for gap in document["gaps"]] == [
+        ("damaged", None, True)
+    ]
+    told = run_command("stats", "--dir", folder).output
+    assert f"an unknown number of entries are missing there (damaged: {damaged}: " in told.replace("\n", " ")
+    assert run_json(folder, "show", "task-new")["turns"]
+    after_ns = damaged.stat().st_mtime_ns + 1
+    index = RecordIndex(folder)
+    assert index.find_gaps(since_ns=after_ns) == []
+    index.close()
+
+
+def test_gap_counts_for_the_time_before_it_was_written(refunds: Path, tmp_path: Path, provider: FakeProvider) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(refunds, folder, ignore=shutil.ignore_patterns(f"{FILE_NAME}*"))
+    (crashed,) = folder.glob("v1/*/*/*.seg")
+    crashed.rename(crashed.with_suffix(".open"))  # as a process leaves it that is killed
+    with record_into(folder):
+        run_refund(provider.openai_url, "task-new")
+    index = RecordIndex(folder)
+    (gap,) = index.find_gaps()
+    last_ns = max(row["time_ns"] for row in index.find_rows() if row["file"].endswith(crashed.name))
+    assert (gap["reason"], gap["time_ns"] > last_ns) == ("crashed", True)
+    assert index.find_gaps(until_ns=last_ns) == []
+    assert index.find_gaps(until_ns=last_ns + 1) == [gap]
+    assert index.find_gaps(since_ns=gap["time_ns"]) == [gap]
+    assert index.find_gaps(since_ns=gap["time_ns"] + 1) == []
+    index.close()
+
+
+def test_losses_of_one_reason_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otel_agentops._guard.is_strict", False)
+
+    def fail() -> Encoded:
+        raise ValueError("no entry")
+
+    for count in (1, 2):
+        writer = RecordWriter(Settings(tmp_path), dict)
+        for _ in range(count):
+            writer.offer(100, fail)
+        assert writer.close(10)
+    assert run_json(tmp_path, "stats")["lost"] == {"encoding": 3}
 
 
 def test_show_reads_like_a_conversation(refunds: Path) -> None:

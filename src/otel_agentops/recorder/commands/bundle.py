@@ -24,7 +24,9 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +39,7 @@ from otel_agentops.recorder.entries import REDACTED, Entry, FoundChunk, Part
 from otel_agentops.recorder.notes import parse_checkpoint
 from otel_agentops.recorder.reading import open_segments, parse_entry, read_entries, read_head
 from otel_agentops.recorder.redaction import PieceRedactor
+from otel_agentops.recorder.segment import SegmentError
 from otel_agentops.recorder.tree import hash_leaf, prove_inclusion
 
 FORMAT = "otel-agentops-bundle/1"
@@ -123,8 +126,9 @@ def _prove_entries(
 ) -> dict[str, Sequence[str]]:
     """Return the paths of a writer's entries to its newest checkpoint, which is added to its facts."""
     leaves: list[bytes] = []
-    for file in sorted(root.glob(f"v1/*/*/{writer}-*.seg"), key=lambda file: int(file.stem.rpartition("-")[2])):
-        for segment in open_segments(file):
+    files = sorted(root.glob(f"v1/*/*/{writer}-*.seg"), key=lambda file: int(file.stem.rpartition("-")[2]))
+    with suppress(SegmentError):  # a damaged one ends what can be proved
+        for segment in chain.from_iterable(map(open_segments, files)):
             if segment.foot is None or read_head(segment).first_index != len(leaves):
                 break
             leaves += [hash_leaf(entry.line) for entry in read_entries(segment)]

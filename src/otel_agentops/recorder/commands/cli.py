@@ -173,9 +173,12 @@ def _print_table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> No
 
 
 def _note_gaps(command: str, gaps: Sequence[Row]) -> None:
+    from otel_agentops.recorder.commands.screen import mask_controls
+
     for gap in gaps:
         lost = "an unknown number of" if gap["lost"] is None else gap["lost"]
-        typer.echo(f"otel-agentops {command}: {lost} entries are missing there ({gap['reason']})", err=True)
+        reason = f"{gap['reason']}: {mask_controls(gap['detail'])}" if gap["detail"] else gap["reason"]
+        typer.echo(f"otel-agentops {command}: {lost} entries are missing there ({reason})", err=True)
 
 
 @app.command("touched")
@@ -216,7 +219,9 @@ def show_stats(directory: Directory = None, since: Since = None, until: Until = 
     from otel_agentops.recorder.commands.lists import count_entries
 
     with stop_on_error("record stats"), open_index(directory) as index:
-        stats = count_entries(index, _make_filter(*(None,) * 7, since, until))
+        wanted = _make_filter(*(None,) * 7, since, until)
+        stats = count_entries(index, wanted)
+        gaps = index.find_gaps(wanted.since_ns, wanted.until_ns)
     if is_json:
         print_json(stats)
         return
@@ -224,6 +229,7 @@ def show_stats(directory: Directory = None, since: Since = None, until: Until = 
     for name, value in stats.items():
         rows += [(name, key, count) for key, count in value.items()] if isinstance(value, dict) else [(name, "", value)]
     _print_table(("", "", ""), rows)
+    _note_gaps("record stats", gaps)
 
 
 @app.command("show")
