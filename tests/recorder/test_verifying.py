@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from otel_agentops.recorder.commands import log
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker
 from otel_agentops.recorder.reading import list_segment_files, open_records, read_part
-from otel_agentops.recorder.segment import SegmentError
+from otel_agentops.recorder.segment import MAGIC, SegmentError, iterate_frames, pack_frame
 from otel_agentops.recorder.verifying import KeptHead, verify_records
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings, TreeHead
 
@@ -138,6 +139,46 @@ def test_content_of_many_tenants_is_read_back(tmp_path: Path, monkeypatch: pytes
     ]
     assert len(entries) == 80
     assert find_problems(tmp_path, ring=KeyRing(tmp_path, bytes(32))) == []
+
+
+def change_content(file: Path) -> None:
+    """Change a byte of the first block of content, and all hashes that anybody can make anew."""
+    data, digest, is_changed = MAGIC, b"", False
+    with file.open("rb") as opened:
+        frames = list(iterate_frames(opened))
+    for frame in frames:
+        content = frame.content
+        if content and not is_changed:
+            content, is_changed = content[:-1] + bytes([content[-1] ^ 1]), True
+        previous = digest or frame.previous
+        packed = pack_frame(
+            frame.kind, frame.heads, previous, content, frame.codec, frame.key, frame.first_piece, frame.begins_stream
+        )
+        data, digest = data + packed, hashlib.sha256(packed).digest()
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_changed_content_is_a_problem_whatever_hashes_say(tmp_path: Path, is_encrypted: bool) -> None:
+    ring = KeyRing(tmp_path, bytes(32))
+    if is_encrypted:
+        write_encrypted(tmp_path, ring)
+    else:
+        write_log(tmp_path, 20)
+    (file,) = list_segment_files(tmp_path)
+    change_content(file)
+    assert {finding.level for finding in verify_records(tmp_path, (), ring)} == {"problem"}
+
+
+def test_content_that_is_not_verified_says_why(tmp_path: Path) -> None:
+    write_encrypted(tmp_path, KeyRing(tmp_path, bytes(32)))
+    texts = [
+        [finding.text for finding in verify_records(tmp_path, (), ring) if finding.level == "note"]
+        for ring in (None, KeyRing(tmp_path, bytes([1]) * 32))
+    ]
+    no_key, (other_key,) = texts
+    assert no_key == ["the content of 20 entries was not read: the content is encrypted, and no key is at hand"]
+    assert other_key.startswith("the content of 20 entries was not read: ") and "another master key" in other_key
 
 
 def test_key_of_another_master_is_refused(tmp_path: Path) -> None:

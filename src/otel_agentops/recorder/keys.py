@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from otel_agentops.recorder.files import sync_folder
-from otel_agentops.recorder.segment import KeyGoneError, SegmentError
+from otel_agentops.recorder.segment import KeyGoneError, NoKeyError, SegmentError
 
 _COMMAND = "command:"
 _COMMAND_S = 30
@@ -105,7 +105,7 @@ class KeyRing:
 
         Raises:
             OSError: It cannot be written.
-            SegmentError: It is there, and another master key has wrapped it.
+            NoKeyError: It is there, and another master key has wrapped it.
         """
         name = f"{name_tenant(tenant)}-{time.strftime('%Y-%m', time.gmtime(time_ns / 1e9))}"
         if name not in self._looked_at:
@@ -134,14 +134,14 @@ class KeyRing:
         """Return the key that a file has.
 
         Raises:
-            SegmentError: Another master key has wrapped it.
+            NoKeyError: Another master key has wrapped it.
         """
         from cryptography.exceptions import InvalidTag
 
         try:
             key: bytes = self._master.decrypt(data[:_NONCE], data[_NONCE:], path.stem.encode())
         except InvalidTag:
-            raise SegmentError(f"{path}: another master key has wrapped this key") from None
+            raise NoKeyError(f"{path}: another master key has wrapped this key") from None
         return key
 
     def _read(self, path: Path) -> DataKey:
