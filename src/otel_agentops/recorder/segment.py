@@ -443,7 +443,7 @@ class Segment:
                 if frame.kind == DATA and frame.key == key and number not in self._contents:
                     try:
                         self._contents[number] = self._decode(frame)
-                    except SegmentError:
+                    except (SegmentError, codec.CodecError):
                         raise
                     except (ValueError, LookupError, TypeError) as error:
                         raise SegmentError(f"{self.path}: a block of content is damaged ({error})") from None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from recorded_tasks import SYSTEM, record_into, run_command, run_refund
 
 import otel_agentops
+from otel_agentops.recorder import codec
 from otel_agentops.recorder.commands.diff import compare_words
 from otel_agentops.recorder.commands.index import COLUMNS, FILE_NAME, Filter, RecordIndex
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
@@ -243,6 +247,8 @@ COMMANDS = [
     ("touched",),
     ("stats",),
     ("show", "T-1"),
+    ("ls",),
+    ("verify",),
     ("ship", "store"),
     ("delete", "--task", "T-1", "--reason", "r"),
 ]
@@ -253,6 +259,50 @@ def test_missing_directory_is_one_sentence(tmp_path: Path, command: Sequence[str
     shown = run_command(*command, "--dir", tmp_path / "nowhere")
     assert shown.exit_code == 1
     assert "there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has" in shown.output
+
+
+def test_entries_are_listed_by_trace_and_kind(refunds: Path) -> None:
+    lines = run_command("ls", "--dir", refunds, "--json", "--kind", "call").stdout.splitlines()
+    traces = [json.loads(line)["trace_id"] for line in lines]
+    assert len(traces) == 4 and traces[0] == traces[1]
+    short = run_command("ls", refunds, "--json", "--kind", "call", "--trace", traces[0][:12]).stdout.splitlines()
+    assert [json.loads(line)["trace_id"] for line in short] == traces[:2]
+    assert run_command("verify", "--store", f"file://{refunds}").exit_code == 0
+
+
+def test_wrong_kind_of_entry_is_refused(refunds: Path) -> None:
+    shown = run_command("ls", refunds, "--kind", "calls")
+    assert shown.exit_code == 2 and "'calls' is no kind of entry" in shown.output
+
+
+def test_lists_obey_no_recorded_escape(provider: FakeProvider, tmp_path: Path) -> None:
+    provider.alias("gpt-x", "gpt\x1b]0;owned\x07-x")
+    with record_into(tmp_path):
+        run_refund(provider.openai_url, "task-\x1b[2J")
+    for command in ("ls", "traces", "touched", "stats"):
+        assert "\x1b" not in run_command(command, "--dir", tmp_path).output
+
+
+def test_table_in_a_pipe_has_a_line_for_each_row(refunds: Path) -> None:
+    program = [sys.executable, "-m", "otel_agentops.cli", "record"]
+    environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    listed = subprocess.run([*program, "ls", refunds], capture_output=True, text=True, env=environ, check=True).stdout
+    assert len(listed.splitlines()) == 1 + 7
+    assert all(len(line.split()[-2]) == 32 for line in listed.splitlines()[1:-1])
+    verified = subprocess.run([*program, "verify", refunds], capture_output=True, text=True, env=environ, check=True)
+    assert re.search(r"root [0-9a-f]{64}\n", verified.stdout)
+
+
+def test_missing_codec_is_one_sentence(refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(refunds, folder, ignore=shutil.ignore_patterns(f"{FILE_NAME}*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "_zstd", None)
+        for command in ("traces", "ls", "verify"):
+            shown = run_command(command, "--dir", folder)
+            assert shown.exit_code == 1
+            assert "a block is compressed with zstd; install otel-agentops[recorder]" in shown.output
+    assert len(run_json(folder, "traces")["traces"]) == 2
 
 
 def test_directory_of_somebody_else_is_one_sentence(refunds: Path, monkeypatch: pytest.MonkeyPatch) -> None:

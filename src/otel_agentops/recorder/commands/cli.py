@@ -13,8 +13,10 @@ import typer
 
 from otel_agentops._yaml import InputError
 from otel_agentops.command_line import stop_on_error
-from otel_agentops.recorder.commands.index import Filter, RecordIndex, Row, check_directory
+from otel_agentops.recorder.commands.index import Filter, RecordIndex, Row
 from otel_agentops.recorder.commands.log import app as log
+from otel_agentops.recorder.commands.place import Directory, find_directory
+from otel_agentops.recorder.commands.screen import mask_controls, print_table
 from otel_agentops.recorder.commands.steps import dump_json
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 
@@ -29,29 +31,7 @@ Trace = Annotated[
     str,
     typer.Argument(metavar="TRACE", help="A trace id or its first digits, a task, a conversation, a ref, or a bundle."),
 ]
-Directory = Annotated[
-    str | None,
-    typer.Option(
-        "--dir", "--store", metavar="DIR|URL", help="Where the segments are; else OTEL_AGENTOPS_RECORDER says it."
-    ),
-]
 IsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def find_directory(directory: str | None) -> Path:
-    """Return the directory of segments that a command is about; what is in a store is brought here.
-
-    Raises:
-        InputError: None is named, or it cannot be read.
-    """
-    from otel_agentops.recorder.commands.shipping import mirror_store
-
-    path = directory or os.environ.get("OTEL_AGENTOPS_RECORDER", "").strip()
-    if not path:
-        raise InputError("no directory of the recorder; name it with --dir or in OTEL_AGENTOPS_RECORDER")
-    root = mirror_store(path) if "://" in path else Path(path)
-    check_directory(root)
-    return root
 
 
 @contextmanager
@@ -133,11 +113,12 @@ def list_traces(
     if is_json:
         print_json({"traces": list(map(dump_trace, traces)), "gaps": gaps})
         return
-    _print_table(
+    print_table(
         ("began", "trace", "task", "model", "calls", "tools", "errors", "verdict"),
         # `show` takes the first digits of a trace; the name of an entry outside of any trace stays whole.
         [(trace.began[:19].replace("T", " "), trace.name if "/" in trace.name else trace.name[:12], trace.task_name,
           ", ".join(trace.models), trace.calls, trace.tools, trace.errors, trace.verdict) for trace in traces],
+        whole=("trace",),
     )  # fmt: skip
     _note_gaps("record traces", gaps)
 
@@ -157,24 +138,7 @@ def _make_filter(
                   index_name=index, since_ns=since_ns, until_ns=until_ns)  # fmt: skip
 
 
-def _print_table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from otel_agentops.recorder.commands.screen import mask_controls
-
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")  # an identity that is cut is of no use
-    for row in rows:
-        table.add_row(*(escape(mask_controls("" if cell is None else str(cell))) for cell in row))
-    Console(highlight=False).print(table)
-
-
 def _note_gaps(command: str, gaps: Sequence[Row]) -> None:
-    from otel_agentops.recorder.commands.screen import mask_controls
-
     for gap in gaps:
         lost = "an unknown number of" if gap["lost"] is None else gap["lost"]
         reason = f"{gap['reason']}: {mask_controls(gap['detail'])}" if gap["detail"] else gap["reason"]
@@ -208,7 +172,7 @@ def list_touched(
         print_json({"touched": [one._asdict() for one in touched], "is_complete": not gaps, "gaps": gaps})
     else:
         columns = ("task", "conversation", "trace", "tenant", "first", "last", "operations")
-        _print_table(columns, [tuple(one) for one in touched])
+        print_table(columns, [tuple(one) for one in touched])
         _note_gaps("record touched", gaps)
     raise typer.Exit(3 if gaps else 0)
 
@@ -228,7 +192,7 @@ def show_stats(directory: Directory = None, since: Since = None, until: Until = 
     rows: list[tuple[object, ...]] = []
     for name, value in stats.items():
         rows += [(name, key, count) for key, count in value.items()] if isinstance(value, dict) else [(name, "", value)]
-    _print_table(("", "", ""), rows)
+    print_table(("", "", ""), rows)
     _note_gaps("record stats", gaps)
 
 

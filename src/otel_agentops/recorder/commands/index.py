@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from otel_agentops._yaml import InputError
+from otel_agentops.recorder.codec import CodecError
 from otel_agentops.recorder.entries import Entry, Gap, Operation, ToolRun
 from otel_agentops.recorder.reading import list_segment_files, open_segments, read_entries, read_head
-from otel_agentops.recorder.segment import Decipher, SegmentError
+from otel_agentops.recorder.segment import Decipher
 from otel_agentops.semconv import attributes as A
 
 FILE_NAME = "index.sqlite"
@@ -117,7 +118,7 @@ class RecordIndex:
         decipher: The keys of encrypted content; None if there are none at hand.
 
     Raises:
-        InputError: The directory does not exist or cannot be read.
+        InputError: The directory does not exist or cannot be read, or a codec is not installed.
     """
 
     def __init__(self, root: Path, decipher: Decipher | None = None) -> None:
@@ -266,7 +267,9 @@ def _read_rows(file: Path, name: str) -> tuple[list[Sequence[object]], str | Non
                 rows.append(tuple(_make_row(entry, service, name, position).values()))
             if segment.path.suffix == ".seg" and (segment.is_torn or not segment.is_sealed):
                 return rows, f"{file}: it is cut or was changed behind these {len(rows)} entries"
-    except SegmentError as error:
+    except CodecError as error:
+        raise InputError(f"{file}: {error}") from None
+    except ValueError as error:
         return [], str(error)
     return rows, None
 
