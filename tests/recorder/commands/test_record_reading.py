@@ -261,6 +261,33 @@ def test_missing_directory_is_one_sentence(tmp_path: Path, command: Sequence[str
     assert "there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has" in shown.output
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "count"),
+    [("99999999999d", "9999-12-31", 2), ("0001-01-01", "2300-01-01", 2)],
+)
+def test_far_times_are_compared(refunds: Path, since: str, until: str, count: int) -> None:
+    assert len(run_json(refunds, "touched", "--since", since, "--until", until)["touched"]) == count
+
+
+def test_times_in_the_wrong_order_are_refused(refunds: Path) -> None:
+    shown = run_command("touched", "--dir", refunds, "--since", "1h", "--until", "2h")
+    assert shown.exit_code == 2 and "nothing can be between 1h and 2h" in shown.output
+
+
+def test_list_says_what_it_leaves_out(refunds: Path) -> None:
+    assert run_json(refunds, "traces", "--limit", "1")["left_out"] == 1
+    shown = run_command("traces", "--dir", refunds, "--limit", "1")
+    assert "the newest 1 of 2 traces; --limit shows more" in shown.output
+    assert "newest" not in run_command("traces", "--dir", refunds, "--limit", "2").output
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_difference_of_a_call_that_is_not_there_is_refused(refunds: Path, number: int) -> None:
+    shown = run_command("diff", f"task-good#{number}", f"task-bad#{number}", "--dir", refunds)
+    sentence = f"task-good#{number}: the trace has 2 calls; choose one with #, from 1"
+    assert (shown.exit_code, shown.output) == (2, f"otel-agentops record diff: {sentence}\n")
+
+
 def test_entries_are_listed_by_trace_and_kind(refunds: Path) -> None:
     lines = run_command("ls", "--dir", refunds, "--json", "--kind", "call").stdout.splitlines()
     traces = [json.loads(line)["trace_id"] for line in lines]

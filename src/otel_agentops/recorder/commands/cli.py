@@ -108,10 +108,12 @@ def list_traces(
 
     with stop_on_error("record traces"), open_index(directory) as index:
         wanted = _make_filter(model, prompt, tool, index_name, tenant, service, verdict, since, until, task)
-        traces = list_traces(index, wanted)[-limit:]
+        every = list_traces(index, wanted)
+        traces = every[-limit:]
         gaps = index.find_gaps(wanted.since_ns, wanted.until_ns)
     if is_json:
-        print_json({"traces": list(map(dump_trace, traces)), "gaps": gaps})
+        left_out = len(every) - len(traces)
+        print_json({"traces": list(map(dump_trace, traces)), "left_out": left_out, "gaps": gaps})
         return
     print_table(
         ("began", "trace", "task", "model", "calls", "tools", "errors", "verdict"),
@@ -120,6 +122,9 @@ def list_traces(
           ", ".join(trace.models), trace.calls, trace.tools, trace.errors, trace.verdict) for trace in traces],
         whole=("trace",),
     )  # fmt: skip
+    if len(traces) < len(every):
+        text = f"the newest {len(traces)} of {len(every)} traces; --limit shows more"
+        typer.echo(f"otel-agentops record traces: {text}", err=True)
     _note_gaps("record traces", gaps)
 
 
@@ -131,9 +136,14 @@ def _make_filter(
 
     from otel_agentops.command_line import parse_time
 
+    def read_ns(text: str | None, option: str) -> int | None:
+        """Return a time that the index can compare: before 1970 and behind 2262 nothing is."""
+        return None if text is None else max(0, min(int(parse_time(text, now_s, option) * 1e9), 2**63 - 1))
+
     now_s = time.time()
-    since_ns = None if since is None else int(parse_time(since, now_s, "--since") * 1e9)
-    until_ns = None if until is None else int(parse_time(until, now_s, "--until") * 1e9)
+    since_ns, until_ns = read_ns(since, "--since"), read_ns(until, "--until")
+    if since_ns is not None and until_ns is not None and since_ns >= until_ns:
+        raise typer.BadParameter(f"nothing can be between {since} and {until}; write the earlier time as --since")
     return Filter(model=model, prompt=prompt, tool=tool, tenant=tenant, service=service, verdict=verdict, task=task,
                   index_name=index, since_ns=since_ns, until_ns=until_ns)  # fmt: skip
 
@@ -225,14 +235,13 @@ def diff_traces(
     """
     from otel_agentops.recorder.commands.diff import CHANGED, compare_texts, compare_variables, dump_diff
     from otel_agentops.recorder.commands.screen import print_diff
-    from otel_agentops.recorder.commands.steps import list_calls
+    from otel_agentops.recorder.commands.steps import choose_call
 
     sides = []
     with stop_on_error("record diff", 2):
         for name in (before, after):
             with load_trace(name, directory) as (bundle, number):
-                steps = bundle.steps if number is None else list_calls(bundle.steps)[number - 1 : number]
-                sides.append(steps)
+                sides.append(bundle.steps if number is None else [choose_call(bundle.steps, number, name)])
     variables, texts = compare_variables(*sides), compare_texts(*sides)
     if is_json:
         print_json(dump_diff(variables, texts))
@@ -343,13 +352,10 @@ def replay_call(
     Tools never run. Exit 0: the arms differ, or nothing was sent. 3: no difference is shown, or too few answers.
     """
     from otel_agentops.recorder.commands import replay
-    from otel_agentops.recorder.commands.steps import list_calls
+    from otel_agentops.recorder.commands.steps import choose_call
 
     with stop_on_error("record replay"), load_trace(trace, directory) as (bundle, number):
-        calls = list_calls(bundle.steps)
-        if not calls or (number or 1) > len(calls):
-            raise InputError(f"{trace}: the trace has {len(calls)} calls; choose one of them with #")
-        step = calls[number - 1 if number else -1]
+        step = choose_call(bundle.steps, number, trace)
         control = replay.read_request_body(step)
         swapped, expectation = replay.swap_members(control, swap), replay.parse_expectation(expect)
         usd = replay.estimate_cost(step, (control, swapped), count)
