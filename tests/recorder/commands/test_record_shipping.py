@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import sys
@@ -28,6 +29,21 @@ def test_segments_are_put_once(refunds: Path, tmp_path: Path) -> None:
     copy = store / first["names"][0]
     assert copy.read_bytes() == segment.read_bytes()
     assert copy.stat().st_mode & 0o777 == segment.stat().st_mode & 0o777 == 0o600
+
+
+def test_full_disk_leaves_nothing_and_is_a_sentence(
+    refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    store = tmp_path / "store"
+    shown = run_command("ship", store, "--dir", refunds)
+    (segment,) = refunds.glob("v1/*/*/*.seg")
+    sentence = f"{store / segment.relative_to(refunds)}: cannot be written: No space left on device"
+    assert (shown.exit_code, shown.output) == (1, f"otel-agentops record ship: {sentence}\n")
+    assert not [path for path in store.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("scheme", ["file", "memory"])

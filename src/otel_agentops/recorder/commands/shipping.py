@@ -94,9 +94,13 @@ class _Folder:
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
-        with open(part, "wb", opener=_open_alone) as file:
-            file.write(data)
-        part.replace(path)
+        try:
+            with open(part, "wb", opener=_open_alone) as file:
+                file.write(data)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)  # half a segment would take the room that the next one needs
+            raise OSError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _open_alone(path: str, flags: int) -> int:
