@@ -12,7 +12,8 @@ import pytest
 from recorder_entries import make_body, make_encode, make_writer, offer
 from typer.testing import CliRunner
 
-from otel_agentops.recorder import segment, writer
+from otel_agentops import cli
+from otel_agentops.recorder import keys, segment, writer
 from otel_agentops.recorder.commands import log
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker
@@ -199,10 +200,37 @@ def test_key_that_another_process_replaced_is_loaded_anew(tmp_path: Path) -> Non
     assert rings[1].find_key("acme", 0).id == rings[2].find_key("acme", 0).id != old[0]
 
 
-def test_master_key_comes_from_a_command(tmp_path: Path) -> None:
+def test_master_key_comes_from_a_command() -> None:
     assert load_master_key(f"command:echo {'ab' * 32}") == bytes.fromhex("ab" * 32)
-    with pytest.raises(ValueError, match="exits with 1"):
-        load_master_key("command:false")
-    (tmp_path / "short").write_text("abc")
-    with pytest.raises(ValueError, match="not 32 bytes"):
-        load_master_key(str(tmp_path / "short"))
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("command:false", "the command exits with 1"),
+        ("command:", "the command cannot be run: no command is named"),
+        ("command:no-such-program", "the command cannot be run: No such file or directory"),
+        ("command:sleep 30", "the command takes more than 0 s"),
+        ("ab" * 32, "no such file can be read (No such file or directory); name the file of a key, or `command:` and a "
+                    "command that prints it"),
+        (__file__, "the key is not 32 bytes, raw, as hex or as base64"),
+    ],
+)  # fmt: skip
+def test_key_that_cannot_be_had_is_a_sentence_without_it(
+    source: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "sleep" in source:
+        monkeypatch.setattr(keys, "_COMMAND_S", 0)
+    with pytest.raises(ValueError) as refused:
+        load_master_key(source)
+    assert str(refused.value) == f"OTEL_AGENTOPS_RECORDER_KEY: {sentence}"
+
+
+def test_export_says_what_it_could_not_read(tmp_path: Path) -> None:
+    write_encrypted(tmp_path / "log", KeyRing(tmp_path / "log", bytes(32)))
+    page = tmp_path / "page.html"
+    arguments = ["record", "export", "acme", "--html", str(page), "--dir", str(tmp_path / "log")]
+    exported = CliRunner().invoke(cli._build_app(), arguments)
+    assert exported.exit_code == 0 and page.exists()
+    assert "the content of 10 entries is not in it: " in exported.output
+    assert "the content is encrypted, and no key is at hand" in exported.output

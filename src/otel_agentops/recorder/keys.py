@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from otel_agentops.recorder.files import sync_folder
 from otel_agentops.recorder.segment import KeyGoneError, NoKeyError, SegmentError
 
+_VARIABLE = "OTEL_AGENTOPS_RECORDER_KEY"
 _COMMAND = "command:"
 _COMMAND_S = 30
 _NONCE = 12
@@ -34,17 +35,17 @@ def load_master_key(source: str) -> bytes:
         source: The path of a file, or `command:` and a command that prints it.
 
     Raises:
-        ValueError: It is no key of 32 bytes, or the command failed.
-        OSError: The file cannot be read, or the command not be run.
+        ValueError: It is no key of 32 bytes, the file cannot be read, or the command failed. The text does not quote
+            the source, because somebody may have written the key itself there.
     """
     if source.startswith(_COMMAND):
-        command = shlex.split(source.removeprefix(_COMMAND))
-        result = subprocess.run(command, capture_output=True, timeout=_COMMAND_S, check=False)
-        if result.returncode:
-            raise ValueError(f"OTEL_AGENTOPS_RECORDER_KEY: the command exits with {result.returncode}")
-        data = result.stdout
+        data = _run_command(source.removeprefix(_COMMAND))
     else:
-        data = Path(source).read_bytes()
+        try:
+            data = Path(source).read_bytes()
+        except OSError as error:
+            advice = "name the file of a key, or `command:` and a command that prints it"
+            raise ValueError(f"{_VARIABLE}: no such file can be read ({error.strerror}); {advice}") from None
     if len(data) == KEY_BYTES:
         return data
     text = data.strip()
@@ -55,7 +56,28 @@ def load_master_key(source: str) -> bytes:
             continue
         if len(key) == KEY_BYTES:
             return bytes(key)
-    raise ValueError("OTEL_AGENTOPS_RECORDER_KEY: the key is not 32 bytes, raw, as hex or as base64")
+    raise ValueError(f"{_VARIABLE}: the key is not 32 bytes, raw, as hex or as base64")
+
+
+def _run_command(text: str) -> bytes:
+    """Return what a command prints.
+
+    Raises:
+        ValueError: It cannot be run, takes too long, or fails.
+    """
+    try:
+        command = shlex.split(text)
+        if not command:
+            raise ValueError("no command is named")
+        result = subprocess.run(command, capture_output=True, timeout=_COMMAND_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"{_VARIABLE}: the command takes more than {_COMMAND_S} s") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"{_VARIABLE}: the command cannot be run: {reason}") from None
+    if result.returncode:
+        raise ValueError(f"{_VARIABLE}: the command exits with {result.returncode}")
+    return result.stdout
 
 
 def _make_aead(key: bytes) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -50,8 +51,8 @@ def load_keys(root: Path) -> KeyRing | None:
     key = os.environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip()
     try:
         return KeyRing(_find_key_root(root), load_master_key(key)) if key else None
-    except (OSError, ValueError) as error:
-        raise InputError(f"OTEL_AGENTOPS_RECORDER_KEY: {error}") from None
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 def _find_key_root(root: Path) -> Path:
@@ -288,6 +289,7 @@ def export_trace(
         files: dict[Path, str] = {}
         if trace is not None and (html or bundle_file):
             with load_trace(trace, directory) as (bundle, _):
+                _note_troubles(bundle)
                 if not unredacted:
                     bundle = redact_bundle(bundle, redact)
             if html is not None:
@@ -298,6 +300,11 @@ def export_trace(
         for outcome in write_all_generated(files, force):
             if outcome.backup:
                 typer.echo(f"note: {outcome.path}: its old content is kept as {outcome.backup}", err=True)
+
+
+def _note_troubles(bundle: Bundle) -> None:
+    for trouble, count in Counter(step.trouble for step in bundle.steps if step.trouble).items():
+        typer.echo(f"otel-agentops record export: the content of {count} entries is not in it: {trouble}", err=True)
 
 
 @app.command("serve")

@@ -49,8 +49,8 @@ def open_ring(path: Path, key: str | None) -> KeyRing | None:
     root = path if (path / "keys").exists() else Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or path)
     try:
         return KeyRing(root, load_master_key(key))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{key}: {error}") from None
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 @app.command("verify")

@@ -74,7 +74,8 @@ def read_request_body(step: Step) -> Body:
     """
     body = step.read_json("request")
     if not isinstance(body, dict):
-        raise InputError(f"{step.entry.ref}: the request is not recorded as JSON, so it cannot be asked again")
+        reason = step.trouble or "the request is not recorded as JSON"
+        raise InputError(f"{step.entry.ref}: {reason}, so it cannot be asked again")
     return {name: value for name, value in body.items() if name not in _STREAM_MEMBERS}
 
 
