@@ -155,6 +155,33 @@ def test_exported_file_is_read_and_served(refunds: Path, tmp_path: Path, ending:
     assert json.loads(run_command("show", f"{file}#2", "--json").stdout)["turns"][0]["number"] == 2
 
 
+@pytest.mark.parametrize("ending", ["json", "html"])
+def test_one_call_is_exported_alone(refunds: Path, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"call.{ending}"
+    option = "--html" if ending == "html" else "--bundle"
+    assert run_command("export", "task-bad#2", option, file, "--dir", refunds).exit_code == 0
+    ((step,), whole) = read_bundle(file).steps, export(refunds, "task-bad")
+    assert step.entry == whole.steps[2].entry
+    refused = run_command("export", "task-bad#3", option, tmp_path / "none.html", "--dir", refunds)
+    assert (refused.exit_code, "the trace has 2 calls" in refused.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--redact", "no_module:hide"), 1, "no_module:hide: there is no such function"),
+        (("--bundle", "page.html"), 2, "are the same file"),
+    ],
+)
+def test_wrong_input_of_an_export_is_a_sentence(
+    refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int, sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = run_command("export", "task-bad", "--html", "page.html", "--dir", refunds, *options)
+    assert shown.exit_code == code and sentence in shown.output
+    assert not list(tmp_path.iterdir())
+
+
 def test_page_allows_its_own_script_alone(refunds: Path) -> None:
     page = render_bundle(export(refunds, "task-bad"))
     policy = re.search('Content-Security-Policy" content="([^"]*)"', page)

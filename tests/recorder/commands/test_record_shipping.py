@@ -73,6 +73,26 @@ def test_what_is_deleted_in_the_store_is_not_kept(refunds: Path, tmp_path: Path)
     assert list(mirror_store(url).glob("v1/*/*/*.seg")) == []
 
 
+@pytest.mark.parametrize("command", [("ship", "file:///{0}/bucket"), ("traces", "--store", "memory://{0}")])
+def test_store_that_does_not_answer_is_a_sentence(
+    refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    obstore = pytest.importorskip("obstore", reason="obstore is not installed here")
+    importlib.import_module("obstore.exceptions")
+    importlib.import_module("obstore.store")
+    (tmp_path / "bucket").mkdir()
+    store = shipping._ObjectStore(obstore, f"file://{tmp_path}/bucket")
+
+    def refuse(_: object) -> None:
+        raise obstore.exceptions.GenericError("no route to the host\nat line 1\nat line 2")
+
+    monkeypatch.setattr(obstore, "list", refuse)
+    monkeypatch.setattr(shipping, "open_store", lambda url: store)
+    more = ("--dir", refunds) if command[0] == "ship" else ()
+    shown = run_command(*command, *more)
+    assert shown.exit_code == 1 and shown.output.endswith("its list: no route to the host\n")
+
+
 def test_store_of_obstore_is_read_like_a_directory(
     refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

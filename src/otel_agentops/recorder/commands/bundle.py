@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 from otel_agentops._redaction import Redactor, redact_secrets
 from otel_agentops._yaml import InputError
 from otel_agentops.recorder.commands.index import RecordIndex
-from otel_agentops.recorder.commands.steps import Step, load_steps
+from otel_agentops.recorder.commands.steps import Step, choose_call, load_steps
 from otel_agentops.recorder.cutting import Cutter
 from otel_agentops.recorder.entries import REDACTED, Entry, FoundChunk, Part
 from otel_agentops.recorder.notes import parse_checkpoint
@@ -91,6 +91,15 @@ def load_bundle(text: str, index: RecordIndex | None = None) -> tuple[Bundle, in
     if wanted is None:
         raise InputError(f"{name}: no trace, task, conversation or ref is called so in {index.root}")
     return make_bundle(index.load_entries(index.find_rows(wanted)), name), call
+
+
+def choose_steps(bundle: Bundle, number: int | None, name: str) -> Bundle:
+    """Return a bundle with one of its calls alone; all of it if no number is given.
+
+    Raises:
+        InputError: There is no such call.
+    """
+    return bundle if number is None else bundle._replace(steps=[choose_call(bundle.steps, number, name)])
 
 
 def make_bundle(entries: Sequence[Entry], name: str) -> Bundle:

@@ -272,13 +272,15 @@ def export_trace(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that this command did not write.")] = False,
 ) -> None:
     """Write a trace as evidence for others: one page, or its data. Secrets are taken out by pattern."""
-    from otel_agentops.recorder.commands.bundle import dump_bundle, redact_bundle
+    from otel_agentops.recorder.commands.bundle import dump_bundle
     from otel_agentops.recorder.commands.page import render_bundle
     from otel_agentops.recorder.commands.tables import write_parquet
     from otel_agentops.written_files import add_mark, write_all_generated
 
     if not (html or bundle_file or parquet) or (trace is None and (html or bundle_file)):
         raise typer.BadParameter("name a trace and --html or --bundle, or --parquet alone")
+    if html is not None and html == bundle_file:
+        raise typer.BadParameter(f"--html and --bundle are the same file, {html}; the page has the data inside")
     with stop_on_error("record export"):
         if parquet is not None:
             with open_index(directory) as index:
@@ -288,10 +290,7 @@ def export_trace(
                 write_parquet(index.find_rows(wanted), parquet)
         files: dict[Path, str] = {}
         if trace is not None and (html or bundle_file):
-            with load_trace(trace, directory) as (bundle, _):
-                _note_troubles(bundle)
-                if not unredacted:
-                    bundle = redact_bundle(bundle, redact)
+            bundle = _load_evidence(trace, directory, redact, is_redacted=not unredacted)
             if html is not None:
                 files[html] = add_mark(f"{html.stem}.html", render_bundle(bundle), "record export")
             if bundle_file is not None:
@@ -302,9 +301,18 @@ def export_trace(
                 typer.echo(f"note: {outcome.path}: its old content is kept as {outcome.backup}", err=True)
 
 
-def _note_troubles(bundle: Bundle) -> None:
+def _load_evidence(trace: str, directory: str | None, redact: str | None, *, is_redacted: bool) -> Bundle:
+    """Return what is exported, and say what could not be read."""
+    from otel_agentops.recorder.commands.bundle import choose_steps, redact_bundle
+    from otel_agentops.recorder.commands.replay import load_function
+
+    if redact is not None:
+        load_function(redact)  # what cannot be loaded would leave out every word
+    with load_trace(trace, directory) as (bundle, number):
+        bundle = choose_steps(bundle, number, trace)
     for trouble, count in Counter(step.trouble for step in bundle.steps if step.trouble).items():
         typer.echo(f"otel-agentops record export: the content of {count} entries is not in it: {trouble}", err=True)
+    return redact_bundle(bundle, redact) if is_redacted else bundle
 
 
 @app.command("serve")
@@ -319,10 +327,16 @@ def serve_trace(
 
     A request that was not recorded gets 409, which names the first difference.
     """
+    from otel_agentops.recorder.commands.bundle import choose_steps
     from otel_agentops.recorder.commands.serving import ReplayServer
 
-    with stop_on_error("record serve", 1, OSError), load_trace(trace, directory) as (bundle, _):
-        server = ReplayServer(bundle, port=port, is_lenient=lenient, has_times=times)
+    with stop_on_error("record serve"), load_trace(trace, directory) as (bundle, number):
+        bundle = choose_steps(bundle, number, trace)
+        try:
+            server = ReplayServer(bundle, port=port, is_lenient=lenient, has_times=times)
+        except OSError as error:
+            advice = "choose another --port, or none for a free one"
+            raise InputError(f"port {port}: cannot be listened on: {error.strerror or error}; {advice}") from None
     for name, url in server.variables.items():
         typer.echo(f"{name}={url}")
     try:

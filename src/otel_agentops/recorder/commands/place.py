@@ -30,6 +30,9 @@ def find_directory(directory: str | None) -> Path:
     path = directory or os.environ.get("OTEL_AGENTOPS_RECORDER", "").strip()
     if not path:
         raise InputError("no directory of the recorder; name it with --dir or in OTEL_AGENTOPS_RECORDER")
-    root = mirror_store(path) if "://" in path else Path(path)
+    try:
+        root = mirror_store(path) if "://" in path else Path(path)
+    except OSError as error:
+        raise InputError(f"{path}: the store cannot be read: {error}") from None
     check_directory(root)
     return root
