@@ -398,3 +398,13 @@ def test_secret_is_found_in_chunks_of_bytes() -> None:
     assert redacted is not None
     texts = [json.loads(base64.b64decode(json.loads(line)["chunk"]["bytes"]["base64"]))["delta"] for line in redacted]
     assert texts == ["a [redacted] b", "", "", ""]
+
+
+def test_secret_is_found_in_texts_that_are_told_again() -> None:
+    """The Responses API has the instructions in its first events and in its last one."""
+    chunks = [{"response": {"instructions": "--password hunter2hunter2"}}, {"delta": "ok"}] * 3
+    redacted = PieceRedactor(Redactor()).redact_chunks([json.dumps(chunk).encode() for chunk in chunks])
+    assert redacted is not None
+    texts = [json.loads(line)["response"]["instructions"] for line in redacted[::2]]
+    assert texts == ["--password [redacted] [redacted]--password [redacted]", "", ""]
+    assert redacted[1::2] == [b'{"delta": "ok"}'] * 3

@@ -11,7 +11,7 @@ import base64
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +26,7 @@ _WORD = re.compile(r"[^\s\"'<>]+")
 _ESCAPED = re.compile(r"\\+(?:u00|x)([2-7][0-9A-Fa-f])")
 _READABLE = re.compile(rb"[\x20-\x7e]{16,}")  # text in the midst of binary data
 _SHORTEST = 16  # characters that a secret has at least, encoded
+_SHORTEST_SECRET = 4  # that is taken out wherever it stands in a stream
 _DEEPEST = 8  # encodings inside of each other; what is deeper is left out
 
 
@@ -138,6 +139,8 @@ class PieceRedactor:
                 if redacted is _REFUSED:
                     return None
                 if redacted != whole:
+                    alone = [(text, self._redact_value("chunks", text)) for _, _, text in texts]
+                    redacted = _take_out(redacted, alone)
                     for number, place, _ in texts:
                         _put(values[number], place, "")
                     _put(values[texts[0][0]], texts[0][1], redacted)
@@ -235,6 +238,39 @@ def _iterate_texts(value: Any, place: tuple[object, ...] = ()) -> Iterator[tuple
     elif isinstance(value, (list, dict)):
         for name, member in enumerate(value) if isinstance(value, list) else value.items():
             yield from _iterate_texts(member, (*place, name))
+
+
+def _take_out(whole: str, texts: Iterable[tuple[str, Any]]) -> str:
+    """Return texts that were joined and redacted without what a redaction of each finds.
+
+    What is told whole in several chunks, such as the instructions of a response, is no sequence of pieces: behind the
+    secret of one the name of the next is not seen.
+
+    Args:
+        whole: All of them, joined, without what was found there.
+        texts: Each as it was, and without what was found in it alone.
+    """
+    secrets: set[str] = set()
+    for text, redacted in texts:
+        if redacted != text:
+            removed = _list_removed(text, str(redacted))
+            secrets.update(secret for secret in removed if len(secret) >= _SHORTEST_SECRET)
+    for secret in sorted(secrets, key=len, reverse=True):
+        whole = whole.replace(secret, REDACTED)
+    return whole
+
+
+def _list_removed(text: str, redacted: str) -> list[str]:
+    """Return the parts of a text in whose place `[redacted]` stands; if it was changed otherwise, all from there on."""
+    removed: list[str] = []
+    end = 0
+    for kept in redacted.split(REDACTED):
+        start = text.find(kept, end)
+        if start < 0:
+            break
+        removed.append(text[end:start])
+        end = start + len(kept)
+    return [*removed, text[end:]]
 
 
 def _join_place(value: Any, place: tuple[object, ...]) -> object:
