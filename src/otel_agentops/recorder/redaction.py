@@ -13,7 +13,8 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from otel_agentops._redaction import REDACTED, Redactor
@@ -28,6 +29,9 @@ _READABLE = re.compile(rb"[\x20-\x7e]{16,}")  # text in the midst of binary data
 _SHORTEST = 16  # characters that a secret has at least, encoded
 _SHORTEST_SECRET = 4  # that is taken out wherever it stands in a stream
 _DEEPEST = 8  # encodings inside of each other; what is deeper is left out
+
+
+Place: TypeAlias = tuple[Any, ...]  # names and numbers that lead to a value inside of another one
 
 
 class PieceRedactor:
@@ -128,23 +132,17 @@ class PieceRedactor:
         """
         values = [_map_base64(json.loads(line), _read_base64) for line in lines]
         changed: set[int] = set()
-        for find_lane in (_find_lane, _join_place):
-            lanes: dict[object, list[tuple[int, tuple[object, ...], str]]] = {}
-            for number, value in enumerate(values):
-                for place, text in _iterate_texts(value):
-                    lanes.setdefault(find_lane(value, place), []).append((number, place, text))
-            for texts in lanes.values():
-                whole = "".join(text for _, _, text in texts)
-                redacted = self._redact_value("chunks", whole)
+        lanes = _find_lanes(values, _find_lane)
+        lists = [lanes]
+        if len(places := _find_lanes(values, _join_place)) != len(lanes):  # else each place has one index alone
+            lists.append(places)
+        for texts_by_lane in lists:
+            for places_of_text in texts_by_lane.values():
+                redacted = self._redact_lane(values, places_of_text)
                 if redacted is _REFUSED:
                     return None
-                if redacted != whole:
-                    alone = [(text, self._redact_value("chunks", text)) for _, _, text in texts]
-                    redacted = _take_out(redacted, alone)
-                    for number, place, _ in texts:
-                        _put(values[number], place, "")
-                    _put(values[texts[0][0]], texts[0][1], redacted)
-                    changed.update(number for number, _, _ in texts)
+                if redacted:
+                    changed.update(number for number, _ in places_of_text)
         result = []
         for number, (line, value) in enumerate(zip(lines, values, strict=True)):
             redacted_value = self._redact_value("chunks", value)
@@ -153,6 +151,23 @@ class PieceRedactor:
             is_same = number not in changed and redacted_value == value
             result.append(line if is_same else _dump(_map_base64(redacted_value, _write_base64)))
         return lines if result == lines else result
+
+    def _redact_lane(self, values: list[Any], places: Sequence[tuple[int, Place]]) -> Any:
+        """Take secrets out of the texts of some places, read as one; return True if there was one.
+
+        `_REFUSED` if nothing of them may stay.
+        """
+        texts = [_get(values[number], place) for number, place in places]
+        whole = "".join(texts)
+        redacted = self._redact_value("chunks", whole)
+        if redacted is _REFUSED or redacted == whole:
+            return _REFUSED if redacted is _REFUSED else False
+        clean = REDACTED
+        if isinstance(redacted, str):
+            clean = _take_out(redacted, [(text, self._redact_value("chunks", text)) for text in texts])
+        for (number, place), text in zip(places, chain([clean], repeat("")), strict=False):
+            _put(values[number], place, text)
+        return True
 
 
 _REFUSED = object()
@@ -231,10 +246,21 @@ def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def _iterate_texts(value: Any, place: tuple[object, ...] = ()) -> Iterator[tuple[tuple[object, ...], str]]:
-    """Yield every text of a JSON value with the names and numbers that lead to it."""
+def _find_lanes(
+    values: Sequence[Any], find_lane: Callable[[Any, Place], object]
+) -> dict[object, list[tuple[int, Place]]]:
+    """Return where the texts of a stream are: number of the chunk and place in it, by what they are part of."""
+    lanes: dict[object, list[tuple[int, Place]]] = {}
+    for number, value in enumerate(values):
+        for place in _iterate_texts(value):
+            lanes.setdefault(find_lane(value, place), []).append((number, place))
+    return lanes
+
+
+def _iterate_texts(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Yield the names and numbers that lead to every text of a JSON value."""
     if isinstance(value, str):
-        yield place, value
+        yield place
     elif isinstance(value, (list, dict)):
         for name, member in enumerate(value) if isinstance(value, list) else value.items():
             yield from _iterate_texts(member, (*place, name))
@@ -273,11 +299,11 @@ def _list_removed(text: str, redacted: str) -> list[str]:
     return [*removed, text[end:]]
 
 
-def _join_place(value: Any, place: tuple[object, ...]) -> object:
+def _join_place(value: Any, place: Place) -> object:
     return place
 
 
-def _find_lane(value: Any, place: tuple[object, ...]) -> object:
+def _find_lane(value: Any, place: Place) -> object:
     """Return a place of a chunk with the indexes that stand on the way to it."""
     indexes = []
     for name in place:
@@ -314,7 +340,13 @@ def _write_base64(value: Any) -> Any:
     return value if isinstance(value, str) else base64.b64encode(_dump(value)).decode()
 
 
-def _put(value: Any, place: tuple[object, ...], text: str) -> None:
+def _get(value: Any, place: Place) -> Any:
+    for name in place:
+        value = value[name]
+    return value
+
+
+def _put(value: Any, place: Place, text: str) -> None:
     for name in place[:-1]:
         value = value[name]
     value[place[-1]] = text
