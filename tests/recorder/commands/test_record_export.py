@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from otel_agentops.recorder.commands.page import render_bundle
 from otel_agentops.recorder.commands.serving import ReplayServer
 from otel_agentops.recorder.notes import parse_checkpoint, verify_checkpoint
 from otel_agentops.recorder.tree import hash_leaf, verify_inclusion
+from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
+from otel_agentops.semconv import attributes as A
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
 
 HOSTILE = (
@@ -101,6 +104,21 @@ def test_proofs_lead_to_a_signed_checkpoint(refunds: Path) -> None:
             assert step.entry.commitment == hashlib.sha256(step.manifest or b"").hexdigest()
             hashes = [part.get("sha256") for part in json.loads(step.manifest or b"")["parts"]]
             assert hashes == [part.sha256 for part in step.parts]
+
+
+def test_entry_of_a_later_version_does_not_break_proofs(tmp_path: Path) -> None:
+    """It is a leaf of the tree, though nobody here can read it."""
+    writer = RecordWriter(Settings(tmp_path), dict)
+    for kind in ("of tomorrow", "outcome"):
+        head = {"kind": kind, "time_ns": 1, "monotonic_ns": 1, "attributes": {A.TASK_ID: "T-1"}}
+        writer.offer(100, partial(Encoded, head))
+    assert writer.close(10)
+    bundle = export(tmp_path, "T-1")
+    (step,) = bundle.steps
+    checkpoint = parse_checkpoint(bundle.writers[step.entry.ref.partition("/")[0]]["checkpoint"])
+    proof = [bytes.fromhex(node) for node in bundle.proofs[step.entry.ref]]
+    leaf = hash_leaf(step.entry.line)
+    assert verify_inclusion(leaf, step.entry.index, checkpoint.size, proof, checkpoint.root)
 
 
 def test_secrets_are_taken_out_unless_asked_for(provider: FakeProvider, tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ from otel_agentops.recorder.commands.steps import Step, choose_call, load_steps
 from otel_agentops.recorder.cutting import Cutter
 from otel_agentops.recorder.entries import REDACTED, Entry, FoundChunk, Part
 from otel_agentops.recorder.notes import parse_checkpoint
-from otel_agentops.recorder.reading import open_segments, parse_entry, read_entries, read_head
+from otel_agentops.recorder.reading import open_segments, parse_entry, read_head
 from otel_agentops.recorder.redaction import PieceRedactor
-from otel_agentops.recorder.segment import SegmentError
+from otel_agentops.recorder.segment import SegmentError, iterate_lines
 from otel_agentops.recorder.tree import hash_leaf, prove_inclusion
 
 FORMAT = "otel-agentops-bundle/1"
@@ -140,7 +140,8 @@ def _prove_entries(
         for segment in chain.from_iterable(map(open_segments, files)):
             if segment.foot is None or read_head(segment).first_index != len(leaves):
                 break
-            leaves += [hash_leaf(entry.line) for entry in read_entries(segment)]
+            for _, lines in iterate_lines(segment.frames):  # also kinds that this version does not know
+                leaves += map(hash_leaf, lines)
             if parse_checkpoint(segment.foot["checkpoint"]).size == len(leaves):
                 facts["checkpoint"] = segment.foot["checkpoint"]
     if "checkpoint" not in facts:

@@ -193,6 +193,11 @@ class RecordIndex:
         rows = self._base.execute(f"SELECT * FROM entries WHERE {where} {tail}", (*conditions.values(),))
         return list(map(dict, rows))
 
+    def find_verdicts(self) -> dict[str, str]:
+        """Return the verdicts that are known late, the last one of each task."""
+        ask = "SELECT task_id, verdict FROM entries WHERE kind = 'outcome' ORDER BY time_ns, file, position"
+        return dict(self._base.execute(ask).fetchall())
+
     def find_gaps(self, since_ns: int | None = None, until_ns: int | None = None) -> list[Row]:
         """Return what is known to be missing between two times: gaps of the log, and files that are damaged.
 

@@ -45,7 +45,7 @@ def list_traces(index: RecordIndex, wanted: Filter) -> list[TraceSummary]:
     groups: dict[str, list[Row]] = {name: [] for name in names}
     for row in rows:
         groups[row["trace_id"] or row["ref"]].append(row)
-    verdicts = {row["task_id"]: row["verdict"] for row in index.find_rows() if row["kind"] == "outcome"}
+    verdicts = index.find_verdicts()
     return [_summarise(name, group, verdicts) for name, group in groups.items()]
 
 
