@@ -16,6 +16,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from otel_agentops._guard import guard
@@ -26,28 +27,39 @@ UserFunction: TypeAlias = Callable[[str, Json], Json]
 
 REDACTED = "[redacted]"
 _MAX_DEPTH = 64
+# Names of members whose value is a secret; the plural of a token is a count.
+_NAMES = (
+    r"(?:(?:api|access|secret|private)[-_ ]?key|secret|credential|passw(?:or)?d|passphrase)s?|pwd|authorization|token"
+    r"|(?:set[-_])?cookie"
+)
 _SECRETS = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)"
-    r"|\b[srp]k[-_](?=[\w-]*\d)[\w-]{16,}"  # OpenAI, Anthropic, OpenRouter, Stripe
-    r"|\b(?:gh[pousr]|github_pat|glpat|hf|gsk|xai|pplx|r8|npm|pypi|tvly|fw|tgp)[-_](?=[\w-]*\d)[\w-]{16,}"
-    r"|\bxox[a-z]-[\w-]{10,}"  # Slack
-    r"|\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"  # AWS
-    r"|\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}"  # Google
-    r"|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"  # JSON web token
-    r"|\b(?i:bearer|basic)\s+(?=[\w.~+/=-]*\d)[\w.~+/=-]{16,}"
+    r"|(?<![A-Za-z0-9])(?:"
+    r"[srp]k[-_](?=[\w-]{0,255}\d)[\w-]{16,}"  # OpenAI, Anthropic, OpenRouter, Stripe
+    r"|(?:gh[pousr]|github_pat|glpat|hf|gsk|xai|pplx|r8|npm|pypi|tvly|fw|tgp)[-_](?=[\w-]{0,255}\d)[\w-]{16,}"
+    r"|xox[a-z]-[\w-]{10,}"  # Slack
+    r"|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"  # AWS
+    r"|AIza[\w-]{30,}|ya29\.[\w-]{20,}"  # Google
+    r"|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"  # JSON web token
+    r"|(?i:bearer|basic)\s+(?=[\w.~+/=-]{0,255}\d)[\w.~+/=-]{16,})"
     r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"  # user and password in a URL
-    r"|(?P<name>\b(?i:(?:api|access|secret|private)[-_ ]?key|client[-_]?secret|(?:access|auth|refresh)[-_]?token"
-    r"|passw(?:or)?d)\b[\"']?\s*[:=]\s*[\"']?)(?![\s\"'\[{])[^\s\"',;&]{6,}",
-    re.DOTALL,
+    # A member of JSON or of a Python value inside of a text, perhaps escaped, perhaps cut.
+    rf"|(?P<member>(?P<quote>\\{{0,7}}[\"'])[\w.-]{{0,40}}?(?i:{_NAMES})(?P=quote)\s*:\s*(?P<open>\\{{0,7}}[\"']))"
+    r"(?:(?!(?P=open))(?:\\.|[^\\]))+"
+    r"|(?P<query>[?&](?:[\w.-]*[-_.])?(?i:key|token|secret|sig|signature|credential)=)(?=[^\s\"'&]{0,255}\d)[^\s\"'&]{8,}"
+    r"|(?P<name>(?:(?i:(?:api|access|secret|private)[-_ ]?key|client[-_]?secret|(?:access|auth|refresh)[-_]?token"
+    r"|passw(?:or)?d)\b\\{0,7}[\"']?\s*[:=]\s*\\{0,7}[\"']?|--(?:api-key|token|secret|password)[ =](?=\S{0,255}\d)))"
+    r"(?![\s\"'\[{\\])[^\s\"',;&]{5,}[^\s\"',;&\\]"
+    r"|(?P<picture>[A-Za-z0-9+/]{1000,})",  # read in one step: letter by letter it would take a second a megabyte
+    re.DOTALL | re.ASCII,  # a letter of a language without blanks may stand before a key
 )
-_SECRET_NAME = re.compile(
-    r"(?i)(?:.*[-_ ])?(?:(?:api|access|secret|private)[-_ ]?key|secret|authorization|credentials?|passw(?:or)?d"
-    r"|token|(?:access|auth|refresh|bearer|id|session)[-_]?token)"
-)
+_SECRET_NAME = re.compile(rf"(?i)(?:.*[-_. ])?(?:{_NAMES}|(?:access|auth|refresh|bearer|id|session)token)", re.DOTALL)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def _replace_secret(match: re.Match[str]) -> str:
-    return (match["name"] or "") + REDACTED
+    kept = match["member"] or match["query"] or match["name"] or ""
+    return match["picture"] or kept + REDACTED
 
 
 def redact_text(text: str) -> str:
@@ -101,14 +113,23 @@ def redact_secrets(value: object) -> Json:
 def _blank_members(value: Json) -> Json:
     if isinstance(value, dict):
         for name, member in value.items():
-            if isinstance(member, (dict, list)):
+            is_list = isinstance(member, list)  # a schema of a secret is an object, and stays
+            if not (is_list or isinstance(member, (str, int, float))) or not _is_secret_name(name):
                 _blank_members(member)
-            elif isinstance(member, (str, int, float)) and _SECRET_NAME.fullmatch(name):
+            elif is_list:
+                value[name] = [_blank_members(each) if isinstance(each, (dict, list)) else REDACTED for each in member]
+            else:
                 value[name] = REDACTED
     elif isinstance(value, list):
         for member in value:
             _blank_members(member)
     return value
+
+
+@lru_cache(maxsize=4096)
+def _is_secret_name(name: str) -> bool:
+    """Return True if a member of this name is a secret, also if the name is written in camel case."""
+    return _SECRET_NAME.fullmatch(_CAMEL.sub("_", name)) is not None
 
 
 class Redactor:

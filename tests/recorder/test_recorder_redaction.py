@@ -6,20 +6,33 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from recorder_entries import dump_disk
+from recorder_entries import dump_disk, offer
 
 import otel_agentops
 from otel_agentops import _config, _telemetry
+from otel_agentops._redaction import Redactor
 from otel_agentops.clients.openai import Instrumentor
 from otel_agentops.recorder.commands.steps import load_steps
+from otel_agentops.recorder.cutting import Cutter
 from otel_agentops.recorder.entries import Call, Entry, ToolRun
-from otel_agentops.recorder.reading import open_records, read_chunks, read_json, read_parts, read_request
+from otel_agentops.recorder.parts import serialise
+from otel_agentops.recorder.reading import (
+    open_records,
+    open_segments,
+    read_chunks,
+    read_head,
+    read_json,
+    read_parts,
+    read_request,
+)
+from otel_agentops.recorder.redaction import PieceRedactor
+from otel_agentops.recorder.writer import RecordWriter, Settings
 from otel_agentops.semconv import attributes as A
 from otel_agentops.testing import Capture
 from otel_agentops.testing.fake_provider import Answer, FakeProvider, Status, ToolCall
@@ -219,6 +232,16 @@ def test_no_secret_reaches_disk_span_metric_or_log(
     }
 
 
+def test_resource_of_a_segment_has_no_secret(tmp_path: Path) -> None:
+    """OpenTelemetry's detector of processes puts the command line among the attributes of the resource."""
+    line = f"app --key {make_key('user')}"
+    writer = RecordWriter(Settings(tmp_path), lambda: {"service.name": "shop", "process.command_line": line})
+    offer(writer, 1)
+    assert writer.close(10)
+    (segment,) = open_segments(tmp_path)
+    assert read_head(segment).resource == {"process.command_line": "app --key [redacted]"}
+
+
 @pytest.mark.parametrize("telemetry", ["full"], indirect=True)
 def test_every_position_is_one_that_is_recorded(
     telemetry: _telemetry.Telemetry, seen: Capture, tmp_path: Path, provider: FakeProvider
@@ -272,3 +295,116 @@ def test_client_calls_keep_each_class_in_its_mode(
         ("acme", None, False),
         ("acme", None, False),
     ]
+
+
+def redact(content: str, name: str = "request") -> str:
+    """A text as it is recorded inside of a body."""
+    body = json.dumps({"model": "gpt-x", "messages": [{"role": "user", "content": content}]}).encode()
+    redacted = PieceRedactor(Redactor()).redact_body(name, Cutter().cut(body, ("", name)))
+    assert redacted is not None
+    kept: str = json.loads(b"".join(redacted))["messages"][0]["content"]
+    return kept
+
+
+def encode(data: str | bytes) -> str:
+    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+
+
+KEY = make_key("user")
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4096
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f' {{"token": "{KEY}"}}\n', ' {"token": "[redacted]"}\n'),
+        (json.dumps(json.dumps({"token": "hunter2"})), json.dumps(json.dumps({"token": "[redacted]"}))),
+        (f"log: \\u0073{KEY[1:]}", "log: [redacted]"),
+        (f"log: \\x73{KEY[1:]}", "log: [redacted]"),
+        (encode(encode(f"a {KEY}")), "[redacted]"),
+        (encode('{"token": "hunter2hunter2"}'), "[redacted]"),
+        (encode(f"Grüße {KEY}".encode("latin-1")), "[redacted]"),
+        (encode(f"$key = {KEY}".encode("utf-16-le")), "[redacted]"),
+        (base64.encodebytes(f"{'a ' * 20}{KEY} {'b ' * 40}".encode()).decode(), "[redacted]\n"),
+        (f"https://x.example/files/{encode(f'my {KEY} key')}", "https://x.[redacted]"),
+        (f"data:image/png;base64,{encode(PICTURE + b'tEXtComment' + bytes(1) + KEY.encode())}",
+         "data:image/png;base64,[redacted]"),
+        (f"https://x.example/?a={quote(quote('key ' + KEY))}", "https://x.example/?a=key [redacted]"),
+        (f"https://x.example/?a={quote(encode('key ' + KEY))}", "https://x.example/?a=[redacted]"),
+    ],
+)  # fmt: skip
+def test_secret_is_found_inside_of_encodings(text: str, kept: str) -> None:
+    assert redact(text) == kept
+
+
+def test_what_is_encoded_too_often_is_left_out() -> None:
+    text = KEY
+    for _ in range(12):
+        text = quote(f"%{text}")
+    assert redact(text) == "[redacted]"
+
+
+def test_picture_of_a_megabyte_stays_as_it_is() -> None:
+    text = f"data:image/png;base64,{encode(PICTURE)}"
+    assert redact(text) == text
+
+
+def interleave(first: str, second: str) -> list[tuple[int, str]]:
+    """Two texts in pieces that come by turns, each with the number of its text."""
+    cuts = [
+        (number, text[start : start + 7]) for start in range(0, 56, 7) for number, text in enumerate((first, second))
+    ]
+    return [cut for cut in cuts if cut[1]]
+
+
+Wrap = Callable[[int, str], Any]
+Unwrap = Callable[[Any], str]
+
+
+@pytest.mark.parametrize(
+    ("wrap", "unwrap"),
+    [
+        pytest.param(
+            lambda number, text: {"choices": [{"index": number, "delta": {"content": text}}]},
+            lambda chunk: chunk["choices"][0]["delta"]["content"],
+            id="choices",
+        ),
+        pytest.param(
+            lambda number, text: {
+                "choices": [{"index": 0, "delta": {"tool_calls": [{"index": number, "args": text}]}}]
+            },
+            lambda chunk: chunk["choices"][0]["delta"]["tool_calls"][0]["args"],
+            id="tool calls",
+        ),
+        pytest.param(
+            lambda number, text: {"output_index": number, "delta": text}, lambda chunk: chunk["delta"], id="blocks"
+        ),
+    ],
+)
+def test_secret_is_found_in_answers_that_come_by_turns(wrap: Wrap, unwrap: Unwrap) -> None:
+    texts = interleave(f"the key is {KEY} ok", "another answer, and no secret is in it")
+    redacted = PieceRedactor(Redactor()).redact_chunks([json.dumps(wrap(*text)).encode() for text in texts])
+    assert redacted is not None
+    answers = ["", ""]
+    for (number, _), line in zip(texts, redacted, strict=True):
+        answers[number] += unwrap(json.loads(line))
+    assert answers == ["the key is [redacted] ok", "another answer, and no secret is in it"]
+
+
+def test_secret_is_found_in_chunks_of_bytes() -> None:
+    """Bedrock's InvokeModelWithResponseStream has the JSON of each event as bytes."""
+    chunks = [{"chunk": {"bytes": json.dumps({"delta": text}).encode()}} for text in ("a ", KEY[:9], KEY[9:], " b")]
+    redacted = PieceRedactor(Redactor()).redact_chunks(list(map(serialise, chunks)))
+    assert redacted is not None
+    texts = [json.loads(base64.b64decode(json.loads(line)["chunk"]["bytes"]["base64"]))["delta"] for line in redacted]
+    assert texts == ["a [redacted] b", "", "", ""]
+
+
+def test_secret_is_found_in_texts_that_are_told_again() -> None:
+    """The Responses API has the instructions in its first events and in its last one."""
+    chunks = [{"response": {"instructions": "--password hunter2hunter2"}}, {"delta": "ok"}] * 3
+    redacted = PieceRedactor(Redactor()).redact_chunks([json.dumps(chunk).encode() for chunk in chunks])
+    assert redacted is not None
+    texts = [json.loads(line)["response"]["instructions"] for line in redacted[::2]]
+    assert texts == ["--password [redacted] [redacted]--password [redacted]", "", ""]
+    assert redacted[1::2] == [b'{"delta": "ok"}'] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -11,12 +12,13 @@ import pytest
 from recorder_entries import make_body, make_encode, make_writer, offer
 from typer.testing import CliRunner
 
+from otel_agentops import cli
 from otel_agentops.recorder import keys, segment, writer
-from otel_agentops.recorder.commands import cli, log
+from otel_agentops.recorder.commands import log
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 from otel_agentops.recorder.parts import PartMaker
 from otel_agentops.recorder.reading import list_segment_files, open_records, read_part
-from otel_agentops.recorder.segment import SegmentError
+from otel_agentops.recorder.segment import MAGIC, SegmentError, iterate_frames, pack_frame
 from otel_agentops.recorder.verifying import KeptHead, verify_records
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings, TreeHead
 
@@ -140,6 +142,46 @@ def test_content_of_many_tenants_is_read_back(tmp_path: Path, monkeypatch: pytes
     assert find_problems(tmp_path, ring=KeyRing(tmp_path, bytes(32))) == []
 
 
+def change_content(file: Path) -> None:
+    """Change a byte of the first block of content, and all hashes that anybody can make anew."""
+    data, digest, is_changed = MAGIC, b"", False
+    with file.open("rb") as opened:
+        frames = list(iterate_frames(opened))
+    for frame in frames:
+        content = frame.content
+        if content and not is_changed:
+            content, is_changed = content[:-1] + bytes([content[-1] ^ 1]), True
+        previous = digest or frame.previous
+        packed = pack_frame(
+            frame.kind, frame.heads, previous, content, frame.codec, frame.key, frame.first_piece, frame.begins_stream
+        )
+        data, digest = data + packed, hashlib.sha256(packed).digest()
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_changed_content_is_a_problem_whatever_hashes_say(tmp_path: Path, is_encrypted: bool) -> None:
+    ring = KeyRing(tmp_path, bytes(32))
+    if is_encrypted:
+        write_encrypted(tmp_path, ring)
+    else:
+        write_log(tmp_path, 20)
+    (file,) = list_segment_files(tmp_path)
+    change_content(file)
+    assert {finding.level for finding in verify_records(tmp_path, (), ring)} == {"problem"}
+
+
+def test_content_that_is_not_verified_says_why(tmp_path: Path) -> None:
+    write_encrypted(tmp_path, KeyRing(tmp_path, bytes(32)))
+    texts = [
+        [finding.text for finding in verify_records(tmp_path, (), ring) if finding.level == "note"]
+        for ring in (None, KeyRing(tmp_path, bytes([1]) * 32))
+    ]
+    no_key, (other_key,) = texts
+    assert no_key == ["the content of 20 entries was not read: the content is encrypted, and no key is at hand"]
+    assert other_key.startswith("the content of 20 entries was not read: ") and "another master key" in other_key
+
+
 def test_key_of_another_master_is_refused(tmp_path: Path) -> None:
     KeyRing(tmp_path, bytes(32)).find_key("acme", 0)
     with pytest.raises(SegmentError, match="another master key"):
@@ -158,26 +200,51 @@ def test_key_that_another_process_replaced_is_loaded_anew(tmp_path: Path) -> Non
     assert rings[1].find_key("acme", 0).id == rings[2].find_key("acme", 0).id != old[0]
 
 
-def test_master_key_comes_from_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_master_key_comes_from_a_command() -> None:
     assert load_master_key(f"command:echo {'ab' * 32}") == bytes.fromhex("ab" * 32)
-    with pytest.raises(ValueError, match="exits with 1"):
-        load_master_key("command:false")
-    (tmp_path / "short").write_text("abc")
-    with pytest.raises(ValueError, match="not 32 bytes"):
-        load_master_key(str(tmp_path / "short"))
-    monkeypatch.setattr(keys, "_COMMAND_S", 0.1)
-    with pytest.raises(ValueError, match=r"the command takes longer than 0\.1 s"):
-        load_master_key("command:sleep 600")
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("command:false", "the command exits with 1"),
+        ("command:", "the command cannot be run: no command is named"),
+        ("command:no-such-program", "the command cannot be run: No such file or directory"),
+        ("command:sleep 30", "the command takes longer than 0 s"),
+        ("ab" * 32, "it is the key itself, not a file that has the key"),
+        ("/no/file", "the file cannot be read: No such file or directory"),
+        (__file__, "the key is not 32 bytes, raw, as hex or as base64"),
+    ],
+)  # fmt: skip
+def test_key_that_cannot_be_had_is_a_sentence_without_it(
+    source: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "sleep" in source:
+        monkeypatch.setattr(keys, "_COMMAND_S", 0)
+    with pytest.raises(ValueError) as refused:
+        load_master_key(source)
+    assert str(refused.value) == sentence
+
+
+def test_export_says_what_it_could_not_read(tmp_path: Path) -> None:
+    write_encrypted(tmp_path / "log", KeyRing(tmp_path / "log", bytes(32)))
+    page = tmp_path / "page.html"
+    arguments = ["record", "export", "acme", "--html", str(page), "--dir", str(tmp_path / "log")]
+    exported = CliRunner().invoke(cli._build_app(), arguments)
+    assert exported.exit_code == 0 and page.exists()
+    assert "the content of 10 entries is not in it: " in exported.output
+    assert "the content is encrypted, and no key is at hand" in exported.output
 
 
 @pytest.mark.parametrize(
     ("command", "subject"),
-    [("verify", "the master key"), ("traces", "otel-agentops record traces: OTEL_AGENTOPS_RECORDER_KEY")],
+    [("verify", "the master key"), ("traces", "OTEL_AGENTOPS_RECORDER_KEY")],
 )
 def test_key_in_the_place_of_its_file_is_not_printed(
     command: str, subject: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_AGENTOPS_RECORDER_KEY", "ab" * 32)
     monkeypatch.setenv("OTEL_AGENTOPS_RECORDER", str(tmp_path))
-    result = CliRunner().invoke(cli.app, [command])
-    assert (result.exit_code, result.output) == (1, f"{subject}: it is the key itself, not a file that has the key\n")
+    result = CliRunner().invoke(cli._build_app(), ["record", command])
+    sentence = f"otel-agentops record {command}: {subject}: it is the key itself, not a file that has the key\n"
+    assert (result.exit_code, result.output) == (1, sentence)

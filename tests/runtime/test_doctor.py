@@ -73,9 +73,9 @@ KEEP = (
 )
 KEY_ADVICE = "name a file with 32 bytes, raw, as hex or as base64, or command: and a command that prints them"
 KEY_PROBLEMS = {
-    "/nope": "='/nope': No such file or directory",
-    "command:": "='command:': no command is named",
-    "command:nope": "='command:nope': No such file or directory",
+    "/nope": "='/nope': the file cannot be read: No such file or directory",
+    "command:": "='command:': the command cannot be run: no command is named",
+    "command:nope": "='command:nope': the command cannot be run: No such file or directory",
     "command:false": "='command:false': the command exits with 1",
     "command:echo ab": "='command:echo ab': the key is not 32 bytes, raw, as hex or as base64",
     "ab" * 32: ": it is the key itself, not a file that has the key",

@@ -38,6 +38,10 @@ PLAIN = (
     "https://shop.example/a?b=c",
     "a task-oriented-dialogue-system-for-shops",
     "basic understanding of authentication",
+    "the --password option, --token VALUE",
+    "https://shop.example/a?key=frontpage-banner",
+    '{"total_tokens": "9", "tokens": "12"}',
+    "A1b2/" * 300,
 )
 
 
@@ -45,6 +49,8 @@ PLAIN = (
 def test_secret_in_a_text_is_replaced(secret: str) -> None:
     assert redact_text(f"use {secret}, please") == "use [redacted], please"
     assert redact_text(json.dumps({"key": secret})) == '{"key": "[redacted]"}'
+    assert redact_text(f"my_{secret}") == "my_[redacted]"
+    assert redact_text(f"密钥是{secret}。") == "密钥是[redacted]。"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +61,14 @@ def test_secret_in_a_text_is_replaced(secret: str) -> None:
         ("API_KEY=abcdef123", "API_KEY=[redacted]"),
         ('{"password": "hunter22"}', '{"password": "[redacted]"}'),
         ("client_secret: abcdef&x=1", "client_secret: [redacted]&x=1"),
+        ("PGPASSWORD=hunter22 psql", "PGPASSWORD=[redacted] psql"),
+        ("aws_secret_access_key = wJalrXUtnFEMI", "aws_secret_access_key = [redacted]"),
+        ("login --password hunter22 --yes", "login --password [redacted] --yes"),
+        ("https://x.example/a?page=2&sig=aB3%2Fdef456&b=c", "https://x.example/a?page=2&sig=[redacted]&b=c"),
+        ('Result: {"token": "s3cr3t, and more", "a": 1}', 'Result: {"token": "[redacted]", "a": 1}'),
+        (r'body "{\"dbPassword\": \"hunter\"}"', r'body "{\"dbPassword\": \"[redacted]\"}"'),
+        ("{'session_token': 'abc', 'n': 1}", "{'session_token': '[redacted]', 'n': 1}"),
+        ('{"arguments": {"token": "hunter2, cut he', '{"arguments": {"token": "[redacted]'),
     ],
 )
 def test_secret_after_its_name_is_replaced(text: str, redacted: str) -> None:
@@ -74,6 +88,19 @@ def test_member_named_as_a_secret_is_replaced() -> None:
         "db_password": "[redacted]",
         "total_tokens": 9,
         "max_tokens": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["clientSecret", "awsSecretAccessKey", "passphrase", "pwd", "Set-Cookie", "x.api.token"]
+)
+def test_secret_name_is_known_however_it_is_written(name: str) -> None:
+    assert redact_secrets({name: "k"}) == {name: "[redacted]"}
+
+
+def test_secrets_in_a_list_are_replaced() -> None:
+    assert redact_secrets({"passwords": ["a", 7, {"user": "b"}]}) == {
+        "passwords": ["[redacted]", "[redacted]", {"user": "b"}]
     }
 
 

@@ -33,6 +33,10 @@ BEST = ZLIB if _zstd is None else ZSTD
 _ERRORS: tuple[type[Exception], ...] = (zlib.error,) if _zstd is None else (zlib.error, _zstd.ZstdError)
 
 
+class CodecError(ValueError):
+    """A codec that is not installed here."""
+
+
 class Compressor:
     """A stream that is written with one codec.
 
@@ -65,7 +69,7 @@ class Decompressor:
         codec: Of its blocks.
 
     Raises:
-        ValueError: The codec is not known or not installed.
+        CodecError: The codec is not known or not installed.
     """
 
     def __init__(self, codec: int) -> None:
@@ -75,7 +79,7 @@ class Decompressor:
             self._stream = _zstd.ZstdDecompressor()
         else:
             what = "zstd; install otel-agentops[recorder]" if codec == ZSTD else f"codec {codec}"
-            raise ValueError(f"a block is compressed with {what}")
+            raise CodecError(f"a block is compressed with {what}")
 
     def decompress(self, block: bytes) -> bytes:
         """Return the next block as it was.

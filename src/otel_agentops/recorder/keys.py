@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from otel_agentops.recorder.files import sync_folder
-from otel_agentops.recorder.segment import KeyGoneError, SegmentError
+from otel_agentops.recorder.segment import KeyGoneError, NoKeyError, SegmentError
 
 _COMMAND = "command:"
 _COMMAND_S = 30
@@ -34,18 +34,18 @@ def load_master_key(source: str) -> bytes:
         source: The path of a file, or `command:` and a command that prints it.
 
     Raises:
-        ValueError: It is no key of 32 bytes, or the command failed.
-        OSError: The file cannot be read, or the command not be run.
+        ValueError: It is no key of 32 bytes, the file cannot be read, or the command failed. The text does not quote
+            the source, because somebody may have written the key itself there.
     """
     if source.startswith(_COMMAND):
         data = _run_command(source.removeprefix(_COMMAND))
     else:
         try:
             data = Path(source).read_bytes()
-        except OSError:
+        except OSError as error:
             if decode_key(os.fsencode(source)) is not None:
                 raise ValueError("it is the key itself, not a file that has the key") from None
-            raise
+            raise ValueError(f"the file cannot be read: {error.strerror}") from None
     key = data if len(data) == KEY_BYTES else decode_key(data)
     if key is None:
         raise ValueError("the key is not 32 bytes, raw, as hex or as base64")
@@ -53,13 +53,21 @@ def load_master_key(source: str) -> bytes:
 
 
 def _run_command(text: str) -> bytes:
-    command = shlex.split(text)
-    if not command:
-        raise ValueError("no command is named")
+    """Return what a command prints.
+
+    Raises:
+        ValueError: It cannot be run, takes too long, or fails.
+    """
     try:
+        command = shlex.split(text)
+        if not command:
+            raise ValueError("no command is named")
         result = subprocess.run(command, capture_output=True, timeout=_COMMAND_S, check=False)
     except subprocess.TimeoutExpired:
         raise ValueError(f"the command takes longer than {_COMMAND_S} s") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"the command cannot be run: {reason}") from None
     if result.returncode:
         raise ValueError(f"the command exits with {result.returncode}")
     return result.stdout
@@ -125,7 +133,7 @@ class KeyRing:
 
         Raises:
             OSError: It cannot be written.
-            SegmentError: It is there, and another master key has wrapped it.
+            NoKeyError: It is there, and another master key has wrapped it.
         """
         name = f"{name_tenant(tenant)}-{time.strftime('%Y-%m', time.gmtime(time_ns / 1e9))}"
         if name not in self._looked_at:
@@ -154,14 +162,14 @@ class KeyRing:
         """Return the key that a file has.
 
         Raises:
-            SegmentError: Another master key has wrapped it.
+            NoKeyError: Another master key has wrapped it.
         """
         from cryptography.exceptions import InvalidTag
 
         try:
             key: bytes = self._master.decrypt(data[:_NONCE], data[_NONCE:], path.stem.encode())
         except InvalidTag:
-            raise SegmentError(f"{path}: another master key has wrapped this key") from None
+            raise NoKeyError(f"{path}: another master key has wrapped this key") from None
         return key
 
     def _read(self, path: Path) -> DataKey:

@@ -346,7 +346,11 @@ class SegmentError(ValueError):
     """A segment, or an entry of it, that cannot be read."""
 
 
-class KeyGoneError(SegmentError):
+class NoKeyError(SegmentError):
+    """Content whose key is not at hand."""
+
+
+class KeyGoneError(NoKeyError):
     """Content whose key was destroyed: nobody can read it any more."""
 
 
@@ -437,7 +441,12 @@ class Segment:
             for number in range(1, frame_number + 1):  # a recipe may need any frame of its key before
                 frame = self.frames[number]
                 if frame.kind == DATA and frame.key == key and number not in self._contents:
-                    self._contents[number] = self._decode(frame)
+                    try:
+                        self._contents[number] = self._decode(frame)
+                    except (SegmentError, codec.CodecError):
+                        raise
+                    except (ValueError, LookupError, TypeError) as error:
+                        raise SegmentError(f"{self.path}: a block of content is damaged ({error})") from None
         return self._contents[frame_number]
 
     def _decode(self, frame: Frame) -> list[Content | None]:
@@ -446,7 +455,7 @@ class Segment:
             return []
         if frame.key != NO_KEY:
             if self._decipher is None:
-                raise SegmentError(f"{self.path}: the content is encrypted, and no key is at hand")
+                raise NoKeyError(f"{self.path}: the content is encrypted, and no key is at hand")
             block = self._decipher.decrypt(frame.key, block, frame.heads)
         pieces, recipes = self._pieces.setdefault(frame.key, []), self._recipes.setdefault(frame.key, [])
         if frame.first_piece != len(pieces):

@@ -11,7 +11,7 @@ from otel_agentops.recorder.entries import Entry
 from otel_agentops.recorder.journal import find_unfinished
 from otel_agentops.recorder.notes import parse_checkpoint, verify_checkpoint
 from otel_agentops.recorder.reading import list_segment_files, parse_entry
-from otel_agentops.recorder.segment import Decipher, Segment, SegmentError, iterate_lines
+from otel_agentops.recorder.segment import Decipher, NoKeyError, Segment, SegmentError, iterate_lines
 from otel_agentops.recorder.tree import Frontier, hash_leaf
 
 
@@ -86,6 +86,7 @@ def _verify_segment(
     problems = list(_check_start(segment, frontier, logs.get(writer)))
     kept = wanted.get(writer, {})
     count = unread = 0
+    why_unread = ""
     stripped: list[str] = []
     for number, lines in iterate_lines(segment.frames):
         for position, line in enumerate(lines):
@@ -98,8 +99,12 @@ def _verify_segment(
             entry = parse_entry(line, writer, frontier.size - 1, place) if reads_content else None
             try:
                 problems += [] if entry is None else _check_content(entry, segment, stripped)
-            except SegmentError:
+            except NoKeyError as error:
                 unread += 1
+                why_unread = why_unread or str(error).removeprefix(f"{segment.path}: ")
+            except SegmentError as error:
+                text = str(error).removeprefix(f"{segment.path}: ")
+                problems += [] if text in problems else [text]  # one block has the content of many entries
     if len(stripped) > sum(strip.get("count", 0) for strip in segment.strips):
         problems.append(f"the content of {len(stripped)} entries is gone, and its footer names no such deletion")
     problems += _check_end(segment, frontier)
@@ -110,7 +115,7 @@ def _verify_segment(
         text = f"the content of {lost} entries was stripped: {scope}, by {actor}: {reason}"
         findings.append(Finding("note", segment.path, text))
     if unread:
-        findings.append(Finding("note", segment.path, f"the content of {unread} entries was not read: no key"))
+        findings.append(Finding("note", segment.path, f"the content of {unread} entries was not read: {why_unread}"))
     if not problems:
         state = "sealed" if segment.is_sealed else "open"
         findings.append(Finding("ok", segment.path, f"{count} entries, {state}; root {frontier.compute_root().hex()}"))

@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from otel_agentops._guard import guard, log, say_once
+from otel_agentops._redaction import redact_secrets
 from otel_agentops.recorder import files, notes
 from otel_agentops.recorder.journal import find_unfinished
 from otel_agentops.recorder.segment import FORMAT, Cipher, PartData, SegmentWriter
@@ -407,7 +408,7 @@ class RecordWriter:
         self._renew_keys()
         if self._signer is None:
             self._signer = notes.make_signer(f"otel-agentops/{self.id}", self._settings.signing_key)
-        resource = dict(self._describe())
+        resource = redact_secrets(dict(self._describe()))  # a detector has put the command line there
         service = resource.pop("service.name", None)
         now_ns = time.time_ns()
         folder = files.name_folder(self._settings.root, service, now_ns)

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from otel_agentops.recorder.commands.page import render_bundle
 from otel_agentops.recorder.commands.serving import ReplayServer
 from otel_agentops.recorder.notes import parse_checkpoint, verify_checkpoint
 from otel_agentops.recorder.tree import hash_leaf, verify_inclusion
+from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
+from otel_agentops.semconv import attributes as A
 from otel_agentops.testing.fake_provider import Answer, FakeProvider
 
 HOSTILE = (
@@ -103,6 +106,21 @@ def test_proofs_lead_to_a_signed_checkpoint(refunds: Path) -> None:
             assert hashes == [part.sha256 for part in step.parts]
 
 
+def test_entry_of_a_later_version_does_not_break_proofs(tmp_path: Path) -> None:
+    """It is a leaf of the tree, though nobody here can read it."""
+    writer = RecordWriter(Settings(tmp_path), dict)
+    for kind in ("of tomorrow", "outcome"):
+        head = {"kind": kind, "time_ns": 1, "monotonic_ns": 1, "attributes": {A.TASK_ID: "T-1"}}
+        writer.offer(100, partial(Encoded, head))
+    assert writer.close(10)
+    bundle = export(tmp_path, "T-1")
+    (step,) = bundle.steps
+    checkpoint = parse_checkpoint(bundle.writers[step.entry.ref.partition("/")[0]]["checkpoint"])
+    proof = [bytes.fromhex(node) for node in bundle.proofs[step.entry.ref]]
+    leaf = hash_leaf(step.entry.line)
+    assert verify_inclusion(leaf, step.entry.index, checkpoint.size, proof, checkpoint.root)
+
+
 def test_secrets_are_taken_out_unless_asked_for(provider: FakeProvider, tmp_path: Path) -> None:
     bundle = record_words(tmp_path, provider, f"my key is {SECRET}", f"keep {SECRET} safe")
     assert SECRET in render_bundle(bundle)
@@ -116,6 +134,13 @@ def test_secrets_are_taken_out_unless_asked_for(provider: FakeProvider, tmp_path
             model="gpt-x", messages=[{"role": "user", "content": f"my key is {SECRET}"}]
         )
         assert answer.choices[0].message.content == "keep [redacted] safe"
+
+
+def test_secrets_of_a_writers_resource_are_taken_out() -> None:
+    bundle = Bundle([], {}, {"w": {"service": "shop", "resource": {"process.command_line": f"app --key {SECRET}"}}})
+    assert redact_bundle(bundle).writers == {
+        "w": {"service": "shop", "resource": {"process.command_line": "app --key [redacted]"}}
+    }
 
 
 @pytest.mark.parametrize(("answer", "is_kept"), [(f"keep {SECRET} safe", False), ("keep it safe", True)])
@@ -146,6 +171,33 @@ def test_exported_file_is_read_and_served(refunds: Path, tmp_path: Path, ending:
     assert bundle.is_redacted
     assert [step.contents for step in bundle.steps] == [step.contents for step in export(refunds, "task-bad").steps]
     assert json.loads(run_command("show", f"{file}#2", "--json").stdout)["turns"][0]["number"] == 2
+
+
+@pytest.mark.parametrize("ending", ["json", "html"])
+def test_one_call_is_exported_alone(refunds: Path, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"call.{ending}"
+    option = "--html" if ending == "html" else "--bundle"
+    assert run_command("export", "task-bad#2", option, file, "--dir", refunds).exit_code == 0
+    ((step,), whole) = read_bundle(file).steps, export(refunds, "task-bad")
+    assert step.entry == whole.steps[2].entry
+    refused = run_command("export", "task-bad#3", option, tmp_path / "none.html", "--dir", refunds)
+    assert (refused.exit_code, "the trace has 2 calls" in refused.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--redact", "no_module:hide"), 1, "no_module:hide: there is no such function"),
+        (("--bundle", "page.html"), 2, "are the same file"),
+    ],
+)
+def test_wrong_input_of_an_export_is_a_sentence(
+    refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int, sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = run_command("export", "task-bad", "--html", "page.html", "--dir", refunds, *options)
+    assert shown.exit_code == code and sentence in shown.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_page_allows_its_own_script_alone(refunds: Path) -> None:

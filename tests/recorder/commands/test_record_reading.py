@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +18,10 @@ import pytest
 from recorded_tasks import SYSTEM, record_into, run_command, run_refund
 
 import otel_agentops
+from otel_agentops.recorder import codec
 from otel_agentops.recorder.commands.diff import compare_words
 from otel_agentops.recorder.commands.index import COLUMNS, FILE_NAME, Filter, RecordIndex
+from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
 from otel_agentops.testing.fake_provider import FakeProvider
 
 
@@ -68,6 +75,66 @@ def test_touched_is_an_exact_list(refunds: Path) -> None:
     assert document["is_complete"]
     assert [(one["task"], one["tenant"], one["operations"]) for one in document["touched"]] == [("task-bad", "acme", 2)]
     assert run_json(refunds, "touched", "--model", "gpt-x-2026-06-01", "--until", "1h")["touched"] == []
+
+
+@pytest.mark.parametrize(
+    ("size", "tasks"), [(-100, {"task-good", "task-bad"}), (40, set())], ids=["its end", "its head"]
+)
+def test_damaged_segment_is_named_and_the_rest_is_read(
+    refunds: Path, tmp_path: Path, provider: FakeProvider, size: int, tasks: set[str]
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(refunds, folder)
+    (damaged,) = folder.glob("v1/*/*/*.seg")
+    damaged.write_bytes(damaged.read_bytes()[:size])
+    with record_into(folder):
+        run_refund(provider.openai_url, "task-new")
+    found = run_command("touched", "--dir", folder, "--json")
+    document = json.loads(found.stdout)
+    assert (found.exit_code, document["is_complete"]) == (3, False)
+    assert {one["task"] for one in document["touched"]} == {*tasks, "task-new"}
+    assert [(gap["reason"], gap["lost"], str(damaged) in gap["detail"]) for gap in document["gaps"]] == [
+        ("damaged", None, True)
+    ]
+    told = run_command("stats", "--dir", folder).output
+    assert f"an unknown number of entries are missing there (damaged: {damaged}: " in told.replace("\n", " ")
+    assert run_json(folder, "show", "task-new")["turns"]
+    after_ns = damaged.stat().st_mtime_ns + 1
+    index = RecordIndex(folder)
+    assert index.find_gaps(since_ns=after_ns) == []
+    index.close()
+
+
+def test_gap_counts_for_the_time_before_it_was_written(refunds: Path, tmp_path: Path, provider: FakeProvider) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(refunds, folder, ignore=shutil.ignore_patterns(f"{FILE_NAME}*"))
+    (crashed,) = folder.glob("v1/*/*/*.seg")
+    crashed.rename(crashed.with_suffix(".open"))  # as a process leaves it that is killed
+    with record_into(folder):
+        run_refund(provider.openai_url, "task-new")
+    index = RecordIndex(folder)
+    (gap,) = index.find_gaps()
+    last_ns = max(row["time_ns"] for row in index.find_rows() if row["file"].endswith(crashed.name))
+    assert (gap["reason"], gap["time_ns"] > last_ns) == ("crashed", True)
+    assert index.find_gaps(until_ns=last_ns) == []
+    assert index.find_gaps(until_ns=last_ns + 1) == [gap]
+    assert index.find_gaps(since_ns=gap["time_ns"]) == [gap]
+    assert index.find_gaps(since_ns=gap["time_ns"] + 1) == []
+    index.close()
+
+
+def test_losses_of_one_reason_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otel_agentops._guard.is_strict", False)
+
+    def fail() -> Encoded:
+        raise ValueError("no entry")
+
+    for count in (1, 2):
+        writer = RecordWriter(Settings(tmp_path), dict)
+        for _ in range(count):
+            writer.offer(100, fail)
+        assert writer.close(10)
+    assert run_json(tmp_path, "stats")["lost"] == {"encoding": 3}
 
 
 def test_show_reads_like_a_conversation(refunds: Path) -> None:
@@ -175,7 +242,117 @@ def test_embedding_shows_its_input_and_no_vectors(provider: FakeProvider, tmp_pa
     assert turn["notes"] == ["the vectors are left out here"]
 
 
-def test_missing_directory_is_one_sentence(tmp_path: Path) -> None:
-    shown = run_command("traces", "--dir", tmp_path / "nowhere")
+COMMANDS = [
+    ("traces",),
+    ("touched",),
+    ("stats",),
+    ("show", "T-1"),
+    ("ls",),
+    ("verify",),
+    ("ship", "store"),
+    ("delete", "--task", "T-1", "--reason", "r"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_missing_directory_is_one_sentence(tmp_path: Path, command: Sequence[str]) -> None:
+    shown = run_command(*command, "--dir", tmp_path / "nowhere")
     assert shown.exit_code == 1
     assert "there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "count"),
+    [("99999999999d", "9999-12-31", 2), ("0001-01-01", "2300-01-01", 2)],
+)
+def test_far_times_are_compared(refunds: Path, since: str, until: str, count: int) -> None:
+    assert len(run_json(refunds, "touched", "--since", since, "--until", until)["touched"]) == count
+
+
+def test_times_in_the_wrong_order_are_refused(refunds: Path) -> None:
+    shown = run_command("touched", "--dir", refunds, "--since", "1h", "--until", "2h")
+    assert shown.exit_code == 2 and "nothing can be between 1h and 2h" in shown.output
+
+
+def test_list_says_what_it_leaves_out(refunds: Path) -> None:
+    assert run_json(refunds, "traces", "--limit", "1")["left_out"] == 1
+    shown = run_command("traces", "--dir", refunds, "--limit", "1")
+    assert "the newest 1 of 2 traces; --limit shows more" in shown.output
+    assert "newest" not in run_command("traces", "--dir", refunds, "--limit", "2").output
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_difference_of_a_call_that_is_not_there_is_refused(refunds: Path, number: int) -> None:
+    shown = run_command("diff", f"task-good#{number}", f"task-bad#{number}", "--dir", refunds)
+    sentence = f"task-good#{number}: the trace has 2 calls; choose one with #, from 1"
+    assert (shown.exit_code, shown.output) == (2, f"otel-agentops record diff: {sentence}\n")
+
+
+def test_entries_are_listed_by_trace_and_kind(refunds: Path) -> None:
+    lines = run_command("ls", "--dir", refunds, "--json", "--kind", "call").stdout.splitlines()
+    traces = [json.loads(line)["trace_id"] for line in lines]
+    assert len(traces) == 4 and traces[0] == traces[1]
+    short = run_command("ls", refunds, "--json", "--kind", "call", "--trace", traces[0][:12]).stdout.splitlines()
+    assert [json.loads(line)["trace_id"] for line in short] == traces[:2]
+    assert run_command("verify", "--store", f"file://{refunds}").exit_code == 0
+
+
+def test_wrong_kind_of_entry_is_refused(refunds: Path) -> None:
+    shown = run_command("ls", refunds, "--kind", "calls")
+    assert shown.exit_code == 2 and "'calls' is no kind of entry" in shown.output
+
+
+def test_lists_obey_no_recorded_escape(provider: FakeProvider, tmp_path: Path) -> None:
+    provider.alias("gpt-x", "gpt\x1b]0;owned\x07-x")
+    with record_into(tmp_path):
+        run_refund(provider.openai_url, "task-\x1b[2J")
+    for command in ("ls", "traces", "touched", "stats"):
+        assert "\x1b" not in run_command(command, "--dir", tmp_path).output
+
+
+def test_table_in_a_pipe_has_a_line_for_each_row(refunds: Path) -> None:
+    program = [sys.executable, "-m", "otel_agentops.cli", "record"]
+    environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    listed = subprocess.run([*program, "ls", refunds], capture_output=True, text=True, env=environ, check=True).stdout
+    assert len(listed.splitlines()) == 1 + 7
+    assert all(len(line.split()[-2]) == 32 for line in listed.splitlines()[1:-1])
+    verified = subprocess.run([*program, "verify", refunds], capture_output=True, text=True, env=environ, check=True)
+    assert re.search(r"root [0-9a-f]{64}\n", verified.stdout)
+
+
+def test_missing_codec_is_one_sentence(refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(refunds, folder, ignore=shutil.ignore_patterns(f"{FILE_NAME}*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "_zstd", None)
+        for command in ("traces", "ls", "verify"):
+            shown = run_command(command, "--dir", folder)
+            assert shown.exit_code == 1
+            assert "a block is compressed with zstd; install otel-agentops[recorder]" in shown.output
+    assert len(run_json(folder, "traces")["traces"]) == 2
+
+
+def test_directory_of_somebody_else_is_one_sentence(refunds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list would be empty without a word, for `glob` passes over what it cannot read."""
+    day = next(refunds.glob("v1/*/*"))
+    scan = os.scandir
+
+    def refuse(path: Path) -> Any:
+        if Path(path) == day:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    shown = run_command("traces", "--dir", refunds)
+    sentence = f"{day}: cannot be read: Permission denied; run this as the user of the application"
+    assert (shown.exit_code, shown.output) == (1, f"otel-agentops record traces: {sentence}\n")
+
+
+def test_index_is_read_by_its_owner_alone(refunds: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(refunds, folder, ignore=shutil.ignore_patterns(f"{FILE_NAME}*"))
+    index = RecordIndex(folder)
+    index.find_rows()
+    modes = {file.name: file.stat().st_mode & 0o777 for file in folder.glob(f"{FILE_NAME}*")}
+    assert modes == {FILE_NAME: 0o600, f"{FILE_NAME}-shm": 0o600, f"{FILE_NAME}-wal": 0o600}
+    index.close()

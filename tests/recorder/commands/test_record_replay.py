@@ -135,3 +135,21 @@ def test_arms_that_do_the_same_do_not_differ(refunds: Path, provider: FakeProvid
         "difference, swap less control: [-43, +43] points",
         "no difference shown",
     ]
+
+
+@pytest.mark.parametrize(
+    ("call", "expect", "sentence"),
+    [
+        ("task-bad#0", "tool:x", "task-bad#0: the trace has 2 calls; choose one with #, from 1"),
+        ("task-bad#1", "regex:(", "--expect regex:(: this is no regular expression: "),
+        ("task-bad#1", "schema:@{picture}", "{picture}: this is no text; write it as UTF-8"),
+    ],
+)
+def test_wrong_input_of_a_replay_is_a_sentence(
+    refunds: Path, tmp_path: Path, call: str, expect: str, sentence: str
+) -> None:
+    picture = tmp_path / "picture"
+    picture.write_bytes(b"\x89PNG")
+    options = ("--swap", "model=y", "--expect", expect.format(picture=picture), "--dir", refunds)
+    shown = run_command("replay", call, *options)
+    assert shown.exit_code == 1 and sentence.format(picture=picture) in shown.output

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
-from recorded_tasks import answer_as_agent, record_into, run_refund
+from recorded_tasks import answer_as_agent, record_into, run_command, run_refund
 
 from otel_agentops.recorder.commands.bundle import Bundle, load_bundle
 from otel_agentops.recorder.commands.index import RecordIndex
@@ -91,3 +92,11 @@ def _list_traces(folder: Path) -> list[str]:
 )
 def test_first_difference_has_a_pointer(recorded: object, sent: object, difference: object) -> None:
     assert find_difference(recorded, sent) == difference
+
+
+def test_port_that_is_taken_is_a_sentence(refunds: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        shown = run_command("serve", "task-bad", "--port", port, "--dir", refunds)
+    assert shown.exit_code == 1
+    assert f"port {port}: cannot be listened on: Address already in use; choose another --port" in shown.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import sys
@@ -25,7 +26,24 @@ def test_segments_are_put_once(refunds: Path, tmp_path: Path) -> None:
     assert (len(first["names"]), first["present_count"]) == (1, 0)
     assert run_command("ship", store, "--dir", refunds).output == "0 segments, 0 bytes put; 1 were there\n"
     (segment,) = refunds.glob("v1/*/*/*.seg")
-    assert (store / first["names"][0]).read_bytes() == segment.read_bytes()
+    copy = store / first["names"][0]
+    assert copy.read_bytes() == segment.read_bytes()
+    assert copy.stat().st_mode & 0o777 == segment.stat().st_mode & 0o777 == 0o600
+
+
+def test_full_disk_leaves_nothing_and_is_a_sentence(
+    refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    store = tmp_path / "store"
+    shown = run_command("ship", store, "--dir", refunds)
+    (segment,) = refunds.glob("v1/*/*/*.seg")
+    sentence = f"{store / segment.relative_to(refunds)}: cannot be written: No space left on device"
+    assert (shown.exit_code, shown.output) == (1, f"otel-agentops record ship: {sentence}\n")
+    assert not [path for path in store.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("scheme", ["file", "memory"])
@@ -53,6 +71,26 @@ def test_what_is_deleted_in_the_store_is_not_kept(refunds: Path, tmp_path: Path)
     for segment in (tmp_path / "store").glob("v1/*/*/*.seg"):
         segment.unlink()
     assert list(mirror_store(url).glob("v1/*/*/*.seg")) == []
+
+
+@pytest.mark.parametrize("command", [("ship", "file:///{0}/bucket"), ("traces", "--store", "memory://{0}")])
+def test_store_that_does_not_answer_is_a_sentence(
+    refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    obstore = pytest.importorskip("obstore", reason="obstore is not installed here")
+    importlib.import_module("obstore.exceptions")
+    importlib.import_module("obstore.store")
+    (tmp_path / "bucket").mkdir()
+    store = shipping._ObjectStore(obstore, f"file://{tmp_path}/bucket")
+
+    def refuse(_: object) -> None:
+        raise obstore.exceptions.GenericError("no route to the host\nat line 1\nat line 2")
+
+    monkeypatch.setattr(obstore, "list", refuse)
+    monkeypatch.setattr(shipping, "open_store", lambda url: store)
+    more = ("--dir", refunds) if command[0] == "ship" else ()
+    shown = run_command(*command, *more)
+    assert shown.exit_code == 1 and shown.output.endswith("its list: no route to the host\n")
 
 
 def test_store_of_obstore_is_read_like_a_directory(

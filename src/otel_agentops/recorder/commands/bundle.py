@@ -24,19 +24,22 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from otel_agentops._redaction import Redactor, redact_secrets
 from otel_agentops._yaml import InputError
 from otel_agentops.recorder.commands.index import RecordIndex
-from otel_agentops.recorder.commands.steps import Step, load_steps
+from otel_agentops.recorder.commands.steps import Step, choose_call, load_steps
 from otel_agentops.recorder.cutting import Cutter
 from otel_agentops.recorder.entries import REDACTED, Entry, FoundChunk, Part
 from otel_agentops.recorder.notes import parse_checkpoint
-from otel_agentops.recorder.reading import open_segments, parse_entry, read_entries, read_head
+from otel_agentops.recorder.reading import open_segments, parse_entry, read_head
 from otel_agentops.recorder.redaction import PieceRedactor
+from otel_agentops.recorder.segment import SegmentError, iterate_lines
 from otel_agentops.recorder.tree import hash_leaf, prove_inclusion
 
 FORMAT = "otel-agentops-bundle/1"
@@ -90,6 +93,15 @@ def load_bundle(text: str, index: RecordIndex | None = None) -> tuple[Bundle, in
     return make_bundle(index.load_entries(index.find_rows(wanted)), name), call
 
 
+def choose_steps(bundle: Bundle, number: int | None, name: str) -> Bundle:
+    """Return a bundle with one of its calls alone; all of it if no number is given.
+
+    Raises:
+        InputError: There is no such call.
+    """
+    return bundle if number is None else bundle._replace(steps=[choose_call(bundle.steps, number, name)])
+
+
 def make_bundle(entries: Sequence[Entry], name: str) -> Bundle:
     """Return entries as a bundle.
 
@@ -123,11 +135,13 @@ def _prove_entries(
 ) -> dict[str, Sequence[str]]:
     """Return the paths of a writer's entries to its newest checkpoint, which is added to its facts."""
     leaves: list[bytes] = []
-    for file in sorted(root.glob(f"v1/*/*/{writer}-*.seg"), key=lambda file: int(file.stem.rpartition("-")[2])):
-        for segment in open_segments(file):
+    files = sorted(root.glob(f"v1/*/*/{writer}-*.seg"), key=lambda file: int(file.stem.rpartition("-")[2]))
+    with suppress(SegmentError):  # a damaged one ends what can be proved
+        for segment in chain.from_iterable(map(open_segments, files)):
             if segment.foot is None or read_head(segment).first_index != len(leaves):
                 break
-            leaves += [hash_leaf(entry.line) for entry in read_entries(segment)]
+            for _, lines in iterate_lines(segment.frames):  # also kinds that this version does not know
+                leaves += map(hash_leaf, lines)
             if parse_checkpoint(segment.foot["checkpoint"]).size == len(leaves):
                 facts["checkpoint"] = segment.foot["checkpoint"]
     if "checkpoint" not in facts:
@@ -157,7 +171,10 @@ def redact_bundle(bundle: Bundle, user_function: str | None = None) -> Bundle:
         parts, contents = tuple(part for part, _ in pairs), tuple(content for _, content in pairs)
         manifest = step.manifest if contents == tuple(step.contents) else None  # its hashes are of the secrets
         steps.append(Step(entry, parts, contents, step.trouble, manifest))
-    return Bundle(steps, {**bundle.source, "is_redacted": True}, bundle.writers, proofs)
+    writers = {
+        writer: {**facts, "resource": redact_secrets(facts.get("resource"))} for writer, facts in bundle.writers.items()
+    }
+    return Bundle(steps, {**bundle.source, "is_redacted": True}, writers, proofs)
 
 
 def redact_part(redactor: PieceRedactor, part: Part, content: bytes | None) -> tuple[Part, bytes | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from otel_agentops.recorder.commands.deleting import app as deleting
 from otel_agentops.recorder.commands.index import Filter, RecordIndex, Row
 from otel_agentops.recorder.commands.log import app as log
 from otel_agentops.recorder.commands.options import Directory, IsJson, find_directory, load_keys, print_json
+from otel_agentops.recorder.commands.screen import mask_controls, print_table
 from otel_agentops.recorder.commands.steps import dump_json
 
 if TYPE_CHECKING:
@@ -85,17 +87,23 @@ def list_traces(
 
     with stop_on_error("record traces"), open_index(directory) as index:
         wanted = _make_filter(model, prompt, tool, index_name, tenant, service, verdict, since, until, task)
-        traces = list_traces(index, wanted)[-limit:]
+        every = list_traces(index, wanted)
+        traces = every[-limit:]
         gaps = index.find_gaps(wanted.since_ns, wanted.until_ns)
     if is_json:
-        print_json({"traces": list(map(dump_trace, traces)), "gaps": gaps})
+        left_out = len(every) - len(traces)
+        print_json({"traces": list(map(dump_trace, traces)), "left_out": left_out, "gaps": gaps})
         return
-    _print_table(
+    print_table(
         ("began", "trace", "task", "model", "calls", "tools", "errors", "verdict"),
         # `show` takes the first digits of a trace; the name of an entry outside of any trace stays whole.
         [(trace.began[:19].replace("T", " "), trace.name if "/" in trace.name else trace.name[:12], trace.task_name,
           ", ".join(trace.models), trace.calls, trace.tools, trace.errors, trace.verdict) for trace in traces],
+        whole=("trace",),
     )  # fmt: skip
+    if len(traces) < len(every):
+        text = f"the newest {len(traces)} of {len(every)} traces; --limit shows more"
+        typer.echo(f"otel-agentops record traces: {text}", err=True)
     _note_gaps("record traces", gaps)
 
 
@@ -107,32 +115,23 @@ def _make_filter(
 
     from otel_agentops.command_line import parse_time
 
+    def read_ns(text: str | None, option: str) -> int | None:
+        """Return a time that the index can compare: before 1970 and behind 2262 nothing is."""
+        return None if text is None else max(0, min(int(parse_time(text, now_s, option) * 1e9), 2**63 - 1))
+
     now_s = time.time()
-    since_ns = None if since is None else int(parse_time(since, now_s, "--since") * 1e9)
-    until_ns = None if until is None else int(parse_time(until, now_s, "--until") * 1e9)
+    since_ns, until_ns = read_ns(since, "--since"), read_ns(until, "--until")
+    if since_ns is not None and until_ns is not None and since_ns >= until_ns:
+        raise typer.BadParameter(f"nothing can be between {since} and {until}; write the earlier time as --since")
     return Filter(model=model, prompt=prompt, tool=tool, tenant=tenant, service=service, verdict=verdict, task=task,
                   index_name=index, since_ns=since_ns, until_ns=until_ns)  # fmt: skip
-
-
-def _print_table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from otel_agentops.recorder.commands.screen import mask_controls
-
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")  # an identity that is cut is of no use
-    for row in rows:
-        table.add_row(*(escape(mask_controls("" if cell is None else str(cell))) for cell in row))
-    Console(highlight=False).print(table)
 
 
 def _note_gaps(command: str, gaps: Sequence[Row]) -> None:
     for gap in gaps:
         lost = "an unknown number of" if gap["lost"] is None else gap["lost"]
-        typer.echo(f"otel-agentops {command}: {lost} entries are missing there ({gap['reason']})", err=True)
+        reason = f"{gap['reason']}: {mask_controls(gap['detail'])}" if gap["detail"] else gap["reason"]
+        typer.echo(f"otel-agentops {command}: {lost} entries are missing there ({reason})", err=True)
 
 
 @app.command("touched")
@@ -162,7 +161,7 @@ def list_touched(
         print_json({"touched": [one._asdict() for one in touched], "is_complete": not gaps, "gaps": gaps})
     else:
         columns = ("task", "conversation", "trace", "tenant", "first", "last", "operations")
-        _print_table(columns, [tuple(one) for one in touched])
+        print_table(columns, [tuple(one) for one in touched])
         _note_gaps("record touched", gaps)
     raise typer.Exit(3 if gaps else 0)
 
@@ -173,14 +172,17 @@ def show_stats(directory: Directory = None, since: Since = None, until: Until = 
     from otel_agentops.recorder.commands.lists import count_entries
 
     with stop_on_error("record stats"), open_index(directory) as index:
-        stats = count_entries(index, _make_filter(*(None,) * 7, since, until))
+        wanted = _make_filter(*(None,) * 7, since, until)
+        stats = count_entries(index, wanted)
+        gaps = index.find_gaps(wanted.since_ns, wanted.until_ns)
     if is_json:
         print_json(stats)
         return
     rows: list[tuple[object, ...]] = []
     for name, value in stats.items():
         rows += [(name, key, count) for key, count in value.items()] if isinstance(value, dict) else [(name, "", value)]
-    _print_table(("", "", ""), rows)
+    print_table(("", "", ""), rows)
+    _note_gaps("record stats", gaps)
 
 
 @app.command("show")
@@ -212,14 +214,13 @@ def diff_traces(
     """
     from otel_agentops.recorder.commands.diff import CHANGED, compare_texts, compare_variables, dump_diff
     from otel_agentops.recorder.commands.screen import print_diff
-    from otel_agentops.recorder.commands.steps import list_calls
+    from otel_agentops.recorder.commands.steps import choose_call
 
     sides = []
     with stop_on_error("record diff", 2):
         for name in (before, after):
             with load_trace(name, directory) as (bundle, number):
-                steps = bundle.steps if number is None else list_calls(bundle.steps)[number - 1 : number]
-                sides.append(steps)
+                sides.append(bundle.steps if number is None else [choose_call(bundle.steps, number, name)])
     variables, texts = compare_variables(*sides), compare_texts(*sides)
     if is_json:
         print_json(dump_diff(variables, texts))
@@ -249,13 +250,15 @@ def export_trace(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that this command did not write.")] = False,
 ) -> None:
     """Write a trace as evidence for others: one page, or its data. Secrets are taken out by pattern."""
-    from otel_agentops.recorder.commands.bundle import dump_bundle, redact_bundle
+    from otel_agentops.recorder.commands.bundle import dump_bundle
     from otel_agentops.recorder.commands.page import render_bundle
     from otel_agentops.recorder.commands.tables import write_parquet
     from otel_agentops.written_files import add_mark, write_all_generated
 
     if not (html or bundle_file or parquet) or (trace is None and (html or bundle_file)):
         raise typer.BadParameter("name a trace and --html or --bundle, or --parquet alone")
+    if html is not None and html == bundle_file:
+        raise typer.BadParameter(f"--html and --bundle are the same file, {html}; the page has the data inside")
     with stop_on_error("record export"):
         if parquet is not None:
             with open_index(directory) as index:
@@ -265,9 +268,7 @@ def export_trace(
                 write_parquet(index.find_rows(wanted), parquet)
         files: dict[Path, str] = {}
         if trace is not None and (html or bundle_file):
-            with load_trace(trace, directory) as (bundle, _):
-                if not unredacted:
-                    bundle = redact_bundle(bundle, redact)
+            bundle = _load_evidence(trace, directory, redact, is_redacted=not unredacted)
             if html is not None:
                 files[html] = add_mark(f"{html.stem}.html", render_bundle(bundle), "record export")
             if bundle_file is not None:
@@ -276,6 +277,20 @@ def export_trace(
         for outcome in write_all_generated(files, force):
             if outcome.backup:
                 typer.echo(f"note: {outcome.path}: its old content is kept as {outcome.backup}", err=True)
+
+
+def _load_evidence(trace: str, directory: str | None, redact: str | None, *, is_redacted: bool) -> Bundle:
+    """Return what is exported, and say what could not be read."""
+    from otel_agentops.recorder.commands.bundle import choose_steps, redact_bundle
+    from otel_agentops.recorder.commands.replay import load_function
+
+    if redact is not None:
+        load_function(redact)  # what cannot be loaded would leave out every word
+    with load_trace(trace, directory) as (bundle, number):
+        bundle = choose_steps(bundle, number, trace)
+    for trouble, count in Counter(step.trouble for step in bundle.steps if step.trouble).items():
+        typer.echo(f"otel-agentops record export: the content of {count} entries is not in it: {trouble}", err=True)
+    return redact_bundle(bundle, redact) if is_redacted else bundle
 
 
 @app.command("serve")
@@ -290,10 +305,16 @@ def serve_trace(
 
     A request that was not recorded gets 409, which names the first difference.
     """
+    from otel_agentops.recorder.commands.bundle import choose_steps
     from otel_agentops.recorder.commands.serving import ReplayServer
 
-    with stop_on_error("record serve", 1, OSError), load_trace(trace, directory) as (bundle, _):
-        server = ReplayServer(bundle, port=port, is_lenient=lenient, has_times=times)
+    with stop_on_error("record serve"), load_trace(trace, directory) as (bundle, number):
+        bundle = choose_steps(bundle, number, trace)
+        try:
+            server = ReplayServer(bundle, port=port, is_lenient=lenient, has_times=times)
+        except OSError as error:
+            advice = "choose another --port, or none for a free one"
+            raise InputError(f"port {port}: cannot be listened on: {error.strerror or error}; {advice}") from None
     for name, url in server.variables.items():
         typer.echo(f"{name}={url}")
     try:
@@ -330,13 +351,10 @@ def replay_call(
     Tools never run. Exit 0: the arms differ, or nothing was sent. 3: no difference is shown, or too few answers.
     """
     from otel_agentops.recorder.commands import replay
-    from otel_agentops.recorder.commands.steps import list_calls
+    from otel_agentops.recorder.commands.steps import choose_call
 
     with stop_on_error("record replay"), load_trace(trace, directory) as (bundle, number):
-        calls = list_calls(bundle.steps)
-        if not calls or (number or 1) > len(calls):
-            raise InputError(f"{trace}: the trace has {len(calls)} calls; choose one of them with #")
-        step = calls[number - 1 if number else -1]
+        step = choose_call(bundle.steps, number, trace)
         control = replay.read_request_body(step)
         swapped, expectation = replay.swap_members(control, swap), replay.parse_expectation(expect)
         usd = replay.estimate_cost(step, (control, swapped), count)

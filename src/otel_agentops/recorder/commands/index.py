@@ -6,19 +6,21 @@ whenever it has grown. If the directory cannot be written, the index is made in 
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from otel_agentops._yaml import InputError
+from otel_agentops.recorder.codec import CodecError
 from otel_agentops.recorder.entries import Entry, Gap, Operation, ToolRun
 from otel_agentops.recorder.reading import list_segment_files, open_segments, read_entries, read_head
-from otel_agentops.recorder.segment import Decipher, SegmentError
+from otel_agentops.recorder.segment import Decipher
 from otel_agentops.semconv import attributes as A
 
 FILE_NAME = "index.sqlite"
-_VERSION = 1  # of the table: another one is made anew
+_VERSION = 2  # of the table: another one is made anew
 # Columns with a value of a span, by the attribute that has it.
 _ATTRIBUTE_COLUMNS = {
     "task_id": A.TASK_ID,
@@ -39,7 +41,7 @@ _ATTRIBUTE_COLUMNS = {
 }
 _OWN_COLUMNS = (
     "ref", "kind", "time_ns", "duration_ns", "trace_id", "span_id", "service", "tool", "error_type", "mode", "missing",
-    "reason", "lost", "position", "file",
+    "reason", "lost", "detail", "position", "file",
 )  # fmt: skip
 COLUMNS = (*_OWN_COLUMNS, *_ATTRIBUTE_COLUMNS)
 _LOOKED_UP = ("trace_id", "task_id", "time_ns", "model", "answered_model", "prompt_hash", "tool", "tenant", "verdict")
@@ -91,6 +93,23 @@ _CONDITIONS = {
 }
 
 
+def check_directory(root: Path) -> None:
+    """Refuse a path at which nothing can be read: a list of what is there would be empty without a word.
+
+    Raises:
+        InputError: There is no such directory, or somebody else alone may read it.
+    """
+    if not root.exists():
+        raise InputError(f"{root}: there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has")
+    folders = [root] if root.is_dir() else []
+    try:
+        for _ in range(4):  # the directory, v1, services, days
+            folders = [Path(child.path) for folder in folders for child in os.scandir(folder) if child.is_dir()]
+    except OSError as error:
+        advice = "run this as the user of the application"
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror or error}; {advice}") from None
+
+
 class RecordIndex:
     """The index of one directory of the recorder.
 
@@ -99,12 +118,11 @@ class RecordIndex:
         decipher: The keys of encrypted content; None if there are none at hand.
 
     Raises:
-        InputError: The directory does not exist, or a file in it is no segment.
+        InputError: The directory does not exist or cannot be read, or a codec is not installed.
     """
 
     def __init__(self, root: Path, decipher: Decipher | None = None) -> None:
-        if not root.exists():
-            raise InputError(f"{root}: there is no such directory; name the one that OTEL_AGENTOPS_RECORDER has")
+        check_directory(root)
         self.root = root
         self._decipher = decipher
         try:
@@ -115,13 +133,18 @@ class RecordIndex:
             self._refresh()
 
     def _open(self, path: Path | str) -> sqlite3.Connection:
+        if isinstance(path, Path):
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # as segments: it has names of tasks and tenants
+            except OSError as error:
+                raise sqlite3.OperationalError(str(error)) from None
         base = sqlite3.connect(path, timeout=10)
         base.row_factory = sqlite3.Row
         if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             base.executescript(
                 "DROP TABLE IF EXISTS segments; DROP TABLE IF EXISTS entries;"
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                "CREATE TABLE segments (file TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER);"
+                "CREATE TABLE segments (file TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, damage TEXT);"
                 f"CREATE TABLE entries ({', '.join(COLUMNS)});"
                 + "".join(f"CREATE INDEX by_{name} ON entries ({name});" for name in (*_LOOKED_UP, "file"))
                 + f"PRAGMA user_version = {_VERSION};"
@@ -134,7 +157,9 @@ class RecordIndex:
 
     def _refresh(self) -> None:
         """Read the segments that are new or have grown, and forget those that are gone."""
-        before = {name: (size, mtime) for name, size, mtime in self._base.execute("SELECT * FROM segments")}
+        before = {
+            name: (size, mtime) for name, size, mtime in self._base.execute("SELECT file, size, mtime_ns FROM segments")
+        }
         present = {}
         for file in list_segment_files(self.root):
             try:
@@ -151,20 +176,12 @@ class RecordIndex:
                 if name in present:
                     file, state_now = present[name]
                     marks = ", ".join("?" * len(COLUMNS))
-                    self._base.executemany(f"INSERT INTO entries VALUES ({marks})", self._read_rows(file, name))
-                    self._base.execute("INSERT INTO segments VALUES (?, ?, ?)", (name, *state_now))
+                    rows, damage = _read_rows(file, name)
+                    self._base.executemany(f"INSERT INTO entries VALUES ({marks})", rows)
+                    self._base.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", (name, *state_now, damage))
 
     def _name(self, file: Path) -> str:
         return file.relative_to(self.root).as_posix() if self.root.is_dir() else file.name
-
-    def _read_rows(self, file: Path, name: str) -> Iterator[Sequence[object]]:
-        try:
-            for segment in open_segments(file):
-                service = read_head(segment).service
-                for position, entry in enumerate(read_entries(segment)):
-                    yield tuple(_make_row(entry, service, name, position).values())
-        except SegmentError as error:
-            raise InputError(f"{error}; move it away") from None
 
     def find_rows(self, wanted: Filter = Filter()) -> list[Row]:  # noqa: B008  a tuple
         """Return the clear facts of entries, oldest first."""
@@ -176,10 +193,45 @@ class RecordIndex:
         rows = self._base.execute(f"SELECT * FROM entries WHERE {where} {tail}", (*conditions.values(),))
         return list(map(dict, rows))
 
+    def find_verdicts(self) -> dict[str, str]:
+        """Return the verdicts that are known late, the last one of each task."""
+        ask = "SELECT task_id, verdict FROM entries WHERE kind = 'outcome' ORDER BY time_ns, file, position"
+        return dict(self._base.execute(ask).fetchall())
+
     def find_gaps(self, since_ns: int | None = None, until_ns: int | None = None) -> list[Row]:
-        """Return what is known to be missing between two times."""
-        rows = self.find_rows(Filter(since_ns=since_ns, until_ns=until_ns))
-        return [row for row in rows if row["kind"] == "gap"]
+        """Return what is known to be missing between two times: gaps of the log, and files that are damaged.
+
+        A gap is written after what it names was lost, at the latest when the next process starts.
+        """
+        gaps = self._find_damages()
+        for row in map(dict, self._base.execute("SELECT * FROM entries WHERE kind = 'gap' ORDER BY time_ns")):
+            gaps.append((self._find_start(row), row["time_ns"], row))
+        return [
+            row
+            for start_ns, end_ns, row in gaps
+            if (since_ns is None or end_ns >= since_ns) and (until_ns is None or start_ns < until_ns)
+        ]
+
+    def _find_damages(self) -> list[tuple[int, int, Row]]:
+        """Return segments that cannot be read to their end as gaps, each with the times of what is missing."""
+        ask = (
+            "SELECT file, mtime_ns, damage, (SELECT max(time_ns) FROM entries WHERE entries.file = segments.file) "
+            "FROM segments WHERE damage IS NOT NULL ORDER BY file"
+        )
+        nothing = dict.fromkeys(COLUMNS)
+        return [
+            (last_ns or 0, mtime_ns, {**nothing, "kind": "gap", "reason": "damaged", "detail": damage, "file": name})
+            for name, mtime_ns, damage, last_ns in self._base.execute(ask)
+        ]
+
+    def _find_start(self, gap: Row) -> int:
+        """Return the time of the last entry before a gap; 0 if it is not known."""
+        if gap["reason"] == "crashed":  # another process: the detail begins with the name of its segment
+            ask, values = "file LIKE '%/' || ?", (str(gap["detail"]).partition(":")[0],)
+        else:
+            ask, values = "file = ? AND position < ?", (gap["file"], gap["position"])  # type: ignore[assignment]
+        (start_ns,) = self._base.execute(f"SELECT max(time_ns) FROM entries WHERE {ask}", values).fetchone()
+        return start_ns or 0
 
     def load_entries(self, rows: Sequence[Row]) -> list[Entry]:
         """Return the entries of rows, whose content can be read."""
@@ -210,6 +262,23 @@ class RecordIndex:
         return Filter(trace=traces[0]) if traces else None
 
 
+def _read_rows(file: Path, name: str) -> tuple[list[Sequence[object]], str | None]:
+    """Return the rows of a segment, and what is wrong with the file; None if nothing is."""
+    rows: list[Sequence[object]] = []
+    try:
+        for segment in open_segments(file):
+            service = read_head(segment).service
+            for position, entry in enumerate(read_entries(segment)):
+                rows.append(tuple(_make_row(entry, service, name, position).values()))
+            if segment.path.suffix == ".seg" and (segment.is_torn or not segment.is_sealed):
+                return rows, f"{file}: it is cut or was changed behind these {len(rows)} entries"
+    except CodecError as error:
+        raise InputError(f"{file}: {error}") from None
+    except ValueError as error:
+        return [], str(error)
+    return rows, None
+
+
 def _make_row(entry: Entry, service: str | None, file: str, position: int) -> dict[str, object]:
     attributes = entry.attributes
     row: dict[str, object] = {
@@ -226,6 +295,7 @@ def _make_row(entry: Entry, service: str | None, file: str, position: int) -> di
         "missing": ",".join(entry.missing),
         "reason": entry.reason if isinstance(entry, Gap) else None,
         "lost": entry.count if isinstance(entry, Gap) else None,
+        "detail": entry.detail if isinstance(entry, Gap) else None,
         "position": position,
         "file": file,
     }

@@ -45,7 +45,7 @@ def list_traces(index: RecordIndex, wanted: Filter) -> list[TraceSummary]:
     groups: dict[str, list[Row]] = {name: [] for name in names}
     for row in rows:
         groups[row["trace_id"] or row["ref"]].append(row)
-    verdicts = {row["task_id"]: row["verdict"] for row in index.find_rows() if row["kind"] == "outcome"}
+    verdicts = index.find_verdicts()
     return [_summarise(name, group, verdicts) for name, group in groups.items()]
 
 
@@ -129,5 +129,13 @@ def count_entries(index: RecordIndex, wanted: Filter) -> dict[str, Any]:
         "tools": count("tool"),
         "modes": count("mode"),
         "missing fields": dict(missing),
-        "lost": {row["reason"]: row["lost"] or "unknown" for row in rows if row["kind"] == "gap"},
+        "lost": _count_lost(index.find_gaps(wanted.since_ns, wanted.until_ns)),
     }
+
+
+def _count_lost(gaps: Sequence[Row]) -> dict[str, int | str]:
+    """Return how many entries are missing, by reason."""
+    counts: dict[str, list[int | None]] = {}
+    for gap in gaps:
+        counts.setdefault(gap["reason"], []).append(gap["lost"])
+    return {reason: "unknown" if None in lost else sum(filter(None, lost)) for reason, lost in counts.items()}

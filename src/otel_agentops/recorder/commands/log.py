@@ -4,97 +4,118 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
+import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from otel_agentops.recorder.entries import Call, Entry, Gap, Intent, Operation, Tombstone, ToolRun
+from otel_agentops._yaml import InputError
+from otel_agentops.command_line import stop_on_error
+from otel_agentops.recorder.codec import CodecError
+from otel_agentops.recorder.commands.options import Directory, find_directory
+from otel_agentops.recorder.commands.screen import print_table
+from otel_agentops.recorder.entries import KINDS, Call, Entry, Gap, Intent, Operation, Tombstone, ToolRun
 from otel_agentops.recorder.keys import KeyRing, load_master_key
-from otel_agentops.recorder.reading import open_records
+from otel_agentops.recorder.reading import open_segments, read_entries
 from otel_agentops.recorder.segment import SegmentError
 from otel_agentops.recorder.verifying import KeptHead, verify_records
 
 app = typer.Typer()
-_PATH = typer.Argument(..., help="A directory of the recorder, or one segment.", envvar="OTEL_AGENTOPS_RECORDER")
-_KEY = typer.Option(None, "--key", help="The master key of encrypted content.", envvar="OTEL_AGENTOPS_RECORDER_KEY")
-_HEADS = typer.Option([], "--head", help="WRITER:SIZE:ROOT of a head that the backend has kept.")
-_JSON = typer.Option(False, "--json", help="One JSON object a line.")
-_MARKS = {"ok": "[green]ok", "note": "[blue]note", "problem": "[red]problem"}
+_Path = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[PATH]", help="A directory of the recorder, or one segment; else --dir says it.", show_default=False
+    ),
+]
+_Key = Annotated[
+    str | None,
+    typer.Option("--key", help="The master key of encrypted content.", envvar="OTEL_AGENTOPS_RECORDER_KEY"),
+]
+_Heads = Annotated[
+    list[str] | None, typer.Option("--head", help="WRITER:SIZE:ROOT of a head that the backend has kept.")
+]
+_IsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 def open_ring(path: Path, key: str | None) -> KeyRing | None:
-    """Return the keys of a directory; None if no master key is named. A wrong one ends the command with a sentence."""
+    """Return the keys of a directory, which no store has; None if no master key is named.
+
+    Raises:
+        InputError: The master key is none.
+    """
     if key is None:
         return None
+    root = path if (path / "keys").exists() else Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or path)
     try:
-        return KeyRing(path, load_master_key(key))
-    except (OSError, ValueError) as error:
-        sys.exit(f"the master key: {error}")  # what is named may be the key itself
+        return KeyRing(root, load_master_key(key))
+    except ValueError as error:
+        raise InputError(f"the master key: {error}") from None  # what is named may be the key itself
 
 
 @app.command("verify")
 def verify_directory(
-    path: Path = _PATH,
-    head: list[str] = _HEADS,
-    key: str | None = _KEY,
-    as_json: bool = _JSON,
+    path: _Path = None, directory: Directory = None, head: _Heads = None, key: _Key = None, is_json: _IsJson = False
 ) -> None:
     """Verify every frame, tree, signature and body, and that the heads kept elsewhere were those of this log."""
-    heads = []
-    for text in head:
-        try:
-            writer, size, root = text.split(":")
-            heads.append(KeptHead(writer, int(size), bytes.fromhex(root)))
-        except ValueError:
-            sys.exit(f"--head {text}: it is not WRITER:SIZE:ROOT; take them from an otel_agentops.recorder.head event")
-    findings = verify_records(path, heads, open_ring(path, key))
-    if not findings:
-        sys.exit(f"{path}: there is no segment of the recorder")
-    if as_json:
+    with stop_on_error("record verify", 1, OSError, CodecError):
+        heads = list(map(_parse_head, head or ()))
+        root = find_directory(path or directory)
+        findings = verify_records(root, heads, open_ring(root, key))
+        if not findings:
+            raise InputError(f"{root}: there is no segment of the recorder")
+    if is_json:
         for finding in findings:
             typer.echo(json.dumps({**finding._asdict(), "path": str(finding.path)}))
     else:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for finding in findings:
-            table.add_row(_MARKS[finding.level], finding.path.name, escape(finding.text))
-        Console(highlight=False).print(table)
+        print_table(("", "", ""), [(finding.level, finding.path.name, finding.text) for finding in findings])
     if any(finding.level == "problem" for finding in findings):
         raise typer.Exit(1)
 
 
+def _parse_head(text: str) -> KeptHead:
+    try:
+        writer, size, root = text.split(":")
+        return KeptHead(writer, int(size), bytes.fromhex(root))
+    except ValueError:
+        advice = "take them from an otel_agentops.recorder.head event"
+        raise InputError(f"--head {text}: it is not WRITER:SIZE:ROOT; {advice}") from None
+
+
 @app.command("ls")
 def list_entries(
-    path: Path = _PATH,
-    trace: str | None = typer.Option(None, help="Of this trace alone."),
-    task: str | None = typer.Option(None, help="Of this task alone."),
-    kind: str | None = typer.Option(None, help="call, tool, retrieval, judgement, outcome, intent, gap or tombstone."),
-    as_json: bool = _JSON,
+    path: _Path = None,
+    directory: Directory = None,
+    trace: Annotated[str | None, typer.Option(help="Of this trace alone; its first digits are enough.")] = None,
+    task: Annotated[str | None, typer.Option(help="Of this task alone.")] = None,
+    kind: Annotated[str | None, typer.Option(help=f"{', '.join(KINDS)}.")] = None,
+    is_json: _IsJson = False,
 ) -> None:
     """List entries, oldest first; content is not read."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("time", "kind", "what", "state", "ms", "trace", "ref"):
-        table.add_column(name, overflow="fold", no_wrap=name == "ref")  # an identity that is cut is of no use
-    try:
-        for entry in sorted(open_records(path), key=lambda each: each.time_ns):
-            is_wanted = (trace, task, kind) == tuple(
-                None if wanted is None else value
-                for wanted, value in ((trace, entry.trace_id), (task, entry.task_id), (kind, entry.kind))
-            )
-            if not is_wanted:
-                continue
-            if as_json:
-                typer.echo(json.dumps({**json.loads(entry.line), "ref": entry.ref, "index": entry.index}))
-            else:
-                table.add_row(*map(escape, describe_entry(entry)))
-    except (OSError, SegmentError) as error:
-        sys.exit(str(error))
-    if not as_json:
-        Console(highlight=False).print(table)
+    if kind is not None and kind not in KINDS:
+        raise typer.BadParameter(f"{kind!r} is no kind of entry; write one of {', '.join(KINDS)}", param_hint="--kind")
+    entries, cut = [], []
+    with stop_on_error("record ls", 1, OSError, SegmentError, CodecError):
+        for segment in open_segments(find_directory(path or directory)):
+            entries += [
+                entry
+                for entry in read_entries(segment)
+                if (trace is None or (entry.trace_id or "").startswith(trace))
+                and (task is None or entry.task_id == task)
+                and kind in (None, entry.kind)
+            ]
+            if segment.path.suffix == ".seg" and (segment.is_torn or not segment.is_sealed):
+                cut.append(segment.path)
+    entries.sort(key=lambda each: each.time_ns)
+    if is_json:
+        for entry in entries:
+            typer.echo(json.dumps({**json.loads(entry.line), "ref": entry.ref, "index": entry.index}))
+    else:
+        columns = ("time", "kind", "what", "state", "ms", "trace", "ref")
+        print_table(columns, list(map(describe_entry, entries)), whole=("ref",))
+    for file in cut:
+        text = f"{file}: it is cut or was changed, and entries are missing there; see record verify"
+        typer.echo(f"otel-agentops record ls: {text}", err=True)
 
 
 def describe_entry(entry: Entry) -> tuple[str, ...]:

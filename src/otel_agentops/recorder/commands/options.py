@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from otel_agentops._yaml import InputError
+from otel_agentops.recorder.commands.index import check_directory
 from otel_agentops.recorder.commands.steps import dump_json
 from otel_agentops.recorder.keys import KeyRing, load_master_key
 
@@ -22,13 +23,22 @@ IsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def find_directory(directory: str | None) -> Path:
-    """Return the directory of segments that a command is about; what is in a store is brought here."""
+    """Return the directory of segments that a command is about; what is in a store is brought here.
+
+    Raises:
+        InputError: None is named, or it cannot be read.
+    """
     from otel_agentops.recorder.commands.shipping import mirror_store
 
     path = directory or os.environ.get("OTEL_AGENTOPS_RECORDER", "").strip()
     if not path:
         raise InputError("no directory of the recorder; name it with --dir or in OTEL_AGENTOPS_RECORDER")
-    return mirror_store(path) if "://" in path else Path(path)
+    try:
+        root = mirror_store(path) if "://" in path else Path(path)
+    except OSError as error:
+        raise InputError(f"{path}: the store cannot be read: {error}") from None
+    check_directory(root)
+    return root
 
 
 def load_keys(root: Path) -> KeyRing | None:
@@ -36,7 +46,7 @@ def load_keys(root: Path) -> KeyRing | None:
     key = os.environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip()
     try:
         return KeyRing(find_key_root(root), load_master_key(key)) if key else None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise InputError(f"OTEL_AGENTOPS_RECORDER_KEY: {error}") from None
 
 

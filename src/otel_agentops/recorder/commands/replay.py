@@ -74,7 +74,8 @@ def read_request_body(step: Step) -> Body:
     """
     body = step.read_json("request")
     if not isinstance(body, dict):
-        raise InputError(f"{step.entry.ref}: the request is not recorded as JSON, so it cannot be asked again")
+        reason = step.trouble or "the request is not recorded as JSON"
+        raise InputError(f"{step.entry.ref}: {reason}, so it cannot be asked again")
     return {name: value for name, value in body.items() if name not in _STREAM_MEMBERS}
 
 
@@ -108,6 +109,8 @@ def _read_file(name: str) -> str:
         return Path(name).read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: this is no text; write it as UTF-8") from None
 
 
 def _parse_value(text: str, swap: str) -> Any:
@@ -142,7 +145,10 @@ def parse_expectation(text: str) -> Expect:
     """
     kind, _, rest = text.partition(":")
     if kind == "regex" and rest:
-        pattern = re.compile(rest)
+        try:
+            pattern = re.compile(rest)
+        except re.error as error:
+            raise InputError(f"--expect {text}: this is no regular expression: {error}") from None
         return lambda messages, answer: pattern.search(read_words(messages)) is not None
     if kind == "tool" and rest:
         return lambda messages, answer: rest in list_called_tools(messages)

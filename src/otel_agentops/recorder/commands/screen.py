@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from otel_agentops.recorder.commands.diff import CHANGED, UNKNOWN, TextDiff, VariableDiff, compare_words
@@ -13,7 +15,30 @@ from otel_agentops.recorder.commands.view import Turn
 
 _COLOURS = {"system": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow", "result": "yellow"}
 _STATES = {CHANGED: "bold red", UNKNOWN: "yellow"}
+_MARKS = {"ok": "green", "note": "blue", "problem": "red"}
 _INDENT = "    "
+_WIDE = 100_000  # columns of a table that goes into a file or another program
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], whole: Sequence[str] = ()) -> None:
+    """Print rows; a line each unless a terminal is too narrow.
+
+    Args:
+        columns: Names; all empty for a table without a head.
+        rows: Cells; None for an empty one.
+        whole: Columns that stay on one line, because they are copied from there.
+    """
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDE
+    table = Table(box=None, pad_edge=False, show_header=any(columns))
+    for column in columns:
+        # An identity that is cut is of no use.
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
+    for row in rows:
+        cells = (mask_controls("" if cell is None else str(cell)) for cell in row)
+        table.add_row(*(Text(cell, _MARKS.get(cell, "")) for cell in cells))
+    console.print(table)
 
 
 def print_turns(turns: Sequence[Turn], source: Mapping[str, Any]) -> None:

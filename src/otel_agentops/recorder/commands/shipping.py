@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -38,21 +39,31 @@ class _ObjectStore:
 
     def __init__(self, obstore: Any, url: str) -> None:
         self._obstore = obstore
+        self._url = url
         self._store = obstore.store.from_url(url)
 
     def list_names(self) -> Iterator[tuple[str, int]]:
-        for batch in self._obstore.list(self._store):
-            for described in batch:
-                yield described["path"], described["size"]
+        with self._name_errors("its list"):
+            for batch in self._obstore.list(self._store):
+                for described in batch:
+                    yield described["path"], described["size"]
 
     def read(self, name: str) -> bytes:
-        return bytes(self._obstore.get(self._store, name).bytes())
+        with self._name_errors(name):
+            return bytes(self._obstore.get(self._store, name).bytes())
 
     def write(self, name: str, data: bytes, *, replaces: bool = False) -> None:
-        try:
+        with self._name_errors(name), suppress(self._obstore.exceptions.AlreadyExistsError):
+            # Another process was faster if it exists: the bytes are the same.
             self._obstore.put(self._store, name, data, mode="overwrite" if replaces else "create")
-        except self._obstore.exceptions.AlreadyExistsError:  # another process was faster; the bytes are the same
-            return
+
+    @contextmanager
+    def _name_errors(self, what: str) -> Iterator[None]:
+        """Turn an error of the library into one that commands tell: its first line, for the others are a trace."""
+        try:
+            yield
+        except self._obstore.exceptions.BaseError as error:
+            raise OSError(f"{self._url}: {what}: {(str(error).strip() or 'no answer').splitlines()[0]}") from None
 
 
 class _FileSystem:
@@ -94,8 +105,18 @@ class _Folder:
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
-        part.write_bytes(data)
-        part.replace(path)
+        try:
+            with open(part, "wb", opener=_open_alone) as file:
+                file.write(data)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)  # half a segment would take the room that the next one needs
+            raise OSError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _open_alone(path: str, flags: int) -> int:
+    """Open a file that only its owner can read, as the segment was where it came from."""
+    return os.open(path, flags, 0o600)
 
 
 def open_store(url: str) -> Store:

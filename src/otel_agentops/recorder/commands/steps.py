@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from otel_agentops._yaml import InputError
 from otel_agentops.operations import Value
 from otel_agentops.recorder.entries import OFF, Attempt, Call, Entry, Operation, Part
 from otel_agentops.recorder.reading import read_headers, read_part, read_parts
@@ -109,6 +110,25 @@ def load_steps(entries: Iterable[Entry]) -> list[Step]:
 def list_calls(steps: Iterable[Step]) -> list[Step]:
     """Return the calls of models among steps."""
     return [step for step in steps if isinstance(step.entry, Call)]
+
+
+def choose_call(steps: Iterable[Step], number: int | None, name: str) -> Step:
+    """Return a call of a trace.
+
+    Args:
+        steps: Of the trace.
+        number: Its number, from 1; None for the last call.
+        name: By which somebody named the trace.
+
+    Raises:
+        InputError: There is no such call.
+    """
+    calls = list_calls(steps)
+    place = len(calls) if number is None else number
+    if not 1 <= place <= len(calls):
+        count = {0: "no call of a model", 1: "one call"}.get(len(calls), f"{len(calls)} calls")
+        raise InputError(f"{name}: the trace has {count}; choose one with #, from 1")
+    return calls[place - 1]
 
 
 def list_attempts(call: Call) -> Sequence[Attempt]:
