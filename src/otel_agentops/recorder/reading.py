@@ -12,13 +12,15 @@ to its last whole frame. Content is decoded when one of the functions asks for i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from otel_agentops.recorder.entries import KINDS, OFF, Attempt, Call, Chunk, Entry, FoundChunk, Part, SegmentHead
 from otel_agentops.recorder.segment import Content, Decipher, Segment, SegmentError, iterate_lines
 
+_REF = re.compile(rb'\{"ref":\s?(\d+),')
 _PART_MEMBERS = ("name", "attempt", "form", "byte_size", "sha256", "hmac")
 
 
@@ -72,16 +74,18 @@ def read_head(segment: Segment) -> SegmentHead:
     return SegmentHead(path=segment.path, frontier=tuple(segment.head["frontier"]), **members)  # type: ignore[arg-type]
 
 
-def read_entries(segment: Segment) -> Iterator[Entry]:
-    """Yield the entries of a segment."""
+def read_entries(segment: Segment, refs: Collection[str] | None = None) -> Iterator[Entry]:
+    """Yield the entries of a segment; only those with one of these refs, which are found without parsing the others."""
     writer, index = segment.head["writer"], segment.head["first_index"]
     for number, lines in iterate_lines(segment.frames):
         for position, line in enumerate(lines):
             place = {"line": line, "segment": segment, "frame": number, "position": position}
-            entry = parse_entry(line, writer, index, place)
+            found = None if refs is None else _REF.match(line)  # a head begins with it
+            if found is None or f"{writer}/{found[1].decode()}" in (refs or ()):
+                entry = parse_entry(line, writer, index, place)
+                if entry is not None and (refs is None or entry.ref in refs):
+                    yield entry
             index += 1
-            if entry is not None:
-                yield entry
 
 
 def parse_entry(line: bytes, writer: str, index: int, place: Mapping[str, Any]) -> Entry | None:

@@ -18,9 +18,11 @@ import pytest
 from recorded_tasks import SYSTEM, record_into, run_command, run_refund
 
 import otel_agentops
-from otel_agentops.recorder import codec
+from otel_agentops.recorder import codec, reading
 from otel_agentops.recorder.commands.diff import compare_words
 from otel_agentops.recorder.commands.index import COLUMNS, FILE_NAME, Filter, RecordIndex
+from otel_agentops.recorder.commands.lists import list_traces
+from otel_agentops.recorder.entries import Entry
 from otel_agentops.recorder.writer import Encoded, RecordWriter, Settings
 from otel_agentops.testing.fake_provider import FakeProvider
 
@@ -193,6 +195,36 @@ def test_words_of_long_texts_are_shortened() -> None:
     pairs = list(compare_words(f"{same}old {same}", f"{same}new {same}"))
     assert [pair for pair in pairs if pair[0] != pair[1]] == [("old", "new")]
     assert sum(len(first) for first, _ in pairs) < 500
+
+
+def test_entry_is_found_without_parsing_the_others(refunds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = RecordIndex(refunds)
+    rows = index.find_rows(Filter(task="task-bad"))
+    parsed: list[bytes] = []
+    parse_entry = reading.parse_entry
+
+    def parse(line: bytes, *place: Any) -> Entry | None:
+        parsed.append(line)
+        return parse_entry(line, *place)
+
+    monkeypatch.setattr(reading, "parse_entry", parse)
+    entries = index.load_entries(rows[1:2])
+    whole = index.load_entries(index.find_rows())
+    index.close()
+    assert [entry.ref for entry in entries] == [rows[1]["ref"]]
+    assert len(parsed) == 1 + len(whole)
+    assert entries[0] in whole and entries[0].position == whole[whole.index(entries[0])].position
+
+
+def test_newest_traces_are_counted_whole(refunds: Path) -> None:
+    index = RecordIndex(refunds)
+    every, none_left = list_traces(index, Filter(), 1000)
+    newest, left_out = list_traces(index, Filter(), 1)
+    by_tool, _ = list_traces(index, Filter(tool="find_order"), 1000)
+    index.close()
+    assert (newest, none_left, left_out) == (every[-1:], 0, len(every) - 1)
+    assert by_tool == [trace for trace in every if trace.tools]
+    assert [trace.began for trace in every] == sorted(trace.began for trace in every)
 
 
 def test_index_is_rebuilt_from_the_segments(refunds: Path, tmp_path: Path) -> None:

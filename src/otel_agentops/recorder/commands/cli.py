@@ -87,11 +87,9 @@ def list_traces(
 
     with stop_on_error("record traces"), open_index(directory) as index:
         wanted = _make_filter(model, prompt, tool, index_name, tenant, service, verdict, since, until, task)
-        every = list_traces(index, wanted)
-        traces = every[-limit:]
+        traces, left_out = list_traces(index, wanted, limit)
         gaps = index.find_gaps(wanted.since_ns, wanted.until_ns)
     if is_json:
-        left_out = len(every) - len(traces)
         print_json({"traces": list(map(dump_trace, traces)), "left_out": left_out, "gaps": gaps})
         return
     print_table(
@@ -101,8 +99,8 @@ def list_traces(
           ", ".join(trace.models), trace.calls, trace.tools, trace.errors, trace.verdict) for trace in traces],
         whole=("trace",),
     )  # fmt: skip
-    if len(traces) < len(every):
-        text = f"the newest {len(traces)} of {len(every)} traces; --limit shows more"
+    if left_out:
+        text = f"the newest {len(traces)} of {len(traces) + left_out} traces; --limit shows more"
         typer.echo(f"otel-agentops record traces: {text}", err=True)
     _note_gaps("record traces", gaps)
 

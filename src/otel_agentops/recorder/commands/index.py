@@ -20,7 +20,7 @@ from otel_agentops.recorder.segment import Decipher
 from otel_agentops.semconv import attributes as A
 
 FILE_NAME = "index.sqlite"
-_VERSION = 2  # of the table: another one is made anew
+_VERSION = 3  # of the table: another one is made anew
 # Columns with a value of a span, by the attribute that has it.
 _ATTRIBUTE_COLUMNS = {
     "task_id": A.TASK_ID,
@@ -44,7 +44,18 @@ _OWN_COLUMNS = (
     "reason", "lost", "detail", "position", "file",
 )  # fmt: skip
 COLUMNS = (*_OWN_COLUMNS, *_ATTRIBUTE_COLUMNS)
-_LOOKED_UP = ("trace_id", "task_id", "time_ns", "model", "answered_model", "prompt_hash", "tool", "tenant", "verdict")
+_LOOKED_UP = (
+    "trace_id",
+    "ref",
+    "task_id",
+    "time_ns",
+    "model",
+    "answered_model",
+    "prompt_hash",
+    "tool",
+    "tenant",
+    "verdict",
+)
 
 Row = Mapping[str, Any]
 
@@ -91,6 +102,15 @@ _CONDITIONS = {
     "since_ns": "time_ns >= ?",
     "until_ns": "time_ns < ?",
 }
+
+
+_IS_OPERATION = "kind NOT IN ('gap', 'tombstone', 'outcome')"
+
+
+def _write_conditions(wanted: Filter) -> tuple[str, tuple[object, ...]]:
+    """Return a filter as the condition of a statement and its values."""
+    conditions = {_CONDITIONS[name]: value for name, value in wanted._asdict().items() if value is not None}
+    return " AND ".join(conditions) or "1", (*conditions.values(),)
 
 
 def check_directory(root: Path) -> None:
@@ -188,10 +208,21 @@ class RecordIndex:
         return self._ask("ORDER BY time_ns, file, position", wanted)
 
     def _ask(self, tail: str, wanted: Filter) -> list[Row]:
-        conditions = {_CONDITIONS[name]: value for name, value in wanted._asdict().items() if value is not None}
-        where = " AND ".join(conditions) or "1"
-        rows = self._base.execute(f"SELECT * FROM entries WHERE {where} {tail}", (*conditions.values(),))
-        return list(map(dict, rows))
+        where, values = _write_conditions(wanted)
+        return list(map(dict, self._base.execute(f"SELECT * FROM entries WHERE {where} {tail}", values)))
+
+    def list_traces(self, wanted: Filter) -> list[str]:
+        """Return the traces that have an operation which fits, by when that began; one outside of any by its ref."""
+        where, values = _write_conditions(wanted)
+        ask = f"SELECT coalesce(trace_id, ref) AS trace FROM entries WHERE {where} AND {_IS_OPERATION} "
+        return [row[0] for row in self._base.execute(ask + "GROUP BY trace ORDER BY min(time_ns), trace", values)]
+
+    def find_trace_rows(self, traces: Sequence[str]) -> list[Row]:
+        """Return the clear facts of all entries of traces, oldest first."""
+        marks = ", ".join("?" * len(traces))
+        where = f"(trace_id IN ({marks}) OR (trace_id IS NULL AND ref IN ({marks}))) AND {_IS_OPERATION}"
+        ask = f"SELECT * FROM entries WHERE {where} ORDER BY time_ns, file, position"
+        return list(map(dict, self._base.execute(ask, (*traces, *traces))))
 
     def find_verdicts(self) -> dict[str, str]:
         """Return the verdicts that are known late, the last one of each task."""
@@ -242,7 +273,7 @@ class RecordIndex:
         for name, refs in wanted.items():
             file = self.root / name if self.root.is_dir() else self.root
             for segment in open_segments(file, self._decipher):
-                entries += [entry for entry in read_entries(segment) if entry.ref in refs]
+                entries += read_entries(segment, refs)
         return entries
 
     def find_traces(self, text: str) -> Filter | None:
