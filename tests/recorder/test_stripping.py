@@ -105,7 +105,7 @@ def test_content_of_a_subject_goes_and_the_log_verifies(tmp_path: Path, subject:
     lines = [entry.line for entry in open_records(tmp_path)]
     commitments = [entry.commitment for entry in open_records(tmp_path)]
     (file,) = list_segment_files(tmp_path)
-    assert plan_deletion(tmp_path, subject) == Plan({file: 2}, 0, (), None)
+    assert plan_deletion(tmp_path, subject) == Plan({file: 2}, 0, (), None, is_known=True)
     assert dump_disk(tmp_path).count("only of task-a") > 0
     assert delete(tmp_path, subject).entry_count == 2
     disk = dump_disk(tmp_path)
@@ -246,7 +246,7 @@ def test_keys_of_a_tenant_make_what_is_written_unreadable(tmp_path: Path) -> Non
     wait_until(lambda: bool(read_bodies(tmp_path, KeyRing(tmp_path, bytes(32)))))
     subject = Subject("tenant", ("tenant-task-a",))
     assert plan_deletion(tmp_path, subject, KeyRing(tmp_path, bytes(32))).open_count == 1
-    assert delete(tmp_path, subject, KeyRing(tmp_path, bytes(32))) == Plan({}, 0, (), None)
+    assert delete(tmp_path, subject, KeyRing(tmp_path, bytes(32))) == Plan({}, 0, (), None, is_known=True)
     with pytest.raises(KeyGoneError):
         read_bodies(tmp_path, KeyRing(tmp_path, bytes(32)))
     (stone,) = [entry for entry in open_records(tmp_path) if isinstance(entry, Tombstone)]
@@ -293,7 +293,9 @@ def test_deletion_whose_tombstone_fails_is_finished_later(tmp_path: Path, monkey
     (journal,) = tmp_path.glob("deletion-*.json")
     text = f"the deletion of {TASK_A.scope}, by jane, is not finished; the next `record delete` does that"
     assert ("problem", text) in find_levels(tmp_path)
-    assert delete(tmp_path, Subject("task", ("nobody",))) == Plan({}, 0, (), None, (TASK_A.scope,))
+    assert delete(tmp_path, Subject("task", ("nobody",))) == Plan(
+        {}, 0, (), None, is_known=False, unfinished=(TASK_A.scope,)
+    )
     (stone,) = [entry for entry in open_records(tmp_path) if isinstance(entry, Tombstone)]
     assert (stone.actor, stone.reason, stone.scope, stone.count) == ("jane", "asked for it", TASK_A.scope, 2)
     assert not journal.exists() and {level for level, _ in find_levels(tmp_path)} == {"note", "ok"}

@@ -189,5 +189,7 @@ def _replace_segment(segment: Segment, data: bytes, keys: Keys | None) -> None:
         os.utime(new, ns=(state.st_atime_ns, state.st_mtime_ns))  # retention goes by when it was closed
         new.replace(path)
         sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"it stays as it is: {error.strerror or error}", str(path)) from None
     finally:
         new.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ from otel_agentops.recorder.journal import (
     write_journal,
 )
 from otel_agentops.recorder.keys import KeyRing
-from otel_agentops.recorder.reading import list_segment_files, open_segments
+from otel_agentops.recorder.reading import list_segment_files, open_segments, read_entries
 from otel_agentops.recorder.retention import finish_retention, is_retention
 from otel_agentops.recorder.segment import SegmentError
 from otel_agentops.recorder.stripping import find_content, read_strips, remove_unfinished, strip_segment
@@ -77,6 +77,7 @@ class Plan(NamedTuple):
         open_count: Entries with content in segments that are still written: they cannot be deleted yet.
         torn: Files that a crash left beside these segments: they are deleted whole.
         hold: The file of a legal hold on a segment with such content; None if there is none.
+        is_known: True if an entry of it is there, with content or without; False if nothing ever was, or no more.
         unfinished: The subjects of earlier deletions that were killed or failed, in words: the next one finishes them.
     """
 
@@ -84,6 +85,7 @@ class Plan(NamedTuple):
     open_count: int
     torn: tuple[Path, ...]
     hold: Path | None
+    is_known: bool
     unfinished: tuple[str, ...] = ()
 
     @property
@@ -95,6 +97,7 @@ class Plan(NamedTuple):
         """Return it as JSON has it."""
         names = {path.relative_to(root).as_posix(): count for path, count in self.segments.items()}
         return {
+            "is_known": self.is_known,
             "entries": self.entry_count,
             "segments": names,
             "entries_still_written": self.open_count,
@@ -112,7 +115,9 @@ def plan_deletion(root: Path, subject: Subject, keys: KeyRing | None = None) -> 
     """
     counts: dict[Path, int] = {}
     segments: dict[Path, int] = {}
+    is_known = keys is not None and subject.kind == "tenant" and any(map(keys.list_tenant, subject.names))
     for segment in open_segments(root, keys):
+        is_known = is_known or any(map(subject.has, read_entries(segment)))
         if count := len(find_content(segment, subject.has)):
             counts[segment.path] = count
             if segment.is_sealed:
@@ -121,7 +126,7 @@ def plan_deletion(root: Path, subject: Subject, keys: KeyRing | None = None) -> 
     holds = (find_hold(path, root) for path in counts)
     hold = next((hold for hold in holds if hold is not None), None)
     unfinished = tuple(deletion.scope for deletion in find_unfinished(root).values())
-    return Plan(segments, sum(counts.values()) - sum(segments.values()), torn, hold, unfinished)
+    return Plan(segments, sum(counts.values()) - sum(segments.values()), torn, hold, is_known, unfinished)
 
 
 def _find_torn(path: Path) -> list[Path]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from recorded_tasks import record_into, run_command, run_refund
 
+from otel_agentops.recorder import stripping
 from otel_agentops.recorder.commands import shipping
 from otel_agentops.recorder.commands.index import FILE_NAME
 from otel_agentops.recorder.commands.shipping import mirror_store, open_store, ship_segments
@@ -68,7 +71,7 @@ def test_deleted_task_is_shown_as_deleted_and_verifies(records: Path) -> None:
     ]
     assert (done.exit_code, json.loads(done.stdout)) == (
         0,
-        {"scope": f"trace {trace['name']}", "is_deleted": True, "entries": 1, "segments": {name: 1},
+        {"scope": f"trace {trace['name']}", "is_deleted": True, "is_known": True, "entries": 1, "segments": {name: 1},
          "entries_still_written": 0, "torn": [], "hold": None, "unfinished": []},
     )  # fmt: skip
     shown = show(records, "task-jane")
@@ -125,6 +128,33 @@ def test_deletion_that_was_killed_is_told_and_finished(records: Path) -> None:
     ]
     assert "Joe Bloggs" not in show(records, "task-joe")
     assert run_command("verify", records).exit_code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--yes",)])
+def test_deletion_of_what_is_not_there_says_so(records: Path, options: tuple[str, ...]) -> None:
+    arguments = ("delete", "--task", "task-jayne", *options, "--reason", "x", "--dir", records)
+    done = run_command(*arguments)
+    assert (done.exit_code, done.output.splitlines()) == (
+        1,
+        ["task task-jayne: the content of 0 entries in 0 segments",
+         "no entry of it is in the log, so nothing of it was deleted; is it written as `record traces` has it?"],
+    )  # fmt: skip
+    assert json.loads(run_command(*arguments, "--json").stdout)["is_deleted"] is False
+    assert delete(records, "--task", "task-jane", "--yes")[-1] == "deleted"
+    assert run_command("delete", "--task", "task-jane", "--yes", "--reason", "x", "--dir", records).exit_code == 0
+
+
+def test_deletion_on_a_full_disk_names_the_segment(records: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (segment,) = records.glob("v1/*/*/*.seg")
+    monkeypatch.setattr(stripping, "verify_records", lambda *_: refuse(0))
+    told = delete(records, "--task", "task-jane", "--yes")
+    assert told == [f"otel-agentops record delete: [Errno 28] it stays as it is: No space left on device: '{segment}'"]
+    monkeypatch.undo()
+    assert SECRETIVE in show(records, "task-jane")
+    assert delete(records, "--task", "task-jane", "--yes")[-1] == "deleted"
 
 
 def test_wrong_input_of_a_deletion_is_a_sentence(records: Path) -> None:
@@ -204,7 +234,7 @@ def test_deletion_that_did_not_reach_the_store_is_finished(
     assert SECRETIVE in show(url, "task-jane")
     assert delete(url, "--task", "nobody", "--yes")[1:] == [
         "an earlier deletion is finished now: task task-jane",
-        "deleted",
+        "no entry of it is in the log, so nothing of it was deleted; is it written as `record traces` has it?",
     ]
     assert SECRETIVE not in show(url, "task-jane") and "Joe Bloggs" in show(url, "task-joe")
     assert count_tombstones(mirror_store(url)) == 1

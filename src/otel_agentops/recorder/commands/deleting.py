@@ -51,7 +51,8 @@ def delete_content(
     """Delete what was recorded of a task, a conversation, a trace, a tenant or a person; names, times and hashes stay.
 
     A tombstone says who and why, and the log still verifies. Exit 0: all of it is gone, or nothing was to be changed.
-    1: a legal hold keeps it, or the input is wrong. 3: some is in a segment that is still written; run it again later.
+    1: a legal hold keeps it, no entry of it is there, or the input is wrong. 3: some is in a segment that is still
+    written; run it again later.
     """
     from otel_agentops.recorder import subjects
     from otel_agentops.recorder.commands.shipping import open_store, ship_segments
@@ -82,10 +83,10 @@ def delete_content(
                 publish=partial(ship_segments, root, open_store(place)) if "://" in place else None,
             )
     if is_json:
-        print_json({"scope": subject.scope, "is_deleted": yes, **plan.describe(root)})
+        print_json({"scope": subject.scope, "is_deleted": yes and plan.is_known, **plan.describe(root)})
     else:
         _print_plan(subject.scope, plan, is_deleted=yes)
-    raise typer.Exit(3 if yes and plan.open_count else 0)
+    raise typer.Exit(1 if not plan.is_known else 3 if yes and plan.open_count else 0)
 
 
 def _resolve_traces(root: Path, subject: Subject) -> Subject:
@@ -137,5 +138,10 @@ def _print_plan(scope: str, plan: Plan, *, is_deleted: bool) -> None:
     for earlier in plan.unfinished:
         state = "is finished now" if is_deleted else "was not finished, and --yes does that"
         typer.echo(f"an earlier deletion {state}: {earlier}")
+    if not plan.is_known:
+        typer.echo(
+            "no entry of it is in the log, so nothing of it was deleted; is it written as `record traces` has it?"
+        )
+        return
     way = "--yes deletes it" if plan.hold is None else "remove the file of the hold first"
     typer.echo("deleted" if is_deleted else f"nothing was deleted; {way}")
