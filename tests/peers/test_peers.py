@@ -77,6 +77,34 @@ def test_that_is_skipped():
     pytest.skip("not here")
 '''
 
+FAILING = '''
+"""A suite during which telemetry of ours fails where a log does not show it."""
+
+import atexit
+import logging.config
+
+from otel_agentops._guard import guard
+
+
+@guard
+def fail():
+    raise LookupError("lost")
+
+
+def test_first():
+    atexit.register(fail)
+    fail()
+
+
+def test_again():
+    fail()
+
+
+def test_without_loggers():
+    logging.config.dictConfig({"version": 1})
+    guard(open)("no such file")
+'''
+
 
 @pytest.mark.parametrize(
     ("client", "part", "least"),
@@ -117,10 +145,14 @@ def test_suite_is_of_the_recorded_version() -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> peers.Suite:
     """Return a suite of one file, in the environment of a real one."""
+    return write_suite(tmp_path, SUITE)
+
+
+def write_suite(folder: Path, text: str, processes: int = 0) -> peers.Suite:
     python = install_environment("peers(openai)")
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_small.py").write_text(SUITE)
-    return peers.Suite("openai", tmp_path, processes=0, python=str(python))
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_small.py").write_text(text)
+    return peers.Suite("openai", folder, processes, str(python))
 
 
 @pytest.mark.rotation("peers", "the comparison", TURNS)
@@ -146,3 +178,23 @@ def test_comparison_finds_what_breaks(small: peers.Suite, capsys: pytest.Capture
     output = capsys.readouterr().out
     assert "somebody is here" in output
     assert "1 broke" in output
+
+
+@pytest.mark.rotation("peers", "the guard", TURNS)
+@pytest.mark.parametrize("processes", [0, 1])
+def test_comparison_shows_each_failure_of_the_guard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], processes: int
+) -> None:
+    comparison = peers.compare_runs(write_suite(tmp_path, FAILING, processes), "ours")
+    assert comparison.without.swallowed == []
+    test = "tests/test_small.py::test_{} (call)".format
+    assert [failure.splitlines()[0] for failure in comparison.observed.swallowed] == [
+        f"our guard swallowed LookupError in fail, in {test('first')}",
+        f"our guard swallowed LookupError in fail, in {test('again')}",
+        f"our guard swallowed FileNotFoundError in open, in {test('without_loggers')}",
+        "our guard swallowed LookupError in fail, in no test",
+    ]
+    assert all("Traceback (most recent call last)" in failure for failure in comparison.observed.swallowed)
+    assert not comparison._replace(broke={}, unseen=False).harmless
+    peers.show_comparison("openai", "ours", comparison)
+    assert "4 failures swallowed by our guard" in capsys.readouterr().out
