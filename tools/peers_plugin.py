@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 from opentelemetry import _logs, metrics, trace
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 INSTRUMENTATIONS = {
@@ -88,6 +89,31 @@ class EventCounter(LogRecordProcessor):
         return True
 
 
+class SuiteProcessor(SpanProcessor):
+    """Processor that shows the spans of the global provider to those of a provider that a suite sets itself.
+
+    The first provider stays the global one, so the suite would else see no span, and its tests of spans would fail
+    without us. A provider of logfire holds one of the SDK, which each test replaces.
+    """
+
+    def __init__(self, provider: trace.TracerProvider) -> None:
+        self.provider = provider
+
+    @property
+    def processor(self) -> SpanProcessor:
+        """The processor of the suite's provider now."""
+        provider = getattr(self.provider, "provider", self.provider)
+        return provider._active_span_processor if isinstance(provider, TracerProvider) else SpanProcessor()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Show the start of a span."""
+        self.processor.on_start(span, parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Show the end of a span."""
+        self.processor.on_end(span)
+
+
 class Peers:
     """The hooks of one process: of the run itself, or of one of its xdist workers."""
 
@@ -102,6 +128,7 @@ class Peers:
         tracers = TracerProvider()
         tracers.add_span_processor(SimpleSpanProcessor(self.counter))
         trace.set_tracer_provider(tracers)
+        trace.set_tracer_provider = lambda tracer_provider: tracers.add_span_processor(SuiteProcessor(tracer_provider))
         metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
         loggers = LoggerProvider()
         loggers.add_log_record_processor(EventCounter(self.counter.scopes))

@@ -35,11 +35,16 @@ SUITE = '''
 """A small suite of a client: run 1 is without, 2 with, 3 and 4 repeat them for the tests that broke."""
 
 import pathlib
+import types
 
 import httpx2
 import openai
 import pytest
 from openai._base_client import SyncAPIClient
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 runs = pathlib.Path(__file__).with_name("runs")
 
@@ -48,6 +53,16 @@ def test_that_makes_a_span():
     answer = httpx2.MockTransport(lambda request: httpx2.Response(200, json={"model": "gpt-x", "choices": []}))
     client = openai.OpenAI(api_key="k", http_client=httpx2.Client(transport=answer))
     assert client.chat.completions.create(model="gpt-x", messages=[]).model == "gpt-x"
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_that_sees_spans(held):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(types.SimpleNamespace(provider=provider) if held else provider)
+    trace.get_tracer("client").start_span("step").end()
+    assert [span.name for span in exporter.get_finished_spans()] == ["step"]
 
 
 def test_that_breaks():
@@ -161,6 +176,8 @@ def test_comparison_finds_what_breaks(small: peers.Suite, capsys: pytest.Capture
     test = "tests/test_small.py::test_that_{}".format
     assert comparison.without.tests == {
         test("makes_a_span"): "passed",
+        test("sees_spans[False]"): "passed",
+        test("sees_spans[True]"): "passed",
         test("breaks"): "passed",
         test("fails"): "failed",
         test("fails_now_and_then"): "passed",
