@@ -41,7 +41,7 @@ class Results(NamedTuple):
         tests: Outcomes by test id.
         why: The ends of the tracebacks by test id.
         scopes: Numbers of spans and of events, by the scope that made them.
-        swallowed: Failures of our telemetry, as the guard logged them.
+        swallowed: Failures of our telemetry that the guard swallowed, each with its test and traceback.
         patched: The places where we patched the client.
     """
 
@@ -291,10 +291,12 @@ def _count_outcomes(report: Path) -> str:
 def _read_results(report: Path, log: Path) -> Results:
     results = Results({}, {}, Counter(), [], set())
     for line in _read_lines(report):
-        if "test" not in line:
+        if "swallowed" in line:
+            if BREAKS_OPENTELEMETRY not in line["swallowed"]:
+                results.swallowed.append(line["swallowed"])
+        elif "test" not in line:
             results.scopes.update(line["scopes"])
             results.patched.update(line["patched"])
-            results.swallowed.extend(text for text in line["swallowed"] if BREAKS_OPENTELEMETRY not in text)
         elif results.tests.get(line["test"]) != "failed":  # a test that fails may pass its teardown
             results.tests[line["test"]] = line["outcome"]
             results.why[line["test"]] = line["why"]
@@ -320,6 +322,7 @@ def show_comparison(client: str, instrumentation: str, comparison: Comparison) -
         ("broke", len(comparison.broke)),
         ("know of its own span only", len(comparison.of_its_span)),
         ("flaky", len(comparison.flaky)),
+        ("failures swallowed by our guard", len(comparison.observed.swallowed)),
         ("failed without", without["failed"]),
         ("skipped without", without["skipped"]),
         ("places patched by us", len(comparison.observed.patched)),

@@ -8,7 +8,6 @@ PEERS_PART (2/3: the second of each three tests; empty: all tests).
 from __future__ import annotations
 
 import json
-import logging
 import os
 import traceback
 from collections import Counter
@@ -18,11 +17,12 @@ from pathlib import Path
 
 import pytest
 from opentelemetry import _logs, metrics, trace
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 INSTRUMENTATIONS = {
@@ -44,7 +44,6 @@ INSTRUMENTATIONS = {
 OURS = "otel_agentops"
 GROUP = "opentelemetry_instrumentor"
 ENRICHED = "spans of others with attributes of ours"
-SWALLOWED = "otel-agentops failed in"  # what the guard logs about a failure of ours
 
 
 def list_instrumentors(client: str, instrumentation: str) -> list[EntryPoint]:
@@ -90,28 +89,38 @@ class EventCounter(LogRecordProcessor):
         return True
 
 
-class GuardLog(logging.Handler):
-    """Failures that our guard swallowed while the tests ran: each is a defect, though no test can see it."""
+class SuiteProcessor(SpanProcessor):
+    """Processor that shows the spans of the global provider to those of a provider that a suite sets itself.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.failures: list[str] = []
+    The first provider stays the global one, so the suite would else see no span, and its tests of spans would fail
+    without us. A provider of logfire holds one of the SDK, which each test replaces.
+    """
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the message, with the test that was running and the end of the traceback."""
-        if str(record.msg).startswith(SWALLOWED):
-            test = os.environ.get("PYTEST_CURRENT_TEST", "no test")
-            self.failures.append(f"{record.getMessage()}\nin {test}\n{traceback.format_exc()[-1000:]}")
+    def __init__(self, provider: trace.TracerProvider) -> None:
+        self.provider = provider
+
+    @property
+    def processor(self) -> SpanProcessor:
+        """The processor of the suite's provider now."""
+        provider = getattr(self.provider, "provider", self.provider)
+        return provider._active_span_processor if isinstance(provider, TracerProvider) else SpanProcessor()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Show the start of a span."""
+        self.processor.on_start(span, parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Show the end of a span."""
+        self.processor.on_end(span)
 
 
 class Peers:
     """The hooks of one process: of the run itself, or of one of its xdist workers."""
 
     def __init__(self, report: Path, only: Path) -> None:
-        self.report = report
+        self.report = os.open(report, os.O_WRONLY | os.O_APPEND)  # a test may replace `open` when our guard swallows
         self.only = frozenset(only.read_text().splitlines()) if only.name else frozenset()
         self.counter = ScopeCounter()
-        self.guard_log = GuardLog()
         self.instrumentor: BaseInstrumentor | None = None  # of the client; an installation has others beside it
 
     def instrument(self, client: str, instrumentation: str) -> None:
@@ -119,20 +128,40 @@ class Peers:
         tracers = TracerProvider()
         tracers.add_span_processor(SimpleSpanProcessor(self.counter))
         trace.set_tracer_provider(tracers)
+        trace.set_tracer_provider = lambda tracer_provider: tracers.add_span_processor(SuiteProcessor(tracer_provider))
         metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
         loggers = LoggerProvider()
         loggers.add_log_record_processor(EventCounter(self.counter.scopes))
         _logs.set_logger_provider(loggers)
-        logging.getLogger(OURS).addHandler(self.guard_log)
+        if instrumentation == "ours":
+            self.watch_guard()
         for point in list_instrumentors(client, instrumentation):
             instrumentor = point.load()()
             instrumentor.instrument()
             if point.name in (client, f"agentops_{client}"):
                 self.instrumentor = instrumentor
 
+    def watch_guard(self) -> None:
+        """Write each failure that our guard swallows to the report: it is a defect, though no test can see it.
+
+        The log does not show all: a test may switch loggers off, a failure is logged once a process, and the garbage
+        collector may meet one after the last test.
+        """
+        from otel_agentops import _guard
+
+        report_failure = _guard._report_failure
+
+        def write_failure(place: str, error: Exception, has_content: bool) -> None:
+            test = os.environ.get("PYTEST_CURRENT_TEST", "no test")
+            end = "".join(traceback.format_exception(error))[-1000:]
+            self.write_line(swallowed=f"our guard swallowed {type(error).__name__} in {place}, in {test}\n{end}")
+            report_failure(place, error, has_content)
+
+        _guard._report_failure = write_failure
+
     @property
     def observations(self) -> dict[str, object]:
-        """Numbers of spans by scope, failures of ours, and the places that we patched, in this process."""
+        """Numbers of spans by scope, and the places that we patched, in this process."""
         from otel_agentops import _entry_points  # here: a run without us must not import us
 
         entry_point = self.instrumentor
@@ -140,12 +169,11 @@ class Peers:
         patched = {
             f"{target.module}.{target.owner}.{target.name}" for library in libraries for target in library.patches
         }
-        return {"scopes": dict(self.counter.scopes), "swallowed": self.guard_log.failures, "patched": sorted(patched)}
+        return {"scopes": dict(self.counter.scopes), "patched": sorted(patched)}
 
     def write_line(self, **line: object) -> None:
-        """Append a line to the report, which is read while the run goes on."""
-        with self.report.open("a") as report:
-            report.write(json.dumps(line) + "\n")
+        """Append a line to the report, which is read while the run goes on; a single write, as every process does."""
+        os.write(self.report, f"{json.dumps(line)}\n".encode())
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Deselect the tests that PEERS_ONLY does not name, or that are not of PEERS_PART."""
@@ -180,9 +208,7 @@ class Run(Peers):
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
         """Write the observations of a worker that has ended."""
-        self.write_line(
-            **getattr(node, "workeroutput", {}).get("peers", {"scopes": {}, "swallowed": [], "patched": []})
-        )
+        self.write_line(**getattr(node, "workeroutput", {}).get("peers", {"scopes": {}, "patched": []}))
 
     def pytest_sessionfinish(self) -> None:
         """Write the observations of this process, which are all if there are no workers."""

@@ -35,11 +35,16 @@ SUITE = '''
 """A small suite of a client: run 1 is without, 2 with, 3 and 4 repeat them for the tests that broke."""
 
 import pathlib
+import types
 
 import httpx2
 import openai
 import pytest
 from openai._base_client import SyncAPIClient
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 runs = pathlib.Path(__file__).with_name("runs")
 
@@ -48,6 +53,16 @@ def test_that_makes_a_span():
     answer = httpx2.MockTransport(lambda request: httpx2.Response(200, json={"model": "gpt-x", "choices": []}))
     client = openai.OpenAI(api_key="k", http_client=httpx2.Client(transport=answer))
     assert client.chat.completions.create(model="gpt-x", messages=[]).model == "gpt-x"
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_that_sees_spans(held):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(types.SimpleNamespace(provider=provider) if held else provider)
+    trace.get_tracer("client").start_span("step").end()
+    assert [span.name for span in exporter.get_finished_spans()] == ["step"]
 
 
 def test_that_breaks():
@@ -75,6 +90,34 @@ def test_that_fails_in_the_end(broken_teardown):
 
 def test_that_is_skipped():
     pytest.skip("not here")
+'''
+
+FAILING = '''
+"""A suite during which telemetry of ours fails where a log does not show it."""
+
+import atexit
+import logging.config
+
+from otel_agentops._guard import guard
+
+
+@guard
+def fail():
+    raise LookupError("lost")
+
+
+def test_first():
+    atexit.register(fail)
+    fail()
+
+
+def test_again():
+    fail()
+
+
+def test_without_loggers():
+    logging.config.dictConfig({"version": 1})
+    guard(open)("no such file")
 '''
 
 
@@ -117,10 +160,14 @@ def test_suite_is_of_the_recorded_version() -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> peers.Suite:
     """Return a suite of one file, in the environment of a real one."""
+    return write_suite(tmp_path, SUITE)
+
+
+def write_suite(folder: Path, text: str, processes: int = 0) -> peers.Suite:
     python = install_environment("peers(openai)")
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_small.py").write_text(SUITE)
-    return peers.Suite("openai", tmp_path, processes=0, python=str(python))
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_small.py").write_text(text)
+    return peers.Suite("openai", folder, processes, str(python))
 
 
 @pytest.mark.rotation("peers", "the comparison", TURNS)
@@ -129,6 +176,8 @@ def test_comparison_finds_what_breaks(small: peers.Suite, capsys: pytest.Capture
     test = "tests/test_small.py::test_that_{}".format
     assert comparison.without.tests == {
         test("makes_a_span"): "passed",
+        test("sees_spans[False]"): "passed",
+        test("sees_spans[True]"): "passed",
         test("breaks"): "passed",
         test("fails"): "failed",
         test("fails_now_and_then"): "passed",
@@ -146,3 +195,23 @@ def test_comparison_finds_what_breaks(small: peers.Suite, capsys: pytest.Capture
     output = capsys.readouterr().out
     assert "somebody is here" in output
     assert "1 broke" in output
+
+
+@pytest.mark.rotation("peers", "the guard", TURNS)
+@pytest.mark.parametrize("processes", [0, 1])
+def test_comparison_shows_each_failure_of_the_guard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], processes: int
+) -> None:
+    comparison = peers.compare_runs(write_suite(tmp_path, FAILING, processes), "ours")
+    assert comparison.without.swallowed == []
+    test = "tests/test_small.py::test_{} (call)".format
+    assert [failure.splitlines()[0] for failure in comparison.observed.swallowed] == [
+        f"our guard swallowed LookupError in fail, in {test('first')}",
+        f"our guard swallowed LookupError in fail, in {test('again')}",
+        f"our guard swallowed FileNotFoundError in open, in {test('without_loggers')}",
+        "our guard swallowed LookupError in fail, in no test",
+    ]
+    assert all("Traceback (most recent call last)" in failure for failure in comparison.observed.swallowed)
+    assert not comparison._replace(broke={}, unseen=False).harmless
+    peers.show_comparison("openai", "ours", comparison)
+    assert "4 failures swallowed by our guard" in capsys.readouterr().out

@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mcp
 import pytest
+from mcp.types import CallToolResult, Request
 from mcp_sessions import IS_2, ConnectTo, connect_in_memory
 from test_mcp_contract import ADD, SUM, find_root
 from tool_server import VERSION, make_server
@@ -115,6 +116,29 @@ async def test_agent_behind_a_tool_is_in_one_sum(seen: Capture, serve: Serve, tm
     sums = [[values[f"otel_agentops.task.{name}"] for name in ("tool_calls", "agents")] for values in (root, agent)]
     assert sums == [[1, 0], [1, 1]]
     assert not {key for span in served for key in span["attributes"] if ".traffic." in key}
+
+
+class CustomCall(Request[dict[str, Any], Literal["tools/call"]]):
+    """A request of the application's own class, whose parameters are no model."""
+
+    method: Literal["tools/call"] = "tools/call"
+
+
+async def test_custom_request_carries_the_task(seen: Capture, serve: Serve, tmp_path: Path) -> None:
+    request = CustomCall(params={"name": "add", "arguments": {"a": 1, "b": 2}, "_meta": {"customer": "acme"}})
+    bare = CustomCall(params={"name": "add", "arguments": {"a": 1, "b": 2}})
+    given = [request.model_copy(deep=True), bare.model_copy(deep=True)]
+    async with serve(tmp_path / "spans") as session:
+        with otel_agentops.task("support") as run:
+            for sent in (request, bare):
+                await session.send_request(sent, CallToolResult)
+    assert [request, bare] == given
+    (trace,) = {
+        f"{span.context.trace_id:032x}" for span in seen.finished_spans if span.name == "invoke_workflow support"
+    }
+    served = read_served(tmp_path / "spans")
+    assert [span["attributes"]["otel_agentops.task.id"] for span in served] == [run.id, run.id]
+    assert [span["trace"] for span in served] == [trace, trace]
 
 
 async def test_task_stays_here_if_nothing_may_travel(

@@ -133,11 +133,13 @@ def add_context(request: Any) -> Any:
     has put there stays.
     """
     inner = getattr(request, "root", request)  # 1.x wraps a request in the union of all
-    if getattr(inner, "method", None) != CALL or is_suppressed(get_current()):
+    params = getattr(inner, "params", None)
+    if getattr(inner, "method", None) != CALL or params is None or is_suppressed(get_current()):
         return None
-    params = inner.params
-    is_mapping = params.meta is None or isinstance(params.meta, dict)
-    present = params.meta or {} if is_mapping else params.meta.model_dump(exclude_none=True)
+    is_mapping = isinstance(params, Mapping)  # if the request is of a class of the application
+    present = (params.get("_meta") if is_mapping else params.meta) or {}
+    if not isinstance(present, Mapping):  # a model of 1.x
+        present = present.model_dump(exclude_none=True)
     carrier: dict[str, Any] = {}
     propagate.inject(carrier)
     if _TRACE[0] in present:
@@ -152,7 +154,8 @@ def add_context(request: Any) -> Any:
         from mcp.types import RequestParams
 
         meta = RequestParams.Meta(**meta)  # type: ignore[attr-defined]  # of 1.x
-    copied = inner.model_copy(update={"params": params.model_copy(update={"meta": meta})})
+    changed = {**params, "_meta": meta} if is_mapping else params.model_copy(update={"meta": meta})
+    copied = inner.model_copy(update={"params": changed})
     return copied if inner is request else request.model_copy(update={"root": copied})
 
 
