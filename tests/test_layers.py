@@ -65,7 +65,7 @@ LAYERS = (
     ("recorder", "recorder.*"),
     ("_sinks.recorder_users",),
     ("_sinks.recorder_entries", "_sinks.recorder_keys"),
-    ("_sinks.recorder",),
+    ("_sinks.recorder", "_sinks.recorder_parts"),
     ("_processor",),
     ("_telemetry",),
     ("_baggage_processor",),
