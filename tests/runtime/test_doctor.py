@@ -316,8 +316,8 @@ def test_doctor_command_names_every_wrong_setting(tmp_path: Path, options: tuple
         "→ correct or unset it",
         "problem settings OTEL_AGENTOPS_RECORDER_SYNC='never' is not one of effects, second, each; effects is used",
         "→ correct or unset it",
-        "problem settings OTEL_AGENTOPS_RECORDER_QUEUE='64MiB' is not a whole number from 1 to 999999999; 67108864 is "
-        "used",
+        "problem settings OTEL_AGENTOPS_RECORDER_QUEUE='64MiB' is not a whole number of bytes from 1 to 999999999; "
+        "67108864 is used",
         "→ correct or unset it",
         f"problem settings {KEEP}",
         "→ correct or unset it",
