@@ -44,6 +44,14 @@ class KeyMissingError(ValueError):
         self.advice = advice
 
 
+def import_ciphers() -> None:
+    """Import what keys are used with, if it is installed."""
+    with suppress(ImportError):
+        import cryptography.hazmat.primitives.asymmetric.ed25519
+        import cryptography.hazmat.primitives.ciphers.aead
+        import cryptography.hazmat.primitives.serialization  # noqa: F401
+
+
 def load_master_key(source: str) -> bytes:
     """Return the master key.
 

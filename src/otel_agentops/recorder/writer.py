@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 from otel_agentops._guard import guard, log, say_once
 from otel_agentops.recorder import files, notes
 from otel_agentops.recorder.journal import find_unfinished
-from otel_agentops.recorder.keys import KeyMissingError, load_signer
+from otel_agentops.recorder.keys import KeyMissingError, import_ciphers, load_signer
 from otel_agentops.recorder.segment import FORMAT, Cipher, PartData, SegmentWriter
 from otel_agentops.recorder.tree import Frontier
 from otel_agentops.semconv import attributes as A
@@ -146,6 +146,7 @@ class RecordWriter:
         _writers.add(self)
         self._has_keys = settings.load_keys is not None or settings.signing_key is not None
         if self._has_keys:
+            import_ciphers()  # not on the thread: a fork on the way would leave the child an import that never ends
             self._start()  # the first entry may be hours away, and who started the program is there now
 
     def _reset(self) -> None:
