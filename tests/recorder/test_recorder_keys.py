@@ -16,7 +16,7 @@ from otel_agentops.recorder import writer
 from otel_agentops.recorder.entries import Entry, Gap
 from otel_agentops.recorder.keys import KeyRing
 from otel_agentops.recorder.reading import open_records, read_json
-from otel_agentops.recorder.writer import RecordWriter
+from otel_agentops.recorder.writer import RecordWriter, Settings
 from otel_agentops.semconv import attributes as A
 from otel_agentops.semconv import metrics as M
 from otel_agentops.testing import Capture
@@ -144,8 +144,9 @@ def test_master_key_of_others_is_told_and_counted(program: Program, caplog: pyte
     assert message.startswith(problem) and "another master key has wrapped this key; no entry with" in message
 
 
-def test_process_that_records_nothing_leaves_the_directory_alone(program: Program) -> None:
-    (program.keys / "key").write_bytes(bytes(32))
-    recorder = program.start(KEY=str(program.keys / "key"), KEEP="1d")
+def test_process_that_records_nothing_leaves_the_directory_alone(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(bytes(32))
+    answers = [False]
+    recorder = RecordWriter(Settings(tmp_path / "log", signing_key=str(tmp_path / "key"), retire=answers.pop))
     assert not recorder._start_token and recorder.close(10)
-    assert not program.root.exists()
+    assert answers == [False] and not (tmp_path / "log").exists()

@@ -146,7 +146,9 @@ class RecordWriter:
         _writers.add(self)
         self._has_keys = settings.load_keys is not None or settings.signing_key is not None
         if self._has_keys:
-            import_ciphers()  # not on the thread: a fork on the way would leave the child an import that never ends
+            guard(
+                import_ciphers
+            )()  # not on the thread: a fork on the way would leave the child an import that never ends
             self._start()  # the first entry may be hours away, and who started the program is there now
 
     def _reset(self) -> None:
