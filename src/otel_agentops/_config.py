@@ -131,17 +131,17 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         prices=environ.get("OTEL_AGENTOPS_PRICES", "").strip() or None,
         content_mode=_parse_content_mode(environ.get(CAPTURE_CONTENT, ""), default.content_mode),
         content_limit=min(
-            _parse_limit("OTEL_AGENTOPS_CONTENT_LIMIT", environ, default.content_limit),
+            _parse_limit("OTEL_AGENTOPS_CONTENT_LIMIT", environ, default.content_limit, unit="bytes"),
             *(int(text) for name in _SDK_LIMITS if (text := environ.get(name, "").strip()).isdecimal()),
             _MAX_LIMIT,
         ),
         redact=environ.get("OTEL_AGENTOPS_REDACT", "").strip() or None,
-        index_ttl=_parse_limit("OTEL_AGENTOPS_INDEX_TTL", environ, default.index_ttl, lowest=0),
+        index_ttl=_parse_limit("OTEL_AGENTOPS_INDEX_TTL", environ, default.index_ttl, lowest=0, unit="seconds"),
         gold_ratio=_parse_ratio("OTEL_AGENTOPS_GOLD_RATIO", environ),
         recorder=environ.get("OTEL_AGENTOPS_RECORDER", "").strip() or None,
         recorder_mode=_parse_recorder_modes(environ.get("OTEL_AGENTOPS_RECORDER_MODE", "")),
         recorder_sync=_parse_choice("OTEL_AGENTOPS_RECORDER_SYNC", environ, RECORDER_SYNCS, default.recorder_sync),
-        recorder_queue=_parse_limit("OTEL_AGENTOPS_RECORDER_QUEUE", environ, default.recorder_queue),
+        recorder_queue=_parse_limit("OTEL_AGENTOPS_RECORDER_QUEUE", environ, default.recorder_queue, unit="bytes"),
         recorder_signing_key=environ.get("OTEL_AGENTOPS_RECORDER_SIGNING_KEY", "").strip() or None,
         recorder_key=environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip() or None,
         recorder_keep=environ.get("OTEL_AGENTOPS_RECORDER_KEEP", "").strip() or None,
@@ -187,13 +187,14 @@ def _parse_content_mode(text: str, default: str) -> str:
     return _refuse_value(CAPTURE_CONTENT, text, "one of " + ", ".join(CONTENT_MODES), default)
 
 
-def _parse_limit(name: str, environ: Mapping[str, str], default: int, lowest: int = 1) -> int:
+def _parse_limit(name: str, environ: Mapping[str, str], default: int, lowest: int = 1, unit: str = "") -> int:
     text = environ.get(name, "").strip()
     if not text:
         return default
     if text.isdecimal() and int(text[:10]) in range(lowest, _MAX_LIMIT + 1):
         return int(text)
-    return _refuse_value(name, text, f"a whole number from {lowest} to {_MAX_LIMIT}", default)
+    wanted = f"a whole number of {unit}" if unit else "a whole number"
+    return _refuse_value(name, text, f"{wanted} from {lowest} to {_MAX_LIMIT}", default)
 
 
 def _parse_ratio(name: str, environ: Mapping[str, str]) -> float | None:

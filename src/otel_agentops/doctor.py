@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -92,7 +93,7 @@ def _read_config(environ: Mapping[str, str]) -> _config.Config:
 
 def _check_recorder_values(config: _config.Config) -> Iterator[Finding]:
     """Check the settings of the recorder that no program reads before it records something."""
-    from otel_agentops.recorder import keys, notes, retention
+    from otel_agentops.recorder import keys, retention
 
     if config.recorder_keep is not None:
         try:
@@ -101,22 +102,14 @@ def _check_recorder_values(config: _config.Config) -> Iterator[Finding]:
             yield Finding("problem", "settings", f"{error}; everything is kept", "correct or unset it")
     if config.recorder is None:
         return
+    loads: list[Callable[[], object]] = [partial(keys.load_signer, "doctor", config.recorder_signing_key)]
     if (source := config.recorder_key) is not None:
-        value = "" if keys.decode_key(os.fsencode(source)) else f"={source!r}"  # a key itself is not for a terminal
+        loads.insert(0, partial(keys.load_ring, Path(config.recorder), source))
+    for load in loads:
         try:
-            keys.KeyRing(Path(config.recorder), keys.load_master_key(source))
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            text = f"OTEL_AGENTOPS_RECORDER_KEY{value}: {reason}; no entry is recorded"
-            advice = "name a file with 32 bytes, raw, as hex or as base64, or command: and a command that prints them"
-            yield Finding("problem", "settings", text, advice)
-    if (path := config.recorder_signing_key) is not None:
-        try:
-            notes.make_signer("doctor", path)
-        except (OSError, ValueError, TypeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "no private key of Ed25519 is in it"
-            text = f"OTEL_AGENTOPS_RECORDER_SIGNING_KEY={path!r}: {reason}; nothing is recorded"
-            yield Finding("problem", "settings", text, "name a file with a key of Ed25519, as PEM or 32 raw bytes")
+            load()
+        except keys.KeyMissingError as error:
+            yield Finding("problem", "settings", error.problem, error.advice)
 
 
 def check_sdk(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -356,7 +356,10 @@ def test_converse_has_every_kind_of_block(provider: FakeProvider, monkeypatch: p
 
 
 def test_ranking_has_query_and_scores(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    cohere = pytest.importorskip("cohere")
+    if lacking := ends.find_lacking("cohere"):  # the folder of its tests can be imported by that name
+        pytest.skip(f"{lacking} is not installed here")
+    import cohere
+
     from otel_agentops.clients.cohere import Instrumentor
 
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_AND_EVENT")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 import anthropic
@@ -400,8 +400,9 @@ def test_failed_call_in_a_foreign_span_has_its_input(
 @pytest.mark.parametrize("mode", ["SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT"])
 def test_real_peer_and_we_tell_content_once(monkeypatch: pytest.MonkeyPatch, peer: str, mode: str) -> None:
     """Each word is on the span under one key at most, and in one event at most."""
-    if importlib.util.find_spec(peer.partition(":")[0]) is None:
-        pytest.skip(f"{peer} is not installed here")
+    package = peer.partition(":")[0].replace(".", "-")
+    if not list(metadata.distributions(name=package)):
+        pytest.skip(f"{package} is not installed here")
     monkeypatch.setenv(CAPTURE, mode)
     program = [sys.executable, beside_peer.__file__, peer]
     told = json.loads(subprocess.run(program, check=True, capture_output=True, timeout=120).stdout)

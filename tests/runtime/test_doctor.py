@@ -77,7 +77,7 @@ KEY_PROBLEMS = {
     "command:": "='command:': the command cannot be run: no command is named",
     "command:nope": "='command:nope': the command cannot be run: No such file or directory",
     "command:false": "='command:false': the command exits with 1",
-    "command:echo ab": "='command:echo ab': the key is not 32 bytes, raw, as hex or as base64",
+    "command:echo ab": "='command:echo ...': the key is not 32 bytes, raw, as hex or as base64",
     "ab" * 32: ": it is the key itself, not a file that has the key",
 }
 
@@ -85,7 +85,7 @@ KEY_PROBLEMS = {
 @pytest.mark.parametrize("value", KEY_PROBLEMS)
 def test_recorder_key_that_cannot_be_had_is_a_problem(value: str, tmp_path: Path) -> None:
     environ = {"OTEL_AGENTOPS_RECORDER": str(tmp_path), "OTEL_AGENTOPS_RECORDER_KEY": value}
-    text = f"OTEL_AGENTOPS_RECORDER_KEY{KEY_PROBLEMS[value]}; no entry is recorded"
+    text = f"OTEL_AGENTOPS_RECORDER_KEY{KEY_PROBLEMS[value]}; no entry with content is recorded"
     assert found("settings", environ) == [Finding("problem", "settings", text, KEY_ADVICE)]
 
 
@@ -316,12 +316,12 @@ def test_doctor_command_names_every_wrong_setting(tmp_path: Path, options: tuple
         "→ correct or unset it",
         "problem settings OTEL_AGENTOPS_RECORDER_SYNC='never' is not one of effects, second, each; effects is used",
         "→ correct or unset it",
-        "problem settings OTEL_AGENTOPS_RECORDER_QUEUE='64MiB' is not a whole number from 1 to 999999999; 67108864 is "
-        "used",
+        "problem settings OTEL_AGENTOPS_RECORDER_QUEUE='64MiB' is not a whole number of bytes from 1 to 999999999; "
+        "67108864 is used",
         "→ correct or unset it",
         f"problem settings {KEEP}",
         "→ correct or unset it",
-        f"problem settings OTEL_AGENTOPS_RECORDER_KEY{KEY_PROBLEMS['/nope']}; no entry is recorded",
+        f"problem settings OTEL_AGENTOPS_RECORDER_KEY{KEY_PROBLEMS['/nope']}; no entry with content is recorded",
         f"→ {KEY_ADVICE}",
         *(
             line

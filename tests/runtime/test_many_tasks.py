@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import importlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import httpx2
 import openai
 import pytest
 
@@ -14,6 +15,7 @@ import otel_agentops
 from otel_agentops.clients.openai import Instrumentor
 from otel_agentops.testing import capture
 
+HTTP: Any = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])  # httpx, httpx2
 COUNT = 1000
 NAMES = ("llm_calls", "tool_calls", "tool_failures", "agents", "depth", "input_tokens", "output_tokens")
 ANSWER = {
@@ -56,8 +58,8 @@ async def work(client: openai.AsyncOpenAI, pool: ThreadPoolExecutor, number: int
 @pytest.mark.rotation("long runs", "many tasks", 9, seconds=15)
 def test_sums_of_a_thousand_tasks_at_once_are_exact() -> None:
     async def run_all() -> None:
-        transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=ANSWER))
-        async with httpx2.AsyncClient(transport=transport) as http:
+        transport = HTTP.MockTransport(lambda request: HTTP.Response(200, json=ANSWER))
+        async with HTTP.AsyncClient(transport=transport) as http:
             client = openai.AsyncOpenAI(api_key="k", http_client=http)
             with ThreadPoolExecutor(8) as pool:
                 await asyncio.gather(*(work(client, pool, number) for number in range(COUNT)))

@@ -206,6 +206,7 @@ def make_recorder(
         config.recorder_signing_key,
         _make_retirement(root, config.recorder_keep, keys),
         keys.look_again,
+        None if config.recorder_key is None else keys.load_ring,
     )
     writer = RecordWriter(settings, describe, emit_head)
 

@@ -197,7 +197,8 @@ class Gap(Entry):
     """Entries that are missing here.
 
     Attributes:
-        reason: queue_full, disk, encoding, or crashed (an earlier writer that ended without closing its segment).
+        reason: queue_full, disk, encoding, key (one that cannot be had), or crashed (an earlier writer that ended
+            without closing its segment).
         count: How many entries; None if nobody knows.
         refs: First and last ref among them; None if they are not known.
         detail: For a person.

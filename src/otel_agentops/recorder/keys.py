@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from otel_agentops.recorder.files import sync_folder
+from otel_agentops.recorder.notes import Signer, make_signer
 from otel_agentops.recorder.segment import KeyGoneError, NoKeyError, SegmentError
 
 _COMMAND = "command:"
@@ -25,6 +26,30 @@ _COMMAND_S = 30
 _NONCE = 12
 KEY_BYTES = 32
 NO_TENANT = "-"  # in the place of a tenant where the application names none
+_MASTER_ADVICE = "name a file with 32 bytes, raw, as hex or as base64, or command: and a command that prints them"
+_SIGNING_ADVICE = "name a file with a key of Ed25519, as PEM or 32 raw bytes"
+
+
+class KeyMissingError(ValueError):
+    """A key of the recorder that cannot be had.
+
+    Attributes:
+        problem: The variable, what is wrong with it, and what is not recorded.
+        advice: The next step.
+    """
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(f"{problem}; {advice}")
+        self.problem = problem
+        self.advice = advice
+
+
+def import_ciphers() -> None:
+    """Import what keys are used with, if it is installed."""
+    with suppress(ImportError):
+        import cryptography.hazmat.primitives.asymmetric.ed25519
+        import cryptography.hazmat.primitives.ciphers.aead
+        import cryptography.hazmat.primitives.serialization  # noqa: F401
 
 
 def load_master_key(source: str) -> bytes:
@@ -50,6 +75,47 @@ def load_master_key(source: str) -> bytes:
     if key is None:
         raise ValueError("the key is not 32 bytes, raw, as hex or as base64")
     return key
+
+
+def load_ring(root: Path, source: str) -> KeyRing:
+    """Return the data keys of a directory, for a process that records.
+
+    Args:
+        root: The directory of the recorder.
+        source: The master key, as `load_master_key` takes it.
+
+    Raises:
+        KeyMissingError: The master key cannot be had.
+    """
+    try:
+        return KeyRing(root, load_master_key(source))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise make_master_problem(source, reason) from None
+
+
+def make_master_problem(source: str, reason: object) -> KeyMissingError:
+    """Return the error of a master key that cannot be used."""
+    if source.startswith(_COMMAND):  # its arguments may be credentials
+        program, space, _ = source.removeprefix(_COMMAND).strip().partition(" ")
+        source = f"{_COMMAND}{program} ..." if space else f"{_COMMAND}{program}"
+    value = "" if decode_key(os.fsencode(source)) else f"={source!r}"  # a key itself is not for a log
+    problem = f"OTEL_AGENTOPS_RECORDER_KEY{value}: {reason}; no entry with content is recorded"
+    return KeyMissingError(problem, _MASTER_ADVICE)
+
+
+def load_signer(name: str, key_file: str | None) -> Signer | None:
+    """Return what signs the checkpoints of a process that records, as `make_signer` does.
+
+    Raises:
+        KeyMissingError: The file has no such key, or cannot be read.
+    """
+    try:
+        return make_signer(name, key_file)
+    except (OSError, ValueError, TypeError) as error:  # the last one of a key that has a password
+        reason = error.strerror if isinstance(error, OSError) else "no private key of Ed25519 is in it"
+        problem = f"OTEL_AGENTOPS_RECORDER_SIGNING_KEY={key_file!r}: {reason}; nothing is recorded"
+        raise KeyMissingError(problem, _SIGNING_ADVICE) from None
 
 
 def _run_command(text: str) -> bytes:

@@ -24,6 +24,7 @@ from otel_agentops._guard import guard, log, say_once
 from otel_agentops._redaction import redact_secrets
 from otel_agentops.recorder import files, notes
 from otel_agentops.recorder.journal import find_unfinished
+from otel_agentops.recorder.keys import KeyMissingError, import_ciphers, load_signer
 from otel_agentops.recorder.segment import FORMAT, Cipher, PartData, SegmentWriter
 from otel_agentops.recorder.tree import Frontier
 from otel_agentops.semconv import attributes as A
@@ -97,6 +98,8 @@ class Settings(NamedTuple):
         retire: Deletes what is kept no longer, after each segment; returns True if there is more to do soon.
         renew_keys: Has the keys looked at again when they are next used, each second and for each segment: they may
             have been destroyed.
+        load_keys: Loads what encrypts content; raises KeyMissingError if that cannot be had. Called when the writer is
+            made, so that a wrong key is told then; None if content is not encrypted.
     """
 
     root: Path
@@ -106,6 +109,7 @@ class Settings(NamedTuple):
     signing_key: str | None = None
     retire: Callable[[], bool] | None = None
     renew_keys: Callable[[], object] | None = None
+    load_keys: Callable[[], object] | None = None
 
 
 class RecordWriter:
@@ -120,7 +124,7 @@ class RecordWriter:
         id: Of the writer, in file names and refs.
         losses: Entries lost so far, by reason.
         queued_bytes: That wait in memory, about.
-        trouble: What the disk said last; None while it takes everything.
+        trouble: Why nothing can be written; None while everything can.
     """
 
     def __init__(
@@ -134,18 +138,25 @@ class RecordWriter:
         self._emit_head = None if emit_head is None else guard(emit_head)
         self._drain_guarded = guard(self._drain, has_content=True)
         self._retire_guarded = guard(self._retire, has_content=True)
-        self._encode_guarded = guard(lambda encode: encode(), has_content=True)
+        self._encode_guarded = guard(self._encode, has_content=True)
+        self._check_keys_guarded = guard(self._check_keys)
         self._reset()
         if not _writers:  # one that is made later, for a tombstone, changes no order at the end of the process
             atexit.unregister(_close_at_exit)
             atexit.register(_close_at_exit)
         _writers.add(self)
+        self._has_keys = settings.load_keys is not None or settings.signing_key is not None
+        if self._has_keys:
+            # Not on the thread: a fork on the way would leave the child an import that never ends.
+            guard(import_ciphers)()
+            self._start()  # the first entry may be hours away, and who started the program is there now
 
     def _reset(self) -> None:
         """Start with nothing: the queue and the files of before are the parent's."""
         self.id = os.urandom(8).hex()
         self.losses: dict[str, int] = {}
         self.trouble: str | None = None
+        self._trouble_reason = "disk"
         self._numbers = count()
         self._queue: deque[_Item] = deque()
         self.queued_bytes = 0
@@ -198,7 +209,8 @@ class RecordWriter:
         return f"{self.id}/{number}"
 
     def _drop(self, number: int) -> None:
-        self._drops.append(("closed" if self._is_closing else "disk" if self.trouble else "queue_full", number))
+        reason = self._trouble_reason if self.trouble else "queue_full"
+        self._drops.append(("closed" if self._is_closing else reason, number))
         if self._start_token:
             self._start()
 
@@ -248,12 +260,16 @@ class RecordWriter:
         self._is_idle = False
         self._head_s = time.monotonic()
         try:
+            if self._has_keys:
+                with self._working:
+                    self._check_keys_guarded()
             while True:
                 self._wait()
                 is_last = self._is_closing
                 with self._working:
                     self._drain_guarded()
                     if is_last:
+                        self._lose_rest()
                         self._seal_guarded()
                         return
                     if self._has_surplus and time.monotonic() - self._retired_s >= _RETIRE_S:
@@ -306,13 +322,45 @@ class RecordWriter:
                     time.sleep(0)  # let the application have the interpreter
             self._write_gaps()
             self._flush()
-        except OSError as error:
-            if self.trouble is None:
-                log.warning("%s: the recorder cannot write (%s); it keeps trying", self._settings.root, error)
-            self.trouble = str(error)
+        except (OSError, KeyMissingError) as error:
+            self._keep_trying(error)
             self._count_drops()
         else:
             self.trouble = None
+
+    def _check_keys(self) -> None:
+        """Warn of each key that cannot be had."""
+        try:
+            if self._settings.load_keys is not None:
+                self._settings.load_keys()
+        except KeyMissingError as error:
+            _warn_of_key(error)
+        try:
+            self._load_signer()
+        except KeyMissingError as error:
+            self._keep_trying(error)
+
+    def _load_signer(self) -> None:
+        if self._signer is None:
+            self._signer = load_signer(f"otel-agentops/{self.id}", self._settings.signing_key)
+
+    def _keep_trying(self, error: OSError | KeyMissingError) -> None:
+        """Say once why nothing can be written, because of the disk or of the signing key."""
+        if isinstance(error, KeyMissingError):
+            self.trouble, self._trouble_reason = error.problem, "key"
+            _warn_of_key(error)
+            return
+        if self.trouble is None:
+            log.warning("%s: the recorder cannot write (%s); it keeps trying", self._settings.root, error)
+        self.trouble, self._trouble_reason = str(error), "disk"
+
+    def _lose_rest(self) -> None:
+        """Count what could not be written until the end."""
+        while self._queue:
+            number, _, _, synced = self._queue.popleft()
+            self._lose(self._trouble_reason if self.trouble else "closed", number)
+            if synced is not None:
+                self._waiting.append(synced)
 
     def _let_fork(self) -> None:
         self._working.release()
@@ -341,11 +389,21 @@ class RecordWriter:
         gap = self._gaps.setdefault(reason, [0, number, number])
         gap[0], gap[1], gap[2] = gap[0] + 1, min(gap[1], number), max(gap[2], number)
 
+    def _encode(self, encode: Encode) -> Encoded | KeyMissingError:
+        try:
+            return encode()
+        except KeyMissingError as error:
+            return error
+
     def _write_entry(self, number: int, encode: Encode) -> None:
         assert self._segment is not None
         encoded = self._encode_guarded(encode)
         if encoded is None:
             self._lose("encoding", number)
+            return
+        if isinstance(encoded, KeyMissingError):
+            _warn_of_key(encoded)
+            self._lose("key", number)
             return
         self._summarise(encoded.head)
         self._is_dirty = True
@@ -406,8 +464,7 @@ class RecordWriter:
 
     def _open_segment(self) -> None:
         self._renew_keys()
-        if self._signer is None:
-            self._signer = notes.make_signer(f"otel-agentops/{self.id}", self._settings.signing_key)
+        self._load_signer()
         resource = redact_secrets(dict(self._describe()))  # a detector has put the command line there
         service = resource.pop("service.name", None)
         now_ns = time.time_ns()
@@ -505,7 +562,8 @@ class RecordWriter:
         self._tell_head()
         for event in self._waiting:
             event.set()
-        self._retire_guarded()
+        if self._segment_number:  # a process that has recorded nothing leaves the directory alone
+            self._retire_guarded()
 
     def _tell_head(self) -> None:
         if self._emit_head is not None and self._frontier.size:
@@ -522,6 +580,10 @@ class RecordWriter:
             values = self._summary.setdefault(name, set())
             if isinstance(value, str) and len(values) < _MOST_VALUES:
                 values.add(value)
+
+
+def _warn_of_key(error: KeyMissingError) -> None:
+    say_once(f"recorder-key:{error.problem}", "%s until that is corrected; %s", error.problem, error.advice)
 
 
 # Writers come and go, for each tombstone has one of its own; a hook at a fork would stay.

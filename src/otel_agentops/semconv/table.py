@@ -204,7 +204,7 @@ ATTRIBUTES = {
     "otel_agentops.prompt.sent.hash": Attribute("string", None, "yes"),
     "otel_agentops.prompt.source": Attribute("string", ("template", "instructions", "none", "rendered", "judge", "unbounded"), "yes"),
     "otel_agentops.rate_limit.kind": Attribute("string", ("requests", "tokens", "input_tokens", "uncached_input_tokens", "output_tokens"), "yes"),
-    "otel_agentops.recorder.reason": Attribute("string", ("queue_full", "disk", "encoding", "removed", "closed"), "yes"),
+    "otel_agentops.recorder.reason": Attribute("string", ("queue_full", "disk", "encoding", "key", "removed", "closed"), "yes"),
     "otel_agentops.recorder.tree_root": Attribute("string", None, "no"),
     "otel_agentops.recorder.tree_size": Attribute("int", None, "no"),
     "otel_agentops.recorder.verifier_key": Attribute("string", None, "no"),
