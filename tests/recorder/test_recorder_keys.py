@@ -26,7 +26,7 @@ SIGNING = "name a file with a key of Ed25519, as PEM or 32 raw bytes"
 NO_CONTENT, NOTHING = "no entry with content is recorded", "nothing is recorded"
 # Variable, its value, what is in the file of that name, what is wrong, what is not recorded, what to do.
 WRONG_KEYS = [
-    ("KEY", "{}/key", None, "='{}/key': No such file or directory", NO_CONTENT, MASTER),
+    ("KEY", "{}/key", None, "='{}/key': the file cannot be read: No such file or directory", NO_CONTENT, MASTER),
     ("KEY", "{}/key", b"short", "='{}/key': the key is not 32 bytes, raw, as hex or as base64", NO_CONTENT, MASTER),
     ("KEY", "command:cat {}/key", None, "='command:cat ...': the command exits with 1", NO_CONTENT, MASTER),
     ("SIGNING_KEY", "{}/key", None, "='{}/key': No such file or directory", NOTHING, SIGNING),
