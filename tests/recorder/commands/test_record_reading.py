@@ -101,6 +101,10 @@ def test_damaged_segment_is_named_and_the_rest_is_read(
     told = run_command("stats", "--dir", folder).output
     assert f"an unknown number of entries are missing there (damaged: {damaged}: " in told.replace("\n", " ")
     assert run_json(folder, "show", "task-new")["turns"]
+    listed = run_command("ls", folder, "--json")
+    entries = [json.loads(line) for line in listed.stdout.splitlines() if line.startswith("{")]
+    assert {entry["attributes"].get("otel_agentops.task.id") for entry in entries} >= {*tasks, "task-new"}
+    assert f"otel-agentops record ls: {damaged}: " in listed.output
     after_ns = damaged.stat().st_mtime_ns + 1
     index = RecordIndex(folder)
     assert index.find_gaps(since_ns=after_ns) == []

@@ -17,7 +17,7 @@ from otel_agentops.recorder.commands.options import Directory, find_directory
 from otel_agentops.recorder.commands.screen import print_table
 from otel_agentops.recorder.entries import KINDS, Call, Entry, Gap, Intent, Operation, Tombstone, ToolRun
 from otel_agentops.recorder.keys import KeyRing, load_master_key
-from otel_agentops.recorder.reading import open_segments, read_entries
+from otel_agentops.recorder.reading import list_segment_files, open_segments, read_entries
 from otel_agentops.recorder.segment import SegmentError
 from otel_agentops.recorder.verifying import KeptHead, verify_records
 
@@ -94,18 +94,23 @@ def list_entries(
     """List entries, oldest first; content is not read."""
     if kind is not None and kind not in KINDS:
         raise typer.BadParameter(f"{kind!r} is no kind of entry; write one of {', '.join(KINDS)}", param_hint="--kind")
-    entries, cut = [], []
-    with stop_on_error("record ls", 1, OSError, SegmentError, CodecError):
-        for segment in open_segments(find_directory(path or directory)):
-            entries += [
-                entry
-                for entry in read_entries(segment)
-                if (trace is None or (entry.trace_id or "").startswith(trace))
-                and (task is None or entry.task_id == task)
-                and kind in (None, entry.kind)
-            ]
-            if segment.path.suffix == ".seg" and (segment.is_torn or not segment.is_sealed):
-                cut.append(segment.path)
+    entries: list[Entry] = []
+    lacking: list[str] = []
+    with stop_on_error("record ls", 1, OSError, CodecError):
+        for file in list_segment_files(find_directory(path or directory)):
+            try:
+                for segment in open_segments(file):
+                    entries += [
+                        entry
+                        for entry in read_entries(segment)
+                        if (trace is None or (entry.trace_id or "").startswith(trace))
+                        and (task is None or entry.task_id == task)
+                        and kind in (None, entry.kind)
+                    ]
+                    if segment.path.suffix == ".seg" and (segment.is_torn or not segment.is_sealed):
+                        lacking.append(f"{file}: it is cut or was changed, and entries are missing there")
+            except SegmentError as error:
+                lacking.append(str(error))
     entries.sort(key=lambda each: each.time_ns)
     if is_json:
         for entry in entries:
@@ -113,9 +118,8 @@ def list_entries(
     else:
         columns = ("time", "kind", "what", "state", "ms", "trace", "ref")
         print_table(columns, list(map(describe_entry, entries)), whole=("ref",))
-    for file in cut:
-        text = f"{file}: it is cut or was changed, and entries are missing there; see record verify"
-        typer.echo(f"otel-agentops record ls: {text}", err=True)
+    for text in lacking:
+        typer.echo(f"otel-agentops record ls: {text}; see record verify", err=True)
 
 
 def describe_entry(entry: Entry) -> tuple[str, ...]:
