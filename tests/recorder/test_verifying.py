@@ -226,6 +226,19 @@ def test_key_that_cannot_be_had_is_a_sentence_without_it(
     assert str(refused.value) == sentence
 
 
+def test_keys_of_a_directory_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the variable names the directory of another program."""
+    (tmp_path / "key").write_bytes(bytes(32))
+    write_encrypted(tmp_path / "log", KeyRing(tmp_path / "log", bytes(32)))
+    monkeypatch.setenv("OTEL_AGENTOPS_RECORDER", str(tmp_path / "other"))
+    monkeypatch.setenv("OTEL_AGENTOPS_RECORDER_KEY", str(tmp_path / "key"))
+    arguments = ["record", "export", "acme", "--html", str(tmp_path / "page.html"), "--dir", str(tmp_path / "log")]
+    exported = CliRunner().invoke(cli._build_app(), arguments)
+    assert exported.exit_code == 0 and "is not in it" not in exported.output
+    verified = CliRunner().invoke(cli._build_app(), ["record", "verify", str(tmp_path / "log")])
+    assert verified.exit_code == 0 and "no key" not in verified.output
+
+
 def test_export_says_what_it_could_not_read(tmp_path: Path) -> None:
     write_encrypted(tmp_path / "log", KeyRing(tmp_path / "log", bytes(32)))
     page = tmp_path / "page.html"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +11,9 @@ import typer
 from otel_agentops._yaml import InputError
 from otel_agentops.command_line import stop_on_error
 from otel_agentops.recorder.codec import CodecError
-from otel_agentops.recorder.commands.options import Directory, find_directory
+from otel_agentops.recorder.commands.options import Directory, find_directory, load_keys
 from otel_agentops.recorder.commands.screen import print_table
 from otel_agentops.recorder.entries import KINDS, Call, Entry, Gap, Intent, Operation, Tombstone, ToolRun
-from otel_agentops.recorder.keys import KeyRing, load_master_key
 from otel_agentops.recorder.reading import list_segment_files, open_segments, read_entries
 from otel_agentops.recorder.segment import SegmentError
 from otel_agentops.recorder.verifying import KeptHead, verify_records
@@ -38,21 +35,6 @@ _Heads = Annotated[
 _IsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
-def open_ring(path: Path, key: str | None) -> KeyRing | None:
-    """Return the keys of a directory, which no store has; None if no master key is named.
-
-    Raises:
-        InputError: The master key is none.
-    """
-    if key is None:
-        return None
-    root = path if (path / "keys").exists() else Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or path)
-    try:
-        return KeyRing(root, load_master_key(key))
-    except ValueError as error:
-        raise InputError(f"the master key: {error}") from None  # what is named may be the key itself
-
-
 @app.command("verify")
 def verify_directory(
     path: _Path = None, directory: Directory = None, head: _Heads = None, key: _Key = None, is_json: _IsJson = False
@@ -61,7 +43,7 @@ def verify_directory(
     with stop_on_error("record verify", 1, OSError, CodecError):
         heads = list(map(_parse_head, head or ()))
         root = find_directory(path or directory)
-        findings = verify_records(root, heads, open_ring(root, key))
+        findings = verify_records(root, heads, load_keys(root, key))
         if not findings:
             raise InputError(f"{root}: there is no segment of the recorder")
     if is_json:

@@ -41,18 +41,27 @@ def find_directory(directory: str | None) -> Path:
     return root
 
 
-def load_keys(root: Path) -> KeyRing | None:
-    """Return the keys of encrypted content; None if no master key is named."""
-    key = os.environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip()
+def load_keys(root: Path, source: str | None = None) -> KeyRing | None:
+    """Return the keys of encrypted content; None if no master key is named.
+
+    Args:
+        root: The directory of segments, or one segment.
+        source: The master key; None for what OTEL_AGENTOPS_RECORDER_KEY says.
+
+    Raises:
+        InputError: The master key cannot be had.
+    """
+    name = "OTEL_AGENTOPS_RECORDER_KEY" if source is None else "the master key"
+    source = source or os.environ.get("OTEL_AGENTOPS_RECORDER_KEY", "").strip()
     try:
-        return KeyRing(find_key_root(root), load_master_key(key)) if key else None
+        return KeyRing(find_key_root(root), load_master_key(source)) if source else None
     except ValueError as error:
-        raise InputError(f"OTEL_AGENTOPS_RECORDER_KEY: {error}") from None
+        raise InputError(f"{name}: {error}") from None  # what is named may be the key itself
 
 
 def find_key_root(root: Path) -> Path:
-    """Return the directory in which the keys were made; no store has them."""
-    return Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or root)
+    """Return the directory in which the keys were made: its own, else the recorder's, for no store has them."""
+    return root if (root / "keys").exists() else Path(os.environ.get("OTEL_AGENTOPS_RECORDER") or root)
 
 
 def print_json(document: object) -> None:
