@@ -288,7 +288,7 @@ def _unpack_browser(work: Path) -> None:
     script.write_text(
         "#!/bin/sh -e\n"
         'root="$(dirname "$(readlink -f "$0")")/root"\n'
-        'export LD_LIBRARY_PATH="$(echo "$root"/usr/lib/*-linux-gnu):$LD_LIBRARY_PATH"\n'
+        'export LD_LIBRARY_PATH="$(echo "$root"/usr/lib/*-linux-gnu)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"\n'
         f'exec "$root/usr/lib/chromium/{BROWSER}" "$@"\n'
     )
     script.chmod(0o755)
