@@ -7,6 +7,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from recorded_tasks import run_command
@@ -73,15 +74,19 @@ def test_what_is_deleted_in_the_store_is_not_kept(refunds: Path, tmp_path: Path)
     assert list(mirror_store(url).glob("v1/*/*/*.seg")) == []
 
 
+def open_object_store(bucket: Path) -> tuple[ModuleType, shipping._ObjectStore]:
+    obstore = pytest.importorskip("obstore", reason="obstore is not installed here")
+    importlib.import_module("obstore.exceptions")
+    importlib.import_module("obstore.store")
+    bucket.mkdir()
+    return obstore, shipping._ObjectStore(obstore, f"file://{bucket}")
+
+
 @pytest.mark.parametrize("command", [("ship", "file:///{0}/bucket"), ("traces", "--store", "memory://{0}")])
 def test_store_that_does_not_answer_is_a_sentence(
     refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    obstore = pytest.importorskip("obstore", reason="obstore is not installed here")
-    importlib.import_module("obstore.exceptions")
-    importlib.import_module("obstore.store")
-    (tmp_path / "bucket").mkdir()
-    store = shipping._ObjectStore(obstore, f"file://{tmp_path}/bucket")
+    obstore, store = open_object_store(tmp_path / "bucket")
 
     def refuse(_: object) -> None:
         raise obstore.exceptions.GenericError("no route to the host\nat line 1\nat line 2")
@@ -96,11 +101,7 @@ def test_store_that_does_not_answer_is_a_sentence(
 def test_store_of_obstore_is_read_like_a_directory(
     refunds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    obstore = pytest.importorskip("obstore", reason="obstore is not installed here")
-    importlib.import_module("obstore.exceptions")
-    importlib.import_module("obstore.store")
-    (tmp_path / "bucket").mkdir()
-    store = shipping._ObjectStore(obstore, f"file://{tmp_path}/bucket")
+    _, store = open_object_store(tmp_path / "bucket")
     monkeypatch.setattr(shipping, "open_store", lambda url: store)
     (name,) = ship_segments(refunds, store).names
     assert ship_segments(refunds, store).present_count == 1
