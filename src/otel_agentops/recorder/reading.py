@@ -20,6 +20,7 @@ from typing import Any
 from otel_agentops.recorder.entries import KINDS, OFF, Attempt, Call, Chunk, Entry, FoundChunk, Part, SegmentHead
 from otel_agentops.recorder.segment import Content, Decipher, Segment, SegmentError, iterate_lines
 
+# Every head begins with it; any other order is valid, too, and is parsed.
 _REF = re.compile(rb'\{"ref":\s?(\d+),')
 _PART_MEMBERS = ("name", "attempt", "form", "byte_size", "sha256", "hmac")
 
@@ -79,13 +80,17 @@ def read_entries(segment: Segment, refs: Collection[str] | None = None) -> Itera
     writer, index = segment.head["writer"], segment.head["first_index"]
     for number, lines in iterate_lines(segment.frames):
         for position, line in enumerate(lines):
-            place = {"line": line, "segment": segment, "frame": number, "position": position}
-            found = None if refs is None else _REF.match(line)  # a head begins with it
-            if found is None or f"{writer}/{found[1].decode()}" in (refs or ()):
+            if refs is None or _find_ref(line, writer) in refs:
+                place = {"line": line, "segment": segment, "frame": number, "position": position}
                 entry = parse_entry(line, writer, index, place)
-                if entry is not None and (refs is None or entry.ref in refs):
+                if entry is not None:
                     yield entry
             index += 1
+
+
+def _find_ref(line: bytes, writer: str) -> str:
+    found = _REF.match(line)
+    return f"{writer}/{json.loads(line)['ref'] if found is None else int(found[1])}"
 
 
 def parse_entry(line: bytes, writer: str, index: int, place: Mapping[str, Any]) -> Entry | None:
@@ -110,8 +115,8 @@ def find_record(path: str | Path, ref: str, decipher: Decipher | None = None) ->
     writer = ref.partition("/")[0]
     for file in list_segment_files(path):
         if file.stem.rpartition("-")[0] == writer:
-            for entry in open_records(file, decipher):
-                if entry.ref == ref:
+            for segment in open_segments(file, decipher):
+                for entry in read_entries(segment, {ref}):
                     return entry
     return None
 

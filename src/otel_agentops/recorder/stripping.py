@@ -57,10 +57,15 @@ def find_content(segment: Segment, is_wanted: IsWanted) -> list[Entry]:
     Raises:
         SegmentError: No key is at hand, and only the content could tell.
     """
-    return [entry for entry in read_entries(segment) if is_wanted(entry) and _has_content(segment, entry)]
+    return [entry for entry in read_entries(segment) if is_wanted(entry) and has_content(segment, entry)]
 
 
-def _has_content(segment: Segment, entry: Entry) -> bool:
+def has_content(segment: Segment, entry: Entry) -> bool:
+    """Return True if the content of an entry is still there.
+
+    Raises:
+        SegmentError: No key is at hand, and only the content could tell.
+    """
     if entry.commitment is None or not segment.frames[entry.frame].content:
         return False
     try:

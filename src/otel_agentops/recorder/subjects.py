@@ -30,7 +30,7 @@ from otel_agentops.recorder.keys import KeyRing
 from otel_agentops.recorder.reading import list_segment_files, open_segments, read_entries
 from otel_agentops.recorder.retention import finish_retention, is_retention
 from otel_agentops.recorder.segment import SegmentError
-from otel_agentops.recorder.stripping import find_content, read_strips, remove_unfinished, strip_segment
+from otel_agentops.recorder.stripping import has_content, read_strips, remove_unfinished, strip_segment
 from otel_agentops.semconv import attributes as A
 
 KINDS = ("task", "conversation", "trace", "tenant", "user")
@@ -117,8 +117,9 @@ def plan_deletion(root: Path, subject: Subject, keys: KeyRing | None = None) -> 
     segments: dict[Path, int] = {}
     is_known = keys is not None and subject.kind == "tenant" and any(map(keys.list_tenant, subject.names))
     for segment in open_segments(root, keys):
-        is_known = is_known or any(map(subject.has, read_entries(segment)))
-        if count := len(find_content(segment, subject.has)):
+        entries = list(filter(subject.has, read_entries(segment)))
+        is_known = is_known or bool(entries)
+        if count := sum(has_content(segment, entry) for entry in entries):
             counts[segment.path] = count
             if segment.is_sealed:
                 segments[segment.path] = count

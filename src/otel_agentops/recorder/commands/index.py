@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from otel_agentops.recorder.segment import Decipher
 from otel_agentops.semconv import attributes as A
 
 FILE_NAME = "index.sqlite"
+_MOST_TRACES = 400  # in one question: SQLite before 3.32 takes 999 values
 _VERSION = 3  # of the table: another one is made anew
 # Columns with a value of a span, by the attribute that has it.
 _ATTRIBUTE_COLUMNS = {
@@ -217,12 +218,14 @@ class RecordIndex:
         ask = f"SELECT coalesce(trace_id, ref) AS trace FROM entries WHERE {where} AND {_IS_OPERATION} "
         return [row[0] for row in self._base.execute(ask + "GROUP BY trace ORDER BY min(time_ns), trace", values)]
 
-    def find_trace_rows(self, traces: Sequence[str]) -> list[Row]:
-        """Return the clear facts of all entries of traces, oldest first."""
-        marks = ", ".join("?" * len(traces))
-        where = f"(trace_id IN ({marks}) OR (trace_id IS NULL AND ref IN ({marks}))) AND {_IS_OPERATION}"
-        ask = f"SELECT * FROM entries WHERE {where} ORDER BY time_ns, file, position"
-        return list(map(dict, self._base.execute(ask, (*traces, *traces))))
+    def find_trace_rows(self, traces: Sequence[str]) -> Iterator[Row]:
+        """Yield the clear facts of all entries of traces, of each the oldest first."""
+        for start in range(0, len(traces), _MOST_TRACES):
+            some = traces[start : start + _MOST_TRACES]
+            marks = ", ".join("?" * len(some))
+            where = f"(trace_id IN ({marks}) OR (trace_id IS NULL AND ref IN ({marks}))) AND {_IS_OPERATION}"
+            ask = f"SELECT * FROM entries WHERE {where} ORDER BY time_ns, file, position"
+            yield from map(dict, self._base.execute(ask, (*some, *some)))
 
     def find_verdicts(self) -> dict[str, str]:
         """Return the verdicts that are known late, the last one of each task."""

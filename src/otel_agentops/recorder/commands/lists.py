@@ -10,8 +10,6 @@ from otel_agentops.recorder.commands.index import Filter, RecordIndex, Row
 from otel_agentops.recorder.commands.view import format_time
 from otel_agentops.recorder.reading import list_segment_files
 
-_MOST_NAMES = 400  # in one question: SQLite before 3.32 takes 999 values
-
 
 class TraceSummary(NamedTuple):
     """One trace in a list.
@@ -45,9 +43,8 @@ def list_traces(index: RecordIndex, wanted: Filter, limit: int) -> tuple[list[Tr
     every = index.list_traces(wanted)
     names = every[-limit:]
     groups: dict[str, list[Row]] = {name: [] for name in names}
-    for start in range(0, len(names), _MOST_NAMES):
-        for row in index.find_trace_rows(names[start : start + _MOST_NAMES]):
-            groups[row["trace_id"] or row["ref"]].append(row)
+    for row in index.find_trace_rows(names):
+        groups[row["trace_id"] or row["ref"]].append(row)
     verdicts = index.find_verdicts()
     return [_summarise(name, group, verdicts) for name, group in groups.items()], len(every) - len(names)
 
