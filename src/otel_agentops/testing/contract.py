@@ -580,3 +580,4 @@ async def _collect_garbage() -> None:
     gc.collect()
     for _ in range(10):  # the loop finalises an async generator some rounds later
         await asyncio.sleep(0)
+    gc.collect()  # what a generator held until then may be in a cycle of its own, as gRPC's calls are
